@@ -1,0 +1,79 @@
+# The same short commands for people and for CI. `make help` lists them.
+#
+# Nothing needs to be set up before: each command makes .venv from constraints.txt when it is missing or stale.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# pip is told not to compile (below), so Python must be free to keep what it compiles.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= $(shell for python in python3.11 python3 python3.13 python3.12; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && echo "$$python" && break; done)
+
+VENV := .venv
+TEST_VENV := .test-venv
+INSTALLED := $(VENV)/.installed
+GROUPS := --group examples --group test --group check --group package
+PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
+
+.PHONY: help install demo check test bench build constraints clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## .venv with edgefn (editable) and everything that builds, checks and tests it
+
+demo: $(INSTALLED) ## a box, a real ImageNet classifier, a photo, and where the time went
+	@$(VENV)/bin/python demo/run.py
+
+check: $(INSTALLED) ## ruff, mypy strict, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
+# PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
+test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
+	@.ci/debian-packages skopeo curl
+	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(TESTS)
+
+bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
+	$(VENV)/bin/python -m benchmarks
+
+build: $(INSTALLED) ## wheel and sdist into dist/
+	rm -rf dist
+	$(VENV)/bin/python -m build --no-isolation
+
+constraints: ## pins anew everything that `make install` installs, into constraints.txt
+	.ci/pin "$(PYTHON)" $(GROUPS)
+
+clean: ## removes what the commands above made
+	rm -rf $(VENV) $(TEST_VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# pip first: the one of Debian 12 does not know dependency groups. hatchling next, so that building edgefn itself
+# takes the pinned one and not whatever is newest that day. --no-compile: a minute less, of which the modules that are
+# really imported cost a few seconds when they first are.
+$(INSTALLED): pyproject.toml constraints.txt
+	@.ci/make-venv "$(PYTHON)" $(VENV)
+	@echo "installing what constraints.txt pins into $(VENV) (minutes the first time: PyTorch is large)"
+	@$(PIP) install --constraint constraints.txt --upgrade pip
+	@$(PIP) install --constraint constraints.txt hatchling editables
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --no-compile --no-build-isolation --editable '.[runtime,cli,compile]' $(GROUPS)
+	@touch $@
+
+SOURCES := $(shell find edgefn runtime cli -type f -not -path '*/__pycache__/*' 2> /dev/null)
+
+$(TEST_VENV)/.installed: $(INSTALLED) $(SOURCES) README.md
+	@rm -rf $(TEST_VENV)
+	@$(VENV)/bin/python -m venv --without-pip $(TEST_VENV)
+	@$(VENV)/bin/python -m build --wheel --no-isolation --outdir $(TEST_VENV)/wheel . > $(TEST_VENV)/build.log 2>&1 \
+		|| { cat $(TEST_VENV)/build.log; exit 1; }
+	@$(PIP) --python $(TEST_VENV)/bin/python install --no-deps --no-index $(TEST_VENV)/wheel/*.whl
+	@$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		"$$($(TEST_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/borrowed.pth"
+	@touch $@

@@ -1,0 +1,32 @@
+"""The machine and the software that the figures are of: without them a figure says nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("edgefn", "torch", "onnxruntime", "numpy", "uvicorn", "uvloop")
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, memory, kernel, Python and packages; and how busy the machine is with other work."""
+    return {
+        "processor": _field("/proc/cpuinfo", "model name") or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def _field(file: str, name: str) -> str:
+    for line in Path(file).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""

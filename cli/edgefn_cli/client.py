@@ -1,0 +1,128 @@
+"""A box's HTTP API as Python calls: the admin API with the box's token, invocations without it.
+
+It owns paths and shapes; it must never print, nor choose a box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from edgefn.errors import BoxUnreachable
+from edgefn_cli.connection import Connection
+from edgefn_cli.discovery import Address
+from edgefn_cli.problems import error_of
+
+# A box answers most admin calls from memory and disk. A drain waits for requests in flight, a rollback may load a
+# model. While a deployment goes on, however long, the box says each 3 s that it lives.
+ADMIN_S = 30.0
+DRAIN_S = 300.0
+ALIVE_S = 60.0
+CHUNK_BYTES = 256 * 1024
+
+Json: TypeAlias = dict[str, Any]
+
+
+class Client:
+    """The box at an address. Use it as a context manager: leaving it closes the connections."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._connection = Connection(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def box(self) -> Json:
+        """The box's name, version, pid, home and engines."""
+        return self._admin("GET", "box")
+
+    def functions(self) -> list[Json]:
+        """The status of each deployed function."""
+        return list(self._admin("GET", "functions")["functions"])
+
+    def function(self, name: str) -> Json:
+        """The status of one function. Raises FunctionNotFound."""
+        return self._admin("GET", _function(name))
+
+    def missing(self, digests: list[str]) -> list[str]:
+        """Those of `digests` that the box does not hold yet."""
+        return list(self._admin("POST", "blobs/missing", json={"digests": digests})["missing"])
+
+    def upload(self, digest: str, path: Path, sent: Callable[[int], None]) -> None:
+        """The box holds the blob `digest`, read from `path`; `sent` is told the bytes as they go."""
+        headers = {"content-length": str(path.stat().st_size), "content-type": "application/octet-stream"}
+        target = f"blobs/{quote(digest, safe=':')}"
+        self._admin("PUT", target, timeout_s=DRAIN_S, content=_chunks(path, sent), headers=headers)
+
+    def deploy(self, name: str, manifest: str) -> Iterator[Json]:
+        """The steps of a deployment as they happen, the last one "deployed". Raises what the box refused it with."""
+        with self._stream("POST", f"{_function(name)}/deploy", ALIVE_S, json={"manifest": manifest}) as response:
+            for line in filter(str.strip, response.iter_lines()):
+                event = self._connection.members(line)
+                if event.get("event") == "error":
+                    raise error_of(event)
+                yield event
+                if event.get("event") == "deployed":
+                    return
+        advice = f"`edgefn status {name}` tells which revision serves"
+        raise BoxUnreachable(f"the box at {self.address.url} broke off while it deployed {name}: {advice}")
+
+    def stop(self, name: str) -> Json:
+        """The function's status, with no process left; the next request starts it again."""
+        return self._admin("POST", f"{_function(name)}/stop", timeout_s=DRAIN_S)
+
+    def rollback(self, name: str, number: int | None = None) -> Json:
+        """The revision that serves now: number `number`, else the one before the current."""
+        body = {} if number is None else {"number": number}
+        return self._admin("POST", f"{_function(name)}/rollback", timeout_s=DRAIN_S, json=body)
+
+    def remove(self, name: str) -> None:
+        """The function is gone from the box."""
+        self._admin("DELETE", _function(name), timeout_s=DRAIN_S)
+
+    def logs(self, name: str, lines: int, *, follow: bool) -> Iterator[str]:
+        """The last `lines` lines of the function's log, and with `follow` each new one as it is written."""
+        query = {"lines": str(lines), "follow": str(follow).lower()}
+        wait_s = None if follow else ADMIN_S
+        with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as response:
+            yield from response.iter_lines()
+
+    def invoke(self, name: str, *, timeout_s: float, **body: Any) -> httpx.Response:
+        """The function's answer (2xx). `body`: httpx's content, files, data, headers. Raises what it failed with."""
+        path = f"fn/{quote(name, safe='')}"
+        return self._connection.request("POST", path, timeout_s=timeout_s, **body)
+
+    def _admin(self, method: str, path: str, *, timeout_s: float = ADMIN_S, **options: Any) -> Json:
+        headers = self._token() | options.pop("headers", {})
+        options |= {"timeout_s": timeout_s, "headers": headers}
+        text = self._connection.request(method, f"admin/{path}", **options).text
+        return self._connection.members(text) if text else {}
+
+    def _stream(self, method: str, path: str, timeout_s: float | None, **options: Any) -> Any:
+        options |= {"timeout_s": timeout_s, "headers": self._token()}
+        return self._connection.stream(method, f"admin/{path}", **options)
+
+    def _token(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.address.token().value}"}
+
+
+def _chunks(path: Path, sent: Callable[[int], None]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+            sent(len(chunk))
+
+
+def _function(name: str) -> str:
+    return f"functions/{quote(name, safe='')}"

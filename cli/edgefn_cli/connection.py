@@ -1,0 +1,100 @@
+"""One HTTP connection pool to one box: what fails on it comes out as an EdgefnError.
+
+The box's own errors keep their class (by the problem's `error` member), a box that does not answer is
+BoxUnreachable. Import it inside a verb, not at the top of one: httpx takes a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from edgefn.errors import BoxUnreachable, EdgefnError, Unauthorized
+from edgefn_cli.discovery import Address
+from edgefn_cli.problems import error_of
+
+CONNECT_S = 5.0
+
+
+class Connection:
+    """HTTP to the box at `address`. Paths are below its URL; answers are 2xx or raised."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._http = httpx.Client(
+            base_url=address.url,
+            # A proxy from the environment cannot reach this machine's loopback interface.
+            trust_env=not address.is_local,
+            # Reading the CA certificates takes 20 ms, which plain HTTP has no use for.
+            verify=address.url.startswith("https:"),
+        )
+
+    def close(self) -> None:
+        """Closes every socket."""
+        self._http.close()
+
+    def request(self, method: str, path: str, *, timeout_s: float, **options: Any) -> httpx.Response:
+        """The answer, read whole."""
+        with self._told():
+            response = self._http.request(method, path, timeout=_timeout(timeout_s), **options)
+        return self._checked(response)
+
+    @contextmanager
+    def stream(self, method: str, path: str, *, timeout_s: float | None, **options: Any) -> Iterator[httpx.Response]:
+        """The answer as it comes; `timeout_s` bounds each wait for more, None waits for ever."""
+        timeout = _timeout(timeout_s)
+        with self._told(), self._http.stream(method, path, timeout=timeout, **options) as response:
+            if response.is_error:
+                response.read()
+            yield self._checked(response)
+
+    def members(self, text: str) -> dict[str, Any]:
+        """The JSON object `text` that the box sent. Raises BoxUnreachable when it is none."""
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise self._stranger("something that is not JSON")
+        return value
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
+        if not response.headers.get("content-type", "").startswith("application/problem+json"):
+            raise self._stranger(f"{response.status_code} {response.reason_phrase}")
+        raise self._error(response)
+
+    def _error(self, response: httpx.Response) -> EdgefnError:
+        wait = response.headers.get("retry-after", "")
+        error = error_of(self.members(response.text), retry_after_s=int(wait) if wait.isdigit() else 1)
+        if isinstance(error, Unauthorized):
+            source = self.address.token().source
+            return Unauthorized(f"{error} (the token sent to {self.address.url} came from {source})")
+        return error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        url = self.address.url
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            advice = "start one with `edgefn box run`, or name another with --box"
+            raise BoxUnreachable(f"no box answers at {url} ({error}): {advice}") from error
+        except httpx.TimeoutException as error:
+            advice = "`edgefn box info` tells whether it lives"
+            raise BoxUnreachable(f"the box at {url} did not answer in time: {advice}") from error
+        except httpx.TransportError as error:
+            raise BoxUnreachable(f"the connection to the box at {url} broke ({error}): try again") from error
+
+    def _stranger(self, answer: str) -> BoxUnreachable:
+        who = f"what listens at {self.address.url} is no edgefn box, or one of another version"
+        return BoxUnreachable(f"{who}: it answered {answer}. Name the box with --box")
+
+
+def _timeout(seconds: float | None) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=CONNECT_S)

@@ -1,0 +1,30 @@
+"""The options that several verbs share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+BoxOption = Annotated[
+    str | None,
+    typer.Option(
+        "--box",
+        envvar="EDGEFN_BOX",
+        metavar="NAME|URL",
+        help="The box: a name from edgefn.toml, or its URL. Default: edgefn.toml's, else http://127.0.0.1:8080.",
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON on stdout; errors as problem+json objects on stderr."),
+]
+FunctionArgument = Annotated[str, typer.Argument(metavar="NAME", help="The function's name.")]
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Folders of functions, or names from edgefn.toml. Default: all functions of edgefn.toml.",
+    ),
+]

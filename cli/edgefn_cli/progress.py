@@ -1,0 +1,86 @@
+"""Progress on stderr: a bar for a person at a terminal, plain lines for a log file.
+
+rich is imported only for a terminal. It must never write to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from edgefn_cli.output import say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+
+class Progress:
+    """What one verb is doing now. Use it as a context manager; the bar is gone afterwards."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bars: Bars | None = None if quiet or not sys.stderr.isatty() else _bars()
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        if self._bars is not None:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def step(self, text: str, done: int, total: int) -> None:
+        """The step `text` goes on, `done` of `total` are behind it."""
+        if self._bars is not None:
+            self._only(text, total, f"{done}/{total}" if total else "")
+            self._bars.update(self._bars.task_ids[0], completed=done)
+        elif text != self._said and not self._quiet:
+            say(text)
+        self._said = text
+
+    def build_event(self, function: str, event: dict[str, Any]) -> None:
+        """An event of the build child, as a step; those that are no step show in the report."""
+        if event["event"] == "step":
+            text = " ".join(filter(None, [f"build {function}:", str(event["name"]), str(event.get("model") or "")]))
+            self.step(text, int(event.get("done") or 0), int(event.get("total") or 0))
+
+    def transfer(self, text: str, total: int) -> None:
+        """`total` bytes are about to go; `sent` tells how far they are."""
+        from edgefn.quantities import format_bytes
+
+        if self._bars is not None:
+            self._only(text, total, format_bytes(total))
+            self._bars.reset(self._bars.task_ids[0], total=total)
+        elif not self._quiet:
+            say(f"{text} ({format_bytes(total)})")
+
+    def sent(self, count: int) -> None:
+        """`count` more bytes have gone."""
+        if self._bars is not None:
+            self._bars.advance(self._bars.task_ids[0], count)
+
+    def _only(self, text: str, total: int, note: str) -> None:
+        """The one bar there is shows `text`."""
+        assert self._bars is not None
+        if not self._bars.task_ids:
+            self._bars.add_task(text, total=total or None, note=note)
+        self._bars.update(self._bars.task_ids[0], description=text, total=total or None, note=note)
+
+
+def _bars() -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)

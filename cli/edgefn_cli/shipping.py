@@ -1,0 +1,68 @@
+"""A bundle's way from a layout directory onto a box: only the blobs it lacks, then the deployment's steps.
+
+It must never change the layout, nor decide what is deployed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli import wording
+
+if TYPE_CHECKING:
+    from edgefn.bundle.layout import Bundle
+    from edgefn_cli.client import Client
+    from edgefn_cli.progress import Progress
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A revision that serves, and what it took to bring it there."""
+
+    function: str
+    revision: str
+    number: int
+    url: str
+    uploaded_blobs: int
+    uploaded_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The members of the deploy verb's JSON."""
+        return asdict(self)
+
+
+def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
+    """The bundle serves on the box when this returns. Raises what the box refused it with."""
+    name = bundle.config.function.name
+    blobs, size = _upload(client, bundle, progress)
+    last: dict[str, Any] = {}
+    for last in client.deploy(name, bundle.manifest_digest):
+        if last.get("event") == "step":
+            progress.step(_words(name, last), int(last.get("done", 0)), int(last.get("total", 0)))
+    return Shipped(
+        function=name,
+        revision=str(last["revision"]),
+        number=int(last["number"]),
+        url=f"{client.address.url}/fn/{name}",
+        uploaded_blobs=blobs,
+        uploaded_bytes=size,
+    )
+
+
+def _upload(client: Client, bundle: Bundle, progress: Progress) -> tuple[int, int]:
+    """Number and bytes of the blobs that went over the wire."""
+    sizes = {blob.digest: blob.size for blob in bundle.blobs()}
+    missing = [digest for digest in client.missing(list(sizes)) if digest in sizes]
+    total = sum(sizes[digest] for digest in missing)
+    if missing:
+        progress.transfer(f"upload {bundle.config.function.name}", total)
+    for digest in missing:
+        client.upload(digest, bundle.blob_path(digest), progress.sent)
+    return len(missing), total
+
+
+def _words(name: str, event: dict[str, Any]) -> str:
+    detail = str(event.get("detail") or "")
+    shown = wording.digest(detail) if detail.startswith("sha256:") else detail
+    return " ".join(filter(None, [f"deploy {name}:", str(event.get("name", "")), shown]))

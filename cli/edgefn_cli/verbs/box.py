@@ -1,0 +1,135 @@
+"""`edgefn box run | info | token`: a box itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from edgefn_cli import output
+from edgefn_cli.failures import MissingExtra, Verb
+from edgefn_cli.options import BoxOption, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_RUNTIME_EXTRA = {"uvicorn", "uvloop", "httptools", "starlette", "onnxruntime", "prometheus_client", "packaging"}
+
+_LISTENING = re.compile(r"listening on (http\S+)")
+
+app = typer.Typer(help="Run a box, or ask about one.", no_args_is_help=True)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="EDGEFN_HOME",
+        file_okay=False,
+        help="The box's directory. Default: ~/.local/state/edgefn, as root /var/lib/edgefn.",
+    ),
+]
+
+
+@app.command(cls=Verb)
+def run(
+    home: HomeOption = None,
+    host: Annotated[
+        str, typer.Option("--host", envvar="EDGEFN_HOST", help="The address to listen on; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", envvar="EDGEFN_PORT", min=0, max=65535, help="0 takes a free one.")
+    ] = 8080,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
+    ] = False,
+) -> None:
+    """Run a box in the foreground, until Ctrl-C or SIGTERM; it answers what it has begun, then ends.
+
+    Example: edgefn box run --home /tmp/box --port 0
+    """
+    try:
+        from edgefn_runtime.server import run as serve
+        from edgefn_runtime.settings import BoxSettings, default_home
+    except ModuleNotFoundError as error:
+        if error.name not in _RUNTIME_EXTRA:
+            raise
+        raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
+    settings = BoxSettings(home=home or default_home(), host=host, port=port)
+    told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
+    with redirect_stdout(told):
+        code = serve(settings)
+    raise typer.Exit(code)
+
+
+@app.command(cls=Verb)
+def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show a box: its version, home, engines and number of functions.
+
+    Example: edgefn box info --box http://192.168.1.20:8080
+    """
+    from edgefn_cli.reach import reach
+
+    with reach(box) as client:
+        found = client.box()
+    if as_json:
+        output.result(found)
+    else:
+        output.draw(_table(found))
+
+
+@app.command(cls=Verb)
+def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print the admin token of a box on this machine, for EDGEFN_TOKEN on another.
+
+    Example: EDGEFN_TOKEN=$(ssh line-3 edgefn box token) edgefn list --box http://line-3:8080
+    """
+    from edgefn_cli import discovery
+
+    found = discovery.read_token(home or discovery.home())
+    if as_json:
+        output.result({"token": found.value, "home": str(home or discovery.home())})
+    else:
+        output.line(found.value)
+
+
+class _Announcement(io.TextIOBase):
+    """The box's line "edgefn box listening on URL …" as JSON; all else that it prints goes to stderr."""
+
+    def __init__(self, home: Path, to: TextIO) -> None:
+        self._home = home
+        self._to = to
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *whole, self._begun = (self._begun + text).split("\n")
+        for line in whole:
+            self._tell(line)
+        return len(text)
+
+    def _tell(self, line: str) -> None:
+        if heard := _LISTENING.search(line):
+            about = {"url": heard[1], "pid": os.getpid(), "home": str(self._home)}
+            print(json.dumps(about), file=self._to, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _table(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn.quantities import format_duration
+
+    engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
+    shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
+    table = Table.grid(padding=(0, 2))
+    for member, value in shown.items():
+        table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))
+    return table

@@ -1,0 +1,83 @@
+"""`edgefn deploy PATH…`: functions onto a box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgefn.errors import InputError
+from edgefn_cli import output
+from edgefn_cli.options import BoxOption, JsonOption, PathsArgument
+
+if TYPE_CHECKING:
+    from edgefn.bundle.layout import Bundle
+    from edgefn_cli.shipping import Shipped
+
+
+def deploy(
+    paths: PathsArgument = None,
+    no_build: Annotated[
+        bool, typer.Option("--no-build", help="Deploy what was built last, even when the sources have changed.")
+    ] = False,
+    bundle: Annotated[
+        str | None,
+        typer.Option("--bundle", metavar="LAYOUT[:NAME]", help="Deploy a bundle of this OCI layout directory."),
+    ] = None,
+    box: BoxOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build what has changed, upload what the box lacks, and switch to it once the box has proved it.
+
+    Whatever goes wrong, the revision that served before goes on serving.
+
+    Example: edgefn deploy functions/classify_image --box line-3
+    """
+    from edgefn_cli.progress import Progress
+    from edgefn_cli.reach import reach
+    from edgefn_cli.shipping import ship
+
+    if bundle and paths:
+        raise InputError("give either PATH or --bundle, not both")
+    shipped = []
+    with reach(box) as client:
+        client.box()  # a box that is not there, or a wrong token, is told before a minute of building
+        for each in [_opened(bundle)] if bundle else _bundles(paths, build=not no_build):
+            with Progress() as progress:
+                shipped.append(ship(client, each, progress))
+            if not as_json:
+                _show(shipped[-1])
+    if as_json:
+        output.result({"deployed": [each.as_json() for each in shipped]})
+
+
+def _bundles(paths: PathsArgument, *, build: bool) -> list[Bundle]:
+    """The bundles of the folders; all are built before the first one is deployed."""
+    from edgefn.bundle.layout import Layout
+    from edgefn_cli import building
+    from edgefn_cli.progress import Progress
+    from edgefn_cli.workplace import Workplace
+
+    orders = Workplace.here().orders(paths)
+    if not build:
+        return [Layout(order.layout).open(order.folder.name) for order in orders]
+    with Progress() as progress:
+        built = [building.build(order, progress.build_event) for order in orders]
+    return [Layout(each.layout).open(each.digest) for each in built]
+
+
+def _opened(reference: str) -> Bundle:
+    """LAYOUT, LAYOUT:NAME or LAYOUT:sha256:…, as skopeo writes it."""
+    from pathlib import Path
+
+    from edgefn.bundle.layout import Layout
+
+    place, _, name = reference.partition(":")
+    return Layout(Path(place)).open(name or None)
+
+
+def _show(shipped: Shipped) -> None:
+    from edgefn.quantities import format_bytes
+
+    sent = f"{format_bytes(shipped.uploaded_bytes)} uploaded" if shipped.uploaded_blobs else "nothing to upload"
+    output.line(f"{shipped.function}: revision {shipped.number} serves at {shipped.url} ({sent})")

@@ -1,0 +1,156 @@
+"""`edgefn status NAME`: one function on a box, whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli import output
+from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_PHASES = {"fork_s": "fork", "import_s": "import", "session_s": "session", "first_run_s": "first run"}
+
+
+def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show one function: its revision, state, instances, memory, artifacts, last cold start and history.
+
+    Looking never wakes it.
+
+    Example: edgefn status classify_image
+    """
+    from edgefn_cli.reach import reach
+
+    with reach(box) as client:
+        found = client.function(name)
+    if as_json:
+        output.result(found)
+    else:
+        output.draw(_panel(found))
+
+
+def _panel(found: dict[str, Any]) -> RenderableType:
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_facts(found)]
+    for heading, table in (
+        ("instances", _instances(found)),
+        ("artifacts", _artifacts(found)),
+        ("history", _history(found)),
+    ):
+        if table.row_count:
+            parts += [Text(f"\n{heading}", style="bold"), table]
+    return Panel(Group(*parts), title=Text(found["name"], style="bold"), title_align="left", expand=False)
+
+
+def _facts(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn_cli import wording
+
+    table = Table.grid(padding=(0, 2))
+    facts = {
+        "state": " ".join(filter(None, [found["state"], _because(found)])),
+        "revision": f"{wording.revision(found)}, deployed {wording.moment(found['deployed_at'])}",
+        "memory": _memory(found),
+        "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
+        "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
+        "limits": _limits(found.get("spec") or {}),
+    }
+    for fact, value in facts.items():
+        table.add_row(Text(fact, style="dim"), Text(value))
+    return table
+
+
+def _because(found: dict[str, Any]) -> str:
+    return f"({found['reason']})" if found.get("reason") else ""
+
+
+def _memory(found: dict[str, Any]) -> str:
+    from edgefn.quantities import format_bytes
+    from edgefn_cli import wording
+
+    template = found.get("template")
+    parked = f", {format_bytes(template['private_bytes'])} of it in the template" if template else ""
+    return wording.memory(found) + parked
+
+
+def _last_start(found: dict[str, Any]) -> str:
+    from edgefn.quantities import format_duration
+
+    phases = found.get("phases") or {}
+    told = [f"{word} {format_duration(phases[key])}" for key, word in _PHASES.items() if key in phases]
+    return f"(the last: {', '.join(told)})" if told else ""
+
+
+def _limits(spec: dict[str, Any]) -> str:
+    from edgefn.quantities import format_bytes, format_duration
+
+    if not spec:
+        return "-"
+    fewest, most = spec.get("scale", (0, 4))
+    return (
+        f"{format_bytes(spec['memory_bytes'])} an instance, {fewest} to {most} instances, "
+        f"timeout {format_duration(spec['timeout_s'])}, idle {format_duration(spec['idle_s'])}"
+    )
+
+
+def _instances(found: dict[str, Any]) -> Table:
+    from edgefn.quantities import format_bytes, format_duration
+
+    rows = (
+        (
+            str(each["pid"]),
+            each["state"],
+            f"{each['in_flight']} in flight",
+            f"age {format_duration(each['age_s'])}",
+            format_bytes(each["private_bytes"]),
+        )
+        for each in found["instances"]
+    )
+    return _rows(rows)
+
+
+def _artifacts(found: dict[str, Any]) -> Table:
+    from edgefn_cli import wording
+
+    rows = (
+        (
+            each["model"],
+            each["target"],
+            each["backend"],
+            f"max error {wording.error(each['max_error'])}",
+            f"top-1 {wording.share(each['top1'])}",
+        )
+        for each in found["artifacts"]
+    )
+    return _rows(rows)
+
+
+def _history(found: dict[str, Any]) -> Table:
+    from edgefn_cli import wording
+
+    rows = (
+        (
+            wording.revision(each),
+            wording.moment(each["deployed_at"]),
+            "serves" if each["number"] == found["number"] else "",
+        )
+        for each in found["history"]
+    )
+    return _rows(rows)
+
+
+def _rows(rows: Any) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

@@ -1,0 +1,45 @@
+"""Parts of a function's status as a person reads them. Pure; it must never print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from edgefn.quantities import format_bytes
+
+SHORT_DIGEST = 12
+
+
+def digest(text: str) -> str:
+    """The first figures of "sha256:…": enough to tell revisions apart."""
+    return text.removeprefix("sha256:")[:SHORT_DIGEST]
+
+
+def revision(status: Mapping[str, Any]) -> str:
+    """ "3 (0f3a…)": the revision's number and its digest."""
+    return f"{status['number']} ({digest(str(status['revision']))})"
+
+
+def memory(status: Mapping[str, Any]) -> str:
+    """Private memory of the function's template and instances together, or "-" when it has no process."""
+    processes = [*status.get("instances", ()), *filter(None, [status.get("template")])]
+    return format_bytes(sum(process["private_bytes"] for process in processes)) if processes else "-"
+
+
+def moment(iso: str) -> str:
+    """An ISO time in this machine's time zone, to the second; as it is when it is none."""
+    try:
+        return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return iso
+
+
+def share(top1: float | None) -> str:
+    """Top-1 agreement in per cent, or "-" where it has no meaning."""
+    return "-" if top1 is None else f"{top1:.1%}"
+
+
+def error(max_error: float | None) -> str:
+    """A relative error with two figures, or "-" when it was not measured."""
+    return "-" if max_error is None else f"{max_error:.1e}"

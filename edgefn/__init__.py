@@ -1,0 +1,69 @@
+"""edgefn: write a PyTorch function on a laptop; run it on any edge box, on demand.
+
+    from edgefn import Image, edge_function, edge_model, tensor
+
+This module owns the names a user imports, and nothing else. It must never import more than is asked for: names
+resolve on first use (PEP 562), so that `import edgefn` costs microseconds and loads no NumPy, Pillow or PyTorch.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
+
+if TYPE_CHECKING:
+    from edgefn.errors import EdgefnError, InputError, SpecError
+    from edgefn.function import EdgeFunction, edge_function
+    from edgefn.image import Image
+    from edgefn.model import EdgeModel, edge_model
+    from edgefn.tensors import tensor
+
+    __version__: str
+
+__all__ = [
+    "EdgeFunction",
+    "EdgeModel",
+    "EdgefnError",
+    "Image",
+    "InputError",
+    "SpecError",
+    "edge_function",
+    "edge_model",
+    "tensor",
+]
+
+_HOMES = {
+    "EdgeFunction": "edgefn.function",
+    "EdgeModel": "edgefn.model",
+    "EdgefnError": "edgefn.errors",
+    "Image": "edgefn.image",
+    "InputError": "edgefn.errors",
+    "SpecError": "edgefn.errors",
+    "edge_function": "edgefn.function",
+    "edge_model": "edgefn.model",
+    "tensor": "edgefn.tensors",
+}
+
+
+if not TYPE_CHECKING:  # else a type checker would take any name for one of edgefn's
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            value: object = _version()
+        elif name in _HOMES:
+            from importlib import import_module
+
+            value = getattr(import_module(_HOMES[name]), name)
+        else:
+            raise AttributeError(f"module 'edgefn' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("edgefn")

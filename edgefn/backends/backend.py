@@ -1,0 +1,77 @@
+"""The one signature that every inference stack stands behind.
+
+    build machine    probe → lower      network → portable artifact, in the bundle
+    box, at install  probe → finish     portable artifact → finished for this very chip, in a cache
+    box, template    load               finished artifact → a session that runs
+
+A backend never decides whether an artifact is right: the golden samples do (edgefn.compile.verify on the build
+machine, the box's finisher at install).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from edgefn.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[np.generic]]
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """Whether a backend can work here, and what to do where it cannot."""
+
+    available: bool
+    version: str = ""
+    has: str = ""
+    fix: str = ""
+
+
+class Captured(Protocol):
+    """A network caught by `edgefn.compile.capture`, in the forms that lowering starts from."""
+
+    @property
+    def model(self) -> ModelSpec: ...
+
+    @property
+    def program(self) -> Any:
+        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is."""
+
+    def onnx(self, opset: int | None = None) -> Path:
+        """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""
+
+
+class Session(Protocol):
+    """A loaded artifact. Inputs and outputs are C-contiguous arrays by name; outputs are owned by the caller."""
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]: ...
+
+
+class Backend(Protocol):
+    """One inference stack. Importing the module must not import the stack: the methods do."""
+
+    name: str
+    fork_safe: bool
+    """True when a session made before fork() runs in the child: it starts no threads."""
+
+    def probe(self) -> Probe:
+        """Whether the stack is installed here, its version, and what to install where it is not."""
+
+    def warm_up(self) -> None:
+        """The first-time costs of `load` are paid: the zygote calls it, so it must start no thread."""
+
+    def lower(self, captured: Captured, target: str, folder: Path) -> dict[str, str]:
+        """Writes the portable artifact of `target` into `folder`; returns its toolchain's versions by name."""
+
+    def finish(self, portable: Path, folder: Path) -> None:
+        """Writes the artifact optimised for this machine into `folder`, from the portable one's folder."""
+
+    def load(self, folder: Path) -> Session:
+        """A session of a finished (or portable) artifact, one intra-op thread."""

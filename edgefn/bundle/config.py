@@ -1,0 +1,85 @@
+"""A bundle's config: what it holds, as the box reads it. The JSON blob that the OCI manifest calls `config`.
+
+Unpacked, a bundle is one folder, whatever layers it came in:
+
+    code/                                 the function's folder: handler module and data files
+    wheels/                               site-packages of its requirements.txt, if it has one
+    artifacts/<model>/<target slug>/      one portable artifact, e.g. artifacts/efficientnet/portable-fp32/
+    golden/<model>.npz                    golden samples: arrays "<n>/in/<input>" and "<n>/out/<output>"
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgefn.spec import FunctionSpec, ModelSpec
+
+BUNDLE_TYPE = "application/vnd.edgefn.bundle.v1"
+CONFIG_TYPE = "application/vnd.edgefn.bundle.config.v1+json"
+CODE_TYPE = "application/vnd.edgefn.code.v1.tar"
+WHEELS_TYPE = "application/vnd.edgefn.wheels.v1.tar"
+ARTIFACT_TYPE = "application/vnd.edgefn.artifact.v1.tar"
+GOLDEN_TYPE = "application/vnd.edgefn.golden.v1.tar"
+TARGET_ANNOTATION = "dev.edgefn.target"
+MODEL_ANNOTATION = "dev.edgefn.model"
+
+SCHEMA_VERSION = 1
+
+
+class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model lowered for one target, e.g. target "portable/fp32" by backend "onnxruntime"."""
+
+    model: str
+    target: str
+    backend: str
+    toolchain: dict[str, str] = {}
+
+    @property
+    def path(self) -> str:
+        """Its folder below the unpacked bundle."""
+        return f"artifacts/{self.model}/{self.target.replace('/', '-')}"
+
+
+class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far an artifact may be from the eager float32 outputs on the golden samples.
+
+    `max_error` is max |artifact - eager| over max |eager|, of each output; `top1` is the least share of
+    samples whose argmax over the last axis agrees, or None where that has no meaning (a regressor).
+    """
+
+    max_error: float = 1e-3
+    top1: float | None = 1.0
+
+
+class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model of the function, the bound its artifacts must keep, and the number of golden samples."""
+
+    spec: ModelSpec
+    bound: Bound = Bound()
+    golden: int = 0
+
+
+class Wheel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One pinned distribution of the wheels layer. `requires` are its needs on what the box itself provides."""
+
+    name: str
+    version: str
+    sha256: str
+    requires: tuple[str, ...] = ()
+
+
+class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything the box must know before it unpacks a byte. No timestamps, no host names: same sources, same digest.
+
+    python       "3.11" when wheels or code need that very version, else ""
+    platform     e.g. "manylinux_2_28_x86_64" when the wheels layer holds compiled code, else "any"
+    """
+
+    function: FunctionSpec
+    models: tuple[ModelEntry, ...] = ()
+    artifacts: tuple[ArtifactEntry, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+    python: str = ""
+    platform: str = "any"
+    edgefn: str = ""
+    schema_version: int = SCHEMA_VERSION

@@ -1,0 +1,119 @@
+"""The JSON documents of a bundle as bytes: one way to write each, and bounded, checked reading of the config.
+
+Pure. A config that passes `parse_config` names no path outside the bundle's folder and asks for nothing that
+this version does not know. Never guesses: what it cannot honour it refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn, TypeVar
+
+import msgspec
+
+from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig
+from edgefn.bundle.descriptors import check_digest
+from edgefn.errors import BundleError
+from edgefn.spec import NAME_PATTERN, FunctionSpec
+
+# A registry may refuse a manifest over 4 MiB (distribution-spec); no honest bundle comes near.
+MAX_DOCUMENT_BYTES = 4 * 2**20
+
+_MODEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_TARGET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}/[a-z0-9]{1,31}")
+_ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+Document = TypeVar("Document")
+
+
+def refuse(problem: str) -> NoReturn:
+    """Raises the BundleError of a document that cannot be honoured."""
+    raise BundleError(f"bundle refused: {problem}; build it again with `edgefn build`, or copy it again")
+
+
+def encode(document: msgspec.Struct) -> bytes:
+    """`document` as JSON, the same bytes for equal values: members in declared order, dictionaries sorted."""
+    return msgspec.json.encode(document, order="deterministic")
+
+
+def decode(data: bytes, type: type[Document], what: str) -> Document:
+    """The `type` in `data`. Raises BundleError naming `what` and the place in it that does not fit."""
+    if len(data) > MAX_DOCUMENT_BYTES:
+        refuse(f"{what} is {len(data)} bytes, over the limit of {MAX_DOCUMENT_BYTES}")
+    try:
+        return msgspec.json.decode(data, type=type)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        refuse(f"{what} does not read: {error}")
+
+
+def canonical(config: BundleConfig) -> BundleConfig:
+    """`config` with its sets in one order, so that the order of building them does not change the digest."""
+    return msgspec.structs.replace(
+        config,
+        models=tuple(sorted(config.models, key=lambda entry: entry.spec.name)),
+        artifacts=tuple(sorted(config.artifacts, key=lambda entry: (entry.model, entry.target))),
+        wheels=tuple(sorted(config.wheels, key=lambda wheel: (wheel.name, wheel.version))),
+    )
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
+
+
+def parse_config(data: bytes) -> BundleConfig:
+    """The config in `data`. Raises BundleError on an unknown schema_version, key, name or entry."""
+    version = decode(data, _Version, "config").schema_version
+    if version != SCHEMA_VERSION:
+        remedy = "update edgefn here" if version > SCHEMA_VERSION else "build the bundle again"
+        raise BundleError(f"bundle's config has schema_version {version}, this edgefn reads {SCHEMA_VERSION}: {remedy}")
+    config = decode(data, BundleConfig, "config")
+    _check_function(config.function)
+    _check_models(config)
+    _check_wheels(config)
+    return config
+
+
+def _check_function(function: FunctionSpec) -> None:
+    if not re.fullmatch(NAME_PATTERN, function.name):
+        refuse(f"function's name is {function.name!r}: it is lower-case letters, digits and _, 63 at most")
+    if not _ENTRY.fullmatch(function.entry):
+        refuse(f"function {function.name}: entry is {function.entry!r}, not module:attribute")
+    least, most = function.scale
+    above_zero = (function.memory_bytes, function.timeout_s, function.concurrency, most)
+    from_zero = (function.idle_s, function.queue, function.max_body_bytes, least, most - least)
+    if min(above_zero) <= 0 or min(from_zero) < 0:
+        refuse(f"function {function.name}: a limit is negative, zero or out of order in {function}")
+
+
+def _check_models(config: BundleConfig) -> None:
+    models = [entry.spec.name for entry in config.models]
+    _once(models, "model")
+    _once([entry.path for entry in config.artifacts], "artifact")
+    for entry in config.models:
+        if not _MODEL.fullmatch(entry.spec.name) or entry.golden < 0:
+            refuse(f"model {entry.spec.name!r} has no valid name, or {entry.golden} golden samples")
+    for artifact in config.artifacts:
+        check_artifact_names(artifact.model, artifact.target, where="config")
+        if artifact.model not in models:
+            refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")
+    for model in set(models) - {artifact.model for artifact in config.artifacts}:
+        refuse(f"model {model!r} has no artifact for any target")
+
+
+def check_artifact_names(model: str, target: str, *, where: str) -> None:
+    """Refuses a model's or a target's name that is not one: both become folder names."""
+    if not _MODEL.fullmatch(model):
+        refuse(f"{where} names model {model!r}: a model's name is a Python identifier of 63 letters at most")
+    if not _TARGET.fullmatch(target):
+        refuse(f"{where} names target {target!r}: a target is <profile>/<precision>, e.g. portable/fp32")
+
+
+def _check_wheels(config: BundleConfig) -> None:
+    _once([wheel.name for wheel in config.wheels], "wheel")
+    for wheel in config.wheels:
+        check_digest(f"sha256:{wheel.sha256}", what=f"sha256 of wheel {wheel.name!r}")
+
+
+def _once(names: list[str], what: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            refuse(f"config names {what} {name!r} more than once")

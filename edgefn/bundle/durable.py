@@ -1,0 +1,75 @@
+"""Files that are whole or not there, whatever instruction the power is cut at.
+
+Owns the order temp + fsync + rename + fsync(folder) on a build machine and for unpacked layers. Never decides
+what is written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgefn.errors import DiskFull
+
+TEMPORARY_PREFIX = ".partial-"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """`path` holds exactly `chunks`, on the disk; until then, and after an error, what it held before.
+
+    Raises DiskFull when there is no room, else OSError; whatever `chunks` raises passes through.
+    """
+    partial = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+    try:
+        with explained_when_full(path), partial.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """What `path`, a file or a folder, holds is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def explained_when_full(path: Path) -> Iterator[None]:
+    """Turns "no space left" into DiskFull naming `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no room left on the disk to write {path}: free some and try again") from error
+        raise
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock, which other processes' `locked` waits for; the kernel drops it if we die."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def discard_partial(folder: Path) -> None:
+    """Nothing of an interrupted `replace_file` is left in `folder`. Call while `locked`: nobody writes then."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)

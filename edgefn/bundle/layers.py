@@ -1,0 +1,58 @@
+"""The layers of a bundle: which folder each holds, packed and described. One function for each kind.
+
+Writes the archive that it is told to and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgefn.bundle import archive
+from edgefn.bundle.config import (
+    ARTIFACT_TYPE,
+    CODE_TYPE,
+    GOLDEN_TYPE,
+    MODEL_ANNOTATION,
+    TARGET_ANNOTATION,
+    WHEELS_TYPE,
+    ArtifactEntry,
+)
+from edgefn.bundle.descriptors import Descriptor
+from edgefn.bundle.sources import code_files, tree_files
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A packed layer: its descriptor, and the file that has its bytes."""
+
+    descriptor: Descriptor
+    path: Path
+
+
+def code(folder: Path, out: Path) -> Layer:
+    """The code layer of the function's `folder`, packed into `out`. Raises SpecError, BuildError."""
+    return _pack(Descriptor(CODE_TYPE, "", 0), code_files(folder), out)
+
+
+def wheels(folder: Path, out: Path) -> Layer:
+    """The layer of the site-packages tree that `wheels.resolve` wrote into `folder`, packed into `out`."""
+    return _pack(Descriptor(WHEELS_TYPE, "", 0), tree_files(folder), out)
+
+
+def artifact(entry: ArtifactEntry, folder: Path, out: Path) -> Layer:
+    """The layer of one portable artifact, the files in `folder`, packed into `out`."""
+    names = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
+    return _pack(Descriptor(ARTIFACT_TYPE, "", 0, names), tree_files(folder), out)
+
+
+def golden(samples: Mapping[str, Path | bytes], out: Path) -> Layer:
+    """The layer of golden samples, an `.npz` for each model's name, packed into `out`."""
+    files = [(f"{model}.npz", content) for model, content in samples.items()]
+    return _pack(Descriptor(GOLDEN_TYPE, "", 0), files, out)
+
+
+def _pack(kind: Descriptor, files: Iterable[tuple[str, Path | bytes]], out: Path) -> Layer:
+    digest, size = archive.pack(((f"{kind.folder}/{name}", content) for name, content in files), out)
+    return Layer(Descriptor(kind.media_type, digest, size, kind.annotations), out)

@@ -1,0 +1,62 @@
+"""What a box itself brings to a function: distributions that never go into a wheels layer.
+
+The build machine's versions constrain the resolution of a function's requirements; the box's own are held
+against what the wheels need before it installs them. Never imports a distribution: reads metadata only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+
+from edgefn.bundle.config import Wheel
+from edgefn.errors import BundleError
+
+# edgefn's own dependencies, and the engines: imported before user code, so another copy could not be used.
+PROVIDED = ("edgefn", "msgspec", "numpy", "onnxruntime", "pillow", "python-multipart")
+
+# Promised never to be on a box: the model's artifact runs there instead. Its wheels are gigabytes.
+REFUSED = ("torch",)
+
+
+def provided_here() -> dict[str, str]:
+    """The version of each PROVIDED distribution that is installed where this runs."""
+    found: dict[str, str] = {}
+    for name in PROVIDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def clashes(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> list[dict[str, str]]:
+    """Each need of `wheels` that a box with `provided` (name → version) does not meet: artifact, needs, has, fix.
+
+    Empty when all are met. Raises BundleError for a need that is not PEP 508.
+    """
+    return [_clash(wheel, need, provided) for wheel in wheels for need in wheel.requires if not meets(need, provided)]
+
+
+def meets(need: str, provided: Mapping[str, str]) -> bool:
+    """Whether `provided` has the distribution that `need` (PEP 508) names, in a version that it accepts."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion
+
+    try:
+        requirement = Requirement(need)
+        version = provided.get(canonicalize_name(requirement.name))
+        return version is not None and requirement.specifier.contains(version, prereleases=True)
+    except (InvalidRequirement, InvalidVersion) as error:
+        raise BundleError(f"{need!r} does not read as a requirement ({error}): build the bundle again") from None
+
+
+def _clash(wheel: Wheel, need: str, provided: Mapping[str, str]) -> dict[str, str]:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    name = canonicalize_name(Requirement(need).name)
+    has = f"{name} {provided[name]}" if name in provided else f"no {name}"
+    fix = f"ask in requirements.txt for a version of {wheel.name} that takes it and build again, or update edgefn here"
+    return {"artifact": f"wheels/{wheel.name}-{wheel.version}", "needs": need, "has": has, "fix": fix}

@@ -1,0 +1,74 @@
+"""Which of a folder's files go into a layer, links resolved. Reads folders; never a file's content."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from edgefn.errors import SpecError
+
+# What a function's folder holds for the people who work on it; a box never needs it.
+LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "test_*.py")
+LEFT_OUT_AT_TOP = ("samples", "README.md", "requirements.txt")
+
+Files = list[tuple[str, Path]]
+
+
+def code_files(folder: Path) -> Files:
+    """(name below the function's folder, path) of each file that goes into the code layer, sorted by name."""
+    return tree_files(folder, leave_out=_is_left_out)
+
+
+def _is_left_out(name: str) -> bool:
+    last = name.rsplit("/", 1)[-1]
+    return name in LEFT_OUT_AT_TOP or any(fnmatch(last, pattern) for pattern in LEFT_OUT_ANYWHERE)
+
+
+def tree_files(folder: Path, *, leave_out: Callable[[str], bool] = lambda name: False) -> Files:
+    """(name below `folder`, path) of each file, sorted by name; `leave_out` says which names to pass over.
+
+    A link to something within `folder` stands for it. Raises SpecError for a link that leaves or goes in
+    circles, and for what is neither file nor folder.
+    """
+    root = folder.resolve()
+    if not root.is_dir():
+        raise SpecError(f"{folder} is not a folder")
+    return sorted(_Walk(root, leave_out).files(root, "", (root,)))
+
+
+@dataclass(frozen=True)
+class _Walk:
+    root: Path
+    leave_out: Callable[[str], bool]
+
+    def files(self, folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+        for path in folder.iterdir():
+            name = prefix + path.name
+            if not self.leave_out(name):
+                yield from self._files_of(path, name, above)
+
+    def _files_of(self, path: Path, name: str, above: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
+        real = self._followed(path)
+        mode = real.stat().st_mode
+        if stat.S_ISREG(mode):
+            yield name, real
+        elif not stat.S_ISDIR(mode):
+            raise SpecError(f"{path} is neither a file nor a folder: it cannot go into a bundle; remove it")
+        elif real in above:
+            raise SpecError(f"{path} is a link to a folder that it lies in: remove it")
+        else:
+            yield from self.files(real, f"{name}/", (*above, real))
+
+    def _followed(self, path: Path) -> Path:
+        if not path.is_symlink():
+            return path
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            raise SpecError(f"{path} is a link to nowhere, or to itself: remove it") from None
+        if not real.is_relative_to(self.root):
+            raise SpecError(f"{path} is a link that leaves {self.root}, to {real}: put a copy there")
+        return real

@@ -1,0 +1,79 @@
+"""`python -m edgefn.compile FOLDER --output LAYOUT`: one build, told as NDJSON on stdout.
+
+The last line is the event "built" or the event "error"; the exit code is the error's. stderr has whatever the
+user's code and the libraries say. Its own process, so that a build's memory, threads and crashes end with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from edgefn.compile import blame
+from edgefn.compile.build import Order, build
+from edgefn.compile.events import Events, on_stdout
+from edgefn.errors import EdgefnError
+from edgefn.project import Project
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Builds as the command line says; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    with on_stdout() as events:
+        try:
+            built = build(_order(options), events)
+        except EdgefnError as error:
+            return _failed(error, events)
+        except Exception as error:  # a fault of edgefn's own: told in full
+            events(
+                "error",
+                error=type(error).__name__,
+                status=500,
+                exit_code=1,
+                detail=str(error),
+                trace=blame.whole(error),
+            )
+            return 1
+        events("built", **msgspec.to_builtins(built))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m edgefn.compile", description="Builds a function's bundle.")
+    parser.add_argument("folder", type=Path, help="the function's folder")
+    parser.add_argument("--output", type=Path, help="OCI image layout to write to (default: edgefn.toml's)")
+    parser.add_argument("--project", type=Path, help="edgefn.toml to go by (default: the nearest above FOLDER)")
+    parser.add_argument(
+        "--reuse-golden",
+        action="store_true",
+        help="keep the golden samples of an unchanged network although the handler or the samples changed",
+    )
+    parser.add_argument("--force", action="store_true", help="take nothing from the cache")
+    return parser
+
+
+def _order(options: argparse.Namespace) -> Order:
+    project = Project.read(options.project) if options.project else Project.find(options.folder)
+    return Order(
+        folder=options.folder,
+        output=options.output or project.output,
+        cache=project.root / ".edgefn" / "cache",
+        targets=project.build.targets,
+        python=project.build.python,
+        platform=project.build.platform,
+        reuse_golden=options.reuse_golden,
+        force=options.force,
+    )
+
+
+def _failed(error: EdgefnError, events: Events) -> int:
+    trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
+    events("error", **{"exit_code": error.exit_code, "trace": trace, **error.as_problem()})
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

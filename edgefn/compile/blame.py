@@ -1,0 +1,44 @@
+"""Where in the user's own code an exception came from. Reads tracebacks; never raises, never hides one."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+
+
+def trace(error: BaseException) -> str:
+    """The traceback of `error` from the user's first frame on; its last lines alone when no frame is the user's.
+
+    So a syntax error, which has no frame of its file, is its file, line and caret.
+    """
+    frame: TracebackType | None = error.__traceback__
+    while frame is not None and not is_user(frame.tb_frame.f_code.co_filename):
+        frame = frame.tb_next
+    return "".join(traceback.format_exception(type(error), error, frame, chain=False)).rstrip()
+
+
+def whole(error: BaseException) -> str:
+    """The traceback of `error` and its causes, nothing left out: for a fault of edgefn's own."""
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def line(error: BaseException) -> str:
+    """The user's last frame as 'File "net.py", line 7, in forward: x.item()'; empty when none is theirs."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user(frame.filename)]
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f'File "{last.filename}", line {last.lineno}, in {last.name}: {last.line}'
+
+
+def is_user(filename: str) -> bool:
+    """Whether a frame's file is neither edgefn's, nor the standard library's, nor installed from elsewhere."""
+    if filename.startswith("<"):
+        return False
+    path = Path(filename).resolve()
+    return not any(path.is_relative_to(root) for root in (_PACKAGE, *_INSTALLED))

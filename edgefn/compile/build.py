@@ -1,0 +1,193 @@
+"""From a function's folder to a bundle in an OCI image layout: inspect, golden samples, artifacts, wheels, layers.
+
+The same sources give the same digest, in any folder and any process. Owns the order of the steps and what the
+bundle's config says; what each step does is its own module's.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn.bundle import layers
+from edgefn.bundle.config import BundleConfig, ModelEntry
+from edgefn.bundle.durable import locked
+from edgefn.bundle.layout import Layout
+from edgefn.compile import environment, report, wheelhouse
+from edgefn.compile.artifacts import STEPS, Artifact, Artifacts
+from edgefn.compile.cache import Cache
+from edgefn.compile.events import Events, Steps
+from edgefn.compile.goldens import Golden, Goldens
+from edgefn.compile.report import ModelReport, Report
+from edgefn.compile.sources import Sources
+from edgefn.compile.usercode import import_function
+from edgefn.compile.wheelhouse import Wheels
+from edgefn.errors import BundleError
+from edgefn.function import EdgeFunction
+from edgefn.model import EdgeModel, models_of
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to build, for what, where to.
+
+    folder        of the function
+    output        the OCI image layout
+    cache         the folder of the cache
+    targets       each model gets an artifact for each
+    python        the box's Python, "3.11"; what wheels are resolved for
+    platform      the box's platform, e.g. "manylinux_2_28_x86_64"; likewise
+    reuse_golden  golden samples of an unchanged network are taken although the handler or the samples changed
+    force         nothing is taken from the cache
+    """
+
+    folder: Path
+    output: Path
+    cache: Path
+    targets: tuple[str, ...] = ("portable/fp32",)
+    python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
+    platform: str = "manylinux_2_28_x86_64"
+    reuse_golden: bool = False
+    force: bool = False
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A finished build; `cached` when nothing had changed since an earlier one."""
+
+    digest: str
+    function: str
+    report: Report
+    cached: bool = False
+
+
+def build(order: Order, events: Events) -> Built:
+    """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
+    sources = Sources(order.folder)
+    order.cache.mkdir(parents=True, exist_ok=True)
+    with locked(order.cache):  # two builds of a project at once would do the same work twice
+        return _Build(order, sources, events).run()
+
+
+class _Build:
+    def __init__(self, order: Order, sources: Sources, events: Events) -> None:
+        self.order = order
+        self.sources = sources
+        self.cache = Cache(order.cache, fresh=order.force)
+        self.steps = Steps(events, total=1)
+
+    def run(self) -> Built:
+        options = [self.order.targets, self.order.python, self.order.platform]
+        key = self.sources.whole_key(options)
+        if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
+            return known
+        built, stale = self._make()
+        name = f"{key}-stale" if stale else key
+        self.cache.make("bundle", name, lambda into: (into / "built.json").write_bytes(msgspec.json.encode(built)))
+        self.cache.prune()
+        return built
+
+    def _known(self, key: str) -> Built | None:
+        """What an earlier build gave for the same, when it still lies in the layout."""
+        folder = self.cache.find("bundle", key)
+        if folder is None:
+            return None
+        built = msgspec.json.decode((folder / "built.json").read_bytes(), type=Built)
+        layout = Layout(self.order.output)
+        try:
+            if layout.functions().get(built.function) != built.digest:
+                return None
+            layout.open(built.digest)
+        except BundleError:
+            return None
+        report.write(built.report, self.order.output)
+        return msgspec.structs.replace(built, cached=True)
+
+    def _make(self) -> tuple[Built, bool]:
+        self.steps.begin("inspect")
+        function = import_function(self.order.folder)
+        models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
+        targets = self.order.targets if models else ()
+        self.steps.total = 4 + len(models) * len(targets) * STEPS
+
+        self.steps.begin("record")
+        goldens = Goldens(function, models, self.sources, self.cache)
+        golden = goldens.obtain(reuse=self.order.reuse_golden)
+        artifacts = self._artifacts(models, golden, Artifacts(self.cache, self.steps, goldens.sessions))
+
+        self.steps.begin("wheels")
+        requirements = self.order.folder / "requirements.txt"
+        wheels = wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
+
+        self.steps.begin("pack")
+        entries = tuple(_model_entry(model, artifacts, golden[model.spec.name]) for model in models)
+        config = _config(function, entries, artifacts, wheels)
+        digest, size_bytes = self._write(config, artifacts, golden, wheels)
+
+        self.steps.end()
+        written = Report(
+            function=function.spec.name,
+            digest=digest,
+            size_bytes=size_bytes,
+            seconds=self.steps.seconds,
+            models=tuple(_model_report(entry, golden) for entry in entries),
+            artifacts=tuple(artifact.report for artifact in artifacts),
+            toolchain=environment.toolchain(),
+        )
+        report.write(written, self.order.output)
+        return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
+
+    def _artifacts(
+        self, models: Sequence[EdgeModel], golden: Mapping[str, Golden], artifacts: Artifacts
+    ) -> list[Artifact]:
+        return [
+            artifacts.build(model, target, self.sources.builder_key(model), golden[model.spec.name])
+            for model in models
+            for target in self.order.targets
+        ]
+
+    def _write(
+        self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
+    ) -> tuple[str, int]:
+        """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
+        with tempfile.TemporaryDirectory(prefix="pack-", dir=self.order.cache) as scratch:
+            out = Path(scratch)
+            packed = [layers.code(self.sources.folder, out / "code.tar")]
+            if wheels.folder is not None:
+                packed.append(layers.wheels(wheels.folder, out / "wheels.tar"))
+            for number, artifact in enumerate(artifacts):
+                packed.append(layers.artifact(artifact.entry, artifact.folder, out / f"artifact-{number}.tar"))
+            if golden:
+                files: dict[str, Path | bytes] = {name: samples.path for name, samples in golden.items()}
+                packed.append(layers.golden(files, out / "golden.tar"))
+            digest = Layout(self.order.output).write(config, packed)
+        return digest, sum(layer.descriptor.size for layer in packed)
+
+
+def _config(
+    function: EdgeFunction[..., Any], models: tuple[ModelEntry, ...], artifacts: Sequence[Artifact], wheels: Wheels
+) -> BundleConfig:
+    return BundleConfig(
+        function=function.spec,
+        models=models,
+        artifacts=tuple(artifact.entry for artifact in artifacts),
+        wheels=wheels.pins,
+        python=wheels.python,
+        platform=wheels.platform,
+        edgefn=version("edgefn"),
+    )
+
+
+def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden) -> ModelEntry:
+    spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
+    return ModelEntry(spec, model.bound, len(golden.samples))
+
+
+def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
+    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)

@@ -1,0 +1,118 @@
+"""Results of the build by the hash of what they depend on, below `<project>/.edgefn/cache/`.
+
+    <kind>/<key>/          the result's files, and entry.json with the hash of each
+
+An entry is renamed into place whole and checked by hash when it is read, so it needs no fsync: a power cut leaves
+an entry that is not there, or one that does not check and is made again. The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+UNUSED_S = 30 * 24 * 3600.0
+"""An entry that nobody asked for in a month is removed."""
+
+ABANDONED_S = 24 * 3600.0
+"""A temporary folder this old belongs to a build that was killed."""
+
+_INDEX = "entry.json"
+_TEMPORARY = ".making-"
+
+
+def key_of(*parts: object) -> str:
+    """A hash of `parts`, which are strings, numbers, or nested lists and dicts of them."""
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Cache:
+    """The entries below `root`. With `fresh`, none is found: everything is made again and replaces what was there."""
+
+    def __init__(self, root: Path, *, fresh: bool = False) -> None:
+        self.root = root
+        self.fresh = fresh
+        self._made: set[Path] = set()
+
+    def find(self, kind: str, key: str) -> Path | None:
+        """The folder of an entry whose files are as they were written; None when there is none."""
+        folder = self.root / kind / key
+        if (self.fresh and folder not in self._made) or not _is_whole(folder):
+            return None
+        os.utime(folder)
+        return folder
+
+    def make(self, kind: str, key: str, fill: Callable[[Path], object]) -> Path:
+        """The folder of a new entry, which `fill` wrote; it replaces one that was there."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        folder = self.root / kind / key
+        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self.root))
+        try:
+            fill(temporary)
+            _write_index(temporary)
+            folder.parent.mkdir(exist_ok=True)
+            _replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        self._made.add(folder)
+        return folder
+
+    def obtain(self, kind: str, key: str, fill: Callable[[Path], object]) -> Path:
+        """The entry's folder, made by `fill` when it is not there."""
+        return self.find(kind, key) or self.make(kind, key, fill)
+
+    def prune(self) -> None:
+        """Nothing unused for a month is left, nor what killed builds left behind."""
+        now = time.time()
+        _remove_older(self.root.glob(f"{_TEMPORARY}*"), now - ABANDONED_S)
+        _remove_older(self.root.glob("*/*"), now - UNUSED_S)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        hashes = msgspec.json.decode((folder / _INDEX).read_bytes(), type=dict[str, str])
+        return _files(folder) == set(hashes) and all(
+            hash_file(folder / name) == digest for name, digest in hashes.items()
+        )
+    except (OSError, msgspec.MsgspecError):
+        return False
+
+
+def _write_index(folder: Path) -> None:
+    hashes = {name: hash_file(folder / name) for name in sorted(_files(folder))}
+    (folder / _INDEX).write_bytes(msgspec.json.encode(hashes))
+
+
+def _files(folder: Path) -> set[str]:
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return found - {_INDEX}
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    try:
+        temporary.rename(folder)
+    except OSError:  # a folder that holds files cannot be renamed over: an older entry, a damaged one, another build's
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+
+
+def _remove_older(folders: Iterable[Path], oldest: float) -> None:
+    for folder in folders:
+        try:
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:  # another build removed it
+            continue

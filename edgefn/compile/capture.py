@@ -1,0 +1,194 @@
+"""A network caught as a program: `torch.export` with its symbolic dimensions free, then ONNX.
+
+The method is torch.export (https://docs.pytorch.org/docs/stable/export.html) and the dynamo exporter of
+torch.onnx. Owns how the two are called; never decides accuracy.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgefn.compile import onnx_file, refusals
+from edgefn.compile.eager import EagerSession, call, named_outputs
+from edgefn.errors import BuildError
+from edgefn.spec import Dimension, ModelSpec, TensorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+EXAMPLE_SIZE = 2
+"""What a symbolic dimension is exported with when the golden samples know no larger: torch.export takes 0 and 1 as
+constants."""
+
+
+class Capture:
+    """A captured network; satisfies `edgefn.backends.backend.Captured`.
+
+    `model` is the spec with its outputs filled in; `program` the `torch.export.ExportedProgram`.
+    """
+
+    def __init__(self, model: ModelSpec, program: torch.export.ExportedProgram, symbols: Mapping[str, str]) -> None:
+        self.model = model
+        self.program = program
+        self._symbols = symbols
+        self._folder = Path(tempfile.mkdtemp(prefix="edgefn-capture-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def onnx(self, opset: int | None = None) -> Path:
+        """Path of `model.onnx`, its noise removed. Raises BuildError when it does not export to that opset."""
+        import torch
+
+        with _quiet():
+            try:
+                exported = torch.onnx.export(
+                    self.program,
+                    dynamo=True,
+                    verbose=False,
+                    input_names=list(self.model.inputs),
+                    output_names=list(self.model.outputs),
+                    opset_version=opset,
+                )
+            except Exception as error:  # the exporter raises what its translation functions raise
+                raise refusals.not_translated(self.model.name, self.program, error) from error
+        assert exported is not None, "torch.onnx.export returns a program when it is given no file"
+        model = exported.model
+        if opset is not None:
+            onnx_file.check_opset(model, opset, self.model.name)
+        onnx_file.strip(model, self._symbols)
+        path = self._folder / f"opset-{model.opset_imports.get('', 0)}" / "model.onnx"
+        path.parent.mkdir(exist_ok=True)
+        onnx_file.save(model, path)
+        return path
+
+
+def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Capture:
+    """The network of `session`, exported with every symbolic dimension free.
+
+    `sizes` are example sizes of symbolic dimensions, from real inputs; those under 2 are taken as 2. Raises
+    BuildError naming the model, what torch says, the user's line where it is known, and what to do.
+    """
+    import torch
+
+    spec = session.spec
+    wrapper = _flat(session.network, spec)
+    tensors, dims = _examples(spec, sizes or {})
+    with _quiet(), torch.no_grad():
+        try:
+            program = torch.export.export(wrapper, tensors, dynamic_shapes=(dims,))
+        except BuildError:
+            raise
+        except Exception as error:  # torch.export raises what the network raises, and a dozen classes of its own
+            raise refusals.not_exported(spec.name, error) from error
+    symbols = _symbols(program, spec)
+    outputs = _output_specs(program, wrapper.names, symbols)
+    _check_declared(spec, outputs)
+    return Capture(msgspec.structs.replace(spec, outputs=outputs), program, symbols)
+
+
+def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
+    """A module from the inputs in their declared order to a tuple of the outputs; keeps the outputs' names."""
+    import torch
+
+    class Flat(torch.nn.Module):
+        names: tuple[str, ...] = ()
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            outputs = named_outputs(call(self.network, spec, tensors), spec)
+            type(self).names = tuple(outputs)
+            return tuple(outputs.values())
+
+    return Flat().eval()
+
+
+def _examples(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[tuple[Any, ...], tuple[dict[int, Any], ...]]:
+    import torch
+
+    symbols = sorted({size for tensor in spec.inputs.values() for size in tensor.shape if isinstance(size, str)})
+    dims = {symbol: torch.export.Dim(symbol) for symbol in symbols}
+    example = {symbol: max(EXAMPLE_SIZE, sizes.get(symbol, EXAMPLE_SIZE)) for symbol in symbols}
+
+    def size_of(size: Dimension) -> int:
+        return example[size] if isinstance(size, str) else size
+
+    tensors = tuple(
+        torch.zeros([size_of(size) for size in tensor.shape], dtype=getattr(torch, tensor.dtype))
+        for tensor in spec.inputs.values()
+    )
+    free = tuple(
+        {axis: dims[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
+        for tensor in spec.inputs.values()
+    )
+    return tensors, free
+
+
+def _symbols(program: torch.export.ExportedProgram, spec: ModelSpec) -> dict[str, str]:
+    """torch's names of the free dimensions ("s77") by ours ("batch")."""
+    wanted = set(program.graph_signature.user_inputs)
+    placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted]
+    return {
+        str(actual): declared
+        for node, tensor in zip(placeholders, spec.inputs.values(), strict=True)
+        for actual, declared in zip(node.meta["val"].shape, tensor.shape, strict=True)
+        if isinstance(declared, str)
+    }
+
+
+def _output_specs(
+    program: torch.export.ExportedProgram, names: Sequence[str], symbols: Mapping[str, str]
+) -> dict[str, TensorSpec]:
+    (output,) = (node for node in program.graph.nodes if node.op == "output")
+    values = [node.meta["val"] for node in output.args[0]][-len(names) :]  # before them: buffers it writes
+
+    def dimension(size: Any) -> Dimension:
+        return size if isinstance(size, int) else onnx_file.rename(str(size), symbols)
+
+    return {
+        name: TensorSpec(str(value.dtype).removeprefix("torch."), tuple(map(dimension, value.shape)))
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def _check_declared(spec: ModelSpec, outputs: Mapping[str, TensorSpec]) -> None:
+    for name, declared in spec.outputs.items():
+        found = outputs[name]
+        agree = len(declared.shape) == len(found.shape) and all(
+            wanted == size or (isinstance(wanted, str) and isinstance(size, str))
+            for wanted, size in zip(declared.shape, found.shape, strict=True)
+        )
+        if declared.dtype != found.dtype or not agree:
+            raise BuildError(
+                f"model {spec.name}: output {name!r} is declared as {declared}, the network gives {found}; "
+                "correct outputs= or leave it out"
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, the exporter's own deprecations and its notes that torchvision is missing are not shown; errors are."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", module=r"(torch|onnxscript|onnx_ir|copyreg)(\.|$)")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

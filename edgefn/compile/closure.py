@@ -1,0 +1,167 @@
+"""Which source a module-level name depends on, read from the syntax tree: nothing is imported or run.
+
+The closure of a name is its statement, the statements that bind the names those use, transitively, and the
+folder's own modules that they import, whole. So a change to the handler leaves the closure of the model's builder
+as it was. Where the source is too clever to tell (exec, globals(), import *), the closure is the whole module:
+one rebuild too many costs seconds, one too few serves the wrong model.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "importlib", "setattr"}
+
+
+@dataclass
+class Closure:
+    """Source that a result depends on: statements and modules by hash, and other distributions' packages by name."""
+
+    parts: set[str] = field(default_factory=set)
+    packages: set[str] = field(default_factory=set)
+
+    def digest(self) -> str:
+        """A hash of the parts. Positions, comments and formatting do not count; docstrings do."""
+        return hashlib.sha256("\n".join(sorted(self.parts)).encode()).hexdigest()
+
+
+def closure_of(module: Path, name: str, folder: Path) -> Closure:
+    """The closure of `name` in the file `module`; its own modules are those in `folder`."""
+    found = Closure()
+    statements = _needed(_parse(module), name)
+    for statement in statements:
+        found.parts.add(_dump(statement))
+    _follow_imports(statements, folder, found, seen={module})
+    return found
+
+
+def follow(modules: Iterable[Path], folder: Path) -> Closure:
+    """What `modules` import: the folder's own modules, whole, and other distributions' packages."""
+    found = Closure()
+    for module in modules:
+        _follow_imports([_parse(module)], folder, found, seen={module})
+    return found
+
+
+def _parse(module: Path) -> ast.Module:
+    """The module's tree; where it is no Python that this version reads, one that holds its text."""
+    source = module.read_bytes()
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):  # importing it says so; what does not import it does not care
+        return ast.Module([ast.Expr(ast.Constant(source))], [])
+
+
+def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """The statements that `name` needs; all of them where that cannot be told."""
+    bound: dict[str, list[ast.stmt]] = {}
+    body = [part for statement in tree.body for part in _one_import_each(statement)]
+    needed = [statement for statement in body if _acts(statement)]
+    for statement in body:
+        for target in _binds(statement):
+            bound.setdefault(target, []).append(statement)
+    if name not in bound or "*" in bound:
+        return tree.body
+    wanted, known = [name, *_names(needed)], set[str]()
+    while wanted:
+        current = wanted.pop()
+        if current in TOO_CLEVER:
+            return tree.body
+        if current not in known:
+            known.add(current)
+            statements = bound.get(current, [])
+            needed += statements
+            wanted += _names(statements)
+    return needed
+
+
+def _one_import_each(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """`from a import b, c` as two statements: one more name for the handler is no change to the builder."""
+    if isinstance(statement, ast.Import):
+        yield from (ast.Import([alias]) for alias in statement.names)
+    elif isinstance(statement, ast.ImportFrom):
+        yield from (ast.ImportFrom(statement.module, [alias], statement.level) for alias in statement.names)
+    else:
+        yield statement
+
+
+def _acts(statement: ast.stmt) -> bool:
+    """Whether a statement works by what it does, e.g. `torch.set_default_dtype(...)`; a docstring does nothing."""
+    return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
+
+
+def _binds(statement: ast.stmt) -> Iterator[str]:
+    """Names that a module-level statement binds or changes, compound statements looked into."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield statement.name
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node.id
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield from _names([node])
+
+
+def _names(nodes: Iterable[ast.AST]) -> list[str]:
+    """Every name that occurs in `nodes`, and every package they import."""
+    found = []
+    for root in nodes:
+        for node in ast.walk(root):
+            if isinstance(node, ast.Name):
+                found.append(node.id)
+            elif isinstance(node, ast.Import):
+                found += [alias.name.split(".")[0] for alias in node.names]
+    return found
+
+
+def _follow_imports(roots: Iterable[ast.AST], folder: Path, found: Closure, seen: set[Path]) -> None:
+    for package in _imported(roots):
+        if package in sys.stdlib_module_names or package == "edgefn":
+            continue
+        own = own_modules(package, folder)
+        if not own:
+            found.packages.add(package)
+        for path in own:
+            if path not in seen:
+                seen.add(path)
+                tree = _parse(path)
+                found.parts.add(f"{path.name} {_dump(tree)}")
+                _follow_imports([tree], folder, found, seen)
+
+
+def _imported(roots: Iterable[ast.AST]) -> set[str]:
+    packages: set[str] = set()
+    for root in roots:
+        for node in ast.walk(root):
+            if isinstance(node, ast.Import):
+                packages |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                packages.add(node.module.split(".")[0])
+    return packages
+
+
+def own_modules(package: str, folder: Path) -> list[Path]:
+    """The source files of `package` when it is no installed distribution's: the folder's own, or on sys.path by
+    hand or by an editable install. Sorted; empty for an installed or missing one.
+    """
+    spec = PathFinder.find_spec(package, [str(folder), *sys.path])
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    origin = Path(spec.origin)
+    if {"site-packages", "dist-packages"} & set(origin.parts):
+        return []
+    return sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+
+
+def _dump(node: ast.AST) -> str:
+    return ast.dump(node, annotate_fields=False, include_attributes=False)

@@ -1,0 +1,86 @@
+"""What the results of a build depend on, as keys: a function's folder, read but neither imported nor run."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn.bundle.sources import code_files, tree_files
+from edgefn.compile import environment
+from edgefn.compile.cache import hash_file, key_of
+from edgefn.compile.closure import Closure, closure_of, follow
+from edgefn.compile.recording import sample_files
+from edgefn.errors import SpecError
+from edgefn.function import EdgeFunction
+from edgefn.model import EdgeModel
+
+COMPILING = ("compile", "backends", "golden.py")
+"""Where edgefn's own source decides what an artifact is."""
+
+
+class Sources:
+    """The folder of one function."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        if not self.folder.is_dir():
+            raise SpecError(f"{folder} is not a folder: name the folder of a function")
+
+    def whole_key(self, *options: object) -> str:
+        """Depends on everything that the bundle may: every file, installed distribution and option of the build."""
+        code = code_files(self.folder)
+        modules = [path for _, path in code if path.suffix == ".py"]
+        return key_of(
+            [[name, hash_file(path)] for name, path in [*code, *self._samples(), *self.requirements()]],
+            follow(modules, self.folder).digest(),
+            environment.own_code(),
+            environment.toolchain(),
+            environment.installed(),
+            options,
+        )
+
+    def builder_key(self, model: EdgeModel) -> str:
+        """Depends on what the network may: the closure of its builder, the folder's data files, the toolchain."""
+        closure = self._closure(model.builder)
+        data = [[name, hash_file(path)] for name, path in code_files(self.folder) if path.suffix != ".py"]
+        return key_of(
+            closure.digest(),
+            data,
+            msgspec.to_builtins(model.spec),
+            environment.versions(closure.packages),
+            environment.toolchain(),
+            environment.own_code(*COMPILING),
+        )
+
+    def golden_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
+        """Depends on what the golden samples may: the network, the handler, the samples, how edgefn decodes them."""
+        closure = self._closure(function.handler)
+        samples = self._samples() if callable(model.samples) else self._matched(model)
+        return key_of(
+            self.builder_key(model),
+            closure.digest(),
+            environment.versions(closure.packages),
+            environment.own_code(),
+            [[name, hash_file(path)] for name, path in samples],
+        )
+
+    def requirements(self) -> list[tuple[str, Path]]:
+        """The function's requirements.txt, where it has one."""
+        path = self.folder / "requirements.txt"
+        return [(path.name, path)] if path.is_file() else []
+
+    def _closure(self, function: Callable[..., Any]) -> Closure:
+        function = inspect.unwrap(function)
+        module = Path(inspect.getfile(function)).resolve()
+        return closure_of(module, function.__qualname__.split(".")[0], self.folder)
+
+    def _matched(self, model: EdgeModel) -> list[tuple[str, Path]]:
+        return [(str(path.relative_to(self.folder)), path) for path in sample_files(model, self.folder)]
+
+    def _samples(self) -> list[tuple[str, Path]]:
+        folder = self.folder / "samples"
+        return [(f"samples/{name}", path) for name, path in tree_files(folder)] if folder.is_dir() else []

@@ -1,0 +1,35 @@
+"""Calls into the user's code, what it raises told as a BuildError. The one place that decides what passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgefn.errors import BuildError, EdgefnError
+from edgefn.function import EdgeFunction, load
+
+T = TypeVar("T")
+
+
+def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """`act(...)`; an exception of the user's code becomes a BuildError that begins with `what` and is caused by it."""
+    try:
+        return act(*arguments, **named)
+    except BuildError:
+        raise
+    except EdgefnError as error:
+        raise BuildError(f"{what}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise BuildError(f"{what} raised {type(error).__name__}: {error}") from error
+
+
+def import_function(folder: Path) -> EdgeFunction[..., Any]:
+    """The function of `folder`. Raises SpecError for what the SDK refuses, BuildError for what the module raises."""
+    try:
+        return load(folder)
+    except EdgefnError:
+        raise
+    except (Exception, SystemExit) as error:
+        hint = f"; pip install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
+        raise BuildError(f"{folder.name} does not import: {type(error).__name__}: {error}{hint}") from error

@@ -1,0 +1,204 @@
+"""Every error edgefn raises on purpose: one tree, each class with its HTTP status and its exit code.
+
+    EdgefnError                    500   1   the root; never raised itself
+    ├── SpecError                  400   2   a decorator option, a type hint or edgefn.toml is wrong
+    ├── BuildError                 400   8   the build failed: the model does not export, wheels do not resolve
+    │   └── GateError              422   4   an artifact is out of its accuracy bound
+    ├── BundleError                400   3   a bundle is corrupt, incomplete, unsafe, or not for this box
+    ├── DeploymentRefused          422   9   the box refused a revision; the one before it goes on
+    ├── InputError                 400   2   a request does not fit the function's declared inputs
+    │   ├── BodyTooLarge           413   2   a body over the function's limit
+    │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    ├── FunctionNotFound           404   6   no function of that name on this box
+    ├── Unauthorized               401   7   the admin API was called without the box's token
+    ├── RetryLater                 503   75  not now; Retry-After says when
+    │   ├── QueueFull              429   75  the function's queue is full
+    │   └── Unavailable            503   75  the function cannot be served now
+    ├── HandlerError               500   1   the handler raised; the trace is in the function's log
+    ├── HandlerTimeout             504   1   the handler did not answer in time
+    ├── InstanceLost               502   1   the instance died while it held the request
+    ├── BoxUnreachable             503   5   no box answers at that address
+    ├── HomeError                  500   10  the box's home directory cannot be used
+    ├── PortInUse                  500   11  another program listens on the box's port
+    └── DiskFull                   507   12  no room left for what was to be written
+
+A message says what happened, to which object, and what to do next. `as_problem` gives the problem+json
+members of RFC 9457; a caller's mistake is explained to the caller, an internal failure is told in brief.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class EdgefnError(Exception):
+    """The root of the tree. `status` is the HTTP status, `exit_code` what the CLI leaves with."""
+
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def as_problem(self) -> dict[str, Any]:
+        """The members of an `application/problem+json` body (RFC 9457)."""
+        return {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": str(self),
+            "error": type(self).__name__,
+        }
+
+
+class SpecError(EdgefnError):
+    """A decorator option, a type hint or a key of edgefn.toml that cannot be honoured."""
+
+    status = 400
+    exit_code = 2
+
+
+class BuildError(EdgefnError):
+    """The build cannot give a bundle; the message names the function, the model and the next step."""
+
+    status = 400
+    exit_code = 8
+
+
+class GateError(BuildError):
+    """An artifact disagrees with the eager float32 outputs by more than its bound."""
+
+    status = 422
+    exit_code = 4
+
+
+class BundleError(EdgefnError):
+    """A bundle that is corrupt, incomplete, unsafe to unpack, or not made for this box."""
+
+    status = 400
+    exit_code = 3
+
+
+class DeploymentRefused(EdgefnError):
+    """The box did not take a revision; whatever served before goes on serving.
+
+    `trace` is the handler's traceback when its import failed, else empty.
+    """
+
+    status = 422
+    exit_code = 9
+
+    def __init__(self, message: str, *, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | ({"trace": self.trace} if self.trace else {})
+
+
+class InputError(EdgefnError):
+    """A request that does not fit the declared inputs. `field` is the path of what is wrong, or empty."""
+
+    status = 400
+    exit_code = 2
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | ({"field": self.field} if self.field else {})
+
+
+class BodyTooLarge(InputError):
+    """A request body over the function's `max_body`; refused before it is read."""
+
+    status = 413
+
+
+class UnsupportedMediaType(InputError):
+    """A content type from which the function's input cannot be read."""
+
+    status = 415
+
+
+class FunctionNotFound(EdgefnError):
+    """No function of that name is deployed on this box."""
+
+    status = 404
+    exit_code = 6
+
+
+class Unauthorized(EdgefnError):
+    """The admin API was called without the box's token, or with another one."""
+
+    status = 401
+    exit_code = 7
+
+
+class RetryLater(EdgefnError):
+    """A request that may succeed later; `retry_after_s` (whole seconds, ≥ 1) goes into Retry-After."""
+
+    status = 503
+    exit_code = 75
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(RetryLater):
+    """As many requests wait for the function as its `queue` allows."""
+
+    status = 429
+
+
+class Unavailable(RetryLater):
+    """The function is deployed but cannot serve now: its template fails to load, or the box is draining."""
+
+
+class HandlerError(EdgefnError):
+    """The handler raised. The trace is in the function's log under `id`, never in the answer."""
+
+    def __init__(self, function: str, id: str) -> None:
+        super().__init__(f"{function} raised an exception; see `edgefn logs {function}` for id {id}")
+        self.id = id
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | {"id": self.id}
+
+
+class HandlerTimeout(EdgefnError):
+    """The handler did not answer within the function's `timeout`; its instance was replaced."""
+
+    status = 504
+
+
+class InstanceLost(EdgefnError):
+    """The instance died (exit, signal, out of memory) while it held the request."""
+
+    status = 502
+
+
+class BoxUnreachable(EdgefnError):
+    """No box answers at the address; the message says which and how to start one."""
+
+    status = 503
+    exit_code = 5
+
+
+class HomeError(EdgefnError):
+    """The box's home directory is not writable, is locked by another box, or was written by a newer edgefn."""
+
+    exit_code = 10
+
+
+class PortInUse(EdgefnError):
+    """Another program listens on the box's port."""
+
+    exit_code = 11
+
+
+class DiskFull(EdgefnError):
+    """No room on the disk for what was to be written; nothing was changed."""
+
+    status = 507
+    exit_code = 12

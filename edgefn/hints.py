@@ -1,0 +1,125 @@
+"""A handler's type hints, read once at import: what each parameter and the result is.
+
+It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.parameters.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from edgefn.errors import SpecError
+from edgefn.image import Image
+from edgefn.spec import ParameterKind, TensorSpec
+from edgefn.tensors import DTYPES
+
+WRITE_TENSOR = 'Annotated[np.ndarray, tensor("float32", "n", 4)]'
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """A type hint read: its kind, the hint without `| None`, whether None is allowed, and a tensor's spec."""
+
+    kind: ParameterKind
+    type: Any
+    optional: bool = False
+    tensor: TensorSpec | None = None
+
+
+class Hints(msgspec.Struct, frozen=True):
+    """The hints of one handler: name → (hint, default or inspect.Parameter.empty), and the result's type."""
+
+    parameters: dict[str, tuple[Hint, Any]]
+    result: Any
+
+
+def hints_of(handler: Callable[..., Any]) -> Hints:
+    """The hints of `handler`. Raises SpecError naming the parameter whose hint is missing or cannot be read."""
+    where = f"function {handler.__name__}"
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise SpecError(f"{where} yields: a handler returns one result; collect it in a list")
+    signature = inspect.signature(handler)
+    parameters = {
+        name: (_parameter(handler, parameter, where), parameter.default)
+        for name, parameter in signature.parameters.items()
+    }
+    if signature.return_annotation is inspect.Signature.empty:
+        raise SpecError(f"{where} has no type hint for its result: write `-> dict[str, float]`, or `-> None`")
+    return Hints(parameters, _evaluated(handler, "return", signature.return_annotation, f"{where}, result"))
+
+
+def _parameter(handler: Callable[..., Any], parameter: inspect.Parameter, where: str) -> Hint:
+    where = f"{where}, parameter {parameter.name}"
+    if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+        raise SpecError(f"{where} is {parameter.kind.description}: a request gives parameters by name, one by one")
+    if parameter.annotation is parameter.empty:
+        raise SpecError(
+            f"{where} has no type hint: write what a request holds there, e.g. `{parameter.name}: int`, "
+            f"`{parameter.name}: Image` or `{parameter.name}: {WRITE_TENSOR}`"
+        )
+    return read_hint(_evaluated(handler, parameter.name, parameter.annotation, where), where)
+
+
+def _evaluated(handler: Callable[..., Any], name: str, annotation: Any, where: str) -> Any:
+    holder = types.SimpleNamespace(__annotations__={name: annotation})
+    scope = getattr(inspect.unwrap(handler), "__globals__", {})
+    try:
+        return get_type_hints(holder, globalns=scope, include_extras=True)[name]
+    except Exception as error:  # a hint is an expression of the user's, so anything may come out of it
+        raise SpecError(
+            f"{where} is annotated {annotation!r}, which cannot be evaluated ({type(error).__name__}: {error}): "
+            "import or define its names at the top of the module, not under TYPE_CHECKING"
+        ) from error
+
+
+def read_hint(hint: Any, where: str) -> Hint:
+    """The kind of a parameter's `hint`. Raises SpecError, beginning with `where`, for one that is of none."""
+    inner, optional = _without_none(hint)
+    base, specs = inner, []
+    if get_origin(inner) is Annotated:
+        base = get_args(inner)[0]
+        specs = [item for item in get_args(inner)[1:] if isinstance(item, TensorSpec)]
+    if is_array(base) or specs:
+        return Hint("tensor", inner, optional, _tensor(base, specs, where))
+    if is_pillow(base):
+        raise SpecError(f"{where} is annotated as a Pillow image: write `Image` of edgefn, and call its .pil()")
+    if base is Image:
+        return Hint("image", inner, optional)
+    if base is bytes or base is str:
+        return Hint("bytes" if base is bytes else "text", inner, optional)
+    return Hint("value", hint, optional)
+
+
+def is_array(hint: Any) -> bool:
+    """Whether `hint` is np.ndarray or NDArray[...]; NumPy need not be imported to know."""
+    return _is(get_origin(hint) or hint, "numpy", "ndarray")
+
+
+def is_pillow(hint: Any) -> bool:
+    """Whether `hint` is PIL.Image.Image or a class below it."""
+    return isinstance(hint, type) and any(_is(base, "PIL.Image", "Image") for base in hint.__mro__)
+
+
+def _is(hint: Any, module: str, name: str) -> bool:
+    return getattr(hint, "__module__", "") == module and getattr(hint, "__name__", "") == name
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, types.UnionType):
+        rest = [member for member in get_args(hint) if member is not type(None)]
+        if len(rest) == 1 and len(get_args(hint)) == 2:
+            return rest[0], True
+    return hint, False
+
+
+def _tensor(base: Any, specs: list[TensorSpec], where: str) -> TensorSpec:
+    if not is_array(base) or len(specs) != 1:
+        raise SpecError(f"{where} is annotated {base!r} with {len(specs)} tensor(...): write `{WRITE_TENSOR}`")
+    dtype = next((get_args(part)[0] for part in get_args(base) if _is(get_origin(part), "numpy", "dtype")), None)
+    name = getattr(dtype, "__name__", "")
+    if name in DTYPES and name != specs[0].dtype:
+        raise SpecError(f"{where} is an NDArray of {name}, but its tensor(...) says {specs[0].dtype}")
+    return specs[0]

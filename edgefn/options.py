@@ -1,0 +1,120 @@
+"""The options of `@edge_function`: how each is written, what is accepted, and which field of the spec it sets.
+
+Every option given is honoured or is a SpecError at import; none is ever ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
+
+from edgefn.errors import SpecError
+from edgefn.quantities import parse_bytes, parse_duration
+from edgefn.spec import NAME_PATTERN
+from edgefn.suggestion import did_you_mean
+
+MIN_MEMORY_BYTES = 2**20
+"""Below a MiB no request can be decoded, so such a value is a unit forgotten ("256" for "256MiB")."""
+MAX_MEMORY_BYTES = 2**44
+MAX_DURATION_S = 24 * 3600.0
+"""A day: longer is a job and not a function call, and 24 h catches minutes written for milliseconds."""
+MAX_BODY_BYTES = 2**31
+"""2 GiB: a body is held in memory whole, and frames between box and instance count bytes in 32 bits."""
+MAX_COUNT = 10_000
+"""Instances, slots or waiting requests: more than one box has ever held is a slip of the keyboard."""
+
+
+class FunctionOptions(TypedDict, total=False):
+    """What `@edge_function(...)` takes; FunctionSpec says what each means."""
+
+    name: str
+    memory: str | int
+    timeout: str | float
+    idle: str | float
+    scale: tuple[int, int]
+    concurrency: int
+    queue: int
+    max_body: str | int
+
+
+def read_options(options: Mapping[str, object]) -> dict[str, Any]:
+    """The FunctionSpec fields that `options` set. Raises SpecError naming the option and what is accepted."""
+    fields: dict[str, Any] = {}
+    for option, value in options.items():
+        if option not in _READERS:
+            raise SpecError(f'unknown option "{option}"{did_you_mean(option, _READERS)}')
+        field, read = _READERS[option]
+        fields[field] = read(option, value)
+    return fields
+
+
+def check_name(name: object, what: str = "name") -> str:
+    """`name`, fit for a URL, a folder and a metric's label. Raises SpecError naming `what`."""
+    if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None:
+        raise SpecError(
+            f"{what} is {name!r}: use a lower-case letter, then at most 62 of a-z, 0-9 and _, "
+            'e.g. name="classify_image"'
+        )
+    return name
+
+
+def _memory(option: str, value: object) -> int:
+    return _bytes(option, value, MIN_MEMORY_BYTES, MAX_MEMORY_BYTES, '"1MiB" to "16384GiB", e.g. "256MiB"')
+
+
+def _body(option: str, value: object) -> int:
+    return _bytes(option, value, 1, MAX_BODY_BYTES, '1 byte to "2GiB", e.g. "20MiB"')
+
+
+def _bytes(option: str, value: Any, least: int, most: int, accepted: str) -> int:
+    count = parse_bytes(value, what=option)
+    if not least <= count <= most:
+        raise SpecError(f"{option} is {value!r}: use {accepted}")
+    return count
+
+
+def _timeout(option: str, value: Any) -> float:
+    seconds = parse_duration(value, what=option)
+    if not 0 < seconds <= MAX_DURATION_S:
+        raise SpecError(f'{option} is {value!r}: use more than 0 and at most "24h", e.g. "2s"')
+    return seconds
+
+
+def _idle(option: str, value: Any) -> float:
+    seconds = parse_duration(value, what=option)
+    if seconds > MAX_DURATION_S:
+        raise SpecError(f'{option} is {value!r}: use 0 to "24h", e.g. "60s"; scale=(1, n) never goes to zero')
+    return seconds
+
+
+def _scale(option: str, value: object) -> tuple[int, int]:
+    match value:
+        case (int(fewest), int(most)) if not isinstance(fewest, bool) and not isinstance(most, bool):
+            if 0 <= fewest <= most <= MAX_COUNT and most >= 1:
+                return (fewest, most)
+    raise SpecError(
+        f"{option} is {value!r}: use (fewest, most) instances, whole numbers with 0 <= fewest <= most and "
+        f"1 <= most <= {MAX_COUNT}, e.g. (0, 4)"
+    )
+
+
+def _count(least: int) -> Callable[[str, object], int]:
+    def read(option: str, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
+            raise SpecError(f"{option} is {value!r}: use a whole number from {least} to {MAX_COUNT}")
+        return value
+
+    return read
+
+
+_READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
+    "name": ("name", lambda option, value: check_name(value, option)),
+    "memory": ("memory_bytes", _memory),
+    "timeout": ("timeout_s", _timeout),
+    "idle": ("idle_s", _idle),
+    "scale": ("scale", _scale),
+    "concurrency": ("concurrency", _count(1)),
+    "queue": ("queue", _count(0)),
+    "max_body": ("max_body_bytes", _body),
+}

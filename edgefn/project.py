@@ -1,0 +1,185 @@
+"""edgefn.toml: the project's name, its functions, what is built, and the boxes by name.
+
+Owns reading and checking the file; docs/edgefn-toml.md documents each key. What the file says and cannot be
+honoured is an error here, before anything is built or sent. Never talks to a box, never imports a function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edgefn.errors import SpecError
+from edgefn.spec import NAME_PATTERN
+from edgefn.tables import TableFile
+from edgefn.targets.platforms import check_platform, check_python
+from edgefn.targets.profiles import target
+
+FILE_NAME = "edgefn.toml"
+
+
+class ProjectTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[project]"""
+
+    name: str
+    default_box: str = ""
+
+
+class FunctionTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[functions.NAME]"""
+
+    path: str
+
+
+class BuildTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[build]"""
+
+    targets: tuple[str, ...] = ("portable/fp32",)
+    output: str = ".edgefn/bundles"
+    python: str = "3.11"
+    platform: str = "manylinux_2_28_x86_64"
+
+
+class BoxTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[boxes.NAME]"""
+
+    url: str
+
+
+TABLES: Mapping[str, type[msgspec.Struct]] = {
+    "project": ProjectTable,
+    "functions": FunctionTable,
+    "build": BuildTable,
+    "boxes": BoxTable,
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as edgefn.toml describes it, or as it is without one. Paths are absolute.
+
+    `file` is None for a project without edgefn.toml; its root is then the folder that the functions lie in.
+    """
+
+    root: Path
+    name: str
+    file: Path | None = None
+    functions: Mapping[str, Path] = field(default_factory=dict)
+    build: BuildTable = field(default_factory=BuildTable)
+    boxes: Mapping[str, str] = field(default_factory=dict)
+    default_box: str = ""
+
+    @property
+    def output(self) -> Path:
+        """The layout directory that bundles are written to."""
+        return self.root / self.build.output
+
+    @classmethod
+    def find(cls, start: Path) -> Project:
+        """The project that `start`, a function's folder or a folder above or below, lies in.
+
+        The nearest edgefn.toml from `start` upwards; without one, a project of the defaults whose root is the
+        parent of `start` when that is a function's folder, else `start`. Raises SpecError.
+        """
+        start = start.resolve()
+        start = start if start.is_dir() else start.parent
+        for folder in (start, *start.parents):
+            if (folder / FILE_NAME).is_file():
+                return cls.read(folder / FILE_NAME)
+        root = start.parent if (start / f"{start.name}.py").is_file() else start
+        return cls(root, root.name or "project")
+
+    @classmethod
+    def read(cls, path: Path) -> Project:
+        """The project that the file describes. Raises SpecError naming the line and the nearest key."""
+        path = path.resolve()
+        file = TableFile(path)
+        file.check_keys(tuple(TABLES))
+        if "project" not in file.data:
+            file.refuse('there is no [project]: add [project] and name = "..." below it', "project")
+        project = file.table("project", file.data["project"], ProjectTable)
+        build = file.table("build", file.data.get("build", {}), BuildTable)
+        functions = file.tables("functions", file.data.get("functions", {}), FunctionTable)
+        boxes = file.tables("boxes", file.data.get("boxes", {}), BoxTable)
+        _check_build(file, build)
+        _check_names(file, functions)
+        return cls(
+            root=path.parent,
+            name=project.name or file.refuse("'name' in [project] is empty: give one", "project", "name"),
+            file=path,
+            functions={name: (path.parent / table.path).resolve() for name, table in functions.items()},
+            build=build,
+            boxes={name: _url(file, name, table.url) for name, table in boxes.items()},
+            default_box=_default_box(file, project.default_box, boxes),
+        )
+
+    def function(self, name_or_path: str) -> Path:
+        """The folder of the function: one of [functions], else a path. Raises SpecError where there is none."""
+        if name_or_path in self.functions:
+            folder, where = self.functions[name_or_path], f"[functions.{name_or_path}] of {self.file}"
+        else:
+            folder, where = Path(name_or_path).resolve(), "the path given"
+        if not (folder / f"{folder.name}.py").is_file():
+            known = ", ".join(self.functions) or "none"
+            raise SpecError(
+                f"no function in {folder}, {where}: it has no {folder.name}.py; functions of this project: {known}"
+            )
+        return folder
+
+    def box_url(self, name: str = "") -> str | None:
+        """The address of the box of that name; with no name, of the default box, or None where there is none.
+
+        Raises SpecError for a name that is not under [boxes].
+        """
+        name = name or self.default_box
+        if not name:
+            return None
+        if name not in self.boxes:
+            known = ", ".join(self.boxes) or "none"
+            raise SpecError(f"no box {name!r} in {self.file or FILE_NAME}: known are {known}; add [boxes.{name}]")
+        return self.boxes[name]
+
+
+def _check_build(file: TableFile, build: BuildTable) -> None:
+    if not build.targets or len(set(build.targets)) < len(build.targets):
+        file.refuse("'targets' in [build] is empty or names one twice", "build", "targets")
+    try:
+        for name in build.targets:
+            target(name, what="'targets' in [build]: target")
+        check_python(build.python, what="'python' in [build]")
+        check_platform(build.platform, what="'platform' in [build]")
+    except SpecError as error:
+        key = re.match(r"'(\w+)'", str(error))
+        file.refuse(str(error), "build", key[1] if key else "")
+    if not build.output:
+        file.refuse("'output' in [build] is empty: name a folder", "build", "output")
+
+
+def _check_names(file: TableFile, functions: Mapping[str, FunctionTable]) -> None:
+    for name, table in functions.items():
+        if not re.fullmatch(NAME_PATTERN, name):
+            file.refuse(f"{name!r} is no function's name: lower-case letters, digits and _", f"functions.{name}")
+        if not table.path:
+            file.refuse(f"'path' in [functions.{name}] is empty: name a folder", f"functions.{name}", "path")
+
+
+def _url(file: TableFile, name: str, url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        right = False
+    if not right or parts.query or parts.fragment or parts.username:
+        file.refuse(f"'url' in [boxes.{name}] is {url!r}: write http://HOST:PORT", f"boxes.{name}", "url")
+    return url.rstrip("/")
+
+
+def _default_box(file: TableFile, name: str, boxes: Mapping[str, BoxTable]) -> str:
+    if name and name not in boxes:
+        file.refuse(f"'default_box' is {name!r}, which is not under [boxes]", "project", "default_box")
+    return name or (next(iter(boxes)) if len(boxes) == 1 else "")

@@ -1,0 +1,96 @@
+"""JSON Schemas of parameters and results, for OpenAPI: complete in themselves, so they stand in any document.
+
+Making one also visits every type below a hint, which is how a type that cannot be read or written is found at import.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgefn.hints import WRITE_TENSOR, is_array, is_pillow
+from edgefn.image import Image
+from edgefn.spec import TensorSpec
+
+IMAGE: dict[str, Any] = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+BYTES: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+
+_REFERENCE = "#/$defs/{name}"
+
+
+def parameter_schema(hint: Any) -> dict[str, Any]:
+    """The schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read."""
+    return _schema(hint, _readable)
+
+
+def result_schema(hint: Any) -> dict[str, Any]:
+    """The schema of a result of type `hint` in JSON. Raises TypeError naming a type that cannot be written."""
+    return _schema(hint, _writable)
+
+
+def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
+    """The schema of `spec`'s array as nested lists."""
+    number = {"b": "boolean", "f": "number"}.get(spec.dtype[0], "integer")
+    schema: dict[str, Any] = {"type": number}
+    for dimension in reversed(spec.shape):
+        fixed = {"minItems": dimension, "maxItems": dimension} if isinstance(dimension, int) else {}
+        schema = {"type": "array", "items": schema} | fixed
+    return schema | {"description": str(spec)}
+
+
+def _schema(hint: Any, hook: Any) -> dict[str, Any]:
+    try:
+        (schema,), definitions = msgspec.json.schema_components((hint,), schema_hook=hook, ref_template=_REFERENCE)
+    except (TypeError, ValueError, NameError) as error:
+        raise TypeError(str(error).rpartition("\n")[2]) from error
+    inlined: dict[str, Any] = _inline(schema, definitions, ())
+    return inlined
+
+
+def _inline(node: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> Any:
+    """`node` with each reference replaced by what it names; a type inside itself becomes just its kind."""
+    if isinstance(node, list):
+        return [_inline(item, definitions, inside) for item in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        name = reference.rpartition("/")[2]
+        if name in inside:
+            return {"type": definitions[name].get("type", "object"), "title": name}
+        return _inline(definitions[name], definitions, (*inside, name))
+    return {key: _inline(value, definitions, inside) for key, value in node.items() if not _names_references(value)}
+
+
+def _names_references(value: Any) -> bool:
+    # An OpenAPI discriminator's mapping: it would point at definitions that are inlined.
+    return isinstance(value, dict) and "propertyName" in value and "mapping" in value
+
+
+def _readable(hint: Any) -> dict[str, Any]:
+    if hint is Image:
+        return IMAGE
+    if is_array(hint):
+        raise TypeError(f"a tensor must be a parameter of its own: `{WRITE_TENSOR}`")
+    raise NotImplementedError
+
+
+def _writable(hint: Any) -> dict[str, Any]:
+    if hint is Image or is_pillow(hint):
+        return IMAGE
+    if is_array(hint):
+        return {"type": "array"}
+    if hint is object:
+        return {"description": "any value"}
+    if getattr(hint, "__module__", "") == "numpy":
+        return _numpy_scalar(hint)
+    raise NotImplementedError
+
+
+def _numpy_scalar(hint: Any) -> dict[str, Any]:
+    names = {base.__name__ for base in getattr(hint, "__mro__", ())}
+    for name, kind in {"bool": "boolean", "integer": "integer", "floating": "number"}.items():
+        if name in names:
+            return {"type": kind}
+    raise NotImplementedError

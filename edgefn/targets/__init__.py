@@ -1,0 +1,1 @@
+"""Targets: the hardware profiles that a model can be lowered for, one TOML file each."""

@@ -1,0 +1,85 @@
+"""What a tensor must be: `tensor(...)` declares dtype and shape, `bind` holds an array against the declaration.
+
+Pure: it sees dtype names and shapes, never an array, and imports no NumPy. The wire forms are in edgefn.arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from edgefn.errors import SpecError
+from edgefn.spec import Dimension, TensorSpec
+from edgefn.suggestion import did_you_mean
+
+DType = Literal[
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+]
+DTYPES: tuple[str, ...] = get_args(DType)
+
+MAX_RANK = 8
+"""Batch, time, channels and three axes of space are six; a longer shape is data written in the wrong place."""
+MAX_DIMENSION = 2**31 - 1
+"""The engines count elements along an axis in 32 bits (ONNX Runtime's MLAS, TensorRT's Dims)."""
+
+
+def tensor(dtype: DType, *shape: Dimension) -> TensorSpec:
+    """The spec of an array of `dtype` (NumPy's name) and `shape`; a dimension given by a word is symbolic.
+
+    A symbolic dimension is any length, and the same length wherever the same word stands:
+
+        @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)})
+        def scale(x: Annotated[np.ndarray, tensor("float32", "n", 4)]) -> ...
+
+    Raises SpecError for a dtype or a dimension that is not one.
+    """
+    if dtype not in DTYPES:
+        raise SpecError(f"tensor dtype is {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
+    if len(shape) > MAX_RANK:
+        raise SpecError(f"tensor has {len(shape)} dimensions; at most {MAX_RANK} are supported")
+    for dimension in shape:
+        _check_dimension(dimension)
+    return TensorSpec(dtype, tuple(shape))
+
+
+def _check_dimension(dimension: object) -> None:
+    match dimension:
+        case bool():
+            fits = False
+        case int():
+            fits = 1 <= dimension <= MAX_DIMENSION
+        case str():
+            fits = dimension.isidentifier()
+        case _:
+            fits = False
+    if not fits:
+        raise SpecError(
+            f"tensor dimension is {dimension!r}: use a whole number from 1 to {MAX_DIMENSION}, "
+            'or a word for any length, e.g. "batch"'
+        )
+
+
+def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
+    """`dtype` and `shape` fit `spec`; `dims` has gained the lengths of its symbolic dimensions.
+
+    Raises ValueError with what the array has and what it needs; `dims` is then of no more use.
+    """
+    has = TensorSpec(dtype, tuple(shape))
+    if dtype != spec.dtype or len(shape) != len(spec.shape):
+        raise ValueError(f"has {has}, needs {spec}")
+    for needed, length in zip(spec.shape, shape, strict=True):
+        expected = dims.setdefault(needed, length) if isinstance(needed, str) else needed
+        if length != expected:
+            known = f" with {needed} = {expected}" if isinstance(needed, str) else ""
+            raise ValueError(f"has {has}, needs {spec}{known}")

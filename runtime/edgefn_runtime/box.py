@@ -1,0 +1,108 @@
+"""The box: store, supervisor, deployment road and telemetry, put together and taken apart in the right order."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import time
+from typing import Any
+
+from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.fingerprint import fingerprint
+from edgefn_runtime.settings import BoxSettings
+from edgefn_runtime.store.blobs import Blobs
+from edgefn_runtime.store.database import Database
+from edgefn_runtime.store.disk import write_file
+from edgefn_runtime.store.home import Home
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.telemetry.logs import FunctionLogs
+from edgefn_runtime.telemetry.metrics import Metrics
+
+ENGINES = ("onnxruntime",)
+VERSION = importlib.metadata.version("edgefn")
+_log = logging.getLogger("edgefn.box")
+
+
+class Box:
+    """One machine's functions. Opening it takes the home's lock; `start` and `stop` belong to one event loop.
+
+    Raises HomeError when the home cannot be used.
+    """
+
+    def __init__(self, settings: BoxSettings) -> None:
+        self.settings = settings
+        self.url = f"http://{settings.host}:{settings.port}"
+        self.home = Home(settings.home)
+        self.token = self.home.token
+        self.logs = FunctionLogs(self.home.logs)
+        self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
+        self.supervisor = Supervisor(
+            self.logs,
+            self.metrics,
+            self._ensure_finished,
+            drain_s=settings.drain_s,
+            parked_bytes=settings.parked_bytes,
+        )
+        self.deployments = Deployments(
+            self.home, Blobs(self.home.blobs, self.home.disk), Database(self.home.database), self.supervisor
+        )
+        self._started = time.monotonic()
+        self._draining = False
+
+    def _statuses(self) -> list[dict[str, Any]]:
+        return self.supervisor.statuses()
+
+    async def _ensure_finished(self, revision: Revision) -> None:
+        await self.deployments.ensure_finished(revision)
+
+    async def start(self) -> None:
+        """Every function that was deployed before is routed again; the zygote is on its way."""
+        self.supervisor.start()
+        await self.deployments.restore()
+
+    def listening(self, port: int) -> None:
+        """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box."""
+        host = self.settings.host
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        about = {"url": self.url, "pid": os.getpid()}
+        write_file(self.home.disk, self.home.run / "box.json", json.dumps(about).encode())
+
+    def drain(self) -> None:
+        """The box is leaving: not ready for new work, and followers of logs are let go."""
+        self._draining = True
+        self.logs.end_followers()
+
+    async def stop(self) -> None:
+        """What was let in has been answered, every process has ended, the home may be opened again."""
+        self.drain()
+        await self.deployments.close()  # first, so that no deployment starts a process behind the supervisor's back
+        await self.supervisor.stop()
+        self.logs.close()
+        (self.home.run / "box.json").unlink(missing_ok=True)
+        self.home.close()
+
+    def unready(self) -> str:
+        """Why the box takes no work now, or "" when it does."""
+        if self._draining:
+            return "the box is draining"
+        return "" if self.supervisor.ready else "the box's zygote is starting"
+
+    def info(self) -> dict[str, Any]:
+        """What this box is; the body of GET /admin/box."""
+        return {
+            "name": platform.node(),
+            "version": VERSION,
+            "pid": os.getpid(),
+            "url": self.url,
+            "home": str(self.home.path),
+            "python": platform.python_version(),
+            "engines": {name: importlib.metadata.version(name) for name in ENGINES},
+            "functions": len(self.supervisor.names()),
+            "fingerprint": fingerprint(),
+            "cores": os.cpu_count(),
+            "uptime_s": round(time.monotonic() - self._started, 1),
+        }

@@ -1,0 +1,65 @@
+"""The database's entries as revisions: with their folders, and with the artifacts that serve on this machine.
+
+Reads; changes nothing. A revision's config names one artifact for each model: the one that the host loads.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from edgefn.bundle.config import BundleConfig
+from edgefn.bundle.manifest import parse_config
+from edgefn_runtime.deployment import choice, compatibility, proof
+from edgefn_runtime.deployment.admission import Candidate
+from edgefn_runtime.fingerprint import fingerprint
+from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.home import Home
+from edgefn_runtime.store.revision import Revision
+
+
+class Catalogue:
+    """What is, or was, deployed in `home`."""
+
+    def __init__(self, home: Home, database: Database) -> None:
+        self._home = home
+        self._database = database
+
+    def current(self, name: str) -> Revision | None:
+        """What serves `name`, or None when it is not deployed."""
+        entry = self._database.current(name)
+        return None if entry is None else self.revision(entry)
+
+    def history(self, name: str) -> list[Revision]:
+        """The deployments of `name`, newest first."""
+        return [self.revision(entry) for entry in self._database.history(name)]
+
+    def revision(self, entry: Entry) -> Revision:
+        """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""
+        return self._revision(entry.digest, entry.number, _config(entry.config), entry.deployed_at)
+
+    def upcoming(self, candidate: Candidate) -> Revision:
+        """What a deployment of `candidate` will be, its artifacts chosen by the proofs there are."""
+        number = self._database.next_number(candidate.config.function.name)
+        return self._revision(candidate.digest, number, candidate.config, "")
+
+    def _revision(self, digest: str, number: int, config: BundleConfig, deployed_at: str) -> Revision:
+        folder, finished = self.folders(digest)
+        chosen = compatibility.available(config.artifacts)
+        if len(chosen) > len(config.models):
+            chosen = choice.serving(chosen, proof.read_all(finished, chosen))
+        served = msgspec.structs.replace(config, artifacts=chosen)
+        return Revision(digest, number, served, folder, finished, deployed_at)
+
+    def folders(self, digest: str) -> tuple[Path, Path]:
+        """Where the bundle is unpacked, and where its artifacts are finished for this machine."""
+        name = digest.removeprefix("sha256:")
+        return self._home.bundles / name, self._home.finished / fingerprint() / name
+
+
+@lru_cache(maxsize=256)
+def _config(data: bytes) -> BundleConfig:
+    """A status reads a function's whole history, of which little changes."""
+    return parse_config(data)

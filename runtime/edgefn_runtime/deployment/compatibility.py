@@ -1,0 +1,101 @@
+"""Whether this box can serve a bundle: Python, platform, wheels, memory, artifacts.
+
+Reads what is installed from metadata; never imports an engine, and never looks at a golden sample.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from edgefn import backends
+from edgefn.backends.backend import Probe
+from edgefn.bundle import provided
+from edgefn.bundle.config import ArtifactEntry, BundleConfig
+from edgefn.errors import BundleError, DeploymentRefused
+from edgefn.quantities import format_bytes
+from edgefn_runtime.deployment import choice
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Python as "3.11", the platform tags wheels may have, bytes of memory for all processes."""
+
+    python: str
+    platforms: frozenset[str]
+    memory_bytes: int
+
+
+@cache
+def this_machine() -> Machine:
+    """This box, read once."""
+    from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Machine(python, frozenset({"any", *platform_tags()}), _memory_bytes())
+
+
+def check(config: BundleConfig, machine: Machine) -> None:
+    """Raises BundleError for a bundle of another platform, DeploymentRefused for one that asks too much."""
+    name = config.function.name
+    if config.python not in ("", machine.python):
+        raise BundleError(
+            f"{name} was built for Python {config.python}, this box runs {machine.python}: "
+            "build it for the box's Python"
+        )
+    if config.platform not in machine.platforms:
+        raise BundleError(
+            f"{name} has wheels for {config.platform}, this box is {min(machine.platforms - {'any'}, key=len)}: "
+            "build it for the box's platform"
+        )
+    if config.function.memory_bytes > machine.memory_bytes:
+        raise DeploymentRefused(
+            f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, this box has "
+            f"{format_bytes(machine.memory_bytes)} in all: lower `memory`, or take a larger box"
+        )
+    _check_wheels(config)
+    _check_artifacts(config)
+
+
+def _check_wheels(config: BundleConfig) -> None:
+    if found := provided.clashes(config.wheels, provided.provided_here()):
+        reasons = "; ".join(str(choice.Refusal(**clash)) for clash in found)
+        raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
+
+
+def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
+    """Those of `artifacts` whose backend works on this box."""
+    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe) is None)
+
+
+def _check_artifacts(config: BundleConfig) -> None:
+    served = {entry.model for entry in available(config.artifacts)}
+    if unserved := {model.spec.name for model in config.models} - served:
+        lacking = [entry for entry in config.artifacts if entry.model in unserved]
+        reasons = "; ".join(str(choice.refusal(entry, _probe)) for entry in lacking)
+        raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
+
+
+@cache
+def _probe(backend: str) -> Probe:
+    return backends.get(backend).probe()
+
+
+def _memory_bytes() -> int:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *filter(None, map(_limit, _CGROUP_LIMITS))])
+
+
+def _limit(path: str) -> int:
+    """The bytes in a cgroup's limit file, or 0 when there is none."""
+    try:
+        text = Path(path).read_text().strip()
+    except OSError:
+        return 0
+    return int(text) if text.isdigit() else 0

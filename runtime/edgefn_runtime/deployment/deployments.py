@@ -1,0 +1,202 @@
+"""What is deployed on this box, and every change of it. The one door of the deployment road.
+
+Each change runs in a task of its own, so that a client who leaves cancels it without cutting its clean-up
+short. Never serves a request, never runs a bundle's code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edgefn.errors import EdgefnError, Unavailable
+from edgefn_runtime.deployment.catalogue import Catalogue
+from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
+from edgefn_runtime.deployment.garbage import Garbage
+from edgefn_runtime.deployment.gate import Gate
+from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.progress import Progress, deployed
+from edgefn_runtime.deployment.road import Road
+from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.store.blobs import Blobs
+from edgefn_runtime.store.database import Database
+from edgefn_runtime.store.home import Home
+from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.revision import Revision
+
+T = TypeVar("T")
+_log = logging.getLogger("edgefn.deployment")
+
+
+class Deployments:
+    """The deployments in `home`; owns `database` from here on. Its coroutines belong to one event loop."""
+
+    def __init__(
+        self,
+        home: Home,
+        blobs: Blobs,
+        database: Database,
+        host: Host,
+        *,
+        finisher: Finisher = finish_in_child,
+        turns: Turns | None = None,
+    ) -> None:
+        self._blobs, self._database, self._host = blobs, database, host
+        self._catalogue = Catalogue(home, database)
+        self._installation = Installation(home, blobs, finisher)
+        self._garbage = Garbage(home, blobs, database)
+        self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host)
+        self._turns = turns or Turns()
+        self._gate = Gate()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # ── what is deployed ──────────────────────────────────────────────────────────────────────────────
+
+    def names(self) -> list[str]:
+        """The deployed functions, sorted."""
+        return self._database.names()
+
+    def current(self, name: str) -> Revision | None:
+        """What serves `name`, or None when it is not deployed."""
+        return self._catalogue.current(name)
+
+    def history(self, name: str) -> list[Revision]:
+        """The deployments of `name` that are remembered, newest first."""
+        return self._catalogue.history(name)
+
+    # ── blobs ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def missing(self, digests: Iterable[str]) -> list[str]:
+        """Those that must be uploaded before a deployment. Raises BundleError for what is no digest."""
+        return self._blobs.missing(digests)
+
+    async def ingest(self, digest: str, size: int, chunks: AsyncIterable[bytes]) -> None:
+        """The blob is here, whole. Raises BundleError, DiskFull."""
+        await self._blobs.ingest(digest, size, chunks)
+
+    # ── changes ───────────────────────────────────────────────────────────────────────────────────────
+
+    async def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+        """The events of a deployment, "deployed" the last; or it raises an EdgefnError.
+
+        Closing the iterator cancels the deployment, unless it is committed by then.
+        """
+        events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        progress = Progress(events.put_nowait)
+        task = self._change(name, manifest, lambda: self._road.deploy(name, manifest, progress))
+        task.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            yield deployed(_result(task))
+        finally:
+            task.cancel()
+
+    async def rollback(self, name: str, number: int | None = None) -> Revision:
+        """What serves `name` now: deployment `number`, or the one before this one.
+
+        Raises FunctionNotFound, DeploymentRefused.
+        """
+        task = self._change(name, "a rollback", lambda: self._road.rollback(name, number))
+        await asyncio.shield(asyncio.wait({task}))
+        return _result(task)
+
+    async def remove(self, name: str) -> None:
+        """`name` is not deployed. Goes to its end though its caller leaves. Raises FunctionNotFound."""
+        task = self._change(name, "a removal", lambda: self._road.remove(name))
+        await asyncio.shield(asyncio.wait({task}))
+        _result(task)
+
+    def _change(self, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        async def change() -> T:
+            try:
+                async with self._gate.installing():
+                    return await work()
+            finally:
+                with contextlib.suppress(asyncio.CancelledError):  # the change itself is over by now
+                    await self._gate.collect(self._garbage.collect)
+
+        return self._spawn(self._turns.take(name, wish, change))
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def restore(self) -> None:
+        """Every deployed function is handed to the host. What is missing on the disk is made again meanwhile.
+
+        No process is started and no blob is read before this returns: it is on the way to the first answer.
+        """
+        leftovers = self._garbage.leftovers()
+        revisions = []
+        for entry in self._database.routed():
+            try:
+                revision = self._catalogue.revision(entry)
+                await self._host.switch(entry.function, revision)
+                revisions.append(revision)
+            except Exception as error:
+                await self._fail(entry.function, error)
+        self._spawn(self._repair(revisions, leftovers))
+
+    async def ensure_finished(self, revision: Revision) -> None:
+        """Every file of `revision` is there: a few stats, or waiting for them to be made again.
+
+        Raises BundleError, DeploymentRefused, DiskFull.
+        """
+        if not self._installation.ready(revision):
+            async with self._gate.installing():
+                await self._installation.ensure(revision)
+            await self._refresh(revision)
+
+    async def settled(self) -> None:
+        """Nothing is on its road, and what was missing at the start is there, or told to be failed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Nothing is on its road any more, and the database is closed."""
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks)
+        self._database.close()
+
+    async def _repair(self, revisions: list[Revision], leftovers: list[Path]) -> None:
+        for revision in revisions:
+            try:
+                await self.ensure_finished(revision)
+            except Exception as error:
+                await self._fail(revision.name, error)
+        await in_thread(self._garbage.sweep, leftovers)
+        await self._gate.collect(self._garbage.collect)
+
+    async def _refresh(self, revision: Revision) -> None:
+        """The host knows that `revision` is whole again, and which artifacts serve, unless another one does by now."""
+        current = self._catalogue.current(revision.name)
+        if current is not None and current.digest == revision.digest:
+            await self._host.switch(revision.name, current)
+
+    async def _fail(self, name: str, error: Exception) -> None:
+        expected = isinstance(error, EdgefnError)
+        _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
+        await self._host.fail(name, str(error))
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waits for it has it; where nobody does any more, asyncio need not warn
+
+
+def _result(task: asyncio.Task[T]) -> T:
+    if task.cancelled():
+        raise Unavailable("the box is stopping: try again when it is back")
+    return task.result()

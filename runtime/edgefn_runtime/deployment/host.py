@@ -1,0 +1,32 @@
+"""Who serves revisions, as the deployment road needs it: the seam to the supervisor. Declares, never acts."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgefn_runtime.store.revision import Revision
+
+
+class Host(Protocol):
+    """What is served, and by which processes. Every call may be repeated."""
+
+    async def prepare(self, revision: Revision) -> None:
+        """A template of `revision` has imported the handler and loaded its models; it serves nobody yet.
+
+        Raises DeploymentRefused, with the handler's trace, when it does not load.
+        """
+
+    async def switch(self, name: str, revision: Revision) -> None:
+        """New requests for `name` go to `revision`, prepared or not; the one before drains and ends.
+
+        When it serves already, only what is told of it changes.
+        """
+
+    async def discard(self, revision: Revision) -> None:
+        """A prepared revision that will not be switched to has no process; an unknown one is fine."""
+
+    async def remove(self, name: str) -> None:
+        """`name` is not served, and no process of it is left."""
+
+    async def fail(self, name: str, reason: str) -> None:
+        """`name` is deployed but cannot be served, for `reason`, until it is switched again."""

@@ -1,0 +1,34 @@
+"""The events of a deployment, as the admin API sends them. Makes them, sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from edgefn_runtime.store.revision import Revision
+
+Step = Literal["verify", "unpack", "finish", "prove", "start", "activate"]
+
+
+class Progress:
+    """Tells `emit` how far each step is."""
+
+    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+        self._emit = emit
+
+    def __call__(self, step: Step, done: int, total: int, detail: str = "") -> None:
+        self._emit({"event": "step", "name": step, "done": done, "total": total, "detail": detail})
+
+
+UNHEARD = Progress(lambda event: None)
+"""For work that nobody waits for."""
+
+
+def deployed(revision: Revision) -> dict[str, Any]:
+    """The last event of a deployment that came to its end."""
+    return {
+        "event": "deployed",
+        "function": revision.name,
+        "revision": revision.digest,
+        "number": revision.number,
+    }

@@ -1,0 +1,60 @@
+"""What the finisher found out about an artifact on this machine, as it stands in the artifact's `proof.json`.
+
+    <finished>/artifacts/<model>/<target slug>/proof.json
+
+Both sides use it: the finisher's process writes, the box reads. Never judges: `passed` was judged when it
+was proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from edgefn.bundle.config import ArtifactEntry
+
+FILE = "proof.json"
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """How a finished artifact did on the golden samples, and how fast. Durations in seconds.
+
+    max_error   None when it could not be told: it did not run, or gave NaN
+    files       the artifact's files and their sizes in bytes: one that is gone must be finished again
+    """
+
+    model: str
+    target: str
+    backend: str
+    passed: bool
+    max_error: float | None = None
+    top1: float | None = None
+    samples: int = 0
+    reason: str = ""
+    finish_s: float = 0.0
+    run_s: float = 0.0
+    files: dict[str, int] = {}
+
+    def whole(self, folder: Path) -> bool:
+        """Whether `folder` still holds the artifact's files, by name and size."""
+        try:
+            return all((folder / name).stat().st_size == size for name, size in self.files.items())
+        except OSError:
+            return False
+
+
+def read(finished: Path, entry: ArtifactEntry) -> Proof | None:
+    """The proof of `entry`, or None where there is none or the artifact is not whole."""
+    folder = finished / entry.path
+    try:
+        proof = msgspec.json.decode((folder / FILE).read_bytes(), type=Proof)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return proof if proof.whole(folder) else None
+
+
+def read_all(finished: Path, entries: Iterable[ArtifactEntry]) -> dict[str, Proof]:
+    """The proofs that there are, by `ArtifactEntry.path`."""
+    return {entry.path: proof for entry in entries if (proof := read(finished, entry)) is not None}

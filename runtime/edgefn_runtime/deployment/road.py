@@ -1,0 +1,195 @@
+"""The road of one change: a deployment, a rollback, a removal.
+
+Before its commit the old revision serves, after it the new one does.
+
+Every step may fail or be cancelled up to the commit, and leaves nothing; from the commit on it goes to the
+end. The caller sees to it that one change of a function is on its road at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+from edgefn.errors import DeploymentRefused, FunctionNotFound
+from edgefn.quantities import format_duration
+from edgefn_runtime.deployment import compatibility, retention
+from edgefn_runtime.deployment.admission import Candidate, admit, check_name
+from edgefn_runtime.deployment.catalogue import Catalogue
+from edgefn_runtime.deployment.garbage import Garbage
+from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.store.blobs import Blobs
+from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.patience import in_thread, to_the_end
+from edgefn_runtime.store.revision import Revision
+
+START_S = 90.0
+"""The host has its own, shorter deadline for a template; this one is for a host that hangs."""
+
+DRAIN_S = 120.0
+"""Files of what was switched away from stay for so long beyond the function's timeout, for what drains."""
+
+
+class Road:
+    """Leads from a manifest's digest to a served revision, and back."""
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        database: Database,
+        catalogue: Catalogue,
+        installation: Installation,
+        garbage: Garbage,
+        host: Host,
+    ) -> None:
+        self._blobs, self._database, self._catalogue = blobs, database, catalogue
+        self._installation, self._garbage, self._host = installation, garbage, host
+
+    async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
+        """The bundle `digest` serves `name`. What serves already keeps its number."""
+        candidate = await admit(self._blobs, digest, progress)
+        check_name(candidate, name)
+        compatibility.check(candidate.config, compatibility.this_machine())
+        await self._installation.ensure(self._catalogue.upcoming(candidate), progress, candidate)
+        current = self._catalogue.current(name)
+        if current is not None and current.digest == digest:
+            await self._host.switch(name, current)
+            progress("activate", 1, 1, "it serves already")
+            return current
+        progress("start", 0, 1)
+        upcoming = self._catalogue.upcoming(candidate)
+        await self._start(upcoming)
+        progress("start", 1, 1)
+        await _beyond_cancelling(self._activate(upcoming, candidate))
+        progress("activate", 1, 1)
+        deployed = self._catalogue.current(name)
+        assert deployed is not None
+        return deployed
+
+    async def rollback(self, name: str, number: int | None) -> Revision:
+        """The deployment `number`, or the one before this one, serves `name`. Needs no network.
+
+        Raises FunctionNotFound, or DeploymentRefused when there is none such on this box.
+        """
+        current = self._database.current(name)
+        if current is None:
+            raise _not_found(name)
+        target = self._earlier(current) if number is None else self._numbered(current, number)
+        revision = self._catalogue.revision(target)
+        await self._installation.ensure(revision)
+        await self._start(revision)
+        await _beyond_cancelling(self._reroute(revision, current))
+        return revision
+
+    async def remove(self, name: str) -> None:
+        """`name` is not deployed, has no process and no history. Raises FunctionNotFound."""
+        await _beyond_cancelling(self._remove(name))
+
+    # ── deploy ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _start(self, revision: Revision) -> None:
+        """The host can switch to `revision` at once; else it has nothing of it."""
+        try:
+            async with asyncio.timeout(START_S):
+                await self._host.prepare(revision)
+        except BaseException as error:
+            await to_the_end(self._host.discard(revision))
+            if isinstance(error, TimeoutError):
+                raise DeploymentRefused(
+                    f"{revision.name} was not ready within {format_duration(START_S)}: "
+                    "do the slow work in the handler or at build"
+                ) from None
+            raise
+
+    async def _activate(self, upcoming: Revision, candidate: Candidate) -> None:
+        name = upcoming.name
+        before = self._catalogue.current(name)
+        try:
+            entry = await in_thread(
+                self._database.deploy, name, candidate.digest, candidate.config_bytes, candidate.blobs
+            )
+        except BaseException:
+            await self._host.discard(upcoming)
+            raise
+        if before is not None:
+            self._drains(before)
+        try:
+            await self._host.switch(name, self._catalogue.revision(entry))
+        except BaseException:
+            await in_thread(self._database.withdraw, entry)
+            await self._back_to(name, before)
+            await self._host.discard(upcoming)
+            raise
+
+    async def _back_to(self, name: str, before: Revision | None) -> None:
+        if before is None:
+            await self._host.remove(name)
+        else:
+            await self._host.switch(name, before)
+
+    def _drains(self, revision: Revision) -> None:
+        self._garbage.spare(revision.digest, revision.config.function.timeout_s + DRAIN_S)
+
+    # ── rollback ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _earlier(self, current: Entry) -> Entry:
+        """What served before `current` and can still be served, skipping what was rolled back from."""
+        before = retention.lineage(self._database.history(current.function), current.number)[1:]
+        for entry in before:
+            if self._here(entry):
+                return entry
+        raise DeploymentRefused(
+            f"{current.function} has no earlier deployment on this box to go back to; "
+            f"number {current.number} goes on serving"
+        )
+
+    def _numbered(self, current: Entry, number: int) -> Entry:
+        entry = self._database.entry(current.function, number)
+        if entry is not None and self._here(entry):
+            return entry
+        here = [str(one.number) for one in self._database.history(current.function) if self._here(one)]
+        raise DeploymentRefused(
+            f"deployment {number} of {current.function} is not on this box, which has {', '.join(here)}; "
+            f"number {current.number} goes on serving"
+        )
+
+    def _here(self, entry: Entry) -> bool:
+        folder, _ = self._catalogue.folders(entry.digest)
+        return folder.exists() or all(self._blobs.has(blob.digest) for blob in entry.blobs)
+
+    async def _reroute(self, revision: Revision, before: Entry) -> None:
+        name = revision.name
+        try:
+            await in_thread(self._database.route, name, revision.number)
+        except BaseException:
+            await self._host.discard(revision)
+            raise
+        left = self._catalogue.revision(before)
+        self._drains(left)
+        try:
+            await self._host.switch(name, revision)
+        except BaseException:
+            await in_thread(self._database.route, name, before.number)
+            await self._host.switch(name, left)
+            await self._host.discard(revision)
+            raise
+
+    # ── remove ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _remove(self, name: str) -> None:
+        await in_thread(self._database.remove, name)
+        await self._host.remove(name)
+
+
+async def _beyond_cancelling(work: Coroutine[Any, Any, None]) -> None:
+    """`work` is done. A cancellation that came meanwhile came too late, and is dropped."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await to_the_end(work)
+
+
+def _not_found(name: str) -> FunctionNotFound:
+    return FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")

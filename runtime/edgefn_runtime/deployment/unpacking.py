@@ -1,0 +1,39 @@
+"""A bundle's layers, as one folder that is there whole or not at all.
+
+Never runs or imports what it unpacks."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from edgefn.bundle import archive
+from edgefn_runtime.deployment.admission import Candidate
+from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.reuse import INPUTS, inputs_of
+from edgefn_runtime.store.blobs import Blobs
+from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
+from edgefn_runtime.store.patience import in_thread
+
+CONFIG = "config.json"
+"""The bundle's config in its unpacked folder: what the finisher's process goes by."""
+
+
+async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: Progress) -> None:
+    """`folder` holds the bundle, whole and synced; after an error it is not there, nor is a part of it."""
+    unfinished = temporary(folder)
+    layers = candidate.layers
+    try:
+        with room_for(f"the bundle of {candidate.config.function.name}"):
+            await in_thread(disk.make_folder, unfinished)
+            for done, layer in enumerate(layers):
+                progress("unpack", done, len(layers), layer.folder)
+                tar = blobs.path(layer.digest)
+                await in_thread(archive.unpack, tar, unfinished, limit_bytes=layer.size, below=layer.folder)
+            await in_thread(write_file, disk, unfinished / INPUTS, inputs_of(candidate))
+            await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
+            await in_thread(move_into_place, disk, unfinished, folder)
+    finally:
+        with contextlib.suppress(OSError):  # what stays goes at the next start
+            await in_thread(disk.remove, unfinished)
+    progress("unpack", len(layers), len(layers))

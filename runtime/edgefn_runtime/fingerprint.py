@@ -1,0 +1,67 @@
+"""What this machine is, as far as a finished artifact depends on it, in one short word.
+
+Read from /proc and from installed distributions' metadata. Never imports an engine or a framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, entry_points, version
+
+import msgspec
+
+BACKENDS = "edgefn.backends"
+"""The entry-point group of others' backends; whoever offers one finishes artifacts too."""
+
+ENGINES = ("onnxruntime",)
+_CPU_KEYS = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU implementer", "CPU part")
+"""Lines of /proc/cpuinfo that tell CPUs apart, x86 or ARM; not clocks, cores or microcode."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What goes into the fingerprint. `engines` are versions by distribution, edgefn's own among them."""
+
+    machine: str
+    cpu: dict[str, str]
+    python: str
+    engines: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits: enough to tell the machines and versions that one home ever sees."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+
+@cache
+def facts() -> Facts:
+    """The facts of this machine and this Python, read once."""
+    return Facts(platform.machine(), _cpu(), platform.python_version(), _engines())
+
+
+def fingerprint() -> str:
+    """The name of this machine's folder of finished artifacts."""
+    return facts().digest
+
+
+def _cpu() -> dict[str, str]:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            first = file.read().partition("\n\n")[0]
+    except OSError:
+        return {"processor": platform.processor()}
+    lines = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): " ".join(value.split()) for key, _, value in lines if key.strip() in _CPU_KEYS}
+
+
+def _engines() -> dict[str, str]:
+    others = {entry.dist.name for entry in entry_points(group=BACKENDS) if entry.dist is not None}
+    return {name: _version(name) for name in sorted({"edgefn", *ENGINES, *others})}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,186 @@
+"""The admin API below /admin: what `edgefn deploy`, `status`, `logs`, `stop`, `remove` and `rollback` speak.
+
+Every route wants the box's bearer token, unknown ones too. That is also what keeps web pages out of a box that
+listens on the loopback: neither a cross-site request nor a rebound DNS name can make a browser send an
+Authorization header that its page does not know, so there is no Origin or Host list to keep.
+
+It validates and translates; what happens is decided in deployment/ and supervisor/.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from edgefn.errors import FunctionNotFound, Unauthorized
+from edgefn.spec import NAME_PATTERN
+from edgefn_runtime.gateway import status
+from edgefn_runtime.gateway.bodies import Digest, check, chunks, content_length, read_json
+from edgefn_runtime.gateway.ports import AdminBox
+from edgefn_runtime.gateway.problems import as_event
+from edgefn_runtime.gateway.streaming import Stream, close, with_heartbeats
+
+ALIVE_S = 3.0
+"""How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
+
+MAX_LINES = 10_000
+
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
+_Lines = Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)]
+
+
+class _Missing(msgspec.Struct, forbid_unknown_fields=True):
+    digests: list[Digest]
+
+
+class _Deploy(msgspec.Struct, forbid_unknown_fields=True):
+    manifest: Digest
+
+
+class _Rollback(msgspec.Struct, forbid_unknown_fields=True):
+    number: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+class Guard:
+    """ASGI middleware: without the box's token nothing inside is reached."""
+
+    def __init__(self, app: ASGIApp, box: AdminBox) -> None:
+        self._app = app
+        self._box = box
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+        known = hmac.compare_digest(token.strip(), self._box.token.encode())
+        if not known or not token.strip() or scheme.lower() != b"bearer":
+            raise Unauthorized(
+                "the admin API wants the box's token; set EDGEFN_TOKEN to what `edgefn box token` prints there"
+            )
+        await self._app(scope, receive, send)
+
+
+def admin(box: AdminBox) -> ASGIApp:
+    """The app below /admin."""
+    api = _Admin(box)
+    function = "/functions/{name}"
+    routes = [
+        Route("/box", api.box, methods=["GET"]),
+        Route("/functions", api.functions, methods=["GET"]),
+        Route(function, api.status, methods=["GET"]),
+        Route(function, api.remove, methods=["DELETE"]),
+        Route(f"{function}/deploy", api.deploy, methods=["POST"]),
+        Route(f"{function}/stop", api.stop, methods=["POST"]),
+        Route(f"{function}/rollback", api.rollback, methods=["POST"]),
+        Route(f"{function}/logs", api.logs, methods=["GET"]),
+        Route("/blobs/missing", api.missing, methods=["POST"]),
+        Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
+    ]
+    return Guard(Router(routes), box)
+
+
+class _Admin:
+    """The endpoints. Each reads its request, asks the box, and tells."""
+
+    def __init__(self, box: AdminBox) -> None:
+        self._box = box
+
+    async def box(self, request: Request) -> Response:
+        return _json(self._box.info())
+
+    async def functions(self, request: Request) -> Response:
+        names = status.functions(self._box)
+        return _json({"functions": [status.function_status(self._box, name) for name in names]})
+
+    async def status(self, request: Request) -> Response:
+        return _json(status.function_status(self._box, _name(request)))
+
+    async def stop(self, request: Request) -> Response:
+        name = _name(request)
+        status.current(self._box, name)
+        await self._box.supervisor.stop_function(name)
+        return _json(status.function_status(self._box, name))
+
+    async def remove(self, request: Request) -> Response:
+        name = _name(request)
+        status.current(self._box, name)
+        await self._box.deployments.remove(name)
+        self._box.metrics.remove(name)
+        self._box.logs.remove(name)
+        return Response(status_code=204)
+
+    async def rollback(self, request: Request) -> Response:
+        name = _name(request)
+        wanted = await read_json(request, _Rollback)
+        status.current(self._box, name)
+        revision = await self._box.deployments.rollback(name, wanted.number)
+        return _json({"function": name, "revision": revision.digest, "number": revision.number})
+
+    async def missing(self, request: Request) -> Response:
+        wanted = await read_json(request, _Missing)
+        return _json({"missing": list(self._box.deployments.missing(wanted.digests))})
+
+    async def ingest(self, request: Request) -> Response:
+        digest = check(request.path_params["digest"], Digest, "digest")
+        await self._box.deployments.ingest(digest, content_length(request), chunks(request))
+        return Response(status_code=201)
+
+    async def deploy(self, request: Request) -> Response:
+        name = check(request.path_params["name"], Name, "name")
+        wanted = await read_json(request, _Deploy)
+        events = with_heartbeats(self._box.deployments.deploy(name, wanted.manifest), ALIVE_S)
+        # What fails before there is anything to tell is an answer with its own status. After ALIVE_S the answer
+        # begins all the same, so that nobody gives up on it, and an error is its last line.
+        first = await anext(events)
+        return Stream(_lines(first, events), "application/x-ndjson")
+
+    async def logs(self, request: Request) -> Response:
+        name, query = _name(request), request.query_params
+        lines = check(query.get("lines", "100"), _Lines, "lines")
+        follow = check(query.get("follow", "false"), bool, "follow")
+        if not self._box.logs.known(name):
+            status.current(self._box, name)
+        if follow:
+            return Stream(_encoded(self._box.logs.follow(name, lines)), "text/plain")
+        text = "".join(f"{line}\n" for line in self._box.logs.tail(name, lines))
+        return Response(text, media_type="text/plain")
+
+
+def _name(request: Request) -> str:
+    name: str = request.path_params["name"]
+    try:
+        return msgspec.convert(name, Name)
+    except msgspec.ValidationError:
+        raise FunctionNotFound(f"{name[:80]!r} is not the name of a function") from None
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any] | None]) -> AsyncIterator[bytes]:
+    try:
+        yield _line(first)
+        async for event in events:
+            yield _line(event)
+    except Exception as error:
+        yield _line(as_event(error))
+    finally:
+        await close(events)
+
+
+def _line(event: dict[str, Any] | None) -> bytes:
+    return msgspec.json.encode(event or {"event": "alive"}) + b"\n"
+
+
+async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    try:
+        async for line in lines:
+            yield f"{line}\n".encode()
+    finally:
+        await close(lines)

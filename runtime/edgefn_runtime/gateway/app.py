@@ -1,0 +1,118 @@
+"""The box's one ASGI application: invocations on the short way, all else through Starlette.
+
+An invocation passes one string comparison here and nothing more; the rest has routes, middleware and time.
+The lifespan belongs to the server that runs this (server.py): here it is only acknowledged.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from edgefn_runtime.gateway import health, openapi, problems, status
+from edgefn_runtime.gateway.admin import admin
+from edgefn_runtime.gateway.invocation import PREFIX, Invocation, Pools
+from edgefn_runtime.gateway.ports import AdminBox, Supervisor
+
+_LINKS = {
+    "functions": "/fn",
+    "openapi": "/openapi.json",
+    "health": "/healthz",
+    "ready": "/readyz",
+    "metrics": "/metrics",
+}
+
+
+class Processes(Supervisor, Pools, Protocol):
+    """The supervisor, to those who ask and to those who call."""
+
+
+class GatewayBox(AdminBox, Protocol):
+    """All that the gateway needs of the box."""
+
+    @property
+    def supervisor(self) -> Processes: ...
+
+
+def application(box: GatewayBox) -> ASGIApp:
+    """The box as one ASGI application. Called inside the event loop that it will run in."""
+    invocation, pages = Invocation(box), site(box)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            called = path.startswith(PREFIX) and len(path) > len(PREFIX)
+            await (invocation if called else pages)(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await refuse_websocket(receive, send)
+        else:
+            await acknowledge_lifespan(receive, send)
+
+    return app
+
+
+def site(box: AdminBox) -> ASGIApp:
+    """Everything but invocations."""
+    pages = _Pages(box)
+    return Starlette(
+        routes=[
+            Route("/", pages.root, methods=["GET"]),
+            Route("/fn", pages.functions, methods=["GET"]),
+            Route("/openapi.json", pages.openapi, methods=["GET"]),
+            *health.routes(box),
+            Mount("/admin", admin(box)),
+        ],
+        middleware=[Middleware(problems.Problems)],
+        exception_handlers={HTTPException: _http_error},
+    )
+
+
+class _Pages:
+    def __init__(self, box: AdminBox) -> None:
+        self._box = box
+        self._version = version("edgefn")
+
+    async def root(self, request: Request) -> Response:
+        return JSONResponse({"name": "edgefn", "version": self._version, "links": _LINKS})
+
+    async def functions(self, request: Request) -> Response:
+        return JSONResponse({"functions": status.functions(self._box)})
+
+    async def openapi(self, request: Request) -> Response:
+        specs = [status.current(self._box, name).config.function for name in status.functions(self._box)]
+        return JSONResponse(openapi.document(specs, self._version))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """404 and 405 of the router say what was asked for and where to look."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:200]
+    if error.status_code == 404:
+        error = HTTPException(404, f"there is no {path} on this box; GET / shows what there is")
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        error = HTTPException(405, f"{path} takes {allowed}, not {request.method}", error.headers)
+    return problems.ProblemResponse(error)
+
+
+async def refuse_websocket(receive: Receive, send: Send) -> None:
+    """The handshake is answered with 403: there are no websockets here."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1000, "reason": "this box speaks plain HTTP"})
+
+
+async def acknowledge_lifespan(receive: Receive, send: Send) -> None:
+    """Each of the server's two lifespan messages is answered with its completion."""
+    while True:
+        stage = (await receive())["type"]
+        await send({"type": f"{stage}.complete"})
+        if stage == "lifespan.shutdown":
+            return

@@ -1,0 +1,77 @@
+"""What the admin side of the gateway needs of the box: the seams, as Protocols, on the side that uses them.
+
+Tests put a small fake behind them; the real ones are `deployment.deployments.Deployments`,
+`supervisor.Supervisor` and `box.Box`. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgefn.bundle.config import BundleConfig
+from edgefn_runtime.telemetry.logs import FunctionLogs
+from edgefn_runtime.telemetry.metrics import Metrics
+
+
+class Revision(Protocol):
+    """A bundle installed under a function's name, as the admin API tells of it."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def config(self) -> BundleConfig: ...
+    @property
+    def finished(self) -> Path:
+        """The folder of the finished artifacts, each with its proof.json."""
+
+    @property
+    def deployed_at(self) -> str: ...
+
+
+class Deployments(Protocol):
+    """Which revision a function has, and the road to another one."""
+
+    def names(self) -> Sequence[str]: ...
+    def missing(self, digests: Sequence[str]) -> Collection[str]: ...
+    async def ingest(self, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None: ...
+    def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+        """The events of a deployment; closing the iterator cancels it."""
+
+    async def rollback(self, name: str, number: int | None = None) -> Revision: ...
+    async def remove(self, name: str) -> None: ...
+    def current(self, name: str) -> Revision | None: ...
+    def history(self, name: str) -> Sequence[Revision]: ...
+
+
+class Supervisor(Protocol):
+    """The processes. Asking for a status starts none."""
+
+    def names(self) -> Collection[str]: ...
+    def status(self, name: str) -> dict[str, Any]:
+        """FunctionStatus but for what Deployments knows; raises FunctionNotFound."""
+
+    async def stop_function(self, name: str) -> None: ...
+
+
+class AdminBox(Protocol):
+    """A box, as the admin API, health and metrics see it."""
+
+    @property
+    def token(self) -> str: ...
+    @property
+    def deployments(self) -> Deployments: ...
+    @property
+    def supervisor(self) -> Supervisor: ...
+    @property
+    def logs(self) -> FunctionLogs: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    def info(self) -> dict[str, Any]:
+        """The body of GET /admin/box."""
+
+    def unready(self) -> str:
+        """Why the box takes no work now (the zygote is not up, a drain is going on), or "" when it does."""

@@ -1,0 +1,144 @@
+"""Errors as answers: application/problem+json (RFC 9457) with the headers that belong to them.
+
+A caller's mistake is explained to the caller. What nobody raised on purpose is logged in full under an id, and
+the caller is told the id: no trace and no path of the box leaves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edgefn.errors import EdgefnError, RetryLater, Unauthorized
+
+CONTENT_TYPE = "application/problem+json"
+
+_BODY_UNREAD = frozenset({401, 408, 411, 413, 507})
+"""Answered before the body was read."""
+
+LINGER_S = 2.0
+"""How long what a refused client still sends is read and thrown away. Most clients look for the answer only when
+they have sent everything; a connection that is closed over unread bytes is reset, and the answer lost with it.
+A client that goes on for longer, say with a gigabyte of weights that the disk has no room for, is cut off."""
+
+Headers = list[tuple[bytes, bytes]]
+
+_log = logging.getLogger("edgefn.gateway")
+
+
+def problem(error: Exception) -> tuple[int, Headers, bytes]:
+    """(status, headers, body) of the answer to a request that `error` ended."""
+    body = msgspec.json.encode(members := as_members(error))
+    headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    return members["status"], headers + _headers_of(error), body
+
+
+class ProblemResponse(Response):
+    """`problem(error)` as Starlette's answer. Where the body was not read, the connection ends with it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.status_code, self.raw_headers, self.body = problem(error)
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        unread = self.status_code in _BODY_UNREAD
+        headers = [*self.raw_headers, (b"connection", b"close")] if unread else self.raw_headers
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": unread})
+        if unread:
+            await throw_away(receive)
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def throw_away(receive: Receive) -> None:
+    """The rest of the request's body has been read, or LINGER_S have passed, or the client has gone."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body", False):
+                pass
+
+
+def as_members(error: Exception) -> dict[str, Any]:
+    """The members of the problem; an error nobody raised on purpose is in the log when this returns."""
+    if isinstance(error, EdgefnError):
+        return error.as_problem()
+    if isinstance(error, HTTPException):
+        return _http_problem(error)
+    return _internal(error)
+
+
+def as_event(error: Exception) -> dict[str, Any]:
+    """The last line of a stream that `error` ended: the problem's members and the CLI's exit code."""
+    return {
+        "event": "error",
+        **as_members(error),
+        "exit_code": error.exit_code if isinstance(error, EdgefnError) else EdgefnError.exit_code,
+    }
+
+
+def _http_problem(error: HTTPException) -> dict[str, Any]:
+    title = HTTPStatus(error.status_code).phrase
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status_code,
+        "detail": error.detail,
+        "error": title.replace(" ", ""),
+    }
+
+
+def _internal(error: Exception) -> dict[str, Any]:
+    id = secrets.token_hex(8)
+    _log.error("internal error %s", id, exc_info=error)
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
+        "status": 500,
+        "detail": f"the box failed on this request; its log has the reason under id {id}",
+        "error": "InternalError",
+        "id": id,
+    }
+
+
+def _headers_of(error: Exception) -> Headers:
+    if isinstance(error, RetryLater):
+        return [(b"retry-after", b"%d" % max(1, error.retry_after_s))]
+    if isinstance(error, Unauthorized):
+        return [(b"www-authenticate", b'Bearer realm="edgefn"')]
+    if isinstance(error, HTTPException) and error.headers:
+        return [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in error.headers.items()]
+    return []
+
+
+class Problems:
+    """ASGI middleware: an exception of the app inside becomes a problem, unless the answer has begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # nobody is there to be told
+        except Exception as error:
+            if begun:
+                raise  # the server cuts the connection, which is all that can still be said
+            await ProblemResponse(error)(scope, receive, send)

@@ -1,0 +1,232 @@
+"""The part of the OpenAPI document that is the same on every box: problems, health, the admin API.
+
+A test holds it against the routes that there are. Data only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgefn.spec import NAME_PATTERN
+from edgefn_runtime.gateway.problems import CONTENT_TYPE
+
+TAGS = [
+    {"name": "functions", "description": "What is deployed on this box."},
+    {"name": "box", "description": "Health and figures. Looking never starts a function."},
+    {"name": "admin", "description": "Deploying and looking after functions; wants the box's token."},
+]
+
+SECURITY_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "The box's token: `edgefn box token`."}
+}
+
+HEADERS: dict[str, Any] = {
+    "Server-Timing": {
+        "description": "Milliseconds in queue, start (cold or warm), decode, run and encode.",
+        "schema": {"type": "string"},
+    },
+    "X-Request-Id": {
+        "description": "The request's id in the function's log: the caller's own, or one made here.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which the same request may succeed.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+
+_DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
+_NUMBER = {"type": "integer", "minimum": 1}
+_TEXT = {"type": "string"}
+
+
+def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+
+
+SCHEMAS: dict[str, Any] = {
+    "Problem": _object(
+        {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "error": _TEXT},
+        {"field": _TEXT, "id": _TEXT, "trace": _TEXT},
+    ),
+    "Revision": _object({"function": _TEXT, "revision": _DIGEST, "number": _NUMBER}),
+    "FunctionStatus": _object(
+        {
+            "name": _TEXT,
+            "revision": _DIGEST,
+            "number": _NUMBER,
+            "state": _TEXT,
+            "reason": _TEXT,
+            "instances": {"type": "array", "items": {"type": "object"}},
+            "template": {"type": ["object", "null"]},
+            "queued": {"type": "integer"},
+            "requests": {"type": "integer"},
+            "errors": {"type": "integer"},
+            "cold_starts": {"type": "integer"},
+            "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "spec": {"type": "object"},
+            "artifacts": {"type": "array", "items": {"type": "object"}},
+            "deployed_at": {"type": "string", "format": "date-time"},
+            "history": {"type": "array", "items": {"type": "object"}},
+        }
+    ),
+}
+
+
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _problem(description: str, *headers: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {name: _reference("headers", name) for name in headers},
+        "content": {CONTENT_TYPE: {"schema": _reference("schemas", "Problem")}},
+    }
+
+
+RESPONSES: dict[str, Any] = {
+    "400": _problem("The request does not fit what is declared; `field` says where."),
+    "401": _problem("The box's token is missing or another one."),
+    "404": _problem("No function of that name is deployed."),
+    "411": _problem("Content-Length is missing."),
+    "413": _problem("The body is larger than allowed; it was not read."),
+    "415": _problem("The input cannot be read from this content type."),
+    "422": _problem("The box refuses the revision; what served before goes on."),
+    "429": _problem("The function's queue is full.", "Retry-After"),
+    "500": _problem("The function raised; its log has the trace under `id`."),
+    "502": _problem("The instance ended while it held the request."),
+    "503": _problem("Not now.", "Retry-After"),
+    "504": _problem("The function did not answer within its timeout."),
+    "507": _problem("The disk has no room for it; nothing was changed."),
+}
+
+
+def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {media: {"schema": schema}}}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return _content("application/json", schema)
+
+
+def _operation(
+    id: str,
+    summary: str,
+    ok: dict[str, Any],
+    *problems: str,
+    status: str = "200",
+    tag: str = "box",
+    **more: Any,
+) -> dict[str, Any]:
+    answers = {status: {"description": summary} | ok}
+    answers |= {problem: _reference("responses", problem) for problem in problems}
+    return {"operationId": id, "tags": [tag], "summary": summary, "responses": answers} | more
+
+
+def _admin(id: str, summary: str, ok: dict[str, Any], *problems: str, **more: Any) -> dict[str, Any]:
+    return _operation(id, summary, ok, *problems, "401", tag="admin", security=[{"token": []}], **more)
+
+
+def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def _takes(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    return {"required": required} | _json(schema)
+
+
+_NAME = [_parameter("path", "name", {"type": "string", "pattern": NAME_PATTERN})]
+_STATUS = _json(_reference("schemas", "FunctionStatus"))
+_FUNCTION = "/admin/functions/{name}"
+
+PATHS: dict[str, Any] = {
+    "/": {"get": _operation("getRoot", "What this is, and where things are.", _json({"type": "object"}))},
+    "/fn": {
+        "get": _operation(
+            "listNames",
+            "The names of the deployed functions.",
+            _json(_object({"functions": {"type": "array", "items": _TEXT}})),
+        )
+    },
+    "/openapi.json": {"get": _operation("getOpenApi", "This document.", _json({"type": "object"}))},
+    "/healthz": {"get": _operation("getLiveness", "The box's process answers.", _json({"type": "object"}))},
+    "/readyz": {"get": _operation("getReadiness", "The box takes work.", _json({"type": "object"}), "503")},
+    "/metrics": {
+        "get": _operation(
+            "getMetrics",
+            "The box's figures, for Prometheus.",
+            {"content": {"text/plain": {}, "application/openmetrics-text": {}}},
+        )
+    },
+    "/admin/box": {"get": _admin("getBox", "What this box is.", _json({"type": "object"}))},
+    "/admin/functions": {
+        "get": _admin(
+            "listFunctions",
+            "The status of every function.",
+            _json(_object({"functions": {"type": "array", "items": _reference("schemas", "FunctionStatus")}})),
+        )
+    },
+    _FUNCTION: {
+        "parameters": _NAME,
+        "get": _admin("getFunction", "The function's status.", _STATUS, "404"),
+        "delete": _admin("removeFunction", "The function is no longer deployed.", {}, "404", status="204"),
+    },
+    f"{_FUNCTION}/deploy": {
+        "parameters": _NAME,
+        "post": _admin(
+            "deployFunction",
+            "One JSON object a line: step and alive events, then one event deployed or error.",
+            _content("application/x-ndjson", {"type": "object"}),
+            *("400", "422", "503", "507"),
+            requestBody=_takes(_object({"manifest": _DIGEST})),
+        ),
+    },
+    f"{_FUNCTION}/stop": {
+        "parameters": _NAME,
+        "post": _admin("stopFunction", "No process is left; the next request starts it.", _STATUS, "404"),
+    },
+    f"{_FUNCTION}/rollback": {
+        "parameters": _NAME,
+        "post": _admin(
+            "rollbackFunction",
+            "The revision of that number serves, or the one before.",
+            _json(_reference("schemas", "Revision")),
+            *("400", "404", "422"),
+            requestBody=_takes(_object({}, {"number": _NUMBER}), required=False),
+        ),
+    },
+    f"{_FUNCTION}/logs": {
+        "parameters": _NAME,
+        "get": _admin(
+            "getLogs",
+            "The last lines of the function's log, and with follow the next ones as they come.",
+            _content("text/plain", _TEXT),
+            *("400", "404"),
+            parameters=[
+                _parameter("query", "lines", {"type": "integer", "minimum": 0, "default": 100}),
+                _parameter("query", "follow", {"type": "boolean", "default": False}),
+            ],
+        ),
+    },
+    "/admin/blobs/missing": {
+        "post": _admin(
+            "listMissingBlobs",
+            "Those of the digests that the box does not have.",
+            _json(_object({"missing": {"type": "array", "items": _DIGEST}})),
+            *("400", "413"),
+            requestBody=_takes(_object({"digests": {"type": "array", "items": _DIGEST}})),
+        )
+    },
+    "/admin/blobs/{digest}": {
+        "parameters": [_parameter("path", "digest", _DIGEST)],
+        "put": _admin(
+            "putBlob",
+            "The box has the blob, and its bytes have that digest.",
+            {},
+            *("400", "411", "507"),
+            status="201",
+            requestBody={"required": True, "content": {"application/octet-stream": {}}},
+        ),
+    },
+}

@@ -1,0 +1,66 @@
+"""FunctionStatus: what the processes say of a function, and what its revisions say, in one. Reads, never wakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from edgefn.errors import FunctionNotFound
+from edgefn_runtime.deployment.proof import read as read_proof
+from edgefn_runtime.gateway.ports import AdminBox, Revision
+
+_NO_PROCESSES: dict[str, Any] = {
+    "reason": "",
+    "instances": [],
+    "template": None,
+    "queued": 0,
+    "requests": 0,
+    "errors": 0,
+    "cold_starts": 0,
+    "phases": {},
+}
+"""What the supervisor leaves out for a function that could not be restored at the box's start."""
+
+
+def function_status(box: AdminBox, name: str) -> dict[str, Any]:
+    """FunctionStatus of `name`. Raises FunctionNotFound."""
+    revision = current(box, name)
+    known = {"revision": revision.digest, "spec": msgspec.to_builtins(revision.config.function)}
+    return {**_NO_PROCESSES, **known, **box.supervisor.status(name)} | {
+        "number": revision.number,
+        "deployed_at": revision.deployed_at,
+        "artifacts": list(_artifacts(revision)),
+        "history": [
+            {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
+            for past in box.deployments.history(name)
+        ],
+    }
+
+
+def current(box: AdminBox, name: str) -> Revision:
+    """The revision that `name` routes to. Raises FunctionNotFound."""
+    revision = box.deployments.current(name)
+    if revision is None:
+        raise FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
+    return revision
+
+
+def functions(box: AdminBox) -> list[str]:
+    """The names of the functions that are deployed and known to the supervisor, sorted."""
+    running = set(box.supervisor.names())
+    return [name for name in box.deployments.names() if name in running]
+
+
+def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:
+    for entry in revision.config.artifacts:
+        proof = read_proof(revision.finished, entry)  # None for a while after the cache was deleted
+        yield {
+            "model": entry.model,
+            "target": entry.target,
+            "backend": entry.backend,
+            "passed": proof and proof.passed,
+            "max_error": proof and proof.max_error,
+            "top1": proof and proof.top1,
+        }

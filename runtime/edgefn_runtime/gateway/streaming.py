@@ -1,0 +1,84 @@
+"""Answers that go on for a while: sent as they come, with signs of life, and stopped when the client has gone.
+
+Starlette's StreamingResponse leaves the iterator open where the client goes away between two chunks, and cancels
+it inside a scope that cancels its clean-up as well. A deployment must be told, once, and be let finish its clean-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeVar
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+T = TypeVar("T")
+
+
+class Stream(Response):
+    """Sends each chunk at once. `chunks` is closed when this ends, however it ends."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], media_type: str) -> None:
+        self.status_code = 200
+        self.media_type = media_type
+        self.background = None
+        # Proxies (nginx) hold an answer back until they have enough of it, unless told.
+        self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(leaving)
+            await _end(sending)
+            await close(self._chunks)
+        if not sending.cancelled():
+            sending.result()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self._chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def with_heartbeats(events: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None, None]:
+    """Yields what `events` yields, and None after every `every_s` in which it yielded nothing; closes it."""
+    step: asyncio.Future[T] | None = None
+    try:
+        while True:
+            step = asyncio.ensure_future(anext(events))
+            while not (await asyncio.wait({step}, timeout=every_s))[0]:
+                yield None
+            try:
+                event = step.result()
+            except StopAsyncIteration:
+                return
+            yield event
+    finally:
+        if step is not None:
+            await _end(step)
+        await close(events)
+
+
+async def close(iterator: AsyncIterator[object]) -> None:
+    """`iterator` has run its clean-up, when it is one that has any."""
+    if isinstance(iterator, AsyncGenerator):
+        await iterator.aclose()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _end(task: asyncio.Future[T]) -> None:
+    """`task` has ended, cancelled if it had not by itself; its error is the business of who asks for its result."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,82 @@
+"""One request inside an instance: decode → handler → encode, timed, with every failure turned into a reply."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable
+from typing import Any, cast
+
+from edgefn.errors import InputError
+from edgefn.function import EdgeFunction
+from edgefn.inputs import Request
+from edgefn.outputs import encode
+from edgefn_runtime.process.program import user_trace
+from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
+
+
+class Service:
+    """A loaded function as the instance serves it: a request and its body in, a reply and its body out."""
+
+    def __init__(self, function: EdgeFunction[..., object], code: str) -> None:
+        self._signature = function.signature
+        self._handler = function.handler
+        self._code = code
+        self.is_async = inspect.iscoroutinefunction(function.handler)
+        self._runner = asyncio.Runner() if self.is_async else None
+
+    def call(self, invoke: Invoke, body: bytes) -> tuple[Reply, bytes]:
+        """Serves one request to its end, in this thread."""
+        arguments, decoded, refusal = self._decode(invoke, body)
+        if refusal is not None:
+            return refusal, b""
+        started = time.perf_counter()
+        try:
+            result = self._handler(**arguments)
+            if self._runner is not None:
+                result = self._runner.run(_awaited(cast("Awaitable[object]", result)))
+            return self._answer(invoke, result, decoded, started)
+        except Exception as error:
+            return self._failure(invoke, error, decoded, started), b""
+
+    async def call_async(self, invoke: Invoke, body: bytes) -> tuple[Reply, bytes]:
+        """As `call`, for an `async` handler on a running loop, beside other requests."""
+        arguments, decoded, refusal = self._decode(invoke, body)
+        if refusal is not None:
+            return refusal, b""
+        started = time.perf_counter()
+        try:
+            result = await cast("Awaitable[object]", self._handler(**arguments))
+            return self._answer(invoke, result, decoded, started)
+        except Exception as error:
+            return self._failure(invoke, error, decoded, started), b""
+
+    def _decode(self, invoke: Invoke, body: bytes) -> tuple[dict[str, Any], float, Refusal | None]:
+        started = time.perf_counter()
+        try:
+            arguments = self._signature.decode(Request(invoke.content_type, body, invoke.query))
+        except InputError as error:
+            decoded = time.perf_counter() - started
+            return {}, decoded, _refusal(invoke, error, decoded)
+        return arguments, time.perf_counter() - started, None
+
+    def _answer(self, invoke: Invoke, result: object, decoded: float, started: float) -> tuple[Reply, bytes]:
+        ran = time.perf_counter()
+        content_type, body = encode(result, self._signature.result, invoke.accept)
+        encoded = time.perf_counter()
+        return Answer(invoke.id, content_type, decoded, ran - started, encoded - ran), body
+
+    def _failure(self, invoke: Invoke, error: Exception, decoded: float, started: float) -> Reply:
+        if isinstance(error, InputError):  # an image found broken only when the handler looked at it
+            return _refusal(invoke, error, decoded)
+        ran = time.perf_counter() - started
+        return Crash(invoke.id, user_trace(error, self._code), decoded, ran)
+
+
+def _refusal(invoke: Invoke, error: InputError, decoded: float) -> Refusal:
+    return Refusal(invoke.id, type(error).__name__, str(error), error.field, decoded)
+
+
+async def _awaited(result: Awaitable[object]) -> object:
+    return await result

@@ -1,0 +1,56 @@
+"""The process that all templates are forked from: one thread, with what every function needs already imported.
+
+Run as `python -m edgefn_runtime.process.zygote DESCRIPTOR`, with a control socket as that descriptor. It never runs
+a line of a user's code and holds no secret.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+
+from edgefn_runtime.process import birth
+from edgefn_runtime.process.control import Control
+from edgefn_runtime.process.template import standalone_main, template_main
+from edgefn_runtime.wire.messages import Ready, SpawnStandalone, SpawnTemplate
+
+
+def main(descriptor: int) -> int:
+    """Warms up, reports ready, and forks children on order until the box closes the control socket."""
+    birth.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = Control(descriptor)
+    _warm_up()
+    control.report(Ready(threads=birth.thread_count()))
+    while (received := control.receive()) is not None:
+        order, descriptors = received
+        if isinstance(order, SpawnTemplate | SpawnStandalone):
+            _spawn(order, descriptors)
+        for inherited in descriptors:
+            os.close(inherited)
+    return 0
+
+
+def _spawn(order: SpawnTemplate | SpawnStandalone, descriptors: list[int]) -> None:
+    socket, log = descriptors
+    child = template_main if isinstance(order, SpawnTemplate) else standalone_main
+    birth.fork_child(lambda: child(order.program, socket, log), box_pid=order.program.box_pid, keep=(socket, log))
+
+
+def _warm_up() -> None:
+    """Imports what handlers and engines need, and makes one tiny session: its first-time costs are paid here."""
+    import PIL.Image
+    import PIL.JpegImagePlugin
+    import PIL.PngImagePlugin  # noqa: F401 - a handler that reads no image costs nothing by it: pages are shared
+
+    from edgefn import backends
+
+    backends.get("onnxruntime").warm_up()
+    gc.collect()
+    gc.freeze()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

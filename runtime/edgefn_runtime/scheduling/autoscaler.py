@@ -1,0 +1,51 @@
+"""How many instances a function has: enough for the requests in it, none longer than `idle` without work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Load(NamedTuple):
+    """A function at one moment. `idle_since` holds, for each ready instance without work, when its last work ended."""
+
+    waiting: int
+    in_flight: int
+    ready: int
+    starting: int
+    idle_since: Sequence[float] = ()
+
+
+class Limits(NamedTuple):
+    """What the function's decorator asked for."""
+
+    scale: tuple[int, int]
+    concurrency: int
+    idle_s: float
+
+
+def wanted(load: Load, limits: Limits) -> int:
+    """Instances for `load`: one for each `concurrency` requests inside, within `scale`."""
+    fewest, most = limits.scale
+    return min(most, max(fewest, math.ceil((load.waiting + load.in_flight) / limits.concurrency)))
+
+
+def to_start(load: Load, limits: Limits) -> int:
+    """Instances to start now; those already starting count."""
+    return max(0, wanted(load, limits) - load.ready - load.starting)
+
+
+def to_stop(load: Load, limits: Limits, now: float) -> int:
+    """Idle instances to end now, the longest idle first; the fewest of `scale` stay."""
+    if load.waiting:
+        return 0
+    expired = sum(1 for since in load.idle_since if now - since >= limits.idle_s)
+    return max(0, min(expired, load.ready + load.starting - limits.scale[0]))
+
+
+def next_check(load: Load, limits: Limits) -> float | None:
+    """When `to_stop` may next be above zero, on the clock of `idle_since`; None when no instance may end."""
+    if not load.idle_since or load.ready + load.starting <= limits.scale[0]:
+        return None
+    return min(load.idle_since) + limits.idle_s

@@ -1,0 +1,106 @@
+"""The box as a program: one socket, one event loop, signals, and the order of going up and down."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+import uvloop
+
+from edgefn.errors import EdgefnError, PortInUse
+from edgefn_runtime.box import Box
+from edgefn_runtime.gateway.app import application
+from edgefn_runtime.settings import BoxSettings
+
+_BACKLOG = 2048
+_log = logging.getLogger("edgefn.server")
+
+
+def run(settings: BoxSettings) -> int:
+    """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        with _listening_socket(settings.host, settings.port) as listener:
+            return uvloop.run(_serve(settings, listener))
+    except EdgefnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+async def _serve(settings: BoxSettings, listener: socket.socket) -> int:
+    box = Box(settings)
+    try:
+        await box.start()
+        port = listener.getsockname()[1]
+        box.listening(port)
+        server = _Server(box, uvicorn_config(box))
+        print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
+        await server.serve(sockets=[listener])
+    finally:
+        # The order of shutdown: the server has answered what it took; then all processes end; then the store closes.
+        await box.stop()
+    return 0
+
+
+def uvicorn_config(box: Box) -> uvicorn.Config:
+    """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
+    return uvicorn.Config(
+        application(box),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(box.settings.drain_s),
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling the box as soon as it is asked to leave."""
+
+    def __init__(self, box: Box, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._box = box
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT start the drain and nothing else: they are not raised again afterwards."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._leave, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _leave(self, number: int, frame: FrameType | None = None) -> None:
+        self._box.drain()
+        self.handle_exit(number, frame)
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"port {port} on {host} is in use by another program: give another with --port") from error
+        raise PortInUse(
+            f"cannot listen on {host}:{port} ({error.strerror}): give another with --host and --port"
+        ) from error
+    return listener

@@ -1,0 +1,201 @@
+"""The box's one database: revisions, history and routes. SQLite in WAL mode, each change one synced transaction.
+
+A function without a route is not deployed. Reading takes microseconds and never waits for a writer's fsync,
+so the event loop may do it; whatever changes something blocks, and belongs in a thread. Never touches blobs
+or folders.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn.bundle.descriptors import Blob
+from edgefn.errors import DiskFull, FunctionNotFound, HomeError
+from edgefn_runtime.store import schema
+from edgefn_runtime.store.disk import Disk, OsDisk
+
+_BUSY_S = 10.0
+_ENTRY = """SELECT function, number, digest, previous, deployed_at, config, blobs
+            FROM history JOIN revisions USING (digest) """
+_ORPHANS = "DELETE FROM revisions WHERE digest NOT IN (SELECT digest FROM history)"
+
+_Change = Callable[..., object]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One deployment of a function: a row of its history, with the bundle's config and blobs."""
+
+    function: str
+    number: int
+    digest: str
+    previous: int | None
+    deployed_at: str
+    config: bytes
+    blobs: tuple[Blob, ...]
+
+
+class Database:
+    """The database at `path`. Raises HomeError when it is damaged or newer, DiskFull when it is full."""
+
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
+        self._path = path
+        self._disk = disk or OsDisk()
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        with self._readable():
+            self._writer = _connect(path)
+            self._reader = _connect(path)
+            schema.prepare(self._writer, path)
+        self._disk.sync_folder(path.parent)
+
+    def close(self) -> None:
+        for connection in (self._reader, self._writer):
+            connection.close()
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def current(self, function: str) -> Entry | None:
+        """What serves `function`, or None when it is not deployed."""
+        return _only(self._entries("JOIN routes USING (function, number) WHERE function = ?", function))
+
+    def routed(self) -> list[Entry]:
+        """What serves, of every function, by name."""
+        return self._entries("JOIN routes USING (function, number) ORDER BY function")
+
+    def history(self, function: str) -> list[Entry]:
+        """Its deployments, newest first."""
+        return self._entries("WHERE function = ? ORDER BY number DESC", function)
+
+    def entry(self, function: str, number: int) -> Entry | None:
+        return _only(self._entries("WHERE function = ? AND number = ?", function, number))
+
+    def names(self) -> list[str]:
+        """The deployed functions."""
+        return [name for (name,) in self._rows("SELECT function FROM routes ORDER BY function")]
+
+    def next_number(self, function: str) -> int:
+        """What its next deployment is called."""
+        rows = self._rows("SELECT last_number FROM routes WHERE function = ?", function)
+        return rows[0][0] + 1 if rows else 1
+
+    # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
+
+    def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> Entry:
+        """A new deployment of `function` is in its history and serves it."""
+        current, number = self.current(function), self.next_number(function)
+        previous = current.number if current else None
+        entry = Entry(function, number, digest, previous, _now(), config, tuple(blobs))
+        with self._transaction() as change:
+            encoded = msgspec.json.encode(blobs)
+            change("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?)", digest, config, encoded)
+            row = (function, number, digest, previous, entry.deployed_at)
+            change("INSERT INTO history VALUES (?, ?, ?, ?, ?)", *row)
+            change(
+                "INSERT INTO routes VALUES (?1, ?2, ?2) "
+                "ON CONFLICT (function) DO UPDATE SET number = ?2, last_number = ?2",
+                function,
+                number,
+            )
+        return entry
+
+    def withdraw(self, entry: Entry) -> None:
+        """The deployment just made is undone: what served before it serves, its number is free again."""
+        with self._transaction() as change:
+            if entry.previous is None:
+                change("DELETE FROM routes WHERE function = ?", entry.function)
+            else:
+                change(
+                    "UPDATE routes SET number = ?, last_number = ? WHERE function = ?",
+                    entry.previous,
+                    entry.number - 1,
+                    entry.function,
+                )
+            change("DELETE FROM history WHERE function = ? AND number = ?", entry.function, entry.number)
+            change(_ORPHANS)
+
+    def route(self, function: str, number: int) -> None:
+        """The deployment `number` serves `function`."""
+        with self._transaction() as change:
+            change("UPDATE routes SET number = ? WHERE function = ?", number, function)
+
+    def remove(self, function: str) -> None:
+        """`function` is not deployed, and has no history. Raises FunctionNotFound."""
+        if self.current(function) is None:
+            raise FunctionNotFound(f"no function is called {function!r} on this box")
+        with self._transaction() as change:
+            change("DELETE FROM routes WHERE function = ?", function)
+            change("DELETE FROM history WHERE function = ?", function)
+            change(_ORPHANS)
+
+    def forget(self, function: str, numbers: Collection[int]) -> None:
+        """The deployments `numbers`, none of which serves, are no longer in its history."""
+        if not numbers:
+            return
+        with self._transaction() as change:
+            for number in numbers:
+                change("DELETE FROM history WHERE function = ? AND number = ?", function, number)
+            change(_ORPHANS)
+
+    # ── how ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[_Change]:
+        with self._writing, self._readable():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield lambda statement, *values: self._writer.execute(statement, values)
+                self._disk.commit(self._writer)
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._reading, self._readable():
+            return self._reader.execute(query, values).fetchall()
+
+    def _entries(self, clause: str, *values: object) -> list[Entry]:
+        return [_entry(row) for row in self._rows(_ENTRY + clause, *values)]
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
+            if code == sqlite3.SQLITE_FULL:
+                raise DiskFull(f"no room on the disk for {self._path}: free some, then try again") from error
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise HomeError(
+                    f"{self._path} is damaged ({error}): move it away, start the box and deploy again"
+                ) from error
+            raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    function, number, digest, previous, deployed_at, config, blobs = row
+    wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
+    return Entry(function, number, digest, previous, deployed_at, config, wanted)
+
+
+def _only(entries: list[Entry]) -> Entry | None:
+    return entries[0] if entries else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,111 @@
+"""A process whose parent is the box: its pid, its end, and nothing of what it is for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_GRACE_S = 1.0
+_STRAY_DELAY_S = 0.05
+
+
+def become_subreaper() -> None:
+    """Orphaned descendants become children of this process, so that it sees and reaps every exit (prctl(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+class Child:
+    """A running child, held by a pidfd: a signal can never hit another process that got the same pid."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = os.pidfd_open(pid)
+        self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._loop.add_reader(self._descriptor, self._on_exit)
+
+    @property
+    def exited(self) -> bool:
+        return self._exit.done()
+
+    async def wait(self) -> int:
+        """The exit status: a code ≥ 0, or minus the signal's number."""
+        return await asyncio.shield(self._exit)
+
+    def kill(self) -> None:
+        """SIGKILL, at once; nothing when it has ended."""
+        if not self.exited:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    async def end(self, grace_s: float = _KILL_GRACE_S) -> int:
+        """Waits `grace_s` for it to leave by itself (its socket is closed), then kills it; returns its status."""
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(self.wait(), grace_s)
+        self.kill()
+        return await self.wait()
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._descriptor)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # before it is reaped: what it left behind in its group
+        result = None
+        with contextlib.suppress(ChildProcessError):
+            result = os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED)
+        os.close(self._descriptor)
+        self._loop.call_later(_STRAY_DELAY_S, reap_strays, self.pid)
+        if result is None:
+            self._exit.set_result(-signal.SIGKILL)
+        else:
+            exited = result.si_code == os.CLD_EXITED
+            self._exit.set_result(result.si_status if exited else -result.si_status)
+
+
+def reap_strays(session: int) -> None:
+    """Kills and reaps the orphans of a `session` whose leader has ended: what a handler started and left behind."""
+    for pid in _children():
+        if _session(pid) == session:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _children() -> list[int]:
+    pids: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            pids += map(int, (task / "children").read_text("ascii").split())
+    return pids
+
+
+def _session(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return -1
+    return int(stat.rpartition(")")[2].split()[3])
+
+
+def describe_exit(status: int) -> str:
+    """An exit status for a person, with what it most often means."""
+    if status >= 0:
+        return f"exited with code {status}"
+    name = signal.Signals(-status).name
+    hint = {"SIGKILL": " (by hand, or out of memory)", "SIGSEGV": " (a crash in native code)"}.get(name, "")
+    return f"was killed by {name}{hint}"
+
+
+def private_bytes(pid: int) -> int | None:
+    """Memory that `pid` alone holds, from /proc/PID/smaps_rollup (proc(5)); None when it cannot be read."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

@@ -1,0 +1,185 @@
+"""An instance, from the box's side: its channel, the calls it holds, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Protocol, cast
+
+import msgspec
+
+from edgefn.errors import DeploymentRefused, InstanceLost
+from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.child import Child, describe_exit
+from edgefn_runtime.supervisor.sockets import receive_with_pid
+from edgefn_runtime.wire.frames import FrameDecoder, FrameError, encode_frame
+from edgefn_runtime.wire.messages import Answer, Born, Failed, Invoke, Ready, decode_from_instance, encode
+
+MAX_ANSWER_BYTES = 256 * 2**20
+
+
+class Owner(Protocol):
+    """Who is told what happens to an instance: its pool."""
+
+    def freed(self, instance: Instance) -> None:
+        """A call was answered: there is room for another."""
+
+    def ended(self, instance: Instance) -> None:
+        """The process is gone; the calls it held have failed."""
+
+
+class Instance(asyncio.Protocol):
+    """A process that serves. Made by the pool; `start` waits for its first word."""
+
+    def __init__(self, function: str, owner: Owner) -> None:
+        self._function = function
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
+        self._transport: asyncio.WriteTransport | None = None
+        self._child: Child | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._last_id = 0
+        self.calls: dict[int, Call] = {}
+        self.state = InstanceState.STARTING
+        self.ready = Ready()
+        self.served = 0
+        self.first_run_s = 0.0
+        self.born = self.idle_since = self._loop.time()
+
+    # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self, end: socket.socket, deadline_s: float) -> None:
+        """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
+        try:
+            self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
+        except (OSError, EOFError, TimeoutError, msgspec.MsgspecError, FrameError) as error:
+            end.close()
+            how = "did not start in time" if isinstance(error, TimeoutError) else await self._how_it_ended()
+            self._kill_unheard()
+            raise InstanceLost(f"an instance of {self._function} {how}; see `edgefn logs {self._function}`") from error
+        except BaseException:
+            end.close()
+            self._kill_unheard()
+            raise
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        await self._loop.connect_accepted_socket(lambda: self, end)
+        self.idle_since = self._loop.time()
+        if self.state is InstanceState.STARTING:  # only now: a call that comes earlier would find no transport
+            self.state = InstanceState.READY
+
+    async def _handshake(self, end: socket.socket) -> Ready:
+        while True:
+            data, pid = await self._first_bytes(end)
+            if pid and self._child is None:
+                self._child = Child(pid)
+            for frame in self._decoder.feed(data):
+                match decode_from_instance(frame.header):
+                    case Ready() as ready:
+                        return ready
+                    case Failed(reason, trace):
+                        raise DeploymentRefused(f"{self._function} cannot be loaded: {reason}", trace=trace)
+                    case _:
+                        pass
+
+    async def _first_bytes(self, end: socket.socket) -> tuple[bytes, int]:
+        readable = asyncio.Event()
+        self._loop.add_reader(end, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            self._loop.remove_reader(end)
+        data, pid = receive_with_pid(end, 1 << 16)
+        if not data:
+            raise EOFError
+        return data, pid
+
+    async def _how_it_ended(self) -> str:
+        return "died as it started" if self._child is None else describe_exit(await self._child.end())
+
+    def _kill_unheard(self) -> None:
+        self.state = InstanceState.ENDED
+        if self._child is not None:
+            self._child.kill()
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid if self._child is not None else 0
+
+    def send(self, call: Call) -> None:
+        """Hands the call over; its answer comes through the call's future."""
+        assert self._transport is not None
+        self._last_id = number = self._last_id + 1
+        self.calls[number] = call
+        call.instance = self
+        call.sent = self._loop.time()
+        header = encode(Invoke(number, call.content_type, call.query, call.accept))
+        self._transport.writelines(encode_frame(header, call.body))
+
+    def retire(self) -> None:
+        """It takes no more calls, answers those that somebody waits for, and ends."""
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING
+        if not self.calls and self._transport is not None:
+            self._transport.close()
+        elif all(call.future.done() for call in self.calls.values()):
+            self.kill()  # what it still does hangs, or nobody waits for it
+
+    def kill(self) -> None:
+        """It ends at once; the calls it holds fail."""
+        if self._child is not None:
+            self._child.kill()
+
+    async def wait_ended(self) -> None:
+        """The process is gone and reaped."""
+        if self._child is not None:
+            await self._child.end()
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+
+    # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._decoder.feed(data):
+                reply = decode_from_instance(frame.header)
+                if not isinstance(reply, Born | Ready | Failed):
+                    self._answered(reply.id, Outcome(reply, frame.body))
+        except (FrameError, msgspec.MsgspecError):
+            self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
+
+    def _answered(self, number: int, outcome: Outcome) -> None:
+        call = self.calls.pop(number, None)
+        if call is None:
+            return
+        self.served += 1
+        if self.served == 1 and isinstance(outcome.reply, Answer):
+            self.first_run_s = outcome.reply.run_s
+        call.succeed(outcome)
+        if not self.calls:
+            self.idle_since = self._loop.time()
+        if self.state is InstanceState.DRAINING:
+            self.retire()
+        self._owner.freed(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._ending = self._loop.create_task(self._ended())
+
+    async def _ended(self) -> None:
+        assert self._child is not None
+        status = await self._child.end()
+        self.state = InstanceState.ENDED
+        lost = InstanceLost(
+            f"the instance of {self._function} {describe_exit(status)} while it held the request; "
+            f"see `edgefn logs {self._function}`"
+        )
+        for call in self.calls.values():
+            call.fail(lost)
+        self.calls.clear()
+        self._owner.ended(self)

@@ -1,0 +1,219 @@
+"""All functions of the box and their processes: the deployment road's host, and the gateway's way to a pool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from edgefn.errors import FunctionNotFound
+from edgefn_runtime.scheduling.eviction import Parked, to_evict
+from edgefn_runtime.scheduling.lifecycle import FunctionState
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.child import become_subreaper, private_bytes
+from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.pool import Meter, Pool
+from edgefn_runtime.supervisor.zygote import Zygote
+
+_log = logging.getLogger("edgefn.supervisor")
+
+
+class FunctionLog(Protocol):
+    """Where a function's lines go: the telemetry."""
+
+    def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
+
+
+class Meters(Protocol):
+    """Who counts: the telemetry."""
+
+    def invocation(self, function: str, revision: str = ..., /) -> Meter: ...
+    def cold_start(self, function: str, phase: str, seconds: float) -> None: ...
+
+
+class Supervisor:
+    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing."""
+
+    def __init__(
+        self,
+        logs: FunctionLog,
+        metrics: Meters,
+        ensure_finished: Callable[[Revision], Awaitable[object]],
+        *,
+        drain_s: float,
+        parked_bytes: int,
+    ) -> None:
+        self._logs = logs
+        self._metrics = metrics
+        self._ensure_finished = ensure_finished
+        self._drain_s = drain_s
+        self._parked_bytes = parked_bytes
+        self._zygote = Zygote()
+        self._pools: dict[str, Pool] = {}
+        self._prepared: dict[tuple[str, str], Pool] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed: dict[str, str] = {}
+
+    def start(self) -> None:
+        """The zygote is on its way; calls wait for it."""
+        become_subreaper()
+        self._zygote.start()
+
+    async def stop(self) -> None:
+        """Every child process has ended; what was let in has been answered, within the drain time."""
+        pools = [*self._pools.values(), *self._prepared.values()]
+        await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._zygote.stop()
+
+    @property
+    def ready(self) -> bool:
+        """True when functions can be started."""
+        return self._zygote.ready
+
+    # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
+
+    def names(self) -> list[str]:
+        """The functions that are deployed here, sorted."""
+        return sorted({*self._pools, *self._failed})
+
+    def find(self, name: str) -> Pool | None:
+        """The pool that serves `name` now; the request's way asks this once a request."""
+        return self._pools.get(name)
+
+    def pool(self, name: str) -> Pool:
+        """As `find`. Raises FunctionNotFound."""
+        pool = self._pools.get(name)
+        if pool is None:
+            raise FunctionNotFound(f"no function {name!r} is on this box; `edgefn list` shows those that are")
+        return pool
+
+    async def stop_function(self, name: str) -> None:
+        """`name` has no process now; the next request starts it. Raises FunctionNotFound."""
+        await self.pool(name).stop()
+
+    # ── the deployment road's side (Host) ────────────────────────────────────────────────────────────────────
+
+    async def prepare(self, revision: Revision) -> None:
+        """A template of `revision` has imported the handler and loaded its models. Raises DeploymentRefused."""
+        name = revision.config.function.name
+        serving = self._pools.get(name)
+        if serving is not None and serving.revision.digest == revision.digest:
+            return
+        pool = self._pool_of(revision)
+        try:
+            await pool.prepare()
+        except BaseException:
+            await pool.close(0)
+            raise
+        self._prepared[name, revision.digest] = pool
+
+    async def switch(self, name: str, revision: Revision) -> None:
+        """New requests for `name` go to `revision`; the one before answers what it holds, then ends."""
+        self._failed.pop(name, None)
+        old = self._pools.get(name)
+        pool = self._prepared.pop((name, revision.digest), None)
+        if pool is None:
+            if old is not None and old.revision.digest == revision.digest:
+                old.revision = revision
+                return
+            pool = self._pool_of(revision)
+        self._pools[name] = pool
+        pool.scale()
+        if old is not None:
+            self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
+
+    async def discard(self, revision: Revision) -> None:
+        """A prepared revision that will not be switched to has no process left."""
+        pool = self._prepared.pop((revision.config.function.name, revision.digest), None)
+        if pool is not None:
+            await pool.close(0)
+
+    async def remove(self, name: str) -> None:
+        """No process of `name` is left and requests for it get 404."""
+        self._failed.pop(name, None)
+        pool = self._pools.pop(name, None)
+        if pool is not None:
+            await pool.close(self._drain_s)
+
+    async def fail(self, name: str, reason: str) -> None:
+        """`name` is deployed but cannot be served, for `reason`; status says so."""
+        self._failed[name] = reason
+
+    def _pool_of(self, revision: Revision) -> Pool:
+        name = revision.config.function.name
+
+        def log(line: str) -> None:
+            self._logs.write(name, line, stream="output")
+
+        def note(line: str, trace: str) -> None:
+            self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
+
+        def observe(phase: str, seconds: float) -> None:
+            self._metrics.cold_start(name, phase, seconds)
+
+        return Pool(
+            revision,
+            Nursery(self._zygote, log, note, observe),
+            self._metrics.invocation(name, revision.digest),
+            self._ensure_finished,
+            self._on_parked,
+        )
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_parked(self) -> None:
+        """A function has no instance left: its template stays while all parked ones fit the memory set aside."""
+        parked = [
+            Parked(name, template.private_bytes, pool.used_at, pool.nursery.phases.get("template", 0.0))
+            for name, pool in self._pools.items()
+            if pool.parked and (template := pool.nursery.current) is not None
+        ]
+        for name in to_evict(parked, self._parked_bytes):
+            self._later(self._pools[name].nursery.close())
+
+    # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """The status of every function; looking wakes nothing."""
+        return [self.status(name) for name in self.names()]
+
+    def status(self, name: str) -> dict[str, Any]:
+        """What runs for `name`. Raises FunctionNotFound."""
+        if name in self._failed and name not in self._pools:
+            return {"name": name, "state": FunctionState.FAILED, "reason": self._failed[name]}
+        pool = self.pool(name)
+        now = asyncio.get_running_loop().time()
+        template = pool.nursery.current
+        return {
+            "name": name,
+            "revision": pool.revision.digest,
+            "state": str(pool.state),
+            "reason": pool.reason,
+            "instances": [
+                {
+                    "pid": instance.pid,
+                    "state": str(instance.state),
+                    "in_flight": len(instance.calls),
+                    "served": instance.served,
+                    "age_s": round(now - instance.born, 3),
+                    "private_bytes": private_bytes(instance.pid) if instance.pid else None,
+                }
+                for instance in pool.instances
+            ],
+            "template": template and {"pid": template.pid, "private_bytes": private_bytes(template.pid)},
+            "queued": pool.load().waiting,
+            "requests": pool.requests,
+            "errors": pool.errors,
+            "cold_starts": pool.cold_starts,
+            "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
+            "spec": msgspec.to_builtins(pool.spec),
+        }

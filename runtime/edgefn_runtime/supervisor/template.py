@@ -1,0 +1,110 @@
+"""A revision's template, from the box's side: started by the zygote, asked for instances, closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from edgefn.errors import DeploymentRefused
+from edgefn_runtime.supervisor.child import Child, describe_exit, private_bytes
+from edgefn_runtime.supervisor.sockets import ControlEnd, LogPipe, control_pair
+from edgefn_runtime.supervisor.zygote import Zygote
+from edgefn_runtime.wire import messages
+
+LOAD_DEADLINE_S = 60.0
+
+
+class Template:
+    """A loaded process that forks instances. Made by `start`; `on_end` is called when it dies unasked."""
+
+    def __init__(self, program: messages.Program, on_end: Callable[[], None]) -> None:
+        self._program = program
+        self._on_end = on_end
+        self._loaded: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
+        self._control: ControlEnd | None = None
+        self._child: Child | None = None
+        self._closing = False
+        self.private_bytes = 0
+
+    @classmethod
+    async def start(
+        cls, zygote: Zygote, program: messages.Program, log: Callable[[str], None], on_end: Callable[[], None]
+    ) -> Template:
+        """A template that has loaded `program`. Raises DeploymentRefused, with the trace, when it does not load."""
+        template = cls(program, on_end)
+        try:
+            await template._start(zygote, log)
+        except BaseException:
+            await template.close()
+            raise
+        return template
+
+    async def _start(self, zygote: Zygote, log: Callable[[str], None]) -> None:
+        ours, theirs = control_pair()
+        pipe = LogPipe(log)
+        self._control = ControlEnd(ours, self._reported, self._lost)
+        try:
+            await zygote.order(messages.SpawnTemplate(self._program), [theirs.fileno(), pipe.child_end])
+        finally:
+            theirs.close()
+            pipe.handed_over()
+        name = self._program.function
+        try:
+            await asyncio.wait_for(asyncio.shield(self._loaded), LOAD_DEADLINE_S)
+        except TimeoutError:
+            raise DeploymentRefused(
+                f"{name} did not load within {LOAD_DEADLINE_S:.0f} s; do the slow work in the handler or at build"
+            ) from None
+        self.private_bytes = private_bytes(self.pid) or 0
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid if self._child is not None else 0
+
+    @property
+    def ready(self) -> messages.Ready:
+        """What it reported when it had loaded."""
+        return self._loaded.result()
+
+    def spawn(self, channel: int) -> None:
+        """Asks for an instance on the descriptor `channel`; raises OSError when the template is gone."""
+        assert self._control is not None
+        self._control.order(messages.SpawnInstance(), [channel])
+
+    async def close(self) -> None:
+        """The template has ended; its instances go on."""
+        self._closing = True
+        if self._control is not None:
+            self._control.close()
+        if self._child is not None:
+            await self._child.end()
+        if self._loaded.done() and not self._loaded.cancelled():
+            self._loaded.exception()  # looked at: asyncio need not warn of it
+        self._loaded.cancel()
+
+    def _reported(self, report: messages.Report, pid: int) -> None:
+        match report:
+            case messages.Born():
+                if pid and self._child is None:
+                    self._child = Child(pid)
+            case messages.Ready() if not self._loaded.done():
+                self._loaded.set_result(report)
+            case messages.Failed() if not self._loaded.done():
+                text = f"{self._program.function} cannot be loaded: {report.reason}"
+                self._loaded.set_exception(DeploymentRefused(text, trace=report.trace))
+            case _:
+                pass
+
+    def _lost(self) -> None:
+        if self._closing:
+            return
+        if self._loaded.done():
+            self._on_end()
+        else:
+            self._dying = asyncio.create_task(self._died_loading())
+
+    async def _died_loading(self) -> None:
+        how = describe_exit(await self._child.end()) if self._child is not None else "ended"
+        if not self._loaded.done():
+            text = f"{self._program.function} {how} while it was loaded; see `edgefn logs {self._program.function}`"
+            self._loaded.set_exception(DeploymentRefused(text))

@@ -1,0 +1,61 @@
+"""One record of a function's log, as text: columns first, then what was written.
+
+    2026-03-01T12:00:00.123Z stdout 4711 7f3a90c2 the first line
+    <tab>a line that belongs to it, e.g. of a traceback
+
+A record starts at the start of a line and its further lines start with a tab, so a reader can tell records
+apart wherever it begins to read. What a terminal would act on (escape sequences, carriage returns, bytes that
+are not text) is written out as `\\x1b`: a function's output never moves the cursor of whoever reads it.
+Pure: this module opens no file and reads no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+MAX_TEXT_BYTES = 16 * 2**10
+"""Longer text loses its middle: a traceback says what happened at its end, a dump at its start."""
+
+_KEPT_TAIL_BYTES = 4 * 2**10
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNFIT_FOR_COLUMN = re.compile(r"\s")
+_JOIN = "\v"  # never in a record: it is unprintable
+
+
+def record(text: str | bytes, *, at: float, stream: str, pid: int, id: str) -> str:
+    """The record of `text`, written at `at` (seconds since the epoch); no newline at its end."""
+    time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6]
+    column = _UNFIT_FOR_COLUMN.sub("_", printable(id)) or "-"
+    lines = printable(text).rstrip("\n").replace("\n", "\n\t")
+    return f"{time}Z {stream} {pid or '-'} {column} {lines}"
+
+
+def printable(text: str | bytes) -> str:
+    """`text` with unprintable characters escaped and, over MAX_TEXT_BYTES, its middle cut out with a mark."""
+    if isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT_BYTES // 4:
+        return text  # nearly every line, at a tenth of the price
+    if isinstance(text, bytes) or len(text) * 4 > MAX_TEXT_BYTES:
+        text = _shorten(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
+    return _UNPRINTABLE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def _shorten(raw: bytes) -> str:
+    if len(raw) <= MAX_TEXT_BYTES:
+        return raw.decode("utf-8", "backslashreplace")
+    head, tail = raw[: MAX_TEXT_BYTES - _KEPT_TAIL_BYTES], raw[-_KEPT_TAIL_BYTES:]
+    mark = f" … [{len(raw) - MAX_TEXT_BYTES} bytes cut] … "
+    return head.decode("utf-8", "ignore") + mark + tail.decode("utf-8", "ignore")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if match[0] == "\r":
+        return "\\r"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def records(text: str) -> list[str]:
+    """The records in `text`, which begins at the start of one."""
+    joined = text.replace("\n\t", _JOIN).split("\n")
+    return [found.replace(_JOIN, "\n\t") for found in joined if found]

@@ -1,0 +1,99 @@
+"""The gauges of a box as they are at the moment of a scrape, from what the supervisor knows already.
+
+Starts nothing, keeps nothing: a function that is gone from the statuses is gone from the scrape.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
+
+COUNTED_STATES = (InstanceState.STARTING, InstanceState.READY, InstanceState.DRAINING)
+"""Each is there at 0 too: a gauge that vanishes cannot be graphed."""
+
+
+class Statuses(Collector):
+    """A prometheus-client collector over the FunctionStatus of every function; a failed one has no processes."""
+
+    def __init__(
+        self,
+        statuses: Callable[[], Iterable[Mapping[str, Any]]],
+        version: str,
+        log_lines_dropped: Callable[[], int],
+    ) -> None:
+        self._statuses = statuses
+        self._version = version
+        self._log_lines_dropped = log_lines_dropped
+        self._seen: list[Mapping[str, Any]] = []
+
+    def look(self) -> None:
+        """What `collect` tells from now on is how things are now. On the event loop, as `statuses` wants."""
+        self._seen = list(self._statuses())
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what there is to tell is known only at a scrape."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        statuses = self._seen
+        yield _queue_depth(statuses)
+        yield _instances(statuses)
+        yield _states(statuses)
+        yield _memory(statuses)
+        yield CounterMetricFamily(
+            "edgefn_log_lines_dropped", "Log lines lost because the disk was full.", self._log_lines_dropped()
+        )
+        info = GaugeMetricFamily("edgefn_box_info", "The box's version; always 1.", labels=("version",))
+        info.add_metric((self._version,), 1)
+        yield info
+
+
+def _queue_depth(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    family = GaugeMetricFamily("edgefn_queue_depth", "Requests that wait.", labels=("function",))
+    for status in statuses:
+        family.add_metric((status["name"],), status.get("queued", 0))
+    return family
+
+
+def _instances(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    family = GaugeMetricFamily("edgefn_instances", "Instances, by state.", labels=("function", "state"))
+    for status in statuses:
+        counts = Counter(instance["state"] for instance in status.get("instances", ()))
+        for state in COUNTED_STATES:
+            family.add_metric((status["name"], state), counts[state])
+    return family
+
+
+def _states(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        "edgefn_function_state", "1 for the state the function is in.", labels=("function", "state")
+    )
+    for status in statuses:
+        for state in FunctionState:
+            family.add_metric((status["name"], state), float(status["state"] == state))
+    return family
+
+
+def _memory(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        "edgefn_private_memory_bytes",
+        "Memory that no other process shares, of the template and of all instances.",
+        labels=("function", "process"),
+    )
+    for status in statuses:
+        family.add_metric((status["name"], "template"), _private(status.get("template")))
+        instances = sum(_private(instance) for instance in status.get("instances", ()))
+        family.add_metric((status["name"], "instance"), instances)
+    return family
+
+
+def _private(process: Mapping[str, Any] | None) -> int:
+    """0 for a process that is not there, or that ended before it could be measured."""
+    return (process or {}).get("private_bytes") or 0

@@ -1,0 +1,92 @@
+"""Frames on a byte stream: a message and a raw body, sans-I/O.
+
+    u32 header length │ u32 body length │ header (msgpack) │ body (bytes, as they came over HTTP)
+
+Lengths are big-endian. The body is not msgpack: a photo or a tensor goes through without being copied into
+another encoding.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+PREFIX = struct.Struct("!II")
+MAX_HEADER_BYTES = 1 << 20  # a handler's traceback is the longest header there is
+
+
+class FrameError(Exception):
+    """The peer does not speak the protocol; nothing after this byte can be trusted."""
+
+
+class Frame(NamedTuple):
+    """One message's header and body."""
+
+    header: bytes
+    body: bytes
+
+
+def encode_frame(header: bytes, body: bytes | memoryview = b"") -> list[bytes | memoryview]:
+    """The pieces of a frame, to be written one after the other; the body is not copied."""
+    prefix = PREFIX.pack(len(header), len(body)) + header
+    return [prefix, body] if len(body) else [prefix]
+
+
+class FrameDecoder:
+    """Turns the bytes of a stream into frames, whatever pieces they arrive in.
+
+    A frame whose header or body is declared larger than allowed raises FrameError before it is collected, so a
+    peer cannot make this side allocate more than `max_body_bytes`.
+    """
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that `data` completes, in order."""
+        buffer = self._buffer
+        if not buffer:
+            frame = self._whole(data)  # nearly every answer arrives alone and in one piece
+            if frame is not None:
+                return [frame]
+        buffer += data
+        frames: list[Frame] = []
+        start = 0
+        while True:
+            end = self._end(buffer, start)
+            if end is None or end > len(buffer):
+                break
+            frames.append(self._cut(bytes(memoryview(buffer)[start:end])))
+            start = end
+        if start:
+            del buffer[:start]
+        return frames
+
+    @property
+    def missing(self) -> int:
+        """Bytes still to come of the frame that is being collected, as far as is known; 0 between frames."""
+        if not self._buffer:
+            return 0
+        end = self._end(self._buffer, 0)
+        return (PREFIX.size if end is None else end) - len(self._buffer)
+
+    def _whole(self, data: bytes) -> Frame | None:
+        return self._cut(data) if self._end(data, 0) == len(data) else None
+
+    def _end(self, data: bytes | bytearray, start: int) -> int | None:
+        if len(data) - start < PREFIX.size:
+            return None
+        header, body = PREFIX.unpack_from(data, start)
+        if header > MAX_HEADER_BYTES or body > self._max_body_bytes:
+            raise FrameError(
+                f"a frame declares a header of {header} and a body of {body} bytes; "
+                f"the most are {MAX_HEADER_BYTES} and {self._max_body_bytes}"
+            )
+        return start + PREFIX.size + int(header) + int(body)
+
+    @staticmethod
+    def _cut(data: bytes) -> Frame:
+        header, _ = PREFIX.unpack_from(data)
+        middle = PREFIX.size + header
+        return Frame(data[PREFIX.size : middle], data[middle:])

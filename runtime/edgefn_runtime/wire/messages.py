@@ -1,0 +1,139 @@
+"""The messages between the box process and its children, as msgpack arrays tagged by a short name.
+
+They are validated on arrival: a child runs a user's code and is not trusted to speak well.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgefn.bundle.config import ArtifactEntry
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True):
+    """An array on the wire: [tag, field, ...]."""
+
+
+# ── box → zygote, box → template ──────────────────────────────────────────────────────────────────────────────
+
+
+class ServedModel(_Message, frozen=True):
+    """A model of the revision and the finished artifact to load for it, by absolute path."""
+
+    artifact: ArtifactEntry
+    folder: str
+
+
+class Program(_Message, frozen=True):
+    """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
+
+    `box_pid` is who must be its parent: when that process dies, so does the child.
+    """
+
+    function: str
+    entry: str
+    code: str
+    wheels: str
+    models: tuple[ServedModel, ...]
+    memory_bytes: int
+    concurrency: int
+    box_pid: int
+
+
+class SpawnTemplate(_Message, frozen=True, tag="template"):
+    """Fork a template. Descriptors: its control socket, the write end of its log pipe."""
+
+    program: Program
+
+
+class SpawnStandalone(_Message, frozen=True, tag="standalone"):
+    """Fork a child that loads the program and serves at once, for what must not be forked after loading.
+
+    Descriptors: its channel, the write end of its log pipe.
+    """
+
+    program: Program
+
+
+class SpawnInstance(_Message, frozen=True, tag="instance"):
+    """Fork an instance off this template. Descriptors: its channel."""
+
+
+Order = SpawnTemplate | SpawnStandalone | SpawnInstance
+
+# ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
+
+
+class Born(_Message, frozen=True, tag="born"):
+    """First word of a new process; its pid comes from the socket's credentials, which the kernel vouches for."""
+
+
+class Ready(_Message, frozen=True, tag="ready"):
+    """Loaded and waiting. `threads` above 1 means that it must not be forked. Durations in seconds."""
+
+    import_s: float = 0.0
+    session_s: float = 0.0
+    threads: int = 1
+
+
+class Failed(_Message, frozen=True, tag="failed"):
+    """It could not load; it ends after saying so. `trace` is the user's traceback."""
+
+    reason: str
+    trace: str = ""
+
+
+Report = Born | Ready | Failed
+
+# ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Invoke(_Message, frozen=True, tag="invoke"):
+    """One request; the frame's body is the HTTP body."""
+
+    id: int
+    content_type: str
+    query: str
+    accept: str
+
+
+# ── instance → box ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Answer(_Message, frozen=True, tag="answer"):
+    """The handler's result, encoded; the frame's body is the HTTP body. Durations in seconds."""
+
+    id: int
+    content_type: str
+    decode_s: float
+    run_s: float
+    encode_s: float
+
+
+class Refusal(_Message, frozen=True, tag="refusal"):
+    """The request does not fit the declared inputs. `error` names the class in edgefn.errors."""
+
+    id: int
+    error: str
+    detail: str
+    field: str
+    decode_s: float
+
+
+class Crash(_Message, frozen=True, tag="crash"):
+    """The handler raised; the trace is for the log alone."""
+
+    id: int
+    trace: str
+    decode_s: float
+    run_s: float
+
+
+Reply = Answer | Refusal | Crash
+FromInstance = Born | Ready | Failed | Answer | Refusal | Crash
+
+encode = msgspec.msgpack.Encoder().encode
+decode_order = msgspec.msgpack.Decoder(Order).decode
+decode_report = msgspec.msgpack.Decoder(Report).decode
+decode_invoke = msgspec.msgpack.Decoder(Invoke).decode
+decode_from_instance = msgspec.msgpack.Decoder(FromInstance).decode

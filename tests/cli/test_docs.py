@@ -1,0 +1,103 @@
+"""docs/cli.md tells every verb, option, variable and exit code, and none that is not there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgefn import errors
+from edgefn.errors import EdgefnError
+from edgefn_cli import failures
+from edgefn_cli.app import command
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### (edgefn [a-z ]+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def _verbs(group: Any = command, path: str = "edgefn") -> Iterator[tuple[str, Any]]:
+    for name, found in group.commands.items():
+        if hasattr(found, "commands"):
+            yield from _verbs(found, f"{path} {name}")
+        else:
+            yield f"{path} {name}", found
+
+
+VERBS = dict(_verbs())
+
+
+def _options(verb: Any) -> set[str]:
+    return {spelling for each in verb.params if each.param_type_name == "option" for spelling in each.opts} - {
+        "--help",
+        "-h",
+    }
+
+
+def _told(text: str) -> set[str]:
+    """The options in the first column of a table."""
+    cells = re.findall(r"^\| ((?:`-[^|]*`(?:, )?)+) \|", text, re.MULTILINE)
+    return {option for cell in cells for option in re.findall(r"`(--?[a-zA-Z][\w-]*)`", cell)}
+
+
+def test_each_verb_has_a_section_and_a_line_in_the_list() -> None:
+    """The page and the program know the same verbs."""
+    assert set(SECTIONS) == set(VERBS)
+    for path in VERBS:
+        assert f"| [`{path}`](#{path.replace(' ', '-')}) |" in PAGE
+
+
+@pytest.mark.parametrize("path", VERBS)
+def test_each_option_is_told_and_exists(path: str) -> None:
+    """The table of a verb lists its options, long and short, and nothing else."""
+    assert _told(SECTIONS[path]) == _options(VERBS[path])
+
+
+def test_the_options_before_the_verb_are_told() -> None:
+    """--version, --debug and what typer adds."""
+    before = PAGE.split("## Which box")[0]
+    assert _told(before) == _options(command) | {"--help", "-h"}
+
+
+@pytest.mark.parametrize("path", VERBS)
+def test_each_verb_takes_json_and_explains_itself(path: str) -> None:
+    """--json on all, and help with an example for each."""
+    verb = VERBS[path]
+    assert "--json" in _options(verb)
+    assert f"Example: {path}" in verb.help or "Example: EDGEFN_TOKEN=$(" in verb.help
+    assert all(each.help for each in verb.params if each.param_type_name == "option"), path
+
+
+@pytest.mark.parametrize("path", [path for path, verb in VERBS.items() if "--box" in _options(verb)])
+def test_the_box_is_found_the_same_way_everywhere(path: str) -> None:
+    """--box has its variable in each verb."""
+    (box,) = [each for each in VERBS[path].params if "--box" in each.opts]
+    assert box.envvar == "EDGEFN_BOX"
+
+
+def test_each_error_stands_beside_its_exit_code() -> None:
+    """Every class of edgefn.errors, and the command's own, in the row of its code."""
+    table = PAGE.split("## Exit codes")[1].split("\n## ")[0]
+    rows = {int(match[1]): match[0] for match in re.finditer(r"^\| (\d+) \|.*$", table, re.MULTILINE)}
+    classes = [
+        cls
+        for module in (errors, failures)
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, EdgefnError)
+    ]
+    for cls in classes:
+        assert f"`{cls.__name__}`" in rows[cls.exit_code], cls
+    assert {0, 1, 2, 130} <= set(rows)
+    assert {name for name in re.findall(r"`([A-Z]\w+)`", table) if name != "EX_TEMPFAIL"} == {
+        cls.__name__ for cls in classes
+    }
+
+
+def test_each_variable_is_told() -> None:
+    """What the options read from the environment, and what the command reads itself."""
+    read = {str(each.envvar) for verb in VERBS.values() for each in verb.params if getattr(each, "envvar", None)}
+    for name in read | {failures.DEBUG, "EDGEFN_TOKEN", "NO_COLOR"}:
+        assert f"`{name}`" in PAGE

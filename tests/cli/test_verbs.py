@@ -1,0 +1,124 @@
+"""The verbs that ask a box: what they send and what they show."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.responses import Response
+
+from .conftest import STATUS, TOKEN
+
+if TYPE_CHECKING:
+    from .conftest import Edgefn, StandIn
+
+
+def test_list_shows_each_function_on_a_line(edgefn: Edgefn, box: StandIn) -> None:
+    """Name, state, revision, memory and traffic; the JSON is the box's own."""
+    box.json("GET /admin/functions", {"functions": [STATUS, STATUS | {"name": "another", "state": "idle"}]})
+    lines = edgefn("list").stdout.decode().splitlines()
+    assert lines[0].split()[:3] == ["NAME", "STATE", "REVISION"]
+    assert [line.split()[0] for line in lines[1:]] == ["another", "echo"]
+    assert "3 (abababababab)" in lines[2]
+    assert "12.0 MB" in lines[2]
+    assert edgefn("list", "--json").json["functions"][0] == STATUS
+
+
+def test_an_empty_list_says_so_on_stderr(edgefn: Edgefn, box: StandIn) -> None:
+    """A pipe gets nothing, a person gets a hint."""
+    box.json("GET /admin/functions", {"functions": []})
+    result = edgefn("list")
+    assert result.stdout == b""
+    assert "edgefn deploy" in result.stderr
+
+
+def test_status_shows_all_that_the_box_knows(edgefn: Edgefn, box: StandIn) -> None:
+    """Revision, state, instances, memory, the artifacts' proofs, the cold start's phases, the history."""
+    box.json("GET /admin/functions/echo", STATUS)
+    shown = edgefn("status", "echo").stdout.decode()
+    for part in ("serving", "4711", "9.0 MB", "portable/fp32", "2.1e-06", "100.0%", "session 4.4 ms", "cdcdcdcdcdcd"):
+        assert part in shown, shown
+    assert edgefn("status", "echo", "--json").json == STATUS
+
+
+def test_status_of_a_function_that_never_ran(edgefn: Edgefn, box: StandIn) -> None:
+    """No instance, no template, no proof yet: dashes, not errors."""
+    bare = STATUS | {"instances": [], "template": None, "phases": {}, "state": "parked", "reason": "not yet [asked]"}
+    unproved = [{"model": "net", "target": "portable/fp32", "backend": "onnxruntime", "max_error": None, "top1": None}]
+    box.json("GET /admin/functions/echo", bare | {"artifacts": unproved})
+    shown = edgefn("status", "echo").stdout.decode()
+    assert "parked (not yet [asked])" in shown
+
+
+def test_logs_are_printed_as_they_are(edgefn: Edgefn, box: StandIn) -> None:
+    """Text untouched; in JSON the columns by name, on the further lines of a record too."""
+    first = "2026-03-01T12:00:00.123Z stdout 4711 7f3a hello world\n\tsecond line\n"
+    text = f"{first}2026-03-01T12:00:01.000Z error 4711 - x\n"
+    box.answers["GET /admin/functions/echo/logs"] = Response(text, media_type="text/plain")
+    assert edgefn("logs", "echo", "-n", "7").stdout.decode() == text
+    objects = [json.loads(line) for line in edgefn("logs", "echo", "--json").stdout.splitlines()]
+    assert [each["text"] for each in objects] == ["hello world", "second line", "x"]
+    assert objects[1] | {"text": ""} == objects[0] | {"text": ""}
+    assert (objects[2]["stream"], objects[2]["id"]) == ("error", "-")
+
+
+def test_stop_and_rollback_tell_what_came_of_it(edgefn: Edgefn, box: StandIn) -> None:
+    """The box's answer in JSON, a line for a person."""
+    box.json("POST /admin/functions/echo/stop", STATUS | {"state": "stopped"})
+    box.json("POST /admin/functions/echo/rollback", {"function": "echo", "revision": "sha256:12", "number": 2})
+    assert "stopped" in edgefn("stop", "echo").stderr
+    assert edgefn("stop", "echo", "--json").json["state"] == "stopped"
+    assert "revision 2" in edgefn("rollback", "echo").stderr
+    assert edgefn("rollback", "echo", "--to", "2", "--json").json["number"] == 2
+    bodies = [json.loads(body) for body, _ in box.asked("POST /admin/functions/echo/rollback")]
+    assert bodies == [{}, {"number": 2}]
+
+
+@pytest.mark.parametrize(("answer", "code", "removed"), [(b"y\n", 0, 1), (b"n\n", 1, 0), (b"", 1, 0)])
+def test_remove_asks_first(answer: bytes, code: int, removed: int, edgefn: Edgefn, box: StandIn) -> None:
+    """Only a yes removes; no answer at all (no terminal) is a no."""
+    box.json("GET /admin/functions/echo", STATUS)
+    box.answers["DELETE /admin/functions/echo"] = Response(status_code=204)
+    result = edgefn("remove", "echo", stdin=answer)
+    assert result.code == code
+    assert result.stdout == b""
+    assert len(box.asked("DELETE /admin/functions/echo")) == removed
+
+
+def test_remove_with_yes_does_not_ask(edgefn: Edgefn, box: StandIn) -> None:
+    """For scripts."""
+    box.answers["DELETE /admin/functions/echo"] = Response(status_code=204)
+    assert edgefn("remove", "echo", "--yes", "--json").json == {"function": "echo", "removed": True}
+
+
+def test_box_info_and_token(edgefn: Edgefn, box: StandIn, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a box says of itself; the token of a home on this machine."""
+    about = {"name": "line-3", "version": "0.1.0", "pid": 1, "engines": {"onnxruntime": "1.22"}, "uptime_s": 61.0}
+    box.json("GET /admin/box", about)
+    assert edgefn("box", "info", "--json").json == about
+    shown = edgefn("box", "info").stdout.decode()
+    assert "onnxruntime 1.22" in shown
+    assert "1 min 1 s" in shown
+    home = tmp_path_factory.mktemp("home")
+    assert edgefn("box", "token", "--home", home).code == 7
+    (home / "token").write_text("t0ken\n")
+    assert edgefn("box", "token", "--home", home).stdout == b"t0ken\n"
+    assert edgefn("box", "token", "--home", home, "--json").json == {"token": "t0ken", "home": str(home)}
+
+
+def test_the_token_goes_to_the_admin_api_and_nowhere_else(edgefn: Edgefn, box: StandIn) -> None:
+    """An invocation is public: whatever serves it learns no token."""
+    box.json("GET /admin/functions", {"functions": []})
+    box.json("POST /fn/echo", {"n": 2})
+    edgefn("list")
+    edgefn("invoke", "echo", "--json", "{}")
+    (_, admin), (_, invocation) = box.asked("GET /admin/functions")[0], box.asked("POST /fn/echo")[0]
+    assert admin["authorization"] == f"Bearer {TOKEN}"
+    assert "authorization" not in invocation
+
+
+def test_names_cannot_leave_their_place_in_the_url(edgefn: Edgefn, box: StandIn) -> None:
+    """A name with a slash is asked for as one name, not as another path."""
+    edgefn("status", "../box")
+    assert [route for route, _, _ in box.seen] == ["GET /admin/functions/../box"] or box.seen == []

@@ -1,0 +1,124 @@
+"""The ONNX Runtime backend: finish and load, without torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edgefn import backends
+from edgefn.errors import BundleError
+
+ROWS, COLUMNS = 64, 32
+
+
+@pytest.fixture
+def portable(tmp_path: Path) -> Path:
+    """A folder with a portable model: y = relu(x @ w), w of 8 kB."""
+    weights = np.random.default_rng(0).standard_normal((ROWS, COLUMNS)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["z"]), helper.make_node("Relu", ["z"], ["y"])],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", ROWS])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", COLUMNS])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    folder = tmp_path / "portable"
+    folder.mkdir()
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "model.onnx"
+    )
+    return folder
+
+
+def test_the_finished_artifact_computes_what_the_portable_one_does(portable: Path, tmp_path: Path) -> None:
+    """Finishing changes the file and not the function, for any batch."""
+    backend: Any = backends.get("onnxruntime")
+    backend.finish(portable, tmp_path / "finished")
+    finished, plain = backend.load(tmp_path / "finished"), backend.load(portable)
+    for batch in (1, 2, 7):
+        x = np.random.default_rng(batch).standard_normal((batch, ROWS)).astype(np.float32)
+        np.testing.assert_allclose(finished.run({"x": x})["y"], plain.run({"x": x})["y"], rtol=1e-6, atol=1e-6)
+
+
+def test_finished_weights_lie_in_a_file_of_their_own(portable: Path, tmp_path: Path) -> None:
+    """The weights are not in the protobuf: a file that all processes map holds them."""
+    backends.get("onnxruntime").finish(portable, tmp_path / "finished")
+    model, data = (tmp_path / "finished" / name for name in ("finished.onnx", "finished.onnx.data"))
+    assert data.stat().st_size >= ROWS * COLUMNS * 4
+    assert model.stat().st_size < 2000
+
+
+def test_the_finished_artifact_may_be_moved(portable: Path, tmp_path: Path) -> None:
+    """A finished folder is renamed into place: nothing in it holds its path."""
+    backend = backends.get("onnxruntime")
+    backend.finish(portable, tmp_path / "finished.tmp")
+    (tmp_path / "finished.tmp").rename(tmp_path / "finished")
+    outputs = backend.load(tmp_path / "finished").run({"x": np.zeros((1, ROWS), np.float32)})
+    assert outputs["y"].shape == (1, COLUMNS)
+
+
+def test_outputs_belong_to_the_caller(portable: Path) -> None:
+    """A later run, or the end of the session, does not change an earlier run's outputs."""
+    session = backends.get("onnxruntime").load(portable)
+    first = session.run({"x": np.ones((1, ROWS), np.float32)})["y"]
+    kept = first.copy()
+    session.run({"x": np.zeros((1, ROWS), np.float32)})
+    del session
+    np.testing.assert_array_equal(first, kept)
+    assert first.flags.c_contiguous
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a model"])
+def test_a_damaged_artifact_is_a_bundle_error(portable: Path, damage: bytes) -> None:
+    """What does not load is named, whatever class the engine raises."""
+    (portable / "model.onnx").write_bytes(damage)
+    with pytest.raises(BundleError, match=r"model\.onnx"):
+        backends.get("onnxruntime").load(portable)
+
+
+def test_a_missing_artifact_is_a_bundle_error(tmp_path: Path) -> None:
+    """A folder without a model is refused by name."""
+    with pytest.raises(BundleError, match=r"model\.onnx"):
+        backends.get("onnxruntime").load(tmp_path)
+
+
+def test_a_process_with_a_session_has_one_thread_and_its_fork_runs_it(portable: Path, tmp_path: Path) -> None:
+    """Importing onnxruntime, loading and running make no thread, so a fork loses none. (1.32's telemetry is one.)"""
+    backends.get("onnxruntime").finish(portable, tmp_path / "finished")
+    code = f"""
+import os, sys
+import numpy as np
+from pathlib import Path
+from edgefn import backends
+session = backends.get("onnxruntime").load(Path({str(tmp_path / "finished")!r}))
+x = np.ones((1, {ROWS}), np.float32)
+y = session.run({{"x": x}})["y"]
+threads = len(os.listdir("/proc/self/task"))
+assert threads == 1, f"{{threads}} threads"
+child = os.fork()
+if child == 0:
+    os._exit(not np.array_equal(session.run({{"x": x}})["y"], y))
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    # NumPy's OpenBLAS makes a thread for each core unless it is told not to: the zygote's environment has this too.
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=60, env=environment | {"OPENBLAS_NUM_THREADS": "1"}
+    )
+
+
+def test_finishing_and_loading_say_nothing(portable: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The engine's warning that a finished file is for this machine only is not shown: that is its purpose."""
+    backend = backends.get("onnxruntime")
+    backend.finish(portable, tmp_path / "finished")
+    backend.load(tmp_path / "finished")
+    assert capfd.readouterr() == ("", "")

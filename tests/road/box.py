@@ -1,0 +1,234 @@
+"""A box as its users have it: a process of its own on loopback, with a home of its own, reached by HTTP.
+
+An independent client on purpose: it speaks the admin API as documented and shares no code with the CLI.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from edgefn.bundle.layout import Bundle
+from tests.road.deadline import eventually
+from tests.road.processes import all_gone, descendants
+
+START_S = 30.0
+STOP_S = 20.0
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The box did not take a deployment; `event` is the last line that it sent."""
+
+    def __init__(self, event: Json) -> None:
+        super().__init__(event.get("detail"))
+        self.event = event
+
+
+class RunningBox:
+    """A box process. Use it as a context manager: leaving stops it and fails the test when a process stays behind."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.log = home.with_suffix(".log")
+        self.url = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            below = descendants(self.pid)
+            self.stop()
+            all_gone(below)
+        if self._client is not None:
+            self._client.close()
+
+    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> Self:
+        """The box listens and is ready; fails with its own words when it leaves instead."""
+        command = [sys.executable, "-m", "edgefn_runtime", "--home", str(self.home), "--port", "0"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.url = eventually("the box says where it listens", self._listening, seconds=START_S)
+        if self._client is not None:
+            self._client.close()
+        self._client = httpx.Client(base_url=self.url, timeout=60.0)
+        eventually("the box is ready", self._ready, seconds=START_S)
+        return self
+
+    def _listening(self) -> str:
+        self._check_lives()
+        try:
+            about = json.loads((self.home / "run" / "box.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return ""
+        return str(about["url"]) if about["pid"] == self.pid else ""
+
+    def _ready(self) -> bool:
+        self._check_lives()
+        return self.http.get("/readyz").status_code == 200
+
+    def _check_lives(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the box left with {self._process.returncode}:\n{self.words()}")
+
+    def stop(self, *, seconds: float = STOP_S) -> int:
+        """Asks it to leave (SIGTERM) and returns its exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"the box did not leave within {seconds:g} s of SIGTERM:\n{self.words()}") from None
+
+    def ask_to_leave(self) -> None:
+        """Sends SIGTERM and does not wait."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, *, seconds: float = STOP_S) -> int:
+        """The exit code of a box that was asked to leave."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def kill9(self) -> None:
+        """The box process is killed; fails the test when one of its children outlives it."""
+        assert self._process is not None
+        below = descendants(self.pid)
+        self._process.kill()
+        self._process.wait()
+        all_gone(below)
+
+    def words(self) -> str:
+        """What it wrote to stdout and stderr."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    # ── processes ────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def pids(self) -> list[int]:
+        """The box process and all that descend from it."""
+        return [self.pid, *(process.pid for process in descendants(self.pid))]
+
+    def zygote(self) -> psutil.Process:
+        """The zygote: the one child that is no function's."""
+        statuses = self.functions()
+        owned = {instance["pid"] for status in statuses for instance in status["instances"]}
+        owned |= {status["template"]["pid"] for status in statuses if status["template"]}
+        (zygote,) = [process for process in descendants(self.pid) if process.pid not in owned]
+        return zygote
+
+    # ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def http(self) -> httpx.Client:
+        """A client of this box, without its token."""
+        assert self._client is not None
+        return self._client
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text().strip()
+
+    def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One call of the admin API, with the token."""
+        headers = {"authorization": f"Bearer {self.token}"} | options.pop("headers", {})
+        return self.http.request(method, f"/admin/{path}", headers=headers, **options)
+
+    def deploy(self, bundle: Bundle, *, name: str = "") -> Json:
+        """Sends the blobs that the box lacks and deploys; returns the last event. Raises Refused."""
+        sizes = {blob.digest: blob.size for blob in bundle.blobs()}
+        asked = self.admin("POST", "blobs/missing", json={"digests": list(sizes)})
+        for digest in asked.raise_for_status().json()["missing"]:
+            sent = self.admin("PUT", f"blobs/{digest}", content=bundle.blob_path(digest).read_bytes())
+            if sent.status_code != 201:
+                raise Refused(sent.json())
+        path = f"functions/{name or bundle.config.function.name}/deploy"
+        answer = self.admin("POST", path, json={"manifest": bundle.manifest_digest})
+        if answer.status_code != 200:
+            raise Refused(answer.json())
+        event: Json = json.loads(answer.text.splitlines()[-1])
+        if event["event"] != "deployed":
+            raise Refused(event)
+        return event
+
+    def functions(self) -> list[Json]:
+        found: list[Json] = self.admin("GET", "functions").raise_for_status().json()["functions"]
+        return found
+
+    def status(self, name: str) -> Json:
+        found: Json = self.admin("GET", f"functions/{name}").raise_for_status().json()
+        return found
+
+    def logs(self, name: str, lines: int = 100) -> str:
+        return self.admin("GET", f"functions/{name}/logs", params={"lines": lines}).raise_for_status().text
+
+    def stop_function(self, name: str) -> Json:
+        found: Json = self.admin("POST", f"functions/{name}/stop").raise_for_status().json()
+        return found
+
+    def invoke(self, function: str, /, **arguments: Any) -> httpx.Response:
+        """Calls a function with JSON; any answer is returned, a refusal too."""
+        return self.http.post(f"/fn/{function}", json=arguments)
+
+    def send(self, function: str, body: bytes, content_type: str, **headers: str) -> httpx.Response:
+        """Calls a function with a body of a type."""
+        return self.http.post(f"/fn/{function}", content=body, headers={"content-type": content_type} | headers)
+
+    def call(self, function: str, /, **arguments: Any) -> Any:
+        """What the function returns for JSON arguments; fails the test when it answers with an error."""
+        answer = self.invoke(function, **arguments)
+        assert answer.status_code == 200, f"{function}: {answer.status_code} {answer.text}\n{self.words()}"
+        return answer.json()
+
+    def until(self, what: str, name: str, holds: Callable[[Json], bool], *, seconds: float = 15.0) -> Json:
+        """The function's status as soon as it `holds`."""
+
+        def look() -> Json:
+            status = self.status(name)
+            return status if holds(status) else {}
+
+        return eventually(what, look, seconds=seconds)
+
+
+def timings(answer: httpx.Response) -> dict[str, float]:
+    """Milliseconds by phase, from the answer's Server-Timing."""
+    return {
+        name: float(duration) for name, duration in re.findall(r"(\w+);dur=([\d.]+)", answer.headers["server-timing"])
+    }
+
+
+def was_cold(answer: httpx.Response) -> bool:
+    """Whether the request had to wait for a start, as the answer's Server-Timing says."""
+    found = re.search(r"desc=\"?(cold|warm)", answer.headers["server-timing"])
+    assert found, answer.headers["server-timing"]
+    return found[1] == "cold"
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0

@@ -1,0 +1,49 @@
+"""Processes as the kernel shows them: who descends from whom, what each has mapped, who is left.
+
+Reads /proc and sends signals to pids that a test names; starts nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
+from tests.road.deadline import eventually
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All live processes below `pid`, zombies left out."""
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [process for process in below if alive(process)]
+
+
+def alive(process: psutil.Process) -> bool:
+    """True while it runs; a pid that was given to another process in the meantime is not it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def kill9(pid: int) -> None:
+    """The process is gone, without a chance to say so."""
+    process = psutil.Process(pid)
+    os.kill(pid, signal.SIGKILL)
+    eventually(f"process {pid} is gone", lambda: not alive(process))
+
+
+def mapped_files(pid: int) -> set[str]:
+    """The files that a process has mapped: its libraries and its models."""
+    lines = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    return {fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6}
+
+
+def all_gone(processes: list[psutil.Process], *, seconds: float = 10.0) -> None:
+    """Fails the test unless every one of `processes` ends within `seconds`."""
+    eventually("no orphan is left", lambda: not any(map(alive, processes)), seconds=seconds)

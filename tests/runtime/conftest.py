@@ -1,0 +1,37 @@
+"""Runs a test's coroutine on a supervisor with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.supervisor.bench import Bench, OnBench, Test, children
+
+
+@pytest.fixture
+def on_bench(tmp_path: Path) -> OnBench:
+    """A fresh bench for the test's coroutine; no process is left behind."""
+
+    @contextlib.asynccontextmanager
+    async def running() -> AsyncIterator[Bench]:
+        bench = Bench(tmp_path)
+        before = children()
+        bench.supervisor.start()
+        try:
+            yield bench
+        finally:
+            await bench.supervisor.stop()
+            await bench.until(lambda: children() <= before, "the supervisor's children have ended")
+
+    def run(test: Test) -> None:
+        async def main() -> None:
+            async with running() as bench:
+                await test(bench)
+
+        asyncio.run(main())
+
+    return run

@@ -1,0 +1,150 @@
+"""A box without processes: the real store and deployment road, a host that only remembers, a finisher in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn.bundle.manifest import parse_config
+from edgefn_runtime.deployment import proof
+from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.deployment.finishing import Finisher
+from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.store.blobs import Blobs
+from edgefn_runtime.store.database import Database
+from edgefn_runtime.store.disk import Disk, OsDisk
+from edgefn_runtime.store.home import Home
+from edgefn_runtime.store.revision import Revision
+from tests.runtime.deployment.bundles import SmallBundle
+
+DEADLINE_S = 10.0
+
+
+class MemoryHost:
+    """Remembers what it would serve. Like the real one it needs the files to be there."""
+
+    def __init__(self) -> None:
+        self.serving: dict[str, Revision] = {}
+        self.prepared: set[str] = set()
+        self.failed: dict[str, str] = {}
+        self.calls: list[str] = []
+        self.refuse: dict[str, Exception] = {}
+        self.refuse_switch: Exception | None = None
+        self.hold: asyncio.Event | None = None
+
+    async def prepare(self, revision: Revision) -> None:
+        self.calls.append("prepare")
+        if self.hold is not None:
+            await self.hold.wait()
+        if error := self.refuse.get(revision.digest):
+            raise error
+        assert (revision.folder / "code").is_dir()
+        for entry in revision.config.artifacts:
+            assert proof.read(revision.finished, entry) is not None
+        self.prepared.add(revision.digest)
+
+    async def switch(self, name: str, revision: Revision) -> None:
+        self.calls.append("switch")
+        if self.refuse_switch is not None:
+            error, self.refuse_switch = self.refuse_switch, None
+            raise error
+        self.prepared.discard(revision.digest)
+        self.failed.pop(name, None)
+        self.serving[name] = revision
+
+    async def discard(self, revision: Revision) -> None:
+        self.calls.append("discard")
+        self.prepared.discard(revision.digest)
+
+    async def remove(self, name: str) -> None:
+        self.calls.append("remove")
+        self.serving.pop(name, None)
+
+    async def fail(self, name: str, reason: str) -> None:
+        self.failed[name] = reason
+
+
+async def finish_in_memory(folder: Path, finished: Path, progress: Progress) -> None:
+    """A `Finisher` that believes every artifact."""
+    config = parse_config((folder / "config.json").read_bytes())
+    for done, entry in enumerate(config.artifacts):
+        progress("finish", done, len(config.artifacts), entry.target)
+        place = finished / entry.path
+        place.mkdir(parents=True)
+        (place / "finished.onnx").write_bytes(b"finished")
+        found = Proof(entry.model, entry.target, entry.backend, True, 0.0, 1.0, files={"finished.onnx": 8})
+        (place / proof.FILE).write_bytes(msgspec.json.encode(found))
+
+
+class StoreBox:
+    """An open home with its deployments and a MemoryHost."""
+
+    def __init__(self, path: Path, disk: Disk, finisher: Finisher, turns: Turns | None) -> None:
+        self.home = Home(path, disk)
+        self.host = MemoryHost()
+        self.blobs = Blobs(self.home.blobs, disk)
+        self.database = Database(self.home.database, disk)
+        self.deployments = Deployments(self.home, self.blobs, self.database, self.host, finisher=finisher, turns=turns)
+
+    async def upload(self, bundle: SmallBundle) -> None:
+        for digest in self.deployments.missing(bundle.blobs):
+            await self.deployments.ingest(digest, len(bundle.blobs[digest]), chunks(bundle.blobs[digest]))
+
+    async def deploy(self, bundle: SmallBundle, name: str = "") -> dict[str, Any]:
+        """The last event of uploading and deploying `bundle`."""
+        await self.upload(bundle)
+        events = self.deployments.deploy(name or bundle.config.function.name, bundle.digest)
+        return [event async for event in events][-1]
+
+    def current(self, name: str) -> str | None:
+        """The digest that is routed; it is the one that the host serves."""
+        revision = self.deployments.current(name)
+        served = self.host.serving.get(name)
+        assert (revision and revision.digest) == (served and served.digest)
+        return revision.digest if revision else None
+
+    def temporaries(self) -> list[Path]:
+        return [path for path in self.home.path.rglob("*.tmp") if path.exists()]
+
+    async def close(self) -> None:
+        await self.deployments.close()
+        self.home.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    path: Path,
+    *,
+    disk: Disk | None = None,
+    finisher: Finisher = finish_in_memory,
+    turns: Turns | None = None,
+) -> AsyncIterator[StoreBox]:
+    """The box at `path`, restored and with its repairs done, closed at the end."""
+    box = StoreBox(path, disk or OsDisk(), finisher, turns)
+    try:
+        await box.deployments.restore()
+        await box.deployments.settled()
+        yield box
+    finally:
+        await box.close()
+
+
+async def chunks(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """`condition` is true. Fails naming `what` after a deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
+        await asyncio.sleep(0.005)

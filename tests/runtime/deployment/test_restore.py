@@ -1,0 +1,256 @@
+"""After a start everything that was deployed serves, and what is missing on the disk is made again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgefn.backends.backend import Probe
+from edgefn.errors import BundleError, DiskFull
+from edgefn_runtime.deployment import compatibility
+from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.store.disk import OsDisk
+from edgefn_runtime.store.revision import Revision
+from tests.runtime.deployment import bundles
+from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until
+from tests.runtime.store.faults import FaultyDisk
+
+
+class CountingFinisher:
+    """Counts what it finishes, and holds it while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.finished: list[Path] = []
+        self.cancelled: list[Path] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, folder: Path, finished: Path, progress: Progress) -> None:
+        self.finished.append(folder)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(folder)
+            raise
+        await finish_in_memory(folder, finished, progress)
+
+
+async def _deployed(home: Path, *made: bundles.SmallBundle) -> None:
+    async with opened(home) as box:
+        for bundle in made:
+            await box.deploy(bundle)
+
+
+def _current(box: StoreBox, name: str = "scale") -> Revision:
+    revision = box.deployments.current(name)
+    assert revision is not None
+    return revision
+
+
+def test_finished_is_a_cache(tmp_path: Path) -> None:
+    """With `finished` deleted, each function is handed to the host at once and finished again meanwhile."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", *(bundles.with_model(tmp_path, f"f{n}", truth=1.0 + n) for n in range(3)))
+        shutil.rmtree(tmp_path / "home" / "finished")
+        finisher = CountingFinisher()
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            assert len(finisher.finished) == 3
+            assert box.deployments.names() == sorted(box.host.serving) == ["f0", "f1", "f2"]
+            assert not box.host.failed
+            await box.deployments.ensure_finished(_current(box, "f0"))
+            assert len(finisher.finished) == 3
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("lost", ["finished.onnx", "proof.json"])
+def test_incomplete_finished_is_made_again(tmp_path: Path, lost: str) -> None:
+    """A finished artifact of which a file is gone or torn is noticed by a stat, while the box runs and at its start."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path))
+        finisher = CountingFinisher()
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            revision = _current(box)
+            (revision.finished / bundles.PORTABLE.path / lost).unlink()
+            await box.deployments.ensure_finished(revision)
+            assert len(finisher.finished) == 1
+            (revision.finished / bundles.PORTABLE.path / lost).write_bytes(b"to")
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            assert len(finisher.finished) == 2
+
+    asyncio.run(scenario())
+
+
+def test_ensure_finished_is_shared(tmp_path: Path) -> None:
+    """Many who need a revision finished wait for one finisher; it goes on while one waits, and ends with the last."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path))
+        finisher = CountingFinisher()
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            revision = _current(box)
+            shutil.rmtree(revision.finished)
+            finisher.gate.clear()
+            waiting = [asyncio.create_task(box.deployments.ensure_finished(revision)) for _ in range(5)]
+            await until(lambda: finisher.finished, "the finisher runs")
+            for task in waiting[1:]:
+                task.cancel()
+            await asyncio.gather(*waiting[1:], return_exceptions=True)
+            assert not finisher.cancelled
+            waiting[0].cancel()
+            await asyncio.gather(waiting[0], return_exceptions=True)
+            assert len(finisher.cancelled) == 1
+            assert not box.temporaries()
+            finisher.gate.set()
+            await asyncio.gather(*(box.deployments.ensure_finished(revision) for _ in range(5)))
+            assert len(finisher.finished) == 2
+
+    asyncio.run(scenario())
+
+
+def test_lost_folder_is_unpacked_again(tmp_path: Path) -> None:
+    """A revision whose unpacked folder is gone is unpacked from its blobs."""
+
+    async def scenario() -> None:
+        bundle = bundles.function(tmp_path)
+        await _deployed(tmp_path / "home", bundle)
+        shutil.rmtree(tmp_path / "home" / "bundles")
+        async with opened(tmp_path / "home") as box:
+            folder = _current(box, "greet").folder
+            assert (folder / "code" / "greet.py").read_bytes() == bundle.files["code/greet.py"]
+            assert not box.host.failed
+
+    asyncio.run(scenario())
+
+
+def test_corrupt_blob_fails_one_function_only(tmp_path: Path) -> None:
+    """A function whose blob was damaged is reported failed for that reason; others serve; a deployment heals it."""
+
+    async def scenario() -> None:
+        bad, good = bundles.with_model(tmp_path, "bad"), bundles.function(tmp_path, "good")
+        await _deployed(tmp_path / "home", bad, good)
+        shutil.rmtree(tmp_path / "home" / "bundles")
+        own = set(bad.blobs) - set(good.blobs)
+        layer = next(digest for digest in own if b"ustar" in bad.blobs[digest])
+        (tmp_path / "home" / "blobs" / "sha256" / layer.removeprefix("sha256:")).write_bytes(b"rot")
+        async with opened(tmp_path / "home") as box:
+            assert list(box.host.failed) == ["bad"]
+            assert "damaged on this box's disk" in box.host.failed["bad"]
+            assert _current(box, "good").folder.is_dir()
+            with pytest.raises(BundleError, match=layer):
+                await box.deployments.ensure_finished(_current(box, "bad"))
+            assert (await box.deploy(bad))["number"] == 1
+            assert not box.host.failed
+            await box.deployments.ensure_finished(_current(box, "bad"))
+
+    asyncio.run(scenario())
+
+
+def test_engine_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function whose engine is no longer installed is reported failed with what to install; others serve."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path), bundles.function(tmp_path))
+        monkeypatch.setattr(compatibility, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
+        async with opened(tmp_path / "home", finisher=_no_finisher) as box:
+            assert list(box.host.failed) == ["scale"]
+            assert "this box has it not installed: pip install onnxruntime" in box.host.failed["scale"]
+            assert "greet" in box.host.serving
+
+    asyncio.run(scenario())
+
+
+def test_restart_mid_install_boots(tmp_path: Path) -> None:
+    """What a power cut left half done in any folder is gone after the next start."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.function(tmp_path))
+        home = tmp_path / "home"
+        for folder in (home, home / "run", home / "blobs/sha256", home / "bundles", home / "finished/old"):
+            folder.mkdir(exist_ok=True)
+            (folder / "file.1a2b.tmp").write_bytes(b"half")
+        (home / "bundles" / "abc.1a2b.tmp" / "code").mkdir(parents=True)
+        (home / "bundles" / ("0" * 64)).mkdir()
+        (home / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"uploaded, never deployed")
+        async with opened(home) as box:
+            assert not box.temporaries()
+            assert len(list(box.home.bundles.iterdir())) == 1
+            assert len(list(box.home.blobs.iterdir())) == 3
+            assert not (home / "finished" / "old").exists()
+            assert box.current("greet")
+
+    asyncio.run(scenario())
+
+
+def test_upload_during_start_is_not_garbage(tmp_path: Path) -> None:
+    """What is uploaded while a start still repairs is not taken for garbage."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path))
+        shutil.rmtree(tmp_path / "home" / "finished")
+        finisher = CountingFinisher()
+        finisher.gate.clear()
+        box = StoreBox(tmp_path / "home", OsDisk(), finisher, None)
+        await box.deployments.restore()
+        await until(lambda: finisher.finished, "the repair runs")
+        other = bundles.function(tmp_path, "other")
+        assert (await box.deploy(other))["number"] == 1
+        last = bundles.function(tmp_path, "last")
+        await box.upload(last)
+        finisher.gate.set()
+        await box.deployments.settled()
+        assert not box.deployments.missing(last.blobs)
+        assert box.current("other") == other.digest
+        await box.close()
+
+    asyncio.run(scenario())
+
+
+def test_restore_neither_reads_blobs_nor_writes(tmp_path: Path) -> None:
+    """All functions are handed to the host before a blob is read or anything is written."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", *(bundles.with_model(tmp_path, f"f{n}") for n in range(10)))
+        shutil.rmtree(tmp_path / "home" / "blobs")
+        disk = FaultyDisk()
+        box = StoreBox(tmp_path / "home", disk, _no_finisher, None)
+        disk.operations.clear()
+        await box.deployments.restore()
+        assert not disk.operations
+        assert len(box.host.serving) == 10
+        await box.deployments.settled()
+        assert not box.host.failed
+        await box.close()
+
+    asyncio.run(scenario())
+
+
+def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
+    """A function that could not be made whole at the start, and can later, is switched to again."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path))
+        shutil.rmtree(tmp_path / "home" / "finished")
+        full = [True]
+
+        async def finisher(folder: Path, finished: Path, progress: Progress) -> None:
+            if full:
+                raise DiskFull("no room on the disk")
+            await finish_in_memory(folder, finished, progress)
+
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            assert box.host.failed == {"scale": "no room on the disk"}
+            full.clear()
+            await box.deployments.ensure_finished(_current(box))
+            assert not box.host.failed
+
+    asyncio.run(scenario())
+
+
+async def _no_finisher(folder: Path, finished: Path, progress: Progress) -> None:
+    raise AssertionError(f"{folder} is finished again")

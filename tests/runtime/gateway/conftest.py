@@ -1,0 +1,198 @@
+"""A box for the gateway to stand before: real logs and metrics, made-up deployments and processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.types import ASGIApp
+
+from edgefn.bundle.config import ArtifactEntry, BundleConfig
+from edgefn.errors import BundleError, FunctionNotFound
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.gateway.app import site
+from edgefn_runtime.telemetry.logs import FunctionLogs
+from edgefn_runtime.telemetry.metrics import Metrics
+
+TOKEN = "a-token-of-a-box"
+DIGEST = "sha256:" + "a" * 64
+DEADLINE_S = 10.0
+
+
+@dataclass(frozen=True)
+class FakeRevision:
+    """What the store would have."""
+
+    config: BundleConfig
+    finished: Path
+    number: int = 1
+    digest: str = DIGEST
+    deployed_at: str = "2026-03-01T12:00:00Z"
+
+
+@dataclass
+class FakeDeployments:
+    """Revisions in memory. `script` is what `deploy` does: events, floats to sleep, and an error at the end."""
+
+    revisions: dict[str, list[FakeRevision]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    script: list[dict[str, Any] | float | Exception] = field(default_factory=list)
+    ingest_error: Exception | None = None
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def names(self) -> list[str]:
+        return sorted(self.revisions)
+
+    def missing(self, digests: Sequence[str]) -> list[str]:
+        return [digest for digest in digests if digest not in self.blobs]
+
+    async def ingest(self, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        if self.ingest_error:
+            raise self.ingest_error
+        body = b"".join([chunk async for chunk in chunks])
+        if len(body) != size:
+            raise BundleError(f"{digest} came with {len(body)} bytes, not {size}")
+        self.blobs[digest] = body
+
+    async def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+        try:
+            for act in self.script:
+                if isinstance(act, Exception):
+                    raise act
+                if isinstance(act, dict):
+                    yield act
+                else:
+                    await asyncio.sleep(act)
+        finally:
+            await asyncio.sleep(0)  # a clean-up that waits, as the real one does, must come to its end
+            self.closed.set()
+
+    async def rollback(self, name: str, number: int | None = None) -> FakeRevision:
+        history = self.revisions[name]
+        history.append(history[-2] if number is None else history[number - 1])
+        return history[-1]
+
+    async def remove(self, name: str) -> None:
+        del self.revisions[name]
+
+    def current(self, name: str) -> FakeRevision | None:
+        return self.revisions[name][-1] if name in self.revisions else None
+
+    def history(self, name: str) -> list[FakeRevision]:
+        return self.revisions[name][::-1]
+
+
+@dataclass
+class FakeSupervisor:
+    """Statuses in memory; nothing here starts anything."""
+
+    running: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        return list(self.running)
+
+    def find(self, name: str) -> None:
+        """No pool: a call of a function gets 404."""
+
+    def status(self, name: str) -> dict[str, Any]:
+        if name not in self.running:
+            raise FunctionNotFound(f"no function {name!r}")
+        return {"name": name, **self.running[name]}
+
+    def statuses(self) -> list[dict[str, Any]]:
+        return [self.status(name) for name in self.running]
+
+    async def stop_function(self, name: str) -> None:
+        self.running[name] = {"state": "idle"}
+
+
+class FakeBox:
+    """As AdminBox wants it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.token = TOKEN
+        self.folder = folder
+        self.deployments = FakeDeployments()
+        self.supervisor = FakeSupervisor()
+        self.logs = FunctionLogs(folder)
+        self.metrics = Metrics(self.supervisor.statuses)
+        self.reason = ""
+
+    def info(self) -> dict[str, Any]:
+        return {"name": "test", "version": "0.1.0"}
+
+    def unready(self) -> str:
+        return self.reason
+
+    def have(self, spec: FunctionSpec, *, artifacts: Sequence[ArtifactEntry] = (), state: str = "idle") -> None:
+        """`spec` is deployed, in two revisions."""
+        config = BundleConfig(function=spec, artifacts=tuple(artifacts))
+        self.deployments.revisions[spec.name] = [
+            FakeRevision(config, self.folder, number, "sha256:" + str(number) * 64) for number in (1, 2)
+        ]
+        self.supervisor.running[spec.name] = {"state": state}
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[FakeBox]:
+    """A box with one function, `echo`, that nobody has called yet."""
+    made = FakeBox(tmp_path)
+    made.have(FunctionSpec("echo", "echo:echo"))
+    yield made
+    made.logs.close()
+
+
+Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def ask(box: FakeBox) -> Ask:
+    """Sends one request to the box's site, with the token unless `headers` says otherwise."""
+
+    def asked(method: str, path: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(site(box))
+            async with httpx.AsyncClient(transport=transport, base_url="http://box") as client:
+                async with asyncio.timeout(DEADLINE_S):
+                    return await client.request(method, path, **options)
+
+        options.setdefault("headers", {"authorization": f"Bearer {TOKEN}"})
+        return asyncio.run(send())
+
+    return asked
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    try:
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        while not server.started:
+            assert asyncio.get_running_loop().time() < deadline, "the server does not start"
+            await asyncio.sleep(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        async with asyncio.timeout(DEADLINE_S):
+            await serving
+
+
+Serving = Callable[[ASGIApp], contextlib.AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def serving() -> Serving:
+    """Serves an app by uvicorn on a loopback port, and gives a client that knows the token."""
+    return _serving

@@ -1,0 +1,33 @@
+"""The one ASGI application: calls on the short way, all else through the site."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edgefn_runtime.gateway.app import application
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.runtime.gateway.conftest import FakeBox, Serving
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/fn/nothing", 404), ("/fn", 200), ("/fn/", 307), ("/healthz", 200), ("/admin/box", 200), ("/nothing", 404)],
+)
+def test_a_path_finds_its_side(box: FakeBox, serving: Serving, path: str, status: int) -> None:
+    """Calls and pages are answered over one socket; what is not there is a problem on either side."""
+
+    async def scenario() -> httpx.Response:
+        async with serving(application(box)) as client:
+            return await client.get(path)
+
+    answer = asyncio.run(scenario())
+    assert answer.status_code == status
+    if status == 404:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == 404

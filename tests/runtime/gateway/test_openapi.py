@@ -1,0 +1,235 @@
+"""The box's OpenAPI document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import pytest
+from openapi_spec_validator import validate
+from starlette.routing import BaseRoute, Mount, Route
+
+from edgefn import Image, tensor
+from edgefn.inputs import Signature
+from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
+from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.components import Components
+from edgefn_runtime.gateway.openapi import document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.runtime.gateway.conftest import Ask, FakeBox
+
+
+@dataclass
+class Label:
+    name: str
+    score: float
+
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rows = Annotated[Array, tensor("float32", "n", 4)]
+
+
+def classify(image: Image) -> list[Label]:
+    """What is in the picture.
+
+    The five likeliest labels, best first.
+    """
+    raise NotImplementedError
+
+
+def resize(image: Image, width: int, mode: Literal["fast", "good"] = "good") -> Image:
+    raise NotImplementedError
+
+
+def scale(x: Rows) -> Rows:
+    raise NotImplementedError
+
+
+def hash_of(data: bytes) -> bytes:
+    raise NotImplementedError
+
+
+def upper(text: str) -> str:
+    raise NotImplementedError
+
+
+def echo(n: int) -> dict[str, int]:
+    raise NotImplementedError
+
+
+def store(label: Label) -> None:
+    raise NotImplementedError
+
+
+def ping() -> str:
+    raise NotImplementedError
+
+
+HANDLERS: list[Callable[..., Any]] = [classify, resize, scale, hash_of, upper, echo, store, ping]
+
+
+def spec_of(handler: Callable[..., Any]) -> FunctionSpec:
+    signature = Signature.of(handler)
+    return FunctionSpec(
+        handler.__name__,
+        "module:handler",
+        parameters=signature.parameters,
+        result=signature.result,
+        description=handler.__doc__ or "",
+    )
+
+
+def post_of(handler: Callable[..., Any]) -> dict[str, Any]:
+    post: dict[str, Any] = document([spec_of(handler)], "1")["paths"][f"/fn/{handler.__name__}"]["post"]
+    return post
+
+
+def test_the_document_is_valid() -> None:
+    """OpenAPI 3.1, for every kind of parameter and result; an empty box has a document too."""
+    validate(document(map(spec_of, HANDLERS), "0.1.0"))
+    validate(document([], "0.1.0"))
+
+
+@pytest.mark.parametrize(
+    ("handler", "media"),
+    [
+        (classify, {"image/*", "application/octet-stream", "application/json", "multipart/form-data"}),
+        (scale, {"application/x-npy", "application/octet-stream", "application/json", "application/msgpack"}),
+        (hash_of, {"application/octet-stream", "*/*"}),
+        (upper, {"text/plain", "application/json"}),
+        (echo, {"application/json", "application/x-www-form-urlencoded"}),
+        (store, {"application/json", "application/msgpack"}),
+        (resize, {"image/*", "multipart/form-data", "application/json"}),
+    ],
+)
+def test_a_body_is_what_the_type_hints_take(handler: Callable[..., Any], media: set[str]) -> None:
+    """Each parameter's kind has its media types."""
+    assert media <= post_of(handler)["requestBody"]["content"].keys()
+
+
+@pytest.mark.parametrize(
+    ("handler", "media"),
+    [
+        (classify, ["application/json", "application/msgpack"]),
+        (resize, ["image/png", "image/jpeg", "image/webp", "application/json", "application/msgpack"]),
+        (scale, ["application/json", "application/msgpack", "application/x-npy", "application/octet-stream"]),
+        (hash_of, ["application/octet-stream", "application/json", "application/msgpack"]),
+        (upper, ["application/json", "text/plain", "application/msgpack"]),
+        (store, ["application/json", "application/msgpack"]),
+    ],
+)
+def test_an_answer_is_what_the_result_can_become(handler: Callable[..., Any], media: list[str]) -> None:
+    """The first one is what comes when Accept says nothing."""
+    assert list(post_of(handler)["responses"]["200"]["content"]) == media
+
+
+def test_every_refusal_is_documented() -> None:
+    """A client's author sees what to be ready for, and that Retry-After comes with it."""
+    built = document([spec_of(echo)], "1")
+    responses = built["paths"]["/fn/echo"]["post"]["responses"]
+    assert {"200", "400", "413", "429", "500", "502", "503", "504"} <= responses.keys()
+    assert "Retry-After" in built["components"]["responses"]["429"]["headers"]
+
+
+def test_several_parameters_are_an_object_keyed_by_name() -> None:
+    """Required are those without a default; scalars may also stand in the query."""
+    post = post_of(resize)
+    schema = post["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["required"] == ["image", "width"]
+    assert schema["properties"].keys() == {"image", "width", "mode"}
+    assert [parameter["name"] for parameter in post["parameters"]] == ["width", "mode"]
+    encoding = post["requestBody"]["content"]["multipart/form-data"]["encoding"]
+    assert encoding == {"image": {"contentType": "image/*"}}
+
+
+def test_get_is_for_what_a_query_can_carry() -> None:
+    """A function of scalars and text can be called from the address bar, one of images cannot."""
+    paths = document(map(spec_of, HANDLERS), "1")["paths"]
+    assert {name for name in paths if name.startswith("/fn/") and "get" in paths[name]} == {
+        "/fn/echo",
+        "/fn/upper",
+        "/fn/ping",
+    }
+    assert paths["/fn/echo"]["get"]["parameters"][0]["required"]
+    assert "requestBody" not in paths["/fn/ping"]["post"]
+
+
+def test_the_docstring_is_the_description() -> None:
+    """Its first line sums it up."""
+    post = post_of(classify)
+    assert post["summary"] == "What is in the picture."
+    assert post["description"] == "The five likeliest labels, best first."
+
+
+class Node(msgspec.Struct, tag=True):
+    value: int
+    next: Node | None = None
+
+
+class Leaf(msgspec.Struct, tag=True):
+    value: str
+
+
+def test_definitions_are_hoisted_to_components() -> None:
+    """`$defs`, references to them and discriminators end up in components; what is a user's data stays as it is."""
+    schema = msgspec.json.schema(list[Node | Leaf]) | {"default": ["#/$defs/Node"]}
+    spec = FunctionSpec("walk", "m:f", parameters=(ParameterSpec("nodes", "value", schema),))
+    built = document([spec], "1")
+    validate(built)
+    assert {"walk.Node", "walk.Leaf"} <= built["components"]["schemas"].keys()
+    hoisted = built["paths"]["/fn/walk"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "$defs" not in hoisted
+    assert hoisted["default"] == ["#/$defs/Node"]
+    assert set(hoisted["items"]["discriminator"]["mapping"].values()) == {
+        "#/components/schemas/walk.Node",
+        "#/components/schemas/walk.Leaf",
+    }
+    assert "$defs" not in str(built["components"])
+
+
+def test_definitions_of_one_name_do_not_mix() -> None:
+    """Two types called Label, of one function or of two, each keep their own schema; the same one is kept once."""
+    one = {"$ref": "#/$defs/Label", "$defs": {"Label": {"type": "integer"}}}
+    other = {"$ref": "#/$defs/Label", "$defs": {"Label": {"type": "string"}}}
+    components = Components()
+    assert components.hoist(one, "f") == {"$ref": "#/components/schemas/f.Label"}
+    assert components.hoist(other, "f") == {"$ref": "#/components/schemas/f.Label.2"}
+    assert components.hoist(one, "f") == {"$ref": "#/components/schemas/f.Label"}
+    assert components.hoist(other, "g") == {"$ref": "#/components/schemas/g.Label"}
+    assert components.schemas == {
+        "f.Label": {"type": "integer"},
+        "f.Label.2": {"type": "string"},
+        "g.Label": {"type": "string"},
+    }
+
+
+def test_every_route_is_documented(box: FakeBox) -> None:
+    """The fixed part of the document and the routes of the app name the same paths and methods."""
+    documented = {
+        (method.upper(), path)
+        for path, item in document([], "1")["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    assert documented == set(_routes(site(box).routes))  # type: ignore[attr-defined]
+
+
+def _routes(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if isinstance(route, Mount):
+            yield from _routes(route.app._app.routes, prefix + route.path)  # type: ignore[attr-defined]
+        elif isinstance(route, Route):
+            yield from ((method, prefix + route.path) for method in (route.methods or ()) if method != "HEAD")
+
+
+def test_the_box_serves_its_document(ask: Ask, box: FakeBox) -> None:
+    """GET /openapi.json is the document of what is deployed."""
+    box.have(FunctionSpec("digits", "m:f", result=ResultSpec("value", {"type": "integer"})))
+    served = ask("GET", "/openapi.json", headers={}).json()
+    validate(served)
+    assert {"/fn/echo", "/fn/digits"} <= served["paths"].keys()

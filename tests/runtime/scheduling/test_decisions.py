@@ -1,0 +1,67 @@
+"""Admission, backoff, eviction and lifecycle: small decisions, each a property."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn_runtime.scheduling.admission import MOST_RETRY_AFTER_S, admits, retry_after_s
+from edgefn_runtime.scheduling.backoff import MOST_S, pause_s
+from edgefn_runtime.scheduling.eviction import Parked, to_evict
+from edgefn_runtime.scheduling.lifecycle import FunctionState, function_state
+
+
+@given(st.integers(0, 1000), st.integers(0, 1000))
+def test_the_queue_never_grows_past_its_places(waiting: int, queue: int) -> None:
+    """A request is admitted only where it leaves at most `queue` waiting."""
+    assert admits(waiting, queue) == (waiting + 1 <= queue)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 64), st.floats(0, 1e6))
+def test_retry_after_is_a_whole_number_of_seconds_that_a_client_can_wait(
+    waiting: int, slots: int, service_s: float
+) -> None:
+    """1 to 60, whatever was measured."""
+    assert 1 <= retry_after_s(waiting, slots, service_s) <= MOST_RETRY_AFTER_S
+
+
+@given(st.integers(0, 10_000))
+def test_pauses_grow_and_are_bounded(failures: int) -> None:
+    """Each failure waits at least as long as the one before; none for ever."""
+    assert 0 <= pause_s(failures) <= pause_s(failures + 1) <= MOST_S
+    assert pause_s(0) == 0
+
+
+PARKED = st.builds(
+    Parked, st.text(min_size=1, max_size=3), st.integers(1, 10**9), st.floats(0, 1e6), st.floats(0.001, 100)
+)
+
+
+@given(st.lists(PARKED, unique_by=lambda parked: parked.key, max_size=12), st.integers(0, 10**9))
+def test_what_is_left_fits_and_no_more_goes_than_must(parked: list[Parked], budget: int) -> None:
+    """After eviction the rest fits; without the last one evicted it did not."""
+    evicted = to_evict(parked, budget)
+    left = [one for one in parked if one.key not in evicted]
+    assert sum(one.private_bytes for one in left) <= budget
+    if evicted:
+        last = next(one for one in parked if one.key == evicted[-1])
+        assert sum(one.private_bytes for one in left) + last.private_bytes > budget
+
+
+def test_the_cheapest_to_reload_goes_first() -> None:
+    """A template that loads in 10 ms goes before one of the same size that loads in 10 s."""
+    slow, quick = Parked("slow", 100, 0.0, 10.0), Parked("quick", 100, 5.0, 0.01)
+    assert to_evict([slow, quick], 150) == ["quick"]
+
+
+def test_each_function_state_is_what_its_processes_say() -> None:
+    """Serving beats starting beats failing beats parked beats idle."""
+
+    def state(ready: int, starting: int, template: bool, failing: bool) -> FunctionState:
+        return function_state(ready=ready, starting=starting, template=template, failing=failing)
+
+    assert state(1, 1, True, True) is FunctionState.SERVING
+    assert state(0, 1, True, True) is FunctionState.STARTING
+    assert state(0, 0, False, True) is FunctionState.FAILED
+    assert state(0, 0, True, False) is FunctionState.PARKED
+    assert state(0, 0, False, False) is FunctionState.IDLE

@@ -1,0 +1,128 @@
+"""A supervisor with real processes over handlers written in the test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import textwrap
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn.bundle.config import BundleConfig
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.supervisor import Supervisor
+
+DEADLINE_S = 20.0
+
+
+class Lines:
+    """A function log that keeps its lines in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, function: str, line: str, *, stream: str = "", pid: int = 0, id: str = "") -> None:
+        self.lines.append(f"{function} {stream} {line}")
+
+    def __contains__(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+
+class Figures:
+    """Meters that keep what they are told."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, float] = {}
+        self.outcomes: list[str] = []
+
+    def invocation(self, function: str, revision: str = "") -> Figures:
+        return self
+
+    def observe(self, outcome: str, seconds: float, cold: bool) -> None:
+        self.outcomes.append(outcome)
+
+    def cold_start(self, function: str, phase: str, seconds: float) -> None:
+        self.phases[phase] = seconds
+
+
+class Bench:
+    """A running supervisor, its logs and figures, and a way to put functions on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.logs, self.figures = Lines(), Figures()
+        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20)
+
+    async def _finished(self, revision: Revision) -> None:
+        """These functions have no models: nothing is to be finished."""
+
+    def revision(self, source: str, *, number: int = 1, **options: object) -> Revision:
+        """A revision of the function `f` with that handler source."""
+        folder = self.folder / f"revision-{number}"
+        (folder / "code").mkdir(parents=True, exist_ok=True)
+        module = f"from edgefn import edge_function\n{textwrap.dedent(source)}"
+        (folder / "code" / f"f{number}.py").write_text(module)
+        spec = msgspec.structs.replace(FunctionSpec(name="f", entry=f"f{number}:f"), **options)
+        config = BundleConfig(function=spec)
+        return Revision(f"sha256:{number:064}", number, config, folder, folder / "finished", "2026-01-01T00:00:00Z")
+
+    async def deploy(self, source: str, *, number: int = 1, **options: object) -> Revision:
+        revision = self.revision(source, number=number, **options)
+        await self.supervisor.prepare(revision)
+        await self.supervisor.switch("f", revision)
+        return revision
+
+    def submit(self, **arguments: object) -> Call:
+        """A call on its way."""
+        body = msgspec.json.encode(arguments)
+        call = Call("application/json", "", "application/json", body)
+        self.supervisor.pool("f").submit(call)
+        return call
+
+    async def ask(self, **arguments: object) -> Any:
+        """The JSON answer to a call; raises what the call ended with."""
+        return self.answer(await asyncio.wait_for(self.submit(**arguments).future, DEADLINE_S))
+
+    @staticmethod
+    def answer(outcome: Outcome) -> Any:
+        return msgspec.json.decode(outcome.body) if outcome.body else outcome.reply
+
+    def pids(self) -> list[int]:
+        return [instance.pid for instance in self.supervisor.pool("f").instances]
+
+    def zygote(self) -> int:
+        """The zygote's pid."""
+        child = self.supervisor._zygote.child
+        assert child is not None
+        return child.pid
+
+    async def until(self, true: Callable[[], bool], what: str) -> None:
+        """Waits for a condition; fails with `what` when it does not come."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not true():
+            assert time.monotonic() < deadline, f"not in {DEADLINE_S} s: {what}"
+            await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of that pid runs (a zombie does not)."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def children() -> set[int]:
+    """The living children of this process."""
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return {pid for task in tasks for pid in map(int, (task / "children").read_text().split()) if alive(pid)}
+
+
+Test = Callable[[Bench], Awaitable[None]]
+OnBench = Callable[[Test], None]

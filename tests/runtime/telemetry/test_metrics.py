@@ -1,0 +1,139 @@
+"""The box's figures, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from edgefn_runtime.telemetry.metrics import Metrics
+from edgefn_runtime.telemetry.series import OUTCOMES
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+SERVING: dict[str, Any] = {
+    "name": "echo",
+    "state": "serving",
+    "queued": 3,
+    "instances": [
+        {"pid": 1, "state": "ready", "private_bytes": 1000},
+        {"pid": 2, "state": "ready", "private_bytes": 500},
+        {"pid": 3, "state": "starting", "private_bytes": None},
+    ],
+    "template": {"pid": 4, "private_bytes": 7000},
+}
+FAILED: dict[str, Any] = {"name": "broken", "state": "failed", "reason": "it does not import"}
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Every sample: (name, label values in the order of the labels' names) → value."""
+    _, body = metrics.render()
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in parse(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_how_they_ended() -> None:
+    """Each outcome has its counter, those at 0 too; what ran is timed, what was refused is not."""
+    metrics = Metrics(lambda: [])
+    handle = metrics.invocation("echo", DIGEST)
+    handle.observe("ok", 0.004, True)
+    handle.observe("ok", 0.002, False)
+    handle.observe("rejected", 0.0, False)
+    found = samples(metrics)
+    short = "0123456789ab"
+    assert found["edgefn_invocations_total", "echo", "ok", short] == 2
+    assert found["edgefn_invocations_total", "echo", "rejected", short] == 1
+    assert all(("edgefn_invocations_total", "echo", outcome, short) in found for outcome in OUTCOMES)
+    assert found["edgefn_invoke_duration_seconds_count", "echo", short] == 2
+    assert found["edgefn_coldstarts_total", "echo", short] == 1
+
+
+def test_a_handle_is_made_once() -> None:
+    """The request's way looks a handle up and finds the same one."""
+    metrics = Metrics(lambda: [])
+    assert metrics.invocation("echo") is metrics.invocation("echo")
+    assert metrics.invocation("echo") is not metrics.invocation("echo", DIGEST)
+
+
+def test_a_revision_that_serves_keeps_its_series_whatever_is_refused() -> None:
+    """Handles are made for revisions that never serve; they push nobody out, and nobody is lost for ever."""
+    metrics = Metrics(lambda: [])
+    serving = metrics.invocation("echo", DIGEST)
+    serving.observe("ok", 1, False)
+    refused = [metrics.invocation("echo", f"sha256:{number:012}{number:052}") for number in range(5)]
+    assert samples(metrics)["edgefn_invocations_total", "echo", "ok", "0123456789ab"] == 1
+    for number, handle in enumerate(refused):
+        handle.observe("ok", number, False)
+    serving.observe("ok", 1, False)
+    assert samples(metrics)["edgefn_invocations_total", "echo", "ok", "0123456789ab"] == 1
+
+
+def test_the_phases_of_a_start_are_a_histogram() -> None:
+    """One series per phase, whatever phases a start has."""
+    metrics = Metrics(lambda: [])
+    metrics.cold_start("echo", "fork", 0.0012)
+    metrics.cold_start("echo", "session", 0.02)
+    found = samples(metrics)
+    assert found["edgefn_cold_start_seconds_count", "echo", "fork"] == 1
+    assert found["edgefn_cold_start_seconds_sum", "echo", "session"] == 0.02
+
+
+def test_gauges_are_read_at_the_scrape() -> None:
+    """Queue, instances, state and memory are what the supervisor says at that moment."""
+    statuses = [SERVING, FAILED]
+    metrics = Metrics(lambda: statuses, version="1.2.3", log_lines_dropped=lambda: 5)
+    found = samples(metrics)
+    assert found["edgefn_queue_depth", "echo"] == 3
+    assert found["edgefn_instances", "echo", "ready"] == 2
+    assert found["edgefn_instances", "echo", "draining"] == 0
+    assert found["edgefn_function_state", "echo", "serving"] == 1
+    assert found["edgefn_function_state", "broken", "failed"] == 1
+    assert found["edgefn_private_memory_bytes", "echo", "instance"] == 1500
+    assert found["edgefn_private_memory_bytes", "echo", "template"] == 7000
+    assert found["edgefn_log_lines_dropped_total",] == 5
+    assert found["edgefn_box_info", "1.2.3"] == 1
+    assert found["process_resident_memory_bytes",] > 0
+    statuses.clear()
+    assert ("edgefn_queue_depth", "echo") not in samples(metrics)
+
+
+def test_a_removed_function_leaves_no_series() -> None:
+    """Nothing names it after its removal, even when a request that drained is still counted."""
+    metrics = Metrics(lambda: [])
+    metrics.invocation("other").observe("ok", 1, False)
+    handle = metrics.invocation("echo", DIGEST)
+    metrics.cold_start("echo", "fork", 0.1)
+    metrics.remove("echo")
+    metrics.remove("echo")
+    handle.observe("ok", 1, True)
+    found = samples(metrics)
+    assert not [key for key in found if "echo" in key]
+    assert found["edgefn_invocations_total", "other", "ok", ""] == 1
+    metrics.invocation("echo", DIGEST).observe("ok", 1, False)
+    assert samples(metrics)["edgefn_invocations_total", "echo", "ok", "0123456789ab"] == 1
+
+
+def test_a_thousand_revisions_do_not_fill_the_scrape() -> None:
+    """`edgefn dev` makes a revision at each save; the newest two keep their series."""
+    metrics = Metrics(lambda: [])
+    for number in range(1000):
+        digest = f"sha256:{number:012}{number:052}"
+        metrics.invocation("echo", digest).observe("ok", 1, False)
+    revisions = {key[3] for key in samples(metrics) if key[0] == "edgefn_invocations_total"}
+    assert revisions == {"000000000998", "000000000999"}
+
+
+def test_openmetrics_where_it_is_asked_for() -> None:
+    """The scraper says what it reads; both forms parse, and neither has `_created` series."""
+    metrics = Metrics(lambda: [SERVING])
+    metrics.invocation("echo").observe("ok", 0.1, False)
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    content_type, body = metrics.render(accept)
+    assert content_type.startswith("application/openmetrics-text")
+    families = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]
+    assert "edgefn_invocations" in {family.name for family in families}
+    assert metrics.render()[0].startswith("text/plain")
+    assert b"_created" not in body + metrics.render()[1]

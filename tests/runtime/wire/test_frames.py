@@ -1,0 +1,83 @@
+"""Frames survive any cutting of the stream, and refuse what is too large before collecting it."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn_runtime.wire import messages
+from edgefn_runtime.wire.frames import MAX_HEADER_BYTES, PREFIX, FrameDecoder, FrameError, encode_frame
+
+FRAMES = st.lists(st.tuples(st.binary(max_size=50), st.binary(max_size=200)), max_size=6)
+
+
+def joined(frames: list[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(bytes(piece) for header, body in frames for piece in encode_frame(header, body))
+
+
+@given(FRAMES, st.lists(st.integers(1, 80), min_size=1, max_size=20))
+def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(
+    frames: list[tuple[bytes, bytes]], cuts: list[int]
+) -> None:
+    """decode(cut(encode(frames))) == frames, for every cut."""
+    stream, decoder, seen, position = joined(frames), FrameDecoder(1000), [], 0
+    while position < len(stream):
+        size = cuts[position % len(cuts)]
+        seen += decoder.feed(stream[position : position + size])
+        position += size
+    assert [tuple(frame) for frame in seen] == frames
+    assert decoder.missing == 0
+
+
+@given(FRAMES)
+def test_several_frames_in_one_piece_all_come_out(frames: list[tuple[bytes, bytes]]) -> None:
+    """One read of the socket may hold many frames."""
+    assert [tuple(frame) for frame in FrameDecoder(1000).feed(joined(frames))] == frames
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_give_frames_or_a_frame_error(data: bytes) -> None:
+    """A child that writes garbage cannot crash the box."""
+    decoder = FrameDecoder(100)
+    try:
+        for frame in decoder.feed(data):
+            assert len(frame.body) <= 100
+    except FrameError:
+        pass
+
+
+@pytest.mark.parametrize(("header", "body"), [(MAX_HEADER_BYTES + 1, 0), (0, 1001), (2**32 - 1, 2**32 - 1)])
+def test_a_frame_that_declares_too_much_is_refused_from_its_prefix(header: int, body: int) -> None:
+    """Nothing is allocated for a frame that would be refused."""
+    with pytest.raises(FrameError):
+        FrameDecoder(1000).feed(PREFIX.pack(header, body))
+
+
+def test_missing_tells_how_much_of_a_frame_is_still_to_come() -> None:
+    """A reader may size its next read by it."""
+    stream = joined([(b"head", b"body!")])
+    decoder = FrameDecoder(1000)
+    decoder.feed(stream[:3])
+    assert decoder.missing == PREFIX.size - 3
+    decoder.feed(stream[3:-2])
+    assert decoder.missing == 2
+
+
+def test_messages_are_plain_msgpack_arrays() -> None:
+    """Another implementation of msgpack reads the wire: [tag, fields...]."""
+    invoke = messages.Invoke(7, "image/jpeg", "a=1", "application/json")
+    assert msgpack.unpackb(messages.encode(invoke)) == ["invoke", 7, "image/jpeg", "a=1", "application/json"]
+
+
+@given(st.binary(max_size=100))
+def test_a_malformed_header_is_a_msgspec_error(data: bytes) -> None:
+    """The one exception type that the box's side expects of a child that speaks badly."""
+    import msgspec
+
+    try:
+        message = messages.decode_from_instance(data)
+    except msgspec.MsgspecError:
+        return
+    assert isinstance(message, messages.FromInstance)

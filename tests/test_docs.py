@@ -1,0 +1,38 @@
+"""The documentation tells what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "functions").glob("*/README.md")]
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    """A promise without a test would be a wish."""
+    specification = (ROOT / "docs" / "SPECIFICATION.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \|.*$", specification, re.MULTILINE)
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row)
+        assert named, row
+        for path, test in named:
+            assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8"), (path, test)
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
+    """Every relative link of every page is a file."""
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "ARCHITECTURE.md"], ids=["ARCHITECTURE.md"])
+def test_the_architecture_names_files_that_exist(page: Path) -> None:
+    """The map shows the rooms that are there."""
+    roots = (ROOT, ROOT / "edgefn", ROOT / "runtime" / "edgefn_runtime")
+    for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|md|toml))`", page.read_text(encoding="utf-8")):
+        assert any((root / name).exists() for root in roots), name
