@@ -55,7 +55,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nstopped; the box is down")
         return 130
-    console.print("\nThe box is down again. To go on by hand: `.venv/bin/edgefn box run`, and the README.")
+    console.print("\nThe box is down again. To go on by hand: .venv/bin/edgefn box run", style="bold")
     return 0
 
 
@@ -92,6 +92,7 @@ def show(environment: dict[str, str]) -> None:
 
     step("where the time goes")
     console.print(timing_table(environment, url, PHOTO.read_bytes()))
+    console.print(f"   cold: no process of it was there (edgefn stop); warm: the median of {WARM_CALLS}", style="dim")
 
 
 # ── the box ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,8 +164,6 @@ def timing_table(environment: dict[str, str], url: str, body: bytes) -> Table:
     for phase in (*PHASES, "in all"):
         bold = "bold" if phase == "in all" else None
         table.add_row(f"   {phase}", f"{cold.get(phase, 0):.1f}", f"{median.get(phase, 0):.1f}", style=bold)
-    table.caption = f"   cold: no process was there (edgefn stop); warm: the median of {WARM_CALLS}"
-    table.caption_justify = "left"
     return table
 
 

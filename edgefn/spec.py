@@ -63,7 +63,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_s           an instance that served nothing for so long ends; its memory returns
     scale            (fewest, most) instances
     concurrency      requests an instance serves at once
-    queue            requests that may wait; one more gets 429
+    queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read
     """
 

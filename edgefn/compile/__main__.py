@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             built = build(_order(options), events)
         except EdgefnError as error:
             return _failed(error, events)
+        except KeyboardInterrupt:  # whoever pressed Ctrl-C knows; what was half done is cleared away
+            return 130
         except Exception as error:  # a fault of edgefn's own: told in full
             events(
                 "error",

@@ -22,7 +22,7 @@ from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
 from edgefn.compile.artifacts import STEPS, Artifact, Artifacts
-from edgefn.compile.cache import Cache
+from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
 from edgefn.compile.report import ModelReport, Report
@@ -156,7 +156,7 @@ class _Build:
         self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
     ) -> tuple[str, int]:
         """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
-        with tempfile.TemporaryDirectory(prefix="pack-", dir=self.order.cache) as scratch:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
             out = Path(scratch)
             packed = [layers.code(self.sources.folder, out / "code.tar")]
             if wheels.folder is not None:

@@ -24,8 +24,10 @@ UNUSED_S = 30 * 24 * 3600.0
 ABANDONED_S = 24 * 3600.0
 """A temporary folder this old belongs to a build that was killed."""
 
+TEMPORARY = ".making-"
+"""How the names of folders begin that are not entries yet, and go when their build ends."""
+
 _INDEX = "entry.json"
-_TEMPORARY = ".making-"
 
 
 def key_of(*parts: object) -> str:
@@ -59,7 +61,7 @@ class Cache:
         """The folder of a new entry, which `fill` wrote; it replaces one that was there."""
         self.root.mkdir(parents=True, exist_ok=True)
         folder = self.root / kind / key
-        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self.root))
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.root))
         try:
             fill(temporary)
             _write_index(temporary)
@@ -77,7 +79,7 @@ class Cache:
     def prune(self) -> None:
         """Nothing unused for a month is left, nor what killed builds left behind."""
         now = time.time()
-        _remove_older(self.root.glob(f"{_TEMPORARY}*"), now - ABANDONED_S)
+        _remove_older(self.root.glob(f"{TEMPORARY}*"), now - ABANDONED_S)
         _remove_older(self.root.glob("*/*"), now - UNUSED_S)
 
 

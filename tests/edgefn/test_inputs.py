@@ -110,7 +110,10 @@ def _npy(array: Any) -> bytes:
 
 
 def _multipart(**files: Any) -> tuple[str, bytes]:
-    request = httpx.Request("POST", "http://box", files=files)
+    boundary = {
+        "content-type": "multipart/form-data; boundary=b0undary"
+    }  # a random one would name the test anew each run
+    request = httpx.Request("POST", "http://box", files=files, headers=boundary)
     return request.headers["content-type"], request.read()
 
 

@@ -1,6 +1,7 @@
 """A bundle's layers, as one folder that is there whole or not at all.
 
-Never runs or imports what it unpacks."""
+Never runs or imports what it unpacks.
+"""
 
 from __future__ import annotations
 

@@ -7,9 +7,12 @@ import math
 MOST_RETRY_AFTER_S = 60
 
 
-def admits(waiting: int, queue: int) -> bool:
-    """Whether one more request may wait behind `waiting` others, in a queue of `queue` places."""
-    return waiting < queue
+def admits(inside: int, slots: int, queue: int) -> bool:
+    """Whether one more request may come in beside `inside` others: `slots` are served at once, `queue` more wait.
+
+    The slots count as soon as instances may be started for them, so a queue of 0 does not forbid a cold start.
+    """
+    return inside < slots + queue
 
 
 def retry_after_s(waiting: int, slots: int, service_s: float) -> int:

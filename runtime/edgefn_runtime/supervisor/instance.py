@@ -6,15 +6,13 @@ import asyncio
 import socket
 from typing import Protocol, cast
 
-import msgspec
-
 from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.supervisor.call import Call, Outcome
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.sockets import receive_with_pid
 from edgefn_runtime.wire.frames import FrameDecoder, FrameError, encode_frame
-from edgefn_runtime.wire.messages import Answer, Born, Failed, Invoke, Ready, decode_from_instance, encode
+from edgefn_runtime.wire.messages import MALFORMED, Answer, Born, Failed, Invoke, Ready, decode_from_instance, encode
 
 MAX_ANSWER_BYTES = 256 * 2**20
 
@@ -54,7 +52,7 @@ class Instance(asyncio.Protocol):
         """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
         try:
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
-        except (OSError, EOFError, TimeoutError, msgspec.MsgspecError, FrameError) as error:
+        except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
             end.close()
             how = "did not start in time" if isinstance(error, TimeoutError) else await self._how_it_ended()
             self._kill_unheard()
@@ -151,7 +149,7 @@ class Instance(asyncio.Protocol):
                 reply = decode_from_instance(frame.header)
                 if not isinstance(reply, Born | Ready | Failed):
                     self._answered(reply.id, Outcome(reply, frame.body))
-        except (FrameError, msgspec.MsgspecError):
+        except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
 
     def _answered(self, number: int, outcome: Outcome) -> None:

@@ -97,11 +97,13 @@ class Pool:
         if self._failures and now < self._retry_at:
             pause = math.ceil(self._retry_at - now)
             raise Unavailable(f"{self.spec.name} does not start: {self.reason}", retry_after_s=max(1, pause))
-        if not admission.admits(len(self._waiting), self.spec.queue):
-            slots = self.spec.scale[1] * self.spec.concurrency
+        waiting, slots = len(self._waiting), self.spec.scale[1] * self.spec.concurrency
+        inside = waiting + sum(len(instance.calls) for instance in self._instances)
+        if not admission.admits(inside, slots, self.spec.queue):
             raise QueueFull(
-                f"{len(self._waiting)} requests wait for {self.spec.name}, as many as its queue takes; try again later",
-                retry_after_s=admission.retry_after_s(len(self._waiting), slots, self._service_s),
+                f"{self.spec.name} holds {inside} requests; it serves {slots} at once and lets {self.spec.queue} wait: "
+                "try again later",
+                retry_after_s=admission.retry_after_s(waiting, slots, self._service_s),
             )
 
     def cancel(self, call: Call) -> None:

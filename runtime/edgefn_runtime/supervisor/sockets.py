@@ -13,8 +13,6 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from edgefn_runtime.wire import messages
 
 _UCRED = struct.Struct("iII")
@@ -81,7 +79,7 @@ class ControlEnd:
             report = messages.decode_report(data) if data else None
         except BlockingIOError:
             return
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *messages.MALFORMED):
             report = None
         if report is None:
             self.close()

@@ -188,16 +188,17 @@ class Supervisor:
 
     def status(self, name: str) -> dict[str, Any]:
         """What runs for `name`. Raises FunctionNotFound."""
-        if name in self._failed and name not in self._pools:
-            return {"name": name, "state": FunctionState.FAILED, "reason": self._failed[name]}
+        failed = self._failed.get(name)
+        if failed is not None and name not in self._pools:
+            return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
         pool = self.pool(name)
         now = asyncio.get_running_loop().time()
         template = pool.nursery.current
         return {
             "name": name,
             "revision": pool.revision.digest,
-            "state": str(pool.state),
-            "reason": pool.reason,
+            "state": str(FunctionState.FAILED if failed else pool.state),
+            "reason": failed or pool.reason,
             "instances": [
                 {
                     "pid": instance.pid,

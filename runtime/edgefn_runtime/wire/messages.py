@@ -132,6 +132,9 @@ class Crash(_Message, frozen=True, tag="crash"):
 Reply = Answer | Refusal | Crash
 FromInstance = Born | Ready | Failed | Answer | Refusal | Crash
 
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
+
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode

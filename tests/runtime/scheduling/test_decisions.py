@@ -11,10 +11,16 @@ from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState, function_state
 
 
-@given(st.integers(0, 1000), st.integers(0, 1000))
-def test_the_queue_never_grows_past_its_places(waiting: int, queue: int) -> None:
-    """A request is admitted only where it leaves at most `queue` waiting."""
-    assert admits(waiting, queue) == (waiting + 1 <= queue)
+@given(st.integers(0, 1000), st.integers(1, 100), st.integers(0, 1000))
+def test_the_queue_never_grows_past_its_places(inside: int, slots: int, queue: int) -> None:
+    """A request is admitted only where it leaves at most `queue` waiting when all slots are taken."""
+    assert admits(inside, slots, queue) == (inside + 1 - slots <= queue)
+
+
+def test_a_function_without_a_queue_can_still_be_started() -> None:
+    """queue=0 from zero instances: the first request is let in, to start one."""
+    assert admits(0, 1, 0)
+    assert not admits(1, 1, 0)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 64), st.floats(0, 1e6))
