@@ -17,6 +17,8 @@ VENV := .venv
 TEST_VENV := .test-venv
 INSTALLED := $(VENV)/.installed
 GROUPS := --group examples --group test --group check --group package
+# Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
+WORKERS := --numprocesses auto --maxprocesses 4
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
 .PHONY: help install demo check test bench build constraints clean
@@ -38,8 +40,8 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
-	@.ci/debian-packages skopeo curl
-	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(TESTS)
+	@.ci/debian-packages skopeo curl systemd
+	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS) $(TESTS)
 
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks

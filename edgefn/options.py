@@ -25,6 +25,10 @@ MAX_COUNT = 10_000
 """Instances, slots or waiting requests: more than one box has ever held is a slip of the keyboard."""
 
 
+AUTO_IDLE: Mapping[str, object] = {"idle_auto": True, "idle_s": 600.0}
+"""idle="auto": what clouds keep a function for, ten minutes, is the most; the box learns what is enough."""
+
+
 class FunctionOptions(TypedDict, total=False):
     """What `@edge_function(...)` takes; FunctionSpec says what each means."""
 
@@ -36,6 +40,7 @@ class FunctionOptions(TypedDict, total=False):
     concurrency: int
     queue: int
     max_body: str | int
+    network: bool
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -44,6 +49,9 @@ def read_options(options: Mapping[str, object]) -> dict[str, Any]:
     for option, value in options.items():
         if option not in _READERS:
             raise SpecError(f'unknown option "{option}"{did_you_mean(option, _READERS)}')
+        if option == "idle" and isinstance(value, str) and value == "auto":
+            fields |= AUTO_IDLE
+            continue
         field, read = _READERS[option]
         fields[field] = read(option, value)
     return fields
@@ -84,7 +92,7 @@ def _timeout(option: str, value: Any) -> float:
 def _idle(option: str, value: Any) -> float:
     seconds = parse_duration(value, what=option)
     if seconds > MAX_DURATION_S:
-        raise SpecError(f'{option} is {value!r}: use 0 to "24h", e.g. "60s"; scale=(1, n) never goes to zero')
+        raise SpecError(f'{option} is {value!r}: use "auto" or 0 to "24h", e.g. "60s"; scale=(1, n) never goes to zero')
     return seconds
 
 
@@ -108,6 +116,12 @@ def _count(least: int) -> Callable[[str, object], int]:
     return read
 
 
+def _switch(option: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SpecError(f"{option} is {value!r}: use True or False")
+    return value
+
+
 _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "name": ("name", lambda option, value: check_name(value, option)),
     "memory": ("memory_bytes", _memory),
@@ -117,4 +131,5 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "concurrency": ("concurrency", _count(1)),
     "queue": ("queue", _count(0)),
     "max_body": ("max_body_bytes", _body),
+    "network": ("network", _switch),
 }

@@ -60,11 +60,13 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entry            "module:attribute" of the decorated function, below the bundle's `code/`
     memory_bytes     what one instance may allocate beyond its template
     timeout_s        from admission to answer; then 504 and a new instance
-    idle_s           an instance that served nothing for so long ends; its memory returns
+    idle_s           an instance that served nothing for so long ends; its memory returns. Beside others, after a minute
+    idle_auto        learnt from the idle times instead, with idle_s as the longest
     scale            (fewest, most) instances
     concurrency      requests an instance serves at once
     queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read
+    network          it may reach the network; else it has none
     """
 
     name: str
@@ -76,6 +78,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: int = 1
     queue: int = 100
     max_body_bytes: int = 20 * 2**20
+    network: bool = False
     parameters: tuple[ParameterSpec, ...] = ()
     result: ResultSpec = ResultSpec()
     description: str = ""
+    idle_auto: bool = False

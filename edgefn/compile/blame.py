@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_SITES = frozenset({"site-packages", "dist-packages"})
 _INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 
 
@@ -41,4 +42,6 @@ def is_user(filename: str) -> bool:
     if filename.startswith("<"):
         return False
     path = Path(filename).resolve()
+    if not _SITES.isdisjoint(path.parts):  # also of a venv that this one borrows its packages from
+        return False
     return not any(path.is_relative_to(root) for root in (_PACKAGE, *_INSTALLED))

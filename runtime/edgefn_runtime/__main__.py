@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
 
-from edgefn_runtime.settings import DEFAULT_HOST, DEFAULT_PORT, BoxSettings, default_home
+from edgefn_runtime.settings import (
+    DEFAULT_CLIENT_TIMEOUT_S,
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    MIN_CLIENT_TIMEOUT_S,
+    BoxSettings,
+    default_home,
+)
 
 
 def main() -> None:
@@ -24,8 +32,25 @@ def _settings(arguments: list[str]) -> BoxSettings:
     parser.add_argument(
         "--port", type=int, default=int(os.environ.get("EDGEFN_PORT", DEFAULT_PORT)), help="EDGEFN_PORT"
     )
+    parser.add_argument("--fd", type=int, help="listen on the socket handed over as this descriptor")
+    parser.add_argument(
+        "--client-timeout",
+        type=_seconds,
+        default=os.environ.get("EDGEFN_CLIENT_TIMEOUT", str(DEFAULT_CLIENT_TIMEOUT_S)),
+        metavar="SECONDS",
+        help="for a client to send a request, and to go on reading its answer (EDGEFN_CLIENT_TIMEOUT)",
+    )
     given = parser.parse_args(arguments)
-    return BoxSettings(home=given.home, host=given.host, port=given.port)
+    return BoxSettings(
+        home=given.home, host=given.host, port=given.port, fd=given.fd, client_timeout_s=given.client_timeout
+    )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not MIN_CLIENT_TIMEOUT_S <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not {MIN_CLIENT_TIMEOUT_S:g} seconds or more")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ class Box:
             "home": str(self.home.path),
             "python": platform.python_version(),
             "engines": {name: importlib.metadata.version(name) for name in ENGINES},
+            "isolation": self.supervisor.isolation,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             "cores": os.cpu_count(),

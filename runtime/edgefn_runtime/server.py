@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 
+import msgspec
 import uvicorn
 import uvloop
 
 from edgefn.errors import EdgefnError, PortInUse
 from edgefn_runtime.box import Box
+from edgefn_runtime.gateway import connection
 from edgefn_runtime.gateway.app import application
+from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
 
 _BACKLOG = 2048
@@ -27,23 +32,30 @@ _log = logging.getLogger("edgefn.server")
 def run(settings: BoxSettings) -> int:
     """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    connection.raise_descriptor_limit()
+    connection.return_large_memory()
+    manager = ServiceManager.of(os.environ)
     try:
-        with _listening_socket(settings.host, settings.port) as listener:
-            return uvloop.run(_serve(settings, listener))
+        with ExitStack() as open_sockets:
+            listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
+            host, port, *_ = listeners[0].getsockname()
+            return uvloop.run(_serve(msgspec.structs.replace(settings, host=host, port=port), listeners, manager))
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-async def _serve(settings: BoxSettings, listener: socket.socket) -> int:
+async def _serve(settings: BoxSettings, listeners: list[socket.socket], manager: ServiceManager) -> int:
     box = Box(settings)
     try:
         await box.start()
-        port = listener.getsockname()[1]
-        box.listening(port)
-        server = _Server(box, uvicorn_config(box))
+        box.listening(settings.port)
+        server = _Server(box, uvicorn_config(box), manager)
+        gc.collect()
+        gc.freeze()  # collections from now on look at what requests leave, not at the box itself
         print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
-        await server.serve(sockets=[listener])
+        with closing(manager):
+            await server.serve(sockets=listeners)
     finally:
         # The order of shutdown: the server has answered what it took; then all processes end; then the store closes.
         await box.stop()
@@ -55,11 +67,12 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
     return uvicorn.Config(
         application(box),
         loop="none",
-        http="httptools",
+        http=connection.bounded(box.settings.client_timeout_s),
         ws="none",
         lifespan="off",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_config=None,
         backlog=_BACKLOG,
         timeout_graceful_shutdown=int(box.settings.drain_s),
@@ -67,11 +80,16 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling the box as soon as it is asked to leave."""
+    """uvicorn's server, telling the box and the service manager as soon as it answers and when it is asked to leave."""
 
-    def __init__(self, box: Box, config: uvicorn.Config) -> None:
+    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager) -> None:
         super().__init__(config)
         self._box = box
+        self._manager = manager
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._manager.ready(f"listening on {self._box.url}")
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -86,8 +104,17 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _leave(self, number: int, frame: FrameType | None = None) -> None:
+        self._manager.stopping("answering what was let in")
         self._box.drain()
         self.handle_exit(number, frame)
+
+
+def _listeners(settings: BoxSettings) -> list[socket.socket]:
+    """The socket of --fd, or those that the service manager opened, or one of our own."""
+    opened = inherited_sockets(os.environ)
+    if settings.fd is not None:
+        return [inherited_socket(settings.fd)]
+    return opened or [_listening_socket(settings.host, settings.port)]
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

@@ -9,17 +9,23 @@ import msgspec
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
+DEFAULT_CLIENT_TIMEOUT_S = 30.0
+MIN_CLIENT_TIMEOUT_S = 0.1
 
 
 class BoxSettings(msgspec.Struct, frozen=True):
     """Sizes in bytes, durations in seconds. `port` 0 takes a free one.
 
+    `fd` is a listening socket that was handed over; it goes before `host` and `port`.
+    `client_timeout_s` is how long a client may take to send a request, and to take the next piece of its answer.
     `parked_bytes` is what templates without instances may hold together; beyond it the cheapest to reload end.
     """
 
     home: Path
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    fd: int | None = None
+    client_timeout_s: float = DEFAULT_CLIENT_TIMEOUT_S
     drain_s: float = 30.0
     parked_bytes: int = 512 * 2**20
 

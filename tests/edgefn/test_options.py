@@ -25,6 +25,7 @@ def test_every_option_sets_its_field() -> None:
         concurrency=2,
         queue=0,
         max_body="1MB",
+        network=True,
     )
     def handler(n: int) -> int:
         """Says nothing."""
@@ -33,7 +34,19 @@ def test_every_option_sets_its_field() -> None:
     spec = handler.spec
     assert (spec.name, spec.memory_bytes, spec.timeout_s, spec.idle_s) == ("other", 256 * 2**20, 0.5, 60.0)
     assert (spec.scale, spec.concurrency, spec.queue, spec.max_body_bytes) == ((1, 3), 2, 0, 10**6)
+    assert spec.network
     assert spec.description == "Says nothing."
+
+
+def test_idle_may_be_learnt() -> None:
+    """idle="auto": ten minutes at most; a duration is that duration, as before."""
+
+    @edge_function(idle="auto")
+    def handler(n: int) -> int:
+        return n
+
+    assert (handler.spec.idle_auto, handler.spec.idle_s) == (True, 600.0)
+    assert (FunctionSpec("f", "f:f").idle_auto, read_options({"idle": "5min"})) == (False, {"idle_s": 300.0})
 
 
 def test_the_options_are_the_declared_ones() -> None:
@@ -59,7 +72,8 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"timeout": float("nan")}, "timeout is nan"),
         ({"timeout": True}, "timeout is True"),
         ({"idle": -1}, "idle is -1"),
-        ({"idle": "48h"}, "idle is '48h': use 0 to"),
+        ({"idle": "48h"}, "idle is '48h': use \"auto\" or 0 to"),
+        ({"idle": "Auto"}, "idle is 'Auto'"),
         ({"scale": 4}, r"scale is 4: use \(fewest, most\)"),
         ({"scale": (2, 1)}, r"scale is \(2, 1\)"),
         ({"scale": (0, 0)}, r"scale is \(0, 0\)"),
@@ -72,6 +86,7 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"queue": -1}, "queue is -1: use a whole number from 0"),
         ({"max_body": 0}, "max_body is 0"),
         ({"max_body": "3GiB"}, "max_body is '3GiB'"),
+        ({"network": "yes"}, "network is 'yes': use True or False"),
         ({"name": "Classify"}, "name is 'Classify': use a lower-case letter"),
         ({"name": "a" * 64}, "name is 'aaa"),
         ({"name": 3}, "name is 3"),

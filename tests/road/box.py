@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,8 +40,23 @@ class Refused(Exception):
 class RunningBox:
     """A box process. Use it as a context manager: leaving stops it and fails the test when a process stays behind."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        before: Sequence[str] = (),
+        options: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
+        wait: bool = True,
+    ) -> None:
+        """`before` is a command that becomes the box's, as `env A=B`; `descriptors` are handed over to it.
+
+        Without `wait` it is not ready at once, and has no `url` and no `http`.
+        """
         self.home = home
+        self._waits = wait
+        self._command = [*before, sys.executable, "-m", "edgefn_runtime", "--home", str(home), "--port", "0", *options]
+        self._descriptors = descriptors
         self.log = home.with_suffix(".log")
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,17 +79,21 @@ class RunningBox:
 
     def start(self) -> Self:
         """The box listens and is ready; fails with its own words when it leaves instead."""
-        command = [sys.executable, "-m", "edgefn_runtime", "--home", str(self.home), "--port", "0"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.url = eventually("the box says where it listens", self._listening, seconds=START_S)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=self._descriptors
+            )
+        if not self._waits:
+            return self
+        self.url = eventually("the box says where it listens", self.announced, seconds=START_S)
         if self._client is not None:
             self._client.close()
         self._client = httpx.Client(base_url=self.url, timeout=60.0)
         eventually("the box is ready", self._ready, seconds=START_S)
         return self
 
-    def _listening(self) -> str:
+    def announced(self) -> str:
+        """Where it says that it listens, or "" as long as it has not said so."""
         self._check_lives()
         try:
             about = json.loads((self.home / "run" / "box.json").read_bytes())

@@ -46,6 +46,19 @@ def run(
     port: Annotated[
         int, typer.Option("--port", envvar="EDGEFN_PORT", min=0, max=65535, help="0 takes a free one.")
     ] = 8080,
+    fd: Annotated[
+        int | None, typer.Option("--fd", min=0, help="Listen on the socket handed over as this descriptor.")
+    ] = None,
+    client_timeout: Annotated[
+        float,
+        typer.Option(
+            "--client-timeout",
+            envvar="EDGEFN_CLIENT_TIMEOUT",
+            min=0.1,
+            metavar="SECONDS",
+            help="For a client to send a request, and to go on reading its answer.",
+        ),
+    ] = 30.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
     ] = False,
@@ -61,7 +74,7 @@ def run(
         if error.name not in _RUNTIME_EXTRA:
             raise
         raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
-    settings = BoxSettings(home=home or default_home(), host=host, port=port)
+    settings = BoxSettings(home=home or default_home(), host=host, port=port, fd=fd, client_timeout_s=client_timeout)
     told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
     with redirect_stdout(told):
         code = serve(settings)
@@ -121,6 +134,13 @@ class _Announcement(io.TextIOBase):
             print(line, file=sys.stderr, flush=True)
 
 
+def _isolation(layers: dict[str, bool | str]) -> str:
+    """What the box's kernel enforces around a function, and what it does not."""
+    enforced = ", ".join(name for name, how in layers.items() if how is True) or "none"
+    missing = "; ".join(f"{name}: {how}" for name, how in layers.items() if how is not True)
+    return f"{enforced}; not enforced: {missing}" if missing else enforced
+
+
 def _table(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -129,6 +149,8 @@ def _table(found: dict[str, Any]) -> Table:
 
     engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
     shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
+    if "isolation" in found:
+        shown["isolation"] = _isolation(found["isolation"])
     table = Table.grid(padding=(0, 2))
     for member, value in shown.items():
         table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-_PHASES = {"fork_s": "fork", "import_s": "import", "session_s": "session", "first_run_s": "first run"}
+_PHASES = {
+    "fork_s": "fork",
+    "sandbox_s": "sandbox",
+    "import_s": "import",
+    "session_s": "session",
+    "first_run_s": "first run",
+}
 
 
 def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
@@ -96,7 +102,8 @@ def _limits(spec: dict[str, Any]) -> str:
     fewest, most = spec.get("scale", (0, 4))
     return (
         f"{format_bytes(spec['memory_bytes'])} an instance, {fewest} to {most} instances, "
-        f"timeout {format_duration(spec['timeout_s'])}, idle {format_duration(spec['idle_s'])}"
+        f"timeout {format_duration(spec['timeout_s'])}, "
+        f"idle {'auto, at most ' if spec.get('idle_auto') else ''}{format_duration(spec['idle_s'])}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -32,7 +33,6 @@ Headers = list[tuple[bytes, bytes]]
 
 PREFIX = "/fn/"
 _METHODS = ("GET", "HEAD", "POST")
-_WATCH_AFTER_S = 0.05
 _MAX_REQUEST_ID = 128
 _OUTCOMES: dict[type[EdgefnError], str] = {
     HandlerTimeout: "timeout",
@@ -87,16 +87,16 @@ class Invocation:
 
     async def _invoke(self, name: str, pool: Pool, scope: Scope, receive: Receive, send: Send) -> None:
         started = self._loop.time()
-        headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
-        id = headers.get(b"x-request-id", "")[:_MAX_REQUEST_ID] or next(self._ids)
+        headers = dict(scope["headers"])
+        id = headers.get(b"x-request-id", b"")[:_MAX_REQUEST_ID].decode("latin-1") or next(self._ids)
         reply: Headers = [(b"x-request-id", id.encode("latin-1"))]
         cold = False
         try:
             body = await _read(receive, headers.get(b"content-length"), pool.spec.max_body_bytes, name)
             call = Call(
-                headers.get(b"content-type", ""),
+                headers.get(b"content-type", b"").decode("latin-1"),
                 scope["query_string"].decode("latin-1"),
-                headers.get(b"accept", ""),
+                headers.get(b"accept", b"").decode("latin-1"),
                 body,
             )
             pool.submit(call)
@@ -122,7 +122,7 @@ class Invocation:
 
     async def _outcome(self, pool: Pool, call: Call, receive: Receive) -> Outcome:
         """The call's outcome; a client that leaves meanwhile takes its call out of the queue."""
-        watch = self._loop.call_later(_WATCH_AFTER_S, _watch, self._loop, pool, call, receive)
+        call.on_late = functools.partial(_watch, pool, call, receive)
         try:
             return await call.future
         except asyncio.CancelledError:
@@ -130,8 +130,6 @@ class Invocation:
                 raise ClientGone from None
             pool.cancel(call)  # the server itself gives the request up
             raise
-        finally:
-            watch.cancel()
 
     def _raise_for(self, name: str, id: str, outcome: Outcome) -> None:
         match outcome.reply:
@@ -149,7 +147,7 @@ class Invocation:
         pool.answered(outcome, self._loop.time() - started, cold)
 
 
-def _watch(loop: asyncio.AbstractEventLoop, pool: Pool, call: Call, receive: Receive) -> None:
+def _watch(pool: Pool, call: Call, receive: Receive) -> None:
     """Only a call that takes a while pays for watching its client."""
 
     async def until_gone() -> None:
@@ -158,11 +156,11 @@ def _watch(loop: asyncio.AbstractEventLoop, pool: Pool, call: Call, receive: Rec
         if not call.future.done():
             pool.cancel(call)
 
-    task = loop.create_task(until_gone())
+    task = asyncio.get_running_loop().create_task(until_gone())
     call.future.add_done_callback(lambda _: task.cancel())
 
 
-async def _read(receive: Receive, length: str | None, most: int, name: str) -> bytes:
+async def _read(receive: Receive, length: bytes | None, most: int, name: str) -> bytes:
     """The request's body. Raises BodyTooLarge before a byte is read when its declared length says so."""
     if length is not None and length.isdigit() and int(length) > most:
         raise _too_large(name, most)

@@ -1,7 +1,7 @@
-"""How a child comes to life: forked twice, so that its parent is the box process, and bound to die with it.
+"""How a child comes to life: as a child of the box process, whoever forks it, and bound to die with it.
 
-The box is a subreaper (prctl(2)): a grandchild whose parent has left becomes its child. So the death of a zygote
-or a template takes nobody along, the box sees every exit itself, and when the box dies the kernel kills all.
+The zygote forks the templates and a template its instances, but the box is the parent of all: the death of a zygote or
+a template takes nobody along, the box sees every exit itself, and when the box dies the kernel kills all.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable
+
+from edgefn_runtime.process.clone import fork_sibling
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
-_ADOPTION_DEADLINE_S = 5.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,26 +27,16 @@ def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int]) ->
 
     Of the caller's descriptors the child keeps 0, 1, 2 and `keep`.
     """
-    middle = os.fork()
-    if middle == 0:
-        _leave_after(lambda: _middle(main, box_pid, keep))
-    os.waitpid(middle, 0)
-
-
-def _middle(main: Callable[[], int], box_pid: int, keep: Iterable[int]) -> int:
-    if os.fork() == 0:
+    if fork_sibling() == 0:
         _leave_after(lambda: _child(main, box_pid, keep))
-    return 0
 
 
 def _child(main: Callable[[], int], box_pid: int, keep: Iterable[int]) -> int:
     _close_all_but(keep)
     os.setsid()
-    if not _adopted_by(box_pid):
-        return 0
     die_with_parent()
     if os.getppid() != box_pid:
-        return 0  # the box died between the two lines above
+        return 0  # the box had died already
     _reset_signals()
     return main()
 
@@ -69,15 +59,6 @@ def _leave_after(main: Callable[[], int]) -> None:
         os._exit(code)
 
 
-def _adopted_by(box_pid: int) -> bool:
-    deadline = time.monotonic() + _ADOPTION_DEADLINE_S
-    while os.getppid() != box_pid:
-        if time.monotonic() > deadline:
-            return False
-        os.sched_yield()
-    return True
-
-
 def die_with_parent() -> None:
     """The kernel kills this process when its parent dies (PR_SET_PDEATHSIG), and it gains no privileges."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -93,23 +74,14 @@ def limit_memory(further_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def first_to_go() -> None:
-    """Should the machine run out of memory, the kernel takes this process before the box and its templates."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
-        score.write("500")
-
-
 def no_core_dump() -> None:
     """A crash writes no core file: it would hold a user's data and fill the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _data_bytes() -> int:
-    with open("/proc/self/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) * 1024
-    raise OSError("/proc/self/status has no VmData")
+    with open("/proc/self/statm", encoding="ascii") as statm:  # `status` would take a millisecond
+        return int(statm.read().split()[5]) * resource.getpagesize()
 
 
 def thread_count() -> int:

@@ -1,7 +1,8 @@
-"""The serving process: frames in from its channel, replies out, until the box closes the channel.
+"""The serving process: requests in from its channel, replies out, until the box closes the channel.
 
 With `concurrency=1` it is a plain blocking loop, the shortest way there is. Above that, an `async` handler runs as
-tasks on one event loop and a plain one in as many threads.
+tasks on one event loop and a plain one in as many threads. A call is entered on the board before the handler sees it,
+in the order of their numbers; one that was revoked, or whose deadline has passed, goes back unseen.
 """
 
 from __future__ import annotations
@@ -9,49 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import sys
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.frames import PREFIX, Frame, FrameError, encode_frame
-from edgefn_runtime.wire.messages import Born, Failed, Invoke, Ready, Reply, decode_invoke, encode
+from edgefn_runtime.wire.messages import Invoke, Returned
 
-
-class Channel:
-    """The instance's end of the socketpair. Reading is one thread's; writing is safe from several."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._socket = socket.socket(fileno=descriptor)
-        self._reader = self._socket.makefile("rb", buffering=1 << 16)
-        self._writing = threading.Lock()
-
-    def receive(self) -> tuple[Invoke, bytes] | None:
-        """The next request, or None when the box has closed its end."""
-        frame = self._frame()
-        return None if frame is None else (decode_invoke(frame.header), frame.body)
-
-    def send(self, message: Reply | Born | Ready | Failed, body: bytes | memoryview = b"") -> None:
-        """Writes a whole frame; raises OSError when the box is gone."""
-        with self._writing:
-            for piece in encode_frame(encode(message), body):
-                self._socket.sendall(piece)
-
-    def _frame(self) -> Frame | None:
-        prefix = self._reader.read(PREFIX.size)
-        if len(prefix) < PREFIX.size:
-            return None
-        header, body = PREFIX.unpack(prefix)  # the box is trusted: it has checked the sizes already
-        frame = Frame(self._reader.read(header), self._reader.read(body) if body else b"")
-        if len(frame.header) < header or len(frame.body) < body:
-            raise FrameError("the box closed the channel in the middle of a frame")
-        return frame
+_SHORT_S = 0.0002
+"""A reply waits for the next call's only where calls are shorter than this."""
 
 
 def serve(channel: Channel, service: Service, concurrency: int) -> None:
     """Serves until the box closes the channel."""
-    with contextlib.suppress(OSError, FrameError):  # the box is gone: nobody is left to tell
+    with contextlib.suppress(OSError):  # the box is gone: nobody is left to tell
         if concurrency == 1:
             _serve_one_by_one(channel, service)
         elif service.is_async:
@@ -62,8 +35,15 @@ def serve(channel: Channel, service: Service, concurrency: int) -> None:
 
 def _serve_one_by_one(channel: Channel, service: Service) -> None:
     while (received := channel.receive()) is not None:
-        channel.send(*service.call(*received))
-        _flush_logs()
+        invoke, body = received
+        started = time.monotonic()
+        if _to_be_served(channel, invoke):
+            channel.gather(*service.call(invoke, body))
+        else:
+            channel.gather(Returned(invoke.id))
+        if not channel.more or time.monotonic() - started > _SHORT_S:
+            _flush_logs()
+            channel.flush()
 
 
 def _serve_threads(channel: Channel, service: Service, concurrency: int) -> None:
@@ -73,7 +53,10 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int) -> None
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="handler") as threads:
         while (received := channel.receive()) is not None:
-            threads.submit(call, *received)
+            if _to_be_served(channel, received[0]):
+                threads.submit(call, *received)
+            else:
+                channel.send(Returned(received[0].id))
 
 
 async def _serve_tasks(channel: Channel, service: Service) -> None:
@@ -83,9 +66,17 @@ async def _serve_tasks(channel: Channel, service: Service) -> None:
 
     tasks: set[asyncio.Task[None]] = set()
     while (received := await asyncio.to_thread(channel.receive)) is not None:
+        if not _to_be_served(channel, received[0]):
+            channel.send(Returned(received[0].id))
+            continue
         task = asyncio.create_task(call(*received))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+
+def _to_be_served(channel: Channel, invoke: Invoke) -> bool:
+    """Enters the call; False when the box has taken it back or nobody waits for it any more."""
+    return channel.board.enter(invoke.id) and time.monotonic() < invoke.deadline
 
 
 def _flush_logs() -> None:

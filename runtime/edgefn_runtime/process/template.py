@@ -6,24 +6,30 @@ import functools
 import gc
 import os
 import sys
+import time
 
-from edgefn_runtime.process import birth
+import msgspec
+
+from edgefn.function import EdgeFunction
+from edgefn_runtime.process import birth, sandbox
+from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
-from edgefn_runtime.process.instance import Channel, fresh_randomness, serve
+from edgefn_runtime.process.instance import fresh_randomness, serve
 from edgefn_runtime.process.program import LoadError, load
+from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.process.serving import Service
 from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
 
 EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
 
 
-def template_main(program: Program, control_descriptor: int, log_descriptor: int) -> int:
-    """Loads `program`, reports, and forks an instance for each order until the box closes the control socket."""
+def template_main(program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int) -> int:
+    """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket."""
     _to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
     try:
-        function, ready = load(program)
+        function, ready = _load_confined(program, expected)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
@@ -41,31 +47,44 @@ def template_main(program: Program, control_descriptor: int, log_descriptor: int
     return 0
 
 
-def _instance_main(program: Program, service: Service, channel_descriptor: int) -> int:
-    channel = Channel(channel_descriptor)
+def _instance_main(program: Program, service: Service, channel_descriptor: int, board_descriptor: int) -> int:
+    channel = Channel(channel_descriptor, board_descriptor)
+    sandbox.leave_alone()
     fresh_randomness()
     birth.limit_memory(program.memory_bytes)
-    birth.first_to_go()
     channel.send(Ready())
     serve(channel, service, program.concurrency)
     return 0
 
 
-def standalone_main(program: Program, channel_descriptor: int, log_descriptor: int) -> int:
-    """Loads `program` and serves in the same process: for code that starts threads as it loads."""
+def standalone_main(
+    program: Program, expected: Enforcement, channel_descriptor: int, board_descriptor: int, log_descriptor: int
+) -> int:
+    """Confines itself, loads `program` and serves in the same process: for code that starts threads as it loads."""
     _to_log(log_descriptor)
-    channel = Channel(channel_descriptor)
+    channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     try:
-        function, ready = load(program)
+        function, ready = _load_confined(program, expected)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
-    birth.first_to_go()
     channel.send(ready)
     serve(channel, Service(function, program.code), program.concurrency)
     return 0
+
+
+def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunction[..., object], Ready]:
+    """As `load`, in the sandbox: no line of the user's code runs outside it. Raises LoadError."""
+    started = time.perf_counter()
+    try:
+        sandbox.enter(program, expected)
+    except NotEnforced as error:
+        raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
+    sandbox_s = time.perf_counter() - started
+    function, ready = load(program)
+    return function, msgspec.structs.replace(ready, sandbox_s=sandbox_s)
 
 
 def _to_log(descriptor: int) -> None:

@@ -6,13 +6,15 @@ a line of a user's code and holds no secret.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
 import sys
 
-from edgefn_runtime.process import birth
+from edgefn_runtime.process import birth, sandbox
 from edgefn_runtime.process.control import Control
+from edgefn_runtime.process.sandbox import Enforcement
 from edgefn_runtime.process.template import standalone_main, template_main
 from edgefn_runtime.wire.messages import Ready, SpawnStandalone, SpawnTemplate
 
@@ -23,20 +25,21 @@ def main(descriptor: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Control(descriptor)
     _warm_up()
-    control.report(Ready(threads=birth.thread_count()))
+    isolation = sandbox.probe()
+    control.report(Ready(threads=birth.thread_count(), isolation=isolation))
     while (received := control.receive()) is not None:
         order, descriptors = received
         if isinstance(order, SpawnTemplate | SpawnStandalone):
-            _spawn(order, descriptors)
+            _spawn(order, isolation, descriptors)
         for inherited in descriptors:
             os.close(inherited)
     return 0
 
 
-def _spawn(order: SpawnTemplate | SpawnStandalone, descriptors: list[int]) -> None:
-    socket, log = descriptors
+def _spawn(order: SpawnTemplate | SpawnStandalone, isolation: Enforcement, descriptors: list[int]) -> None:
     child = template_main if isinstance(order, SpawnTemplate) else standalone_main
-    birth.fork_child(lambda: child(order.program, socket, log), box_pid=order.program.box_pid, keep=(socket, log))
+    main = functools.partial(child, order.program, isolation, *descriptors)
+    birth.fork_child(main, box_pid=order.program.box_pid, keep=descriptors)
 
 
 def _warm_up() -> None:

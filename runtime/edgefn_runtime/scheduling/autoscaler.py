@@ -1,10 +1,16 @@
-"""How many instances a function has: enough for the requests in it, none longer than `idle` without work."""
+"""How many instances a function has: enough for the requests in it, none longer than `idle` without work.
+
+Up at once, as a start takes milliseconds; down by Knative's stable window: docs/decisions/autoscaling.md.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
+STABLE_WINDOW_S = 60.0
+"""Knative's: an instance that nobody needed for so long, even at the busiest moment, goes while others stay."""
 
 
 class Load(NamedTuple):
@@ -37,15 +43,21 @@ def to_start(load: Load, limits: Limits) -> int:
 
 
 def to_stop(load: Load, limits: Limits, now: float) -> int:
-    """Idle instances to end now, the longest idle first; the fewest of `scale` stay."""
+    """Idle instances to end now, the longest idle first; the fewest of `scale` stay.
+
+    `idle_s` is how long the function stays warm; those beside another one go after the stable window at the latest.
+    """
     if load.waiting:
         return 0
+    there = load.ready + load.starting
     expired = sum(1 for since in load.idle_since if now - since >= limits.idle_s)
-    return max(0, min(expired, load.ready + load.starting - limits.scale[0]))
+    surplus = sum(1 for since in load.idle_since if now - since >= min(limits.idle_s, STABLE_WINDOW_S))
+    return max(0, min(max(expired, min(surplus, there - 1)), there - limits.scale[0]))
 
 
 def next_check(load: Load, limits: Limits) -> float | None:
     """When `to_stop` may next be above zero, on the clock of `idle_since`; None when no instance may end."""
-    if not load.idle_since or load.ready + load.starting <= limits.scale[0]:
+    there = load.ready + load.starting
+    if not load.idle_since or there <= limits.scale[0]:
         return None
-    return min(load.idle_since) + limits.idle_s
+    return min(load.idle_since) + (limits.idle_s if there == 1 else min(limits.idle_s, STABLE_WINDOW_S))

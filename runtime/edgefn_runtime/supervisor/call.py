@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn_runtime.wire.messages import Answer, Crash, Reply
 
 if TYPE_CHECKING:
     from edgefn_runtime.supervisor.instance import Instance
+
+
+LATE_S = 0.05
 
 
 class Outcome(NamedTuple):
@@ -21,8 +26,9 @@ class Outcome(NamedTuple):
 class Call:
     """Made by the gateway, answered through `future`: an Outcome, or an error of edgefn.errors.
 
-    Times are on the event loop's clock, in seconds; 0 until they happen. `cold` is true when no instance was
-    ready as it came: it waited for a start, from `admitted` to `started`.
+    Times are on the clock of time.monotonic(), in seconds; 0 until they happen. `cold` is true when no instance was
+    ready as it came: it waited for a start, from `admitted` to `started`. `number` is the instance's for it.
+    `on_late`, when set, is called once the call has taken LATE_S: only then it is worth watching its client.
     """
 
     __slots__ = (
@@ -31,9 +37,13 @@ class Call:
         "body",
         "cold",
         "content_type",
+        "deadline",
         "future",
         "instance",
+        "number",
+        "on_late",
         "query",
+        "retried",
         "sent",
         "started",
         "timer",
@@ -46,9 +56,11 @@ class Call:
         self.body = body
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.instance: Instance | None = None
+        self.number = 0
         self.timer: asyncio.TimerHandle | None = None
-        self.cold = False
-        self.admitted = 0.0
+        self.on_late: Callable[[], None] | None = None
+        self.cold = self.retried = False
+        self.admitted = self.deadline = 0.0
         self.started = 0.0
         self.sent = 0.0
 
@@ -69,13 +81,24 @@ class Call:
             self.timer.cancel()
 
     def server_timing(self, outcome: Outcome) -> str:
-        """The Server-Timing header (W3C): queue, start, decode, run, encode in milliseconds; `cold` or `warm`."""
+        """The Server-Timing header (W3C) as of now, in ms. `queue` is what the other phases do not explain."""
         reply = outcome.reply
         start = max(0.0, self.started - self.admitted) if self.cold else 0.0
-        queue = self.sent - self.admitted - start
         run = reply.run_s if isinstance(reply, Answer | Crash) else 0.0
         encode = reply.encode_s if isinstance(reply, Answer) else 0.0
+        queue = time.monotonic() - self.admitted - start - reply.decode_s - run - encode
         return (
             f"queue;dur={queue * 1e3:.2f}, start;dur={start * 1e3:.2f};desc={'cold' if self.cold else 'warm'}, "
             f"decode;dur={reply.decode_s * 1e3:.2f}, run;dur={run * 1e3:.2f}, encode;dur={encode * 1e3:.2f}"
         )
+
+
+def work_s(reply: Reply) -> float:
+    """Seconds that the instance worked on the call."""
+    match reply:
+        case Answer():
+            return reply.decode_s + reply.run_s + reply.encode_s
+        case Crash():
+            return reply.decode_s + reply.run_s
+        case _:
+            return reply.decode_s

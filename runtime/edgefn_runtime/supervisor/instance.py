@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from typing import Protocol, cast
 
-from edgefn.errors import DeploymentRefused, InstanceLost
+from edgefn.errors import DeploymentRefused, HandlerTimeout, InstanceLost
 from edgefn_runtime.scheduling.lifecycle import InstanceState
-from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.call import Call, Outcome, work_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.sockets import receive_with_pid
+from edgefn_runtime.wire.board import Board
 from edgefn_runtime.wire.frames import FrameDecoder, FrameError, encode_frame
-from edgefn_runtime.wire.messages import MALFORMED, Answer, Born, Failed, Invoke, Ready, decode_from_instance, encode
+from edgefn_runtime.wire.messages import (
+    MALFORMED,
+    Answer,
+    Crash,
+    Failed,
+    Invoke,
+    Ready,
+    Refusal,
+    Returned,
+    decode_from_instance,
+    encode,
+)
 
 MAX_ANSWER_BYTES = 256 * 2**20
 
@@ -20,11 +33,17 @@ MAX_ANSWER_BYTES = 256 * 2**20
 class Owner(Protocol):
     """Who is told what happens to an instance: its pool."""
 
+    def worked(self, seconds: float) -> None:
+        """A call took an instance so long."""
+
+    def unseen(self, calls: list[Call]) -> None:
+        """These calls came back, in their order; no handler has seen them."""
+
     def freed(self, instance: Instance) -> None:
         """A call was answered: there is room for another."""
 
-    def ended(self, instance: Instance) -> None:
-        """The process is gone; the calls it held have failed."""
+    def ended(self, instance: Instance, unseen: list[Call]) -> None:
+        """The process is gone; the calls it was in have failed, `unseen` are those that no handler has seen."""
 
 
 class Instance(asyncio.Protocol):
@@ -39,17 +58,22 @@ class Instance(asyncio.Protocol):
         self._child: Child | None = None
         self._ending: asyncio.Task[None] | None = None
         self._last_id = 0
+        self._board: Board | None = None
+        self._revoked: tuple[int, int] | None = None
+        self.taking_back = 0
+        self.progress_at = 0.0
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
         self.served = 0
         self.first_run_s = 0.0
-        self.born = self.idle_since = self._loop.time()
+        self.born = self.idle_since = time.monotonic()
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self, end: socket.socket, deadline_s: float) -> None:
+    async def start(self, end: socket.socket, board: Board, deadline_s: float) -> None:
         """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
+        self._board = board
         try:
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
         except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
@@ -63,7 +87,7 @@ class Instance(asyncio.Protocol):
             raise
         end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         await self._loop.connect_accepted_socket(lambda: self, end)
-        self.idle_since = self._loop.time()
+        self.idle_since = time.monotonic()
         if self.state is InstanceState.STARTING:  # only now: a call that comes earlier would find no transport
             self.state = InstanceState.READY
 
@@ -72,6 +96,7 @@ class Instance(asyncio.Protocol):
             data, pid = await self._first_bytes(end)
             if pid and self._child is None:
                 self._child = Child(pid)
+                self._child.first_to_go()
             for frame in self._decoder.feed(data):
                 match decode_from_instance(frame.header):
                     case Ready() as ready:
@@ -111,11 +136,33 @@ class Instance(asyncio.Protocol):
         """Hands the call over; its answer comes through the call's future."""
         assert self._transport is not None
         self._last_id = number = self._last_id + 1
+        call.instance, call.number = self, number
+        call.sent = time.monotonic()
+        if not self.calls:
+            self.progress_at = call.sent
         self.calls[number] = call
-        call.instance = self
-        call.sent = self._loop.time()
-        header = encode(Invoke(number, call.content_type, call.query, call.accept))
+        header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
         self._transport.writelines(encode_frame(header, call.body))
+
+    def has_begun(self, call: Call) -> bool:
+        """Whether a handler may have seen the call."""
+        return self._board is None or call.number <= self._board.entered
+
+    def revoke(self) -> None:
+        """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
+        assert self._board is not None
+        self._revoked = (self._board.entered + 1, self._last_id)
+        self._board.revoke(*self._revoked)
+
+    def take_back(self) -> list[Call]:
+        """The revoked calls that were not begun, in their order. It gets no other until it has passed them over."""
+        if self._revoked is None or self._board is None or self.state is InstanceState.ENDED:
+            return []
+        (first, last), self._revoked = self._revoked, None
+        numbers = range(max(first, self._board.entered + 1), last + 1)
+        taken = [call for number in numbers if (call := self.calls.pop(number, None)) is not None]
+        self.taking_back += len(taken)
+        return taken
 
     def retire(self) -> None:
         """It takes no more calls, answers those that somebody waits for, and ends."""
@@ -146,9 +193,13 @@ class Instance(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for frame in self._decoder.feed(data):
-                reply = decode_from_instance(frame.header)
-                if not isinstance(reply, Born | Ready | Failed):
-                    self._answered(reply.id, Outcome(reply, frame.body))
+                match decode_from_instance(frame.header):
+                    case Answer() | Refusal() | Crash() as reply:
+                        self._answered(reply.id, Outcome(reply, frame.body))
+                    case Returned(number):
+                        self._passed_over(number)
+                    case _:
+                        pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
 
@@ -159,9 +210,24 @@ class Instance(asyncio.Protocol):
         self.served += 1
         if self.served == 1 and isinstance(outcome.reply, Answer):
             self.first_run_s = outcome.reply.run_s
+        self._owner.worked(work_s(outcome.reply))
         call.succeed(outcome)
+        self._progressed()
+
+    def _passed_over(self, number: int) -> None:
+        call = self.calls.pop(number, None)
+        if call is None:
+            self.taking_back -= 1
+        elif time.monotonic() < call.deadline:
+            self._owner.unseen([call])  # it was revoked, and came back before it was fetched
+        else:
+            call.fail(HandlerTimeout(f"{self._function} was not reached within its timeout: it is busy"))
+        self._progressed()
+
+    def _progressed(self) -> None:
+        self.progress_at = time.monotonic()
         if not self.calls:
-            self.idle_since = self._loop.time()
+            self.idle_since = self.progress_at
         if self.state is InstanceState.DRAINING:
             self.retire()
         self._owner.freed(self)
@@ -177,7 +243,12 @@ class Instance(asyncio.Protocol):
             f"the instance of {self._function} {describe_exit(status)} while it held the request; "
             f"see `edgefn logs {self._function}`"
         )
+        unseen = [call for call in self.calls.values() if not self.has_begun(call)]
         for call in self.calls.values():
-            call.fail(lost)
+            if self.has_begun(call):
+                call.fail(lost)
         self.calls.clear()
-        self._owner.ended(self)
+        if self._board is not None:
+            self._board.release()
+            self._board = None
+        self._owner.ended(self, unseen)

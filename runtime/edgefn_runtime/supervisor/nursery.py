@@ -10,12 +10,14 @@ from collections.abc import Callable
 from edgefn.errors import InstanceLost
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.instance import Instance
-from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair
+from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
 from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
 
 START_DEADLINE_S = 10.0
+PROCESSES = 64
+"""Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
 
 
 class Nursery:
@@ -50,11 +52,12 @@ class Nursery:
         template = await self.template(revision)
         started = time.perf_counter()
         ours, theirs = channel_pair()
+        board, board_descriptor = shared_board()
         try:
             if template is None:
-                await self._order_standalone(revision, theirs.fileno())
+                await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
-                template.spawn(theirs.fileno())
+                template.spawn(theirs.fileno(), board_descriptor)
         except OSError as error:
             ours.close()
             self._template_died()
@@ -64,7 +67,8 @@ class Nursery:
             raise
         finally:
             theirs.close()
-        await instance.start(ours, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+            os.close(board_descriptor)
+        await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
         if template is None:
             self._loaded(instance.ready)
         self.phase("fork", time.perf_counter() - started)
@@ -89,7 +93,7 @@ class Nursery:
 
     async def _make(self, revision: Revision) -> Template:
         started = time.perf_counter()
-        template = await Template.start(self._zygote, program_of(revision), self._log, self._template_died)
+        template = await self._load(program_of(revision))
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
         if template.ready.threads > 1:
@@ -104,6 +108,12 @@ class Nursery:
             self._template = template
         return template
 
+    async def _load(self, program: messages.Program) -> Template:
+        try:
+            return await Template.start(self._zygote, program, self._log, self._template_died)
+        except InstanceLost:  # the zygote died with the order in hand; the next one gets it
+            return await Template.start(self._zygote, program, self._log, self._template_died)
+
     def _made(self, task: asyncio.Task[Template]) -> None:
         self._making = None
         if not task.cancelled():
@@ -114,19 +124,20 @@ class Nursery:
         if template is not None:
             self._closing = asyncio.create_task(template.close())
 
-    async def _order_standalone(self, revision: Revision, channel: int) -> None:
+    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
         pipe = LogPipe(self._log)
         try:
-            await self._zygote.order(messages.SpawnStandalone(program_of(revision)), [channel, pipe.child_end])
+            await self._zygote.order(messages.SpawnStandalone(program_of(revision)), [channel, board, pipe.child_end])
         finally:
             pipe.handed_over()
 
     def _loaded(self, ready: messages.Ready) -> None:
+        self.phase("sandbox", ready.sandbox_s)
         self.phase("import", ready.import_s)
         self.phase("session", ready.session_s)
 
     def phase(self, name: str, seconds: float) -> None:
-        """A phase of a start took `seconds`: fork, import, session, first_run, or the whole template."""
+        """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""
         self.phases[name] = seconds
         self._observe(name, seconds)
 
@@ -146,4 +157,6 @@ def program_of(revision: Revision) -> messages.Program:
         memory_bytes=spec.memory_bytes,
         concurrency=spec.concurrency,
         box_pid=os.getpid(),
+        network=spec.network,
+        processes=PROCESSES * (1 + spec.scale[1]),
     )

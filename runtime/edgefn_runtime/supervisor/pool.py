@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -24,8 +25,10 @@ from edgefn_runtime.scheduling import admission, autoscaler
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
-from edgefn_runtime.supervisor.call import Call
+from edgefn_runtime.supervisor.call import LATE_S, Call
+from edgefn_runtime.supervisor.crew import Crew
 from edgefn_runtime.supervisor.instance import Instance
+from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -56,9 +59,9 @@ class Pool:
         self._ensure_finished = ensure_finished
         self._on_parked = on_parked
         self._loop = asyncio.get_running_loop()
-        self._limits = autoscaler.Limits(self.spec.scale, self.spec.concurrency, self.spec.idle_s)
         self._waiting: deque[Call] = deque()
-        self._instances: list[Instance] = []
+        self._crew = Crew(self.spec.concurrency, self.unseen)
+        self._instances = self._crew.members
         self._tasks: set[asyncio.Task[Any]] = set()
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -66,8 +69,8 @@ class Pool:
         self._failures = 0
         self._retry_at = 0.0
         self.reason = ""
-        self.used_at = self._loop.time()
-        self._service_s = 0.05
+        self.used_at = time.monotonic()
+        self._keeper = keeper(self.spec, self)
         self.requests = self.errors = self.cold_starts = 0
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,19 +80,20 @@ class Pool:
 
         Raises QueueFull, or Unavailable while the function does not start or goes away.
         """
-        now = call.admitted = self.used_at = self._loop.time()
-        instance = self._free_instance()
+        now = call.admitted = self.used_at = time.monotonic()
+        instance = None if self._waiting else self._crew.pick()
         if instance is None:
             self._admit(call, now)
         self.requests += 1
-        call.timer = self._loop.call_later(self.spec.timeout_s, self._timed_out, call)
+        call.deadline = now + self.spec.timeout_s
+        call.timer = self._loop.call_later(min(LATE_S, self.spec.timeout_s), self._late, call)
         if instance is None:
             call.cold = not any(one.state is InstanceState.READY for one in self._instances)
             self.cold_starts += call.cold
             self._waiting.append(call)
             self.scale()
         else:
-            instance.send(call)
+            self._crew.hand(instance, call)
 
     def _admit(self, call: Call, now: float) -> None:
         if self._draining:
@@ -103,7 +107,7 @@ class Pool:
             raise QueueFull(
                 f"{self.spec.name} holds {inside} requests; it serves {slots} at once and lets {self.spec.queue} wait: "
                 "try again later",
-                retry_after_s=admission.retry_after_s(waiting, slots, self._service_s),
+                retry_after_s=admission.retry_after_s(waiting, slots, self._crew.service.mean_s),
             )
 
     def cancel(self, call: Call) -> None:
@@ -113,42 +117,52 @@ class Pool:
             self._waiting.remove(call)
             self._settled()
 
+    def _late(self, call: Call) -> None:
+        """The call takes longer than most: its client is watched from now on, and its timeout is waited for."""
+        left = call.deadline - time.monotonic()
+        if left <= 0:
+            self._timed_out(call)
+            return
+        call.timer = self._loop.call_later(left, self._timed_out, call)
+        if call.on_late is not None:
+            call.on_late()
+
     def _timed_out(self, call: Call) -> None:
-        seconds = f"{self.spec.timeout_s:g} s"
-        if call.instance is None:
-            if call in self._waiting:
+        seconds, name = f"{self.spec.timeout_s:g} s", self.spec.name
+        if call.instance is None or not call.instance.has_begun(call):
+            if call.instance is None and call in self._waiting:
                 self._waiting.remove(call)
-            call.fail(
-                HandlerTimeout(
-                    f"{self.spec.name} was not reached within its timeout of {seconds}: it is busy or starting"
-                )
-            )
+            call.fail(HandlerTimeout(f"{name} was not reached within its timeout of {seconds}: it is busy or starting"))
             self._settled()
             return
-        call.fail(
-            HandlerTimeout(f"{self.spec.name} did not answer within its timeout of {seconds}; its instance is replaced")
-        )
+        call.fail(HandlerTimeout(f"{name} did not answer within its timeout of {seconds}; its instance is replaced"))
         call.instance.retire()
         self.scale()
 
-    def _free_instance(self) -> Instance | None:
-        best, least = None, self.spec.concurrency
-        for instance in self._instances:
-            if instance.state is InstanceState.READY and len(instance.calls) < least:
-                best, least = instance, len(instance.calls)
-        return best
-
     def _dispatch(self) -> None:
-        while self._waiting and (instance := self._free_instance()) is not None:
+        while self._waiting and (instance := self._crew.pick()) is not None:
             call = self._waiting.popleft()
             if not call.future.done():
-                instance.send(call)
+                self._crew.hand(instance, call)
 
     # ── Owner of instances ───────────────────────────────────────────────────────────────────────────────────
 
+    def worked(self, seconds: float) -> None:
+        self._crew.service.add(seconds)
+
+    def unseen(self, calls: list[Call]) -> None:
+        """No handler has seen these calls: they are the next to be served."""
+        for call in reversed(calls):
+            call.instance = None
+            if not call.future.done():
+                self._waiting.appendleft(call)
+        self._dispatch()
+        self.scale()
+
     def freed(self, instance: Instance) -> None:
         self._failures = 0
-        self.used_at = self._loop.time()
+        self._keeper.came()
+        self.used_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
         if self._waiting:
@@ -156,9 +170,10 @@ class Pool:
         if not instance.calls:
             self._settled()
 
-    def ended(self, instance: Instance) -> None:
+    def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
             self._instances.remove(instance)
+        self._retry(unseen)
         self._settled()
         if not self._instances:
             self._on_parked()
@@ -167,6 +182,15 @@ class Pool:
         elif not self._draining and self.spec.scale[0]:
             self._failures += 1  # it served nobody: do not spin on a process that cannot live
             self._loop.call_later(pause_s(self._failures), self.scale)
+
+    def _retry(self, calls: list[Call]) -> None:
+        """Calls that died with their instance before a handler saw them are served elsewhere, once."""
+        for call in calls:
+            if call.retried:
+                call.fail(InstanceLost(f"two instances of {self.spec.name} ended before they began the request"))
+            call.retried = True
+        if calls:
+            self.unseen(calls)
 
     # ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -184,14 +208,15 @@ class Pool:
 
     def scale(self) -> None:
         """Starts what the load wants, ends what has been idle for too long."""
-        load, now = self.load(), self._loop.time()
+        load, now = self.load(), time.monotonic()
         if self._draining:
             return
-        for _ in range(autoscaler.to_start(load, self._limits)):
+        limits = self._keeper.limits._replace(concurrency=self._crew.share)
+        for _ in range(autoscaler.to_start(load, limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
             self._spawn_task(self._start(instance))
-        for instance in self._longest_idle(autoscaler.to_stop(load, self._limits, now)):
+        for instance in self._longest_idle(autoscaler.to_stop(load, self._keeper.limits, now)):
             instance.retire()
         self._schedule_check()
 
@@ -203,9 +228,9 @@ class Pool:
         if self._check is not None:
             self._check.cancel()
             self._check = None
-        when = autoscaler.next_check(self.load(), self._limits)
+        when = autoscaler.next_check(self.load(), self._keeper.limits)
         if when is not None:
-            self._check = self._loop.call_at(max(when, self._loop.time() + 0.001), self.scale)
+            self._check = self._loop.call_later(max(when - time.monotonic(), 0.001), self.scale)
 
     async def _start(self, instance: Instance) -> None:
         try:
@@ -220,7 +245,7 @@ class Pool:
             self._started(instance)
 
     def _started(self, instance: Instance) -> None:
-        now = self._loop.time()
+        now = time.monotonic()
         for call in self._waiting:
             if not call.started:
                 call.started = now
@@ -241,7 +266,7 @@ class Pool:
             self.scale()  # killed from outside, most likely, with or without its template: once more at once
             return
         pause = pause_s(self._failures)
-        self._retry_at = self._loop.time() + pause
+        self._retry_at = time.monotonic() + pause
         self.reason = str(error)
         self.nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
         if not any(one.state is InstanceState.READY for one in self._instances):
@@ -272,15 +297,16 @@ class Pool:
         for instance in list(self._instances):
             instance.retire()
         await asyncio.gather(*(self._end(instance) for instance in leaving))
+        self._keeper.cancel()
         await self.nursery.close()
 
     async def _end(self, instance: Instance) -> None:
-        deadline = self._loop.time() + self.spec.timeout_s
-        while instance.calls and self._loop.time() < deadline:
+        deadline = time.monotonic() + self.spec.timeout_s
+        while instance.calls and time.monotonic() < deadline:
             held = [call.future for call in instance.calls.values() if not call.future.done()]
             if not held:
                 break
-            await asyncio.wait(held, timeout=deadline - self._loop.time())
+            await asyncio.wait(held, timeout=deadline - time.monotonic())
             await asyncio.sleep(0)
         if instance.calls:
             instance.kill()
@@ -291,6 +317,7 @@ class Pool:
         self._draining = True
         if self._check is not None:
             self._check.cancel()
+        self._crew.close()
         self._settled()
         try:
             await asyncio.wait_for(self._empty.wait(), drain_s)
@@ -307,6 +334,7 @@ class Pool:
             if instance.calls:
                 instance.kill()
         await asyncio.gather(*(instance.wait_ended() for instance in instances))
+        self._keeper.cancel()
         await self.nursery.close()
 
     async def _wait_for_starts(self) -> None:
@@ -314,7 +342,8 @@ class Pool:
 
     def _settled(self) -> None:
         """Work has ended: a drain may be over, an instance may be idle."""
-        if self._draining and not self._waiting and not any(one.calls for one in self._instances):
+        self._keeper.settled()
+        if self._draining and not self.busy:
             self._empty.set()
         elif not self._draining and self._check is None:
             self._schedule_check()
@@ -325,6 +354,10 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting) or any(one.calls for one in self._instances)
 
     @property
     def parked(self) -> bool:
@@ -345,7 +378,6 @@ class Pool:
         )
 
     def answered(self, outcome: str, seconds: float, cold: bool) -> None:
-        """A call ended as `outcome` after `seconds`: it is counted, and the mean behind Retry-After follows."""
-        self._service_s += 0.1 * (seconds - self._service_s)
+        """A call ended as `outcome` after `seconds`: it is counted."""
         self.errors += outcome in _FAILURES
         self._meter.observe(outcome, seconds, cold)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import mmap
 import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
 
 from edgefn_runtime.wire import messages
+from edgefn_runtime.wire.board import SIZE, Board
 
 _UCRED = struct.Struct("iII")
 _MAX_REPORT_BYTES = 1 << 18
@@ -27,6 +29,13 @@ def control_pair() -> tuple[socket.socket, socket.socket]:
 def channel_pair() -> tuple[socket.socket, socket.socket]:
     """(the box's end, the child's end) of a channel: a stream of frames."""
     return _pair(socket.SOCK_STREAM)
+
+
+def shared_board() -> tuple[Board, int]:
+    """An instance's board, and the descriptor of its memory for the instance; the caller closes that."""
+    descriptor = os.memfd_create("edgefn-board", os.MFD_CLOEXEC)
+    os.truncate(descriptor, SIZE)
+    return Board(memoryview(mmap.mmap(descriptor, SIZE))), descriptor
 
 
 def _pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:

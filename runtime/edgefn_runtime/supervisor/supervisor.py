@@ -74,6 +74,11 @@ class Supervisor:
         """True when functions can be started."""
         return self._zygote.ready
 
+    @property
+    def isolation(self) -> dict[str, bool | str]:
+        """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
+        return self._zygote.isolation
+
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:

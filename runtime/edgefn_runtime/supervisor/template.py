@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 
-from edgefn.errors import DeploymentRefused
+from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost
 from edgefn_runtime.supervisor.child import Child, describe_exit, private_bytes
 from edgefn_runtime.supervisor.sockets import ControlEnd, LogPipe, control_pair
 from edgefn_runtime.supervisor.zygote import Zygote
@@ -24,7 +25,6 @@ class Template:
         self._control: ControlEnd | None = None
         self._child: Child | None = None
         self._closing = False
-        self.private_bytes = 0
 
     @classmethod
     async def start(
@@ -55,21 +55,25 @@ class Template:
             raise DeploymentRefused(
                 f"{name} did not load within {LOAD_DEADLINE_S:.0f} s; do the slow work in the handler or at build"
             ) from None
-        self.private_bytes = private_bytes(self.pid) or 0
 
     @property
     def pid(self) -> int:
         return self._child.pid if self._child is not None else 0
+
+    @functools.cached_property
+    def private_bytes(self) -> int:
+        """Memory that it alone holds, as of the first look: reading it takes too long for a cold start's way."""
+        return private_bytes(self.pid) or 0
 
     @property
     def ready(self) -> messages.Ready:
         """What it reported when it had loaded."""
         return self._loaded.result()
 
-    def spawn(self, channel: int) -> None:
-        """Asks for an instance on the descriptor `channel`; raises OSError when the template is gone."""
+    def spawn(self, channel: int, board: int) -> None:
+        """Asks for an instance on these two descriptors; raises OSError when the template is gone."""
         assert self._control is not None
-        self._control.order(messages.SpawnInstance(), [channel])
+        self._control.order(messages.SpawnInstance(), [channel, board])
 
     async def close(self) -> None:
         """The template has ended; its instances go on."""
@@ -104,7 +108,10 @@ class Template:
             self._dying = asyncio.create_task(self._died_loading())
 
     async def _died_loading(self) -> None:
-        how = describe_exit(await self._child.end()) if self._child is not None else "ended"
+        name = self._program.function
+        error: EdgefnError = InstanceLost(f"the zygote ended before it made the template of {name}")
+        if self._child is not None:
+            how = describe_exit(await self._child.end())
+            error = DeploymentRefused(f"{name} {how} while it was loaded; see `edgefn logs {name}`")
         if not self._loaded.done():
-            text = f"{self._program.function} {how} while it was loaded; see `edgefn logs {self._program.function}`"
-            self._loaded.set_exception(DeploymentRefused(text))
+            self._loaded.set_exception(error)

@@ -27,7 +27,8 @@ class ServedModel(_Message, frozen=True):
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
-    `box_pid` is who must be its parent: when that process dies, so does the child.
+    `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
+    the host's network. `processes` bounds those of the function, threads included.
     """
 
     function: str
@@ -38,6 +39,8 @@ class Program(_Message, frozen=True):
     memory_bytes: int
     concurrency: int
     box_pid: int
+    network: bool = False
+    processes: int = 64
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -49,14 +52,14 @@ class SpawnTemplate(_Message, frozen=True, tag="template"):
 class SpawnStandalone(_Message, frozen=True, tag="standalone"):
     """Fork a child that loads the program and serves at once, for what must not be forked after loading.
 
-    Descriptors: its channel, the write end of its log pipe.
+    Descriptors: its channel, its board's memory, the write end of its log pipe.
     """
 
     program: Program
 
 
 class SpawnInstance(_Message, frozen=True, tag="instance"):
-    """Fork an instance off this template. Descriptors: its channel."""
+    """Fork an instance off this template. Descriptors: its channel, its board's memory."""
 
 
 Order = SpawnTemplate | SpawnStandalone | SpawnInstance
@@ -69,11 +72,16 @@ class Born(_Message, frozen=True, tag="born"):
 
 
 class Ready(_Message, frozen=True, tag="ready"):
-    """Loaded and waiting. `threads` above 1 means that it must not be forked. Durations in seconds."""
+    """Loaded and waiting. `threads` above 1 means that it must not be forked. Durations in seconds.
+
+    The zygote adds which layers of isolation this machine enforces: True, or why not.
+    """
 
     import_s: float = 0.0
     session_s: float = 0.0
     threads: int = 1
+    sandbox_s: float = 0.0
+    isolation: dict[str, bool | str] = {}
 
 
 class Failed(_Message, frozen=True, tag="failed"):
@@ -89,9 +97,10 @@ Report = Born | Ready | Failed
 
 
 class Invoke(_Message, frozen=True, tag="invoke"):
-    """One request; the frame's body is the HTTP body."""
+    """One request; the frame's body is the HTTP body. `deadline` is on the clock of time.monotonic(), in seconds."""
 
     id: int
+    deadline: float
     content_type: str
     query: str
     accept: str
@@ -129,8 +138,14 @@ class Crash(_Message, frozen=True, tag="crash"):
     run_s: float
 
 
+class Returned(_Message, frozen=True, tag="returned"):
+    """The call was revoked, or its deadline had passed: the handler has not seen it."""
+
+    id: int
+
+
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Ready | Failed | Answer | Refusal | Crash
+FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""

@@ -56,6 +56,84 @@ def test_calls_that_keep_coming_while_instances_start_are_all_answered(on_bench:
     on_bench(test)
 
 
+SHORT = """
+import os, time
+@edge_function
+def f(how: str = "") -> int:
+    if how == "exit":
+        os._exit(7)
+    if how == "sleep":
+        time.sleep(1.0)
+    return os.getpid()
+"""
+
+
+async def _warm(bench: Bench) -> None:
+    """The pool knows that calls are short, so it hands them over early."""
+    for _ in range(100):
+        await bench.ask()
+    assert bench.supervisor.pool("f")._crew.room > 1
+
+
+def test_calls_that_no_handler_has_seen_survive_the_death_of_their_instance(on_bench: OnBench) -> None:
+    """Ten calls lie in an instance that exits in the first: that one is lost, the others are answered elsewhere."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(SHORT, scale=(0, 1))
+        await _warm(bench)
+        dying, behind = bench.submit(how="exit"), [bench.submit() for _ in range(10)]
+        with pytest.raises(InstanceLost, match="exited with code 7"):
+            await dying.future
+        assert len({bench.answer(await call.future) for call in behind}) == 1
+
+    on_bench(test)
+
+
+def test_a_slow_call_among_short_ones_holds_nobody_up(on_bench: OnBench) -> None:
+    """Calls handed over early behind a call of 1 s are taken back and answered by another instance, long before."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(SHORT, scale=(0, 2))
+        await _warm(bench)
+        started = time.monotonic()
+        slow, behind = bench.submit(how="sleep"), [bench.submit() for _ in range(10)]
+        pids = {bench.answer(await call.future) for call in behind}
+        assert time.monotonic() - started < 0.8
+        assert bench.answer(await slow.future) not in pids
+        assert await bench.ask() > 0
+
+    on_bench(test)
+
+
+def test_a_call_whose_time_is_up_is_not_begun(on_bench: OnBench) -> None:
+    """timeout=0.3 s behind a call of 1 s with no second instance: 504 for both, and the handler saw one."""
+    source = """
+    import time
+    seen = 0
+    @edge_function
+    def f(sleep: float = 0.0) -> int:
+        global seen
+        seen += 1
+        time.sleep(sleep)
+        return seen
+    """
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(source, scale=(0, 1), timeout_s=0.5, concurrency=1)
+        for number in range(1, 101):
+            assert await bench.ask() == number
+        slow, behind = bench.submit(sleep=0.4), bench.submit()
+        assert bench.answer(await slow.future) == 101
+        assert bench.answer(await behind.future) == 102
+        late, never = bench.submit(sleep=0.6), bench.submit()
+        for call in (late, never):
+            with pytest.raises(HandlerTimeout):
+                await call.future
+        assert await bench.ask() == 1  # a new instance: nobody has begun what had timed out
+
+    on_bench(test)
+
+
 def test_scales_out_while_calls_wait_and_to_zero_after_idle(on_bench: OnBench) -> None:
     """Four slow calls at once get up to scale[1] processes; after `idle` none is left."""
 
@@ -90,6 +168,7 @@ def test_a_killed_instance_fails_its_call_alone(on_bench: OnBench) -> None:
         await bench.deploy(PID, scale=(0, 1))
         pid = await bench.ask()
         held = bench.submit(sleep=30.0)
+        await bench.until(lambda: bool(held.instance and held.instance.has_begun(held)), "the handler has the call")
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(InstanceLost, match="SIGKILL"):
             await held.future
@@ -127,6 +206,20 @@ def test_a_killed_zygote_takes_nobody_along_and_is_replaced(on_bench: OnBench) -
         await bench.supervisor.stop_function("f")
         assert await bench.ask() != pid
         assert bench.zygote() != zygote
+
+    on_bench(test)
+
+
+def test_a_zygote_that_dies_again_and_again_fails_no_call(on_bench: OnBench) -> None:
+    """Killed just before each start, so that the order meets a dead zygote or dies with one: all are answered."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        for _ in range(3):
+            await bench.supervisor.stop_function("f")
+            await bench.until(lambda: bench.supervisor.ready, "a zygote is there")
+            os.kill(bench.zygote(), signal.SIGKILL)
+            assert await bench.ask()
 
     on_bench(test)
 

@@ -67,8 +67,8 @@ def test_missing_tells_how_much_of_a_frame_is_still_to_come() -> None:
 
 def test_messages_are_plain_msgpack_arrays() -> None:
     """Another implementation of msgpack reads the wire: [tag, fields...]."""
-    invoke = messages.Invoke(7, "image/jpeg", "a=1", "application/json")
-    assert msgpack.unpackb(messages.encode(invoke)) == ["invoke", 7, "image/jpeg", "a=1", "application/json"]
+    invoke = messages.Invoke(7, 1.5, "image/jpeg", "a=1", "application/json")
+    assert msgpack.unpackb(messages.encode(invoke)) == ["invoke", 7, 1.5, "image/jpeg", "a=1", "application/json"]
 
 
 @given(st.binary(max_size=100))

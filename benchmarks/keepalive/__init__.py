@@ -1,0 +1,1 @@
+"""Keep-alive policies replayed on traces: cold starts against memory. `python -m benchmarks.keepalive`."""

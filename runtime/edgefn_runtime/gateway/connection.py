@@ -1,0 +1,218 @@
+"""A client's connection, bounded: how many there are, and how long each may take to ask and to take its answer.
+
+uvicorn bounds only the pause between two requests. A client that sends half a head, or a body byte by byte, or never
+reads its answer would keep its connection, and what is buffered for it, for ever. Times are the event loop's, which no
+change of the wall clock moves. Never looks at what is asked; that is the application's.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import ctypes
+import fcntl
+import gc
+import os
+import resource
+import termios
+from http import HTTPStatus
+from typing import ClassVar, cast
+
+from starlette.exceptions import HTTPException
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edgefn.errors import Unavailable
+from edgefn_runtime.gateway.problems import problem
+
+SLOWEST_BODY_BYTES_PER_S = 4096
+"""A body may take the patience and, on top, as long as this rate gives it: a slow uplink is no attack."""
+
+LARGEST_KEPT_BYTES = 1 << 20
+_M_MMAP_THRESHOLD = -3
+
+LARGE_BYTES = 1 << 18
+COLLECT_AFTER_S = 0.5
+
+MOST_DESCRIPTORS = 1 << 20
+"""Enough for any box; some containers have a hard limit of a billion."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection with a deadline for whatever the client owes: a head, a body, or the reading of its answer.
+
+    A request that comes in one piece, as nearly all do, starts no timer.
+    """
+
+    patience_s: ClassVar[float]
+    most: ClassVar[int]
+    most_unread_bytes: ClassVar[int]
+    waiting: ClassVar[dict[Connection, None]]
+    """Whose answers are more than the kernel takes; first who has taken nothing for longest."""
+    collection: ClassVar[asyncio.TimerHandle | None] = None
+
+    _request_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
+    _received = 0
+    _unread = 0
+
+    # ── how many ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._refuse(Unavailable(f"the box holds {self.most} connections and takes no more now; try again"))
+        else:
+            self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._request_came()
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+        self.waiting.pop(self, None)
+        super().connection_lost(exc)
+        if self._unread > LARGE_BYTES:
+            self._collect_soon()
+
+    def _collect_soon(self) -> None:
+        """A connection with an unread answer ends as a cycle of references: the collector would let it lie for long."""
+        bounded = type(self)
+        if bounded.collection is None:
+            bounded.collection = self.loop.call_later(COLLECT_AFTER_S, bounded.collect)
+
+    @classmethod
+    def collect(cls) -> None:
+        """What ended connections held is free. A few milliseconds: the box's own objects are frozen (gc.freeze)."""
+        cls.collection = None
+        gc.collect()
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        cycle = self.cycle
+        if cycle is not None and not cycle.more_body and not cycle.response_complete:
+            if self._request_timer is not None:
+                self._request_came()
+        elif self._request_timer is None:
+            self._await_request()
+        elif cycle is not None and cycle.more_body:
+            self._received += len(data)
+
+    def _await_request(self) -> None:
+        self._received = 0
+        self._request_timer = self.loop.call_later(self.patience_s, self._late, self.loop.time())
+
+    def _request_came(self) -> None:
+        if self._request_timer is not None:
+            self._request_timer.cancel()
+            self._request_timer = None
+
+    def _late(self, since: float) -> None:
+        allowed_s = self.patience_s + self._received / SLOWEST_BODY_BYTES_PER_S
+        left_s = since + allowed_s - self.loop.time()
+        if self.flow.read_paused:  # the box does not read: it is not the client who is late
+            self._await_request()
+        elif left_s > 0:
+            self._request_timer = self.loop.call_later(left_s, self._late, since)
+        elif self.cycle is not None and self.cycle.response_started:
+            self.timeout_keep_alive_handler()  # it has its answer: nothing more to say
+        else:
+            what = "head" if self.cycle is None else "body"
+            self._refuse(HTTPException(408, f"the request's {what} took over {allowed_s:.3g} s; send it again, faster"))
+
+    def _refuse(self, error: Exception) -> None:
+        """The last words on this connection."""
+        self._request_came()
+        status, headers, body = problem(error)
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in [*headers, (b"connection", b"close")]]
+        self.transport.write(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        self.transport.close()
+
+    # ── taking the answer ────────────────────────────────────────────────────────────────────────────────────
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reading()
+        self._make_room()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.waiting.pop(self, None)
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()  # closes, which takes as long as there is something left to send
+        self._await_reading()
+
+    def _await_reading(self) -> None:
+        if not self.transport.get_write_buffer_size():
+            return
+        self.waiting[self] = None
+        if self._answer_timer is None:
+            self._unread = self._unacknowledged()
+            self._answer_timer = self.loop.call_later(self.patience_s, self._still_unread)
+
+    def _still_unread(self) -> None:
+        self._answer_timer = None
+        self.waiting.pop(self, None)
+        if self._unacknowledged() < self._unread:
+            self._await_reading()
+        else:
+            self.transport.abort()  # what was buffered for the client is free again
+
+    def _make_room(self) -> None:
+        """All unread answers together are within their bound; who has read nothing for longest is cut off for it."""
+        unread = {one: one.transport.get_write_buffer_size() for one in self.waiting}
+        held = sum(unread.values())
+        for one, size in unread.items():
+            if held <= self.most_unread_bytes:
+                return
+            if one is not self:
+                held -= size
+                one.transport.abort()
+
+    def _unacknowledged(self) -> int:
+        """Bytes of answers that have not reached the client, those in the kernel too (SIOCOUTQ, tcp(7)).
+
+        The transport's buffer alone shrinks only when a third of the kernel's is free: over a minute on a slow link.
+        """
+        queued = array.array("i", [0])
+        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+        return self.transport.get_write_buffer_size() + queued[0]
+
+
+def bounded(patience_s: float, most_unread_bytes: int = 0) -> type[Connection]:
+    """The Connection of a server whose clients have `patience_s`.
+
+    Answers that they do not read take at most `most_unread_bytes` together (0: an eighth of the machine's memory).
+
+    Three quarters of the process's descriptors are for clients. The rest is the box's own: instances, logs, the
+    database. So no crowd of clients keeps a function from starting.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+    members = {
+        "patience_s": patience_s,
+        "most": most,
+        "most_unread_bytes": most_unread_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8,
+        "waiting": {},
+    }
+    return cast("type[Connection]", type("BoundedConnection", (Connection,), members))
+
+
+def return_large_memory() -> None:
+    """Blocks of LARGEST_KEPT_BYTES and more go back to the machine when they are freed (mallopt(3)).
+
+    Left to itself, malloc raises that to 32 MiB with the first large body that is freed, and keeps the next.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; another C library may have none
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
+
+
+def raise_descriptor_limit() -> None:
+    """The process may open as many files as its hard limit lets it: a login shell's soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,0 +1,74 @@
+"""The instance's end of its socketpair: requests in, replies out, and the board that says how far it is.
+
+Blocking. Replies are gathered while further requests lie ready, so that a run of short calls costs one system call
+a bunch and not two a call.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import threading
+from collections import deque
+
+from edgefn_runtime.wire.board import SIZE, Board
+from edgefn_runtime.wire.frames import Frame, FrameDecoder, encode_frame
+from edgefn_runtime.wire.messages import Born, Failed, Invoke, Ready, Reply, Returned, decode_invoke, encode
+
+_ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
+_READ_BYTES = 1 << 16
+_MOST_READ_BYTES = 1 << 20
+_GATHERED_BYTES = 1 << 16
+
+Message = Reply | Returned | Born | Ready | Failed
+
+
+class Channel:
+    """Reading is one thread's; `send` is safe from several, `gather` and `flush` belong to the reading one."""
+
+    def __init__(self, descriptor: int, board_descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._decoder = FrameDecoder(_ANY_SIZE)
+        self._frames: deque[Frame] = deque()
+        self._writing = threading.Lock()
+        self._gathered: list[bytes | memoryview] = []
+        self._gathered_bytes = 0
+        self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
+        os.close(board_descriptor)
+
+    def receive(self) -> tuple[Invoke, bytes] | None:
+        """The next request, or None when the box has closed its end."""
+        while not self._frames:
+            wanted = min(max(self._decoder.missing, _READ_BYTES), _MOST_READ_BYTES)
+            data = self._socket.recv(wanted)
+            if not data:
+                return None
+            self._frames.extend(self._decoder.feed(data))
+        frame = self._frames.popleft()
+        return decode_invoke(frame.header), frame.body
+
+    @property
+    def more(self) -> bool:
+        """Whether another request lies here, read already."""
+        return bool(self._frames)
+
+    def send(self, message: Message, body: bytes | memoryview = b"") -> None:
+        """Writes a whole frame; raises OSError when the box is gone."""
+        with self._writing:
+            for piece in encode_frame(encode(message), body):
+                self._socket.sendall(piece)
+
+    def gather(self, message: Message, body: bytes | memoryview = b"") -> None:
+        """The frame goes out with the next `flush`, or now when much has come together."""
+        self._gathered += encode_frame(encode(message), body)
+        self._gathered_bytes += len(body)
+        if self._gathered_bytes > _GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """All that was gathered is written; raises OSError when the box is gone."""
+        if self._gathered:
+            data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+            self._gathered, self._gathered_bytes = [], 0
+            self._socket.sendall(data)

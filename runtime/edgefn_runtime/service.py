@@ -1,0 +1,102 @@
+"""The box as a service: words to the manager that started it, and the sockets that it opened for the box.
+
+Speaks sd_notify(3) and sd_listen_fds(3): environment variables, one datagram socket and inherited descriptors, so
+systemd and whatever else knows them. The variables are taken out of the environment when they are read: no child of the
+box can say in the box's name that it is ready, or take its sockets for its own. Never decides how the box is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+from typing import Self
+
+from edgefn.errors import SpecError
+
+_FIRST_DESCRIPTOR = 3
+"""SD_LISTEN_FDS_START: inherited sockets follow stdin, stdout and stderr."""
+
+_PATIENCE_S = 0.2
+"""A manager that does not read its socket may hold up the event loop for no longer."""
+
+_log = logging.getLogger("edgefn.service")
+
+
+class ServiceManager:
+    """Who started the box and wants to hear of it. Without an `address` there is nobody, and words go nowhere.
+
+    With `watchdog_s` it wants to hear at least so often that the box is alive.
+    """
+
+    def __init__(self, address: str = "", watchdog_s: float = 0.0) -> None:
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._watchdog_s = watchdog_s
+        # Held open: a box that runs out of descriptors still lives, and must be able to say so.
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
+        if self._socket is not None:
+            self._socket.settimeout(_PATIENCE_S)
+        self._next_ping: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of(cls, environment: MutableMapping[str, str]) -> Self:
+        """The manager that `environment` names, of which its variables are gone when this returns."""
+        address = environment.pop("NOTIFY_SOCKET", "")
+        watched = environment.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        usec = environment.pop("WATCHDOG_USEC", "")
+        return cls(address, int(usec) / 1e6 if address and watched and usec.isdecimal() else 0.0)
+
+    def ready(self, status: str) -> None:
+        """The manager knows that the box answers; from now on the running event loop tells it that the box is alive."""
+        self._tell("READY=1", f"STATUS={status}")
+        self._ping()
+
+    def stopping(self, status: str) -> None:
+        """The manager knows that the box is on its way out."""
+        self._tell("STOPPING=1", f"STATUS={status}")
+
+    def close(self) -> None:
+        """No more signs of life."""
+        if self._next_ping is not None:
+            self._next_ping.cancel()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _ping(self) -> None:
+        """Called by the event loop and by nothing else: a loop that is stuck gives no sign, and the box is replaced."""
+        if self._watchdog_s:
+            self._tell("WATCHDOG=1")
+            self._next_ping = asyncio.get_running_loop().call_later(self._watchdog_s / 2, self._ping)
+
+    def _tell(self, *lines: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto("\n".join(lines).encode(), self._address)
+        except (OSError, ValueError) as error:
+            _log.warning("the service manager at %r does not hear %s: %s", self._address, lines[0], error)
+
+
+def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
+    """The sockets opened for this very process (LISTEN_FDS, LISTEN_PID), or none. Raises SpecError."""
+    meant = environment.pop("LISTEN_PID", "") == str(os.getpid())
+    count = environment.pop("LISTEN_FDS", "")
+    environment.pop("LISTEN_FDNAMES", None)
+    if not meant or not count.isdecimal():
+        return []
+    return [inherited_socket(_FIRST_DESCRIPTOR + index) for index in range(int(count))]
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """The TCP socket that was handed over as `descriptor`. Raises SpecError when it is something else."""
+    try:
+        found = socket.socket(fileno=descriptor)
+    except (OSError, ValueError) as error:
+        raise SpecError(f"descriptor {descriptor} is not a socket that the box could listen on: {error}") from error
+    if found.family not in (socket.AF_INET, socket.AF_INET6) or found.type != socket.SOCK_STREAM:
+        found.detach()
+        raise SpecError(f"descriptor {descriptor} is no TCP socket: hand over one that is bound to an address and port")
+    found.set_inheritable(False)
+    return found

@@ -1,0 +1,108 @@
+"""Acts on what `scheduling.keepalive` decides: measures a pool's idle times, sets its limits, starts one ahead.
+
+It owns the timer of the pre-warming and the limits the pool scales by. It starts and ends nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.scheduling.autoscaler import Limits
+from edgefn_runtime.scheduling.keepalive import KeepAlive, Windows
+
+
+class Kept(Protocol):
+    """Whose instances are kept: a pool."""
+
+    used_at: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is inside."""
+
+    def scale(self) -> None:
+        """Instances are started and ended as `limits` want it."""
+
+
+class Keeper:
+    """A fixed `idle`: the limits stay what the decorator asked for."""
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self.limits = Limits(spec.scale, spec.concurrency, spec.idle_s)
+
+    def came(self) -> None:
+        """The pool has had a request, admitted at its `used_at`."""
+
+    def settled(self) -> None:
+        """Work has ended in the pool; it may be idle now."""
+
+    def cancel(self) -> None:
+        """Nothing is started ahead until the next request."""
+
+
+class LearningKeeper(Keeper):
+    """`idle="auto"`: the limits follow the idle times.
+
+    The pool tells of a request when it ends and not when it comes, which keeps this off the way of a request; so an
+    idle time is exact but for requests that come while the first one after it runs.
+    """
+
+    def __init__(self, spec: FunctionSpec, pool: Kept) -> None:
+        super().__init__(spec)
+        self._asked = self.limits
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self.idle_times = KeepAlive(spec.idle_s)
+        self.windows: Windows = self.idle_times.decide()
+        self._idle_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def came(self) -> None:
+        if self._idle_since is None or self._pool.used_at <= self._idle_since:
+            return
+        if self.idle_times.record(self._pool.used_at - self._idle_since):
+            self.windows = self.idle_times.decide()
+        self._idle_since = None
+        self.cancel()
+        self._keep(self.windows.linger_s)
+
+    def settled(self) -> None:
+        self.came()
+        if self._idle_since is None and not self._pool.busy:
+            self._idle_since = time.monotonic()
+            if self.windows.prewarm_s:
+                self._later(self.windows.prewarm_s, self._prewarm)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _prewarm(self) -> None:
+        """One instance is there, or on its way, and stays for the window."""
+        fewest, most = self._asked.scale
+        self._keep(self.windows.keep_s, scale=(max(1, fewest), most))
+        self._later(self.windows.keep_s, self._missed)
+        self._pool.scale()
+
+    def _missed(self) -> None:
+        """No request came in the window; what was started ahead ends."""
+        self._timer = None
+        self._keep(min(self.windows.linger_s, self.windows.keep_s))
+        self._pool.scale()
+
+    def _keep(self, idle_s: float, scale: tuple[int, int] | None = None) -> None:
+        self.limits = self._asked._replace(idle_s=idle_s, scale=scale or self._asked.scale)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        self.cancel()
+        self._timer = self._loop.call_later(seconds, act)
+
+
+def keeper(spec: FunctionSpec, pool: Kept) -> Keeper:
+    """The keeper that `spec` asks for."""
+    return LearningKeeper(spec, pool) if spec.idle_auto and spec.idle_s > 0 else Keeper(spec)

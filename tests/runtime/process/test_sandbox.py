@@ -1,0 +1,250 @@
+"""The layers of the sandbox, each by itself in a forked child; the BPF program on machines that are not this one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import struct
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgefn_runtime.process import birth, landlock, namespaces, sandbox, seccomp, syscalls
+
+ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+
+
+def has(layer: str) -> pytest.MarkDecorator:
+    """Skips where this machine does not enforce `layer`."""
+    why = PROBED.get(layer, "unknown")
+    return pytest.mark.skipif(why is not True, reason=f"{layer}: {why}")
+
+
+PROBED = sandbox.probe()
+
+
+def in_child(attempt: Callable[[], object]) -> str:
+    """What became of `attempt` in a forked child that can gain no privileges: "done", or the name of its errno."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "died"
+        try:
+            birth.die_with_parent()
+            attempt()
+            said = "done"
+        except OSError as error:
+            said = errno.errorcode.get(error.errno or 0, str(error))
+        except BaseException:
+            said = traceback.format_exc()
+        finally:
+            os.write(writer, said.encode())
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as answer:
+        said = answer.read().decode()
+    os.waitpid(child, 0)
+    return said
+
+
+def confined(attempt: Callable[[], object], *, write: list[str] | None = None, network: bool = False) -> str:
+    """What becomes of `attempt` with Landlock alone."""
+
+    def main() -> None:
+        landlock.restrict(read=["/usr", "/proc"], write=write or [], devices=["/dev/null"], network=network)
+        attempt()
+
+    return in_child(main)
+
+
+@has("files")
+def test_landlock_leaves_only_what_is_named(tmp_path: Path) -> None:
+    """Below a writable folder all is allowed; beside it nothing can be read, listed or written."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    assert confined(lambda: (own / "new").write_text("x"), write=[str(own)]) == "done"
+    assert confined(lambda: (own / "file").rename(own / "moved"), write=[str(own)]) == "done"
+    assert confined((other / "file").read_text, write=[str(own)]) == "EACCES"
+    assert confined(lambda: os.listdir(other), write=[str(own)]) == "EACCES"
+    assert confined(lambda: (own / "moved").rename(other / "moved"), write=[str(own)]) in ("EACCES", "EXDEV")
+    assert confined(lambda: os.truncate(other / "file", 0), write=[str(own)]) == "EACCES"
+    assert confined(lambda: Path("/dev/null").write_text("x")) == "done"
+
+
+@has("tcp")
+def test_landlock_denies_tcp_unless_the_network_is_open() -> None:
+    """A listener on loopback is reached with `network` alone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = server.getsockname()
+        assert confined(lambda: socket.socket().connect(address)) == "EACCES"
+        assert confined(lambda: socket.socket().bind(("127.0.0.1", 0))) == "EACCES"
+        assert confined(lambda: socket.socket().connect(address), network=True) == "done"
+
+
+@has("signals")
+def test_landlock_shields_those_outside(tmp_path: Path) -> None:
+    """No signal to the parent, and no way to its abstract socket, even with the network open."""
+    name = f"\0edgefn-{tmp_path}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(name)
+        server.listen()
+        assert in_child(lambda: socket.socket(socket.AF_UNIX).connect(name)) == "done"
+        assert confined(lambda: socket.socket(socket.AF_UNIX).connect(name), network=True) == "EPERM"
+    parent = os.getpid()
+    assert in_child(lambda: os.kill(parent, 0)) == "done"
+    assert confined(lambda: os.kill(parent, 0)) == "EPERM"
+
+
+@has("signals")
+def test_an_instance_signals_only_itself_and_what_it_starts() -> None:
+    """Alone, a fork of a confined process cannot signal the one it comes from, which is in the same sandbox."""
+
+    def main() -> None:
+        landlock.restrict(read=["/usr"], write=[], devices=[], network=False)
+        template = os.getpid()
+        if os.fork() == 0:
+            sandbox.leave_alone()
+            os.kill(os.getpid(), 0)
+            if (child := os.fork()) == 0:
+                signal.pause()
+            os.kill(child, signal.SIGKILL)
+            try:
+                os.kill(template, 0)
+            except PermissionError:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 7
+
+    assert in_child(main) == "done"
+
+
+@has("tmp")
+def test_the_private_tmp_is_bounded_and_seen_by_nobody_else() -> None:
+    """What is written there is not on the machine's own, and beyond its size the disk is full."""
+    size = 2**20
+
+    def main() -> None:
+        namespaces.enter(network=False)
+        namespaces.mount_scratch(sandbox.SCRATCH, size, os.geteuid())
+        assert os.listdir(sandbox.SCRATCH) == []
+        Path(sandbox.SCRATCH, "edgefn-test-private").write_bytes(bytes(size // 2))
+        Path(sandbox.SCRATCH, "more").write_bytes(bytes(size))
+
+    assert in_child(main) == "ENOSPC"
+    assert not Path(sandbox.SCRATCH, "edgefn-test-private").exists()
+
+
+@has("namespaces")
+def test_without_the_network_no_interface_is_up() -> None:
+    """Even loopback is down, so UDP, which Landlock does not see, goes nowhere either."""
+
+    def main() -> None:
+        namespaces.enter(network=False)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+            found.connect(("127.0.0.1", 9))
+
+    assert in_child(main) == "ENETUNREACH"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, so needs root")
+@has("files")
+def test_a_box_that_is_not_root_confines_too(tmp_path: Path) -> None:
+    """As an ordinary user the whole sandbox goes on; what that user could read is out of reach."""
+    public = tmp_path / "public"
+    public.write_text("x")
+
+    def main() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        syscalls.prctl(4, 1)  # PR_SET_DUMPABLE, as for a process that was never root
+        birth.die_with_parent()
+        found = sandbox.enter(sandbox._NOBODYS, {})
+        layers = ("files", "system_calls", "namespaces", "tmp", "capabilities")
+        assert all(found[layer] is True for layer in layers if PROBED[layer] is True), found
+        public.read_text()
+
+    assert in_child(main) == "EACCES"
+
+
+def test_what_the_machine_enforces_must_be_enforced_for_each_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that the probe found and that then fails keeps the child from going on."""
+
+    def broken(*, network: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(namespaces, "enter", broken)
+    monkeypatch.setattr(sandbox, "_shared_tmp", lambda _function: "/nonexistent")
+
+    def main() -> None:
+        with pytest.raises(sandbox.NotEnforced, match=r"namespaces: .*No space left"):
+            sandbox.enter(sandbox._NOBODYS, {"namespaces": True})
+        os._exit(0)
+
+    assert in_child(main) == ""  # it left before it could say a word: nothing was raised
+
+
+def test_a_home_below_readable_code_stays_closed(tmp_path: Path) -> None:
+    """Where the box's home lies in a folder of code, only the code of that folder is opened."""
+    bundle = tmp_path / "home" / "bundles" / "one"
+    bundle.mkdir(parents=True)
+    for name in ("package", "lib", "notes"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    for name in ("module.py", "token"):
+        (tmp_path / name).touch()
+    opened = {Path(path).name for path in sandbox._clear_of(str(bundle), str(tmp_path))}
+    assert opened == {"package", "lib", "module.py"}
+    assert list(sandbox._clear_of(str(bundle), "/usr")) == ["/usr"]
+
+
+# ── the BPF program ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def verdict(code: bytes, architecture: int, number: int, *arguments: int) -> int:
+    """What the program returns, as the kernel would run it."""
+    data = struct.pack("IIQ6Q", number, architecture, 0, *[*arguments, 0, 0, 0, 0, 0, 0][:6])
+    at, value = 0, 0
+    while True:
+        step, if_true, if_false, operand = struct.unpack_from("HBBI", code, at * 8)
+        at += 1
+        match step:
+            case 0x20:
+                (value,) = struct.unpack_from("I", data, operand)
+            case 0x54:
+                value &= operand
+            case 0x06:
+                return int(operand)
+            case _:
+                holds = {0x15: value == operand, 0x35: value >= operand, 0x45: bool(value & operand)}[step]
+                at += if_true if holds else if_false
+
+
+@pytest.mark.parametrize("machine", seccomp.MACHINES.values(), ids=seccomp.MACHINES)
+def test_the_filter_denies_its_list_and_nothing_else(machine: seccomp.Machine) -> None:
+    """Every number from 0 to 500 on each machine: EPERM when listed, else allowed; sockets by their arguments."""
+    closed, opened = (seccomp.filter_of(machine, network=network) for network in (False, True))
+    looked_at = {machine.clone, machine.socket, machine.socketpair, 435}
+    for code in (closed, opened):
+        for number in set(range(500)) - looked_at:
+            expected = EPERM if number in machine.denied else ALLOW
+            assert verdict(code, machine.architecture, number) == expected, number
+        assert verdict(code, machine.architecture, 435) == ENOSYS
+        assert verdict(code, 0x40000003, 0) == EPERM  # i386: its numbers mean other calls
+        assert verdict(code, machine.architecture, machine.clone, 0x01200011) == ALLOW  # fork
+        assert verdict(code, machine.architecture, machine.clone, 0x003D0F00) == ALLOW  # a thread
+        assert verdict(code, machine.architecture, machine.clone, 0x10000000 | 17) == EPERM
+        assert verdict(code, machine.architecture, machine.socketpair, 1, socket.SOCK_STREAM | 0o2000000) == ALLOW
+        assert verdict(code, machine.architecture, machine.socketpair, 1, socket.SOCK_DGRAM | 0o2000000) == EPERM
+        for family in (socket.AF_UNIX, 17, 38, 40):  # files, packets, the kernel's crypto, virtual machines
+            assert verdict(code, machine.architecture, machine.socket, family, 1) == EPERM
+    for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK):
+        assert verdict(opened, machine.architecture, machine.socket, family, 1) == ALLOW
+        assert verdict(closed, machine.architecture, machine.socket, family, 1) == EPERM
+    assert verdict(opened, machine.architecture, machine.socket, socket.AF_NETLINK, 3, 9) == EPERM  # audit
