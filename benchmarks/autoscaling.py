@@ -15,7 +15,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from edgefn_runtime.scheduling import autoscaler, knative
+from benchmarks import knative
+from edgefn_runtime.scheduling import autoscaler
 
 STEP_S = 0.001
 SERVICE_S = 0.020

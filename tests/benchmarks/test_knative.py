@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefn_runtime.scheduling.knative import Autoscaler, Concurrency, Settings
+from benchmarks.knative import Autoscaler, Concurrency, Settings
 
 STEPS = st.lists(st.tuples(st.floats(0.001, 100), st.integers(0, 100)), min_size=1, max_size=40)
 
