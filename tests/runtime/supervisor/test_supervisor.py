@@ -246,7 +246,8 @@ def test_a_hung_call_does_not_take_its_neighbours_along(on_bench: OnBench) -> No
         await bench.deploy(PID, scale=(0, 1), concurrency=2, timeout_s=1.0)
         pid = await bench.ask()
         hung = bench.submit(sleep=60.0)
-        await asyncio.sleep(0.5)
+        half_way = hung.admitted + 0.5
+        await bench.until(lambda: time.monotonic() > half_way, "half of the hung call's time is over")
         neighbour = bench.submit(sleep=0.8)
         with pytest.raises(HandlerTimeout):
             await hung.future
