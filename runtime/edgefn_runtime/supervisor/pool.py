@@ -209,7 +209,7 @@ class Pool:
     def scale(self) -> None:
         """Starts what the load wants, ends what has been idle for too long."""
         load, now = self.load(), time.monotonic()
-        if self._draining:
+        if self._draining and not load.waiting:
             return
         limits = self._keeper.limits._replace(concurrency=self._crew.share)
         for _ in range(autoscaler.to_start(load, limits)):
@@ -258,7 +258,7 @@ class Pool:
 
     def _start_failed(self, instance: Instance, error: EdgefnError) -> None:
         self._instances.remove(instance)
-        if self._draining:
+        if self._draining and not self._waiting:
             self._settled()
             return
         self._failures += 1

@@ -413,6 +413,32 @@ def test_a_switch_under_load_loses_no_call(on_bench: OnBench) -> None:
     on_bench(test)
 
 
+def test_a_crash_in_the_midst_of_a_switch_loses_no_waiting_call(on_bench: OnBench) -> None:
+    """The old revision's only instance dies while calls wait for it and it drains: it gets another one for them."""
+    old = """
+    import os, time
+    @edge_function
+    def f(exit: bool = False) -> str:
+        if exit:
+            time.sleep(0.3)
+            os._exit(1)
+        return "old"
+    """
+    new = "@edge_function\ndef f() -> str:\n    return 'new'\n"
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(old, scale=(0, 1))
+        await bench.ask()
+        dying, waiting = bench.submit(exit=True), [bench.submit() for _ in range(5)]
+        await bench.deploy(new, number=2)
+        with pytest.raises(InstanceLost):
+            await dying.future
+        assert {bench.answer(await call.future) for call in waiting} == {"old"}
+        assert await bench.ask() == "new"
+
+    on_bench(test)
+
+
 def test_stop_leaves_no_process_and_the_next_call_starts_it(on_bench: OnBench) -> None:
     """After `stop` neither template nor instance is there; status looks and wakes nothing."""
 
