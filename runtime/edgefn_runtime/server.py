@@ -123,6 +123,7 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(_BACKLOG)  # who reads that the box listens and connects at once, waits; it is not refused
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
