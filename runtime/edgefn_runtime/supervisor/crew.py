@@ -36,7 +36,7 @@ class Crew:
     @property
     def share(self) -> int:
         """Calls that one instance is counted on for: as many as it has room for, unless one of them is stuck."""
-        return self._concurrency if any(instance.taking_back for instance in self.members) else self.room
+        return self._concurrency if any(instance.stuck for instance in self.members) else self.room
 
     def pick(self) -> Instance | None:
         """The instance for the next call, or None when all are full."""
@@ -45,7 +45,7 @@ class Crew:
         packing = room > self._concurrency
         for instance in self.members:
             held = len(instance.calls)
-            if instance.state is not InstanceState.READY or held >= room or instance.taking_back:
+            if instance.state is not InstanceState.READY or held >= room or instance.stuck:
                 continue
             if best is None or (held > len(best.calls) if packing else held < len(best.calls)):
                 best = instance
@@ -67,7 +67,7 @@ class Crew:
         now = time.monotonic()
         early = [instance for instance in self.members if len(instance.calls) > self._concurrency]
         for instance in early:
-            if now - instance.progress_at >= handover.STALL_S and not instance.taking_back:
+            if now - instance.progress_at >= handover.STALL_S and not instance.stuck:
                 instance.revoke()
                 self._loop.call_later(2 * SETTLE_S, self._collect, instance)
         if early:

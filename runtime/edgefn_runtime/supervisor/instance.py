@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Protocol, cast
 
-from edgefn.errors import DeploymentRefused, HandlerTimeout, InstanceLost
+from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.supervisor.call import Call, Outcome, work_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
@@ -60,7 +60,7 @@ class Instance(asyncio.Protocol):
         self._last_id = 0
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
-        self.taking_back = 0
+        self._to_pass_over = 0
         self.progress_at = 0.0
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
@@ -148,6 +148,11 @@ class Instance(asyncio.Protocol):
         """Whether a handler may have seen the call."""
         return self._board is None or call.number <= self._board.entered
 
+    @property
+    def stuck(self) -> bool:
+        """Whether calls were revoked that it has not passed over yet: any other would lie behind them."""
+        return self._revoked is not None or self._to_pass_over > 0
+
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
         assert self._board is not None
@@ -161,7 +166,7 @@ class Instance(asyncio.Protocol):
         (first, last), self._revoked = self._revoked, None
         numbers = range(max(first, self._board.entered + 1), last + 1)
         taken = [call for number in numbers if (call := self.calls.pop(number, None)) is not None]
-        self.taking_back += len(taken)
+        self._to_pass_over += len(taken)
         return taken
 
     def retire(self) -> None:
@@ -217,11 +222,9 @@ class Instance(asyncio.Protocol):
     def _passed_over(self, number: int) -> None:
         call = self.calls.pop(number, None)
         if call is None:
-            self.taking_back -= 1
-        elif time.monotonic() < call.deadline:
-            self._owner.unseen([call])  # it was revoked, and came back before it was fetched
-        else:
-            call.fail(HandlerTimeout(f"{self._function} was not reached within its timeout: it is busy"))
+            self._to_pass_over -= 1
+        else:  # its time was up, or it was revoked and came back before it was fetched
+            self._owner.unseen([call])
         self._progressed()
 
     def _progressed(self) -> None:

@@ -128,16 +128,20 @@ class Pool:
             call.on_late()
 
     def _timed_out(self, call: Call) -> None:
-        seconds, name = f"{self.spec.timeout_s:g} s", self.spec.name
         if call.instance is None or not call.instance.has_begun(call):
             if call.instance is None and call in self._waiting:
                 self._waiting.remove(call)
-            call.fail(HandlerTimeout(f"{name} was not reached within its timeout of {seconds}: it is busy or starting"))
+            self._not_reached(call)
             self._settled()
             return
-        call.fail(HandlerTimeout(f"{name} did not answer within its timeout of {seconds}; its instance is replaced"))
+        within = f"within its timeout of {self.spec.timeout_s:g} s"
+        call.fail(HandlerTimeout(f"{self.spec.name} did not answer {within}; its instance is replaced"))
         call.instance.retire()
         self.scale()
+
+    def _not_reached(self, call: Call) -> None:
+        within = f"within its timeout of {self.spec.timeout_s:g} s"
+        call.fail(HandlerTimeout(f"{self.spec.name} was not reached {within}: it is busy or starting"))
 
     def _dispatch(self) -> None:
         while self._waiting and (instance := self._crew.pick()) is not None:
@@ -151,10 +155,13 @@ class Pool:
         self._crew.service.add(seconds)
 
     def unseen(self, calls: list[Call]) -> None:
-        """No handler has seen these calls: they are the next to be served."""
+        """No handler has seen these calls: they are the next to be served, unless their time is up."""
+        now = time.monotonic()
         for call in reversed(calls):
             call.instance = None
-            if not call.future.done():
+            if now >= call.deadline:
+                self._not_reached(call)
+            elif not call.future.done():
                 self._waiting.appendleft(call)
         self._dispatch()
         self.scale()
