@@ -6,23 +6,14 @@ It acts on what `scheduling` decides. One queue for all instances: several would
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from edgefn.errors import (
-    DeploymentRefused,
-    EdgefnError,
-    HandlerTimeout,
-    InstanceLost,
-    QueueFull,
-    Unavailable,
-)
+from edgefn.errors import EdgefnError, HandlerTimeout, InstanceLost, QueueFull, Unavailable
 from edgefn_runtime.scheduling import admission, autoscaler
-from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import LATE_S, Call
@@ -30,9 +21,9 @@ from edgefn_runtime.supervisor.crew import Crew
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.starts import Starts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
-_log = logging.getLogger("edgefn.pool")
 
 
 class Meter(Protocol):
@@ -56,19 +47,15 @@ class Pool:
         self.spec = revision.config.function
         self.nursery = nursery
         self._meter = meter
-        self._ensure_finished = ensure_finished
         self._on_parked = on_parked
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Call] = deque()
         self._crew = Crew(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._starts = Starts(self.spec.name, nursery, ensure_finished, self)
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._draining = False
-        self._failures = 0
-        self._retry_at = 0.0
-        self.reason = ""
         self.used_at = time.monotonic()
         self._keeper = keeper(self.spec, self)
         self.requests = self.errors = self.cold_starts = 0
@@ -98,9 +85,7 @@ class Pool:
     def _admit(self, call: Call, now: float) -> None:
         if self._draining:
             raise Unavailable(f"{self.spec.name} is being replaced on this box; try again")
-        if self._failures and now < self._retry_at:
-            pause = math.ceil(self._retry_at - now)
-            raise Unavailable(f"{self.spec.name} does not start: {self.reason}", retry_after_s=max(1, pause))
+        self._starts.check(now)
         waiting, slots = len(self._waiting), self.spec.scale[1] * self.spec.concurrency
         inside = waiting + sum(len(instance.calls) for instance in self._instances)
         if not admission.admits(inside, slots, self.spec.queue):
@@ -167,7 +152,7 @@ class Pool:
         self.scale()
 
     def freed(self, instance: Instance) -> None:
-        self._failures = 0
+        self._starts.served()
         self._keeper.came()
         self.used_at = instance.progress_at
         if instance.served == 1:
@@ -187,8 +172,7 @@ class Pool:
         if instance.served or self._waiting:
             self.scale()
         elif not self._draining and self.spec.scale[0]:
-            self._failures += 1  # it served nobody: do not spin on a process that cannot live
-            self._loop.call_later(pause_s(self._failures), self.scale)
+            self._loop.call_later(self._starts.died_unused(), self.scale)  # do not spin on what cannot live
 
     def _retry(self, calls: list[Call]) -> None:
         """Calls that died with their instance before a handler saw them are served elsewhere, once."""
@@ -222,7 +206,7 @@ class Pool:
         for _ in range(autoscaler.to_start(load, limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
-            self._spawn_task(self._start(instance))
+            self._starts.begin(instance)
         for instance in self._longest_idle(autoscaler.to_stop(load, self._keeper.limits, now)):
             instance.retire()
         self._schedule_check()
@@ -239,68 +223,52 @@ class Pool:
         if when is not None:
             self._check = self._loop.call_later(max(when - time.monotonic(), 0.001), self.scale)
 
-    async def _start(self, instance: Instance) -> None:
-        try:
-            await self._ensure_finished(self.revision)
-            await self.nursery.bear(instance, self.revision)
-        except EdgefnError as error:
-            self._start_failed(instance, error)
-        except Exception as error:
-            _log.exception("an instance of %s could not be started", self.spec.name)
-            self._start_failed(instance, Unavailable(f"{self.spec.name} cannot be started: {error}"))
-        else:
-            self._started(instance)
+    # ── Starter ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _started(self, instance: Instance) -> None:
+    def started(self, instance: Instance) -> None:
         now = time.monotonic()
         for call in self._waiting:
             if not call.started:
                 call.started = now
-        self.reason = ""
         if self._draining and not self._waiting:
             instance.retire()
             return
         self._dispatch()
         self._settled()
 
-    def _start_failed(self, instance: Instance, error: EdgefnError) -> None:
+    def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         self._instances.remove(instance)
         if self._draining and not self._waiting:
             self._settled()
-            return
-        self._failures += 1
-        if isinstance(error, InstanceLost) and self._failures == 1:
-            self.scale()  # killed from outside, most likely, with or without its template: once more at once
-            return
-        pause = pause_s(self._failures)
-        self._retry_at = time.monotonic() + pause
-        self.reason = str(error)
-        self.nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
-        if not any(one.state is InstanceState.READY for one in self._instances):
-            refusal = Unavailable(f"{self.spec.name} does not start: {error}", retry_after_s=math.ceil(pause))
-            while self._waiting:
-                self._waiting.popleft().fail(refusal)
-        self._settled()
-        if self.spec.scale[0]:
-            self._loop.call_later(pause, self.scale)
+        elif pause_s == 0:
+            self.scale()
+        else:
+            if not any(one.state is InstanceState.READY for one in self._instances):
+                self._refuse_all(
+                    Unavailable(f"{self.spec.name} does not start: {error}", retry_after_s=math.ceil(pause_s))
+                )
+            self._settled()
+            if self.spec.scale[0]:
+                self._loop.call_later(pause_s, self.scale)
+
+    def _refuse_all(self, refusal: EdgefnError) -> None:
+        while self._waiting:
+            self._waiting.popleft().fail(refusal)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self) -> None:
         """A template is parked and the fewest instances of `scale` are on their way. Raises DeploymentRefused."""
-        await self._ensure_finished(self.revision)
-        await self.nursery.template(self.revision)
+        await self._starts.prepare()
         self.scale()
 
     async def stop(self) -> None:
         """No process is left: idle ones end now, busy ones when they have answered. The next call starts it again."""
-        for call in list(self._waiting):
-            self._waiting.remove(call)
-            call.fail(Unavailable(f"{self.spec.name} was stopped on this box; the next request starts it"))
+        self._refuse_all(Unavailable(f"{self.spec.name} was stopped on this box; the next request starts it"))
         leaving = list(self._instances)
         for instance in leaving:
             instance.retire()
-        await self._wait_for_starts()
+        await self._starts.settle()
         for instance in list(self._instances):
             instance.retire()
         await asyncio.gather(*(self._end(instance) for instance in leaving))
@@ -329,12 +297,8 @@ class Pool:
         try:
             await asyncio.wait_for(self._empty.wait(), drain_s)
         except TimeoutError:
-            for call in list(self._waiting):
-                call.fail(Unavailable(f"{self.spec.name} is going away on this box; try again"))
-            self._waiting.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._refuse_all(Unavailable(f"{self.spec.name} is going away on this box; try again"))
+        await self._starts.cancel()
         instances = list(self._instances)
         for instance in instances:
             instance.retire()
@@ -344,9 +308,6 @@ class Pool:
         self._keeper.cancel()
         await self.nursery.close()
 
-    async def _wait_for_starts(self) -> None:
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     def _settled(self) -> None:
         """Work has ended: a drain may be over, an instance may be idle."""
         self._keeper.settled()
@@ -354,11 +315,6 @@ class Pool:
             self._empty.set()
         elif not self._draining and self._check is None:
             self._schedule_check()
-
-    def _spawn_task(self, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -371,6 +327,11 @@ class Pool:
         return self.nursery.has_template and not self._instances and not self._waiting
 
     @property
+    def reason(self) -> str:
+        """Why it does not start, or ""."""
+        return self._starts.reason
+
+    @property
     def instances(self) -> list[Instance]:
         return list(self._instances)
 
@@ -381,7 +342,7 @@ class Pool:
             ready=load.ready,
             starting=load.starting,
             template=self.nursery.has_template,
-            failing=self._failures > 0 and bool(self.reason),
+            failing=self._starts.failing,
         )
 
     def answered(self, outcome: str, seconds: float, cold: bool) -> None:
