@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_malloc_trim = getattr(_libc, "malloc_trim", None)  # glibc's; another C library may have none
 
 
 def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int]) -> None:
@@ -74,13 +76,23 @@ def limit_memory(further_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def settle() -> None:
+    """What is to be forked from is at rest: collections in its forks touch none of the shared pages, and memory that
+    is free in it is not held, nor copied by a fork that allocates it.
+    """
+    gc.collect()
+    gc.freeze()
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+
+
 def no_core_dump() -> None:
     """A crash writes no core file: it would hold a user's data and fill the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _data_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # `status` would take a millisecond
+    with open("/proc/self/statm", "rb") as statm:  # `status` would take a millisecond
         return int(statm.read().split()[5]) * resource.getpagesize()
 
 
