@@ -15,13 +15,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
+from edgefn_runtime.process import heap
 from edgefn_runtime.process.clone import fork_sibling
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_malloc_trim = getattr(_libc, "malloc_trim", None)  # glibc's; another C library may have none
 
 
 def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int]) -> None:
@@ -77,13 +77,12 @@ def limit_memory(further_bytes: int) -> None:
 
 
 def settle() -> None:
-    """What is to be forked from is at rest: collections in its forks touch none of the shared pages, and memory that
-    is free in it is not held, nor copied by a fork that allocates it.
+    """What is to be forked from is at rest: collections in its forks touch none of the shared pages, and what they
+    allocate is fresh memory.
     """
     gc.collect()
     gc.freeze()
-    if _malloc_trim is not None:
-        _malloc_trim(0)
+    heap.close()
 
 
 def no_core_dump() -> None:
