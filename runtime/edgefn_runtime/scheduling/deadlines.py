@@ -20,7 +20,7 @@ ENOUGH_STARTS = 2
 MARGIN = 0.25
 """A forecast may be wrong by so much of the time left."""
 PROBE_S = 5.0
-"""Nothing learnt for so long: a call is let in against the forecast, to see whether it still holds."""
+"""After refusals for so long, with no answer meanwhile, a call is let in to see whether the forecast still holds."""
 
 _LEAST_S = 1e-9
 
@@ -91,11 +91,6 @@ class Line(NamedTuple):
                 return later.free_s + service_s * ((self.ahead - begun) // (first.number + later.number))
         return first.free_s + service_s * (self.ahead // first.number)
 
-    @property
-    def without_start(self) -> Line:
-        """The same, if those places that are on their way were there."""
-        return self._replace(coming=Places(self.coming.number))
-
 
 class Forecast:
     """Learns from a function's calls how long they take, and refuses by it those that come too late.
@@ -106,24 +101,29 @@ class Forecast:
     def __init__(self) -> None:
         self.service = Recent()
         self.taught_at = -math.inf
-        self._probed_at = -math.inf
+        self._refusing_since = -math.inf
+
+    def spares(self, waiting: int, left_s: float) -> bool:
+        """Whether a line of `waiting` calls before a ready place is short enough in any case; `refuses` in brief.
+
+        Even one place works off the call in it, those that wait and this one within `left_s`.
+        """
+        return (waiting + 2) * self.service.median_s <= left_s
 
     def finish_s(self, line: Line) -> float:
         """The earliest that the call will have been answered, in seconds from now."""
         return line.begin_s(self.service.median_s) + self.service.least_s
 
     def refuses(self, line: Line, left_s: float, now: float) -> bool:
-        """Whether the call cannot be answered within `left_s`. False now and then, as a probe of the forecast.
-
-        A start needs no probe: whoever refuses a call for it begins one, and that teaches how long it takes.
-        """
-        bound_s = left_s * (1 + MARGIN)
-        if not self.service.known or self.finish_s(line) <= bound_s:
-            return False
-        return self.finish_s(line.without_start) <= bound_s or not self._probes(now)
+        """Whether the call cannot be answered within `left_s`. False now and then, as a probe of the forecast."""
+        late = self.service.known and self.finish_s(line) > left_s * (1 + MARGIN)
+        return late and not self._probes(now)
 
     def _probes(self, now: float) -> bool:
-        due = now - max(self.taught_at, self._probed_at) >= PROBE_S
+        """Whether calls have been refused for PROBE_S and none was answered: nothing else would teach any more."""
+        if self.taught_at >= self._refusing_since:
+            self._refusing_since = now
+        due = now - self._refusing_since >= PROBE_S
         if due:
-            self._probed_at = now
+            self._refusing_since = now
         return due

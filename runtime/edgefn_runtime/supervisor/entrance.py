@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from edgefn.errors import HandlerTimeout, NotInTime, QueueFull, RetryLater
@@ -30,32 +30,49 @@ class Refusals(Protocol):
 
 
 class Entrance:
-    """Of one pool. `forecast` learns from the calls that its instances answer."""
+    """Of one pool. `forecast` learns from the calls that its instances answer.
 
-    def __init__(self, spec: FunctionSpec, queue: Queue, nursery: Nursery, meter: Refusals) -> None:
+    `wanted` tells how many instances the pool has soon, when one more call waits.
+    """
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        queue: Queue,
+        instances: Sequence[Instance],
+        wanted: Callable[[], int],
+        nursery: Nursery,
+        meter: Refusals,
+    ) -> None:
         self._spec = spec
         self._queue = queue
+        self._instances = instances
+        self._wanted = wanted
         self._nursery = nursery
         self._meter = meter
         self.forecast = Forecast()
 
-    def check_room(self, instances: Iterable[Instance], wanted: int, guess_s: float) -> None:
-        """Raises QueueFull. `wanted` is as for `check_line`, `guess_s` a call's duration where nothing was learnt."""
+    def check_room(self, guess_s: float) -> None:
+        """Raises QueueFull. `guess_s` is how long a call takes where nothing was learnt."""
         waiting, slots = len(self._queue), self._spec.scale[1] * self._spec.concurrency
-        inside = waiting + sum(len(instance.calls) for instance in instances)
+        inside = waiting + sum(len(instance.calls) for instance in self._instances)
         if admission.admits(inside, slots, self._spec.queue):
             return
-        drained_s = self._line(instances, wanted, waiting).begin_s(self.forecast.service.median_s or guess_s)
+        drained_s = self._line(waiting).begin_s(self.forecast.service.median_s or guess_s)
         raise QueueFull(
             f"{self._spec.name} holds {inside} requests; it serves {slots} at once and lets {self._spec.queue} wait: "
             "try again later",
             retry_after_s=admission.retry_after_s(drained_s),
         )
 
-    def check_line(self, call: Call, instances: Iterable[Instance], wanted: int) -> None:
-        """Raises NotInTime where a call that must wait comes too late; `wanted` instances are there for it soon."""
-        if self.forecast.service.known:
-            self._check(call, self._line(instances, wanted, self._queue.ahead(call.deadline)))
+    def check_line(self, call: Call) -> None:
+        """Raises NotInTime where a call that must wait comes too late."""
+        if not self.forecast.service.known:
+            return
+        ready = any(one.state is InstanceState.READY for one in self._instances)
+        if ready and self.forecast.spares(len(self._queue), call.deadline - call.admitted):
+            return
+        self._check(call, self._line(self._queue.ahead(call.deadline)))
 
     def check_service(self, call: Call) -> None:
         """Raises NotInTime where a call that need not wait comes too late."""
@@ -73,17 +90,17 @@ class Entrance:
             retry_after_s=admission.retry_after_s(finish_s - left_s),
         )
 
-    def _line(self, instances: Iterable[Instance], wanted: int, ahead: int) -> Line:
-        """What a call with `ahead` others before it finds, of which `wanted` instances take care."""
+    def _line(self, ahead: int) -> Line:
+        """What a call with `ahead` others before it finds."""
         now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency
-        ready = [one for one in instances if one.state is InstanceState.READY]
-        born = [one.born for one in instances if one.state is InstanceState.STARTING]
+        ready = [one for one in self._instances if one.state is InstanceState.READY]
+        born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
         free_s = min((typical_s - _busy_s(one, each, now) for one in ready), default=0.0)
         start_s = self._nursery.start_time.expected_s(parked=self._nursery.has_template)
         return Line(
             ahead,
             Places(len(ready) * each, max(0.0, free_s)),
-            Places(max(0, wanted - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
+            Places(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
         )
 
     def own(self, call: Call) -> bool:

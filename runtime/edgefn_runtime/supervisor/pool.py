@@ -54,7 +54,9 @@ class Pool:
         self._waiting = Queue()
         self._crew = Crew(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
-        self._entrance = Entrance(self.spec, self._waiting, nursery, meter)
+        self._entrance = Entrance(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
+        self._forecast = self._entrance.forecast
+        self._learn = self._forecast.service.add
         self._starts = Starts(self.spec.name, nursery, ensure_finished, self)
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -71,19 +73,22 @@ class Pool:
         Raises QueueFull, NotInTime, or Unavailable while the function does not start or goes away.
         """
         now = call.admitted = self.used_at = time.monotonic()
-        bound_s = min(self.spec.timeout_s, call.timeout_s)
+        bound_s = self.spec.timeout_s
+        own = call.timeout_s < bound_s
+        if own:
+            bound_s = call.timeout_s
         call.deadline = now + bound_s
         instance = None if self._waiting else self._crew.pick()
         try:
             if instance is None:
                 self._admit(call, now)
-            elif call.timeout_s < self.spec.timeout_s:
+            elif own:
                 self._entrance.check_service(call)
         except RetryLater as refusal:
             self._entrance.count(refusal)
             raise
         self.requests += 1
-        call.timer = self._loop.call_later(min(LATE_S, bound_s), self._late, call)
+        call.timer = self._loop.call_later(LATE_S if bound_s > LATE_S else bound_s, self._late, call)
         if instance is None:
             call.cold = not any(one.state is InstanceState.READY for one in self._instances)
             self.cold_starts += call.cold
@@ -96,10 +101,9 @@ class Pool:
         if self._draining:
             raise Unavailable(f"{self.spec.name} is being replaced on this box; try again")
         self._starts.check(now)
-        wanted = autoscaler.wanted(self.load(coming=1), self._limits)
-        self._entrance.check_room(self._instances, wanted, self._crew.service.mean_s)
+        self._entrance.check_room(self._crew.service.mean_s)
         try:
-            self._entrance.check_line(call, self._instances, wanted)
+            self._entrance.check_line(call)
         except NotInTime:
             self.scale(coming=1)  # for the next one, which may be this one again
             raise
@@ -150,7 +154,7 @@ class Pool:
 
     def worked(self, seconds: float) -> None:
         self._crew.service.add(seconds)
-        self._entrance.forecast.service.add(seconds)
+        self._learn(seconds)
 
     def unseen(self, calls: list[Call]) -> None:
         """No handler has seen these calls: they wait at their old places, unless their time is up."""
@@ -167,7 +171,7 @@ class Pool:
     def freed(self, instance: Instance) -> None:
         self._starts.served()
         self._keeper.came()
-        self.used_at = self._entrance.forecast.taught_at = instance.progress_at
+        self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
         if self._waiting:
@@ -201,6 +205,9 @@ class Pool:
     @property
     def _limits(self) -> autoscaler.Limits:
         return self._keeper.limits._replace(concurrency=self._crew.share)
+
+    def _wanted(self) -> int:
+        return autoscaler.wanted(self.load(coming=1), self._limits)
 
     def load(self, coming: int = 0) -> autoscaler.Load:
         """The pool at this moment, or with `coming` more calls that wait."""

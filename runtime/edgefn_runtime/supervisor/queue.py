@@ -15,7 +15,7 @@ class Queue:
     """Of equal deadlines the call that was admitted first comes first, so calls of one timeout come in their order.
 
     A sorted list and not a heap: admission asks how many calls go first, which a heap does not know, and a call that
-    leaves is gone with its body. Comparisons are O(log n); what is moved is pointers, 2 µs of them among 10,000 calls.
+    leaves is gone with its body. Comparisons are O(log n); what is moved is pointers, 10 µs of them among 10,000 calls.
     """
 
     def __init__(self) -> None:

@@ -108,13 +108,26 @@ def test_probes_are_few(slow_s: float, callers: int) -> None:
     assert sum(not forecast.refuses(Line(), slow_s / 2, now) for now in moments) <= 2
 
 
-def test_a_start_that_takes_too_long_is_no_reason_for_a_probe() -> None:
-    """A caller who has no time for a cold start is refused each time; the start that it caused is what helps."""
+def test_who_has_no_time_for_a_start_is_refused_and_let_in_once_an_instance_is_there() -> None:
+    """A cold start of 0.3 s is too long for 0.1 s; were it so for ever, one is let in all the same to see."""
     forecast = forecast_of(*[0.01] * KEPT, taught_at=0.0)
     cold = Line(0, Places(0), Places(1, 0.3))
-    assert all(forecast.refuses(cold, 0.1, now) for now in (PROBE_S, 2 * PROBE_S, 3 * PROBE_S))
-    assert not forecast.refuses(cold, 0.35, PROBE_S)
-    assert not forecast.refuses(Line(), 0.1, PROBE_S)
+    assert forecast.refuses(cold, 0.1, 100.0)
+    assert not forecast.refuses(cold, 0.35, 100.0)
+    assert not forecast.refuses(Line(), 0.1, 100.0)
+    assert forecast.refuses(cold, 0.1, 100.0 + PROBE_S / 2)
+    assert not forecast.refuses(cold, 0.1, 100.0 + PROBE_S)
+
+
+@given(st.lists(SECONDS, min_size=ENOUGH, max_size=KEPT), st.integers(0, 50), st.data())
+def test_the_short_way_says_nothing_else(seconds: list[float], waiting: int, data: st.DataObject) -> None:
+    """What `spares` lets in, `refuses` lets in, for any line of at most so many before a ready place."""
+    forecast = forecast_of(*seconds, taught_at=1.0)
+    median_s, left_s = forecast.service.median_s, data.draw(SECONDS)
+    ready = Places(data.draw(st.integers(1, 6)), data.draw(st.floats(0, median_s)))
+    line = Line(data.draw(st.integers(0, waiting)), ready, data.draw(PLACES))
+    if forecast.spares(waiting, left_s):
+        assert not forecast.refuses(line, left_s, 1.0)
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=40))
