@@ -131,7 +131,7 @@ class Pool:
             self._settled()
             return
         own = self._entrance.own(call)
-        then = "it goes on with it for nobody" if own else "its instance is replaced"
+        then = "allow more time, it is left to finish" if own else "its instance is replaced"
         call.fail(HandlerTimeout(f"{self.spec.name} did not answer {self._entrance.bound(call)}; {then}"))
         if own:  # the caller is impatient, which is no sign that the handler hangs
             left = call.admitted + self.spec.timeout_s - time.monotonic()

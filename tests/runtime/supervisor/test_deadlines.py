@@ -82,7 +82,7 @@ def test_an_impatient_caller_does_not_cost_the_instance(on_bench: OnBench) -> No
     async def test(bench: Bench) -> None:
         await bench.deploy(COUNT, scale=(0, 1))
         pid = await bench.ask(pid=True)
-        with pytest.raises(HandlerTimeout, match=r"within the 0\.2 s of its X-Request-Timeout; it goes on"):
+        with pytest.raises(HandlerTimeout, match=r"within the 0\.2 s of its X-Request-Timeout; .* left to finish"):
             await bench.submit(0.2, sleep=0.6).future
         assert await bench.ask(pid=True) == pid
 
@@ -192,5 +192,22 @@ def test_a_full_queue_says_how_long_what_waits_will_take(on_bench: OnBench) -> N
         assert bench.figures.reasons == ["queue"]
         for call in inside:
             bench.supervisor.pool("f").cancel(call)
+
+    on_bench(test)
+
+
+def test_a_full_queue_before_a_cold_start_counts_the_start(on_bench: OnBench) -> None:
+    """Starts took seven seconds until now and no instance is ready: whoever finds no place comes again after that."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(COUNT, scale=(0, 1), queue=0)
+        pool = bench.supervisor.pool("f")
+        for _ in range(2):
+            pool.nursery.start_time.add("fork", 7.0)
+        waiting = bench.submit()
+        with pytest.raises(QueueFull) as refused:
+            bench.submit()
+        assert 5 <= refused.value.retry_after_s <= 7
+        assert bench.answer(await waiting.future) == 1
 
     on_bench(test)
