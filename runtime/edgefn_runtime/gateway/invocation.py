@@ -21,6 +21,7 @@ from edgefn.errors import (
     RetryLater,
 )
 from edgefn_runtime.gateway.problems import ProblemResponse
+from edgefn_runtime.gateway.timeout import TIMEOUT_HEADER, request_timeout_s
 from edgefn_runtime.supervisor.call import Call, Outcome
 from edgefn_runtime.supervisor.pool import Pool
 from edgefn_runtime.wire.messages import Answer, Crash, Refusal
@@ -98,6 +99,7 @@ class Invocation:
                 scope["query_string"].decode("latin-1"),
                 headers.get(b"accept", b"").decode("latin-1"),
                 body,
+                request_timeout_s(headers.get(TIMEOUT_HEADER)),
             )
             pool.submit(call)
             cold = call.cold

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from edgefn.errors import InstanceLost
+from edgefn_runtime.scheduling.deadlines import StartTime
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
@@ -46,6 +47,7 @@ class Nursery:
         self._following: asyncio.TimerHandle | None = None
         self._fork_safe = True
         self.phases: dict[str, float] = {}
+        self.start_time = StartTime()
 
     @property
     def has_template(self) -> bool:
@@ -174,6 +176,7 @@ class Nursery:
     def phase(self, name: str, seconds: float) -> None:
         """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""
         self.phases[name] = seconds
+        self.start_time.add(name, seconds)
         self._observe(name, seconds)
 
 

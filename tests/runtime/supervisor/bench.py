@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import textwrap
 import time
@@ -41,12 +42,16 @@ class Figures:
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
         self.outcomes: list[str] = []
+        self.reasons: list[str] = []
 
     def invocation(self, function: str, revision: str = "") -> Figures:
         return self
 
     def observe(self, outcome: str, seconds: float, cold: bool) -> None:
         self.outcomes.append(outcome)
+
+    def rejected(self, reason: str) -> None:
+        self.reasons.append(reason)
 
     def cold_start(self, function: str, phase: str, seconds: float) -> None:
         self.phases[phase] = seconds
@@ -79,10 +84,10 @@ class Bench:
         await self.supervisor.switch("f", revision)
         return revision
 
-    def submit(self, **arguments: object) -> Call:
-        """A call on its way."""
+    def submit(self, within_s: float = math.inf, /, **arguments: object) -> Call:
+        """A call on its way, whose caller waits for `within_s` seconds."""
         body = msgspec.json.encode(arguments)
-        call = Call("application/json", "", "application/json", body)
+        call = Call("application/json", "", "application/json", body, within_s)
         self.supervisor.pool("f").submit(call)
         return call
 
