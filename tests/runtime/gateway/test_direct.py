@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -97,6 +98,11 @@ def test_requests_come_through_in_any_pieces(run: Callable[[Client], None]) -> N
     run(test)
 
 
+def waits(bench: Bench, count: int) -> bool:
+    """Whether so many calls wait for `f`."""
+    return bool(bench.supervisor.status("f")["queued"] == count)
+
+
 def test_a_client_that_leaves_takes_its_queued_call_along(run: Callable[[Client], None]) -> None:
     """http_disconnect: in the middle of a body, and while its call waits; both are counted, neither is served."""
 
@@ -107,7 +113,7 @@ def test_a_client_that_leaves_takes_its_queued_call_along(run: Callable[[Client]
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(data)
             await writer.drain()
-            await bench.until(lambda wanted=queued: bench.supervisor.status("f")["queued"] == wanted, "it waits")
+            await bench.until(partial(waits, bench, queued), "it waits")
             writer.transport.abort()
         await bench.until(lambda: bench.figures.outcomes == ["canceled"] * 2, "both are counted")
         assert bench.answer(await busy.future)["seen"] == 2
