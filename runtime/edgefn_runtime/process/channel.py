@@ -18,7 +18,6 @@ from edgefn_runtime.wire.messages import Born, Failed, Invoke, Ready, Reply, Ret
 
 _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
-_MOST_READ_BYTES = 1 << 20
 _GATHERED_BYTES = 1 << 16
 
 Message = Reply | Returned | Born | Ready | Failed
@@ -40,13 +39,27 @@ class Channel:
     def receive(self) -> tuple[Invoke, bytes] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
-            wanted = min(max(self._decoder.missing, _READ_BYTES), _MOST_READ_BYTES)
-            data = self._socket.recv(wanted)
-            if not data:
+            if self._decoder.missing > _READ_BYTES:
+                frames = self._rest_of_large()
+            else:
+                data = self._socket.recv(_READ_BYTES)
+                frames = self._decoder.feed(data) if data else None
+            if frames is None:
                 return None
-            self._frames.extend(self._decoder.feed(data))
+            self._frames.extend(frames)
         frame = self._frames.popleft()
         return decode_invoke(frame.header), frame.body
+
+    def _rest_of_large(self) -> list[Frame] | None:
+        """The large frame that has begun, read into its place and not gathered from pieces."""
+        whole, filled = self._decoder.hand_over()
+        with memoryview(whole) as view:
+            while filled < len(whole):
+                count = self._socket.recv_into(view[filled:])
+                if not count:
+                    return None
+                filled += count
+        return [FrameDecoder.cut(whole)]
 
     @property
     def more(self) -> bool:
