@@ -14,6 +14,7 @@ from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.child import become_subreaper, private_bytes
+from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.zygote import Zygote
@@ -57,10 +58,10 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
 
-    def start(self) -> None:
-        """The zygote is on its way; calls wait for it."""
+    def start(self, zygote: Launched | None = None) -> None:
+        """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
         become_subreaper()
-        self._zygote.start()
+        self._zygote.start(zygote)
 
     async def stop(self) -> None:
         """Every child process has ended; what was let in has been answered, within the drain time."""
