@@ -1,9 +1,8 @@
 """When a call that comes now will have been answered, by what was learnt, and whether that is too late.
 
-A refusal must be right and an admission need not be: what was let in and does not get its turn is dropped at its
-deadline, before it costs anything. So the forecast is the best that can happen: calls ahead take the median time,
-every place is free at the earliest moment, the call itself takes the least that one took lately, and what is not known
-takes no time.
+A refusal must be right and an admission need not be: what was let in and does not get its turn in time is dropped
+before it costs anything. So the forecast is the best that can happen: calls ahead take the median time, every place is
+free at the earliest moment, the call itself takes the least that one took lately, and what is not known takes no time.
 """
 
 from __future__ import annotations
@@ -118,6 +117,14 @@ class Forecast:
         """Whether the call cannot be answered within `left_s`. False now and then, as a probe of the forecast."""
         late = self.service.known and self.finish_s(line) > left_s * (1 + MARGIN)
         return late and not self._probes(now)
+
+    def passes_over(self, left_s: float, now: float, *, others: bool) -> bool:
+        """Whether a call whose turn it is cannot be answered within `left_s`, by what was learnt lately.
+
+        Where `others` wait, one of them has the place instead, so the median and the margin count; else the least does.
+        """
+        needed_s = self.service.median_s * (1 + MARGIN) if others else self.service.least_s
+        return self.service.known and left_s < needed_s and now - self.taught_at < PROBE_S
 
     def _probes(self, now: float) -> bool:
         """Whether calls have been refused for PROBE_S and none was answered: nothing else would teach any more."""

@@ -130,6 +130,18 @@ def test_the_short_way_says_nothing_else(seconds: list[float], waiting: int, dat
         assert not forecast.refuses(line, left_s, 1.0)
 
 
+@given(st.lists(SECONDS, max_size=KEPT), SECONDS, st.booleans())
+def test_nobody_is_passed_over_without_a_reason(seconds: list[float], left_s: float, others: bool) -> None:
+    """Only by what was learnt, and lately; only who has less time than the quickest took, or for others who wait."""
+    forecast = forecast_of(*seconds, taught_at=1.0)
+    over = forecast.passes_over(left_s, 1.0, others=others)
+    assert not forecast.passes_over(left_s, 1.0 + PROBE_S, others=others)
+    assert over >= forecast.passes_over(left_s, 1.0, others=False)
+    if over:
+        assert len(seconds) >= ENOUGH
+        assert left_s < (forecast.service.median_s * (1 + MARGIN) if others else min(seconds))
+
+
 @given(st.lists(SECONDS, min_size=1, max_size=40))
 def test_recent_durations_are_told_from_enough_on(seconds: list[float]) -> None:
     """The least and the median of the last KEPT; nothing before ENOUGH."""
