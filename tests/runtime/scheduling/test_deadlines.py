@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn_runtime.scheduling.deadlines import (
@@ -41,6 +41,7 @@ def simulated_begin_s(ahead: int, service_s: float, free: list[float]) -> float:
     return free[0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), SECONDS, st.data())
 def test_what_could_be_done_in_time_is_never_refused(ahead: int, service_s: float, data: st.DataObject) -> None:
     """Whenever each place is free and each start is over, a call that would be answered in time is let in."""
@@ -87,6 +88,7 @@ def test_a_line_that_is_too_long_is_refused(service_s: float, ahead: int) -> Non
     assert not forecast.refuses(Line(ahead, Places(1)), left_s * 1.0001, 1.0)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 100), st.floats(0.001, 0.5), st.floats(0.01, 20))
 def test_a_function_that_got_faster_is_served_again(slow_s: float, faster: float, every_s: float) -> None:
     """All callers too impatient for what was learnt: one is let in within PROBE_S, and once it was quick, all are."""
