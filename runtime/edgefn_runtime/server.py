@@ -20,8 +20,9 @@ import uvloop
 
 from edgefn.errors import EdgefnError, PortInUse
 from edgefn_runtime.box import Box
-from edgefn_runtime.gateway import connection
+from edgefn_runtime.gateway import connection, direct
 from edgefn_runtime.gateway.app import application
+from edgefn_runtime.gateway.invocation import Invocation
 from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
 
@@ -64,10 +65,11 @@ async def _serve(settings: BoxSettings, listeners: list[socket.socket], manager:
 
 def uvicorn_config(box: Box) -> uvicorn.Config:
     """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
+    invocation = Invocation(box)
     return uvicorn.Config(
-        application(box),
+        application(box, invocation),
         loop="none",
-        http=connection.bounded(box.settings.client_timeout_s),
+        http=direct.connection(invocation, box.settings.client_timeout_s),
         ws="none",
         lifespan="off",
         access_log=False,

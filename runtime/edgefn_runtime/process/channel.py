@@ -13,7 +13,7 @@ import threading
 from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
-from edgefn_runtime.wire.frames import Frame, FrameDecoder, encode_frame
+from edgefn_runtime.wire.frames import Buffer, Frame, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import Born, Failed, Invoke, Ready, Reply, Returned, decode_invoke, encode
 
 _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
@@ -32,7 +32,7 @@ class Channel:
         self._decoder = FrameDecoder(_ANY_SIZE)
         self._frames: deque[Frame] = deque()
         self._writing = threading.Lock()
-        self._gathered: list[bytes | memoryview] = []
+        self._gathered: list[Buffer] = []
         self._gathered_bytes = 0
         self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
         os.close(board_descriptor)
@@ -53,13 +53,13 @@ class Channel:
         """Whether another request lies here, read already."""
         return bool(self._frames)
 
-    def send(self, message: Message, body: bytes | memoryview = b"") -> None:
+    def send(self, message: Message, body: Buffer = b"") -> None:
         """Writes a whole frame; raises OSError when the box is gone."""
         with self._writing:
             for piece in encode_frame(encode(message), body):
                 self._socket.sendall(piece)
 
-    def gather(self, message: Message, body: bytes | memoryview = b"") -> None:
+    def gather(self, message: Message, body: Buffer = b"") -> None:
         """The frame goes out with the next `flush`, or now when much has come together."""
         self._gathered += encode_frame(encode(message), body)
         self._gathered_bytes += len(body)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LATE_S = 0.05
 
+Body = bytes | bytearray
+"""A request's body, not changed any more by whoever hands it over."""
+
 
 class Outcome(NamedTuple):
     """What an instance replied to a call, and the reply's body."""
@@ -53,7 +56,7 @@ class Call:
         "timer",
     )
 
-    def __init__(self, content_type: str, query: str, accept: str, body: bytes, timeout_s: float = math.inf) -> None:
+    def __init__(self, content_type: str, query: str, accept: str, body: Body, timeout_s: float = math.inf) -> None:
         self.content_type = content_type
         self.query = query
         self.accept = accept

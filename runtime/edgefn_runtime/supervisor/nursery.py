@@ -1,4 +1,8 @@
-"""Where a revision's instances come from: its template, made when first needed; the zygote, where that is not safe."""
+"""Where a revision's instances come from: its template; the zygote, where there is none yet or none may be.
+
+The first instance after no process at all loads by itself, a fork and a hand-over sooner than by a template
+(docs/decisions/cold-start.md). The template is made behind it, for those that follow.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,9 @@ START_DEADLINE_S = 10.0
 PROCESSES = 64
 """Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
 
+FOLLOW_S = 0.1
+"""So long after the first answer of an instance that started alone its template is made."""
+
 
 class Nursery:
     """One per revision. `log` takes a line of a child's output, `observe` a phase of a start and its seconds."""
@@ -37,6 +44,7 @@ class Nursery:
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
+        self._following: asyncio.TimerHandle | None = None
         self._fork_safe = True
         self.phases: dict[str, float] = {}
         self.start_time = StartTime()
@@ -49,9 +57,12 @@ class Nursery:
     def current(self) -> Template | None:
         return self._template
 
-    async def bear(self, instance: Instance, revision: Revision) -> None:
-        """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
-        template = await self.template(revision)
+    async def bear(self, instance: Instance, revision: Revision, *, alone: bool) -> None:
+        """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+
+        `alone`: no other starts beside it, so it need not wait for a template that they would share.
+        """
+        template = None if alone and self._making is None and self._template is None else await self.template(revision)
         started = time.perf_counter()
         ours, theirs = channel_pair()
         board, board_descriptor = shared_board()
@@ -71,21 +82,38 @@ class Nursery:
             theirs.close()
             os.close(board_descriptor)
         await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+        took = time.perf_counter() - started
         if template is None:
-            self._loaded(instance.ready)
-        self.phase("fork", time.perf_counter() - started)
+            took -= self._loaded(instance.ready)
+            self._judge(instance.ready, revision)
+        self.phase("fork", took)
+
+    def follow(self, revision: Revision) -> None:
+        """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
+        if self._template is None and self._making is None and self._fork_safe and self._following is None:
+            self._following = asyncio.get_running_loop().call_later(FOLLOW_S, self._follow, revision)
+
+    def _follow(self, revision: Revision) -> None:
+        self._following = None
+        if self._template is None and self._making is None:
+            self._begin(revision)
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
         if self._template is None and self._fork_safe:
-            if self._making is None:
-                self._making = asyncio.create_task(self._make(revision))
-                self._making.add_done_callback(self._made)
-            await asyncio.shield(self._making)
+            await asyncio.shield(self._making or self._begin(revision))
         return self._template
+
+    def _begin(self, revision: Revision) -> asyncio.Task[Template]:
+        self._making = asyncio.create_task(self._make(revision))
+        self._making.add_done_callback(self._made)
+        return self._making
 
     async def close(self) -> None:
         """No template is left; instances go on."""
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
@@ -98,17 +126,22 @@ class Nursery:
         template = await self._load(program_of(revision))
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
-        if template.ready.threads > 1:
+        self._judge(template.ready, revision)
+        if self._fork_safe:
+            self._template = template
+        else:
+            await template.close()
+        return template
+
+    def _judge(self, ready: messages.Ready, revision: Revision) -> None:
+        """What has threads once it is loaded must not be forked; said once."""
+        if ready.threads > 1 and self._fork_safe:
+            self._fork_safe = False
             self.note(
                 f"{revision.config.function.name} starts threads as it loads, so it cannot be forked when loaded: "
                 "each instance loads it anew. Start threads in the handler to have fast starts.",
                 "",
             )
-            self._fork_safe = False
-            await template.close()
-        else:
-            self._template = template
-        return template
 
     async def _load(self, program: messages.Program) -> Template:
         try:
@@ -133,10 +166,12 @@ class Nursery:
         finally:
             pipe.handed_over()
 
-    def _loaded(self, ready: messages.Ready) -> None:
+    def _loaded(self, ready: messages.Ready) -> float:
+        """Its phases are known; the seconds that they took together."""
         self.phase("sandbox", ready.sandbox_s)
         self.phase("import", ready.import_s)
         self.phase("session", ready.session_s)
+        return ready.sandbox_s + ready.import_s + ready.session_s
 
     def phase(self, name: str, seconds: float) -> None:
         """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""

@@ -181,6 +181,7 @@ class Pool:
         self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
+            self.nursery.follow(self.revision)
         if self._waiting:
             self._dispatch()
         if not instance.calls:

@@ -89,7 +89,7 @@ class Starts:
     async def _start(self, instance: Instance) -> None:
         try:
             await self._ensure_finished(self._pool.revision)
-            await self._nursery.bear(instance, self._pool.revision)
+            await self._nursery.bear(instance, self._pool.revision, alone=len(self._tasks) == 1)
         except EdgefnError as error:
             self._failed(instance, error)
         except Exception as error:

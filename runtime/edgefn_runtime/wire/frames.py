@@ -26,7 +26,10 @@ class Frame(NamedTuple):
     body: bytes
 
 
-def encode_frame(header: bytes, body: bytes | memoryview = b"") -> list[bytes | memoryview]:
+Buffer = bytes | bytearray | memoryview
+
+
+def encode_frame(header: bytes, body: Buffer = b"") -> list[Buffer]:
     """The pieces of a frame, to be written one after the other; the body is not copied."""
     prefix = PREFIX.pack(len(header), len(body)) + header
     return [prefix, body] if len(body) else [prefix]
