@@ -49,19 +49,18 @@ class Recent:
 
 
 class StartTime:
-    """How long a start takes, by the phases of those before: a fork, and before it a template where none is parked."""
+    """How long the last starts of an instance took, from a parked template and without one."""
 
     def __init__(self) -> None:
-        self._phases = {"fork": Recent(ENOUGH_STARTS), "template": Recent(ENOUGH_STARTS)}
+        self._parked, self._anew = Recent(ENOUGH_STARTS), Recent(ENOUGH_STARTS)
 
-    def add(self, phase: str, seconds: float) -> None:
-        """A phase of a start took `seconds`; those within another one are passed over."""
-        if phase in self._phases:
-            self._phases[phase].add(seconds)
+    def add(self, seconds: float, *, parked: bool) -> None:
+        """A start took `seconds`, all of it."""
+        (self._parked if parked else self._anew).add(seconds)
 
     def expected_s(self, *, parked: bool) -> float:
-        """The least that a start took lately, with a template parked or without; 0 when nothing is known."""
-        return self._phases["fork"].least_s + (0.0 if parked else self._phases["template"].least_s)
+        """The least that such a start took lately; 0 when nothing is known."""
+        return (self._parked if parked else self._anew).least_s
 
 
 class Places(NamedTuple):

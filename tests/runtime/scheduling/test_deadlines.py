@@ -156,12 +156,12 @@ def test_recent_durations_are_told_from_enough_on(seconds: list[float]) -> None:
     assert recent.median_s == (last[len(last) // 2] if recent.known else 0)
 
 
-def test_a_start_takes_a_fork_and_before_it_a_template() -> None:
-    """Only what was seen twice counts; the phases within a template's are not counted again."""
+def test_starts_from_a_template_and_without_one_are_learnt_apart() -> None:
+    """The least of each kind, once it was seen twice; one start teaches nothing."""
     start = StartTime()
+    start.add(0.5, parked=False)
     assert start.expected_s(parked=False) == 0
-    for phase, seconds in (("template", 0.4), ("import", 0.3), ("fork", 0.02)) * 2:
-        start.add(phase, seconds)
-    start.add("fork", 1.0)
-    assert start.expected_s(parked=True) == 0.02
-    assert start.expected_s(parked=False) == 0.4 + 0.02
+    start.add(0.4, parked=False)
+    for seconds in (0.02, 0.03):
+        start.add(seconds, parked=True)
+    assert (start.expected_s(parked=False), start.expected_s(parked=True)) == (0.4, 0.02)
