@@ -1,9 +1,8 @@
 """When a call that comes now will have been answered, by what was learnt, and whether that is too late.
 
-A refusal must be right and an admission need not be: what was let in and does not get its turn is dropped at its
-deadline, before it costs anything. So the forecast is the best that can happen: calls ahead take the median time,
-every place is free at the earliest moment, the call itself takes the least that one took lately, and what is not known
-takes no time.
+A refusal must be right and an admission need not be: what was let in and does not get its turn in time is dropped
+before it costs anything. So the forecast is the best that can happen: calls ahead take the median time, every place is
+free at the earliest moment, the call itself takes the least that one took lately, and what is not known takes no time.
 """
 
 from __future__ import annotations
@@ -50,19 +49,18 @@ class Recent:
 
 
 class StartTime:
-    """How long a start takes, by the phases of those before: a fork, and before it a template where none is parked."""
+    """How long the last starts of an instance took, from a parked template and without one."""
 
     def __init__(self) -> None:
-        self._phases = {"fork": Recent(ENOUGH_STARTS), "template": Recent(ENOUGH_STARTS)}
+        self._parked, self._anew = Recent(ENOUGH_STARTS), Recent(ENOUGH_STARTS)
 
-    def add(self, phase: str, seconds: float) -> None:
-        """A phase of a start took `seconds`; those within another one are passed over."""
-        if phase in self._phases:
-            self._phases[phase].add(seconds)
+    def add(self, seconds: float, *, parked: bool) -> None:
+        """A start took `seconds`, all of it."""
+        (self._parked if parked else self._anew).add(seconds)
 
     def expected_s(self, *, parked: bool) -> float:
-        """The least that a start took lately, with a template parked or without; 0 when nothing is known."""
-        return self._phases["fork"].least_s + (0.0 if parked else self._phases["template"].least_s)
+        """The least that such a start took lately; 0 when nothing is known."""
+        return (self._parked if parked else self._anew).least_s
 
 
 class Places(NamedTuple):
@@ -118,6 +116,14 @@ class Forecast:
         """Whether the call cannot be answered within `left_s`. False now and then, as a probe of the forecast."""
         late = self.service.known and self.finish_s(line) > left_s * (1 + MARGIN)
         return late and not self._probes(now)
+
+    def passes_over(self, left_s: float, now: float, *, others: bool) -> bool:
+        """Whether a call whose turn it is cannot be answered within `left_s`, by what was learnt lately.
+
+        Where `others` wait, one of them has the place instead, so the median and the margin count; else the least does.
+        """
+        needed_s = self.service.median_s * (1 + MARGIN) if others else self.service.least_s
+        return self.service.known and left_s < needed_s and now - self.taught_at < PROBE_S
 
     def _probes(self, now: float) -> bool:
         """Whether calls have been refused for PROBE_S and none was answered: nothing else would teach any more."""

@@ -90,6 +90,16 @@ class Entrance:
             retry_after_s=admission.retry_after_s(finish_s - left_s),
         )
 
+    def check_turn(self, call: Call) -> None:
+        """Raises NotInTime where the call, now the next, would not be done in time: the place is better used."""
+        now, waiting = time.monotonic(), len(self._queue)
+        if self.forecast.passes_over(call.deadline - now, now, others=waiting > 0):
+            raise NotInTime(
+                f"the turn of the request came too late for {self._spec.name} to answer {self.bound(call)}: "
+                "it was not begun, try again later",
+                retry_after_s=admission.retry_after_s(self._line(waiting).begin_s(self.forecast.service.median_s)),
+            )
+
     def _line(self, ahead: int) -> Line:
         """What a call with `ahead` others before it finds."""
         now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency

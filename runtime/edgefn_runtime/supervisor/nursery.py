@@ -62,6 +62,7 @@ class Nursery:
 
         `alone`: no other starts beside it, so it need not wait for a template that they would share.
         """
+        asked, parked = time.perf_counter(), self.has_template
         template = None if alone and self._making is None and self._template is None else await self.template(revision)
         started = time.perf_counter()
         ours, theirs = channel_pair()
@@ -82,7 +83,9 @@ class Nursery:
             theirs.close()
             os.close(board_descriptor)
         await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
-        took = time.perf_counter() - started
+        now = time.perf_counter()
+        self.start_time.add(now - asked, parked=parked)
+        took = now - started
         if template is None:
             took -= self._loaded(instance.ready)
             self._judge(instance.ready, revision)
@@ -176,7 +179,6 @@ class Nursery:
     def phase(self, name: str, seconds: float) -> None:
         """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""
         self.phases[name] = seconds
-        self.start_time.add(name, seconds)
         self._observe(name, seconds)
 
 

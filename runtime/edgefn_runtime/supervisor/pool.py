@@ -147,7 +147,14 @@ class Pool:
     def _dispatch(self) -> None:
         while self._waiting and (instance := self._crew.pick()) is not None:
             call = self._waiting.pop()
-            if not call.future.done():
+            if call.future.done():
+                continue
+            try:
+                self._entrance.check_turn(call)
+            except NotInTime as refusal:
+                call.fail(refusal)
+                self._entrance.count(refusal)
+            else:
                 self._crew.hand(instance, call)
 
     # ── Owner of instances ───────────────────────────────────────────────────────────────────────────────────

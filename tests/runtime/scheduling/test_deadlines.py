@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn_runtime.scheduling.deadlines import (
@@ -41,6 +41,7 @@ def simulated_begin_s(ahead: int, service_s: float, free: list[float]) -> float:
     return free[0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), SECONDS, st.data())
 def test_what_could_be_done_in_time_is_never_refused(ahead: int, service_s: float, data: st.DataObject) -> None:
     """Whenever each place is free and each start is over, a call that would be answered in time is let in."""
@@ -87,6 +88,7 @@ def test_a_line_that_is_too_long_is_refused(service_s: float, ahead: int) -> Non
     assert not forecast.refuses(Line(ahead, Places(1)), left_s * 1.0001, 1.0)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 100), st.floats(0.001, 0.5), st.floats(0.01, 20))
 def test_a_function_that_got_faster_is_served_again(slow_s: float, faster: float, every_s: float) -> None:
     """All callers too impatient for what was learnt: one is let in within PROBE_S, and once it was quick, all are."""
@@ -130,6 +132,18 @@ def test_the_short_way_says_nothing_else(seconds: list[float], waiting: int, dat
         assert not forecast.refuses(line, left_s, 1.0)
 
 
+@given(st.lists(SECONDS, max_size=KEPT), SECONDS, st.booleans())
+def test_nobody_is_passed_over_without_a_reason(seconds: list[float], left_s: float, others: bool) -> None:
+    """Only by what was learnt, and lately; only who has less time than the quickest took, or for others who wait."""
+    forecast = forecast_of(*seconds, taught_at=1.0)
+    over = forecast.passes_over(left_s, 1.0, others=others)
+    assert not forecast.passes_over(left_s, 1.0 + PROBE_S, others=others)
+    assert over >= forecast.passes_over(left_s, 1.0, others=False)
+    if over:
+        assert len(seconds) >= ENOUGH
+        assert left_s < (forecast.service.median_s * (1 + MARGIN) if others else min(seconds))
+
+
 @given(st.lists(SECONDS, min_size=1, max_size=40))
 def test_recent_durations_are_told_from_enough_on(seconds: list[float]) -> None:
     """The least and the median of the last KEPT; nothing before ENOUGH."""
@@ -142,12 +156,12 @@ def test_recent_durations_are_told_from_enough_on(seconds: list[float]) -> None:
     assert recent.median_s == (last[len(last) // 2] if recent.known else 0)
 
 
-def test_a_start_takes_a_fork_and_before_it_a_template() -> None:
-    """Only what was seen twice counts; the phases within a template's are not counted again."""
+def test_starts_from_a_template_and_without_one_are_learnt_apart() -> None:
+    """The least of each kind, once it was seen twice; one start teaches nothing."""
     start = StartTime()
+    start.add(0.5, parked=False)
     assert start.expected_s(parked=False) == 0
-    for phase, seconds in (("template", 0.4), ("import", 0.3), ("fork", 0.02)) * 2:
-        start.add(phase, seconds)
-    start.add("fork", 1.0)
-    assert start.expected_s(parked=True) == 0.02
-    assert start.expected_s(parked=False) == 0.4 + 0.02
+    start.add(0.4, parked=False)
+    for seconds in (0.02, 0.03):
+        start.add(seconds, parked=True)
+    assert (start.expected_s(parked=False), start.expected_s(parked=True)) == (0.4, 0.02)

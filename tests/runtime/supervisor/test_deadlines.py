@@ -32,6 +32,11 @@ async def busy(bench: Bench, sleep: float) -> Call:
     return held
 
 
+async def until(bench: Bench, moment: float) -> None:
+    """The monotonic clock shows `moment`."""
+    await bench.until(lambda: time.monotonic() >= moment, "the next call is due")
+
+
 def test_the_earliest_deadline_is_served_first(on_bench: OnBench) -> None:
     """Three calls wait behind a running one: the most impatient comes first, of equals the first to come."""
 
@@ -203,11 +208,39 @@ def test_a_full_queue_before_a_cold_start_counts_the_start(on_bench: OnBench) ->
         await bench.deploy(COUNT, scale=(0, 1), queue=0)
         pool = bench.supervisor.pool("f")
         for _ in range(2):
-            pool.nursery.start_time.add("fork", 7.0)
+            pool.nursery.start_time.add(7.0, parked=True)
         waiting = bench.submit()
         with pytest.raises(QueueFull) as refused:
             bench.submit()
-        assert 5 <= refused.value.retry_after_s <= 7
+        assert 5 <= refused.value.retry_after_s <= 8
         assert bench.answer(await waiting.future) == 1
+
+    on_bench(test)
+
+
+def test_twice_what_can_be_served_is_half_served(on_bench: OnBench) -> None:
+    """Under overload an instance gets the calls that it can still answer, and is not spent on those just too late.
+
+    Ninety could be served. Served in order of arrival each call begins as its time runs out: ten are answered, and an
+    instance is replaced for each of the others.
+    """
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(COUNT, scale=(0, 1), timeout_s=0.5)
+        for _ in range(ENOUGH):
+            await bench.ask(sleep=0.04)
+        began, calls, refused = time.monotonic(), [], 0
+        for number in range(180):
+            await until(bench, began + 0.02 * number)
+            try:
+                calls.append(bench.submit(sleep=0.04))
+            except NotInTime:
+                refused += 1
+        ends = await asyncio.gather(*(call.future for call in calls), return_exceptions=True)
+        answered = sum(not isinstance(end, BaseException) for end in ends)
+        begun_in_vain = sum(isinstance(end, HandlerTimeout) and "did not answer" in str(end) for end in ends)
+        assert answered >= 30
+        assert refused + sum(isinstance(end, NotInTime) for end in ends) == len(bench.figures.reasons) > 0
+        assert begun_in_vain <= answered / 3
 
     on_bench(test)

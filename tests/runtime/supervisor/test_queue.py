@@ -7,7 +7,7 @@ import gc
 import weakref
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn_runtime.supervisor.call import Call
@@ -29,6 +29,7 @@ def call(deadline: float, admitted: float = 0.0) -> Call:
     return made
 
 
+@settings(deadline=None)  # each example has an event loop of its own
 @given(st.lists(st.integers(0, 5), max_size=40))
 def test_the_earliest_deadline_first_and_of_equals_the_first_to_come(deadlines: list[int]) -> None:
     """What is popped is sorted by deadline, and among equals in order of arrival; iterating tells the same."""
@@ -45,6 +46,7 @@ def test_the_earliest_deadline_first_and_of_equals_the_first_to_come(deadlines: 
     in_a_loop(test)
 
 
+@settings(deadline=None)  # each example has an event loop of its own
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40), st.integers(-1, 6))
 def test_who_leaves_is_skipped_and_not_counted(entries: list[tuple[int, bool]], deadline: int) -> None:
     """After removals the others come in the same order, and `ahead` counts those alone; a second removal is none."""
