@@ -48,4 +48,6 @@ def taken(box: RunningBox, bare: Bare, name: str, body: Body) -> tuple[list[wrk.
         for url, pid in servers:
             wrk.load(url, pid, lua, SECONDS)
         rounds = [[wrk.load(url, pid, lua, SECONDS) for url, pid in servers] for _ in range(ROUNDS)]
+    if not all(load.rate for loads in rounds for load in loads):
+        raise RuntimeError(f"{name}: {SECONDS} s without a single answer; is the machine busy with something else?")
     return [ours for ours, _ in rounds], [theirs for _, theirs in rounds]

@@ -23,6 +23,8 @@ CLASSIFIER, ECHO, ARGMAX = "classify_image", "echo", "argmax"
 SAMPLES = EXAMPLES / CLASSIFIER / "samples"
 FUNCTIONS = Path(__file__).parent / "functions"
 TIMEOUT_S = 30.0
+KEPT_S = 2.0
+"""A connection that lay idle for longer is opened anew: servers close theirs after some seconds."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Caller:
         self._method = method
         self._path = address.path
         self._body = body
+        self._used_at = 0.0
         self.server_timing = ""
 
     def __call__(self) -> float:
@@ -98,10 +101,13 @@ class Caller:
 
     def answer(self) -> bytes:
         """The answer's body. Raises RuntimeError when it is not a success."""
+        if time.monotonic() - self._used_at > KEPT_S:
+            self._connection.close()
         headers = {"content-type": self._body.content_type}
         self._connection.request(self._method, self._path, self._body.data, headers)
         answer = self._connection.getresponse()
         said = answer.read()
+        self._used_at = time.monotonic()
         self.server_timing = answer.getheader("server-timing", "")
         if answer.status != 200:
             raise RuntimeError(f"{self._path}: {answer.status} {said.decode(errors='replace')}")

@@ -67,7 +67,7 @@ def load(url: str, pid: int, lua: Path, seconds: int) -> Load:
     before = cpu_s(pid)
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", str(lua), url]
     told = read(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return Load(told.rate, told.p99_ms, (cpu_s(pid) - before) * 1e6 / told.requests)
+    return Load(told.rate, told.p99_ms, (cpu_s(pid) - before) * 1e6 / max(1, told.requests))
 
 
 def cpu_s(pid: int) -> float:

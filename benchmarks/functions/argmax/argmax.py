@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgefn import edge_function, tensor
 
 
-@edge_function(memory="128MiB", timeout="1s", idle="60s", scale=(0, 4))
+@edge_function(memory="128MiB", timeout="10s", idle="60s", scale=(0, 4))
 def argmax(pixels: Annotated[NDArray[np.float32], tensor("float32", 1, 3, 224, 224)]) -> int:
     """The place in the flattened array."""
     return int(pixels.argmax())
