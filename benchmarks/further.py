@@ -27,8 +27,8 @@ def measure() -> Iterator[Figure]:
     with stage.running(stage.scaled(CLASSIFIER, 0, INSTANCES)) as box:
         callers = [stage.caller(box, CLASSIFIER, PHOTO) for _ in range(INSTANCES)]
         callers[0]()
-        alone = [start_ms(box, callers[:2]) for _ in range(ROUNDS)]
-        together = [start_ms(box, callers) for _ in range(ROUNDS)]
+        alone = [took for _ in range(ROUNDS) if (took := start_ms(box, callers[:2]))]
+        together = [took for _ in range(ROUNDS) if (took := start_ms(box, callers))]
         for _ in range(CALLS):
             at_once(callers)
         status = box.until("all instances are there", CLASSIFIER, lambda status: len(ready(status)) == INSTANCES)
@@ -40,7 +40,10 @@ def measure() -> Iterator[Figure]:
 
 
 def start_ms(box: RunningBox, callers: list[Caller]) -> float:
-    """Mean start of the instances that the `callers` at once bring forth beside one that is there."""
+    """Mean start of the instances that the `callers` at once bring forth beside one that is there; 0 without any.
+
+    On a busy machine a call may be answered before the next one comes: then nothing had to be started.
+    """
     for instance in box.status(CLASSIFIER)["instances"][1:]:
         kill9(instance["pid"])
     box.until("one instance is left", CLASSIFIER, lambda status: len(status["instances"]) == 1)
@@ -49,9 +52,7 @@ def start_ms(box: RunningBox, callers: list[Caller]) -> float:
     # An answer may come before the last instance that was started for it.
     box.until("all are ready", CLASSIFIER, lambda status: len(ready(status)) == len(status["instances"]))
     count, seconds = (after - earlier for after, earlier in zip(forks(box.http), before, strict=True))
-    if not count:
-        raise RuntimeError(f"{len(callers)} calls at once started no instance")
-    return seconds / count * 1e3
+    return seconds / count * 1e3 if count else 0.0
 
 
 def at_once(callers: list[Caller]) -> None:
