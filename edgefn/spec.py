@@ -38,6 +38,13 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outputs: dict[str, TensorSpec] = {}
 
 
+class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Concurrent calls of a model run as one, of at most `rows` rows; none waits over `wait_s` for company."""
+
+    rows: int
+    wait_s: float = 0.002
+
+
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One parameter of a handler: how it is read from a request, and its JSON Schema for OpenAPI."""
 

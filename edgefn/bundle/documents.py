@@ -11,9 +11,10 @@ from typing import NoReturn, TypeVar
 
 import msgspec
 
-from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig
+from edgefn.batching import MAX_WAIT_S, check_function, check_outputs
+from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
-from edgefn.errors import BundleError
+from edgefn.errors import BundleError, SpecError
 from edgefn.spec import NAME_PATTERN, FunctionSpec
 
 # A registry may refuse a manifest over 4 MiB (distribution-spec); no honest bundle comes near.
@@ -91,12 +92,27 @@ def _check_models(config: BundleConfig) -> None:
     for entry in config.models:
         if not _MODEL.fullmatch(entry.spec.name) or entry.golden < 0:
             refuse(f"model {entry.spec.name!r} has no valid name, or {entry.golden} golden samples")
+        _check_batching(config.function, entry)
     for artifact in config.artifacts:
         check_artifact_names(artifact.model, artifact.target, where="config")
         if artifact.model not in models:
             refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")
     for model in set(models) - {artifact.model for artifact in config.artifacts}:
         refuse(f"model {model!r} has no artifact for any target")
+
+
+def _check_batching(function: FunctionSpec, entry: ModelEntry) -> None:
+    batching = entry.batching
+    if batching is None:
+        return
+    name = entry.spec.name
+    if batching.rows < 2 or not 0 <= batching.wait_s <= MAX_WAIT_S:
+        refuse(f"model {name!r} is batched by {batching.rows} rows and {batching.wait_s} s, which cannot be")
+    try:
+        check_function(function, False, [name])
+        check_outputs(name, entry.spec.inputs, entry.spec.outputs)
+    except SpecError as error:
+        refuse(str(error))
 
 
 def check_artifact_names(model: str, target: str, *, where: str) -> None:

@@ -21,7 +21,7 @@ _PHASES = {
 
 
 def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Show one function: its revision, state, instances, memory, artifacts, last cold start and history.
+    """Show one function: its revision, state, instances, memory, artifacts, batching, last cold start and history.
 
     Looking never wakes it.
 
@@ -46,6 +46,7 @@ def _panel(found: dict[str, Any]) -> RenderableType:
     for heading, table in (
         ("instances", _instances(found)),
         ("artifacts", _artifacts(found)),
+        ("batching", _batching(found)),
         ("history", _history(found)),
     ):
         if table.row_count:
@@ -137,6 +138,27 @@ def _artifacts(found: dict[str, Any]) -> Table:
         for each in found["artifacts"]
     )
     return _rows(rows)
+
+
+def _batching(found: dict[str, Any]) -> Table:
+    from edgefn.quantities import format_duration
+
+    rows = (
+        (
+            each["model"],
+            {True: "on", False: "off", None: "not measured yet"}[each["on"]],
+            _gain(each),
+            f"at most {each['most_rows']} rows, {format_duration(each['wait_s'])}",
+        )
+        for each in found.get("batching", [])
+    )
+    return _rows(rows)
+
+
+def _gain(each: dict[str, Any]) -> str:
+    if each["on"] is None:
+        return ""
+    return f"{each['gain']:.2f} × the rows a second, {each['mean_rows']:.1f} rows a run"
 
 
 def _history(found: dict[str, Any]) -> Table:

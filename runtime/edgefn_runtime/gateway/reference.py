@@ -74,6 +74,7 @@ SCHEMAS: dict[str, Any] = {
             "errors": {"type": "integer"},
             "cold_starts": {"type": "integer"},
             "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "batching": {"type": "array", "items": {"type": "object"}},
             "spec": {"type": "object"},
             "artifacts": {"type": "array", "items": {"type": "object"}},
             "deployed_at": {"type": "string", "format": "date-time"},

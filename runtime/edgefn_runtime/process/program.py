@@ -8,12 +8,15 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import NamedTuple
 
 from edgefn import backends
+from edgefn.backends.backend import Session
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
-from edgefn_runtime.wire.messages import Failed, Program, Ready
+from edgefn_runtime.process.batcher import Crowd
+from edgefn_runtime.wire.messages import Failed, Program, Ready, ServedModel
 
 
 class LoadError(Exception):
@@ -24,19 +27,36 @@ class LoadError(Exception):
         self.report = Failed(reason, trace)
 
 
-def load(program: Program) -> tuple[EdgeFunction[..., object], Ready]:
-    """The function of `program`, its models ready to run, and how long that took. Raises LoadError."""
+class Loaded(NamedTuple):
+    """A revision in this process: its function, and the crowd of calls in which its models run several as one."""
+
+    function: EdgeFunction[..., object]
+    ready: Ready
+    crowd: Crowd
+
+
+def load(program: Program) -> Loaded:
+    """`program`'s handler is imported and its models are ready to run. Raises LoadError."""
     started = time.perf_counter()
+    crowd = Crowd()
     try:
         function, models = _import(program)
         imported = time.perf_counter()
         for served in program.models:
-            backend = backends.get(served.artifact.backend)
-            models[served.artifact.model].bind(backend.load(Path(served.folder)))
+            models[served.artifact.model].bind(_session(served, crowd))
     except BaseException as error:  # a module may even call sys.exit()
         raise LoadError(_reason(error), user_trace(error, program.code)) from error
     loaded = time.perf_counter()
-    return function, Ready(imported - started, loaded - imported, birth.thread_count())
+    return Loaded(function, Ready(imported - started, loaded - imported, birth.thread_count()), crowd)
+
+
+def _session(served: ServedModel, crowd: Crowd) -> Session:
+    """The model's session, behind a batcher where it has `batch`."""
+    backend = backends.get(served.artifact.backend)
+    session = backend.load(Path(served.folder), batched=served.batching is not None)
+    if served.batching is None:
+        return session
+    return crowd.gather(served.artifact.model, session, served.batching)
 
 
 def _import(program: Program) -> tuple[EdgeFunction[..., object], dict[str, EdgeModel]]:

@@ -9,12 +9,11 @@ import time
 
 import msgspec
 
-from edgefn.function import EdgeFunction
 from edgefn_runtime.process import birth, sandbox
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.instance import fresh_randomness, serve
-from edgefn_runtime.process.program import LoadError, load
+from edgefn_runtime.process.program import Loaded, LoadError, load
 from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.process.serving import Service
 from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
@@ -28,13 +27,13 @@ def template_main(program: Program, expected: Enforcement, control_descriptor: i
     control = Control(control_descriptor)
     control.report(Born())
     try:
-        function, ready = _load_confined(program, expected)
+        loaded = _load_confined(program, expected)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
-    service = Service(function, program.code)
+    service = Service(loaded.function, program.code, loaded.crowd)
     birth.settle()
-    control.report(ready)
+    control.report(loaded.ready)
     while (received := control.receive()) is not None:
         order, descriptors = received
         if isinstance(order, SpawnInstance):
@@ -63,17 +62,17 @@ def standalone_main(
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     try:
-        function, ready = _load_confined(program, expected)
+        loaded = _load_confined(program, expected)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
-    channel.send(ready)
-    serve(channel, Service(function, program.code), program.concurrency)
+    channel.send(loaded.ready)
+    serve(channel, Service(loaded.function, program.code, loaded.crowd), program.concurrency)
     return 0
 
 
-def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunction[..., object], Ready]:
+def _load_confined(program: Program, expected: Enforcement) -> Loaded:
     """As `load`, in the sandbox: no line of the user's code runs outside it. Raises LoadError."""
     started = time.perf_counter()
     try:
@@ -81,8 +80,8 @@ def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunctio
     except NotEnforced as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
     sandbox_s = time.perf_counter() - started
-    function, ready = load(program)
-    return function, msgspec.structs.replace(ready, sandbox_s=sandbox_s)
+    loaded = load(program)
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
 
 
 def _to_log(descriptor: int) -> None:

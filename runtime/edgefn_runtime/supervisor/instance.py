@@ -17,6 +17,7 @@ from edgefn_runtime.wire.frames import Buffer, FrameDecoder, FrameError, encode_
 from edgefn_runtime.wire.messages import (
     MALFORMED,
     Answer,
+    Batched,
     Crash,
     Failed,
     Invoke,
@@ -28,6 +29,8 @@ from edgefn_runtime.wire.messages import (
 )
 
 MAX_ANSWER_BYTES = 256 * 2**20
+MAX_MODELS = 256
+"""Models that an instance is listened to about: it runs a user's code, and is not to fill the box's memory."""
 
 
 class Owner(Protocol):
@@ -68,6 +71,7 @@ class Instance(asyncio.Protocol):
         self.ready = Ready()
         self.served = 0
         self.first_run_s = 0.0
+        self.batching: dict[str, Batched] = {}
         self.born = self.idle_since = time.monotonic()
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,6 +215,8 @@ class Instance(asyncio.Protocol):
                         self._answered(reply.id, Outcome(reply, frame.body))
                     case Returned(number):
                         self._passed_over(number)
+                    case Batched() as found:
+                        self._measured(found)
                     case _:
                         pass
         except (FrameError, *MALFORMED):
@@ -226,6 +232,10 @@ class Instance(asyncio.Protocol):
         self._owner.worked(work_s(outcome.reply))
         call.succeed(outcome)
         self._progressed()
+
+    def _measured(self, found: Batched) -> None:
+        if found.model in self.batching or len(self.batching) < MAX_MODELS:
+            self.batching[found.model] = found
 
     def _passed_over(self, number: int) -> None:
         call = self.calls.pop(number, None)

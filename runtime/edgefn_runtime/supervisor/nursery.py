@@ -186,13 +186,15 @@ def program_of(revision: Revision) -> messages.Program:
     """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts."""
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
+    batching = {entry.spec.name: entry.batching for entry in config.models}
     return messages.Program(
         function=spec.name,
         entry=spec.entry,
         code=str(revision.folder / "code"),
         wheels=str(revision.folder / "wheels") if config.wheels else "",
         models=tuple(
-            messages.ServedModel(artifact, str(revision.finished / artifact.path)) for artifact in chosen.values()
+            messages.ServedModel(artifact, str(revision.finished / artifact.path), batching.get(artifact.model))
+            for artifact in chosen.values()
         ),
         memory_bytes=spec.memory_bytes,
         concurrency=spec.concurrency,
