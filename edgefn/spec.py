@@ -12,6 +12,7 @@ import msgspec
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
+Optimize = Literal["throughput", "latency"]
 ParameterKind = Literal["image", "tensor", "bytes", "text", "value"]
 ResultKind = Literal["image", "tensor", "bytes", "text", "value", "none"]
 Dimension = int | str
@@ -74,6 +75,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read
     network          it may reach the network; else it has none
+    optimize         what instances and threads are chosen for: requests a second, or the time of one
+    threads          threads that an instance's engine runs on; 0: chosen for the box by `optimize`
     """
 
     name: str
@@ -90,3 +93,5 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: ResultSpec = ResultSpec()
     description: str = ""
     idle_auto: bool = False
+    optimize: Optimize = "throughput"
+    threads: int = 0

@@ -15,6 +15,7 @@ from edgefn.batching import MAX_WAIT_S, check_function, check_outputs
 from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
 from edgefn.errors import BundleError, SpecError
+from edgefn.options import MAX_THREADS
 from edgefn.spec import NAME_PATTERN, FunctionSpec
 
 # A registry may refuse a manifest over 4 MiB (distribution-spec); no honest bundle comes near.
@@ -81,7 +82,7 @@ def _check_function(function: FunctionSpec) -> None:
     least, most = function.scale
     above_zero = (function.memory_bytes, function.timeout_s, function.concurrency, most)
     from_zero = (function.idle_s, function.queue, function.max_body_bytes, least, most - least)
-    if min(above_zero) <= 0 or min(from_zero) < 0:
+    if min(above_zero) <= 0 or min(from_zero) < 0 or not 0 <= function.threads <= MAX_THREADS:
         refuse(f"function {function.name}: a limit is negative, zero or out of order in {function}")
 
 

@@ -38,6 +38,8 @@ def test_status_shows_all_that_the_box_knows(edgefn: Edgefn, box: StandIn) -> No
     box.json("GET /admin/functions/echo", STATUS)
     shown = edgefn("status", "echo").stdout.decode()
     assert "on" in shown.split()
+    assert "1 thread an instance, at most 2 instances" in shown
+    assert "(2 cores ÷ 0.97 of a core that a busy instance wants)" in shown
     for part in ("2.31 × the rows a second, 5.2 rows a run", "at most 8 rows, 2.0 ms"):
         assert part in shown, shown
     for part in ("serving", "4711", "9.0 MB", "portable/fp32", "2.1e-06", "100.0%", "session 4.4 ms", "cdcdcdcdcdcd"):

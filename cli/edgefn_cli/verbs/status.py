@@ -68,6 +68,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
         "limits": _limits(found.get("spec") or {}),
+        "cores": _cores(found.get("cores") or {}),
     }
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))
@@ -105,6 +106,16 @@ def _limits(spec: dict[str, Any]) -> str:
         f"{format_bytes(spec['memory_bytes'])} an instance, {fewest} to {most} instances, "
         f"timeout {format_duration(spec['timeout_s'])}, "
         f"idle {'auto, at most ' if spec.get('idle_auto') else ''}{format_duration(spec['idle_s'])}"
+    )
+
+
+def _cores(cores: dict[str, Any]) -> str:
+    if not cores:
+        return "-"
+    threads, most = cores["threads"], cores["most_instances"]
+    return (
+        f"{threads} thread{'s' if threads > 1 else ''} an instance, "
+        f"at most {most} instance{'s' if most > 1 else ''} ({cores['why']})"
     )
 
 

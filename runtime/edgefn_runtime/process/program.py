@@ -7,8 +7,12 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from edgefn import backends
 from edgefn.backends.backend import Session
@@ -28,32 +32,46 @@ class LoadError(Exception):
 
 
 class Loaded(NamedTuple):
-    """A revision in this process: its function, and the crowd of calls in which its models run several as one."""
+    """A revision in this process: its function, its models, and the crowd of calls that they may run together."""
 
     function: EdgeFunction[..., object]
-    ready: Ready
+    models: dict[str, EdgeModel]
     crowd: Crowd
+    ready: Ready
 
 
 def load(program: Program) -> Loaded:
-    """`program`'s handler is imported and its models are ready to run. Raises LoadError."""
+    """`program`'s handler is imported; its models have no sessions yet. Raises LoadError."""
     started = time.perf_counter()
-    crowd = Crowd()
-    try:
+    with _telling(program):
         function, models = _import(program)
-        imported = time.perf_counter()
+    return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()))
+
+
+def bind(program: Program, loaded: Loaded) -> Loaded:
+    """The models of `loaded` are ready to run in this process. Raises LoadError."""
+    started = time.perf_counter()
+    with _telling(program):
         for served in program.models:
-            models[served.artifact.model].bind(_session(served, crowd))
+            loaded.models[served.artifact.model].bind(_session(served, program.threads, loaded.crowd))
+    session_s = time.perf_counter() - started
+    # The threads of an engine that was told to have some say nothing about the handler: its template has no engine.
+    threads = birth.thread_count() if program.threads == 1 else loaded.ready.threads
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, session_s=session_s, threads=threads))
+
+
+@contextmanager
+def _telling(program: Program) -> Iterator[None]:
+    try:
+        yield
     except BaseException as error:  # a module may even call sys.exit()
         raise LoadError(_reason(error), user_trace(error, program.code)) from error
-    loaded = time.perf_counter()
-    return Loaded(function, Ready(imported - started, loaded - imported, birth.thread_count()), crowd)
 
 
-def _session(served: ServedModel, crowd: Crowd) -> Session:
+def _session(served: ServedModel, threads: int, crowd: Crowd) -> Session:
     """The model's session, behind a batcher where it has `batch`."""
     backend = backends.get(served.artifact.backend)
-    session = backend.load(Path(served.folder), batched=served.batching is not None)
+    session = backend.load(Path(served.folder), threads=threads, batched=served.batching is not None)
     if served.batching is None:
         return session
     return crowd.gather(served.artifact.model, session, served.batching)

@@ -66,6 +66,7 @@ class Instance(asyncio.Protocol):
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
         self.progress_at = 0.0
+        self._busy_s = self._busy_since = 0.0
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
@@ -137,6 +138,11 @@ class Instance(asyncio.Protocol):
     def pid(self) -> int:
         return self._child.pid if self._child is not None else 0
 
+    @property
+    def busy_s(self) -> float:
+        """Seconds in which it had work."""
+        return self._busy_s + (time.monotonic() - self._busy_since if self.calls and self._busy_since else 0.0)
+
     def send(self, call: Call) -> None:
         """Hands the call over; its answer comes through the call's future."""
         assert self._transport is not None
@@ -144,7 +150,7 @@ class Instance(asyncio.Protocol):
         call.instance, call.number = self, number
         call.sent = time.monotonic()
         if not self.calls:
-            self.progress_at = call.sent
+            self.progress_at = self._busy_since = call.sent
         self.calls[number] = call
         header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
         if not self._outgoing:
@@ -249,6 +255,9 @@ class Instance(asyncio.Protocol):
         self.progress_at = time.monotonic()
         if not self.calls:
             self.idle_since = self.progress_at
+            if self._busy_since:
+                self._busy_s += self.progress_at - self._busy_since
+                self._busy_since = 0.0
         if self.state is InstanceState.DRAINING:
             self.retire()
         self._owner.freed(self)

@@ -223,6 +223,7 @@ class Supervisor:
             "errors": pool.errors,
             "cold_starts": pool.cold_starts,
             "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
+            "cores": pool.cores.figures(),
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
         }

@@ -30,7 +30,8 @@ class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
-    the host's network. `processes` bounds those of the function, threads included.
+    the host's network. `processes` bounds those of the function, threads included. An engine with more than one of
+    `threads` starts some, which no fork outlives: each instance loads its models by itself, after its fork.
     """
 
     function: str
@@ -43,6 +44,7 @@ class Program(_Message, frozen=True):
     box_pid: int
     network: bool = False
     processes: int = 64
+    threads: int = 1
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
