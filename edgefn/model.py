@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.errors import BuildError, InputError, SpecError
 from edgefn.options import check_name
-from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind
 
@@ -37,14 +38,23 @@ class EdgeModel:
     builder   the user's function, which returns a torch.nn.Module; never called on a box
     samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
     bound     how far an artifact may be from the eager outputs
+    batching  how a box runs concurrent calls as one; None: each alone
     """
 
-    def __init__(self, builder: Callable[[], Any], spec: ModelSpec, samples: Samples, bound: Bound) -> None:
+    def __init__(
+        self,
+        builder: Callable[[], Any],
+        spec: ModelSpec,
+        samples: Samples,
+        bound: Bound,
+        batching: Batching | None = None,
+    ) -> None:
         update_wrapper(self, builder)  # first: it also copies whatever attributes the builder has
         self.builder = builder
         self.spec = spec
         self.samples = samples
         self.bound = bound
+        self.batching = batching
         self._session: Session | None = None
 
     def __call__(self, **arrays: Array) -> NDArray[Any]:
@@ -122,6 +132,8 @@ def edge_model(
     outputs: Mapping[str, TensorSpec] | None = None,
     samples: Samples = None,
     tolerance: float | Bound | None = None,
+    batch: int | None = None,
+    batch_wait: str | float | None = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
     """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
 
@@ -133,6 +145,10 @@ def edge_model(
     `outputs` names and checks the network's outputs; without it they are read from the network at build. `samples`
     is a glob of request bodies below the function's folder, or a callable that yields dicts of input arrays.
     `tolerance` is the largest error of an artifact relative to the largest eager output, or a Bound.
+    With `batch`, calls that are inside one instance at the same time run as one, of at most so many rows of the
+    first dimension; the handler stays as it is. A call waits for others for `batch_wait` at most (default "2ms"). The
+    box measures whether that gains anything and runs each call alone where it does not. It needs
+    @edge_function(concurrency=...) above 1.
     Raises SpecError at import for what cannot be honoured.
     """
 
@@ -142,7 +158,8 @@ def edge_model(
         spec = ModelSpec(builder.__name__, _tensors(inputs, f"{where}: inputs"), {})
         if outputs is not None:
             spec = ModelSpec(spec.name, spec.inputs, _tensors(outputs, f"{where}: outputs"))
-        return EdgeModel(builder, spec, _check_samples(samples, where), _bound(tolerance, where))
+        batching = read_batching(batch, batch_wait, spec.inputs, spec.outputs, where)
+        return EdgeModel(builder, spec, _check_samples(samples, where), _bound(tolerance, where), batching)
 
     return decorate
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from edgefn.errors import SpecError
 from edgefn.quantities import parse_bytes, parse_duration
-from edgefn.spec import NAME_PATTERN
+from edgefn.spec import NAME_PATTERN, Optimize
 from edgefn.suggestion import did_you_mean
 
 MIN_MEMORY_BYTES = 2**20
@@ -23,6 +23,8 @@ MAX_BODY_BYTES = 2**31
 """2 GiB: a body is held in memory whole, and frames between box and instance count bytes in 32 bits."""
 MAX_COUNT = 10_000
 """Instances, slots or waiting requests: more than one box has ever held is a slip of the keyboard."""
+MAX_THREADS = 256
+"""Threads of one model's run: beyond it no operator has work for each."""
 
 
 AUTO_IDLE: Mapping[str, object] = {"idle_auto": True, "idle_s": 600.0}
@@ -41,6 +43,8 @@ class FunctionOptions(TypedDict, total=False):
     queue: int
     max_body: str | int
     network: bool
+    optimize: Optimize
+    threads: int
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -107,13 +111,19 @@ def _scale(option: str, value: object) -> tuple[int, int]:
     )
 
 
-def _count(least: int) -> Callable[[str, object], int]:
+def _count(least: int, most: int = MAX_COUNT) -> Callable[[str, object], int]:
     def read(option: str, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_COUNT:
-            raise SpecError(f"{option} is {value!r}: use a whole number from {least} to {MAX_COUNT}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise SpecError(f"{option} is {value!r}: use a whole number from {least} to {most}")
         return value
 
     return read
+
+
+def _optimize(option: str, value: object) -> str:
+    if not isinstance(value, str) or value not in get_args(Optimize):
+        raise SpecError(f'{option} is {value!r}: use "throughput" (requests a second) or "latency" (of one request)')
+    return value
 
 
 def _switch(option: str, value: object) -> bool:
@@ -132,4 +142,6 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "queue": ("queue", _count(0)),
     "max_body": ("max_body_bytes", _body),
     "network": ("network", _switch),
+    "optimize": ("optimize", _optimize),
+    "threads": ("threads", _count(1, MAX_THREADS)),
 }

@@ -12,6 +12,7 @@ import msgspec
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
+Optimize = Literal["throughput", "latency"]
 ParameterKind = Literal["image", "tensor", "bytes", "text", "value"]
 ResultKind = Literal["image", "tensor", "bytes", "text", "value", "none"]
 Dimension = int | str
@@ -36,6 +37,13 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec] = {}
+
+
+class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Concurrent calls of a model run as one, of at most `rows` rows; none waits over `wait_s` for company."""
+
+    rows: int
+    wait_s: float = 0.002
 
 
 class ParameterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +75,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read
     network          it may reach the network; else it has none
+    optimize         what instances and threads are chosen for: requests a second, or the time of one
+    threads          threads that an instance's engine runs on; 0: chosen for the box by `optimize`
     """
 
     name: str
@@ -83,3 +93,5 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: ResultSpec = ResultSpec()
     description: str = ""
     idle_auto: bool = False
+    optimize: Optimize = "throughput"
+    threads: int = 0

@@ -73,5 +73,8 @@ class Backend(Protocol):
     def finish(self, portable: Path, folder: Path) -> None:
         """Writes the artifact optimised for this machine into `folder`, from the portable one's folder."""
 
-    def load(self, folder: Path) -> Session:
-        """A session of a finished (or portable) artifact, one intra-op thread."""
+    def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> Session:
+        """A session of a finished (or portable) artifact, with so many intra-op threads, the caller's among them.
+
+        `batched` tells that runs of many rows will come. `fork_safe` speaks of one thread.
+        """

@@ -3,7 +3,7 @@
     lower    model.onnx, as exported: any machine can read it
     finish   finished.onnx, fully optimised for this CPU, its weights in finished.onnx.data, which each process
              maps and the page cache shares
-    load     one thread, no optimisation left to do, weights not copied ("prepacking off")
+    load     no optimisation left to do; one thread and weights not copied ("prepacking off"), unless asked for
 
 Importing this module does not import onnxruntime; importing onnxruntime through it starts no thread.
 """
@@ -38,8 +38,9 @@ EXTERNAL_MIN_BYTES = 1024
 NO_PREPACKING = {"session.disable_prepacking": "1"}
 """Weights are used as they lie in the mapped file. Pre-packing copies each matrix into private memory at every start:
 measured on two Zen 3 cores, a 100 MB perceptron starts in 105 ms instead of 1 ms (8 MB: 7 instead of 1), and a
-batch of one is no faster for it (0.23 ms both; 4.4 against 5.4). A batch of 8 would be twice as fast and one of 128
-by a fifth, but a request is a batch of one. Convolutions do not care (12 ms with or without)."""
+batch of one is no faster for it (0.23 ms both; 4.4 against 5.4). Convolutions do not care (12 ms with or without). A
+model with `batch` is loaded pre-packed all the same: its batches of 2 to 8 are half as long again to twice as fast
+(docs/decisions/batching.md)."""
 
 
 SMALLEST_MODEL = (
@@ -105,13 +106,14 @@ class OnnxRuntime:
         options.optimized_model_filepath = str(folder / FINISHED)
         _session(portable / PORTABLE, options)
 
-    def load(self, folder: Path) -> OnnxSession:
+    def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> OnnxSession:
         """A session of the finished artifact in `folder`, or of the portable one where there is none.
 
-        Raises BundleError when neither loads. A portable artifact is optimised now, in this process.
+        Raises BundleError when neither loads. A portable artifact is optimised now, in this process. With `batched`
+        matrices are copied into the form that is fastest for several rows.
         """
         ort = import_onnxruntime()
-        options = _options(NO_PREPACKING)
+        options = _options({} if batched else NO_PREPACKING, threads)
         if (finished := folder / FINISHED).exists():
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
             return OnnxSession(_session(finished, options))
@@ -126,10 +128,10 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _options(entries: dict[str, str]) -> Any:
+def _options(entries: dict[str, str], threads: int = 1) -> Any:
     ort = import_onnxruntime()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     # Errors only: at finish it warns that the file is for this machine, which is what finishing is for.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edgefn.spec import FunctionSpec, ModelSpec
+from edgefn.spec import Batching, FunctionSpec, ModelSpec
 
 BUNDLE_TYPE = "application/vnd.edgefn.bundle.v1"
 CONFIG_TYPE = "application/vnd.edgefn.bundle.config.v1+json"
@@ -52,11 +52,15 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model of the function, the bound its artifacts must keep, and the number of golden samples."""
+    """A model of the function, the bound its artifacts must keep, and the number of golden samples.
+
+    `batching` says that concurrent calls inside an instance are run as one; None where each runs alone.
+    """
 
     spec: ModelSpec
     bound: Bound = Bound()
     golden: int = 0
+    batching: Batching | None = None
 
 
 class Wheel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,9 +11,11 @@ from typing import NoReturn, TypeVar
 
 import msgspec
 
-from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig
+from edgefn.batching import MAX_WAIT_S, check_function, check_outputs
+from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
-from edgefn.errors import BundleError
+from edgefn.errors import BundleError, SpecError
+from edgefn.options import MAX_THREADS
 from edgefn.spec import NAME_PATTERN, FunctionSpec
 
 # A registry may refuse a manifest over 4 MiB (distribution-spec); no honest bundle comes near.
@@ -80,7 +82,7 @@ def _check_function(function: FunctionSpec) -> None:
     least, most = function.scale
     above_zero = (function.memory_bytes, function.timeout_s, function.concurrency, most)
     from_zero = (function.idle_s, function.queue, function.max_body_bytes, least, most - least)
-    if min(above_zero) <= 0 or min(from_zero) < 0:
+    if min(above_zero) <= 0 or min(from_zero) < 0 or not 0 <= function.threads <= MAX_THREADS:
         refuse(f"function {function.name}: a limit is negative, zero or out of order in {function}")
 
 
@@ -91,12 +93,27 @@ def _check_models(config: BundleConfig) -> None:
     for entry in config.models:
         if not _MODEL.fullmatch(entry.spec.name) or entry.golden < 0:
             refuse(f"model {entry.spec.name!r} has no valid name, or {entry.golden} golden samples")
+        _check_batching(config.function, entry)
     for artifact in config.artifacts:
         check_artifact_names(artifact.model, artifact.target, where="config")
         if artifact.model not in models:
             refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")
     for model in set(models) - {artifact.model for artifact in config.artifacts}:
         refuse(f"model {model!r} has no artifact for any target")
+
+
+def _check_batching(function: FunctionSpec, entry: ModelEntry) -> None:
+    batching = entry.batching
+    if batching is None:
+        return
+    name = entry.spec.name
+    if batching.rows < 2 or not 0 <= batching.wait_s <= MAX_WAIT_S:
+        refuse(f"model {name!r} is batched by {batching.rows} rows and {batching.wait_s} s, which cannot be")
+    try:
+        check_function(function, False, [name])
+        check_outputs(name, entry.spec.inputs, entry.spec.outputs)
+    except SpecError as error:
+        refuse(str(error))
 
 
 def check_artifact_names(model: str, target: str, *, where: str) -> None:

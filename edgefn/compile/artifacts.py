@@ -115,10 +115,11 @@ class Artifacts:
     def _agreement(
         self, backend: Backend, files: Path, artifact_key: str, model: EdgeModel, golden: Golden, name: str
     ) -> Agreement:
-        key = key_of(artifact_key, hash_file(golden.path), msgspec.to_builtins(model.bound))
+        batched = model.batching is not None
+        key = key_of(artifact_key, hash_file(golden.path), msgspec.to_builtins(model.bound), batched)
         if folder := self._cache.find("agreement", key):
             return msgspec.json.decode((folder / _AGREEMENT).read_bytes(), type=Agreement)
-        agreement = verify.verify(backend, files, golden.samples, model.bound, name)
+        agreement = verify.verify(backend, files, golden.samples, model.bound, name, batched=batched)
         if agreement.passed:
             text = msgspec.json.encode(agreement)
             self._cache.make("agreement", key, lambda into: _write(into / _AGREEMENT, text))

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from edgefn.batching import check_function, check_outputs
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
@@ -113,6 +114,7 @@ class _Build:
         self.steps.begin("inspect")
         function = import_function(self.order.folder)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
+        check_function(function.spec, function.is_async, [one.spec.name for one in models if one.batching])
         targets = self.order.targets if models else ()
         self.steps.total = 4 + len(models) * len(targets) * STEPS
 
@@ -186,7 +188,9 @@ def _config(
 
 def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden) -> ModelEntry:
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
-    return ModelEntry(spec, model.bound, len(golden.samples))
+    if model.batching is not None:
+        check_outputs(spec.name, spec.inputs, spec.outputs)
+    return ModelEntry(spec, model.bound, len(golden.samples), model.batching)
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:

@@ -41,15 +41,24 @@ class Latency(msgspec.Struct, frozen=True):
         return self.artifact_s / self.eager_s
 
 
-def verify(backend: Backend, portable: Path, samples: Sequence[GoldenSample], bound: Bound, name: str) -> Agreement:
+def verify(
+    backend: Backend,
+    portable: Path,
+    samples: Sequence[GoldenSample],
+    bound: Bound,
+    name: str,
+    *,
+    batched: bool = False,
+) -> Agreement:
     """How the artifact in `portable`, finished for this machine, agrees with the golden samples.
 
-    Raises BuildError when it does not finish, load or run; being out of bound is in the result.
+    With `batched` also when each sample is run beside another. Raises BuildError when it does not finish, load or
+    run; being out of bound is in the result.
     """
     with tempfile.TemporaryDirectory(prefix="edgefn-verify-") as scratch:
-        session = _finished(backend, portable, Path(scratch), name)
+        session = _finished(backend, portable, Path(scratch), name, batched=batched)
         try:
-            return golden.compare(session, samples, bound)
+            return golden.compare_served(session, samples, bound, batched=batched)
         except Exception as error:  # an engine's own classes
             raise BuildError(f"{name} fails on its golden samples: {error}") from error
 
@@ -78,10 +87,10 @@ def measure(backend: Backend, portable: Path, eager: Session, inputs: Arrays, na
     return Latency(statistics.median(eager_s), statistics.median(artifact_s))
 
 
-def _finished(backend: Backend, portable: Path, folder: Path, name: str) -> Session:
+def _finished(backend: Backend, portable: Path, folder: Path, name: str, *, batched: bool = False) -> Session:
     try:
         backend.finish(portable, folder)
-        return backend.load(folder)
+        return backend.load(folder, batched=batched)
     except EdgefnError as error:
         raise BuildError(f"{name} does not load: {error}") from error
 

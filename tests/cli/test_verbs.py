@@ -34,9 +34,14 @@ def test_an_empty_list_says_so_on_stderr(edgefn: Edgefn, box: StandIn) -> None:
 
 
 def test_status_shows_all_that_the_box_knows(edgefn: Edgefn, box: StandIn) -> None:
-    """Revision, state, instances, memory, the artifacts' proofs, the cold start's phases, the history."""
+    """Revision, state, instances, memory, the artifacts' proofs, batching, the cold start's phases, the history."""
     box.json("GET /admin/functions/echo", STATUS)
     shown = edgefn("status", "echo").stdout.decode()
+    assert "on" in shown.split()
+    assert "1 thread an instance, at most 2 instances" in shown
+    assert "(2 cores ÷ 0.97 of a core that a busy instance wants)" in shown
+    for part in ("2.31 × the rows a second, 5.2 rows a run", "at most 8 rows, 2.0 ms"):
+        assert part in shown, shown
     for part in ("serving", "4711", "9.0 MB", "portable/fp32", "2.1e-06", "100.0%", "session 4.4 ms", "cdcdcdcdcdcd"):
         assert part in shown, shown
     assert edgefn("status", "echo", "--json").json == STATUS

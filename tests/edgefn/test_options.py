@@ -26,6 +26,8 @@ def test_every_option_sets_its_field() -> None:
         queue=0,
         max_body="1MB",
         network=True,
+        optimize="latency",
+        threads=3,
     )
     def handler(n: int) -> int:
         """Says nothing."""
@@ -35,6 +37,8 @@ def test_every_option_sets_its_field() -> None:
     assert (spec.name, spec.memory_bytes, spec.timeout_s, spec.idle_s) == ("other", 256 * 2**20, 0.5, 60.0)
     assert (spec.scale, spec.concurrency, spec.queue, spec.max_body_bytes) == ((1, 3), 2, 0, 10**6)
     assert spec.network
+    assert (spec.optimize, spec.threads) == ("latency", 3)
+    assert (FunctionSpec("f", "f:f").optimize, FunctionSpec("f", "f:f").threads) == ("throughput", 0)
     assert spec.description == "Says nothing."
 
 
@@ -87,6 +91,12 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"max_body": 0}, "max_body is 0"),
         ({"max_body": "3GiB"}, "max_body is '3GiB'"),
         ({"network": "yes"}, "network is 'yes': use True or False"),
+        ({"optimize": "speed"}, "optimize is 'speed': use \"throughput\""),
+        ({"optimize": None}, "optimize is None"),
+        ({"optimize": []}, r"optimize is \[\]"),
+        ({"threads": 0}, "threads is 0: use a whole number from 1 to 256"),
+        ({"threads": 257}, "threads is 257"),
+        ({"threads": 2.0}, "threads is 2.0"),
         ({"name": "Classify"}, "name is 'Classify': use a lower-case letter"),
         ({"name": "a" * 64}, "name is 'aaa"),
         ({"name": 3}, "name is 3"),

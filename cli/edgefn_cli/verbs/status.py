@@ -21,7 +21,7 @@ _PHASES = {
 
 
 def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Show one function: its revision, state, instances, memory, artifacts, last cold start and history.
+    """Show one function: its revision, state, instances, memory, artifacts, batching, last cold start and history.
 
     Looking never wakes it.
 
@@ -46,6 +46,7 @@ def _panel(found: dict[str, Any]) -> RenderableType:
     for heading, table in (
         ("instances", _instances(found)),
         ("artifacts", _artifacts(found)),
+        ("batching", _batching(found)),
         ("history", _history(found)),
     ):
         if table.row_count:
@@ -67,6 +68,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
         "limits": _limits(found.get("spec") or {}),
+        "cores": _cores(found.get("cores") or {}),
     }
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))
@@ -107,6 +109,16 @@ def _limits(spec: dict[str, Any]) -> str:
     )
 
 
+def _cores(cores: dict[str, Any]) -> str:
+    if not cores:
+        return "-"
+    threads, most = cores["threads"], cores["most_instances"]
+    return (
+        f"{threads} thread{'s' if threads > 1 else ''} an instance, "
+        f"at most {most} instance{'s' if most > 1 else ''} ({cores['why']})"
+    )
+
+
 def _instances(found: dict[str, Any]) -> Table:
     from edgefn.quantities import format_bytes, format_duration
 
@@ -137,6 +149,27 @@ def _artifacts(found: dict[str, Any]) -> Table:
         for each in found["artifacts"]
     )
     return _rows(rows)
+
+
+def _batching(found: dict[str, Any]) -> Table:
+    from edgefn.quantities import format_duration
+
+    rows = (
+        (
+            each["model"],
+            {True: "on", False: "off", None: "not measured yet"}[each["on"]],
+            _gain(each),
+            f"at most {each['most_rows']} rows, {format_duration(each['wait_s'])}",
+        )
+        for each in found.get("batching", [])
+    )
+    return _rows(rows)
+
+
+def _gain(each: dict[str, Any]) -> str:
+    if each["on"] is None:
+        return ""
+    return f"{each['gain']:.2f} × the rows a second, {each['mean_rows']:.1f} rows a run"
 
 
 def _history(found: dict[str, Any]) -> Table:

@@ -74,6 +74,8 @@ SCHEMAS: dict[str, Any] = {
             "errors": {"type": "integer"},
             "cold_starts": {"type": "integer"},
             "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "cores": {"type": ["object", "null"]},
+            "batching": {"type": "array", "items": {"type": "object"}},
             "spec": {"type": "object"},
             "artifacts": {"type": "array", "items": {"type": "object"}},
             "deployed_at": {"type": "string", "format": "date-time"},

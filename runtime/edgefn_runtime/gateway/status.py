@@ -20,6 +20,8 @@ _NO_PROCESSES: dict[str, Any] = {
     "errors": 0,
     "cold_starts": 0,
     "phases": {},
+    "cores": None,
+    "batching": [],
 }
 """What the supervisor leaves out for a function that could not be restored at the box's start."""
 

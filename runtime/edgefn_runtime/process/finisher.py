@@ -96,8 +96,9 @@ def prove(backend: Backend, model: ModelEntry, folder: Path, samples: Path) -> P
     known = golden.load(samples)
     if len(known) != model.golden:
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
-    session = backend.load(folder)
-    agreement = golden.compare(session, known, model.bound)
+    batched = model.batching is not None
+    session = backend.load(folder, batched=batched)
+    agreement = golden.compare_served(session, known, model.bound, batched=batched)
     return Proof(
         model=model.spec.name,
         target="",

@@ -47,13 +47,21 @@ def _serve_one_by_one(channel: Channel, service: Service) -> None:
 
 
 def _serve_threads(channel: Channel, service: Service, concurrency: int) -> None:
+    crowd = service.crowd
+
     def call(invoke: Invoke, body: bytes) -> None:
-        channel.send(*service.call(invoke, body))
+        try:
+            channel.send(*service.call(invoke, body))
+        finally:
+            crowd.went()
+        for found in crowd.news():
+            channel.send(found)
         _flush_logs()
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="handler") as threads:
         while (received := channel.receive()) is not None:
             if _to_be_served(channel, received[0]):
+                crowd.came()
                 threads.submit(call, *received)
             else:
                 channel.send(Returned(received[0].id))

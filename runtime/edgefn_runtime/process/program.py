@@ -7,13 +7,20 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from edgefn import backends
+from edgefn.backends.backend import Session
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
-from edgefn_runtime.wire.messages import Failed, Program, Ready
+from edgefn_runtime.process.batcher import Crowd
+from edgefn_runtime.wire.messages import Failed, Program, Ready, ServedModel
 
 
 class LoadError(Exception):
@@ -24,19 +31,50 @@ class LoadError(Exception):
         self.report = Failed(reason, trace)
 
 
-def load(program: Program) -> tuple[EdgeFunction[..., object], Ready]:
-    """The function of `program`, its models ready to run, and how long that took. Raises LoadError."""
+class Loaded(NamedTuple):
+    """A revision in this process: its function, its models, and the crowd of calls that they may run together."""
+
+    function: EdgeFunction[..., object]
+    models: dict[str, EdgeModel]
+    crowd: Crowd
+    ready: Ready
+
+
+def load(program: Program) -> Loaded:
+    """`program`'s handler is imported; its models have no sessions yet. Raises LoadError."""
     started = time.perf_counter()
-    try:
+    with _telling(program):
         function, models = _import(program)
-        imported = time.perf_counter()
+    return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()))
+
+
+def bind(program: Program, loaded: Loaded) -> Loaded:
+    """The models of `loaded` are ready to run in this process. Raises LoadError."""
+    started = time.perf_counter()
+    with _telling(program):
         for served in program.models:
-            backend = backends.get(served.artifact.backend)
-            models[served.artifact.model].bind(backend.load(Path(served.folder)))
+            loaded.models[served.artifact.model].bind(_session(served, program.threads, loaded.crowd))
+    session_s = time.perf_counter() - started
+    # The threads of an engine that was told to have some say nothing about the handler: its template has no engine.
+    threads = birth.thread_count() if program.threads == 1 else loaded.ready.threads
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, session_s=session_s, threads=threads))
+
+
+@contextmanager
+def _telling(program: Program) -> Iterator[None]:
+    try:
+        yield
     except BaseException as error:  # a module may even call sys.exit()
         raise LoadError(_reason(error), user_trace(error, program.code)) from error
-    loaded = time.perf_counter()
-    return function, Ready(imported - started, loaded - imported, birth.thread_count())
+
+
+def _session(served: ServedModel, threads: int, crowd: Crowd) -> Session:
+    """The model's session, behind a batcher where it has `batch`."""
+    backend = backends.get(served.artifact.backend)
+    session = backend.load(Path(served.folder), threads=threads, batched=served.batching is not None)
+    if served.batching is None:
+        return session
+    return crowd.gather(served.artifact.model, session, served.batching)
 
 
 def _import(program: Program) -> tuple[EdgeFunction[..., object], dict[str, EdgeModel]]:

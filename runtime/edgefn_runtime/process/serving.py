@@ -12,6 +12,7 @@ from edgefn.errors import InputError
 from edgefn.function import EdgeFunction
 from edgefn.inputs import Request
 from edgefn.outputs import encode
+from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
 from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
 
@@ -19,7 +20,8 @@ from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
 class Service:
     """A loaded function as the instance serves it: a request and its body in, a reply and its body out."""
 
-    def __init__(self, function: EdgeFunction[..., object], code: str) -> None:
+    def __init__(self, function: EdgeFunction[..., object], code: str, crowd: Crowd | None = None) -> None:
+        self.crowd = crowd or Crowd()
         self._signature = function.signature
         self._handler = function.handler
         self._code = code

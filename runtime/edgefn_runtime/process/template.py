@@ -1,4 +1,7 @@
-"""The parked process of a revision: handler imported, models loaded, one thread. It forks instances, serves nobody."""
+"""The parked process of a revision: handler imported, models loaded, one thread. It forks instances, serves nobody.
+
+Models that run on several threads are loaded by each instance, after its fork.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,11 @@ import time
 
 import msgspec
 
-from edgefn.function import EdgeFunction
 from edgefn_runtime.process import birth, sandbox
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.instance import fresh_randomness, serve
-from edgefn_runtime.process.program import LoadError, load
+from edgefn_runtime.process.program import Loaded, LoadError, bind, load
 from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.process.serving import Service
 from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
@@ -28,30 +30,39 @@ def template_main(program: Program, expected: Enforcement, control_descriptor: i
     control = Control(control_descriptor)
     control.report(Born())
     try:
-        function, ready = _load_confined(program, expected)
+        loaded = _load_confined(program, expected)
+        if program.threads == 1:
+            loaded = bind(program, loaded)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
-    service = Service(function, program.code)
     birth.settle()
-    control.report(ready)
+    control.report(loaded.ready)
     while (received := control.receive()) is not None:
         order, descriptors = received
         if isinstance(order, SpawnInstance):
-            main = functools.partial(_instance_main, program, service, *descriptors)
+            main = functools.partial(_instance_main, program, loaded, *descriptors)
             birth.fork_child(main, box_pid=program.box_pid, keep=descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
     return 0
 
 
-def _instance_main(program: Program, service: Service, channel_descriptor: int, board_descriptor: int) -> int:
+def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
     sandbox.leave_alone()
     fresh_randomness()
+    started = Ready()
+    if program.threads > 1:  # the threads of a session that the template had made would not be here
+        try:
+            loaded = bind(program, loaded)
+        except LoadError as error:
+            channel.send(error.report)
+            return EXIT_CANNOT_LOAD
+        started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
-    channel.send(Ready())
-    serve(channel, service, program.concurrency)
+    channel.send(started)
+    serve(channel, Service(loaded.function, program.code, loaded.crowd), program.concurrency)
     return 0
 
 
@@ -63,17 +74,17 @@ def standalone_main(
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     try:
-        function, ready = _load_confined(program, expected)
+        loaded = bind(program, _load_confined(program, expected))
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
-    channel.send(ready)
-    serve(channel, Service(function, program.code), program.concurrency)
+    channel.send(loaded.ready)
+    serve(channel, Service(loaded.function, program.code, loaded.crowd), program.concurrency)
     return 0
 
 
-def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunction[..., object], Ready]:
+def _load_confined(program: Program, expected: Enforcement) -> Loaded:
     """As `load`, in the sandbox: no line of the user's code runs outside it. Raises LoadError."""
     started = time.perf_counter()
     try:
@@ -81,8 +92,8 @@ def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunctio
     except NotEnforced as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
     sandbox_s = time.perf_counter() - started
-    function, ready = load(program)
-    return function, msgspec.structs.replace(ready, sandbox_s=sandbox_s)
+    loaded = load(program)
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
 
 
 def _to_log(descriptor: int) -> None:

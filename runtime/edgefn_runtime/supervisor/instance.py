@@ -17,6 +17,7 @@ from edgefn_runtime.wire.frames import Buffer, FrameDecoder, FrameError, encode_
 from edgefn_runtime.wire.messages import (
     MALFORMED,
     Answer,
+    Batched,
     Crash,
     Failed,
     Invoke,
@@ -28,6 +29,8 @@ from edgefn_runtime.wire.messages import (
 )
 
 MAX_ANSWER_BYTES = 256 * 2**20
+MAX_MODELS = 256
+"""Models that an instance is listened to about: it runs a user's code, and is not to fill the box's memory."""
 
 
 class Owner(Protocol):
@@ -63,11 +66,13 @@ class Instance(asyncio.Protocol):
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
         self.progress_at = 0.0
+        self._busy_s = self._busy_since = 0.0
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
         self.served = 0
         self.first_run_s = 0.0
+        self.batching: dict[str, Batched] = {}
         self.born = self.idle_since = time.monotonic()
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -133,6 +138,11 @@ class Instance(asyncio.Protocol):
     def pid(self) -> int:
         return self._child.pid if self._child is not None else 0
 
+    @property
+    def busy_s(self) -> float:
+        """Seconds in which it had work."""
+        return self._busy_s + (time.monotonic() - self._busy_since if self.calls and self._busy_since else 0.0)
+
     def send(self, call: Call) -> None:
         """Hands the call over; its answer comes through the call's future."""
         assert self._transport is not None
@@ -140,7 +150,7 @@ class Instance(asyncio.Protocol):
         call.instance, call.number = self, number
         call.sent = time.monotonic()
         if not self.calls:
-            self.progress_at = call.sent
+            self.progress_at = self._busy_since = call.sent
         self.calls[number] = call
         header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
         if not self._outgoing:
@@ -211,6 +221,8 @@ class Instance(asyncio.Protocol):
                         self._answered(reply.id, Outcome(reply, frame.body))
                     case Returned(number):
                         self._passed_over(number)
+                    case Batched() as found:
+                        self._measured(found)
                     case _:
                         pass
         except (FrameError, *MALFORMED):
@@ -227,6 +239,10 @@ class Instance(asyncio.Protocol):
         call.succeed(outcome)
         self._progressed()
 
+    def _measured(self, found: Batched) -> None:
+        if found.model in self.batching or len(self.batching) < MAX_MODELS:
+            self.batching[found.model] = found
+
     def _passed_over(self, number: int) -> None:
         call = self.calls.pop(number, None)
         if call is None:
@@ -239,6 +255,9 @@ class Instance(asyncio.Protocol):
         self.progress_at = time.monotonic()
         if not self.calls:
             self.idle_since = self.progress_at
+            if self._busy_since:
+                self._busy_s += self.progress_at - self._busy_since
+                self._busy_since = 0.0
         if self.state is InstanceState.DRAINING:
             self.retire()
         self._owner.freed(self)

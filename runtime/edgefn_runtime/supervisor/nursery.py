@@ -14,6 +14,7 @@ from collections.abc import Callable
 from edgefn.errors import InstanceLost
 from edgefn_runtime.scheduling.deadlines import StartTime
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
 from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
@@ -82,13 +83,17 @@ class Nursery:
         finally:
             theirs.close()
             os.close(board_descriptor)
-        await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+        loads = template is None or threads_for(revision.config.function) > 1
+        await instance.start(ours, board, LOAD_DEADLINE_S if loads else START_DEADLINE_S)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
         if template is None:
             took -= self._loaded(instance.ready)
             self._judge(instance.ready, revision)
+        elif loads:
+            took -= instance.ready.session_s
+            self.phase("session", instance.ready.session_s)
         self.phase("fork", took)
 
     def follow(self, revision: Revision) -> None:
@@ -186,17 +191,21 @@ def program_of(revision: Revision) -> messages.Program:
     """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts."""
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
+    threads = threads_for(spec)
+    batching = {entry.spec.name: entry.batching for entry in config.models}
     return messages.Program(
         function=spec.name,
         entry=spec.entry,
         code=str(revision.folder / "code"),
         wheels=str(revision.folder / "wheels") if config.wheels else "",
         models=tuple(
-            messages.ServedModel(artifact, str(revision.finished / artifact.path)) for artifact in chosen.values()
+            messages.ServedModel(artifact, str(revision.finished / artifact.path), batching.get(artifact.model))
+            for artifact in chosen.values()
         ),
         memory_bytes=spec.memory_bytes,
         concurrency=spec.concurrency,
         box_pid=os.getpid(),
         network=spec.network,
-        processes=PROCESSES * (1 + spec.scale[1]),
+        processes=(PROCESSES + threads) * (1 + spec.scale[1]),
+        threads=threads,
     )

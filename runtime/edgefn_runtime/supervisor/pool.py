@@ -16,6 +16,7 @@ from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import LATE_S, Call
+from edgefn_runtime.supervisor.cores import Cores
 from edgefn_runtime.supervisor.crew import Crew
 from edgefn_runtime.supervisor.entrance import Entrance
 from edgefn_runtime.supervisor.instance import Instance
@@ -63,6 +64,7 @@ class Pool:
         self._draining = False
         self.used_at = time.monotonic()
         self._keeper = keeper(self.spec, self)
+        self.cores = Cores(self.spec)
         self.requests = self.errors = self.cold_starts = 0
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +214,8 @@ class Pool:
 
     @property
     def _limits(self) -> autoscaler.Limits:
-        return self._keeper.limits._replace(concurrency=self._crew.share)
+        limits = self._keeper.limits
+        return limits._replace(concurrency=self._crew.share, scale=self.cores.within(limits.scale))
 
     def _wanted(self) -> int:
         return autoscaler.wanted(self.load(coming=1), self._limits)
@@ -234,6 +237,7 @@ class Pool:
         load, now = self.load(coming), time.monotonic()
         if self._draining and not load.waiting:
             return
+        self.cores.look(self._instances)
         for _ in range(autoscaler.to_start(load, self._limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
@@ -265,6 +269,7 @@ class Pool:
             instance.retire()
             return
         self._dispatch()
+        self.cores.began(instance)
         self._settled()
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:

@@ -13,6 +13,7 @@ from edgefn.errors import FunctionNotFound
 from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor import batching
 from edgefn_runtime.supervisor.child import become_subreaper, private_bytes
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery
@@ -222,5 +223,7 @@ class Supervisor:
             "errors": pool.errors,
             "cold_starts": pool.cold_starts,
             "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
+            "cores": pool.cores.figures(),
+            "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
         }

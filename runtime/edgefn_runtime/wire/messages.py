@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
+from edgefn.spec import Batching
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -22,13 +23,15 @@ class ServedModel(_Message, frozen=True):
 
     artifact: ArtifactEntry
     folder: str
+    batching: Batching | None = None
 
 
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
-    the host's network. `processes` bounds those of the function, threads included.
+    the host's network. `processes` bounds those of the function, threads included. An engine with more than one of
+    `threads` starts some, which no fork outlives: each instance loads its models by itself, after its fork.
     """
 
     function: str
@@ -41,6 +44,7 @@ class Program(_Message, frozen=True):
     box_pid: int
     network: bool = False
     processes: int = 64
+    threads: int = 1
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -144,8 +148,20 @@ class Returned(_Message, frozen=True, tag="returned"):
     id: int
 
 
+class Batched(_Message, frozen=True, tag="batched"):
+    """What an instance has measured of a model's batching, and does from now on. Sent when it has measured anew.
+
+    `gain` is rows a second batched ÷ one by one, `rows` the mean batch.
+    """
+
+    model: str
+    on: bool
+    rows: float
+    gain: float
+
+
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned
+FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned | Batched
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""

@@ -192,6 +192,8 @@ def talk(n: int) -> int:
     return n
 """
 
+BATCHED = SOURCE.replace('samples="samples/*.json"', "batch=8")
+
 
 @pytest.mark.parametrize(
     ("source", "error", "exit_code", "detail", "trace"),
@@ -199,11 +201,13 @@ def talk(n: int) -> int:
         ("x = 1", "SpecError", 2, "exactly one", ""),
         (ONLY_HANDLER + ONLY_HANDLER.replace("talk", "walk"), "SpecError", 2, "exactly one", ""),
         (ONLY_HANDLER.replace("@edge_function", '@edge_function(memroy="1GiB")'), "SpecError", 2, "memory", ""),
+        (BATCHED, "SpecError", 2, "@edge_function(concurrency=8) on talk", ""),
+        (BATCHED.replace("def talk", "async def talk"), "SpecError", 2, "Make talk a plain `def`", ""),
         ("def talk(:", "BuildError", 8, "SyntaxError", "talk.py"),
         ("import nothing_of_that_name", "BuildError", 8, "pip install nothing_of_that_name", "talk.py"),
         ("raise SystemExit(0)", "BuildError", 8, "SystemExit", "talk.py"),
     ],
-    ids=["no function", "two functions", "option", "syntax", "missing module", "exits"],
+    ids=["no function", "two functions", "option", "batch alone", "batch async", "syntax", "missing module", "exits"],
 )
 def test_a_module_that_cannot_be_built_says_why(
     tmp_path: Path, source: str, error: str, exit_code: int, detail: str, trace: str

@@ -1,0 +1,142 @@
+"""Calls of a model that run as one: what `batch` and `batch_wait` may be, and arrays put together and taken apart.
+
+Pure but for NumPy, which is imported when arrays are there. When calls are run together is the box's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from edgefn.errors import SpecError
+from edgefn.quantities import parse_duration
+from edgefn.spec import Batching, FunctionSpec, TensorSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgefn.backends.backend import Session
+
+    Arrays = Mapping[str, NDArray[np.generic]]
+
+MAX_ROWS = 1024
+"""More than that many requests at once are never inside one instance; it would be a size in bytes written here."""
+DEFAULT_WAIT_S = 0.002
+MAX_WAIT_S = 1.0
+"""A request that waits for longer than that for company is not answered by a function but by a batch job."""
+
+
+def read_batching(
+    batch: object,
+    batch_wait: object,
+    inputs: Mapping[str, TensorSpec],
+    outputs: Mapping[str, TensorSpec],
+    where: str,
+) -> Batching | None:
+    """What the options ask for; None without `batch`. Raises SpecError, beginning with `where`, for what cannot be."""
+    if batch is None:
+        if batch_wait is not None:
+            raise SpecError(f"{where}: batch_wait is given and batch is not: add batch=8, or leave batch_wait out")
+        return None
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 2 <= batch <= MAX_ROWS:
+        raise SpecError(f"{where}: batch is {batch!r}: use a whole number from 2 to {MAX_ROWS}, e.g. 8")
+    _check_rows(inputs, outputs, where)
+    return Batching(batch, _wait_s(batch_wait, where))
+
+
+def _wait_s(batch_wait: object, where: str) -> float:
+    if batch_wait is None:
+        return DEFAULT_WAIT_S
+    seconds = parse_duration(batch_wait, what=f"{where}: batch_wait")  # type: ignore[arg-type]  # it checks the type
+    if seconds > MAX_WAIT_S:
+        raise SpecError(f'{where}: batch_wait is {batch_wait!r}: use 0 to "1s", e.g. "2ms"')
+    return seconds
+
+
+def _check_rows(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec], where: str) -> None:
+    for kind, specs in (("input", inputs), ("output", outputs)):
+        for name, spec in specs.items():
+            if not spec.shape or not isinstance(spec.shape[0], str):
+                raise SpecError(
+                    f"{where}: batch puts calls together along the first dimension, and {kind} {name!r} is {spec}: "
+                    'declare it by a word, e.g. tensor("float32", "batch", 3, 224, 224), or leave batch out'
+                )
+    firsts = sorted({str(spec.shape[0]) for spec in (*inputs.values(), *outputs.values())})
+    if len(firsts) > 1:
+        raise SpecError(
+            f"{where}: batch puts calls together along the first dimension, which is called {' and '.join(firsts)}: "
+            "give it one name in all inputs and outputs, or leave batch out"
+        )
+
+
+def check_outputs(model: str, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> None:
+    """What a network turned out to put out can be taken apart. Raises SpecError naming the first output that cannot."""
+    _check_rows(inputs, outputs, f"@edge_model {model}")
+
+
+def check_function(function: FunctionSpec, is_async: bool, models: Iterable[str]) -> None:
+    """Calls of `function` can come together in `models`, those with batch. Raises SpecError saying what to change."""
+    for model in models:
+        if is_async:
+            raise SpecError(
+                f"model {model} has batch, and {function.name} is `async`: a model call blocks its event loop, so no "
+                f"two calls ever come together. Make {function.name} a plain `def`, or leave batch out"
+            )
+        if function.concurrency == 1:
+            raise SpecError(
+                f"model {model} has batch, and an instance of {function.name} serves one request at a time: "
+                f"write @edge_function(concurrency=8) on {function.name}, or leave batch out"
+            )
+
+
+def kind_of(inputs: Arrays) -> Hashable:
+    """Equal for calls that can be run together: dtypes, and shapes but for the first dimension."""
+    return tuple((name, array.dtype, array.shape[1:]) for name, array in inputs.items())
+
+
+def rows_of(inputs: Arrays) -> int:
+    """The length of the first dimension, which the model's door has found to be the same in all inputs."""
+    return int(next(iter(inputs.values())).shape[0])
+
+
+def together(calls: Sequence[Arrays]) -> dict[str, NDArray[np.generic]]:
+    """The inputs of all `calls`, which are of one kind, one below the other."""
+    import numpy as np
+
+    return {name: np.concatenate([inputs[name] for inputs in calls]) for name in calls[0]}
+
+
+def apart(outputs: Arrays, rows: Sequence[int]) -> list[dict[str, NDArray[np.generic]]]:
+    """Each call's rows of `outputs`, in the order of `rows`. Raises ValueError when there are not as many."""
+    total = sum(rows)
+    for name, array in outputs.items():
+        if not array.ndim or len(array) != total:
+            raise ValueError(f"output {name!r} has shape {array.shape} for {total} rows")
+    ends = [sum(rows[: number + 1]) for number in range(len(rows))]
+    return [
+        {name: array[end - count : end] for name, array in outputs.items()}
+        for count, end in zip(rows, ends, strict=True)
+    ]
+
+
+class Accompanied:
+    """A session that runs no call alone: beside each lies the one before it, or zeros. The answers are to be the same.
+
+    It is how the golden samples show that a network keeps its rows apart: one that takes, say, the mean over its
+    first dimension cannot be batched.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: dict[Hashable, Arrays] = {}
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """The outputs for `inputs` out of a run of two calls."""
+        import numpy as np
+
+        kind = kind_of(inputs)
+        company = self._before.get(kind) or {name: np.zeros_like(array) for name, array in inputs.items()}
+        self._before[kind] = inputs
+        outputs = self._session.run(together([company, inputs]))
+        return apart(outputs, [rows_of(company), rows_of(inputs)])[1]

@@ -1,0 +1,89 @@
+"""How the processors are shared out: threads of an instance, and how many instances still gain something.
+
+More instances than the cores can run gain nothing; but a handler that waits, for a disk or another service, leaves its
+core to others. So what counts is how much of a core a busy instance wants, which is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from edgefn.spec import Optimize
+
+KNOWN_S = 0.2
+"""Work, in seconds, from which on its use of the processor is believed: some first calls alone are start-up."""
+HALF_LIFE_S = 5.0
+"""Seconds of work after which what was measured counts for half: a handler may do other things by now."""
+SLACK = 0.25
+"""An instance for which less than a quarter of its work's cores are left is not worth its memory."""
+LEAST_USE = 1e-4
+
+
+class Machine(NamedTuple):
+    """What this box may use: `cores` by affinity and quota, so not always whole; `physical` cores lie below them."""
+
+    cores: float
+    physical: int
+
+
+def threads_of(asked: int, optimize: Optimize, machine: Machine) -> int:
+    """Threads that an instance's engine runs on: what was `asked` for, or by what is to be good, where that is 0.
+
+    One is best for the work done in all: an operator's threads wait for each other. All cores are best for one request.
+    """
+    if asked:
+        return asked
+    return 1 if optimize == "throughput" else max(1, min(machine.physical, math.floor(machine.cores)))
+
+
+class Use:
+    """The mean number of cores that an instance with work wants: what it had, and what it waited for in the kernel."""
+
+    def __init__(self) -> None:
+        self._cores = self._weight = self._known_s = 0.0
+
+    def add(self, wanted_s: float, busy_s: float) -> None:
+        """An instance had work for `busy_s` and in that time wanted `wanted_s` core-seconds."""
+        if busy_s <= 0 or wanted_s < 0:
+            return
+        kept = 0.5 ** (busy_s / HALF_LIFE_S)
+        self._cores = self._cores * kept + wanted_s / busy_s * (1 - kept)
+        self._weight = self._weight * kept + 1 - kept
+        self._known_s += busy_s
+
+    @property
+    def cores(self) -> float | None:
+        """None until enough was seen."""
+        return self._cores / self._weight if self._known_s >= KNOWN_S else None
+
+
+class Bound(NamedTuple):
+    """The most instances that gain something, None where nothing bounds them; and why, for a person."""
+
+    most: int | None
+    why: str
+
+
+def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> Bound:
+    """How many instances are worth having, each of which wants `use` cores while it has work.
+
+    For latency they must not compete, so it is rounded down. Before `use` is known, `threads` above one count as used.
+    """
+    if use is None and (threads > 1 or optimize == "latency"):
+        return Bound(max(1, math.floor(cores / threads)), f"{_cores(cores)} ÷ {threads} threads, not measured yet")
+    if use is None:
+        return Bound(None, "not measured yet")
+    worth = cores / max(use, LEAST_USE)
+    most = math.floor(worth + SLACK) if optimize == "latency" else math.ceil(worth - SLACK)
+    return Bound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} of a core that a busy instance wants")
+
+
+def within(scale: tuple[int, int], most: int | None) -> tuple[int, int]:
+    """`scale` with its upper end bounded by `most`, never below its lower end, nor below one."""
+    fewest, asked = scale
+    return scale if most is None else (fewest, max(fewest, min(asked, max(1, most))))
+
+
+def _cores(cores: float) -> str:
+    return f"{cores:g} core{'' if cores == 1 else 's'}"

@@ -1,0 +1,71 @@
+"""The processors that this box may use, read once: its affinity, its control groups' quota, the cores below them.
+
+Affinity and quota are those of the box at its start; a box that is moved to other processors is to be started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgefn_runtime.scheduling.cores import Machine
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+@functools.cache
+def machine() -> Machine:
+    """What this process may use."""
+    processors = os.sched_getaffinity(0)
+    quota = min(_quotas(), default=float("inf"))
+    return Machine(min(float(len(processors)), quota), len({_core(number) for number in processors}))
+
+
+def _core(processor: int) -> tuple[str, ...]:
+    """The core that a processor is a hardware thread of; itself where that is not told."""
+    folder = Path(f"/sys/devices/system/cpu/cpu{processor}/topology")
+    try:
+        return tuple((folder / name).read_text("ascii").strip() for name in ("physical_package_id", "core_id"))
+    except OSError:
+        return (str(processor),)
+
+
+def _quotas() -> Iterator[float]:
+    """Cores by the quota of each control group that this process is in, of version 2 and 1; none where none is set."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                yield from quotas_v2(_CGROUPS, path)
+            elif "cpu" in controllers.split(","):
+                yield from quotas_v1(_CGROUPS / controllers, path)
+                yield from quotas_v1(_CGROUPS / "cpu", path)
+
+
+def quotas_v2(root: Path, path: str) -> Iterator[float]:
+    """From `cpu.max`, "QUOTA PERIOD" or "max PERIOD", of the group and those above it (cgroup-v2.rst of the kernel)."""
+    for folder in _upwards(root, path):
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text("ascii").split()
+            if quota != "max":
+                yield int(quota) / int(period)
+
+
+def quotas_v1(root: Path, path: str) -> Iterator[float]:
+    """From `cpu.cfs_quota_us`, -1 for none, and `cpu.cfs_period_us` (sched-bwc.rst of the kernel)."""
+    for folder in _upwards(root, path):
+        with contextlib.suppress(OSError, ValueError):
+            quota = int((folder / "cpu.cfs_quota_us").read_text("ascii"))
+            if quota > 0:
+                yield quota / int((folder / "cpu.cfs_period_us").read_text("ascii"))
+
+
+def _upwards(root: Path, path: str) -> Iterator[Path]:
+    folder = root / path.lstrip("/")
+    yield folder
+    while folder != root:
+        folder = folder.parent
+        yield folder
