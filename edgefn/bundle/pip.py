@@ -90,7 +90,8 @@ def explain(out: str, err: str, python: str, platform: str) -> str:
 
 
 def _refused(text: str) -> str:
-    match = re.search(rf"(\S+)=={re.escape(_NONE)}", text)
+    # Behind the name there may be what another constraint of the machine's pip says.
+    match = re.search(rf"([\w.-]+)(?:[<>=!~]\S*)?=={re.escape(_NONE)}", text)
     if match is None:
         return ""
     asked = re.search(rf"^\s*(.+ depends on {match[1]}\b.*)$", text, re.M)

@@ -137,6 +137,18 @@ def test_clashes_at_the_build(links: Path, resolve: Resolve, text: str, match: s
     assert "\n" not in str(caught.value)
 
 
+def test_torch_is_refused_by_name_beside_a_constraint_of_the_machine(
+    tmp_path: Path, links: Path, resolve: Resolve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pip.conf or PIP_CONSTRAINT that caps torch does not make the message another one."""
+    (tmp_path / "cap.txt").write_text("torch<=3\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "cap.txt"))
+    make_wheel(links, "trains", requires=["torch>=2"])
+    make_wheel(links, "torch", "2.9")
+    with pytest.raises(BuildError, match=r"trains 1.0 depends on torch>=2, but torch never goes to a box"):
+        resolve("trains")
+
+
 def test_a_version_that_goes_with_the_box_is_chosen(links: Path, resolve: Resolve) -> None:
     """The box's versions constrain the resolution: an older release that takes them beats a newer that does not."""
     make_wheel(links, "vision", "1.0", requires=["numpy"])
