@@ -31,6 +31,7 @@ SUBJECTS = {
     "first_answer": "a box that starts",
     "throughput": "next to no work, under load",
     "photos": "real work, under load",
+    "batching": "calls run as one",
     "idle": "memory, idle",
     "cycles": "memory that comes back",
 }

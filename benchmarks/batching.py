@@ -118,4 +118,4 @@ def rate(wrk: str, script: Path, box: RunningBox, function: str) -> float:
 
 
 if __name__ == "__main__":
-    Console().print(table(list(measure())))
+    Console().print(table({"batching": list(measure())}))
