@@ -11,7 +11,7 @@ import time
 import msgspec
 
 from edgefn.function import EdgeFunction
-from edgefn_runtime.process import birth, sandbox
+from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.instance import fresh_randomness, serve
@@ -23,13 +23,15 @@ from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
 EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
 
 
-def template_main(program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int) -> int:
+def template_main(
+    program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *entrances: int
+) -> int:
     """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket."""
     _to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
     try:
-        function, ready = _load_confined(program, expected)
+        function, ready = _load_confined(program, expected, entrances)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
@@ -47,8 +49,12 @@ def template_main(program: Program, expected: Enforcement, control_descriptor: i
     return 0
 
 
-def _instance_main(program: Program, service: Service, channel_descriptor: int, board_descriptor: int) -> int:
+def _instance_main(
+    program: Program, service: Service, channel_descriptor: int, board_descriptor: int, *entrances: int
+) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
+    groups.join(entrances)
+    birth.adopt_orphans()
     sandbox.leave_alone()
     fresh_randomness()
     birth.limit_memory(program.memory_bytes)
@@ -58,14 +64,20 @@ def _instance_main(program: Program, service: Service, channel_descriptor: int, 
 
 
 def standalone_main(
-    program: Program, expected: Enforcement, channel_descriptor: int, board_descriptor: int, log_descriptor: int
+    program: Program,
+    expected: Enforcement,
+    channel_descriptor: int,
+    board_descriptor: int,
+    log_descriptor: int,
+    *entrances: int,
 ) -> int:
     """Confines itself, loads `program` and serves in the same process: for code that starts threads as it loads."""
     _to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
+    birth.adopt_orphans()
     try:
-        function, ready = _load_confined(program, expected)
+        function, ready = _load_confined(program, expected, entrances)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
@@ -75,12 +87,15 @@ def standalone_main(
     return 0
 
 
-def _load_confined(program: Program, expected: Enforcement) -> tuple[EdgeFunction[..., object], Ready]:
-    """As `load`, in the sandbox: no line of the user's code runs outside it. Raises LoadError."""
+def _load_confined(
+    program: Program, expected: Enforcement, entrances: tuple[int, ...]
+) -> tuple[EdgeFunction[..., object], Ready]:
+    """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
     started = time.perf_counter()
     try:
+        groups.join(entrances)
         sandbox.enter(program, expected)
-    except NotEnforced as error:
+    except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
     sandbox_s = time.perf_counter() - started
     function, ready = load(program)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from edgefn.errors import DeploymentRefused, InstanceLost
@@ -65,6 +66,7 @@ class Instance(asyncio.Protocol):
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
+        self.describe: Callable[[int], str] = describe_exit
         self.served = 0
         self.first_run_s = 0.0
         self.born = self.idle_since = time.monotonic()
@@ -119,7 +121,7 @@ class Instance(asyncio.Protocol):
         return data, pid
 
     async def _how_it_ended(self) -> str:
-        return "died as it started" if self._child is None else describe_exit(await self._child.end())
+        return "died as it started" if self._child is None else self.describe(await self._child.end())
 
     def _kill_unheard(self) -> None:
         self.state = InstanceState.ENDED
@@ -242,9 +244,9 @@ class Instance(asyncio.Protocol):
         assert self._child is not None
         status = await self._child.end()
         self.state = InstanceState.ENDED
+        how = describe_exit(status) if self._child.killed else self.describe(status)
         lost = InstanceLost(
-            f"the instance of {self._function} {describe_exit(status)} while it held the request; "
-            f"see `edgefn logs {self._function}`"
+            f"the instance of {self._function} {how} while it held the request; see `edgefn logs {self._function}`"
         )
         unseen = [call for call in self.calls.values() if not self.has_begun(call)]
         for call in self.calls.values():

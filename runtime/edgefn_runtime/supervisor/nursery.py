@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 from edgefn.errors import InstanceLost
+from edgefn.quantities import format_bytes
+from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.child import describe_exit
+from edgefn_runtime.supervisor.controlgroups import Cell, FunctionGroup
+from edgefn_runtime.supervisor.footprint import measure
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
+from edgefn_runtime.supervisor.strays import Strays
 from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
 
 START_DEADLINE_S = 10.0
+_PAUSE_S = 0.02
+_ROUNDS = 100
 PROCESSES = 64
 """Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
 
 
 class Nursery:
-    """One per revision. `log` takes a line of a child's output, `observe` a phase of a start and its seconds."""
+    """One per revision; it owns their control group and clears away what an instance left behind.
+
+    `log` takes a line of a child's output, `observe` a phase of a start and its seconds.
+    """
 
     def __init__(
         self,
@@ -29,6 +42,7 @@ class Nursery:
         log: Callable[[str], None],
         note: Callable[[str, str], None],
         observe: Callable[[str, float], None],
+        group: FunctionGroup,
     ) -> None:
         self._zygote = zygote
         self._log = log
@@ -37,6 +51,11 @@ class Nursery:
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
         self._fork_safe = True
+        self._group = group
+        self._bounding: asyncio.Task[None] | None = None
+        self._births = 0
+        self._strays: dict[Instance, Strays] = {}
+        self._clearing: set[asyncio.Task[None]] = set()
         self.phases: dict[str, float] = {}
 
     @property
@@ -50,14 +69,24 @@ class Nursery:
     async def bear(self, instance: Instance, revision: Revision) -> None:
         """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
         template = await self.template(revision)
+        self._births += 1
+        try:
+            await self._bear(instance, revision, template)
+        finally:
+            self._births -= 1
+
+    async def _bear(self, instance: Instance, revision: Revision, template: Template | None) -> None:
         started = time.perf_counter()
+        instance.describe = lambda status: self._describe(revision, status)
         ours, theirs = channel_pair()
         board, board_descriptor = shared_board()
+        cell = Cell(None)
         try:
             if template is None:
                 await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
-                template.spawn(theirs.fileno(), board_descriptor)
+                cell = self._group.cell()
+                template.spawn(theirs.fileno(), board_descriptor, *cell.entrances)
         except OSError as error:
             ours.close()
             self._template_died()
@@ -68,7 +97,9 @@ class Nursery:
         finally:
             theirs.close()
             os.close(board_descriptor)
+            cell.handed_over()
         await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+        self._strays[instance] = Strays(instance.pid, cell, self._is_bearing)
         if template is None:
             self._loaded(instance.ready)
         self.phase("fork", time.perf_counter() - started)
@@ -82,18 +113,37 @@ class Nursery:
             await asyncio.shield(self._making)
         return self._template
 
+    def bury(self, instance: Instance) -> None:
+        """`instance` has ended: what it left behind is on its way, too."""
+        if (strays := self._strays.pop(instance, None)) is not None:
+            task = asyncio.create_task(strays.clear())
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
+
+    async def end(self) -> None:
+        """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        await self.close()
+        for _ in range(_ROUNDS):
+            if self._group.close():
+                return
+            await asyncio.sleep(_PAUSE_S)
+        self.note(f"control group {self._group.name} holds processes that do not end", "")
+
     async def close(self) -> None:
-        """No template is left; instances go on."""
+        """No template is left, and nothing of ended instances; others go on."""
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
+        if self._bounding is not None:
+            await self._bounding
         template, self._template = self._template, None
         if template is not None:
             await template.close()
+        await asyncio.gather(*self._clearing)
 
     async def _make(self, revision: Revision) -> Template:
         started = time.perf_counter()
-        template = await self._load(program_of(revision))
+        template = await self._load(revision)
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
         if template.ready.threads > 1:
@@ -106,13 +156,41 @@ class Nursery:
             await template.close()
         else:
             self._template = template
+            if self._bounding is None:
+                self._bounding = asyncio.create_task(self._bound(revision, template.pid))
         return template
 
-    async def _load(self, program: messages.Program) -> Template:
+    async def _bound(self, revision: Revision, pid: int) -> None:
+        """The function's processes may use together what its template holds, and `memory` for each instance."""
+        spec = revision.config.function
+        if (found := await measure(pid)) is not None:
+            files = await asyncio.to_thread(_size_of, revision.finished)
+            self._group.limit_memory(most_bytes(found.pss_bytes, files, spec.memory_bytes, spec.scale[1]))
+
+    async def _load(self, revision: Revision) -> Template:
+        def start() -> Coroutine[None, None, Template]:
+            return Template.start(
+                self._zygote,
+                program_of(revision),
+                self._log,
+                self._template_died,
+                group=self._group,
+                describe=lambda status: self._describe(revision, status),
+            )
+
         try:
-            return await Template.start(self._zygote, program, self._log, self._template_died)
+            return await start()
         except InstanceLost:  # the zygote died with the order in hand; the next one gets it
-            return await Template.start(self._zygote, program, self._log, self._template_died)
+            return await start()
+
+    def _is_bearing(self) -> bool:
+        return self._births > 0
+
+    def _describe(self, revision: Revision, status: int) -> str:
+        if status == -signal.SIGKILL and self._group.ran_out():
+            allowed = format_bytes(revision.config.function.memory_bytes)
+            return f"was killed (it used more than its memory={allowed} for each instance allows; raise `memory`)"
+        return describe_exit(status)
 
     def _made(self, task: asyncio.Task[Template]) -> None:
         self._making = None
@@ -127,7 +205,9 @@ class Nursery:
     async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
         pipe = LogPipe(self._log)
         try:
-            await self._zygote.order(messages.SpawnStandalone(program_of(revision)), [channel, board, pipe.child_end])
+            with self._group.entrances() as entrances:
+                order = messages.SpawnStandalone(program_of(revision))
+                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
         finally:
             pipe.handed_over()
 
@@ -158,5 +238,15 @@ def program_of(revision: Revision) -> messages.Program:
         concurrency=spec.concurrency,
         box_pid=os.getpid(),
         network=spec.network,
-        processes=PROCESSES * (1 + spec.scale[1]),
+        processes=processes_of(revision),
     )
+
+
+def processes_of(revision: Revision) -> int:
+    """Processes and threads that a revision may have at a time, its template's among them."""
+    return PROCESSES * (1 + revision.config.function.scale[1])
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

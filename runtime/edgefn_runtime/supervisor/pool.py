@@ -165,6 +165,7 @@ class Pool:
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
             self._instances.remove(instance)
+        self.nursery.bury(instance)
         self._retry(unseen)
         self._settled()
         if not self._instances:
@@ -306,7 +307,7 @@ class Pool:
                 instance.kill()
         await asyncio.gather(*(instance.wait_ended() for instance in instances))
         self._keeper.cancel()
-        await self.nursery.close()
+        await self.nursery.end()
 
     def _settled(self) -> None:
         """Work has ended: a drain may be over, an instance may be idle."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -13,8 +13,11 @@ from edgefn.errors import FunctionNotFound
 from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
-from edgefn_runtime.supervisor.child import become_subreaper, private_bytes
-from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.child import become_subreaper
+from edgefn_runtime.supervisor.controlgroups import ControlGroups
+from edgefn_runtime.supervisor.footprint import footprint
+from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.nursery import Nursery, processes_of
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.zygote import Zygote
 
@@ -35,7 +38,10 @@ class Meters(Protocol):
 
 
 class Supervisor:
-    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing."""
+    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing.
+
+    `places` are where it may make control groups; None finds those of this machine.
+    """
 
     def __init__(
         self,
@@ -45,12 +51,15 @@ class Supervisor:
         *,
         drain_s: float,
         parked_bytes: int,
+        places: Sequence[Place] | None = None,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
         self._ensure_finished = ensure_finished
         self._drain_s = drain_s
         self._parked_bytes = parked_bytes
+        self._places = places
+        self._groups = ControlGroups([])
         self._zygote = Zygote()
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
@@ -60,6 +69,7 @@ class Supervisor:
     def start(self) -> None:
         """The zygote is on its way; calls wait for it."""
         become_subreaper()
+        self._groups = ControlGroups(self._places)
         self._zygote.start()
 
     async def stop(self) -> None:
@@ -68,6 +78,7 @@ class Supervisor:
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._zygote.stop()
+        self._groups.close()
 
     @property
     def ready(self) -> bool:
@@ -77,7 +88,7 @@ class Supervisor:
     @property
     def isolation(self) -> dict[str, bool | str]:
         """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
-        return self._zygote.isolation
+        return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
 
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
@@ -162,7 +173,7 @@ class Supervisor:
 
         return Pool(
             revision,
-            Nursery(self._zygote, log, note, observe),
+            Nursery(self._zygote, log, note, observe, self._groups.group(name, processes_of(revision))),
             self._metrics.invocation(name, revision.digest),
             self._ensure_finished,
             self._on_parked,
@@ -211,11 +222,11 @@ class Supervisor:
                     "in_flight": len(instance.calls),
                     "served": instance.served,
                     "age_s": round(now - instance.born, 3),
-                    "private_bytes": private_bytes(instance.pid) if instance.pid else None,
+                    "private_bytes": _private_bytes(instance.pid),
                 }
                 for instance in pool.instances
             ],
-            "template": template and {"pid": template.pid, "private_bytes": private_bytes(template.pid)},
+            "template": template and {"pid": template.pid, "private_bytes": _private_bytes(template.pid)},
             "queued": pool.load().waiting,
             "requests": pool.requests,
             "errors": pool.errors,
@@ -223,3 +234,8 @@ class Supervisor:
             "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
             "spec": msgspec.to_builtins(pool.spec),
         }
+
+
+def _private_bytes(pid: int) -> int | None:
+    found = footprint(pid) if pid else None
+    return found.private_bytes if found is not None else None

@@ -44,7 +44,7 @@ class Program(_Message, frozen=True):
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
-    """Fork a template. Descriptors: its control socket, the write end of its log pipe."""
+    """Fork a template. Descriptors: its control socket, the write end of its log pipe, its control groups."""
 
     program: Program
 
@@ -52,14 +52,14 @@ class SpawnTemplate(_Message, frozen=True, tag="template"):
 class SpawnStandalone(_Message, frozen=True, tag="standalone"):
     """Fork a child that loads the program and serves at once, for what must not be forked after loading.
 
-    Descriptors: its channel, its board's memory, the write end of its log pipe.
+    Descriptors: its channel, its board's memory, the write end of its log pipe, its control groups.
     """
 
     program: Program
 
 
 class SpawnInstance(_Message, frozen=True, tag="instance"):
-    """Fork an instance off this template. Descriptors: its channel, its board's memory."""
+    """Fork an instance off this template. Descriptors: its channel, its board's memory, control groups of its own."""
 
 
 Order = SpawnTemplate | SpawnStandalone | SpawnInstance

@@ -7,9 +7,9 @@ import contextlib
 import os
 import textwrap
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,6 +17,7 @@ from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.supervisor import Supervisor
 
 DEADLINE_S = 20.0
@@ -55,10 +56,12 @@ class Figures:
 class Bench:
     """A running supervisor, its logs and figures, and a way to put functions on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: Sequence[Place] | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
-        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20)
+        self.supervisor = Supervisor(
+            self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20, places=places
+        )
 
     async def _finished(self, revision: Revision) -> None:
         """These functions have no models: nothing is to be finished."""
@@ -125,4 +128,9 @@ def children() -> set[int]:
 
 
 Test = Callable[[Bench], Awaitable[None]]
-OnBench = Callable[[Test], None]
+
+
+class OnBench(Protocol):
+    """Runs a test's coroutine on a bench; `places` are where it may make control groups, by default where it can."""
+
+    def __call__(self, test: Test, places: Sequence[Place] | None = None) -> None: ...
