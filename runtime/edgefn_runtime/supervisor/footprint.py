@@ -12,21 +12,33 @@ from typing import NamedTuple
 
 
 class Footprint(NamedTuple):
-    """In bytes: what no other process shares, and the same with its share of what several do (PSS)."""
+    """In bytes: what no other process shares, and the most that was.
+
+    Of a template just loaded that is what it takes beside the zygote, of an instance what it takes beside its template:
+    these add up. Shares (PSS) do too, but each changes with every fork and every end of another process. `peak_bytes`
+    is the private part, and what its memory in all (VmHWM) has been beyond what it is now.
+    """
 
     private_bytes: int
-    pss_bytes: int
+    peak_bytes: int
 
 
 def footprint(pid: int) -> Footprint | None:
     """Of the process `pid`; None when it has ended or cannot be read."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+        rollup = _sizes(f"/proc/{pid}/smaps_rollup")
+        status = _sizes(f"/proc/{pid}/status")
     except OSError:
         return None
-    sizes = [(line.split()[0], 1024 * int(line.split()[1])) for line in lines[1:]]
-    private = sum(size for name, size in sizes if name.startswith("Private_"))
-    return Footprint(private, sum(size for name, size in sizes if name == "Pss:"))
+    private = sum(size for name, size in rollup.items() if name.startswith("Private_"))
+    beyond = max(0, status.get("VmHWM", 0) - status.get("VmRSS", 0))
+    return Footprint(private, private + beyond)
+
+
+def _sizes(path: str) -> dict[str, int]:
+    """The bytes of each line such as `VmRSS:  1024 kB`."""
+    words = [line.split() for line in Path(path).read_text("utf-8", errors="replace").splitlines()]
+    return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}
 
 
 async def measure(pid: int) -> Footprint | None:

@@ -50,7 +50,8 @@ class Nursery:
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
-        self._fork_safe = True
+        self.fork_safe = True
+        self.template_bytes: int | None = None
         self._group = group
         self._bounding: asyncio.Task[None] | None = None
         self._births = 0
@@ -61,6 +62,11 @@ class Nursery:
     @property
     def has_template(self) -> bool:
         return self._template is not None
+
+    @property
+    def making(self) -> bool:
+        """Whether a template is on its way."""
+        return self._making is not None
 
     @property
     def current(self) -> Template | None:
@@ -106,7 +112,7 @@ class Nursery:
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
-        if self._template is None and self._fork_safe:
+        if self._template is None and self.fork_safe:
             if self._making is None:
                 self._making = asyncio.create_task(self._make(revision))
                 self._making.add_done_callback(self._made)
@@ -152,7 +158,7 @@ class Nursery:
                 "each instance loads it anew. Start threads in the handler to have fast starts.",
                 "",
             )
-            self._fork_safe = False
+            self.fork_safe = False
             await template.close()
         else:
             self._template = template
@@ -163,9 +169,17 @@ class Nursery:
     async def _bound(self, revision: Revision, pid: int) -> None:
         """The function's processes may use together what its template holds, and `memory` for each instance."""
         spec = revision.config.function
-        if (found := await measure(pid)) is not None:
+        if self.template_bytes is None and (found := await measure(pid)) is not None:
+            self.template_bytes = found.private_bytes
+        if self.template_bytes is not None:
             files = await asyncio.to_thread(_size_of, revision.finished)
-            self._group.limit_memory(most_bytes(found.pss_bytes, files, spec.memory_bytes, spec.scale[1]))
+            self._group.limit_memory(most_bytes(self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+
+    async def measured(self) -> int | None:
+        """What the template takes beside the zygote, measured when it was loaded; None without one."""
+        if self._bounding is not None:
+            await self._bounding
+        return self.template_bytes
 
     async def _load(self, revision: Revision) -> Template:
         def start() -> Coroutine[None, None, Template]:
@@ -189,6 +203,8 @@ class Nursery:
     def _describe(self, revision: Revision, status: int) -> str:
         if status == -signal.SIGKILL and self._group.ran_out():
             allowed = format_bytes(revision.config.function.memory_bytes)
+            if self.template_bytes is None:
+                return "was killed (it needs more memory than the box has for functions)"
             return f"was killed (it used more than its memory={allowed} for each instance allows; raise `memory`)"
         return describe_exit(status)
 

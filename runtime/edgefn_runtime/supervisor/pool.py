@@ -21,6 +21,7 @@ from edgefn_runtime.supervisor.crew import Crew
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.starts import Starts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -42,6 +43,7 @@ class Pool:
         meter: Meter,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
+        room: Room,
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
@@ -52,7 +54,8 @@ class Pool:
         self._waiting: deque[Call] = deque()
         self._crew = Crew(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
-        self._starts = Starts(self.spec.name, nursery, ensure_finished, self)
+        self._room = room
+        self._starts = Starts(self.spec.name, nursery, ensure_finished, self, lambda one: room.admit(self, one))
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._draining = False
@@ -157,6 +160,7 @@ class Pool:
         self.used_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
+            self._room.served(self, instance)
         if self._waiting:
             self._dispatch()
         if not instance.calls:
@@ -204,7 +208,7 @@ class Pool:
         if self._draining and not load.waiting:
             return
         limits = self._keeper.limits._replace(concurrency=self._crew.share)
-        for _ in range(autoscaler.to_start(load, limits)):
+        for _ in range(0 if load.ready and self._starts.held else autoscaler.to_start(load, limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
             self._starts.begin(instance)
@@ -244,12 +248,13 @@ class Pool:
         elif pause_s == 0:
             self.scale()
         else:
-            if not any(one.state is InstanceState.READY for one in self._instances):
+            load = self.load()
+            if not load.ready and not load.starting:
                 self._refuse_all(
                     Unavailable(f"{self.spec.name} does not start: {error}", retry_after_s=math.ceil(pause_s))
                 )
             self._settled()
-            if self.spec.scale[0]:
+            if self.spec.scale[0] or self._waiting:
                 self._loop.call_later(pause_s, self.scale)
 
     def _refuse_all(self, refusal: EdgefnError) -> None:
@@ -261,6 +266,7 @@ class Pool:
     async def prepare(self) -> None:
         """A template is parked and the fewest instances of `scale` are on their way. Raises DeploymentRefused."""
         await self._starts.prepare()
+        await self._room.measure_template(self)
         self.scale()
 
     async def stop(self) -> None:
@@ -326,6 +332,10 @@ class Pool:
     @property
     def parked(self) -> bool:
         return self.nursery.has_template and not self._instances and not self._waiting
+
+    @property
+    def digest(self) -> str:
+        return self.revision.digest
 
     @property
     def reason(self) -> str:
