@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -10,6 +13,8 @@ import pytest
 
 from tests.road.box import Refused, RunningBox
 from tests.road.bundles import Bundles
+
+Deployed = Callable[[str], RunningBox]
 
 
 def test_model_too_big_rejected_at_deploy_not_hang(tmp_path: Path, bundles: Bundles) -> None:
@@ -46,3 +51,22 @@ def test_what_was_measured_outlives_a_restart(tmp_path: Path, bundles: Bundles) 
         assert after["held_bytes"] == 0
         for figure in ("template_bytes", "instance_bytes"):
             assert after[figure] == pytest.approx(before[figure], rel=0.2)
+
+
+@pytest.mark.parametrize("kibibytes", [256, 6 * 1024], ids=["short calls", "long calls"])
+def test_a_handler_that_leaks_is_recycled_between_requests(deployed: Deployed, kibibytes: int) -> None:
+    """Far more calls than its `memory` holds, from two clients: none fails, and several processes served them."""
+    box = deployed("leaks")
+    calls = 6 * 64 * 1024 // kibibytes
+
+    def ask(number: int) -> int:
+        return int(box.call("leaks", kibibytes=kibibytes))
+
+    with ThreadPoolExecutor(2) as clients:
+        pids = list(clients.map(ask, range(calls)))
+    assert len(pids) == calls
+    assert len(set(pids)) >= 5
+    served = Counter(pids)
+    assert max(served.values()) * kibibytes <= 64 * 1024
+    if kibibytes < 1024:  # it is used, and not thrown away after a few
+        assert max(served.values()) * kibibytes >= 32 * 1024

@@ -14,14 +14,14 @@ from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
 from edgefn_runtime.wire.frames import Frame, FrameDecoder, encode_frame
-from edgefn_runtime.wire.messages import Born, Failed, Invoke, Ready, Reply, Returned, decode_invoke, encode
+from edgefn_runtime.wire.messages import Born, Failed, Invoke, Leaving, Ready, Reply, Returned, decode_invoke, encode
 
 _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _MOST_READ_BYTES = 1 << 20
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Born | Ready | Failed
+Message = Reply | Returned | Leaving | Born | Ready | Failed
 
 
 class Channel:

@@ -59,7 +59,7 @@ def _instance_main(
     fresh_randomness()
     birth.limit_memory(program.memory_bytes)
     channel.send(Ready())
-    serve(channel, service, program.concurrency)
+    serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
 
@@ -83,7 +83,7 @@ def standalone_main(
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(ready)
-    serve(channel, Service(function, program.code), program.concurrency)
+    serve(channel, Service(function, program.code), program.concurrency, program.memory_bytes)
     return 0
 
 

@@ -21,6 +21,7 @@ from edgefn_runtime.wire.messages import (
     Crash,
     Failed,
     Invoke,
+    Leaving,
     Ready,
     Refusal,
     Returned,
@@ -205,10 +206,19 @@ class Instance(asyncio.Protocol):
                         self._answered(reply.id, Outcome(reply, frame.body))
                     case Returned(number):
                         self._passed_over(number)
+                    case Leaving():
+                        self._leave()
                     case _:
                         pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
+
+    def _leave(self) -> None:
+        """It takes no more calls, answers what it holds and ends: its handler leaks."""
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING
+            if not self.calls:
+                self.retire()
 
     def _answered(self, number: int, outcome: Outcome) -> None:
         call = self.calls.pop(number, None)

@@ -144,8 +144,12 @@ class Returned(_Message, frozen=True, tag="returned"):
     id: int
 
 
+class Leaving(_Message, frozen=True, tag="leaving"):
+    """The instance has leaked nearly all of its memory: it serves what it was sent, and wants no more."""
+
+
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned
+FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
