@@ -5,8 +5,9 @@ Every option given is honoured or is a SpecError at import; none is ever ignored
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from edgefn.errors import SpecError
@@ -23,6 +24,8 @@ MAX_BODY_BYTES = 2**31
 """2 GiB: a body is held in memory whole, and frames between box and instance count bytes in 32 bits."""
 MAX_COUNT = 10_000
 """Instances, slots or waiting requests: more than one box has ever held is a slip of the keyboard."""
+MAX_DEVICES = 32
+"""More than a camera on each port and all accelerators of a box."""
 
 
 AUTO_IDLE: Mapping[str, object] = {"idle_auto": True, "idle_s": 600.0}
@@ -41,6 +44,7 @@ class FunctionOptions(TypedDict, total=False):
     queue: int
     max_body: str | int
     network: bool
+    devices: Sequence[str]
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -122,6 +126,19 @@ def _switch(option: str, value: object) -> bool:
     return value
 
 
+def _devices(option: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and len(value) <= MAX_DEVICES and all(map(_is_device, value)):
+        return tuple(dict.fromkeys(value))
+    raise SpecError(
+        f"{option} is {value!r}: use a list of at most {MAX_DEVICES} paths below /dev/ without `..`, "
+        'e.g. ["/dev/video0"]'
+    )
+
+
+def _is_device(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("/dev/") and posixpath.normpath(path) == path and "\0" not in path
+
+
 _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "name": ("name", lambda option, value: check_name(value, option)),
     "memory": ("memory_bytes", _memory),
@@ -132,4 +149,5 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "queue": ("queue", _count(0)),
     "max_body": ("max_body_bytes", _body),
     "network": ("network", _switch),
+    "devices": ("devices", _devices),
 }

@@ -67,6 +67,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read
     network          it may reach the network; else it has none
+    devices          device nodes of the box that it may read, write and control, e.g. "/dev/video0"; else none
     """
 
     name: str
@@ -83,3 +84,4 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: ResultSpec = ResultSpec()
     description: str = ""
     idle_auto: bool = False
+    devices: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ def test_every_option_sets_its_field() -> None:
         queue=0,
         max_body="1MB",
         network=True,
+        devices=["/dev/video0", "/dev/v4l/by-id/left", "/dev/video0"],
     )
     def handler(n: int) -> int:
         """Says nothing."""
@@ -35,6 +36,7 @@ def test_every_option_sets_its_field() -> None:
     assert (spec.name, spec.memory_bytes, spec.timeout_s, spec.idle_s) == ("other", 256 * 2**20, 0.5, 60.0)
     assert (spec.scale, spec.concurrency, spec.queue, spec.max_body_bytes) == ((1, 3), 2, 0, 10**6)
     assert spec.network
+    assert spec.devices == ("/dev/video0", "/dev/v4l/by-id/left")
     assert spec.description == "Says nothing."
 
 
@@ -87,6 +89,11 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"max_body": 0}, "max_body is 0"),
         ({"max_body": "3GiB"}, "max_body is '3GiB'"),
         ({"network": "yes"}, "network is 'yes': use True or False"),
+        ({"devices": "/dev/video0"}, "devices is '/dev/video0': use a list of at most 32 paths below /dev/"),
+        ({"devices": ["video0"]}, r"devices is \['video0'\]"),
+        ({"devices": ["/dev/../etc/shadow"]}, r"devices is .* without `..`"),
+        ({"devices": ["/dev/"]}, r"devices is \['/dev/'\]"),
+        ({"devices": [b"/dev/video0"]}, "devices is "),
         ({"name": "Classify"}, "name is 'Classify': use a lower-case letter"),
         ({"name": "a" * 64}, "name is 'aaa"),
         ({"name": 3}, "name is 3"),

@@ -1,4 +1,4 @@
-"""Whether this box can serve a bundle: Python, platform, wheels, memory, artifacts.
+"""Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts.
 
 Reads what is installed from metadata; never imports an engine, and never looks at a golden sample.
 """
@@ -18,7 +18,7 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.quantities import format_bytes
 from edgefn_runtime import machine
-from edgefn_runtime.deployment import choice
+from edgefn_runtime.deployment import choice, devices
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -55,6 +55,8 @@ def check(config: BundleConfig, here: Machine) -> None:
             f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, this box has "
             f"{format_bytes(here.memory_bytes)} in all: lower `memory`, or take a larger box"
         )
+    if why := devices.lacking(config.function.devices):
+        raise DeploymentRefused(f"{name} needs a device: {why}")
     _check_wheels(config)
     _check_artifacts(config)
 

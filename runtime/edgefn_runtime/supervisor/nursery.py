@@ -255,6 +255,7 @@ def program_of(revision: Revision) -> messages.Program:
         box_pid=os.getpid(),
         network=spec.network,
         processes=processes_of(revision),
+        devices=spec.devices,
     )
 
 

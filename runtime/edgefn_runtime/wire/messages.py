@@ -28,7 +28,7 @@ class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
-    the host's network. `processes` bounds those of the function, threads included.
+    the host's network. `processes` bounds those of the function, threads included. `devices` are nodes it may use.
     """
 
     function: str
@@ -41,6 +41,7 @@ class Program(_Message, frozen=True):
     box_pid: int
     network: bool = False
     processes: int = 64
+    devices: tuple[str, ...] = ()
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
