@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import textwrap
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +16,7 @@ from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.child import children_of_this
 from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
@@ -124,8 +124,7 @@ def alive(pid: int) -> bool:
 
 def children() -> set[int]:
     """The living children of this process."""
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {pid for task in tasks for pid in map(int, (task / "children").read_text().split()) if alive(pid)}
+    return {pid for pid in children_of_this() if alive(pid)}
 
 
 Test = Callable[[Bench], Awaitable[None]]
