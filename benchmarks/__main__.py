@@ -1,4 +1,7 @@
-"""Measures, prints a table, and writes benchmarks/results/latest.json. Leaves with 1 when a bound is missed."""
+"""Measures, prints a table, and writes benchmarks/results/latest.json. Leaves with 1 when a bound is missed.
+
+BENCH_CYCLES=N in the environment: so many cycles instead of a thousand.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ import argparse
 import importlib
 import json
 import sys
+import time
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +21,23 @@ from rich.table import Table
 from benchmarks import machine
 from benchmarks.figure import Figure
 
-SUBJECTS = ("import_time", "build_time", "cold_start", "memory", "throughput")
+Figures = dict[str, list[Figure]]
+
+SUBJECTS = {
+    "import_time": "import",
+    "build_time": "build",
+    "cold_start": "from nothing, and warm",
+    "further": "further instances",
+    "first_answer": "a box that starts",
+    "throughput": "next to no work, under load",
+    "photos": "real work, under load",
+    "idle": "memory, idle",
+    "cycles": "memory that comes back",
+}
+"""The modules, with what the table says above their rows."""
 RESULTS = Path(__file__).parent / "results" / "latest.json"
+WIDTH = 150
+"""Where there is no terminal to ask: a row of the table on a line or two."""
 
 
 def main() -> int:
@@ -26,37 +48,55 @@ def main() -> int:
     wanted = parser.parse_args()
     if unknown := set(wanted.subjects) - set(SUBJECTS):
         parser.error(f"no subject {', '.join(sorted(unknown))}: choose from {', '.join(SUBJECTS)}")
-    about, figures = machine.describe(), list(measured(wanted.subjects or SUBJECTS))
-    Console().print(table(figures))
-    wanted.output.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": about, "figures": [figure.as_json() for figure in figures]}
-    wanted.output.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"{about['processor']}, {about['cores']} cores, load {about['load']} before; written to {wanted.output}")
-    return 1 if any(figure.holds is False for figure in figures) else 0
+    began, about = time.monotonic(), machine.describe()
+    figures = {subject: list(measured(subject)) for subject in wanted.subjects or SUBJECTS}
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table(figures))
+    about |= {"load_after": machine.load(), "took_s": round(time.monotonic() - began)}
+    write(wanted.output, about, figures)
+    loads = f"load {about['load']} before, {about['load_after']} after"
+    print(f"{about['processor']}, {about['cores']} cores, {loads}, {about['took_s']} s; written to {wanted.output}")
+    return 1 if any(figure.holds is False for of in figures.values() for figure in of) else 0
 
 
-def measured(subjects: tuple[str, ...] | list[str]) -> list[Figure]:
-    """All figures of the subjects, each told on stderr as it comes."""
-    figures: list[Figure] = []
-    for subject in subjects:
+def measured(subject: str) -> Iterator[Figure]:
+    """All figures of a subject, each told on stderr as it comes; one that fails is a miss in its place."""
+    try:
         for figure in importlib.import_module(f"benchmarks.{subject}").measure():
             print(f"{figure.name}: {figure.value:.3g} {figure.unit}", file=sys.stderr)
-            figures.append(figure)
-    return figures
+            yield figure
+    except Exception as error:  # the other subjects' figures are wanted all the same
+        traceback.print_exc()
+        yield Figure(f"FAILED: {subject}", 1, "failure", f"{type(error).__name__}: {error}", 0)
 
 
-def table(figures: list[Figure]) -> Table:
-    """A row for each figure, beside its bound."""
+def write(path: Path, about: dict[str, Any], figures: Figures) -> None:
+    """The figures as JSON, each with its subject."""
+    rows = [{"subject": subject} | figure.as_json() for subject, of in figures.items() for figure in of]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": about, "figures": rows}, indent=2) + "\n")
+
+
+def table(figures: Figures) -> Table:
+    """A row for each figure, beside its bound, below its subject."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for heading, justify in (("figure", "left"), ("measured", "right"), ("bound", "right"), ("", "left")):
-        drawn.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
+    drawn.add_column("figure", no_wrap=True)
+    drawn.add_column("measured", justify="right", no_wrap=True)
+    drawn.add_column("bound", justify="right", no_wrap=True)
+    drawn.add_column("")
     drawn.add_column("of what", style="dim", overflow="fold")
-    for figure in figures:
-        sign = "<=" if figure.better == "less" else ">="
-        bound = "" if figure.bound is None else f"{sign} {figure.bound:g} {figure.unit}"
-        verdict = {None: "", True: "[green]ok[/]", False: "[bold red]miss[/]"}[figure.holds]
-        drawn.add_row(figure.name, f"{figure.value:,.4g} {figure.unit}", bound, verdict, figure.how)
+    for subject, of in figures.items():
+        drawn.add_row(f"[bold]{SUBJECTS[subject]}[/] [dim]{subject}[/]")
+        for figure in of:
+            drawn.add_row(*row(figure))
     return drawn
+
+
+def row(figure: Figure) -> tuple[str, str, str, str, str]:
+    """What stands in the table's columns."""
+    sign = "<=" if figure.better == "less" else ">="
+    bound = "" if figure.bound is None else f"{sign} {figure.bound:g} {figure.unit}"
+    verdict = {None: "", True: "[green]ok[/]", False: "[bold red]miss[/]"}[figure.holds]
+    return f"  {figure.name}", f"{figure.value:,.4g} {figure.unit}", bound, verdict, figure.how
 
 
 if __name__ == "__main__":

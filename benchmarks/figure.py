@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Better = Literal["less", "more"]
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -20,7 +22,7 @@ class Figure:
     unit: str
     how: str
     bound: float | None = None
-    better: Literal["less", "more"] = "less"
+    better: Better = "less"
 
     @property
     def holds(self) -> bool | None:
@@ -39,3 +41,23 @@ def spread(values: Sequence[float]) -> str:
     """The middle half of `values`: "p25 11.9, p75 12.6"."""
     quarters = statistics.quantiles(values, n=4)
     return f"p25 {quarters[0]:.3g}, p75 {quarters[2]:.3g}"
+
+
+def median(
+    name: str, values: Sequence[float], unit: str, how: str, bound: float | None = None, better: Better = "less"
+) -> Figure:
+    """The median of `values`, two at least, with their spread."""
+    return Figure(name, statistics.median(values), unit, f"{how} ({spread(values)})", bound, better)
+
+
+def ratio(
+    name: str,
+    over: Sequence[float],
+    under: Sequence[float],
+    how: str = "",
+    bound: float | None = None,
+    better: Better = "less",
+) -> Figure:
+    """The median of `over` ÷ `under`, pair by pair: what slows the machine for a while slows both of a pair."""
+    ratios = [above / below for above, below in zip(over, under, strict=True)]
+    return median(name, ratios, "x", f"{how or 'in turns'}, {len(ratios)} pairs", bound, better)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks.figure import Figure, spread
+from benchmarks.figure import Figure, median
 
 RUNS = 25
 BOUND_MS = 60.0
@@ -27,8 +26,7 @@ def measure() -> Iterator[Figure]:
     runs = [{name: start(code) for name, code in codes.items()} for _ in range(RUNS)]
     for name in STATEMENTS:
         added = [(run[name] - run["bare"]) * 1e3 for run in runs]
-        how = f"over bare Python, median of {RUNS} pairs ({spread(added)})"
-        yield Figure(name, statistics.median(added), "ms", how, BOUND_MS)
+        yield median(name, added, "ms", f"over bare Python, {RUNS} pairs", BOUND_MS)
 
 
 def start(code: str) -> float:

@@ -20,8 +20,13 @@ def describe() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "load": round(os.getloadavg()[0], 2),
+        "load": load(),
     }
+
+
+def load() -> float:
+    """Processes that ran or wanted to, over the last minute."""
+    return round(os.getloadavg()[0], 2)
 
 
 def _field(file: str, name: str) -> str:

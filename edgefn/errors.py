@@ -13,9 +13,10 @@
     ├── Unauthorized               401   7   the admin API was called without the box's token
     ├── RetryLater                 503   75  not now; Retry-After says when
     │   ├── QueueFull              429   75  the function's queue is full
+    │   ├── NotInTime              503   75  the function is not expected to answer before the deadline
     │   └── Unavailable            503   75  the function cannot be served now
     ├── HandlerError               500   1   the handler raised; the trace is in the function's log
-    ├── HandlerTimeout             504   1   the handler did not answer in time
+    ├── HandlerTimeout             504   1   the function did not answer in time
     ├── InstanceLost               502   1   the instance died while it held the request
     ├── BoxUnreachable             503   5   no box answers at that address
     ├── HomeError                  500   10  the box's home directory cannot be used
@@ -135,10 +136,14 @@ class Unauthorized(EdgefnError):
 
 
 class RetryLater(EdgefnError):
-    """A request that may succeed later; `retry_after_s` (whole seconds, ≥ 1) goes into Retry-After."""
+    """A request that may succeed later; `retry_after_s` (whole seconds, ≥ 1) goes into Retry-After.
+
+    `reason` is what the box's metrics count it under.
+    """
 
     status = 503
     exit_code = 75
+    reason: ClassVar[str] = "unavailable"
 
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
@@ -149,6 +154,13 @@ class QueueFull(RetryLater):
     """As many requests wait for the function as its `queue` allows."""
 
     status = 429
+    reason = "queue"
+
+
+class NotInTime(RetryLater):
+    """By what was learnt the function cannot answer before the request's deadline, so it does not begin."""
+
+    reason = "deadline"
 
 
 class Unavailable(RetryLater):
@@ -167,7 +179,7 @@ class HandlerError(EdgefnError):
 
 
 class HandlerTimeout(EdgefnError):
-    """The handler did not answer within the function's `timeout`; its instance was replaced."""
+    """No answer within the function's `timeout`, or the request's own, shorter one; the message says which."""
 
     status = 504
 

@@ -22,7 +22,7 @@ from edgefn_runtime.settings import (
 
 def main() -> None:
     """Runs a box in the foreground and leaves with its exit code."""
-    from edgefn_runtime.server import run
+    from edgefn_runtime.start import run
 
     sys.exit(run(_settings(sys.argv[1:])))
 

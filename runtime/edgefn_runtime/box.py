@@ -20,6 +20,7 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
 from edgefn_runtime.telemetry.logs import FunctionLogs
@@ -63,9 +64,9 @@ class Box:
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
 
-    async def start(self) -> None:
-        """Every function that was deployed before is routed again; the zygote is on its way."""
-        self.supervisor.start()
+    async def start(self, zygote: Launched | None = None) -> None:
+        """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""
+        self.supervisor.start(zygote)
         await self.deployments.restore()
 
     def listening(self, port: int) -> None:

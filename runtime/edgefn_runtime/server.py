@@ -20,16 +20,18 @@ import uvloop
 
 from edgefn.errors import EdgefnError, PortInUse
 from edgefn_runtime.box import Box
-from edgefn_runtime.gateway import connection
+from edgefn_runtime.gateway import connection, direct
 from edgefn_runtime.gateway.app import application
+from edgefn_runtime.gateway.invocation import Invocation
 from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
+from edgefn_runtime.supervisor.launch import Launched
 
 _BACKLOG = 2048
 _log = logging.getLogger("edgefn.server")
 
 
-def run(settings: BoxSettings) -> int:
+def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     connection.raise_descriptor_limit()
@@ -39,16 +41,20 @@ def run(settings: BoxSettings) -> int:
         with ExitStack() as open_sockets:
             listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
             host, port, *_ = listeners[0].getsockname()
-            return uvloop.run(_serve(msgspec.structs.replace(settings, host=host, port=port), listeners, manager))
+            return uvloop.run(
+                _serve(msgspec.structs.replace(settings, host=host, port=port), listeners, manager, zygote)
+            )
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
-async def _serve(settings: BoxSettings, listeners: list[socket.socket], manager: ServiceManager) -> int:
+async def _serve(
+    settings: BoxSettings, listeners: list[socket.socket], manager: ServiceManager, zygote: Launched | None
+) -> int:
     box = Box(settings)
     try:
-        await box.start()
+        await box.start(zygote)
         box.listening(settings.port)
         server = _Server(box, uvicorn_config(box), manager)
         gc.collect()
@@ -64,10 +70,11 @@ async def _serve(settings: BoxSettings, listeners: list[socket.socket], manager:
 
 def uvicorn_config(box: Box) -> uvicorn.Config:
     """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
+    invocation = Invocation(box)
     return uvicorn.Config(
-        application(box),
+        application(box, invocation),
         loop="none",
-        http=connection.bounded(box.settings.client_timeout_s),
+        http=direct.connection(invocation, box.settings.client_timeout_s),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -94,6 +94,12 @@ def test_accept_is_passed_on(sent: Any) -> None:
     assert sent("--accept", "application/msgpack")[1]["accept"] == "application/msgpack"
 
 
+@pytest.mark.parametrize(("given", "told"), [("250ms", "0.25"), ("2min", "120"), ("", "300")])
+def test_the_box_is_told_how_long_the_caller_waits(given: str, told: str, sent: Any) -> None:
+    """As seconds in X-Request-Timeout, so that it does no work for somebody who has gone."""
+    assert sent(*(["--timeout", given] if given else []))[1]["x-request-timeout"] == told
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -103,6 +109,7 @@ def test_accept_is_passed_on(sent: Any) -> None:
         ["--query", "=1"],
         ["--form", "image=@/no/such/file.jpg"],
         ["--json", "1", "--timeout", "soon"],
+        ["--json", "1", "--timeout", "0s"],
     ],
 )
 def test_an_input_that_cannot_be_sent_is_code_2(line: list[str], edgefn: Edgefn, box: StandIn) -> None:

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -76,14 +77,9 @@ def run(
 
     Example: edgefn box run --home /tmp/box --port 0
     """
-    try:
-        from edgefn_runtime.server import run as serve
-        from edgefn_runtime.settings import BoxSettings, default_home
-    except ModuleNotFoundError as error:
-        if error.name not in _RUNTIME_EXTRA:
-            raise
-        raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
     from edgefn.quantities import parse_bytes
+    from edgefn_runtime.settings import BoxSettings, default_home
+    from edgefn_runtime.start import run as serve
 
     settings = BoxSettings(
         home=home or default_home(),
@@ -94,7 +90,7 @@ def run(
         memory_bytes=None if memory is None else parse_bytes(memory, what="--memory"),
     )
     told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
-    with redirect_stdout(told):
+    with redirect_stdout(told), _runtime_told():
         code = serve(settings)
     raise typer.Exit(code)
 
@@ -128,6 +124,17 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
         output.result({"token": found.value, "home": str(home or discovery.home())})
     else:
         output.line(found.value)
+
+
+@contextmanager
+def _runtime_told() -> Iterator[None]:
+    """A package of the runtime extra that is not installed is told with the command that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _RUNTIME_EXTRA:
+            raise
+        raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
 
 
 class _Announcement(io.TextIOBase):

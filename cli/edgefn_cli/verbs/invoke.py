@@ -50,7 +50,7 @@ def invoke(
         bool, typer.Option("--timing", help="Show on stderr where the time went (Server-Timing).")
     ] = False,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait for the answer.")
+        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; the box is told.")
     ] = "5min",
     box: BoxOption = None,
 ) -> None:
@@ -67,6 +67,8 @@ def invoke(
     body = Body(file, json_text, data, tuple(form or ()), tuple(query or ()))
     options = body.options(content_type, accept)
     timeout_s = parse_duration(timeout, what="--timeout")
+    if timeout_s == 0:
+        raise InputError("--timeout is 0: nothing can be answered in no time; give e.g. 30s")
     with reach(box) as client:
         answer = client.invoke(name, timeout_s=timeout_s, **options)
     if timing:

@@ -42,9 +42,9 @@ class GatewayBox(AdminBox, Protocol):
     def supervisor(self) -> Processes: ...
 
 
-def application(box: GatewayBox) -> ASGIApp:
-    """The box as one ASGI application. Called inside the event loop that it will run in."""
-    invocation, pages = Invocation(box), site(box)
+def application(box: GatewayBox, invocation: Invocation | None = None) -> ASGIApp:
+    """The box as one ASGI application; `invocation`, where the server's connections call it directly as well."""
+    invocation, pages = invocation or Invocation(box), site(box)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

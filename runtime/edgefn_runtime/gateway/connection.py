@@ -16,7 +16,7 @@ import os
 import resource
 import termios
 from http import HTTPStatus
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -183,8 +183,11 @@ class Connection(HttpToolsProtocol):
         return self.transport.get_write_buffer_size() + queued[0]
 
 
-def bounded(patience_s: float, most_unread_bytes: int = 0) -> type[Connection]:
-    """The Connection of a server whose clients have `patience_s`.
+C = TypeVar("C", bound=Connection)
+
+
+def bounded(kind: type[C], patience_s: float, most_unread_bytes: int = 0, **more: object) -> type[C]:
+    """The `kind` of connection of a server whose clients have `patience_s`; `more` are further members of it.
 
     Answers that they do not read take at most `most_unread_bytes` together (0: an eighth of the machine's memory).
 
@@ -198,7 +201,7 @@ def bounded(patience_s: float, most_unread_bytes: int = 0) -> type[Connection]:
         "most_unread_bytes": most_unread_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8,
         "waiting": {},
     }
-    return cast("type[Connection]", type("BoundedConnection", (Connection,), members))
+    return cast("type[C]", type(f"Bounded{kind.__name__}", (kind,), members | more))
 
 
 def return_large_memory() -> None:

@@ -27,6 +27,7 @@ def document(functions: Iterable[FunctionSpec], version: str) -> dict[str, Any]:
             "schemas": components.schemas | reference.SCHEMAS,
             "responses": reference.RESPONSES,
             "headers": reference.HEADERS,
+            "parameters": reference.PARAMETERS,
             "securitySchemes": reference.SECURITY_SCHEMES,
         },
     }

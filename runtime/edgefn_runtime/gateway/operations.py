@@ -11,6 +11,7 @@ from typing import Any
 from edgefn.media import FORM, JSON, MSGPACK, MULTIPART, NPY, OCTETS, TEXT
 from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
 from edgefn_runtime.gateway.components import Components, Schema
+from edgefn_runtime.gateway.timeout import NAME as TIMEOUT
 
 _ANY: Schema = {}
 """OpenAPI 3.1: a body that is no JSON has an empty schema; its media type says what it is."""
@@ -39,10 +40,11 @@ def path_item(spec: FunctionSpec, components: Components) -> dict[str, Any]:
     """POST, and GET where a query string can carry all that the function takes."""
     parameters = [_Parameter(p, components.hoist(p.schema, spec.name)) for p in spec.parameters]
     post = _operation(spec, components) | _query(parameters, optional=True) | _body(parameters)
+    item = {"parameters": [{"$ref": f"#/components/parameters/{TIMEOUT}"}], "post": post}
     if any(parameter.needs_body for parameter in parameters):
-        return {"post": post}
+        return item
     get = _operation(spec, components) | {"operationId": f"get_{spec.name}"} | _query(parameters, optional=False)
-    return {"get": get, "post": post}
+    return item | {"get": get}
 
 
 class _Parameter:

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgefn.spec import NAME_PATTERN
 from edgefn_runtime.gateway.problems import CONTENT_TYPE
+from edgefn_runtime.gateway.timeout import NAME, PATTERN
 
 TAGS = [
     {"name": "functions", "description": "What is deployed on this box."},
@@ -33,6 +34,15 @@ HEADERS: dict[str, Any] = {
         "description": "Seconds after which the same request may succeed.",
         "schema": {"type": "integer", "minimum": 1},
     },
+}
+
+PARAMETERS: dict[str, Any] = {
+    NAME: {
+        "name": NAME,
+        "in": "header",
+        "description": "Seconds that the caller waits, e.g. 0.25; the function's timeout where that is shorter.",
+        "schema": {"type": "string", "pattern": PATTERN},
+    }
 }
 
 _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
@@ -96,8 +106,8 @@ RESPONSES: dict[str, Any] = {
     "429": _problem("The function's queue is full.", "Retry-After"),
     "500": _problem("The function raised; its log has the trace under `id`."),
     "502": _problem("The instance ended while it held the request."),
-    "503": _problem("Not now.", "Retry-After"),
-    "504": _problem("The function did not answer within its timeout."),
+    "503": _problem("Not now, or not before the request's deadline.", "Retry-After"),
+    "504": _problem("The function did not answer within its timeout, or within X-Request-Timeout."),
     "507": _problem("The disk has no room for it; nothing was changed."),
 }
 

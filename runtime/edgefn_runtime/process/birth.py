@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable
 
+from edgefn_runtime.process import heap
 from edgefn_runtime.process.clone import fork_sibling
 
 _PR_SET_PDEATHSIG = 1
@@ -80,13 +82,22 @@ def limit_memory(further_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def settle() -> None:
+    """What is to be forked from is at rest: collections in its forks touch none of the shared pages, and what they
+    allocate is fresh memory.
+    """
+    gc.collect()
+    gc.freeze()
+    heap.close()
+
+
 def no_core_dump() -> None:
     """A crash writes no core file: it would hold a user's data and fill the disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _data_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as statm:  # `status` would take a millisecond
+    with open("/proc/self/statm", "rb") as statm:  # `status` would take a millisecond
         return int(statm.read().split()[5]) * resource.getpagesize()
 
 

@@ -13,12 +13,11 @@ import threading
 from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
-from edgefn_runtime.wire.frames import Frame, FrameDecoder, encode_frame
+from edgefn_runtime.wire.frames import Buffer, Frame, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import Born, Failed, Invoke, Leaving, Ready, Reply, Returned, decode_invoke, encode
 
 _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
-_MOST_READ_BYTES = 1 << 20
 _GATHERED_BYTES = 1 << 16
 
 Message = Reply | Returned | Leaving | Born | Ready | Failed
@@ -32,7 +31,7 @@ class Channel:
         self._decoder = FrameDecoder(_ANY_SIZE)
         self._frames: deque[Frame] = deque()
         self._writing = threading.Lock()
-        self._gathered: list[bytes | memoryview] = []
+        self._gathered: list[Buffer] = []
         self._gathered_bytes = 0
         self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
         os.close(board_descriptor)
@@ -40,26 +39,40 @@ class Channel:
     def receive(self) -> tuple[Invoke, bytes] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
-            wanted = min(max(self._decoder.missing, _READ_BYTES), _MOST_READ_BYTES)
-            data = self._socket.recv(wanted)
-            if not data:
+            if self._decoder.missing > _READ_BYTES:
+                frames = self._rest_of_large()
+            else:
+                data = self._socket.recv(_READ_BYTES)
+                frames = self._decoder.feed(data) if data else None
+            if frames is None:
                 return None
-            self._frames.extend(self._decoder.feed(data))
+            self._frames.extend(frames)
         frame = self._frames.popleft()
         return decode_invoke(frame.header), frame.body
+
+    def _rest_of_large(self) -> list[Frame] | None:
+        """The large frame that has begun, read into its place and not gathered from pieces."""
+        whole, filled = self._decoder.hand_over()
+        with memoryview(whole) as view:
+            while filled < len(whole):
+                count = self._socket.recv_into(view[filled:])
+                if not count:
+                    return None
+                filled += count
+        return [FrameDecoder.cut(whole)]
 
     @property
     def more(self) -> bool:
         """Whether another request lies here, read already."""
         return bool(self._frames)
 
-    def send(self, message: Message, body: bytes | memoryview = b"") -> None:
+    def send(self, message: Message, body: Buffer = b"") -> None:
         """Writes a whole frame; raises OSError when the box is gone."""
         with self._writing:
             for piece in encode_frame(encode(message), body):
                 self._socket.sendall(piece)
 
-    def gather(self, message: Message, body: bytes | memoryview = b"") -> None:
+    def gather(self, message: Message, body: Buffer = b"") -> None:
         """The frame goes out with the next `flush`, or now when much has come together."""
         self._gathered += encode_frame(encode(message), body)
         self._gathered_bytes += len(body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import sys
 import time
@@ -36,8 +35,7 @@ def template_main(
         control.report(error.report)
         return EXIT_CANNOT_LOAD
     service = Service(function, program.code)
-    gc.collect()
-    gc.freeze()  # the instances' collections then touch none of the shared pages
+    birth.settle()
     control.report(ready)
     while (received := control.receive()) is not None:
         order, descriptors = received

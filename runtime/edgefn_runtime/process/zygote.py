@@ -7,10 +7,10 @@ a line of a user's code and holds no secret.
 from __future__ import annotations
 
 import functools
-import gc
 import os
 import signal
 import sys
+import traceback
 
 from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.control import Control
@@ -44,16 +44,18 @@ def _spawn(order: SpawnTemplate | SpawnStandalone, isolation: Enforcement, descr
 
 
 def _warm_up() -> None:
-    """Imports what handlers and engines need, and makes one tiny session: its first-time costs are paid here."""
-    import PIL.Image
-    import PIL.JpegImagePlugin
+    """Imports what handlers and engines need, makes one tiny session, serves two requests: first-time costs."""
     import PIL.PngImagePlugin  # noqa: F401 - a handler that reads no image costs nothing by it: pages are shared
 
     from edgefn import backends
+    from edgefn_runtime.process.rehearsal import rehearse
 
     backends.get("onnxruntime").warm_up()
-    gc.collect()
-    gc.freeze()
+    try:
+        rehearse()
+    except Exception:  # a Pillow without JPEG, say: functions start all the same, only later
+        traceback.print_exc()
+    birth.settle()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ def admits(inside: int, slots: int, queue: int) -> bool:
     return inside < slots + queue
 
 
-def retry_after_s(waiting: int, slots: int, service_s: float) -> int:
-    """Whole seconds until `waiting` requests of `service_s` each have gone through `slots` places; at least 1."""
-    seconds = waiting * service_s / max(1, slots)
-    return max(1, min(MOST_RETRY_AFTER_S, math.ceil(seconds)))
+def retry_after_s(seconds: float) -> int:
+    """Whole seconds after which to come again, when `seconds` are expected to be enough: 1 to 60."""
+    return math.ceil(min(MOST_RETRY_AFTER_S, max(1.0, seconds)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 
 LATE_S = 0.05
+
+Body = bytes | bytearray
+"""A request's body, not changed any more by whoever hands it over."""
 
 
 class Outcome(NamedTuple):
@@ -27,7 +31,8 @@ class Call:
     """Made by the gateway, answered through `future`: an Outcome, or an error of edgefn.errors.
 
     Times are on the clock of time.monotonic(), in seconds; 0 until they happen. `cold` is true when no instance was
-    ready as it came: it waited for a start, from `admitted` to `started`. `number` is the instance's for it.
+    ready as it came: it waited for a start, from `admitted` to `started`. `number` is the instance's for it, `ticket`
+    the queue's. `timeout_s` is the caller's own bound; it may shorten the function's timeout and never lengthens it.
     `on_late`, when set, is called once the call has taken LATE_S: only then it is worth watching its client.
     """
 
@@ -46,17 +51,20 @@ class Call:
         "retried",
         "sent",
         "started",
+        "ticket",
+        "timeout_s",
         "timer",
     )
 
-    def __init__(self, content_type: str, query: str, accept: str, body: bytes) -> None:
+    def __init__(self, content_type: str, query: str, accept: str, body: Body, timeout_s: float = math.inf) -> None:
         self.content_type = content_type
         self.query = query
         self.accept = accept
         self.body = body
+        self.timeout_s = timeout_s
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.instance: Instance | None = None
-        self.number = 0
+        self.number = self.ticket = 0
         self.timer: asyncio.TimerHandle | None = None
         self.on_late: Callable[[], None] | None = None
         self.cold = self.retried = False

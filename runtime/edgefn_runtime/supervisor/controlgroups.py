@@ -254,11 +254,24 @@ def _sweep(stale: Path) -> None:
 def _make_room(own: Path) -> None:
     """`own` of version 2 hands its controllers down and holds no process: the box is in a leaf below it."""
     if (own / "cgroup.type").exists():  # all but the root, which may do both
-        if any(pid != os.getpid() for pid in _inside(own)):
+        if any(not _is_ours(pid) for pid in _inside(own)):
             raise PermissionError(0, "other processes are in it; run the box as a service with Delegate=yes")
         (own / LEAF).mkdir(exist_ok=True)
-        _write(own / LEAF / "cgroup.procs", str(os.getpid()))
+        for pid in [*_inside(own), os.getpid()]:
+            with contextlib.suppress(ProcessLookupError):
+                _write(own / LEAF / "cgroup.procs", str(pid))
     _hand_down(own, CONTROLLERS)
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether `pid` is the box or descends from it, as the zygote does; one that has ended is nobody's."""
+    while pid > 1 and pid != os.getpid():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+        except OSError:
+            return True
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pid == os.getpid()
 
 
 def _hand_down(folder: Path, controllers: Sequence[str]) -> tuple[str, ...]:

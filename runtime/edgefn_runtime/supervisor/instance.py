@@ -14,7 +14,7 @@ from edgefn_runtime.supervisor.call import Call, Outcome, work_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.sockets import receive_with_pid
 from edgefn_runtime.wire.board import Board
-from edgefn_runtime.wire.frames import FrameDecoder, FrameError, encode_frame
+from edgefn_runtime.wire.frames import Buffer, FrameDecoder, FrameError, encode_frame
 from edgefn_runtime.wire.messages import (
     MALFORMED,
     Answer,
@@ -63,6 +63,7 @@ class Instance(asyncio.Protocol):
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
         self._to_pass_over = 0
+        self._outgoing: list[Buffer] = []
         self.progress_at = 0.0
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
@@ -145,7 +146,14 @@ class Instance(asyncio.Protocol):
             self.progress_at = call.sent
         self.calls[number] = call
         header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
-        self._transport.writelines(encode_frame(header, call.body))
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
+        self._outgoing += encode_frame(header, call.body)
+
+    def _flush(self) -> None:
+        pieces, self._outgoing = self._outgoing, []
+        if self._transport is not None:
+            self._transport.writelines(pieces)
 
     def has_begun(self, call: Call) -> bool:
         """Whether a handler may have seen the call."""

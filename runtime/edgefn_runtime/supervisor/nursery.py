@@ -1,4 +1,8 @@
-"""Where a revision's instances come from: its template, made when first needed; the zygote, where that is not safe."""
+"""Where a revision's instances come from: its template; the zygote, where there is none yet or none may be.
+
+The first instance after no process at all loads by itself, a fork and a hand-over sooner than by a template
+(docs/decisions/cold-start.md). The template is made behind it, for those that follow.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 
 from edgefn.errors import InstanceLost
 from edgefn.quantities import format_bytes
+from edgefn_runtime.scheduling.deadlines import StartTime
 from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.child import describe_exit
@@ -28,6 +33,9 @@ _PAUSE_S = 0.02
 _ROUNDS = 100
 PROCESSES = 64
 """Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
+
+FOLLOW_S = 0.1
+"""So long after the first answer of an instance that started alone its template is made."""
 
 
 class Nursery:
@@ -50,6 +58,7 @@ class Nursery:
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
+        self._following: asyncio.TimerHandle | None = None
         self.fork_safe = True
         self.template_bytes: int | None = None
         self._group = group
@@ -58,6 +67,7 @@ class Nursery:
         self._strays: dict[Instance, Strays] = {}
         self._clearing: set[asyncio.Task[None]] = set()
         self.phases: dict[str, float] = {}
+        self.start_time = StartTime()
 
     @property
     def has_template(self) -> bool:
@@ -72,16 +82,20 @@ class Nursery:
     def current(self) -> Template | None:
         return self._template
 
-    async def bear(self, instance: Instance, revision: Revision) -> None:
-        """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
-        template = await self.template(revision)
+    async def bear(self, instance: Instance, revision: Revision, *, alone: bool) -> None:
+        """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+
+        `alone`: no other starts beside it, so it need not wait for a template that they would share.
+        """
         self._births += 1
         try:
-            await self._bear(instance, revision, template)
+            await self._bear(instance, revision, alone)
         finally:
             self._births -= 1
 
-    async def _bear(self, instance: Instance, revision: Revision, template: Template | None) -> None:
+    async def _bear(self, instance: Instance, revision: Revision, alone: bool) -> None:
+        asked, parked = time.perf_counter(), self.has_template
+        template = None if alone and self._making is None and self._template is None else await self.template(revision)
         started = time.perf_counter()
         instance.describe = lambda status: self._describe(revision, status)
         ours, theirs = channel_pair()
@@ -89,7 +103,7 @@ class Nursery:
         cell = Cell(None)
         try:
             if template is None:
-                await self._order_standalone(revision, theirs.fileno(), board_descriptor)
+                cell = await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
                 cell = self._group.cell()
                 template.spawn(theirs.fileno(), board_descriptor, *cell.entrances)
@@ -106,18 +120,34 @@ class Nursery:
             cell.handed_over()
         await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
         self._strays[instance] = Strays(instance.pid, cell, self._is_bearing)
+        now = time.perf_counter()
+        self.start_time.add(now - asked, parked=parked)
+        took = now - started
         if template is None:
-            self._loaded(instance.ready)
-        self.phase("fork", time.perf_counter() - started)
+            took -= self._loaded(instance.ready)
+            self._judge(instance.ready, revision)
+        self.phase("fork", took)
+
+    def follow(self, revision: Revision) -> None:
+        """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
+        if self._template is None and self._making is None and self.fork_safe and self._following is None:
+            self._following = asyncio.get_running_loop().call_later(FOLLOW_S, self._follow, revision)
+
+    def _follow(self, revision: Revision) -> None:
+        self._following = None
+        if self._template is None and self._making is None:
+            self._begin(revision)
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
         if self._template is None and self.fork_safe:
-            if self._making is None:
-                self._making = asyncio.create_task(self._make(revision))
-                self._making.add_done_callback(self._made)
-            await asyncio.shield(self._making)
+            await asyncio.shield(self._making or self._begin(revision))
         return self._template
+
+    def _begin(self, revision: Revision) -> asyncio.Task[Template]:
+        self._making = asyncio.create_task(self._make(revision))
+        self._making.add_done_callback(self._made)
+        return self._making
 
     def bury(self, instance: Instance) -> None:
         """`instance` has ended: what it left behind is on its way, too."""
@@ -137,6 +167,9 @@ class Nursery:
 
     async def close(self) -> None:
         """No template is left, and nothing of ended instances; others go on."""
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
@@ -152,28 +185,40 @@ class Nursery:
         template = await self._load(revision)
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
-        if template.ready.threads > 1:
+        self._judge(template.ready, revision)
+        if self.fork_safe:
+            self._template = template
+            self._bind(revision, template.pid)
+        else:
+            await template.close()
+        return template
+
+    def _judge(self, ready: messages.Ready, revision: Revision) -> None:
+        """What has threads once it is loaded must not be forked; said once."""
+        if ready.threads > 1 and self.fork_safe:
+            self.fork_safe = False
             self.note(
                 f"{revision.config.function.name} starts threads as it loads, so it cannot be forked when loaded: "
                 "each instance loads it anew. Start threads in the handler to have fast starts.",
                 "",
             )
-            self.fork_safe = False
-            await template.close()
-        else:
-            self._template = template
-            if self._bounding is None:
-                self._bounding = asyncio.create_task(self._bound(revision, template.pid))
-        return template
+
+    def _bind(self, revision: Revision, template_pid: int = 0) -> None:
+        """The group's bound is on its way, once; to know it, the template must have been measured, ever."""
+        if self._bounding is None and (template_pid or self.template_bytes is not None):
+            self._bounding = asyncio.create_task(self._bound(revision, template_pid))
 
     async def _bound(self, revision: Revision, pid: int) -> None:
-        """The function's processes may use together what its template holds, and `memory` for each instance."""
+        """The function's processes may use together what its template holds, and `memory` for each instance.
+
+        The template counts twice: an instance that started alone has loaded the same.
+        """
         spec = revision.config.function
         if self.template_bytes is None and (found := await measure(pid)) is not None:
             self.template_bytes = found.private_bytes
         if self.template_bytes is not None:
             files = await asyncio.to_thread(_size_of, revision.finished)
-            self._group.limit_memory(most_bytes(self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+            self._group.limit_memory(most_bytes(2 * self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
 
     async def measured(self) -> int | None:
         """What the template takes beside the zygote, measured when it was loaded; None without one."""
@@ -218,19 +263,25 @@ class Nursery:
         if template is not None:
             self._closing = asyncio.create_task(template.close())
 
-    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
+    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> Cell:
+        """The zygote has the order for an instance that loads by itself, in the cell that is returned."""
+        self._bind(revision)
         pipe = LogPipe(self._log)
         try:
             with self._group.entrances() as entrances:
+                cell = self._group.cell()
                 order = messages.SpawnStandalone(program_of(revision))
-                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
+                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances, *cell.entrances])
         finally:
             pipe.handed_over()
+        return cell
 
-    def _loaded(self, ready: messages.Ready) -> None:
+    def _loaded(self, ready: messages.Ready) -> float:
+        """Its phases are known; the seconds that they took together."""
         self.phase("sandbox", ready.sandbox_s)
         self.phase("import", ready.import_s)
         self.phase("session", ready.session_s)
+        return ready.sandbox_s + ready.import_s + ready.session_s
 
     def phase(self, name: str, seconds: float) -> None:
         """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""

@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from edgefn.errors import EdgefnError, HandlerTimeout, InstanceLost, QueueFull, Unavailable
-from edgefn_runtime.scheduling import admission, autoscaler
+from edgefn.errors import EdgefnError, HandlerTimeout, InstanceLost, NotInTime, RetryLater, Unavailable
+from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import LATE_S, Call
 from edgefn_runtime.supervisor.crew import Crew
+from edgefn_runtime.supervisor.entrance import Entrance
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.queue import Queue
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.starts import Starts
 
@@ -31,6 +32,7 @@ class Meter(Protocol):
     """Who counts a revision's answers: the telemetry."""
 
     def observe(self, outcome: str, seconds: float, cold: bool) -> None: ...
+    def rejected(self, reason: str) -> None: ...
 
 
 class Pool:
@@ -51,10 +53,13 @@ class Pool:
         self._meter = meter
         self._on_parked = on_parked
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Call] = deque()
+        self._waiting = Queue()
         self._crew = Crew(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
         self._room = room
+        self._entrance = Entrance(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
+        self._forecast = self._entrance.forecast
+        self._learn = self._forecast.service.add
         self._starts = Starts(self.spec.name, nursery, ensure_finished, self, lambda one: room.admit(self, one))
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -68,19 +73,29 @@ class Pool:
     def submit(self, call: Call) -> None:
         """The call is with an instance or in the queue; its future brings the answer.
 
-        Raises QueueFull, or Unavailable while the function does not start or goes away.
+        Raises QueueFull, NotInTime, or Unavailable while the function does not start or goes away.
         """
         now = call.admitted = self.used_at = time.monotonic()
+        bound_s = self.spec.timeout_s
+        own = call.timeout_s < bound_s
+        if own:
+            bound_s = call.timeout_s
+        call.deadline = now + bound_s
         instance = None if self._waiting else self._crew.pick()
-        if instance is None:
-            self._admit(call, now)
+        try:
+            if instance is None:
+                self._admit(call, now)
+            elif own:
+                self._entrance.check_service(call)
+        except RetryLater as refusal:
+            self._entrance.count(refusal)
+            raise
         self.requests += 1
-        call.deadline = now + self.spec.timeout_s
-        call.timer = self._loop.call_later(min(LATE_S, self.spec.timeout_s), self._late, call)
+        call.timer = self._loop.call_later(LATE_S if bound_s > LATE_S else bound_s, self._late, call)
         if instance is None:
             call.cold = not any(one.state is InstanceState.READY for one in self._instances)
             self.cold_starts += call.cold
-            self._waiting.append(call)
+            self._waiting.push(call)
             self.scale()
         else:
             self._crew.hand(instance, call)
@@ -89,20 +104,17 @@ class Pool:
         if self._draining:
             raise Unavailable(f"{self.spec.name} is being replaced on this box; try again")
         self._starts.check(now)
-        waiting, slots = len(self._waiting), self.spec.scale[1] * self.spec.concurrency
-        inside = waiting + sum(len(instance.calls) for instance in self._instances)
-        if not admission.admits(inside, slots, self.spec.queue):
-            raise QueueFull(
-                f"{self.spec.name} holds {inside} requests; it serves {slots} at once and lets {self.spec.queue} wait: "
-                "try again later",
-                retry_after_s=admission.retry_after_s(waiting, slots, self._crew.service.mean_s),
-            )
+        self._entrance.check_room(self._crew.service.mean_s)
+        try:
+            self._entrance.check_line(call)
+        except NotInTime:
+            self.scale(coming=1)  # for the next one, which may be this one again
+            raise
 
     def cancel(self, call: Call) -> None:
         """The caller has gone: out of the queue, or its answer will be dropped."""
         call.future.cancel()
-        if call.instance is None and call in self._waiting:
-            self._waiting.remove(call)
+        if self._waiting.remove(call):
             self._settled()
 
     def _late(self, call: Call) -> None:
@@ -117,50 +129,63 @@ class Pool:
 
     def _timed_out(self, call: Call) -> None:
         if call.instance is None or not call.instance.has_begun(call):
-            if call.instance is None and call in self._waiting:
-                self._waiting.remove(call)
-            self._not_reached(call)
+            self._waiting.remove(call)
+            call.fail(self._entrance.not_reached(call))
             self._settled()
             return
-        within = f"within its timeout of {self.spec.timeout_s:g} s"
-        call.fail(HandlerTimeout(f"{self.spec.name} did not answer {within}; its instance is replaced"))
-        call.instance.retire()
-        self.scale()
+        own = self._entrance.own(call)
+        then = "allow more time, it is left to finish" if own else "its instance is replaced"
+        call.fail(HandlerTimeout(f"{self.spec.name} did not answer {self._entrance.bound(call)}; {then}"))
+        if own:  # the caller is impatient, which is no sign that the handler hangs
+            left = call.admitted + self.spec.timeout_s - time.monotonic()
+            call.timer = self._loop.call_later(max(0.0, left), self._hangs, call)
+        else:
+            self._hangs(call)
 
-    def _not_reached(self, call: Call) -> None:
-        within = f"within its timeout of {self.spec.timeout_s:g} s"
-        call.fail(HandlerTimeout(f"{self.spec.name} was not reached {within}: it is busy or starting"))
+    def _hangs(self, call: Call) -> None:
+        if call.instance is not None:
+            call.instance.retire()
+        self.scale()
 
     def _dispatch(self) -> None:
         while self._waiting and (instance := self._crew.pick()) is not None:
-            call = self._waiting.popleft()
-            if not call.future.done():
+            call = self._waiting.pop()
+            if call.future.done():
+                continue
+            try:
+                self._entrance.check_turn(call)
+            except NotInTime as refusal:
+                call.fail(refusal)
+                self._entrance.count(refusal)
+            else:
                 self._crew.hand(instance, call)
 
     # ── Owner of instances ───────────────────────────────────────────────────────────────────────────────────
 
     def worked(self, seconds: float) -> None:
         self._crew.service.add(seconds)
+        self._learn(seconds)
 
     def unseen(self, calls: list[Call]) -> None:
-        """No handler has seen these calls: they are the next to be served, unless their time is up."""
+        """No handler has seen these calls: they wait at their old places, unless their time is up."""
         now = time.monotonic()
-        for call in reversed(calls):
+        for call in calls:
             call.instance = None
             if now >= call.deadline:
-                self._not_reached(call)
+                call.fail(self._entrance.not_reached(call))
             elif not call.future.done():
-                self._waiting.appendleft(call)
+                self._waiting.push(call)
         self._dispatch()
         self.scale()
 
     def freed(self, instance: Instance) -> None:
         self._starts.served()
         self._keeper.came()
-        self.used_at = instance.progress_at
+        self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
             self._room.served(self, instance)
+            self.nursery.follow(self.revision)
         if self._waiting:
             self._dispatch()
         if not instance.calls:
@@ -190,25 +215,31 @@ class Pool:
 
     # ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def load(self) -> autoscaler.Load:
-        """The pool at this moment."""
+    @property
+    def _limits(self) -> autoscaler.Limits:
+        return self._keeper.limits._replace(concurrency=self._crew.share)
+
+    def _wanted(self) -> int:
+        return autoscaler.wanted(self.load(coming=1), self._limits)
+
+    def load(self, coming: int = 0) -> autoscaler.Load:
+        """The pool at this moment, or with `coming` more calls that wait."""
         ready = [one for one in self._instances if one.state is InstanceState.READY]
         starting = sum(1 for one in self._instances if one.state is InstanceState.STARTING)
         return autoscaler.Load(
-            waiting=len(self._waiting),
+            waiting=len(self._waiting) + coming,
             in_flight=sum(len(one.calls) for one in ready),
             ready=len(ready),
             starting=starting,
             idle_since=[one.idle_since for one in ready if not one.calls],
         )
 
-    def scale(self) -> None:
-        """Starts what the load wants, ends what has been idle for too long."""
-        load, now = self.load(), time.monotonic()
+    def scale(self, coming: int = 0) -> None:
+        """Starts what the load and `coming` more calls want, ends what has been idle for too long."""
+        load, now = self.load(coming), time.monotonic()
         if self._draining and not load.waiting:
             return
-        limits = self._keeper.limits._replace(concurrency=self._crew.share)
-        for _ in range(0 if load.ready and self._starts.held else autoscaler.to_start(load, limits)):
+        for _ in range(0 if load.ready and self._starts.held else autoscaler.to_start(load, self._limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
             self._starts.begin(instance)
@@ -257,9 +288,10 @@ class Pool:
             if self.spec.scale[0] or self._waiting:
                 self._loop.call_later(pause_s, self.scale)
 
-    def _refuse_all(self, refusal: EdgefnError) -> None:
+    def _refuse_all(self, refusal: RetryLater) -> None:
         while self._waiting:
-            self._waiting.popleft().fail(refusal)
+            self._waiting.pop().fail(refusal)
+            self._entrance.count(refusal)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
 

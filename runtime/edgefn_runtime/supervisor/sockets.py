@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 
+from edgefn_runtime.supervisor.launch import pair
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.board import SIZE, Board
 
@@ -23,12 +24,12 @@ _MAX_REPORT_BYTES = 1 << 18
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
     """(the box's end, the child's end) of a control socket: one packet a message."""
-    return _pair(socket.SOCK_SEQPACKET)
+    return pair(socket.SOCK_SEQPACKET)
 
 
 def channel_pair() -> tuple[socket.socket, socket.socket]:
     """(the box's end, the child's end) of a channel: a stream of frames."""
-    return _pair(socket.SOCK_STREAM)
+    return pair(socket.SOCK_STREAM)
 
 
 def shared_board() -> tuple[Board, int]:
@@ -36,13 +37,6 @@ def shared_board() -> tuple[Board, int]:
     descriptor = os.memfd_create("edgefn-board", os.MFD_CLOEXEC)
     os.truncate(descriptor, SIZE)
     return Board(memoryview(mmap.mmap(descriptor, SIZE))), descriptor
-
-
-def _pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
-    ours.setblocking(False)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    return ours, theirs
 
 
 def receive_with_pid(end: socket.socket, size: int) -> tuple[bytes, int]:

@@ -104,7 +104,7 @@ class Starts:
         try:
             await self._ensure_finished(self._pool.revision)
             await self._admit(instance)
-            await self._nursery.bear(instance, self._pool.revision)
+            await self._nursery.bear(instance, self._pool.revision, alone=len(self._tasks) == 1)
         except NoRoom as error:
             self._room_at = time.monotonic() + error.retry_after_s
             self.reason = str(error)

@@ -19,6 +19,7 @@ from edgefn_runtime.supervisor.child import become_subreaper
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
 from edgefn_runtime.supervisor.footprint import footprint
 from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_of
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
@@ -71,11 +72,11 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
 
-    def start(self) -> None:
-        """The zygote is on its way; calls wait for it."""
+    def start(self, zygote: Launched | None = None) -> None:
+        """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
         become_subreaper()
         self._groups = ControlGroups(self._places)
-        self._zygote.start()
+        self._zygote.start(zygote)
 
     async def stop(self) -> None:
         """Every child process has ended; what was let in has been answered, within the drain time."""

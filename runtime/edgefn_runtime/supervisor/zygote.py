@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 from collections.abc import Sequence
 
 from edgefn.errors import Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
-from edgefn_runtime.supervisor.sockets import ControlEnd, control_pair
+from edgefn_runtime.supervisor.launch import Launched, launch
+from edgefn_runtime.supervisor.sockets import ControlEnd
 from edgefn_runtime.wire import messages
 
-_CHILD_DESCRIPTOR = 3
 _READY_DEADLINE_S = 30.0
 _FULL_PAUSE_S = 0.002
 _log = logging.getLogger("edgefn.zygote")
-
-ENVIRONMENT = {
-    # A thread in the zygote would not survive the fork: no pools, no telemetry.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "ORT_DISABLE_TELEMETRY": "1",
-    # Memory in huge pages, and from the heap up to 32 MiB: a first run then takes 1,200 page faults instead of
-    # 2,850, of some 3 µs each (docs/decisions/cold-start.md).
-    "GLIBC_TUNABLES": ":".join(
-        (
-            "glibc.malloc.hugetlb=1",
-            "glibc.malloc.mmap_threshold=33554432",
-            "glibc.malloc.trim_threshold=33554432",
-        )
-    ),
-}
-_KEPT_FROM_BOX = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "HOME",
-    "TMPDIR",
-    "LD_LIBRARY_PATH",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-)
 
 
 class Zygote:
@@ -64,22 +34,11 @@ class Zygote:
     def ready(self) -> bool:
         return self._ready.is_set()
 
-    def start(self) -> None:
-        """A zygote is on its way; `ready` turns true when it has reported."""
-        ours, theirs = control_pair()
-        with theirs:
-            pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-P", "-m", "edgefn_runtime.process.zygote", str(_CHILD_DESCRIPTOR)],
-                {key: os.environ[key] for key in _KEPT_FROM_BOX if key in os.environ} | ENVIRONMENT,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CHILD_DESCRIPTOR),
-                ],
-                setsid=True,
-            )
+    def start(self, launched: Launched | None = None) -> None:
+        """A zygote is on its way, `launched` where it was already; `ready` turns true when it has reported."""
+        pid, end = launched or launch()
         self.child = Child(pid)
-        self._control = ControlEnd(ours, self._reported, self._lost)
+        self._control = ControlEnd(end, self._reported, self._lost)
 
     async def order(self, order: messages.Order, descriptors: Sequence[int]) -> None:
         """Sends `order` to a ready zygote, the next one when this one turns out to be dead.

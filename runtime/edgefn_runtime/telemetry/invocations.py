@@ -38,6 +38,11 @@ class InvocationMetrics:
         if cold:
             series.coldstarts.inc()
 
+    def rejected(self, reason: str) -> None:
+        """Counts one request that was refused for `reason` (one of REASONS), beside its outcome."""
+        if not self.removed:
+            (self.series or self._invocations.enter(self)).rejections[reason].inc()
+
 
 class Invocations:
     """The handles of all revisions, and which of them are in the scrape."""

@@ -1,6 +1,7 @@
 """The box's figures for Prometheus: counted as requests end, read from the supervisor at the scrape.
 
     edgefn_invocations_total{function,revision,outcome}     each request, by how it ended
+    edgefn_rejections_total{function,revision,reason}       those refused: queue is full, deadline too near, unavailable
     edgefn_invoke_duration_seconds{function,revision}       admission to answer, of requests that ran
     edgefn_coldstarts_total{function,revision}              requests that waited for a start
     edgefn_cold_start_seconds{function,phase}               where the time of starts went

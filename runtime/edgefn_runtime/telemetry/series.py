@@ -10,6 +10,9 @@ OUTCOMES = ("ok", "client_error", "error", "timeout", "lost", "rejected", "cance
 NOT_RUN = frozenset({"rejected", "canceled"})
 """Counted but not timed: a refusal takes microseconds and would make a full box look fast."""
 
+REASONS = ("queue", "deadline", "unavailable")
+"""Why a request was refused, each the `reason` of an error below RetryLater in edgefn.errors."""
+
 DURATION_BUCKETS_S = (
     *(0.001, 0.0025),  # an echo takes 1 ms; the rest is what OpenTelemetry advises for requests
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
@@ -23,6 +26,7 @@ class RevisionSeries(NamedTuple):
     """The series of one revision, looked up: finding a labelled series costs as much as three additions to it."""
 
     counts: dict[str, Counter]
+    rejections: dict[str, Counter]
     duration: Histogram
     coldstarts: Counter
 
@@ -33,6 +37,9 @@ class Series:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.invocations = Counter(
             "edgefn_invocations", "Requests, by how they ended.", (*_REVISION, "outcome"), registry=registry
+        )
+        self.rejections = Counter(
+            "edgefn_rejections", "Requests refused, by why.", (*_REVISION, "reason"), registry=registry
         )
         self.duration = Histogram(
             "edgefn_invoke_duration_seconds",
@@ -56,6 +63,7 @@ class Series:
         """The series of a revision, which are in the scrape from now on, at 0."""
         return RevisionSeries(
             {outcome: self.invocations.labels(*labels, outcome) for outcome in OUTCOMES},
+            {reason: self.rejections.labels(*labels, reason) for reason in REASONS},
             self.duration.labels(*labels),
             self.coldstarts.labels(*labels),
         )
@@ -64,5 +72,7 @@ class Series:
         """The series of a revision are gone from the next scrape on."""
         for outcome in OUTCOMES:
             self.invocations.remove(*labels, outcome)
+        for reason in REASONS:
+            self.rejections.remove(*labels, reason)
         self.duration.remove(*labels)
         self.coldstarts.remove(*labels)

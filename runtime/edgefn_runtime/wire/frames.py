@@ -26,7 +26,10 @@ class Frame(NamedTuple):
     body: bytes
 
 
-def encode_frame(header: bytes, body: bytes | memoryview = b"") -> list[bytes | memoryview]:
+Buffer = bytes | bytearray | memoryview
+
+
+def encode_frame(header: bytes, body: Buffer = b"") -> list[Buffer]:
     """The pieces of a frame, to be written one after the other; the body is not copied."""
     prefix = PREFIX.pack(len(header), len(body)) + header
     return [prefix, body] if len(body) else [prefix]
@@ -57,7 +60,7 @@ class FrameDecoder:
             end = self._end(buffer, start)
             if end is None or end > len(buffer):
                 break
-            frames.append(self._cut(bytes(memoryview(buffer)[start:end])))
+            frames.append(self.cut(memoryview(buffer)[start:end]))
             start = end
         if start:
             del buffer[:start]
@@ -71,8 +74,19 @@ class FrameDecoder:
         end = self._end(self._buffer, 0)
         return (PREFIX.size if end is None else end) - len(self._buffer)
 
+    def hand_over(self) -> tuple[bytearray, int]:
+        """The frame that is being collected, in a buffer of its whole size, and how many of its bytes are there.
+
+        It is the caller's to fill and to `cut`. Only where the peer is trusted: it is as large as the frame says.
+        """
+        whole = bytearray(len(self._buffer) + self.missing)
+        filled = len(self._buffer)
+        whole[:filled] = self._buffer
+        self._buffer.clear()
+        return whole, filled
+
     def _whole(self, data: bytes) -> Frame | None:
-        return self._cut(data) if self._end(data, 0) == len(data) else None
+        return self.cut(data) if self._end(data, 0) == len(data) else None
 
     def _end(self, data: bytes | bytearray, start: int) -> int | None:
         if len(data) - start < PREFIX.size:
@@ -86,7 +100,9 @@ class FrameDecoder:
         return start + PREFIX.size + int(header) + int(body)
 
     @staticmethod
-    def _cut(data: bytes) -> Frame:
+    def cut(data: Buffer) -> Frame:
+        """The frame that `data` is, copied once."""
         header, _ = PREFIX.unpack_from(data)
         middle = PREFIX.size + header
-        return Frame(data[PREFIX.size : middle], data[middle:])
+        with memoryview(data) as view:
+            return Frame(bytes(view[PREFIX.size : middle]), bytes(view[middle:]))

@@ -62,7 +62,7 @@ async def read_all(client: socket.socket) -> int:
 
 def test_unread_answers_are_bounded_together() -> None:
     """More unread than there is room for: who has waited longest is cut off, and the last ones are served."""
-    got = uvloop.run(served(bounded(30.0, ROOM), 12))
+    got = uvloop.run(served(bounded(Connection, 30.0, ROOM), 12))
     assert not got[0]
     assert got[-2:] == [True, True]
     assert got == sorted(got), "the ones cut off are the oldest"
@@ -70,4 +70,4 @@ def test_unread_answers_are_bounded_together() -> None:
 
 def test_whoever_fits_is_served() -> None:
     """Within the room nobody is cut off, however late they read."""
-    assert uvloop.run(served(bounded(30.0, ROOM), 3)) == [True] * 3
+    assert uvloop.run(served(bounded(Connection, 30.0, ROOM), 3)) == [True] * 3

@@ -1,4 +1,4 @@
-"""A request's way through the gateway, over raw ASGI, to real instances."""
+"""A request's way through the gateway to real instances: over raw ASGI, and directly from its connection."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from edgefn_runtime.gateway.invocation import Invocation
 from edgefn_runtime.scheduling.lifecycle import FunctionState
+from tests.runtime.gateway.listener import listening
 from tests.runtime.supervisor.bench import Bench, Test
 
 ADD = """
@@ -32,9 +33,9 @@ Asked = Callable[[Bench, httpx.AsyncClient], Awaitable[None]]
 Ask = Callable[[Asked], None]
 
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    """Runs a test's coroutine with the function `f` deployed and an HTTP client in front of it."""
+@pytest.fixture(params=["asgi", "direct"])
+def ask(tmp_path: Path, request: pytest.FixtureRequest) -> Ask:
+    """Runs a test's coroutine with the function `f` deployed and an HTTP client in front of it, both ways."""
 
     def run(test: Asked) -> None:
         async def main() -> None:
@@ -42,9 +43,16 @@ def ask(tmp_path: Path) -> Ask:
             bench.supervisor.start()
             try:
                 await bench.deploy(ADD, scale=(0, 1), timeout_s=5.0, max_body_bytes=1000)
-                transport = httpx.ASGITransport(Invocation(bench))
-                async with httpx.AsyncClient(transport=transport, base_url="http://box") as client:
-                    await test(bench, client)
+                if request.param == "asgi":
+                    transport = httpx.ASGITransport(Invocation(bench))
+                    async with httpx.AsyncClient(transport=transport, base_url="http://box") as client:
+                        await test(bench, client)
+                else:
+                    async with (
+                        listening(Invocation(bench)) as port,
+                        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+                    ):
+                        await test(bench, client)
             finally:
                 await bench.supervisor.stop()
 

@@ -136,6 +136,14 @@ def test_every_refusal_is_documented() -> None:
     assert "Retry-After" in built["components"]["responses"]["429"]["headers"]
 
 
+def test_the_callers_bound_is_documented() -> None:
+    """Each function's operations take X-Request-Timeout, with what it may be."""
+    built = document(map(spec_of, HANDLERS), "1")
+    bound = {"$ref": "#/components/parameters/X-Request-Timeout"}
+    assert all(bound in item["parameters"] for path, item in built["paths"].items() if path.startswith("/fn/"))
+    assert built["components"]["parameters"]["X-Request-Timeout"]["in"] == "header"
+
+
 def test_several_parameters_are_an_object_keyed_by_name() -> None:
     """Required are those without a default; scalars may also stand in the query."""
     post = post_of(resize)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import textwrap
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,12 +44,16 @@ class Figures:
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
         self.outcomes: list[str] = []
+        self.reasons: list[str] = []
 
     def invocation(self, function: str, revision: str = "") -> Figures:
         return self
 
     def observe(self, outcome: str, seconds: float, cold: bool) -> None:
         self.outcomes.append(outcome)
+
+    def rejected(self, reason: str) -> None:
+        self.reasons.append(reason)
 
     def cold_start(self, function: str, phase: str, seconds: float) -> None:
         self.phases[phase] = seconds
@@ -83,16 +88,16 @@ class Bench:
         await self.supervisor.switch(name, revision)
         return revision
 
-    def submit(self, name: str = "f", /, **arguments: object) -> Call:
-        """A call on its way."""
+    def submit(self, within_s: float = math.inf, name: str = "f", /, **arguments: object) -> Call:
+        """A call on its way, whose caller waits for `within_s` seconds."""
         body = msgspec.json.encode(arguments)
-        call = Call("application/json", "", "application/json", body)
+        call = Call("application/json", "", "application/json", body, within_s)
         self.supervisor.pool(name).submit(call)
         return call
 
     async def ask(self, name: str = "f", /, **arguments: object) -> Any:
         """The JSON answer to a call; raises what the call ended with."""
-        return self.answer(await asyncio.wait_for(self.submit(name, **arguments).future, DEADLINE_S))
+        return self.answer(await asyncio.wait_for(self.submit(math.inf, name, **arguments).future, DEADLINE_S))
 
     @staticmethod
     def answer(outcome: Outcome) -> Any:

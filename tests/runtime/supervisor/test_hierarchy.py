@@ -126,13 +126,15 @@ def test_functions_are_born_in_their_group_of_version_2(on_bench: OnBench, group
 def test_a_box_of_version_2_moves_into_a_leaf(group: Path) -> None:
     """Its own group then holds no process, as the kernel wants it of one that hands controllers down."""
     script = """
-import os, sys
+import os, subprocess, sys
 from pathlib import Path
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
 from edgefn_runtime.supervisor.hierarchy import Place
 own = Path(sys.argv[1])
 (own / "cgroup.procs").write_text(str(os.getpid()))
+zygote = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 groups = ControlGroups([Place(own, 2, ())])
+zygote.communicate()
 print((own / "cgroup.procs").read_text().split() or Path("/proc/self/cgroup").read_text().split("0::")[1].strip())
 groups.close()
 """
@@ -148,12 +150,19 @@ from pathlib import Path
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
 from edgefn_runtime.supervisor.hierarchy import Place
 own = Path(sys.argv[1])
+if os.fork():
+    (own / "cgroup.procs").write_text(str(os.getpid()))
+    print(os.read(0, 1).decode(), os.wait()[1])
+    sys.exit()
 (own / "cgroup.procs").write_text(str(os.getpid()))
-with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
-    groups = ControlGroups([Place(own, 2, ("memory", "pids"))])
-    print(groups.enforced["memory"])
-    groups.close()
+while str(os.getppid()) not in (own / "cgroup.procs").read_text().split():
+    os.sched_yield()
+groups = ControlGroups([Place(own, 2, ("memory", "pids"))])
+print(groups.enforced["memory"], flush=True)
+groups.close()
 """
-    told = subprocess.run([sys.executable, "-c", script, group], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", script, group], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    ).stdout
     assert "other processes are in it" in told
     assert "Delegate=yes" in told

@@ -7,8 +7,9 @@ from typing import Any
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from edgefn.errors import NotInTime, QueueFull, RetryLater, Unavailable
 from edgefn_runtime.telemetry.metrics import Metrics
-from edgefn_runtime.telemetry.series import OUTCOMES
+from edgefn_runtime.telemetry.series import OUTCOMES, REASONS
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 SERVING: dict[str, Any] = {
@@ -49,6 +50,18 @@ def test_requests_are_counted_by_how_they_ended() -> None:
     assert all(("edgefn_invocations_total", "echo", outcome, short) in found for outcome in OUTCOMES)
     assert found["edgefn_invoke_duration_seconds_count", "echo", short] == 2
     assert found["edgefn_coldstarts_total", "echo", short] == 1
+
+
+def test_refusals_are_counted_by_why() -> None:
+    """One more series a reason, those at 0 too; the reasons are those of the errors."""
+    metrics = Metrics(lambda: [])
+    metrics.invocation("echo", DIGEST).rejected("deadline")
+    found = samples(metrics)
+    counted = {reason: found["edgefn_rejections_total", "echo", reason, "0123456789ab"] for reason in REASONS}
+    assert counted == {"queue": 0, "deadline": 1, "unavailable": 0}
+    assert {error.reason for error in (RetryLater, QueueFull, NotInTime, Unavailable)} == set(REASONS)
+    metrics.remove("echo")
+    assert not [key for key in samples(metrics) if "echo" in key]
 
 
 def test_a_handle_is_made_once() -> None:

