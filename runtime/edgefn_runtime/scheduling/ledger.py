@@ -19,7 +19,8 @@ LEAST_RESERVE_BYTES = 128 * 2**20
 
 
 class Account(NamedTuple):
-    """One revision on the box. `instance_bytes` is what each instance takes beside its template.
+    """One revision on the box. `instance_bytes` is what each instance takes beside its template; `alone` of them have
+    none, but have loaded the same themselves.
 
     `spare` instances of `instances` are without work and beyond the fewest of `scale`: they may end, and so may the
     template where there is no instance. `reload_s` is what loading the template again costs, `used_at` when it was
@@ -31,6 +32,7 @@ class Account(NamedTuple):
     instance_bytes: int
     template: bool = False
     instances: int = 0
+    alone: int = 0
     spare: int = 0
     fewest: int = 0
     used_at: float = 0.0
@@ -39,7 +41,7 @@ class Account(NamedTuple):
     @property
     def held_bytes(self) -> int:
         """What its processes take now."""
-        return self.template * self.template_bytes + self.instances * self.instance_bytes
+        return (self.template + self.alone) * self.template_bytes + self.instances * self.instance_bytes
 
     @property
     def kept_bytes(self) -> int:

@@ -68,6 +68,7 @@ class Instance(asyncio.Protocol):
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
+        self.alone = False
         self.describe: Callable[[int], str] = describe_exit
         self.served = 0
         self.first_run_s = 0.0

@@ -103,6 +103,7 @@ class Nursery:
         cell = Cell(None)
         try:
             if template is None:
+                instance.alone = True
                 cell = await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
                 cell = self._group.cell()

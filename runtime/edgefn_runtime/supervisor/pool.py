@@ -185,7 +185,8 @@ class Pool:
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
             self._room.served(self, instance)
-            self.nursery.follow(self.revision)
+            if self._room.has_room_for_template(self):
+                self.nursery.follow(self.revision)
         if self._waiting:
             self._dispatch()
         if not instance.calls:

@@ -117,6 +117,7 @@ class Room:
             instance_bytes=spec.memory_bytes if taken.instance_bytes is None else taken.instance_bytes,
             template=nursery.has_template or nursery.making,
             instances=len(there),
+            alone=sum(one.alone for one in there),
             spare=max(0, unused - spec.scale[0]),
             fewest=spec.scale[0],
             used_at=tenant.used_at,
@@ -154,6 +155,13 @@ class Room:
                 )
             if instance is not None:
                 self._granted.add(instance)
+
+    def has_room_for_template(self, tenant: Tenant) -> bool:
+        """Whether a template of `tenant`, which can do without, fits beside everything that is there."""
+        account = self.account(tenant)
+        accounts = [self.account(other) for other in self._tenants]
+        room = ledger.room_for(account.template_bytes, account.key, accounts, self.budget_bytes, self._available())
+        return room == ledger.Room(True)
 
     def check(self, tenant: Tenant, others: Iterable[Tenant]) -> None:
         """`tenant` can run beside what the `others` keep. Raises DeploymentRefused, with the figures."""
@@ -228,7 +236,8 @@ class Room:
         if found is None or instance.state is not InstanceState.READY:
             return
         taken = self.taken(tenant)
-        taken.instance_bytes = ledger.learnt(taken.instance_bytes, found.peak_bytes)
+        loaded = self.account(tenant).template_bytes if instance.alone else 0
+        taken.instance_bytes = ledger.learnt(taken.instance_bytes, max(0, found.peak_bytes - loaded))
         self.keep(tenant)
         self._look_later(tenant, instance, LOOK_AGAIN_S)
 

@@ -28,6 +28,7 @@ def some_accounts(draw: st.DrawFn) -> list[Account]:
                 draw(st.integers(1, 1000)),
                 template=draw(st.booleans()),
                 instances=instances,
+                alone=draw(st.integers(0, instances)),
                 spare=draw(st.integers(0, instances)),
                 fewest=draw(st.integers(0, 2)),
                 used_at=draw(st.floats(0, 1e6)),

@@ -167,3 +167,23 @@ def test_without_room_and_instances_a_call_is_refused_with_the_figures(on_bench:
         assert await bench.ask("g", x=0) == 0
 
     on_bench(test, room=room(180))
+
+
+def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench: OnBench) -> None:
+    """After scale to zero: it holds what a template would; the template follows only where both fit."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(HOLDS, memory_bytes=32 * MIB)
+        await bench.ask(mebibytes=1)
+        await bench.until(lambda: bench.supervisor.status("f")["ledger"]["measured"], "an instance was measured")
+        await bench.supervisor.stop_function("f")
+        assert bench.supervisor.memory()["committed_bytes"] == 0
+        await bench.ask(mebibytes=1)
+        counted = bench.supervisor.status("f")["ledger"]
+        assert counted["held_bytes"] == counted["template_bytes"] + counted["instance_bytes"]
+        await bench.ask(mebibytes=2)
+        nursery = bench.supervisor.pool("f").nursery
+        assert (nursery.has_template, nursery.making, nursery._following) == (False, False, None)
+        assert bench.supervisor.memory()["committed_bytes"] <= 80 * MIB
+
+    on_bench(test, room=room(80))
