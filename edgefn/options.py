@@ -5,8 +5,9 @@ Every option given is honoured or is a SpecError at import; none is ever ignored
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, get_args
 
 from edgefn.errors import SpecError
@@ -25,6 +26,8 @@ MAX_COUNT = 10_000
 """Instances, slots or waiting requests: more than one box has ever held is a slip of the keyboard."""
 MAX_THREADS = 256
 """Threads of one model's run: beyond it no operator has work for each."""
+MAX_DEVICES = 32
+"""More than a camera on each port and all accelerators of a box."""
 
 
 AUTO_IDLE: Mapping[str, object] = {"idle_auto": True, "idle_s": 600.0}
@@ -45,6 +48,7 @@ class FunctionOptions(TypedDict, total=False):
     network: bool
     optimize: Optimize
     threads: int
+    devices: Sequence[str]
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -132,6 +136,19 @@ def _switch(option: str, value: object) -> bool:
     return value
 
 
+def _devices(option: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and len(value) <= MAX_DEVICES and all(map(_is_device, value)):
+        return tuple(dict.fromkeys(value))
+    raise SpecError(
+        f"{option} is {value!r}: use a list of at most {MAX_DEVICES} paths below /dev/ without `..`, "
+        'e.g. ["/dev/video0"]'
+    )
+
+
+def _is_device(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("/dev/") and posixpath.normpath(path) == path and "\0" not in path
+
+
 _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "name": ("name", lambda option, value: check_name(value, option)),
     "memory": ("memory_bytes", _memory),
@@ -144,4 +161,5 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "network": ("network", _switch),
     "optimize": ("optimize", _optimize),
     "threads": ("threads", _count(1, MAX_THREADS)),
+    "devices": ("devices", _devices),
 }

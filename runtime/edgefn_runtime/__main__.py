@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from edgefn.errors import SpecError
+from edgefn.quantities import parse_bytes
 from edgefn_runtime.settings import (
     DEFAULT_CLIENT_TIMEOUT_S,
     DEFAULT_HOST,
@@ -40,10 +42,29 @@ def _settings(arguments: list[str]) -> BoxSettings:
         metavar="SECONDS",
         help="for a client to send a request, and to go on reading its answer (EDGEFN_CLIENT_TIMEOUT)",
     )
+    parser.add_argument(
+        "--memory",
+        type=_bytes,
+        default=os.environ.get("EDGEFN_MEMORY"),
+        metavar="SIZE",
+        help='for all functions together, e.g. "2GiB" (EDGEFN_MEMORY); else all but an eighth of the machine\'s',
+    )
     given = parser.parse_args(arguments)
     return BoxSettings(
-        home=given.home, host=given.host, port=given.port, fd=given.fd, client_timeout_s=given.client_timeout
+        home=given.home,
+        host=given.host,
+        port=given.port,
+        fd=given.fd,
+        client_timeout_s=given.client_timeout,
+        memory_bytes=given.memory,
     )
+
+
+def _bytes(text: str) -> int:
+    try:
+        return parse_bytes(text, what="the memory for functions")
+    except SpecError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:

@@ -10,8 +10,10 @@ import platform
 import time
 from typing import Any
 
+from edgefn_runtime import machine
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
+from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
@@ -19,6 +21,7 @@ from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.launch import Launched
+from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -41,16 +44,17 @@ class Box:
         self.token = self.home.token
         self.logs = FunctionLogs(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
+        database = Database(self.home.database)
+        memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
         self.supervisor = Supervisor(
             self.logs,
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
             parked_bytes=settings.parked_bytes,
+            room=Room(memory_bytes, database),
         )
-        self.deployments = Deployments(
-            self.home, Blobs(self.home.blobs, self.home.disk), Database(self.home.database), self.supervisor
-        )
+        self.deployments = Deployments(self.home, Blobs(self.home.blobs, self.home.disk), database, self.supervisor)
         self._started = time.monotonic()
         self._draining = False
 
@@ -102,6 +106,7 @@ class Box:
             "home": str(self.home.path),
             "python": platform.python_version(),
             "engines": {name: importlib.metadata.version(name) for name in ENGINES},
+            "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),

@@ -18,7 +18,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
 
     `fd` is a listening socket that was handed over; it goes before `host` and `port`.
     `client_timeout_s` is how long a client may take to send a request, and to take the next piece of its answer.
-    `parked_bytes` is what templates without instances may hold together; beyond it the cheapest to reload end.
+    `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
+    `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
     home: Path
@@ -28,6 +29,7 @@ class BoxSettings(msgspec.Struct, frozen=True):
     client_timeout_s: float = DEFAULT_CLIENT_TIMEOUT_S
     drain_s: float = 30.0
     parked_bytes: int = 512 * 2**20
+    memory_bytes: int | None = None
 
 
 def default_home() -> Path:

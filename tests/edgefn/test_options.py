@@ -28,6 +28,7 @@ def test_every_option_sets_its_field() -> None:
         network=True,
         optimize="latency",
         threads=3,
+        devices=["/dev/video0", "/dev/v4l/by-id/left", "/dev/video0"],
     )
     def handler(n: int) -> int:
         """Says nothing."""
@@ -39,6 +40,7 @@ def test_every_option_sets_its_field() -> None:
     assert spec.network
     assert (spec.optimize, spec.threads) == ("latency", 3)
     assert (FunctionSpec("f", "f:f").optimize, FunctionSpec("f", "f:f").threads) == ("throughput", 0)
+    assert spec.devices == ("/dev/video0", "/dev/v4l/by-id/left")
     assert spec.description == "Says nothing."
 
 
@@ -97,6 +99,11 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"threads": 0}, "threads is 0: use a whole number from 1 to 256"),
         ({"threads": 257}, "threads is 257"),
         ({"threads": 2.0}, "threads is 2.0"),
+        ({"devices": "/dev/video0"}, "devices is '/dev/video0': use a list of at most 32 paths below /dev/"),
+        ({"devices": ["video0"]}, r"devices is \['video0'\]"),
+        ({"devices": ["/dev/../etc/shadow"]}, r"devices is .* without `..`"),
+        ({"devices": ["/dev/"]}, r"devices is \['/dev/'\]"),
+        ({"devices": [b"/dev/video0"]}, "devices is "),
         ({"name": "Classify"}, "name is 'Classify': use a lower-case letter"),
         ({"name": "a" * 64}, "name is 'aaa"),
         ({"name": 3}, "name is 3"),

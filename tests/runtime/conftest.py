@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.room import Room
 from tests.runtime.supervisor.bench import Bench, OnBench, Test, children
 
 
@@ -17,8 +19,8 @@ def on_bench(tmp_path: Path) -> OnBench:
     """A fresh bench for the test's coroutine; no process is left behind."""
 
     @contextlib.asynccontextmanager
-    async def running() -> AsyncIterator[Bench]:
-        bench = Bench(tmp_path)
+    async def running(places: Sequence[Place] | None, room: Room | None) -> AsyncIterator[Bench]:
+        bench = Bench(tmp_path, places, room)
         before = children()
         bench.supervisor.start()
         try:
@@ -27,9 +29,9 @@ def on_bench(tmp_path: Path) -> OnBench:
             await bench.supervisor.stop()
             await bench.until(lambda: children() <= before, "the supervisor's children have ended")
 
-    def run(test: Test) -> None:
+    def run(test: Test, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
         async def main() -> None:
-            async with running() as bench:
+            async with running(places, room) as bench:
                 await test(bench)
 
         asyncio.run(main())

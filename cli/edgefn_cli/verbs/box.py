@@ -60,6 +60,15 @@ def run(
             help="For a client to send a request, and to go on reading its answer.",
         ),
     ] = 30.0,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            envvar="EDGEFN_MEMORY",
+            metavar="SIZE",
+            help='For all functions together, e.g. "2GiB"; else all but an eighth of the machine\'s.',
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
     ] = False,
@@ -68,10 +77,18 @@ def run(
 
     Example: edgefn box run --home /tmp/box --port 0
     """
+    from edgefn.quantities import parse_bytes
     from edgefn_runtime.settings import BoxSettings, default_home
     from edgefn_runtime.start import run as serve
 
-    settings = BoxSettings(home=home or default_home(), host=host, port=port, fd=fd, client_timeout_s=client_timeout)
+    settings = BoxSettings(
+        home=home or default_home(),
+        host=host,
+        port=port,
+        fd=fd,
+        client_timeout_s=client_timeout,
+        memory_bytes=None if memory is None else parse_bytes(memory, what="--memory"),
+    )
     told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
     with redirect_stdout(told), _runtime_told():
         code = serve(settings)
@@ -149,6 +166,16 @@ def _isolation(layers: dict[str, bool | str]) -> str:
     return f"{enforced}; not enforced: {missing}" if missing else enforced
 
 
+def _memory(ledger: dict[str, int]) -> str:
+    """What the functions may hold together, what they hold, and what the machine has left."""
+    from edgefn.quantities import format_bytes
+
+    return (
+        f"{format_bytes(ledger['budget_bytes'])} for functions, {format_bytes(ledger['committed_bytes'])} taken, "
+        f"{format_bytes(ledger['available_bytes'])} free on the machine"
+    )
+
+
 def _table(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -157,6 +184,8 @@ def _table(found: dict[str, Any]) -> Table:
 
     engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
     shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
+    if "memory" in found:
+        shown["memory"] = _memory(found["memory"])
     if "isolation" in found:
         shown["isolation"] = _isolation(found["isolation"])
     table = Table.grid(padding=(0, 2))

@@ -65,6 +65,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "state": " ".join(filter(None, [found["state"], _because(found)])),
         "revision": f"{wording.revision(found)}, deployed {wording.moment(found['deployed_at'])}",
         "memory": _memory(found),
+        **_ledger(found.get("ledger")),
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
         "limits": _limits(found.get("spec") or {}),
@@ -86,6 +87,17 @@ def _memory(found: dict[str, Any]) -> str:
     template = found.get("template")
     parked = f", {format_bytes(template['private_bytes'])} of it in the template" if template else ""
     return wording.memory(found) + parked
+
+
+def _ledger(counted: dict[str, Any] | None) -> dict[str, str]:
+    """What the box counts its processes with, when it decides what may start."""
+    from edgefn.quantities import format_bytes
+
+    if not counted:
+        return {}
+    how = "measured" if counted["measured"] else "as declared, until one has answered"
+    instance = f"{format_bytes(counted['instance_bytes'])} an instance ({how})"
+    return {"counted": f"{format_bytes(counted['template_bytes'])} the template, {instance}"}
 
 
 def _last_start(found: dict[str, Any]) -> str:

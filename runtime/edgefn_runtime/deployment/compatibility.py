@@ -1,15 +1,13 @@
-"""Whether this box can serve a bundle: Python, platform, wheels, memory, artifacts.
+"""Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts.
 
 Reads what is installed from metadata; never imports an engine, and never looks at a golden sample.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import msgspec
 
@@ -19,9 +17,8 @@ from edgefn.bundle import provided
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.quantities import format_bytes
-from edgefn_runtime.deployment import choice
-
-_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+from edgefn_runtime import machine
+from edgefn_runtime.deployment import choice, devices
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -38,27 +35,28 @@ def this_machine() -> Machine:
     from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Machine(python, frozenset({"any", *platform_tags()}), _memory_bytes())
+    return Machine(python, frozenset({"any", *platform_tags()}), machine.total_bytes())
 
 
-def check(config: BundleConfig, machine: Machine) -> None:
+def check(config: BundleConfig, here: Machine) -> None:
     """Raises BundleError for a bundle of another platform, DeploymentRefused for one that asks too much."""
     name = config.function.name
-    if config.python not in ("", machine.python):
+    if config.python not in ("", here.python):
         raise BundleError(
-            f"{name} was built for Python {config.python}, this box runs {machine.python}: "
-            "build it for the box's Python"
+            f"{name} was built for Python {config.python}, this box runs {here.python}: build it for the box's Python"
         )
-    if config.platform not in machine.platforms:
+    if config.platform not in here.platforms:
         raise BundleError(
-            f"{name} has wheels for {config.platform}, this box is {min(machine.platforms - {'any'}, key=len)}: "
+            f"{name} has wheels for {config.platform}, this box is {min(here.platforms - {'any'}, key=len)}: "
             "build it for the box's platform"
         )
-    if config.function.memory_bytes > machine.memory_bytes:
+    if config.function.memory_bytes > here.memory_bytes:
         raise DeploymentRefused(
             f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, this box has "
-            f"{format_bytes(machine.memory_bytes)} in all: lower `memory`, or take a larger box"
+            f"{format_bytes(here.memory_bytes)} in all: lower `memory`, or take a larger box"
         )
+    if why := devices.lacking(config.function.devices):
+        raise DeploymentRefused(f"{name} needs a device: {why}")
     _check_wheels(config)
     _check_artifacts(config)
 
@@ -85,17 +83,3 @@ def _check_artifacts(config: BundleConfig) -> None:
 @cache
 def _probe(backend: str) -> Probe:
     return backends.get(backend).probe()
-
-
-def _memory_bytes() -> int:
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([physical, *filter(None, map(_limit, _CGROUP_LIMITS))])
-
-
-def _limit(path: str) -> int:
-    """The bytes in a cgroup's limit file, or 0 when there is none."""
-    try:
-        text = Path(path).read_text().strip()
-    except OSError:
-        return 0
-    return int(text) if text.isdigit() else 0

@@ -19,17 +19,18 @@ from edgefn_runtime.process import heap
 from edgefn_runtime.process.clone import fork_sibling
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int]) -> None:
+def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int], group: int | None = None) -> None:
     """A new process runs `main` and leaves with what it returns; the caller goes on at once.
 
-    Of the caller's descriptors the child keeps 0, 1, 2 and `keep`.
+    Of the caller's descriptors the child keeps 0, 1, 2 and `keep`. It is born in the control group `group`, when given.
     """
-    if fork_sibling() == 0:
+    if fork_sibling(group) == 0:
         _leave_after(lambda: _child(main, box_pid, keep))
 
 
@@ -65,6 +66,11 @@ def die_with_parent() -> None:
     """The kernel kills this process when its parent dies (PR_SET_PDEATHSIG), and it gains no privileges."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def adopt_orphans() -> None:
+    """What this process's children leave behind when they end becomes its own, and the box's only when it ends."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def limit_memory(further_bytes: int) -> None:

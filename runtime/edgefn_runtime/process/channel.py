@@ -14,13 +14,24 @@ from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
 from edgefn_runtime.wire.frames import Buffer, Frame, FrameDecoder, encode_frame
-from edgefn_runtime.wire.messages import Batched, Born, Failed, Invoke, Ready, Reply, Returned, decode_invoke, encode
+from edgefn_runtime.wire.messages import (
+    Batched,
+    Born,
+    Failed,
+    Invoke,
+    Leaving,
+    Ready,
+    Reply,
+    Returned,
+    decode_invoke,
+    encode,
+)
 
 _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Born | Ready | Failed | Batched
+Message = Reply | Returned | Leaving | Batched | Born | Ready | Failed
 
 
 class Channel:

@@ -12,11 +12,15 @@ import ctypes
 import os
 import platform
 import signal
+import struct
+from collections.abc import Callable
 
 _CLONE_PARENT = 0x00008000
 _CLONE_CHILD_CLEARTID = 0x00200000
 _CLONE_CHILD_SETTID = 0x01000000
 _FLAGS = _CLONE_PARENT | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID | signal.SIGCHLD
+_CLONE_INTO_CGROUP = 0x200000000
+_CLONE3 = 435
 _PR_GET_TID_ADDRESS = 40
 _ADOPTION_PATIENCE = 1_000_000
 
@@ -28,22 +32,54 @@ _libc = ctypes.PyDLL(None, use_errno=True)  # the lock of the interpreter is hel
 _libc.syscall.restype = ctypes.c_long
 
 
-def fork_sibling() -> int:
-    """In the child, whose parent is this process's parent: 0. Here: not 0. One thread only."""
+def fork_sibling(group: int | None = None) -> int:
+    """In the child, whose parent is this process's parent: 0. Here: not 0. One thread only.
+
+    With `group`, a descriptor of a control group's folder (version 2), the child is born in it. Raises OSError.
+    """
+    if group is not None:
+        return _fork_into(group)
     number, address = _NUMBERS.get(platform.machine()), _tid_address()
     if number is None or not address:
         return _fork_twice()
-    python = ctypes.pythonapi
-    python.PyOS_BeforeFork()
     tail = (address, None) if number == _NUMBERS["x86_64"] else (None, address)
-    pid = int(_libc.syscall(number, _FLAGS, None, None, *map(ctypes.c_void_p, tail)))
-    if pid == 0:
-        python.PyOS_AfterFork_Child()
-        return 0
-    python.PyOS_AfterFork_Parent()
+    words = [*map(ctypes.c_void_p, tail)]
+    pid = _around(lambda: int(_libc.syscall(number, _FLAGS, None, None, *words)))
     if pid < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), "clone")
+    return pid
+
+
+def _fork_into(group: int) -> int:
+    """As `fork_sibling`, by clone3, which alone puts a child into a group: writing it there later takes 5 ms.
+
+    Where the address of the thread's id is not told or clone3 is closed, the child writes itself there all the same.
+    """
+    address = _tid_address()
+    if platform.machine() in _NUMBERS and address:
+        flags = (_FLAGS & ~0xFF) | _CLONE_INTO_CGROUP  # a sibling's exit signal is its parent's: none may be named
+        arguments = struct.pack("11Q", flags, 0, address, 0, 0, 0, 0, 0, 0, 0, group)
+        pid = _around(lambda: int(_libc.syscall(_CLONE3, arguments, len(arguments))))
+        if pid >= 0:
+            return pid
+    pid = fork_sibling()
+    if pid == 0:
+        procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=group)
+        os.write(procs, b"0")
+        os.close(procs)
+    return pid
+
+
+def _around(clone: Callable[[], int]) -> int:
+    """What `clone` returns, with Python's own handlers of a fork run around it."""
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    pid = clone()
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
     return pid
 
 

@@ -8,7 +8,7 @@ import socket
 from edgefn_runtime.wire import messages
 
 MAX_ORDER_BYTES = 1 << 18
-_MAX_DESCRIPTORS = 4
+_MAX_DESCRIPTORS = 8
 
 
 class Control:

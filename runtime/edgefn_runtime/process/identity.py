@@ -6,11 +6,13 @@ read belong to the box: CAP_DAC_READ_SEARCH, and it alone, stays for them, below
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import struct
 import zlib
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from edgefn_runtime.process.syscalls import capset, prctl
@@ -30,12 +32,21 @@ def uid_of(function: str, box_pid: int) -> int:
     return FIRST_UID + zlib.crc32(f"{box_pid} {function}".encode()) % UIDS
 
 
-def take(uid: int, processes: int) -> None:
-    """This process is that user, with at most `processes` of its own. Raises OSError unless root."""
+def groups_of(paths: Iterable[str]) -> list[int]:
+    """The groups that may use these device nodes, as far as they are there; never root's."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.add(os.stat(path).st_gid)
+    return sorted(found - {0})
+
+
+def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
+    """This process is that user, in `groups` too, with at most `processes` of its own. Raises OSError unless root."""
     if os.geteuid() != 0:
         raise PermissionError(errno.EPERM, "the box is not root")
     prctl(_PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
+    os.setgroups(list(groups))
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))

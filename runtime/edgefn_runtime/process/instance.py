@@ -15,30 +15,35 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from edgefn_runtime.process.channel import Channel
+from edgefn_runtime.process.growth import LONG_S, Watch
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.messages import Invoke, Returned
+from edgefn_runtime.wire.messages import Invoke, Leaving, Returned
 
 _SHORT_S = 0.0002
 """A reply waits for the next call's only where calls are shorter than this."""
 
 
-def serve(channel: Channel, service: Service, concurrency: int) -> None:
-    """Serves until the box closes the channel."""
+def serve(channel: Channel, service: Service, concurrency: int, memory_bytes: int) -> None:
+    """Serves until the box closes the channel; asks it to when a handler has leaked nearly all of `memory_bytes`."""
+    watch = Watch(memory_bytes)
     with contextlib.suppress(OSError):  # the box is gone: nobody is left to tell
         if concurrency == 1:
-            _serve_one_by_one(channel, service)
+            _serve_one_by_one(channel, service, watch)
         elif service.is_async:
-            asyncio.run(_serve_tasks(channel, service))
+            asyncio.run(_serve_tasks(channel, service, watch))
         else:
-            _serve_threads(channel, service, concurrency)
+            _serve_threads(channel, service, concurrency, watch)
 
 
-def _serve_one_by_one(channel: Channel, service: Service) -> None:
+def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
     while (received := channel.receive()) is not None:
         invoke, body = received
         started = time.monotonic()
         if _to_be_served(channel, invoke):
-            channel.gather(*service.call(invoke, body))
+            reply = service.call(invoke, body)
+            if watch.full_after(time.monotonic() - started):
+                channel.gather(Leaving())  # before the answer: who gets that may send the next call at once
+            channel.gather(*reply)
         else:
             channel.gather(Returned(invoke.id))
         if not channel.more or time.monotonic() - started > _SHORT_S:
@@ -46,12 +51,15 @@ def _serve_one_by_one(channel: Channel, service: Service) -> None:
             channel.flush()
 
 
-def _serve_threads(channel: Channel, service: Service, concurrency: int) -> None:
+def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
     crowd = service.crowd
 
     def call(invoke: Invoke, body: bytes) -> None:
         try:
-            channel.send(*service.call(invoke, body))
+            reply = service.call(invoke, body)
+            if watch.full_after(LONG_S):
+                channel.send(Leaving())
+            channel.send(*reply)
         finally:
             crowd.went()
         for found in crowd.news():
@@ -67,9 +75,12 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int) -> None
                 channel.send(Returned(received[0].id))
 
 
-async def _serve_tasks(channel: Channel, service: Service) -> None:
+async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
     async def call(invoke: Invoke, body: bytes) -> None:
-        channel.send(*await service.call_async(invoke, body))
+        reply = await service.call_async(invoke, body)
+        if watch.full_after(LONG_S):
+            channel.send(Leaving())
+        channel.send(*reply)
         _flush_logs()
 
     tasks: set[asyncio.Task[None]] = set()

@@ -32,8 +32,11 @@ def abi() -> int:
     return syscall("landlock", _CREATE_RULESET, None, 0, _VERSION)
 
 
-def restrict(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool) -> None:
-    """From here on: reading and executing below `read`, everything below `write`, reading and writing `devices`.
+def restrict(
+    *, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool, control: Iterable[str] = ()
+) -> None:
+    """From here on: reading and executing below `read`, everything below `write`, reading and writing `devices`,
+    and ioctl(2) too of those in `control`.
 
     No TCP without `network`; no signal to, and no abstract socket of, a process outside. Paths that do not exist
     are passed over.
@@ -42,7 +45,13 @@ def restrict(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str
     known = _file_rights(version)
     ruleset = _ruleset(known, 0 if network else _TCP, _ABSTRACT_SOCKETS | _SIGNALS, version)
     try:
-        for rights, paths in ((_READ, read), (known & ~_IOCTL_DEV, write), (_READ_FILE | _WRITE_FILE, devices)):
+        used = _READ_FILE | _WRITE_FILE
+        for rights, paths in (
+            (_READ, read),
+            (known & ~_IOCTL_DEV, write),
+            (used, devices),
+            (used | _IOCTL_DEV, control),
+        ):
             for path in paths:
                 _allow(ruleset, path, rights & known)
         syscall("landlock_restrict_self", _RESTRICT_SELF, ruleset, 0)

@@ -58,7 +58,7 @@ def enter(program: Program, expected: Enforcement) -> Enforcement:
     tmp_bytes = max(program.memory_bytes // SCRATCH_SHARE, 2**20)
     _layer(found, "tmp", lambda: namespaces.mount_scratch(SCRATCH, tmp_bytes, uid), needs="namespaces")
     tmp = SCRATCH if found["tmp"] is True else _shared_tmp(program.function)
-    _layer(found, "own_user", lambda: identity.take(uid, program.processes), needs="tmp")
+    _layer(found, "own_user", lambda: _take_user(uid, program), needs="tmp")
     _layer(found, "capabilities", lambda: identity.drop_privileges(keep_reading=_has_landlock()))
     _layer(found, "file_size", lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (tmp_bytes, tmp_bytes)))
     _layer(found, "files", lambda: _restrict_files(program, tmp))
@@ -129,7 +129,15 @@ def _expect_landlock(version: int) -> None:
 
 
 def _restrict_files(program: Program, tmp: str) -> None:
-    landlock.restrict(read=_readable(program), write=[tmp], devices=_DEVICES, network=program.network)
+    landlock.restrict(
+        read=_readable(program), write=[tmp], devices=_DEVICES, network=program.network, control=program.devices
+    )
+
+
+def _take_user(uid: int, program: Program) -> None:
+    """Its own user; where Landlock says which, with the groups that its devices are for."""
+    groups = identity.groups_of(program.devices) if _has_landlock() else []
+    identity.take(uid, program.processes, groups)
 
 
 def _readable(program: Program) -> Iterator[str]:

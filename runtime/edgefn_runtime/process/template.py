@@ -12,7 +12,7 @@ import time
 
 import msgspec
 
-from edgefn_runtime.process import birth, sandbox
+from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.instance import fresh_randomness, serve
@@ -24,13 +24,15 @@ from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
 EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
 
 
-def template_main(program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int) -> int:
+def template_main(
+    program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *entrances: int
+) -> int:
     """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket."""
     _to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
     try:
-        loaded = _load_confined(program, expected)
+        loaded = _load_confined(program, expected, entrances)
         if program.threads == 1:
             loaded = bind(program, loaded)
     except LoadError as error:
@@ -48,8 +50,12 @@ def template_main(program: Program, expected: Enforcement, control_descriptor: i
     return 0
 
 
-def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
+def _instance_main(
+    program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int, *entrances: int
+) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
+    groups.join(entrances)
+    birth.adopt_orphans()
     sandbox.leave_alone()
     fresh_randomness()
     started = Ready()
@@ -62,34 +68,43 @@ def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, bo
         started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
     channel.send(started)
-    serve(channel, Service(loaded.function, program.code, loaded.crowd), program.concurrency)
+    service = Service(loaded.function, program.code, loaded.crowd)
+    serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
 
 def standalone_main(
-    program: Program, expected: Enforcement, channel_descriptor: int, board_descriptor: int, log_descriptor: int
+    program: Program,
+    expected: Enforcement,
+    channel_descriptor: int,
+    board_descriptor: int,
+    log_descriptor: int,
+    *entrances: int,
 ) -> int:
     """Confines itself, loads `program` and serves in the same process: for code that starts threads as it loads."""
     _to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
+    birth.adopt_orphans()
     try:
-        loaded = bind(program, _load_confined(program, expected))
+        loaded = bind(program, _load_confined(program, expected, entrances))
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
-    serve(channel, Service(loaded.function, program.code, loaded.crowd), program.concurrency)
+    service = Service(loaded.function, program.code, loaded.crowd)
+    serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
 
-def _load_confined(program: Program, expected: Enforcement) -> Loaded:
-    """As `load`, in the sandbox: no line of the user's code runs outside it. Raises LoadError."""
+def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int, ...]) -> Loaded:
+    """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
     started = time.perf_counter()
     try:
+        groups.join(entrances)
         sandbox.enter(program, expected)
-    except NotEnforced as error:
+    except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
     sandbox_s = time.perf_counter() - started
     loaded = load(program)

@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 
-from edgefn_runtime.process import birth, sandbox
+from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.sandbox import Enforcement
 from edgefn_runtime.process.template import standalone_main, template_main
@@ -39,7 +39,8 @@ def main(descriptor: int) -> int:
 def _spawn(order: SpawnTemplate | SpawnStandalone, isolation: Enforcement, descriptors: list[int]) -> None:
     child = template_main if isinstance(order, SpawnTemplate) else standalone_main
     main = functools.partial(child, order.program, isolation, *descriptors)
-    birth.fork_child(main, box_pid=order.program.box_pid, keep=descriptors)
+    group = groups.folder_of(descriptors)
+    birth.fork_child(main, box_pid=order.program.box_pid, keep=descriptors, group=group)
 
 
 def _warm_up() -> None:

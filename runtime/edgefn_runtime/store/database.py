@@ -85,6 +85,11 @@ class Database:
         rows = self._rows("SELECT last_number FROM routes WHERE function = ?", function)
         return rows[0][0] + 1 if rows else 1
 
+    def measured(self, digest: str) -> tuple[int | None, int | None]:
+        """Bytes that a template of the revision, and each instance beside it, take here; None until measured."""
+        rows = self._rows("SELECT template_bytes, instance_bytes FROM revisions WHERE digest = ?", digest)
+        return rows[0] if rows else (None, None)
+
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
     def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> Entry:
@@ -94,7 +99,7 @@ class Database:
         entry = Entry(function, number, digest, previous, _now(), config, tuple(blobs))
         with self._transaction() as change:
             encoded = msgspec.json.encode(blobs)
-            change("INSERT OR IGNORE INTO revisions VALUES (?, ?, ?)", digest, config, encoded)
+            change("INSERT OR IGNORE INTO revisions (digest, config, blobs) VALUES (?, ?, ?)", digest, config, encoded)
             row = (function, number, digest, previous, entry.deployed_at)
             change("INSERT INTO history VALUES (?, ?, ?, ?, ?)", *row)
             change(
@@ -124,6 +129,16 @@ class Database:
         """The deployment `number` serves `function`."""
         with self._transaction() as change:
             change("UPDATE routes SET number = ? WHERE function = ?", number, function)
+
+    def measure(self, digest: str, template_bytes: int | None, instance_bytes: int | None) -> None:
+        """What `measured` tells of the revision; nothing when it is not installed."""
+        with self._transaction() as change:
+            change(
+                "UPDATE revisions SET template_bytes = ?, instance_bytes = ? WHERE digest = ?",
+                template_bytes,
+                instance_bytes,
+                digest,
+            )
 
     def remove(self, function: str) -> None:
         """`function` is not deployed, and has no history. Raises FunctionNotFound."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgefn.errors import HomeError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _TABLES = """
 CREATE TABLE revisions (                -- bundles by manifest digest
@@ -31,9 +31,17 @@ CREATE TABLE routes (                   -- what serves
 ) STRICT;
 """
 
+_MEASURED = """
+ALTER TABLE revisions ADD COLUMN template_bytes INTEGER;    -- what its template takes, NULL until measured here
+ALTER TABLE revisions ADD COLUMN instance_bytes INTEGER;    -- and each instance beside it
+"""
+
+_CHANGES = (_TABLES, _MEASURED)
+"""From each version to the next one."""
+
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """The tables are there, in this version. Raises HomeError when a newer edgefn made them."""
+    """The tables are there, in this version, whatever version they had. Raises HomeError for a newer one."""
     connection.execute("BEGIN IMMEDIATE")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > SCHEMA_VERSION:
@@ -42,8 +50,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} was written by a newer edgefn (schema {found}, this one knows {SCHEMA_VERSION}): "
             "update edgefn here, or give another home with --home"
         )
-    if found == 0:
-        for statement in _TABLES.split(";"):
+    if found < SCHEMA_VERSION:
+        for statement in ";".join(_CHANGES[found:]).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")

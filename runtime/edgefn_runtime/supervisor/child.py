@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 from pathlib import Path
+from typing import ClassVar
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_GRACE_S = 1.0
@@ -24,12 +25,17 @@ def become_subreaper() -> None:
 class Child:
     """A running child, held by a pidfd: a signal can never hit another process that got the same pid."""
 
+    living: ClassVar[set[int]] = set()
+    """The pids of all."""
+
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self.killed = False
         self._loop = asyncio.get_running_loop()
         self._descriptor = os.pidfd_open(pid)
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._loop.add_reader(self._descriptor, self._on_exit)
+        self.living.add(pid)
 
     @property
     def exited(self) -> bool:
@@ -47,6 +53,7 @@ class Child:
     def kill(self) -> None:
         """SIGKILL, at once; nothing when it has ended."""
         if not self.exited:
+            self.killed = True
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
@@ -65,6 +72,7 @@ class Child:
         with contextlib.suppress(ChildProcessError):
             result = os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED)
         os.close(self._descriptor)
+        self.living.discard(self.pid)
         self._loop.call_later(_STRAY_DELAY_S, reap_strays, self.pid)
         if result is None:
             self._exit.set_result(-signal.SIGKILL)
@@ -75,14 +83,15 @@ class Child:
 
 def reap_strays(session: int) -> None:
     """Kills and reaps the orphans of a `session` whose leader has ended: what a handler started and left behind."""
-    for pid in _children():
+    for pid in children_of_this():
         if _session(pid) == session:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
 
 
-def _children() -> list[int]:
+def children_of_this() -> list[int]:
+    """The pids of this process's children, of those too that have ended and are not reaped."""
     pids: list[int] = []
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
@@ -105,12 +114,3 @@ def describe_exit(status: int) -> str:
     name = signal.Signals(-status).name
     hint = {"SIGKILL": " (by hand, or out of memory)", "SIGSEGV": " (a crash in native code)"}.get(name, "")
     return f"was killed by {name}{hint}"
-
-
-def private_bytes(pid: int) -> int | None:
-    """Memory that `pid` alone holds, from /proc/PID/smaps_rollup (proc(5)); None when it cannot be read."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
-    except OSError:
-        return None
-    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

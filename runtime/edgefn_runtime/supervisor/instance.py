@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from edgefn.errors import DeploymentRefused, InstanceLost
@@ -21,6 +22,7 @@ from edgefn_runtime.wire.messages import (
     Crash,
     Failed,
     Invoke,
+    Leaving,
     Ready,
     Refusal,
     Returned,
@@ -70,6 +72,8 @@ class Instance(asyncio.Protocol):
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
+        self.alone = False
+        self.describe: Callable[[int], str] = describe_exit
         self.served = 0
         self.first_run_s = 0.0
         self.batching: dict[str, Batched] = {}
@@ -125,7 +129,7 @@ class Instance(asyncio.Protocol):
         return data, pid
 
     async def _how_it_ended(self) -> str:
-        return "died as it started" if self._child is None else describe_exit(await self._child.end())
+        return "died as it started" if self._child is None else self.describe(await self._child.end())
 
     def _kill_unheard(self) -> None:
         self.state = InstanceState.ENDED
@@ -223,10 +227,19 @@ class Instance(asyncio.Protocol):
                         self._passed_over(number)
                     case Batched() as found:
                         self._measured(found)
+                    case Leaving():
+                        self._leave()
                     case _:
                         pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
+
+    def _leave(self) -> None:
+        """It takes no more calls, answers what it holds and ends: its handler leaks."""
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING
+            if not self.calls:
+                self.retire()
 
     def _answered(self, number: int, outcome: Outcome) -> None:
         call = self.calls.pop(number, None)
@@ -269,9 +282,9 @@ class Instance(asyncio.Protocol):
         assert self._child is not None
         status = await self._child.end()
         self.state = InstanceState.ENDED
+        how = describe_exit(status) if self._child.killed else self.describe(status)
         lost = InstanceLost(
-            f"the instance of {self._function} {describe_exit(status)} while it held the request; "
-            f"see `edgefn logs {self._function}`"
+            f"the instance of {self._function} {how} while it held the request; see `edgefn logs {self._function}`"
         )
         unseen = [call for call in self.calls.values() if not self.has_begun(call)]
         for call in self.calls.values():

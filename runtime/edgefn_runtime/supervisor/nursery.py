@@ -8,20 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 from edgefn.errors import InstanceLost
+from edgefn.quantities import format_bytes
 from edgefn_runtime.scheduling.deadlines import StartTime
+from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.child import describe_exit
+from edgefn_runtime.supervisor.controlgroups import Cell, FunctionGroup
 from edgefn_runtime.supervisor.cores import threads_for
+from edgefn_runtime.supervisor.footprint import measure
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
+from edgefn_runtime.supervisor.strays import Strays
 from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
 
 START_DEADLINE_S = 10.0
+_PAUSE_S = 0.02
+_ROUNDS = 100
 PROCESSES = 64
 """Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
 
@@ -30,7 +40,10 @@ FOLLOW_S = 0.1
 
 
 class Nursery:
-    """One per revision. `log` takes a line of a child's output, `observe` a phase of a start and its seconds."""
+    """One per revision; it owns their control group and clears away what an instance left behind.
+
+    `log` takes a line of a child's output, `observe` a phase of a start and its seconds.
+    """
 
     def __init__(
         self,
@@ -38,6 +51,7 @@ class Nursery:
         log: Callable[[str], None],
         note: Callable[[str, str], None],
         observe: Callable[[str, float], None],
+        group: FunctionGroup,
     ) -> None:
         self._zygote = zygote
         self._log = log
@@ -46,13 +60,24 @@ class Nursery:
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
         self._following: asyncio.TimerHandle | None = None
-        self._fork_safe = True
+        self.fork_safe = True
+        self.template_bytes: int | None = None
+        self._group = group
+        self._bounding: asyncio.Task[None] | None = None
+        self._births = 0
+        self._strays: dict[Instance, Strays] = {}
+        self._clearing: set[asyncio.Task[None]] = set()
         self.phases: dict[str, float] = {}
         self.start_time = StartTime()
 
     @property
     def has_template(self) -> bool:
         return self._template is not None
+
+    @property
+    def making(self) -> bool:
+        """Whether a template is on its way."""
+        return self._making is not None
 
     @property
     def current(self) -> Template | None:
@@ -63,16 +88,27 @@ class Nursery:
 
         `alone`: no other starts beside it, so it need not wait for a template that they would share.
         """
+        self._births += 1
+        try:
+            await self._bear(instance, revision, alone)
+        finally:
+            self._births -= 1
+
+    async def _bear(self, instance: Instance, revision: Revision, alone: bool) -> None:
         asked, parked = time.perf_counter(), self.has_template
         template = None if alone and self._making is None and self._template is None else await self.template(revision)
         started = time.perf_counter()
+        instance.describe = lambda status: self._describe(revision, status)
         ours, theirs = channel_pair()
         board, board_descriptor = shared_board()
+        cell = Cell(None)
         try:
             if template is None:
-                await self._order_standalone(revision, theirs.fileno(), board_descriptor)
+                instance.alone = True
+                cell = await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
-                template.spawn(theirs.fileno(), board_descriptor)
+                cell = self._group.cell()
+                template.spawn(theirs.fileno(), board_descriptor, *cell.entrances)
         except OSError as error:
             ours.close()
             self._template_died()
@@ -83,8 +119,10 @@ class Nursery:
         finally:
             theirs.close()
             os.close(board_descriptor)
+            cell.handed_over()
         loads = template is None or threads_for(revision.config.function) > 1
         await instance.start(ours, board, LOAD_DEADLINE_S if loads else START_DEADLINE_S)
+        self._strays[instance] = Strays(instance.pid, cell, self._is_bearing)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
@@ -98,7 +136,7 @@ class Nursery:
 
     def follow(self, revision: Revision) -> None:
         """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
-        if self._template is None and self._making is None and self._fork_safe and self._following is None:
+        if self._template is None and self._making is None and self.fork_safe and self._following is None:
             self._following = asyncio.get_running_loop().call_later(FOLLOW_S, self._follow, revision)
 
     def _follow(self, revision: Revision) -> None:
@@ -108,7 +146,7 @@ class Nursery:
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
-        if self._template is None and self._fork_safe:
+        if self._template is None and self.fork_safe:
             await asyncio.shield(self._making or self._begin(revision))
         return self._template
 
@@ -117,45 +155,109 @@ class Nursery:
         self._making.add_done_callback(self._made)
         return self._making
 
+    def bury(self, instance: Instance) -> None:
+        """`instance` has ended: what it left behind is on its way, too."""
+        if (strays := self._strays.pop(instance, None)) is not None:
+            task = asyncio.create_task(strays.clear())
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
+
+    async def end(self) -> None:
+        """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        await self.close()
+        for _ in range(_ROUNDS):
+            if self._group.close():
+                return
+            await asyncio.sleep(_PAUSE_S)
+        self.note(f"control group {self._group.name} holds processes that do not end", "")
+
     async def close(self) -> None:
-        """No template is left; instances go on."""
+        """No template is left, and nothing of ended instances; others go on."""
         if self._following is not None:
             self._following.cancel()
             self._following = None
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
+        if self._bounding is not None:
+            await self._bounding
         template, self._template = self._template, None
         if template is not None:
             await template.close()
+        await asyncio.gather(*self._clearing)
 
     async def _make(self, revision: Revision) -> Template:
         started = time.perf_counter()
-        template = await self._load(program_of(revision))
+        template = await self._load(revision)
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
         self._judge(template.ready, revision)
-        if self._fork_safe:
+        if self.fork_safe:
             self._template = template
+            self._bind(revision, template.pid)
         else:
             await template.close()
         return template
 
     def _judge(self, ready: messages.Ready, revision: Revision) -> None:
         """What has threads once it is loaded must not be forked; said once."""
-        if ready.threads > 1 and self._fork_safe:
-            self._fork_safe = False
+        if ready.threads > 1 and self.fork_safe:
+            self.fork_safe = False
             self.note(
                 f"{revision.config.function.name} starts threads as it loads, so it cannot be forked when loaded: "
                 "each instance loads it anew. Start threads in the handler to have fast starts.",
                 "",
             )
 
-    async def _load(self, program: messages.Program) -> Template:
+    def _bind(self, revision: Revision, template_pid: int = 0) -> None:
+        """The group's bound is on its way, once; to know it, the template must have been measured, ever."""
+        if self._bounding is None and (template_pid or self.template_bytes is not None):
+            self._bounding = asyncio.create_task(self._bound(revision, template_pid))
+
+    async def _bound(self, revision: Revision, pid: int) -> None:
+        """The function's processes may use together what its template holds, and `memory` for each instance.
+
+        The template counts twice: an instance that started alone has loaded the same.
+        """
+        spec = revision.config.function
+        if self.template_bytes is None and (found := await measure(pid)) is not None:
+            self.template_bytes = found.private_bytes
+        if self.template_bytes is not None:
+            files = await asyncio.to_thread(_size_of, revision.finished)
+            self._group.limit_memory(most_bytes(2 * self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+
+    async def measured(self) -> int | None:
+        """What the template takes beside the zygote, measured when it was loaded; None without one."""
+        if self._bounding is not None:
+            await self._bounding
+        return self.template_bytes
+
+    async def _load(self, revision: Revision) -> Template:
+        def start() -> Coroutine[None, None, Template]:
+            return Template.start(
+                self._zygote,
+                program_of(revision),
+                self._log,
+                self._template_died,
+                group=self._group,
+                describe=lambda status: self._describe(revision, status),
+            )
+
         try:
-            return await Template.start(self._zygote, program, self._log, self._template_died)
+            return await start()
         except InstanceLost:  # the zygote died with the order in hand; the next one gets it
-            return await Template.start(self._zygote, program, self._log, self._template_died)
+            return await start()
+
+    def _is_bearing(self) -> bool:
+        return self._births > 0
+
+    def _describe(self, revision: Revision, status: int) -> str:
+        if status == -signal.SIGKILL and self._group.ran_out():
+            allowed = format_bytes(revision.config.function.memory_bytes)
+            if self.template_bytes is None:
+                return "was killed (it needs more memory than the box has for functions)"
+            return f"was killed (it used more than its memory={allowed} for each instance allows; raise `memory`)"
+        return describe_exit(status)
 
     def _made(self, task: asyncio.Task[Template]) -> None:
         self._making = None
@@ -167,12 +269,18 @@ class Nursery:
         if template is not None:
             self._closing = asyncio.create_task(template.close())
 
-    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
+    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> Cell:
+        """The zygote has the order for an instance that loads by itself, in the cell that is returned."""
+        self._bind(revision)
         pipe = LogPipe(self._log)
         try:
-            await self._zygote.order(messages.SpawnStandalone(program_of(revision)), [channel, board, pipe.child_end])
+            with self._group.entrances() as entrances:
+                cell = self._group.cell()
+                order = messages.SpawnStandalone(program_of(revision))
+                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances, *cell.entrances])
         finally:
             pipe.handed_over()
+        return cell
 
     def _loaded(self, ready: messages.Ready) -> float:
         """Its phases are known; the seconds that they took together."""
@@ -206,6 +314,18 @@ def program_of(revision: Revision) -> messages.Program:
         concurrency=spec.concurrency,
         box_pid=os.getpid(),
         network=spec.network,
-        processes=(PROCESSES + threads) * (1 + spec.scale[1]),
+        processes=processes_of(revision),
         threads=threads,
+        devices=spec.devices,
     )
+
+
+def processes_of(revision: Revision) -> int:
+    """Processes and threads that a revision may have at a time, its template's among them."""
+    spec = revision.config.function
+    return (PROCESSES + threads_for(spec)) * (1 + spec.scale[1])
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -23,6 +23,7 @@ from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.queue import Queue
+from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.starts import Starts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -45,6 +46,7 @@ class Pool:
         meter: Meter,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
+        room: Room,
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
@@ -55,10 +57,11 @@ class Pool:
         self._waiting = Queue()
         self._crew = Crew(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
+        self._room = room
         self._entrance = Entrance(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
         self._forecast = self._entrance.forecast
         self._learn = self._forecast.service.add
-        self._starts = Starts(self.spec.name, nursery, ensure_finished, self)
+        self._starts = Starts(self.spec.name, nursery, ensure_finished, self, lambda one: room.admit(self, one))
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._draining = False
@@ -183,7 +186,9 @@ class Pool:
         self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
-            self.nursery.follow(self.revision)
+            self._room.served(self, instance)
+            if self._room.has_room_for_template(self):
+                self.nursery.follow(self.revision)
         if self._waiting:
             self._dispatch()
         if not instance.calls:
@@ -192,6 +197,7 @@ class Pool:
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
             self._instances.remove(instance)
+        self.nursery.bury(instance)
         self._retry(unseen)
         self._settled()
         if not self._instances:
@@ -238,7 +244,7 @@ class Pool:
         if self._draining and not load.waiting:
             return
         self.cores.look(self._instances)
-        for _ in range(autoscaler.to_start(load, self._limits)):
+        for _ in range(0 if load.ready and self._starts.held else autoscaler.to_start(load, self._limits)):
             instance = Instance(self.spec.name, self)
             self._instances.append(instance)
             self._starts.begin(instance)
@@ -279,12 +285,13 @@ class Pool:
         elif pause_s == 0:
             self.scale()
         else:
-            if not any(one.state is InstanceState.READY for one in self._instances):
+            load = self.load()
+            if not load.ready and not load.starting:
                 self._refuse_all(
                     Unavailable(f"{self.spec.name} does not start: {error}", retry_after_s=math.ceil(pause_s))
                 )
             self._settled()
-            if self.spec.scale[0]:
+            if self.spec.scale[0] or self._waiting:
                 self._loop.call_later(pause_s, self.scale)
 
     def _refuse_all(self, refusal: RetryLater) -> None:
@@ -297,6 +304,7 @@ class Pool:
     async def prepare(self) -> None:
         """A template is parked and the fewest instances of `scale` are on their way. Raises DeploymentRefused."""
         await self._starts.prepare()
+        await self._room.measure_template(self)
         self.scale()
 
     async def stop(self) -> None:
@@ -343,7 +351,7 @@ class Pool:
                 instance.kill()
         await asyncio.gather(*(instance.wait_ended() for instance in instances))
         self._keeper.cancel()
-        await self.nursery.close()
+        await self.nursery.end()
 
     def _settled(self) -> None:
         """Work has ended: a drain may be over, an instance may be idle."""
@@ -362,6 +370,10 @@ class Pool:
     @property
     def parked(self) -> bool:
         return self.nursery.has_template and not self._instances and not self._waiting
+
+    @property
+    def digest(self) -> str:
+        return self.revision.digest
 
     @property
     def reason(self) -> str:

@@ -14,6 +14,7 @@ from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.room import NoRoom
 
 _log = logging.getLogger("edgefn.pool")
 
@@ -34,12 +35,19 @@ class Starts:
     """Owns the tasks of the starts under way, the count of failures in a row, and the reason of the last."""
 
     def __init__(
-        self, name: str, nursery: Nursery, ensure_finished: Callable[[Revision], Awaitable[object]], pool: Starter
+        self,
+        name: str,
+        nursery: Nursery,
+        ensure_finished: Callable[[Revision], Awaitable[object]],
+        pool: Starter,
+        admit: Callable[[Instance | None], Awaitable[None]],
     ) -> None:
         self._name = name
         self._nursery = nursery
         self._ensure_finished = ensure_finished
         self._pool = pool
+        self._admit = admit
+        self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
         self._retry_at = 0.0
@@ -56,9 +64,15 @@ class Starts:
             pause = max(1, math.ceil(self._retry_at - now))
             raise Unavailable(f"{self._name} does not start: {self.reason}", retry_after_s=pause)
 
+    @property
+    def held(self) -> bool:
+        """Whether there was no memory for another instance a moment ago."""
+        return time.monotonic() < self._room_at
+
     async def prepare(self) -> None:
-        """A template is parked, where the revision may have one. Raises DeploymentRefused."""
+        """A template is parked, where the revision may have one. Raises DeploymentRefused, Unavailable."""
         await self._ensure_finished(self._pool.revision)
+        await self._admit(None)
         await self._nursery.template(self._pool.revision)
 
     def begin(self, instance: Instance) -> None:
@@ -89,7 +103,12 @@ class Starts:
     async def _start(self, instance: Instance) -> None:
         try:
             await self._ensure_finished(self._pool.revision)
+            await self._admit(instance)
             await self._nursery.bear(instance, self._pool.revision, alone=len(self._tasks) == 1)
+        except NoRoom as error:
+            self._room_at = time.monotonic() + error.retry_after_s
+            self.reason = str(error)
+            self._pool.not_started(instance, error, error.retry_after_s)
         except EdgefnError as error:
             self._failed(instance, error)
         except Exception as error:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from edgefn.errors import FunctionNotFound
+from edgefn_runtime import machine
+from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import batching
-from edgefn_runtime.supervisor.child import become_subreaper, private_bytes
+from edgefn_runtime.supervisor.child import become_subreaper
+from edgefn_runtime.supervisor.controlgroups import ControlGroups
+from edgefn_runtime.supervisor.footprint import footprint
+from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.launch import Launched
-from edgefn_runtime.supervisor.nursery import Nursery
+from edgefn_runtime.supervisor.nursery import Nursery, processes_of
 from edgefn_runtime.supervisor.pool import Meter, Pool
+from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.zygote import Zygote
 
 _log = logging.getLogger("edgefn.supervisor")
@@ -37,7 +43,10 @@ class Meters(Protocol):
 
 
 class Supervisor:
-    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing."""
+    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing.
+
+    `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
+    """
 
     def __init__(
         self,
@@ -47,12 +56,17 @@ class Supervisor:
         *,
         drain_s: float,
         parked_bytes: int,
+        places: Sequence[Place] | None = None,
+        room: Room | None = None,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
         self._ensure_finished = ensure_finished
         self._drain_s = drain_s
         self._parked_bytes = parked_bytes
+        self._places = places
+        self._groups = ControlGroups([])
+        self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
         self._zygote = Zygote()
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
@@ -62,6 +76,7 @@ class Supervisor:
     def start(self, zygote: Launched | None = None) -> None:
         """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
         become_subreaper()
+        self._groups = ControlGroups(self._places)
         self._zygote.start(zygote)
 
     async def stop(self) -> None:
@@ -69,7 +84,9 @@ class Supervisor:
         pools = [*self._pools.values(), *self._prepared.values()]
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._room.close()
         await self._zygote.stop()
+        self._groups.close()
 
     @property
     def ready(self) -> bool:
@@ -79,7 +96,7 @@ class Supervisor:
     @property
     def isolation(self) -> dict[str, bool | str]:
         """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
-        return self._zygote.isolation
+        return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
 
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
@@ -112,7 +129,9 @@ class Supervisor:
             return
         pool = self._pool_of(revision)
         try:
+            self._room.check(pool, self._pools.values())
             await pool.prepare()
+            self._room.check(pool, self._pools.values())  # with what its template takes, which is known now
         except BaseException:
             await pool.close(0)
             raise
@@ -129,6 +148,7 @@ class Supervisor:
                 return
             pool = self._pool_of(revision)
         self._pools[name] = pool
+        self._room.keep(pool)
         pool.scale()
         if old is not None:
             self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
@@ -162,13 +182,18 @@ class Supervisor:
         def observe(phase: str, seconds: float) -> None:
             self._metrics.cold_start(name, phase, seconds)
 
-        return Pool(
+        group = self._groups.group(name, processes_of(revision))
+        group.limit_memory(self._room.budget_bytes)  # until its template was measured
+        pool = Pool(
             revision,
-            Nursery(self._zygote, log, note, observe),
+            Nursery(self._zygote, log, note, observe, group),
             self._metrics.invocation(name, revision.digest),
             self._ensure_finished,
             self._on_parked,
+            self._room,
         )
+        self._room.enter(pool)
+        return pool
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -187,14 +212,31 @@ class Supervisor:
         for name in to_evict(parked, self._parked_bytes):
             self._later(self._pools[name].nursery.close())
 
+    def _ledger(self, pool: Pool) -> dict[str, Any]:
+        """What the pool is counted with, and whether an instance was measured or is taken at its `memory`."""
+        account = self._room.account(pool)
+        return {
+            "template_bytes": account.template_bytes,
+            "instance_bytes": account.instance_bytes,
+            "measured": self._room.taken(pool).instance_bytes is not None,
+            "held_bytes": account.held_bytes,
+        }
+
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
 
+    def memory(self) -> dict[str, int]:
+        """What functions may take of the memory together, what they are counted with, what the machine has left."""
+        return self._room.totals()
+
     def statuses(self) -> list[dict[str, Any]]:
-        """The status of every function; looking wakes nothing."""
-        return [self.status(name) for name in self.names()]
+        """The status of every function, but for the `private_bytes` of its processes; looking wakes nothing."""
+        return [self._status(name, unmeasured) for name in self.names()]
 
     def status(self, name: str) -> dict[str, Any]:
         """What runs for `name`. Raises FunctionNotFound."""
+        return self._status(name, measured)
+
+    def _status(self, name: str, of: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
         failed = self._failed.get(name)
         if failed is not None and name not in self._pools:
             return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
@@ -208,16 +250,16 @@ class Supervisor:
             "reason": failed or pool.reason,
             "instances": [
                 {
-                    "pid": instance.pid,
+                    **of(instance.pid),
                     "state": str(instance.state),
                     "in_flight": len(instance.calls),
                     "served": instance.served,
                     "age_s": round(now - instance.born, 3),
-                    "private_bytes": private_bytes(instance.pid) if instance.pid else None,
                 }
                 for instance in pool.instances
             ],
-            "template": template and {"pid": template.pid, "private_bytes": private_bytes(template.pid)},
+            "template": template and of(template.pid),
+            "ledger": self._ledger(pool),
             "queued": pool.load().waiting,
             "requests": pool.requests,
             "errors": pool.errors,
@@ -227,3 +269,14 @@ class Supervisor:
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
         }
+
+
+def measured(pid: int) -> dict[str, Any]:
+    """A process as a status tells of it; reading what it holds takes a millisecond."""
+    found = footprint(pid) if pid else None
+    return {"pid": pid, "private_bytes": found.private_bytes if found is not None else None}
+
+
+def unmeasured(pid: int) -> dict[str, Any]:
+    """The same, for who reads what it holds later and elsewhere."""
+    return {"pid": pid}

@@ -7,7 +7,9 @@ import functools
 from collections.abc import Callable
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost
-from edgefn_runtime.supervisor.child import Child, describe_exit, private_bytes
+from edgefn_runtime.supervisor.child import Child, describe_exit
+from edgefn_runtime.supervisor.controlgroups import FunctionGroup
+from edgefn_runtime.supervisor.footprint import footprint
 from edgefn_runtime.supervisor.sockets import ControlEnd, LogPipe, control_pair
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
@@ -18,8 +20,11 @@ LOAD_DEADLINE_S = 60.0
 class Template:
     """A loaded process that forks instances. Made by `start`; `on_end` is called when it dies unasked."""
 
-    def __init__(self, program: messages.Program, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, program: messages.Program, on_end: Callable[[], None], describe: Callable[[int], str] = describe_exit
+    ) -> None:
         self._program = program
+        self._describe = describe
         self._on_end = on_end
         self._loaded: asyncio.Future[messages.Ready] = asyncio.get_running_loop().create_future()
         self._control: ControlEnd | None = None
@@ -28,23 +33,31 @@ class Template:
 
     @classmethod
     async def start(
-        cls, zygote: Zygote, program: messages.Program, log: Callable[[str], None], on_end: Callable[[], None]
+        cls,
+        zygote: Zygote,
+        program: messages.Program,
+        log: Callable[[str], None],
+        on_end: Callable[[], None],
+        *,
+        group: FunctionGroup,
+        describe: Callable[[int], str],
     ) -> Template:
         """A template that has loaded `program`. Raises DeploymentRefused, with the trace, when it does not load."""
-        template = cls(program, on_end)
+        template = cls(program, on_end, describe)
         try:
-            await template._start(zygote, log)
+            await template._start(zygote, log, group)
         except BaseException:
             await template.close()
             raise
         return template
 
-    async def _start(self, zygote: Zygote, log: Callable[[str], None]) -> None:
+    async def _start(self, zygote: Zygote, log: Callable[[str], None], group: FunctionGroup) -> None:
         ours, theirs = control_pair()
         pipe = LogPipe(log)
         self._control = ControlEnd(ours, self._reported, self._lost)
         try:
-            await zygote.order(messages.SpawnTemplate(self._program), [theirs.fileno(), pipe.child_end])
+            with group.entrances() as entrances:
+                await zygote.order(messages.SpawnTemplate(self._program), [theirs.fileno(), pipe.child_end, *entrances])
         finally:
             theirs.close()
             pipe.handed_over()
@@ -63,17 +76,18 @@ class Template:
     @functools.cached_property
     def private_bytes(self) -> int:
         """Memory that it alone holds, as of the first look: reading it takes too long for a cold start's way."""
-        return private_bytes(self.pid) or 0
+        found = footprint(self.pid)
+        return found.private_bytes if found is not None else 0
 
     @property
     def ready(self) -> messages.Ready:
         """What it reported when it had loaded."""
         return self._loaded.result()
 
-    def spawn(self, channel: int, board: int) -> None:
-        """Asks for an instance on these two descriptors; raises OSError when the template is gone."""
+    def spawn(self, channel: int, board: int, *entrances: int) -> None:
+        """Asks for an instance on these descriptors; raises OSError when the template is gone."""
         assert self._control is not None
-        self._control.order(messages.SpawnInstance(), [channel, board])
+        self._control.order(messages.SpawnInstance(), [channel, board, *entrances])
 
     async def close(self) -> None:
         """The template has ended; its instances go on."""
@@ -111,7 +125,7 @@ class Template:
         name = self._program.function
         error: EdgefnError = InstanceLost(f"the zygote ended before it made the template of {name}")
         if self._child is not None:
-            how = describe_exit(await self._child.end())
+            how = self._describe(await self._child.end())
             error = DeploymentRefused(f"{name} {how} while it was loaded; see `edgefn logs {name}`")
         if not self._loaded.done():
             self._loaded.set_exception(error)

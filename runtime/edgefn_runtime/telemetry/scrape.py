@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
+from edgefn_runtime.supervisor.footprint import footprint
 
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.READY, InstanceState.DRAINING)
 """Each is there at 0 too: a gauge that vanishes cannot be graphed."""
@@ -47,6 +48,7 @@ class Statuses(Collector):
         yield _instances(statuses)
         yield _states(statuses)
         yield _memory(statuses)
+        yield _ledger(statuses)
         yield CounterMetricFamily(
             "edgefn_log_lines_dropped", "Log lines lost because the disk was full.", self._log_lines_dropped()
         )
@@ -94,6 +96,20 @@ def _memory(statuses: Iterable[Mapping[str, Any]]) -> Metric:
     return family
 
 
+def _ledger(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    family = GaugeMetricFamily(
+        "edgefn_ledger_bytes", "Memory that a process of this kind is counted with.", labels=("function", "process")
+    )
+    for status in statuses:
+        for process in ("template", "instance"):
+            counted = status.get("ledger", {}).get(f"{process}_bytes", 0)
+            family.add_metric((status["name"], process), counted)
+    return family
+
+
 def _private(process: Mapping[str, Any] | None) -> int:
-    """0 for a process that is not there, or that ended before it could be measured."""
-    return (process or {}).get("private_bytes") or 0
+    """0 for a process that is not there, or that ended before it could be measured: here, in a thread."""
+    if process is None or "private_bytes" in process:
+        return (process or {}).get("private_bytes") or 0
+    found = footprint(process["pid"])
+    return found.private_bytes if found is not None else 0

@@ -30,8 +30,9 @@ class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
-    the host's network. `processes` bounds those of the function, threads included. An engine with more than one of
-    `threads` starts some, which no fork outlives: each instance loads its models by itself, after its fork.
+    the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
+    An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
+    itself, after its fork.
     """
 
     function: str
@@ -45,10 +46,11 @@ class Program(_Message, frozen=True):
     network: bool = False
     processes: int = 64
     threads: int = 1
+    devices: tuple[str, ...] = ()
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
-    """Fork a template. Descriptors: its control socket, the write end of its log pipe."""
+    """Fork a template. Descriptors: its control socket, the write end of its log pipe, its control groups."""
 
     program: Program
 
@@ -56,14 +58,14 @@ class SpawnTemplate(_Message, frozen=True, tag="template"):
 class SpawnStandalone(_Message, frozen=True, tag="standalone"):
     """Fork a child that loads the program and serves at once, for what must not be forked after loading.
 
-    Descriptors: its channel, its board's memory, the write end of its log pipe.
+    Descriptors: its channel, its board's memory, the write end of its log pipe, its control groups.
     """
 
     program: Program
 
 
 class SpawnInstance(_Message, frozen=True, tag="instance"):
-    """Fork an instance off this template. Descriptors: its channel, its board's memory."""
+    """Fork an instance off this template. Descriptors: its channel, its board's memory, control groups of its own."""
 
 
 Order = SpawnTemplate | SpawnStandalone | SpawnInstance
@@ -160,8 +162,12 @@ class Batched(_Message, frozen=True, tag="batched"):
     gain: float
 
 
+class Leaving(_Message, frozen=True, tag="leaving"):
+    """The instance has leaked nearly all of its memory: it serves what it was sent, and wants no more."""
+
+
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned | Batched
+FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from edgefn.bundle.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
+from edgefn_runtime.store import schema
 from edgefn_runtime.store.database import Database, Entry
 from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.store.faults import FaultyDisk, PowerCut
@@ -153,3 +155,33 @@ def test_power_cut_at_first_start(tmp_path: Path) -> None:
     database = Database(tmp_path / "box.db", OsDisk())
     assert database.names() == []
     database.close()
+
+
+def test_what_was_measured_is_kept_with_the_revision(database: Database) -> None:
+    """Nothing before, the figures after, nothing of a revision that is not there; gone with the revision."""
+    _deploy(database, "sha256:a")
+    assert database.measured("sha256:a") == (None, None)
+    database.measure("sha256:a", 40, 7)
+    database.measure("sha256:b", 1, 1)
+    assert database.measured("sha256:a") == (40, 7)
+    assert database.measured("sha256:b") == (None, None)
+    database.remove("greet")
+    assert database.measured("sha256:a") == (None, None)
+
+
+def test_a_database_of_the_first_schema_goes_on(tmp_path: Path) -> None:
+    """What an older edgefn deployed is there, not measured yet, and can be."""
+    path = tmp_path / "box.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(schema._TABLES + "PRAGMA user_version = 1;")
+        connection.execute("INSERT INTO revisions VALUES ('sha256:a', x'7b7d', x'5b5d')")
+        connection.execute("INSERT INTO history VALUES ('greet', 1, 'sha256:a', NULL, '2026-01-01T00:00:00Z')")
+        connection.execute("INSERT INTO routes VALUES ('greet', 1, 1)")
+        connection.commit()
+    with contextlib.closing(Database(path)) as database:
+        current = database.current("greet")
+        assert current is not None
+        assert (current.digest, database.measured("sha256:a")) == ("sha256:a", (None, None))
+        database.measure("sha256:a", 40, None)
+    with contextlib.closing(Database(path)) as database:
+        assert database.measured("sha256:a") == (40, None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import textwrap
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,6 +17,9 @@ from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.supervisor.child import children_of_this
+from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
 
 DEADLINE_S = 20.0
@@ -60,40 +62,42 @@ class Figures:
 class Bench:
     """A running supervisor, its logs and figures, and a way to put functions on it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
-        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20)
+        self.supervisor = Supervisor(
+            self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20, places=places, room=room
+        )
 
     async def _finished(self, revision: Revision) -> None:
         """These functions have no models: nothing is to be finished."""
 
-    def revision(self, source: str, *, number: int = 1, **options: object) -> Revision:
-        """A revision of the function `f` with that handler source."""
+    def revision(self, source: str, *, number: int = 1, name: str = "f", **options: object) -> Revision:
+        """A revision of the function `f`, or `name`, with that handler source, whose handler is `f`."""
         folder = self.folder / f"revision-{number}"
         (folder / "code").mkdir(parents=True, exist_ok=True)
         module = f"from edgefn import edge_function\n{textwrap.dedent(source)}"
         (folder / "code" / f"f{number}.py").write_text(module)
-        spec = msgspec.structs.replace(FunctionSpec(name="f", entry=f"f{number}:f"), **options)
+        spec = msgspec.structs.replace(FunctionSpec(name=name, entry=f"f{number}:f"), **options)
         config = BundleConfig(function=spec)
         return Revision(f"sha256:{number:064}", number, config, folder, folder / "finished", "2026-01-01T00:00:00Z")
 
-    async def deploy(self, source: str, *, number: int = 1, **options: object) -> Revision:
-        revision = self.revision(source, number=number, **options)
+    async def deploy(self, source: str, *, number: int = 1, name: str = "f", **options: object) -> Revision:
+        revision = self.revision(source, number=number, name=name, **options)
         await self.supervisor.prepare(revision)
-        await self.supervisor.switch("f", revision)
+        await self.supervisor.switch(name, revision)
         return revision
 
-    def submit(self, within_s: float = math.inf, /, **arguments: object) -> Call:
+    def submit(self, within_s: float = math.inf, name: str = "f", /, **arguments: object) -> Call:
         """A call on its way, whose caller waits for `within_s` seconds."""
         body = msgspec.json.encode(arguments)
         call = Call("application/json", "", "application/json", body, within_s)
-        self.supervisor.pool("f").submit(call)
+        self.supervisor.pool(name).submit(call)
         return call
 
-    async def ask(self, **arguments: object) -> Any:
+    async def ask(self, name: str = "f", /, **arguments: object) -> Any:
         """The JSON answer to a call; raises what the call ended with."""
-        return self.answer(await asyncio.wait_for(self.submit(**arguments).future, DEADLINE_S))
+        return self.answer(await asyncio.wait_for(self.submit(math.inf, name, **arguments).future, DEADLINE_S))
 
     @staticmethod
     def answer(outcome: Outcome) -> Any:
@@ -125,9 +129,16 @@ def alive(pid: int) -> bool:
 
 def children() -> set[int]:
     """The living children of this process."""
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {pid for task in tasks for pid in map(int, (task / "children").read_text().split()) if alive(pid)}
+    return {pid for pid in children_of_this() if alive(pid)}
 
 
 Test = Callable[[Bench], Awaitable[None]]
-OnBench = Callable[[Test], None]
+
+
+class OnBench(Protocol):
+    """Runs a test's coroutine on a bench.
+
+    `places` are where it may make control groups, by default where it can; `room` is what functions may take.
+    """
+
+    def __call__(self, test: Test, places: Sequence[Place] | None = None, room: Room | None = None) -> None: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,45 @@ def test_the_kernels_doors_are_closed(on_bench: OnBench, call: str) -> None:
         await bench.deploy(ANYTHING)
         needs(bench, "system_calls")
         assert await bench.ask(code=f"{NATIVE}call({call})") == "EPERM"
+
+    on_bench(test)
+
+
+@pytest.fixture
+def device() -> Iterator[str]:
+    """A terminal's master under another name, for a group that nobody is in; it is opened and takes ioctls."""
+    path = f"/dev/edgefn-{os.getpid()}"
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o660, os.makedev(5, 2))
+    except OSError as error:
+        pytest.skip(f"no device node can be made here: {error.strerror}")
+    try:
+        os.chown(path, 0, 64_999)
+        os.chmod(path, 0o660)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def test_a_device_is_closed_unless_it_is_asked_for(on_bench: OnBench, device: str) -> None:
+    """devices=[...] opens that node for reading, writing and ioctl, though it is for one group; no other."""
+    use = f"""
+import os, fcntl
+fd = os.open({device!r}, os.O_RDWR | os.O_NONBLOCK)
+try:
+    fcntl.ioctl(fd, 0x5401, bytes(64))
+finally:
+    os.close(fd)
+"""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING)
+        needs(bench, "files", "own_user")
+        assert await bench.ask(code=use) == "EACCES"
+        await bench.deploy(ANYTHING, number=2, devices=(device,))
+        assert await bench.ask(code=use) == "done"
+        assert await bench.ask(code="open('/dev/tty', 'rb')") == "EACCES"
+        assert await bench.ask(code="open('/dev/mem', 'rb')") in ("EACCES", "EPERM", "ENOENT")
 
     on_bench(test)
 

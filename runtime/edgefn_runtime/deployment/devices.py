@@ -1,0 +1,40 @@
+"""Whether the devices that a function asks for are on this box, and may be opened by it. Looks at files, opens none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+
+def lacking(paths: Iterable[str]) -> str:
+    """Why a function cannot have one of these device nodes, and what to do; "" when it can have all."""
+    return next((why for path in paths if (why := _lacking(path))), "")
+
+
+def _lacking(path: str) -> str:
+    try:
+        node = os.stat(path)
+    except OSError as error:
+        return f"this box has no {path} ({error.strerror}): connect it, or deploy to a box that has it"
+    if not os.path.realpath(path).startswith("/dev/") or not stat.S_ISCHR(node.st_mode):
+        return f"{path} of this box is no character device: only those can be given to a function"
+    return "" if _may_open(path, node) else f"{path} is for {_whom(node)} alone: {_remedy()}"
+
+
+def _may_open(path: str, node: os.stat_result) -> bool:
+    """For reading and writing. As root, a function has a user of its own, and the node's group besides."""
+    if os.geteuid() != 0:
+        return os.access(path, os.R_OK | os.W_OK)
+    of_all, of_group = stat.S_IROTH | stat.S_IWOTH, stat.S_IRGRP | stat.S_IWGRP
+    return node.st_mode & of_all == of_all or (node.st_gid != 0 and node.st_mode & of_group == of_group)
+
+
+def _whom(node: os.stat_result) -> str:
+    return f"user {node.st_uid} and group {node.st_gid} (mode {stat.S_IMODE(node.st_mode):04o})"
+
+
+def _remedy() -> str:
+    if os.geteuid() != 0:
+        return "add the box's user to a group that may read and write it"
+    return "give it a group other than root's that may read and write it (chgrp, chmod g+rw, or a udev rule)"

@@ -1,0 +1,312 @@
+"""Control groups (cgroups(7)): one for each function on the box, below the box's own; version 1 and version 2.
+
+What a function's processes use together is bounded, whichever of them uses it: memory, also of shared mappings and
+memfds, which no rlimit sees; processes; and the share of the processor, so that no function starves another or the box.
+Owns the folders it makes and no other. Where none can be made it says why, and everything else works without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import os
+import secrets
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from edgefn_runtime.supervisor.hierarchy import CONTROLLERS, Place, places
+
+PREFIX = "edgefn-"
+LEAF = "box"
+"""Where the box itself goes with version 2, which wants processes in leaves alone; systemd's DelegateSubgroup=box."""
+
+LAYERS = {"memory": "memory", "pids": "processes", "cpu": "cpu"}
+"""What `edgefn box info` calls a controller."""
+
+
+class Names(NamedTuple):
+    """What one version of cgroups calls its files; the weight of a group that counts as one process, and the most."""
+
+    memory: str
+    cpu: str
+    weight: int
+    most: int
+    events: str
+
+
+_VERSIONS = {
+    1: Names("memory.limit_in_bytes", "cpu.shares", 1024, 262_144, "memory.oom_control"),
+    2: Names("memory.max", "cpu.weight", 100, 10_000, "memory.events"),
+}
+
+
+class Tree(NamedTuple):
+    """The box's folder in one hierarchy, below which the functions' are; locked as long as the box lives."""
+
+    folder: Path
+    version: int
+    controllers: tuple[str, ...]
+    lock: int
+
+
+class ControlGroups:
+    """The groups of one box. `enforced` says by layer True, or why this machine does not enforce it."""
+
+    def __init__(self, found: Sequence[Place] | None = None) -> None:
+        self._trees: list[Tree] = []
+        self._numbers = itertools.count(1)
+        self.enforced: dict[str, bool | str] = dict.fromkeys(LAYERS.values(), "no control group of this kind here")
+        for place in places() if found is None else found:
+            self._settle(place)
+
+    def _settle(self, place: Place) -> None:
+        try:
+            tree = _plant(place)
+        except OSError as error:
+            why = f"{place.folder} cannot be used: {error.strerror or error}"
+            self.enforced |= {LAYERS[name]: why for name in place.controllers}
+            return
+        self._trees.append(tree)
+        self.enforced |= {LAYERS[name]: True for name in tree.controllers}
+
+    def group(self, function: str, processes: int) -> FunctionGroup:
+        """A group for one revision of `function`, made when it is first entered."""
+        return FunctionGroup(self._trees, f"{function}.{next(self._numbers)}", processes)
+
+    def close(self) -> None:
+        """The box's folders are gone, unless something still runs there: the next box sweeps that."""
+        for tree in self._trees:
+            clear(tree.folder)
+            os.close(tree.lock)
+        self._trees.clear()
+
+
+class FunctionGroup:
+    """The group of a revision's template and instances, in every hierarchy that there is. All calls may be repeated."""
+
+    def __init__(self, trees: Sequence[Tree], name: str, processes: int) -> None:
+        self._trees = trees
+        self.name = name
+        self._processes = processes
+        self._memory_bytes: int | None = None
+        self._cells = itertools.count(1)
+        self._kills = 0
+
+    @property
+    def there(self) -> bool:
+        """Whether this machine has any group to make."""
+        return bool(self._trees)
+
+    @contextlib.contextmanager
+    def entrances(self) -> Iterator[list[int]]:
+        """Descriptors for a child to enter by, as long as the context lasts. Raises OSError where one cannot be made.
+
+        Of version 1 the file `tasks`: a process of one thread that writes itself there waits for nobody (0.04 ms),
+        while `cgroup.procs` waits for all other processors (5 to 15 ms). Of version 2, whose `tasks` is no more, the
+        folder, for clone3 to fork into.
+        """
+        opened: list[int] = []
+        try:
+            for folder, tree in self._folders():
+                self._make(folder, tree)
+                opened.append(_open_entrance(folder, tree.version))
+            yield opened
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def limit_memory(self, size_bytes: int) -> None:
+        """All its processes together use at most `size_bytes`, from now on or from when it is made."""
+        self._memory_bytes = size_bytes
+        for folder, tree in self._folders():
+            if "memory" in tree.controllers and folder.is_dir():
+                with contextlib.suppress(OSError):  # it uses more than that already: it keeps the bound it has
+                    self._bound_memory(folder, tree)
+
+    def cell(self) -> Cell:
+        """A group of its own for an instance, within this one: what is in it when the instance has ended, is left over.
+
+        An empty one with version 2: entering it would cost 5 ms there, as the template has its own user by then.
+        """
+        for folder, tree in self._folders():
+            if tree.version == 1 and "pids" in tree.controllers:
+                with contextlib.suppress(OSError):
+                    return Cell(folder / str(next(self._cells)))
+        return Cell(None)
+
+    def ran_out(self) -> bool:
+        """Whether the kernel has killed one of its processes for memory since this was last asked."""
+        before, self._kills = self._kills, self._killed()
+        return self._kills > before
+
+    def close(self) -> bool:
+        """Whatever is in it is killed and it is gone; False when that takes the kernel another moment."""
+        still = [folder for folder, _ in self._folders() if not clear(folder)]
+        return not still
+
+    def _folders(self) -> Iterator[tuple[Path, Tree]]:
+        for tree in self._trees:
+            yield tree.folder / self.name, tree
+
+    def _make(self, folder: Path, tree: Tree) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir()
+        if "memory" in tree.controllers:
+            self._bound_memory(folder, tree)
+        if "pids" in tree.controllers:
+            (folder / "pids.max").write_text(str(self._processes))
+        if "cpu" in tree.controllers:
+            _weigh(folder, tree.version)
+
+    def _bound_memory(self, folder: Path, tree: Tree) -> None:
+        if self._memory_bytes is not None:
+            (folder / _VERSIONS[tree.version].memory).write_text(str(self._memory_bytes))
+            if tree.version == 2:
+                with contextlib.suppress(OSError):  # a kernel without swap has no such file
+                    (folder / "memory.swap.max").write_text("0")
+
+    def _killed(self) -> int:
+        for folder, tree in self._folders():
+            if "memory" in tree.controllers:
+                with contextlib.suppress(OSError):
+                    lines = (folder / _VERSIONS[tree.version].events).read_text("ascii").splitlines()
+                    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        return 0
+
+
+class Cell:
+    """An instance's own group, or none. Raises OSError when it cannot be made."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self.entrances: list[int] = []
+        if folder is not None:
+            folder.mkdir()
+            self.entrances.append(_open_entrance(folder, 1))
+
+    def handed_over(self) -> None:
+        """The child has its copy of the entrance; the box gives up its own."""
+        while self.entrances:
+            os.close(self.entrances.pop())
+
+    def clear(self) -> bool:
+        """Whatever is in it is killed and it is gone; False when that takes the kernel another moment."""
+        return self._folder is None or clear(self._folder)
+
+
+def clear(folder: Path) -> bool:
+    """No process is below `folder` and it is gone; False when some are still dying. Nothing new starts there."""
+    for file, text in (("pids.max", "0"), ("cgroup.kill", "1")):
+        with contextlib.suppress(OSError):
+            _write(folder / file, text)
+    below: list[Path] = []
+    with contextlib.suppress(OSError):
+        below = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    still = [one for one in below if not clear(one)]
+    for pid in _inside(folder):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not still
+
+
+def _plant(place: Place) -> Tree:
+    """The box's folder in `place`, with what dead boxes left there swept. Raises OSError."""
+    own = place.folder.parent if place.version == 2 and place.folder.name == LEAF else place.folder
+    if place.version == 2:
+        _make_room(own)
+    folder = own / f"{PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
+    folder.mkdir()
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    for stale in own.glob(f"{PREFIX}*"):
+        _sweep(stale)
+    controllers = _hand_down(folder, place.controllers) if place.version == 2 else place.controllers
+    if "cpu" in controllers:
+        _weigh(folder, place.version)
+    return Tree(folder, place.version, controllers, lock)
+
+
+def _sweep(stale: Path) -> None:
+    """`stale` is gone if no box lives that has it: the lock tells, where pids of several namespaces would lie."""
+    try:
+        descriptor = os.open(stale, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        clear(stale)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _make_room(own: Path) -> None:
+    """`own` of version 2 hands its controllers down and holds no process: the box is in a leaf below it."""
+    if (own / "cgroup.type").exists():  # all but the root, which may do both
+        if any(not _is_ours(pid) for pid in _inside(own)):
+            raise PermissionError(0, "other processes are in it; run the box as a service with Delegate=yes")
+        (own / LEAF).mkdir(exist_ok=True)
+        for pid in [*_inside(own), os.getpid()]:
+            with contextlib.suppress(ProcessLookupError):
+                _write(own / LEAF / "cgroup.procs", str(pid))
+    _hand_down(own, CONTROLLERS)
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether `pid` is the box or descends from it, as the zygote does; one that has ended is nobody's."""
+    while pid > 1 and pid != os.getpid():
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+        except OSError:
+            return True
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return pid == os.getpid()
+
+
+def _hand_down(folder: Path, controllers: Sequence[str]) -> tuple[str, ...]:
+    """The groups below `folder` have those of `controllers` that there are."""
+    for name in controllers:
+        with contextlib.suppress(OSError):  # it is not to be had here
+            _write(folder / "cgroup.subtree_control", f"+{name}")
+    given = (folder / "cgroup.subtree_control").read_text("ascii").split()
+    return tuple(name for name in controllers if name in given)
+
+
+def _weigh(folder: Path, version: int) -> None:
+    """The group weighs as one process on each core: with many processes no more, and with one of them no less."""
+    names = _VERSIONS[version]
+    (folder / names.cpu).write_text(str(min(names.most, names.weight * (os.cpu_count() or 1))))
+
+
+def _open_entrance(folder: Path, version: int) -> int:
+    if version == 1:
+        return os.open(folder / "tasks", os.O_WRONLY | os.O_CLOEXEC)
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _inside(folder: Path) -> list[int]:
+    """The processes of a group; 0, which is one of another PID namespace, is none of ours."""
+    try:
+        return [pid for pid in map(int, (folder / "cgroup.procs").read_text("ascii").split()) if pid]
+    except OSError:
+        return []
+
+
+def _write(file: Path, text: str) -> None:
+    """Writes to a file of the kernel's. Raises OSError; never makes one."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""Processes that a function's handler started and left behind, with or without control groups: found, killed, reaped.
+
+A handler may hide what it starts from its process group and session. It cannot leave its mount namespace, which is
+the function's own, nor, where the box is root, its user. What is left over when an instance ends becomes the
+box's child; what a living instance started stays its own, for an instance is a subreaper (prctl(2)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+from edgefn_runtime.supervisor.child import Child, children_of_this
+from edgefn_runtime.supervisor.controlgroups import Cell
+
+_PAUSE_S = 0.02
+_ROUNDS = 250
+_NOBODY = -2
+
+
+class Strays:
+    """What the instance `pid`, which runs now, may leave behind; a part of it is in `cell`, where there are such.
+
+    `bearing` says whether the function has a process being born that the box does not know yet.
+    """
+
+    def __init__(self, pid: int, cell: Cell, bearing: Callable[[], bool]) -> None:
+        self._cell = cell
+        self._bearing = bearing
+        self._namespace = _namespace(pid)
+        if self._namespace == _namespace(os.getpid()):
+            self._namespace = 0  # not its own: namespaces are not enforced here
+        self._user = _user(pid)
+        if self._user in (0, os.geteuid()):
+            self._user = _NOBODY
+
+    async def clear(self) -> None:
+        """The instance has ended: nothing that it started runs any more."""
+        for _ in range(_ROUNDS):
+            gone = self._cell.clear()
+            if not self._bearing() and not _end(self._found()) and gone:
+                return
+            await asyncio.sleep(_PAUSE_S)
+
+    def _found(self) -> list[int]:
+        return [pid for pid in children_of_this() if pid not in Child.living and self._is_its(pid)]
+
+    def _is_its(self, pid: int) -> bool:
+        namespace = _namespace(pid)  # 0 of a process that has ended
+        return namespace == self._namespace != 0 or (not namespace and _user(pid) == self._user)
+
+
+def _end(pids: list[int]) -> bool:
+    """Kills and reaps `pids`; whether there were any."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, os.WNOHANG)
+    return bool(pids)
+
+
+def _namespace(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
+    except OSError:
+        return 0
+
+
+def _user(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return -1

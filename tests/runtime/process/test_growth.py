@@ -1,0 +1,54 @@
+"""An instance that leaks asks to be replaced before a call fails, one that is only large never does."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn_runtime.process.growth import EVERY, LONG_S, Growth, Memory, Watch
+
+LIMIT = 64 * 2**20
+
+
+@given(st.lists(st.integers(0, LIMIT // 3), min_size=3, max_size=60), st.integers(0, LIMIT // 2))
+def test_no_step_like_those_before_meets_the_limit(steps: list[int], first: int) -> None:
+    """As long as it is not told to leave, as large a step as any so far still fits."""
+    growth, used, largest = Growth(LIMIT), first, 0
+    assert not growth.leaks_away(used)
+    for step in steps:
+        used += step
+        largest = max(largest, step)
+        if growth.leaks_away(used):
+            assert used + max(largest, LIMIT // 10) > LIMIT
+            return
+        assert used + largest <= LIMIT or used == first
+
+
+@given(st.integers(0, LIMIT), st.lists(st.floats(0, 1), max_size=60))
+def test_what_is_large_but_does_not_grow_stays(first: int, shares: list[float]) -> None:
+    """A handler that needs all of its memory from the first call on is not replaced after each."""
+    growth = Growth(LIMIT)
+    assert not growth.leaks_away(first)
+    assert not any(growth.leaks_away(int(first * share)) for share in shares)
+
+
+def test_what_this_process_takes_is_seen() -> None:
+    """Memory that is allocated counts, and no longer when it is freed."""
+    memory = Memory()
+    held = bytearray(32 * 2**20)
+    assert 32 * 2**20 <= memory.used_bytes() < 40 * 2**20
+    del held
+    assert memory.used_bytes() < 8 * 2**20
+
+
+def test_it_is_told_once() -> None:
+    """After a long call at once, after short ones when there were several; then never again."""
+    held = []
+    long, short = Watch(LIMIT), Watch(LIMIT)
+    assert not long.full_after(LONG_S)
+    assert not any(short.full_after(0.0) for _ in range(EVERY))
+    held.append(bytearray(LIMIT - LIMIT // 20))
+    assert long.full_after(LONG_S)
+    assert not long.full_after(LONG_S)
+    assert [short.full_after(0.0) for _ in range(EVERY)] == [False] * (EVERY - 1) + [True]
+    assert not any(short.full_after(0.0) for _ in range(2 * EVERY))

@@ -1,0 +1,224 @@
+"""Control groups around real functions: together they use what one may, and nothing of them is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgefn.errors import InstanceLost
+from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
+from edgefn_runtime.supervisor.hierarchy import Place, places
+from tests.road.deadline import eventually
+from tests.runtime.supervisor.bench import Bench, OnBench, alive
+from tests.runtime.supervisor.test_isolation import ANYTHING, needs
+
+MIB = 2**20
+
+SHARED = """
+import mmap
+held = [mmap.mmap(-1, 8 * 2**20) for _ in range(40)]
+for piece in held:
+    for page in range(0, len(piece), 4096):
+        piece[page] = 1
+"""
+
+MEMFD = """
+import os
+for number in range(40):
+    fd = os.memfd_create(f"hidden-{number}")
+    for _ in range(8): os.write(fd, bytes(2**20))
+"""
+
+CROWD = """
+import os, time
+pids = []
+for _ in range(8):
+    pid = os.fork()
+    if pid == 0:
+        held = bytearray(40 * 2**20)
+        time.sleep(60)
+    pids.append(pid)
+found = os.waitstatus_to_exitcode(os.wait()[1])
+"""
+
+DAEMON = """
+import os, time
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.setsid()
+        os.write(writer, str(os.getpid()).encode())
+        for fd in range(64):
+            try: os.close(fd)
+            except OSError: pass
+        time.sleep(300)
+    os._exit(0)
+os.wait()
+found = os.read(reader, 32).decode()
+"""
+
+RESTLESS = """
+import os, time
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.write(writer, b"1")
+    for fd in range(64):
+        try: os.close(fd)
+        except OSError: pass
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        os.setsid() if os.getsid(0) != os.getpid() else None
+        if os.fork(): os._exit(0)
+os.wait()
+found = os.read(reader, 32).decode()
+"""
+
+
+def folders() -> list[Path]:
+    """The folders that boxes in this process have on this machine, and those of the functions below them."""
+    own = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{os.getpid()}-*")]
+    return [*own, *(folder for parent in own for folder in parent.glob("f.*"))]
+
+
+@pytest.mark.parametrize("code", [SHARED, MEMFD], ids=["shared", "memfd"])
+def test_memory_that_no_rlimit_sees_is_bounded(on_bench: OnBench, code: str) -> None:
+    """Shared mappings and memfds beyond `memory` end that instance, with the reason and what to do; others go on."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, memory_bytes=64 * MIB, scale=(0, 1))
+        needs(bench, "memory")
+        assert await bench.ask(code="found = 1") == "1"
+        template = bench.supervisor.status("f")["template"]["pid"]
+        with pytest.raises(InstanceLost, match=r"more than its memory=67.1 MB .*raise `memory`"):
+            await bench.ask(code=code)
+        assert await bench.ask(code="found = 2") == "2"
+        assert bench.supervisor.status("f")["template"]["pid"] == template
+
+    on_bench(test)
+
+
+def test_many_processes_have_no_more_memory_than_one(on_bench: OnBench) -> None:
+    """Each child within its own limit, all together beyond the function's: the kernel ends one of them alone."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, memory_bytes=64 * MIB, scale=(0, 1), timeout_s=30.0)
+        needs(bench, "memory")
+        await bench.ask(code="found = 1")
+        pid = bench.pids()
+        assert await bench.ask(code=CROWD) == str(-signal.SIGKILL)
+        assert bench.pids() == pid
+
+    on_bench(test)
+
+
+@pytest.mark.parametrize("where", [None, []], ids=["groups", "no groups"])
+def test_a_process_left_behind_ends_with_its_instance(on_bench: OnBench, where: list[Place] | None) -> None:
+    """Forked twice, in a session of its own, all descriptors closed; with control groups and without."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, scale=(0, 2))
+        needs(bench, "namespaces", *(["processes"] if where is None else []))
+        left = int(await bench.ask(code=DAEMON))
+        assert alive(left)
+        with pytest.raises(InstanceLost):
+            await bench.ask(code="import os; os._exit(7)")
+        await bench.until(lambda: not alive(left), "what it left behind has ended")
+        await bench.until(lambda: not Path(f"/proc/{left}").exists(), "it is reaped")
+        assert await bench.ask(code="found = 1") == "1"
+
+    on_bench(test, where)
+
+
+def test_what_a_living_instance_started_goes_on(on_bench: OnBench) -> None:
+    """The end of one instance takes nothing from another, without control groups either."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, scale=(0, 1))
+        needs(bench, "namespaces")
+        left = int(await bench.ask(code=DAEMON))
+        other = bench.revision(ANYTHING, number=2)
+        await bench.supervisor.prepare(other)
+        await bench.supervisor.discard(other)
+        assert alive(left)
+        await bench.supervisor.stop_function("f")
+        assert not alive(left)
+
+    on_bench(test, [])
+
+
+def test_what_forks_and_ends_all_the_time_is_caught(on_bench: OnBench) -> None:
+    """A process that is another one whenever it is looked at: in its group nothing new can start."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, scale=(0, 1))
+        needs(bench, "processes", "namespaces")
+        assert await bench.ask(code=RESTLESS) == "1"
+        await bench.supervisor.stop_function("f")
+        cells = [folder for parent in folders() for folder in parent.iterdir() if folder.is_dir()]
+        assert [cell for cell in cells if cell.name.isdigit()] == []
+
+    on_bench(test)
+
+
+def test_the_number_of_processes_is_the_functions_share(on_bench: OnBench) -> None:
+    """pids.max is what the rlimit of its user is: 64 for each instance and for the template."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, scale=(0, 3))
+        needs(bench, "processes")
+        files = [folder / "pids.max" for folder in folders() if folder.name.startswith("f.")]
+        assert [file.read_text() for file in files if file.exists()] == [f"{4 * 64}\n"]
+
+    on_bench(test)
+
+
+def test_no_group_is_left(on_bench: OnBench) -> None:
+    """A revision's groups go with it, the box's with the box."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING)
+        needs(bench, "processes")
+        await bench.ask(code="found = 1")
+        assert [folder for folder in folders() if folder.name.startswith("f.")]
+        await bench.supervisor.remove("f")
+        assert not [folder for folder in folders() if folder.name.startswith("f.")]
+
+    on_bench(test)
+    assert not folders()
+
+
+def test_groups_of_a_dead_box_are_swept() -> None:
+    """What still runs in them ends; those of a box that lives are left alone."""
+    script = """
+import os, signal, subprocess
+from edgefn_runtime.supervisor.controlgroups import ControlGroups
+groups = ControlGroups()
+group = groups.group("f", 10)
+with group.entrances() as entrances:
+    child = subprocess.Popen(["sleep", "300"], preexec_fn=lambda: [os.write(one, b"0") for one in entrances])
+print(child.pid, flush=True)
+signal.pause()
+"""
+    before = ControlGroups()
+    before.close()
+    if before.enforced["processes"] is not True or {place.version for place in places()} != {1}:
+        pytest.skip(f"needs control groups of version 1: {before.enforced}")
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as box:
+        assert box.stdout is not None
+        stray = int(box.stdout.readline())
+        mine = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{box.pid}-*")]
+        assert mine
+        ControlGroups().close()
+        assert alive(stray)
+        assert all(folder.is_dir() for folder in mine)
+        box.kill()
+    ControlGroups().close()
+    eventually("what ran in the dead box's groups has ended", lambda: not alive(stray))
+    ControlGroups().close()
+    assert not any(folder.exists() for folder in mine)
