@@ -61,7 +61,12 @@ class Instance(asyncio.Protocol):
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
         self._to_pass_over = 0
+        self._asked_to_end = False
         self.progress_at = 0.0
+        self.crash = ""
+        """How it ended by itself while a handler ran; "" when it did not."""
+        self.handled = False
+        """Whether a handler came to its end for the last answer: a refused input shows nothing."""
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
@@ -153,6 +158,16 @@ class Instance(asyncio.Protocol):
         """Whether calls were revoked that it has not passed over yet: any other would lie behind them."""
         return self._revoked is not None or self._to_pass_over > 0
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        return self._child is not None and self._child.stopped
+
+    def deaf(self, for_s: float = 0.0) -> bool:
+        """Whether it has held calls for so long and has not begun one of them: its end would harm nobody."""
+        quiet = time.monotonic() - self.progress_at >= for_s
+        return quiet and bool(self.calls) and not any(map(self.has_begun, self.calls.values()))
+
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
         assert self._board is not None
@@ -180,6 +195,7 @@ class Instance(asyncio.Protocol):
 
     def kill(self) -> None:
         """It ends at once; the calls it holds fail."""
+        self._asked_to_end = True
         if self._child is not None:
             self._child.kill()
 
@@ -207,12 +223,14 @@ class Instance(asyncio.Protocol):
                         pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
+            self._asked_to_end = False
 
     def _answered(self, number: int, outcome: Outcome) -> None:
         call = self.calls.pop(number, None)
         if call is None:
             return
         self.served += 1
+        self.handled = not isinstance(outcome.reply, Refusal)
         if self.served == 1 and isinstance(outcome.reply, Answer):
             self.first_run_s = outcome.reply.run_s
         self._owner.worked(work_s(outcome.reply))
@@ -221,6 +239,7 @@ class Instance(asyncio.Protocol):
 
     def _passed_over(self, number: int) -> None:
         call = self.calls.pop(number, None)
+        self.handled = False
         if call is None:
             self._to_pass_over -= 1
         else:  # its time was up, or it was revoked and came back before it was fetched
@@ -247,6 +266,8 @@ class Instance(asyncio.Protocol):
             f"see `edgefn logs {self._function}`"
         )
         unseen = [call for call in self.calls.values() if not self.has_begun(call)]
+        if len(unseen) < len(self.calls) and not self._asked_to_end:
+            self.crash = describe_exit(status)
         for call in self.calls.values():
             if self.has_begun(call):
                 call.fail(lost)
