@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.runtime.supervisor.bench import Bench, OnBench, Test, children
 
@@ -32,6 +33,7 @@ def on_bench(tmp_path: Path) -> OnBench:
             async with running() as bench:
                 await test(bench)
 
-        asyncio.run(main())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the box's own loop
+            runner.run(main())
 
     return run

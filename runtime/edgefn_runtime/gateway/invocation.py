@@ -99,6 +99,7 @@ class Invocation:
                 headers.get(b"accept", b"").decode("latin-1"),
                 body,
             )
+            pool = self._pools.find(name) or pool  # another revision may serve since the body began to come
             pool.submit(call)
             cold = call.cold
             outcome = await self._outcome(pool, call, receive)

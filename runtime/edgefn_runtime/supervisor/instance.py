@@ -147,7 +147,8 @@ class Instance(asyncio.Protocol):
             self.progress_at = call.sent
         self.calls[number] = call
         header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
-        self._transport.writelines(encode_frame(header, call.body))
+        if not self._transport.is_closing():  # else it is dead and will be told so: the call comes back unseen
+            self._transport.writelines(encode_frame(header, call.body))
 
     def has_begun(self, call: Call) -> bool:
         """Whether a handler may have seen the call."""
@@ -255,6 +256,8 @@ class Instance(asyncio.Protocol):
         self._owner.freed(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING  # it is handed nothing more, however long its end takes
         self._ending = self._loop.create_task(self._ended())
 
     async def _ended(self) -> None:

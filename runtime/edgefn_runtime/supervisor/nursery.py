@@ -79,8 +79,18 @@ class Nursery:
             if self._making is None:
                 self._making = asyncio.create_task(self._make(revision))
                 self._making.add_done_callback(self._made)
-            await asyncio.shield(self._making)
+            await self._made_by(self._making, revision.config.function.name)
         return self._template
+
+    @staticmethod
+    async def _made_by(making: asyncio.Task[Template], name: str) -> None:
+        """The template is there. Raises InstanceLost when it was closed meanwhile: who waits for it must be told."""
+        try:
+            await asyncio.shield(making)
+        except asyncio.CancelledError:
+            if not making.cancelled():
+                raise
+            raise InstanceLost(f"the template of {name} was stopped as it started") from None
 
     async def close(self) -> None:
         """No template is left; instances go on."""

@@ -185,6 +185,24 @@ def test_calls_behind_several_that_kill_their_instance_are_served(on_bench: OnBe
     on_bench(test)
 
 
+def test_a_call_that_comes_as_an_instance_dies_is_served_by_another(on_bench: OnBench) -> None:
+    """From its kill until the box has heard of it, whatever is submitted is answered: none meets a closed transport."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(SHORT, scale=(0, 1), queue=100_000)
+        for _ in range(5):
+            dying = await bench.ask()
+            os.kill(dying, signal.SIGKILL)
+            calls = [bench.submit()]
+            while dying in bench.pids():
+                calls.append(bench.submit())
+                await asyncio.sleep(0)
+            answers = await asyncio.gather(*(call.future for call in calls))
+            assert dying not in {bench.answer(outcome) for outcome in answers}
+
+    on_bench(test)
+
+
 # ── SIGSTOP ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
