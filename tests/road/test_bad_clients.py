@@ -22,6 +22,7 @@ from edgefn.bundle.layout import Bundle, Layout
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
 from tests.road.deadline import eventually
+from tests.road.faults import request
 
 PATIENCE_S = 1.0
 CROWD = 2000
@@ -46,13 +47,6 @@ def address(box: RunningBox) -> tuple[str, int]:
 def connect(box: RunningBox) -> socket.socket:
     """A connection; the box has it in its hands or in its queue."""
     return socket.create_connection(address(box), timeout=10)
-
-
-def request(name: str, body: bytes, *, declared: int | None = None) -> bytes:
-    """The bytes of a POST of `body`, which may claim to be longer."""
-    length = len(body) if declared is None else declared
-    head = f"POST /fn/{name} HTTP/1.1\r\nhost: box\r\ncontent-type: application/json\r\ncontent-length: {length}"
-    return f"{head}\r\n\r\n".encode() + body
 
 
 def until(moment: float) -> None:
