@@ -40,7 +40,7 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
-	@.ci/debian-packages skopeo curl systemd
+	@.ci/debian-packages skopeo curl systemd faketime
 	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS) $(TESTS)
 
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
