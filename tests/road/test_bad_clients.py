@@ -244,13 +244,12 @@ def busy(process: psutil.Process, *, seconds: float) -> float:
 
 
 def test_a_hundred_functions_on_one_box(new_box: Callable[[], RunningBox], bundles: Bundles, tmp_path: Path) -> None:
-    """Each is deployed and called, and each answers as itself."""
+    """All are there at once; then each is called, and each answers as itself."""
     box = new_box()
     config = bundles.of("brief").config
-    answers = {}
     for number in range(MANY):
         box.deploy(one_of_many(number, config, tmp_path / f"many-{number}"))
-        answers[number] = box.call(f"many_{number}")
+    answers = {number: box.call(f"many_{number}") for number in range(MANY)}
     assert answers == {number: number for number in range(MANY)}
     assert len(box.functions()) == MANY
 
