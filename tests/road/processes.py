@@ -68,10 +68,19 @@ def confined(pid: int) -> bool:
     return True
 
 
+def anonymous_bytes(pid: int) -> int:
+    """What a process has that is no file's, whoever shares it."""
+    return _bytes(pid, "Anonymous:")
+
+
 def held_bytes(pid: int) -> int:
     """What a process holds that is no file's, pages that it shares by share (proc(5), smaps_rollup).
 
     Files are left out as every other box on the machine maps the same: its end would count as a leak here.
     """
+    return _bytes(pid, "Pss_Anon:", "Pss_Shmem:")
+
+
+def _bytes(pid: int, *fields: str) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))
