@@ -68,7 +68,12 @@ class Nursery:
         finally:
             theirs.close()
             os.close(board_descriptor)
-        await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+        try:
+            await instance.start(ours, board, START_DEADLINE_S if template is not None else LOAD_DEADLINE_S)
+        except InstanceLost:
+            if template is not None and template.stopped and template is self._template:
+                self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
+            raise
         if template is None:
             self._loaded(instance.ready)
         self.phase("fork", time.perf_counter() - started)

@@ -12,6 +12,7 @@ import pytest
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn_runtime.scheduling.crashes import LIMIT
 from edgefn_runtime.scheduling.lifecycle import FunctionState
+from edgefn_runtime.supervisor import nursery
 from tests.runtime.supervisor.bench import Bench, OnBench, alive
 
 LEAVES = """
@@ -239,6 +240,21 @@ def test_an_idle_instance_that_is_stopped_costs_no_call(on_bench: OnBench) -> No
         os.kill(stopped, signal.SIGSTOP)
         assert await bench.ask() != stopped
         assert not alive(stopped)
+
+    on_bench(test)
+
+
+def test_a_stopped_template_is_replaced(on_bench: OnBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP of a template: the start that waits for it in vain is made again from another; the call is served."""
+    monkeypatch.setattr(nursery, "START_DEADLINE_S", 1.0)
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(LEAVES, scale=(0, 1), timeout_s=15.0)
+        stopped = bench.supervisor.pool("f").nursery.current
+        assert stopped is not None
+        os.kill(stopped.pid, signal.SIGSTOP)
+        assert await bench.ask() > 0
+        await bench.until(lambda: not alive(stopped.pid), "the stopped template is gone")
 
     on_bench(test)
 
