@@ -62,7 +62,6 @@ class Injector:
         self._every_s = every_s
         self._bundles = itertools.cycle(bundles)
         self._over = threading.Event()
-        self._spared: set[int] = set()
         self._frozen: list[psutil.Process] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="faults")
@@ -93,10 +92,6 @@ class Injector:
     def counts(self) -> Counter[str]:
         """How many of each kind met somebody."""
         return Counter(done.split(":")[0] for done in self.done)
-
-    def spare(self, pid: int) -> None:
-        """This process is the test's own victim from now on."""
-        self._spared.add(pid)
 
     # ── the sequence ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,8 +152,7 @@ class Injector:
         return told
 
     def _instance(self, name: str, chance: float) -> psutil.Process | None:
-        pids = [instance["pid"] for instance in self._box.status(name)["instances"]]
-        pids = [pid for pid in pids if pid and pid not in self._spared]
+        pids = [instance["pid"] for instance in self._box.status(name)["instances"] if instance["pid"]]
         return self._child(pids[int(chance * len(pids))]) if pids else None
 
     def _child(self, pid: int) -> psutil.Process | None:

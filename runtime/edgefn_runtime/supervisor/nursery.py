@@ -80,22 +80,19 @@ class Nursery:
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
-        if self._template is None and self._fork_safe:
-            if self._making is None:
+        while self._template is None and self._fork_safe:
+            if self._making is None or self._making.done():
                 self._making = asyncio.create_task(self._make(revision))
                 self._making.add_done_callback(self._made)
-            await self._made_by(self._making, revision.config.function.name)
+            making = self._making
+            try:
+                await asyncio.shield(making)
+            except asyncio.CancelledError:
+                if not making.cancelled():
+                    raise
+                continue  # the function was stopped as its template loaded: who waits now needs another
+            break  # one that died since then is for the caller to see
         return self._template
-
-    @staticmethod
-    async def _made_by(making: asyncio.Task[Template], name: str) -> None:
-        """The template is there. Raises InstanceLost when it was closed meanwhile: who waits for it must be told."""
-        try:
-            await asyncio.shield(making)
-        except asyncio.CancelledError:
-            if not making.cancelled():
-                raise
-            raise InstanceLost(f"the template of {name} was stopped as it started") from None
 
     async def close(self) -> None:
         """No template is left; instances go on."""

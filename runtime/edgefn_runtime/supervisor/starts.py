@@ -44,7 +44,7 @@ class Starts:
         self._pool = pool
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
-        self._retry_at = 0.0
+        self._retry_at = self._failed_at = 0.0
         self._crashes = Crashes()
         self._start_error = ""
 
@@ -162,7 +162,9 @@ class Starts:
             self._pool.started(instance)
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:
-        self._failures += 1
+        if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune
+            self._failures += 1
+            self._failed_at = time.monotonic()
         if isinstance(error, InstanceLost) and self._failures == 1:
             self._pool.not_started(instance, error, 0.0)  # killed from outside, most likely: once more at once
             return

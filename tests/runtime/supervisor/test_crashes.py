@@ -277,3 +277,26 @@ def test_stopped_with_a_call_in_hand_others_in_it_come_back(on_bench: OnBench) -
         assert await bench.ask() > 0
 
     on_bench(test)
+
+
+def test_a_template_killed_as_several_instances_start_is_one_failure(on_bench: OnBench) -> None:
+    """Three starts die with it: all are made again at once, and no call that waits for them is refused."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(LEAVES, scale=(0, 3))
+        pool = bench.supervisor.pool("f")
+        for _ in range(3):
+            await bench.until(lambda: pool.nursery.current is not None, "a template is there")
+            template = pool.nursery.current
+            assert template is not None
+            os.kill(template.pid, signal.SIGSTOP)
+            calls = [bench.submit(sleep=0.05) for _ in range(3)]
+            for _ in range(20):
+                await asyncio.sleep(0)  # the orders are on their way to it
+            os.kill(template.pid, signal.SIGKILL)
+            assert all([bench.answer(await call.future) > 0 for call in calls])
+            for pid in bench.pids():
+                os.kill(pid, signal.SIGKILL)
+            await bench.until(lambda: not bench.pids(), "no instance is left")
+
+    on_bench(test)
