@@ -70,12 +70,13 @@ class Pool:
         Raises QueueFull, or Unavailable while the function does not start or goes away.
         """
         now = call.admitted = self.used_at = time.monotonic()
-        if self._starts.crashing:
+        crashing = self._starts.crashing
+        if crashing:
             self._starts.admit(now)
         instance = None if self._waiting else self._crew.pick()
         if instance is None:
             self._admit(call, now)
-        if self._starts.crashing:
+        if crashing:
             self._starts.probe(call)
         self.requests += 1
         call.deadline = now + self.spec.timeout_s
