@@ -21,7 +21,7 @@ GROUPS := --group examples --group test --group check --group package
 WORKERS := --numprocesses auto --maxprocesses 4
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test bench build constraints clean
+.PHONY: help install demo check test bench soak build constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,11 +40,14 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
-	@.ci/debian-packages skopeo curl systemd
+	@.ci/debian-packages skopeo curl systemd faketime
 	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS) $(TESTS)
 
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks
+
+soak: $(INSTALLED) ## a million requests with faults among them; `make soak SOAK="--minutes 5"`
+	$(VENV)/bin/python -m benchmarks.soak $(SOAK)
 
 build: $(INSTALLED) ## wheel and sdist into dist/
 	rm -rf dist

@@ -51,6 +51,7 @@ STATUS: dict[str, Any] = {
     "cold_starts": 2,
     "phases": {"fork_s": 0.0012, "import_s": 0.01, "session_s": 0.0044, "first_run_s": 0.018},
     "reason": "",
+    "retry_after_s": None,
     "history": [
         {"number": 2, "revision": "sha256:" + "cd" * 32, "deployed_at": "2026-02-01T12:00:00+00:00"},
         {"number": 3, "revision": "sha256:" + "ab" * 32, "deployed_at": "2026-03-01T12:00:00+00:00"},

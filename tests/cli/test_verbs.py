@@ -56,6 +56,13 @@ def test_status_of_a_function_that_never_ran(edgefn: Edgefn, box: StandIn) -> No
     assert "parked (not yet [asked])" in shown
 
 
+def test_status_of_a_failed_function_says_why_and_when_it_is_tried_again(edgefn: Edgefn, box: StandIn) -> None:
+    """The reason, and the seconds until a request is let in."""
+    box.json("GET /admin/functions/echo", STATUS | {"state": "failed", "reason": "it died", "retry_after_s": 4})
+    shown = edgefn("status", "echo").stdout.decode()
+    assert "failed (it died; tried again by a request in 4 s at the earliest)" in shown
+
+
 def test_logs_are_printed_as_they_are(edgefn: Edgefn, box: StandIn) -> None:
     """Text untouched; in JSON the columns by name, on the further lines of a record too."""
     first = "2026-03-01T12:00:00.123Z stdout 4711 7f3a hello world\n\tsecond line\n"

@@ -47,3 +47,40 @@ def mapped_files(pid: int) -> set[str]:
 def all_gone(processes: list[psutil.Process], *, seconds: float = 10.0) -> None:
     """Fails the test unless every one of `processes` ends within `seconds`."""
     eventually("no orphan is left", lambda: not any(map(alive, processes)), seconds=seconds)
+
+
+def zygote_of(box: int) -> psutil.Process | None:
+    """The zygote of a box process: the oldest one of its command that no sandbox confines; None while there is none."""
+    found = [process for process in descendants(box) if _runs_zygote(process) and not confined(process.pid)]
+    return min(found, key=lambda process: float(process.create_time()), default=None)
+
+
+def _runs_zygote(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return "edgefn_runtime.process.zygote" in process.cmdline()  # its forks keep the command, and are confined
+    return False
+
+
+def confined(pid: int) -> bool:
+    """Whether a seccomp filter holds the process, as proc(5) says; True too when it is gone."""
+    with contextlib.suppress(OSError):
+        return "Seccomp:\t0" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    return True
+
+
+def anonymous_bytes(pid: int) -> int:
+    """What a process has that is no file's, whoever shares it."""
+    return _bytes(pid, "Anonymous:")
+
+
+def held_bytes(pid: int) -> int:
+    """What a process holds that is no file's, pages that it shares by share (proc(5), smaps_rollup).
+
+    Files are left out as every other box on the machine maps the same: its end would count as a leak here.
+    """
+    return _bytes(pid, "Pss_Anon:", "Pss_Shmem:")
+
+
+def _bytes(pid: int, *fields: str) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))

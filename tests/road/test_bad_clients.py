@@ -22,6 +22,7 @@ from edgefn.bundle.layout import Bundle, Layout
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
 from tests.road.deadline import eventually
+from tests.road.faults import request
 
 PATIENCE_S = 1.0
 CROWD = 2000
@@ -46,13 +47,6 @@ def address(box: RunningBox) -> tuple[str, int]:
 def connect(box: RunningBox) -> socket.socket:
     """A connection; the box has it in its hands or in its queue."""
     return socket.create_connection(address(box), timeout=10)
-
-
-def request(name: str, body: bytes, *, declared: int | None = None) -> bytes:
-    """The bytes of a POST of `body`, which may claim to be longer."""
-    length = len(body) if declared is None else declared
-    head = f"POST /fn/{name} HTTP/1.1\r\nhost: box\r\ncontent-type: application/json\r\ncontent-length: {length}"
-    return f"{head}\r\n\r\n".encode() + body
 
 
 def until(moment: float) -> None:
@@ -250,13 +244,12 @@ def busy(process: psutil.Process, *, seconds: float) -> float:
 
 
 def test_a_hundred_functions_on_one_box(new_box: Callable[[], RunningBox], bundles: Bundles, tmp_path: Path) -> None:
-    """Each is deployed and called, and each answers as itself."""
+    """All are there at once; then each is called, and each answers as itself."""
     box = new_box()
     config = bundles.of("brief").config
-    answers = {}
     for number in range(MANY):
         box.deploy(one_of_many(number, config, tmp_path / f"many-{number}"))
-        answers[number] = box.call(f"many_{number}")
+    answers = {number: box.call(f"many_{number}") for number in range(MANY)}
     assert answers == {number: number for number in range(MANY)}
     assert len(box.functions()) == MANY
 

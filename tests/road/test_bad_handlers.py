@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 
+from edgefn_runtime.scheduling.crashes import LIMIT
 from tests.road.box import RunningBox
+from tests.road.deadline import eventually
 
 Deployed = Callable[[str], RunningBox]
 
@@ -62,6 +65,34 @@ def test_a_handler_that_ends_its_process(deployed: Deployed, how: str) -> None:
     assert answer.json()["title"]
     assert box.call("leaves", how="not at all")
     assert box.call("slow", seconds=0) == neighbour
+
+
+def test_a_handler_that_ends_its_process_in_every_request(deployed: Deployed) -> None:
+    """Left alone after a few: 503 at once with the reason, `failed` in its status; others serve, and it recovers."""
+    box = deployed("leaves")
+    deployed("slow")
+    neighbour = box.call("slow", seconds=0)
+    for _ in range(LIMIT):
+        assert box.invoke("leaves", how="segfault").status_code == 502
+        assert box.call("slow", seconds=0) == neighbour
+    (refused,) = eventually("it is refused", lambda: refusals(box, "segfault"))
+    status = box.status("leaves")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "times in a row while they served" in refused.json()["detail"]
+    assert (status["state"], status["instances"]) == ("failed", [])
+    assert status["retry_after_s"] >= 1
+    assert "killed by SIGSEGV" in status["reason"]
+    assert box.call("slow", seconds=0) == neighbour
+    eventually("it is let in again", lambda: box.invoke("leaves", how="not at all").status_code == 200)
+    assert box.status("leaves")["state"] == "serving"
+    assert f"ended {LIMIT} times in a row" in box.logs("leaves")
+
+
+def refusals(box: RunningBox, how: str) -> list[httpx.Response]:
+    """What a caller is told once `leaves` is left alone: a request that comes after a pause kills one more instance."""
+    answer = box.invoke("leaves", how=how)
+    return [answer] if answer.status_code == 503 else []
 
 
 def test_a_handler_that_eats_memory(deployed: Deployed) -> None:

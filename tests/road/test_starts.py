@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.road.box import Json, RunningBox, timings, was_cold
-from tests.road.bundles import Bundles
+from tests.road.bundles import TINY, Bundles
+from tests.road.deadline import eventually
+from tests.road.processes import held_bytes
 
 Deployed = Callable[[str], RunningBox]
+SLOW = (TINY / "slow" / "slow.py").read_text(encoding="utf-8")
 PHASES = {"queue", "start", "decode", "run", "encode"}
 
 
@@ -67,7 +72,7 @@ def test_stop_leaves_no_process(deployed: Deployed) -> None:
     assert box.call("slow", seconds=0) != pid
 
 
-def test_looking_never_wakes(deployed: Deployed) -> None:
+def test_metrics_and_status_never_wake(deployed: Deployed) -> None:
     """Status, list, metrics, health and the OpenAPI document start no process."""
     box = deployed("slow")
     box.stop_function("slow")
@@ -75,6 +80,64 @@ def test_looking_never_wakes(deployed: Deployed) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
         assert box.http.get(path).status_code == 200, path
     assert box.status("slow")["state"] == "idle"
+
+
+@pytest.mark.parametrize("what", ["stop", "remove", "deploy"])
+def test_unload_while_request_in_flight_waits(new_box: Callable[[], RunningBox], bundles: Bundles, what: str) -> None:
+    """Stopped, removed or replaced while a request runs: the instance that has it answers, and then ends."""
+    box = new_box()
+    box.deploy(bundles.of("slow"))
+    another = bundles.with_code("slow", f"{SLOW}\n# another\n", title=f"slow-while-{what}")
+    unload: dict[str, Callable[[], object]] = {
+        "stop": lambda: box.stop_function("slow"),
+        "remove": lambda: box.admin("DELETE", "functions/slow").raise_for_status(),
+        "deploy": lambda: box.deploy(another),
+    }
+    pid = box.call("slow", seconds=0)
+    with ThreadPoolExecutor(2) as callers:
+        running = callers.submit(box.call, "slow", seconds=1.5)
+        box.until("it runs", "slow", lambda status: any(one["in_flight"] for one in status["instances"]))
+        unloading = callers.submit(unload[what])
+        assert running.result() == pid
+        unloading.result()
+    eventually("its process has ended", lambda: pid not in box.pids())
+    assert box.invoke("slow", seconds=0).status_code == (404 if what == "remove" else 200)
+
+
+def test_ready_stays_true_while_another_function_loads(new_box: Callable[[], RunningBox], bundles: Bundles) -> None:
+    """A deployment whose handler takes two seconds to import: the box says ready all the time, and the others serve."""
+    box = new_box()
+    box.deploy(bundles.of("brief"))
+    late = bundles.with_code("slow", f"import time\n\ntime.sleep(2)\n{SLOW}", title="slow-to-load")
+    looks = 0
+    with ThreadPoolExecutor(1) as deployer:
+        loading = deployer.submit(box.deploy, late)
+        while not loading.done():
+            assert box.http.get("/readyz").status_code == 200
+            assert box.call("brief") > 0
+            looks += 1
+    assert loading.result()["event"] == "deployed"
+    assert looks > 3
+    assert box.call("slow", seconds=0) > 0
+
+
+def test_load_unload_1000x_rss_flat(new_box: Callable[[], RunningBox], bundles: Bundles) -> None:
+    """Started and stopped again and again, a function leaves nothing behind in the box process and the zygote.
+
+    Sixty times here; `python -m benchmarks.soak` and the memory benchmark do it for long.
+    """
+    box = new_box()
+    box.deploy(bundles.of("brief"))
+
+    def after(cycles: int) -> int:
+        for _ in range(cycles):
+            box.call("brief")
+            box.stop_function("brief")
+        return held_bytes(box.pid) + held_bytes(box.zygote().pid)
+
+    before = after(30)
+    assert after(60) - before < 2 * 2**20, "30 kB a cycle would be a leak"
+    assert len(box.pids()) == 2
 
 
 def test_many_functions_at_once(new_box: Callable[[], RunningBox], bundles: Bundles) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.room import Room
@@ -34,6 +35,7 @@ def on_bench(tmp_path: Path) -> OnBench:
             async with running(places, room) as bench:
                 await test(bench)
 
-        asyncio.run(main())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the box's own loop
+            runner.run(main())
 
     return run

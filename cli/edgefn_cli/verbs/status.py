@@ -77,7 +77,9 @@ def _facts(found: dict[str, Any]) -> Table:
 
 
 def _because(found: dict[str, Any]) -> str:
-    return f"({found['reason']})" if found.get("reason") else ""
+    again = found.get("retry_after_s")
+    told = [found.get("reason"), f"tried again by a request in {again} s at the earliest" if again else ""]
+    return f"({'; '.join(filter(None, told))})" if any(told) else ""
 
 
 def _memory(found: dict[str, Any]) -> str:

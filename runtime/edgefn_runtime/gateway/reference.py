@@ -67,6 +67,7 @@ SCHEMAS: dict[str, Any] = {
             "number": _NUMBER,
             "state": _TEXT,
             "reason": _TEXT,
+            "retry_after_s": {"type": ["integer", "null"], "minimum": 1},
             "instances": {"type": "array", "items": {"type": "object"}},
             "template": {"type": ["object", "null"]},
             "queued": {"type": "integer"},

@@ -13,6 +13,7 @@ from edgefn_runtime.gateway.ports import AdminBox, Revision
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",
+    "retry_after_s": None,
     "instances": [],
     "template": None,
     "queued": 0,

@@ -21,11 +21,18 @@ class FunctionState(enum.StrEnum):
     PARKED = "parked"  # a template, no instance
     STARTING = "starting"  # a template or the first instance is on its way
     SERVING = "serving"
-    FAILED = "failed"  # it does not start; the next try is after a pause, on a request or a deployment
+    FAILED = "failed"  # it does not start, or dies in request after request; tried again after a pause or a deployment
 
 
-def function_state(*, ready: int, starting: int, template: bool, failing: bool) -> FunctionState:
-    """The state of a function that has `ready` and `starting` instances, and a `template` or not."""
+def function_state(
+    *, ready: int, starting: int, template: bool, failing: bool, crashing: bool = False
+) -> FunctionState:
+    """The state of a function that has `ready` and `starting` instances, and a `template` or not.
+
+    It is `failing` when it does not start, and `crashing` when it starts but its instances end as they serve.
+    """
+    if crashing:
+        return FunctionState.FAILED
     if ready:
         return FunctionState.SERVING
     if starting:

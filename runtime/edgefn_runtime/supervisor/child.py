@@ -41,6 +41,15 @@ class Child:
     def exited(self) -> bool:
         return self._exit.done()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal or a debugger has stopped it, so that it does nothing until SIGCONT (proc(5), state T)."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", errors="replace")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in "Tt"
+
     async def wait(self) -> int:
         """The exit status: a code ≥ 0, or minus the signal's number."""
         return await asyncio.shield(self._exit)

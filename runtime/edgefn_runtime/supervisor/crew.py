@@ -35,8 +35,8 @@ class Crew:
 
     @property
     def share(self) -> int:
-        """Calls that one instance is counted on for: as many as it has room for, unless one of them is stuck."""
-        return self._concurrency if any(instance.stuck for instance in self.members) else self.room
+        """Calls that one instance is counted on for: as many as it has room for; one while any of them is stuck."""
+        return 1 if any(instance.stuck for instance in self.members) else self.room
 
     def pick(self) -> Instance | None:
         """The instance for the next call, or None when all are full."""
@@ -57,6 +57,12 @@ class Crew:
         if self._watch is None and len(instance.calls) > self._concurrency:
             self._watch = self._loop.call_later(handover.STALL_S, self._look)
 
+    def reclaim(self, instance: Instance) -> None:
+        """What `instance` has not begun comes back, to be served elsewhere."""
+        if not instance.stuck:
+            instance.revoke()
+            self._loop.call_later(2 * SETTLE_S, self._collect, instance)
+
     def close(self) -> None:
         """Nothing is watched any more."""
         if self._watch is not None:
@@ -67,9 +73,8 @@ class Crew:
         now = time.monotonic()
         early = [instance for instance in self.members if len(instance.calls) > self._concurrency]
         for instance in early:
-            if now - instance.progress_at >= handover.STALL_S and not instance.stuck:
-                instance.revoke()
-                self._loop.call_later(2 * SETTLE_S, self._collect, instance)
+            if now - instance.progress_at >= handover.STALL_S:
+                self.reclaim(instance)
         if early:
             self._watch = self._loop.call_later(handover.STALL_S, self._look)
 

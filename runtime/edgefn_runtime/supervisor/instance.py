@@ -67,8 +67,13 @@ class Instance(asyncio.Protocol):
         self._revoked: tuple[int, int] | None = None
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
+        self._asked_to_end = False
         self.progress_at = 0.0
         self._busy_s = self._busy_since = 0.0
+        self.crash = ""
+        """How it ended by itself while a handler ran; "" when it did not."""
+        self.handled = False
+        """Whether a handler came to its end for the last answer: a refused input shows nothing."""
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
@@ -163,8 +168,8 @@ class Instance(asyncio.Protocol):
 
     def _flush(self) -> None:
         pieces, self._outgoing = self._outgoing, []
-        if self._transport is not None:
-            self._transport.writelines(pieces)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(pieces)  # else it is dead and will be told so: the calls come back unseen
 
     def has_begun(self, call: Call) -> bool:
         """Whether a handler may have seen the call."""
@@ -174,6 +179,16 @@ class Instance(asyncio.Protocol):
     def stuck(self) -> bool:
         """Whether calls were revoked that it has not passed over yet: any other would lie behind them."""
         return self._revoked is not None or self._to_pass_over > 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        return self._child is not None and self._child.stopped
+
+    def deaf(self, for_s: float = 0.0) -> bool:
+        """Whether it has held calls for so long and has not begun one of them: its end would harm nobody."""
+        quiet = time.monotonic() - self.progress_at >= for_s
+        return quiet and bool(self.calls) and not any(map(self.has_begun, self.calls.values()))
 
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
@@ -202,6 +217,7 @@ class Instance(asyncio.Protocol):
 
     def kill(self) -> None:
         """It ends at once; the calls it holds fail."""
+        self._asked_to_end = True
         if self._child is not None:
             self._child.kill()
 
@@ -233,6 +249,7 @@ class Instance(asyncio.Protocol):
                         pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
+            self._asked_to_end = False
 
     def _leave(self) -> None:
         """It takes no more calls, answers what it holds and ends: its handler leaks."""
@@ -246,6 +263,7 @@ class Instance(asyncio.Protocol):
         if call is None:
             return
         self.served += 1
+        self.handled = not isinstance(outcome.reply, Refusal)
         if self.served == 1 and isinstance(outcome.reply, Answer):
             self.first_run_s = outcome.reply.run_s
         self._owner.worked(work_s(outcome.reply))
@@ -258,6 +276,7 @@ class Instance(asyncio.Protocol):
 
     def _passed_over(self, number: int) -> None:
         call = self.calls.pop(number, None)
+        self.handled = False
         if call is None:
             self._to_pass_over -= 1
         else:  # its time was up, or it was revoked and came back before it was fetched
@@ -276,6 +295,8 @@ class Instance(asyncio.Protocol):
         self._owner.freed(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING  # it is handed nothing more, however long its end takes
         self._ending = self._loop.create_task(self._ended())
 
     async def _ended(self) -> None:
@@ -287,6 +308,8 @@ class Instance(asyncio.Protocol):
             f"the instance of {self._function} {how} while it held the request; see `edgefn logs {self._function}`"
         )
         unseen = [call for call in self.calls.values() if not self.has_begun(call)]
+        if len(unseen) < len(self.calls) and not self._asked_to_end:
+            self.crash = describe_exit(status)
         for call in self.calls.values():
             if self.has_begun(call):
                 call.fail(lost)

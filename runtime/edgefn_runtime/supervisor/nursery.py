@@ -121,7 +121,12 @@ class Nursery:
             os.close(board_descriptor)
             cell.handed_over()
         loads = template is None or threads_for(revision.config.function) > 1
-        await instance.start(ours, board, LOAD_DEADLINE_S if loads else START_DEADLINE_S)
+        try:
+            await instance.start(ours, board, LOAD_DEADLINE_S if loads else START_DEADLINE_S)
+        except InstanceLost:
+            if template is not None and template.stopped and template is self._template:
+                self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
+            raise
         self._strays[instance] = Strays(instance.pid, cell, self._is_bearing)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
@@ -146,8 +151,17 @@ class Nursery:
 
     async def template(self, revision: Revision) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
-        if self._template is None and self.fork_safe:
-            await asyncio.shield(self._making or self._begin(revision))
+        while self._template is None and self.fork_safe:
+            making = self._making
+            if making is None or making.done():
+                making = self._begin(revision)
+            try:
+                await asyncio.shield(making)
+            except asyncio.CancelledError:
+                if not making.cancelled():
+                    raise
+                continue  # the function was stopped as its template loaded: who waits now needs another
+            break  # one that died since then is for the caller to see
         return self._template
 
     def _begin(self, revision: Revision) -> asyncio.Task[Template]:

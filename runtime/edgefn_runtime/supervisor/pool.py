@@ -26,6 +26,8 @@ from edgefn_runtime.supervisor.queue import Queue
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.starts import Starts
 
+_DEAF_S = 0.5
+"""An instance that begins nothing for so long, and lets a call's time run out, is replaced."""
 _FAILURES = frozenset({"error", "timeout", "lost"})
 
 
@@ -83,8 +85,11 @@ class Pool:
         if own:
             bound_s = call.timeout_s
         call.deadline = now + bound_s
+        crashing = self._starts.crashing
         instance = None if self._waiting else self._crew.pick()
         try:
+            if crashing:
+                self._starts.admit(now)
             if instance is None:
                 self._admit(call, now)
             elif own:
@@ -92,6 +97,8 @@ class Pool:
         except RetryLater as refusal:
             self._entrance.count(refusal)
             raise
+        if crashing:
+            self._starts.probe(call)
         self.requests += 1
         call.timer = self._loop.call_later(LATE_S if bound_s > LATE_S else bound_s, self._late, call)
         if instance is None:
@@ -126,13 +133,24 @@ class Pool:
             self._timed_out(call)
             return
         call.timer = self._loop.call_later(left, self._timed_out, call)
+        if call.instance is not None and not call.instance.has_begun(call) and call.instance.stopped:
+            self._evade(call.instance)
         if call.on_late is not None:
             call.on_late()
+
+    def _evade(self, stopped: Instance) -> None:
+        """What a stopped instance has not begun is served elsewhere; it ends at once where that harms nobody."""
+        if stopped.deaf():
+            stopped.kill()
+        else:
+            self._crew.reclaim(stopped)
 
     def _timed_out(self, call: Call) -> None:
         if call.instance is None or not call.instance.has_begun(call):
             self._waiting.remove(call)
             call.fail(self._entrance.not_reached(call))
+            if call.instance is not None and call.instance.deaf(_DEAF_S):
+                call.instance.kill()
             self._settled()
             return
         own = self._entrance.own(call)
@@ -181,7 +199,7 @@ class Pool:
         self.scale()
 
     def freed(self, instance: Instance) -> None:
-        self._starts.served()
+        self._starts.served(instance)
         self._keeper.came()
         self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
@@ -198,7 +216,13 @@ class Pool:
         if instance in self._instances:
             self._instances.remove(instance)
         self.nursery.bury(instance)
-        self._retry(unseen)
+        refusal = self._starts.crashed(instance.crash) if instance.crash else None
+        if refusal is None:
+            self._retry(unseen, blameless=bool(instance.crash))
+        else:
+            for call in unseen:
+                self._waiting.push(call)
+            self._refuse_all(refusal)
         self._settled()
         if not self._instances:
             self._on_parked()
@@ -207,12 +231,15 @@ class Pool:
         elif not self._draining and self.spec.scale[0]:
             self._loop.call_later(self._starts.died_unused(), self.scale)  # do not spin on what cannot live
 
-    def _retry(self, calls: list[Call]) -> None:
-        """Calls that died with their instance before a handler saw them are served elsewhere, once."""
+    def _retry(self, calls: list[Call], *, blameless: bool) -> None:
+        """Calls that died with their instance before a handler saw them are served elsewhere.
+
+        Once, unless they are `blameless`: another call was begun and lost each time, so it ends with them.
+        """
         for call in calls:
-            if call.retried:
+            if call.retried and not blameless:
                 call.fail(InstanceLost(f"two instances of {self.spec.name} ended before they began the request"))
-            call.retried = True
+            call.retried = call.retried or not blameless
         if calls:
             self.unseen(calls)
 
@@ -309,6 +336,7 @@ class Pool:
 
     async def stop(self) -> None:
         """No process is left: idle ones end now, busy ones when they have answered. The next call starts it again."""
+        self._starts.forget()
         self._refuse_all(Unavailable(f"{self.spec.name} was stopped on this box; the next request starts it"))
         leaving = list(self._instances)
         for instance in leaving:
@@ -377,8 +405,17 @@ class Pool:
 
     @property
     def reason(self) -> str:
-        """Why it does not start, or ""."""
+        """Why it is not served, or ""."""
         return self._starts.reason
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Whole seconds until a failed function gets its next request; None while it is served."""
+        return self._starts.retry_after_s
+
+    def forgive(self) -> None:
+        """It was deployed again: what failed before does not count."""
+        self._starts.forget()
 
     @property
     def instances(self) -> list[Instance]:
@@ -392,6 +429,7 @@ class Pool:
             starting=load.starting,
             template=self.nursery.has_template,
             failing=self._starts.failing,
+            crashing=self._starts.crashing,
         )
 
     def answered(self, outcome: str, seconds: float, cold: bool) -> None:

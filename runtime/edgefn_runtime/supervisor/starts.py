@@ -1,4 +1,4 @@
-"""A pool's starts: instances brought to life, and how long a function that does not start is left alone."""
+"""A pool's starts: instances brought to life, and how long a function that does not start or live is left alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Protocol
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
+from edgefn_runtime.scheduling.crashes import Crashes
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.call import Call
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.room import NoRoom
@@ -32,7 +34,7 @@ class Starter(Protocol):
 
 
 class Starts:
-    """Owns the tasks of the starts under way, the count of failures in a row, and the reason of the last."""
+    """Owns the tasks of the starts under way, and counts the starts that failed and the crashes in a row."""
 
     def __init__(
         self,
@@ -50,19 +52,75 @@ class Starts:
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
-        self._retry_at = 0.0
-        self.reason = ""
+        self._retry_at = self._failed_at = 0.0
+        self._crashes = Crashes()
+        self._start_error = ""
 
     @property
     def failing(self) -> bool:
         """Whether the last start failed for a known reason."""
-        return self._failures > 0 and bool(self.reason)
+        return self._failures > 0 and bool(self._start_error)
+
+    @property
+    def crashing(self) -> bool:
+        """Whether instances start but end in a row while they serve; each call then asks `admit`."""
+        return self._crashes.failing
+
+    @property
+    def reason(self) -> str:
+        """Why the function is not served, or the error of the last start; "" when all is well."""
+        if not self.crashing:
+            return self._start_error
+        return (
+            f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one "
+            f"{self._crashes.how}; see `edgefn logs {self._name}`"
+        )
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Whole seconds until a request is let in; None while they all are."""
+        now = time.monotonic()
+        if self.crashing:
+            return self._crashes.retry_after_s(now)
+        return max(1, math.ceil(self._retry_at - now)) if self.failing else None
+
+    def forget(self) -> None:
+        """What failed before does not count: a person stopped the function, or deployed it again."""
+        self._failures, self._start_error = 0, ""
+        self._crashes.answered()
+
+    # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def admit(self, now: float) -> None:
+        """Raises Unavailable for every call but one after each pause, while instances end in a row."""
+        if not self._crashes.admits(now):
+            raise self._refusal(now)
+
+    def probe(self, call: Call) -> None:
+        """`call`, which was let in, shows whether the function can be served again."""
+        self._crashes.probe()
+        call.future.add_done_callback(lambda _: self._crashes.probe_ended())
+
+    def crashed(self, how: str) -> Unavailable | None:
+        """An instance ended by itself as it served: what calls are told now, or None where the next are served."""
+        now = time.monotonic()
+        self._crashes.crashed(how, now)
+        if not self.crashing:
+            return None
+        refusal = self._refusal(now)
+        self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
+        return refusal
+
+    def _refusal(self, now: float) -> Unavailable:
+        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now))
+
+    # ── starts ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def check(self, now: float) -> None:
         """Raises Unavailable while the function is left alone after a failed start."""
         if self._failures and now < self._retry_at:
             pause = max(1, math.ceil(self._retry_at - now))
-            raise Unavailable(f"{self._name} does not start: {self.reason}", retry_after_s=pause)
+            raise Unavailable(f"{self._name} does not start: {self._start_error}", retry_after_s=pause)
 
     @property
     def held(self) -> bool:
@@ -81,9 +139,13 @@ class Starts:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def served(self) -> None:
-        """An instance has answered: what failed before is over."""
+    def served(self, instance: Instance) -> None:
+        """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
         self._failures = 0
+        if instance.handled and self._crashes.in_a_row:
+            if self.crashing:
+                self._nursery.note(f"{self._name} answers again", "")
+            self._crashes.answered()
 
     def died_unused(self) -> float:
         """An instance ended before it served anybody: the seconds to leave the function alone."""
@@ -107,7 +169,7 @@ class Starts:
             await self._nursery.bear(instance, self._pool.revision, alone=len(self._tasks) == 1)
         except NoRoom as error:
             self._room_at = time.monotonic() + error.retry_after_s
-            self.reason = str(error)
+            self._start_error = str(error)
             self._pool.not_started(instance, error, error.retry_after_s)
         except EdgefnError as error:
             self._failed(instance, error)
@@ -115,16 +177,18 @@ class Starts:
             _log.exception("an instance of %s could not be started", self._name)
             self._failed(instance, Unavailable(f"{self._name} cannot be started: {error}"))
         else:
-            self.reason = ""
+            self._start_error = ""
             self._pool.started(instance)
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:
-        self._failures += 1
+        if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune
+            self._failures += 1
+            self._failed_at = time.monotonic()
         if isinstance(error, InstanceLost) and self._failures == 1:
             self._pool.not_started(instance, error, 0.0)  # killed from outside, most likely: once more at once
             return
         pause = pause_s(self._failures)
         self._retry_at = time.monotonic() + pause
-        self.reason = str(error)
+        self._start_error = str(error)
         self._nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
         self._pool.not_started(instance, error, pause)

@@ -145,6 +145,7 @@ class Supervisor:
         if pool is None:
             if old is not None and old.revision.digest == revision.digest:
                 old.revision = revision
+                old.forgive()
                 return
             pool = self._pool_of(revision)
         self._pools[name] = pool
@@ -248,6 +249,7 @@ class Supervisor:
             "revision": pool.revision.digest,
             "state": str(FunctionState.FAILED if failed else pool.state),
             "reason": failed or pool.reason,
+            "retry_after_s": pool.retry_after_s,
             "instances": [
                 {
                     **of(instance.pid),

@@ -73,6 +73,11 @@ class Template:
     def pid(self) -> int:
         return self._child.pid if self._child is not None else 0
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        return self._child is not None and self._child.stopped
+
     @functools.cached_property
     def private_bytes(self) -> int:
         """Memory that it alone holds, as of the first look: reading it takes too long for a cold start's way."""

@@ -61,13 +61,14 @@ def test_the_cheapest_to_reload_goes_first() -> None:
 
 
 def test_each_function_state_is_what_its_processes_say() -> None:
-    """Serving beats starting beats failing beats parked beats idle."""
+    """Crashing beats serving beats starting beats failing beats parked beats idle."""
 
-    def state(ready: int, starting: int, template: bool, failing: bool) -> FunctionState:
-        return function_state(ready=ready, starting=starting, template=template, failing=failing)
+    def state(ready: int, starting: int, template: bool, failing: bool, crashing: bool = False) -> FunctionState:
+        return function_state(ready=ready, starting=starting, template=template, failing=failing, crashing=crashing)
 
     assert state(1, 1, True, True) is FunctionState.SERVING
     assert state(0, 1, True, True) is FunctionState.STARTING
     assert state(0, 0, False, True) is FunctionState.FAILED
     assert state(0, 0, True, False) is FunctionState.PARKED
     assert state(0, 0, False, False) is FunctionState.IDLE
+    assert state(1, 0, True, False, crashing=True) is FunctionState.FAILED

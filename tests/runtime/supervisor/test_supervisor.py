@@ -453,6 +453,22 @@ def test_stop_leaves_no_process_and_the_next_call_starts_it(on_bench: OnBench) -
     on_bench(test)
 
 
+def test_a_call_that_comes_while_the_function_is_stopped_is_served(on_bench: OnBench) -> None:
+    """The stop ends the template that the call's start waits for: another one is made, and the function goes on."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        await bench.supervisor.stop_function("f")
+        nursery = bench.supervisor.pool("f").nursery
+        call = bench.submit()
+        await bench.until(lambda: nursery._making is not None, "a template is on its way")
+        await nursery.close()
+        assert bench.answer(await asyncio.wait_for(call.future, 20)) > 0
+        assert await bench.ask() > 0
+
+    on_bench(test)
+
+
 def test_async_handlers_overlap_inside_one_instance(on_bench: OnBench) -> None:
     """concurrency=8 and an async handler: eight sleeps take about as long as one."""
     source = """
