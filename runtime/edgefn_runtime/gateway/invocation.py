@@ -68,12 +68,17 @@ class Invocation:
     def at_once(self, exchange: Exchange, query: bytes, body: Body, respond: Callable[[Reply], None]) -> Call | None:
         """The call is under way and `respond` will get its answer; None where it has got one already."""
         try:
-            call = exchange.submit(query, body)
+            call = self._submit(exchange, query, body)
         except EdgefnError as error:
             respond(exchange.refused(error))
             return None
         call.future.add_done_callback(functools.partial(_respond, exchange, call, respond))
         return call
+
+    def _submit(self, exchange: Exchange, query: bytes, body: Body) -> Call:
+        """The call is with the function's pool, another one than at the head if a revision has been switched since."""
+        exchange.pool = self._pools.find(exchange.name) or exchange.pool
+        return exchange.submit(query, body)
 
     # ── as ASGI ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,7 +95,7 @@ class Invocation:
     async def _invoke(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _read(receive, exchange)
-            call = exchange.submit(scope["query_string"], body)
+            call = self._submit(exchange, scope["query_string"], body)
             status, headers, body = exchange.answered(call, await _outcome(exchange.pool, call, receive))
         except ClientGone:
             exchange.abandoned()

@@ -6,6 +6,7 @@ a line of a user's code and holds no secret.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -59,4 +60,7 @@ def _warm_up() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    with contextlib.suppress(
+        ConnectionError
+    ):  # the box has gone, at once where it could not start: nobody is to be told
+        sys.exit(main(int(sys.argv[1])))

@@ -13,6 +13,7 @@ import pytest
 from edgefn.errors import InstanceLost
 from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
 from edgefn_runtime.supervisor.hierarchy import Place, places
+from edgefn_runtime.supervisor.nursery import PROCESSES
 from tests.road.deadline import eventually
 from tests.runtime.supervisor.bench import Bench, OnBench, alive
 from tests.runtime.supervisor.test_isolation import ANYTHING, needs
@@ -173,7 +174,7 @@ def test_the_number_of_processes_is_the_functions_share(on_bench: OnBench) -> No
         await bench.deploy(ANYTHING, scale=(0, 3))
         needs(bench, "processes")
         files = [folder / "pids.max" for folder in folders() if folder.name.startswith("f.")]
-        assert [file.read_text() for file in files if file.exists()] == [f"{4 * 64}\n"]
+        assert [file.read_text() for file in files if file.exists()] == [f"{4 * (PROCESSES + 1)}\n"]
 
     on_bench(test)
 

@@ -184,6 +184,6 @@ def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench:
         await bench.ask(mebibytes=2)
         nursery = bench.supervisor.pool("f").nursery
         assert (nursery.has_template, nursery.making, nursery._following) == (False, False, None)
-        assert bench.supervisor.memory()["committed_bytes"] <= 80 * MIB
+        assert bench.supervisor.memory()["committed_bytes"] <= 96 * MIB
 
-    on_bench(test, room=room(80))
+    on_bench(test, room=room(96))
