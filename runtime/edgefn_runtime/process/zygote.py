@@ -60,7 +60,5 @@ def _warm_up() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(
-        ConnectionError
-    ):  # the box has gone, at once where it could not start: nobody is to be told
+    with contextlib.suppress(ConnectionError):  # the box has gone, maybe because it could not start
         sys.exit(main(int(sys.argv[1])))
