@@ -19,7 +19,7 @@ from edgefn_runtime.process.instance import fresh_randomness, serve
 from edgefn_runtime.process.program import Loaded, LoadError, bind, load
 from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.messages import Born, Program, Ready, SpawnInstance
+from edgefn_runtime.wire.messages import Born, Program, Ready, Serve, SpawnInstance
 
 EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
 
@@ -27,7 +27,10 @@ EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told f
 def template_main(
     program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *entrances: int
 ) -> int:
-    """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket."""
+    """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket.
+
+    Or becomes one itself: it has served nobody, and what it needs lies in its own pages already.
+    """
     _to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
@@ -42,6 +45,9 @@ def template_main(
     control.report(loaded.ready)
     while (received := control.receive()) is not None:
         order, descriptors = received
+        if isinstance(order, Serve):
+            control.close()
+            return _instance_main(program, loaded, *descriptors)
         if isinstance(order, SpawnInstance):
             main = functools.partial(_instance_main, program, loaded, *descriptors)
             birth.fork_child(main, box_pid=program.box_pid, keep=descriptors)
@@ -81,11 +87,15 @@ def standalone_main(
     log_descriptor: int,
     *entrances: int,
 ) -> int:
-    """Confines itself, loads `program` and serves in the same process: for code that starts threads as it loads."""
+    """Confines itself, loads `program` and serves in the same process.
+
+    For the first instance, and for code that starts threads as it loads.
+    """
     _to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     birth.adopt_orphans()
+    fresh_randomness()
     try:
         loaded = bind(program, _load_confined(program, expected, entrances))
     except LoadError as error:

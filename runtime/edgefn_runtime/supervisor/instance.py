@@ -106,6 +106,11 @@ class Instance(asyncio.Protocol):
         if self.state is InstanceState.STARTING:  # only now: a call that comes earlier would find no transport
             self.state = InstanceState.READY
 
+    def adopt(self, child: Child) -> None:
+        """`child` is its process: known before its first word, as it was a template."""
+        self._child, self.alone = child, True
+        child.first_to_go()
+
     async def _handshake(self, end: socket.socket) -> Ready:
         while True:
             data, pid = await self._first_bytes(end)

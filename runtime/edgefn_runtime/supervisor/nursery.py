@@ -1,7 +1,7 @@
 """Where a revision's instances come from: its template; the zygote, where there is none yet or none may be.
 
-The first instance after no process at all loads by itself, a fork and a hand-over sooner than by a template
-(docs/decisions/cold-start.md). The template is made behind it, for those that follow.
+The first instance saves the fork: after no process at all it loads by itself, and where a template is parked, that
+becomes the instance (docs/decisions/cold-start.md). A template for those that follow is made behind it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,12 @@ class Nursery:
                 cell = await self._order_standalone(revision, theirs.fileno(), board_descriptor)
             else:
                 cell = self._group.cell()
-                template.spawn(theirs.fileno(), board_descriptor, *cell.entrances)
+                descriptors = (theirs.fileno(), board_descriptor, *cell.entrances)
+                if alone:
+                    instance.adopt(template.become(*descriptors))
+                    self._template = None
+                else:
+                    template.spawn(*descriptors)
         except OSError as error:
             ours.close()
             self._template_died()
@@ -137,7 +142,7 @@ class Nursery:
         elif loads:
             took -= instance.ready.session_s
             self.phase("session", instance.ready.session_s)
-        self.phase("fork", took)
+        self.phase("wake" if template is not None and instance.alone else "fork", took)
 
     def follow(self, revision: Revision) -> None:
         """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
@@ -304,7 +309,7 @@ class Nursery:
         return ready.sandbox_s + ready.import_s + ready.session_s
 
     def phase(self, name: str, seconds: float) -> None:
-        """A phase of a start took `seconds`: fork, sandbox, import, session, first_run, or the whole template."""
+        """A phase of a start took `seconds`: fork, wake, sandbox, import, session, first_run, or the whole template."""
         self.phases[name] = seconds
         self._observe(name, seconds)
 

@@ -94,6 +94,16 @@ class Template:
         assert self._control is not None
         self._control.order(messages.SpawnInstance(), [channel, board, *entrances])
 
+    def become(self, channel: int, board: int, *entrances: int) -> Child:
+        """It serves on these descriptors, a template no more; raises OSError when it is gone."""
+        assert self._control is not None
+        assert self._child is not None
+        self._control.order(messages.Serve(), [channel, board, *entrances])
+        self._closing = True
+        self._control.close()
+        child, self._child = self._child, None
+        return child
+
     async def close(self) -> None:
         """The template has ended; its instances go on."""
         self._closing = True

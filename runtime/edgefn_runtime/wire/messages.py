@@ -68,7 +68,11 @@ class SpawnInstance(_Message, frozen=True, tag="instance"):
     """Fork an instance off this template. Descriptors: its channel, its board's memory, control groups of its own."""
 
 
-Order = SpawnTemplate | SpawnStandalone | SpawnInstance
+class Serve(_Message, frozen=True, tag="serve"):
+    """Be an instance from now on, and a template no more. Descriptors: as for SpawnInstance."""
+
+
+Order = SpawnTemplate | SpawnStandalone | SpawnInstance | Serve
 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 
