@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +68,8 @@ class OnnxRuntime:
 
     def probe(self) -> Probe:
         """Whether onnxruntime is installed; reads its metadata, does not import it."""
+        from importlib.metadata import PackageNotFoundError, version
+
         try:
             return Probe(True, version("onnxruntime"), f"onnxruntime {version('onnxruntime')}, CPU")
         except PackageNotFoundError:
@@ -85,6 +86,8 @@ class OnnxRuntime:
         """Writes `model.onnx` (and `model.onnx.data` past the protobuf limit) into `folder`."""
         if target != "portable/fp32":
             raise BuildError(f"onnxruntime builds the target portable/fp32, not {target!r}: change edgefn.toml")
+        from importlib.metadata import version
+
         source = captured.onnx(OPSET)
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / PORTABLE)

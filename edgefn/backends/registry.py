@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Backend
 from edgefn.errors import BundleError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "edgefn.backends"
 BUILT_IN = {"onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime"}
@@ -15,24 +19,32 @@ BUILT_IN = {"onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime"}
 @cache
 def get(name: str) -> Backend:
     """The backend called `name`, made once per process. Raises BundleError when there is none, or it does not load."""
-    entry = _entries().get(name)
-    if entry is None:
-        raise BundleError(
-            f"no backend is called {name!r} here (there are {', '.join(names())}): "
-            f"install the distribution that offers it as an entry point of the group {GROUP!r}"
-        )
+    target = BUILT_IN.get(name) or _installed_target(name)
+    module, _, attribute = target.partition(":")
     try:
-        backend: Backend = entry.load()()
+        backend: Backend = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError) as error:
-        raise BundleError(f"backend {name!r} does not load from {entry.value!r}: {error}") from error
+        raise BundleError(f"backend {name!r} does not load from {target!r}: {error}") from error
     return backend
 
 
 def names() -> list[str]:
     """The names that `get` knows, sorted."""
-    return sorted(_entries())
+    return sorted({*_installed(), *BUILT_IN})
 
 
-def _entries() -> dict[str, EntryPoint]:
-    installed = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return installed | {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
+def _installed_target(name: str) -> str:
+    entry = _installed().get(name)
+    if entry is None:
+        raise BundleError(
+            f"no backend is called {name!r} here (there are {', '.join(names())}): "
+            f"install the distribution that offers it as an entry point of the group {GROUP!r}"
+        )
+    return entry.value
+
+
+def _installed() -> dict[str, EntryPoint]:
+    # Imported here: reading metadata brings `email` along, 3 MB that a zygote with the built-in backend need not hold.
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

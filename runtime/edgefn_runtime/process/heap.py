@@ -46,7 +46,7 @@ def close() -> None:
     trim, info = getattr(_libc, "malloc_trim", None), getattr(_libc, "mallinfo2", None)
     if trim is None or info is None:
         return
-    trim(0)
+    trim(SLACK)  # with nothing left at the end, the next small block would bring a whole huge page along
     info.restype = _Mallinfo
     malloc, free = _libc.malloc, _libc.free
     malloc.restype, malloc.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]

@@ -85,6 +85,8 @@ def _import(program: Program) -> tuple[EdgeFunction[..., object], dict[str, Edge
     function = getattr(module, attribute)
     if not isinstance(function, EdgeFunction):
         raise TypeError(f"{program.entry} is a {type(function).__name__}, not an @edge_function")
+    if function.is_async or program.concurrency > 1:
+        importlib.import_module("edgefn_runtime.process.together")  # here, so that forks share it
     return function, models_of(module)
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import errno
 import functools
-import json
 import os
 import resource
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Final
+
+import msgspec
 
 from edgefn_runtime.process import birth, identity, landlock, namespaces, seccomp
 from edgefn_runtime.wire.messages import Program
@@ -92,14 +92,14 @@ def probe() -> Enforcement:
         os.close(reader)
         try:
             birth.die_with_parent()
-            os.write(writer, json.dumps(enter(_NOBODYS, {})).encode())
+            os.write(writer, msgspec.json.encode(enter(_NOBODYS, {})))
         finally:
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as answer:
         found = answer.read()
     os.waitpid(child, 0)
-    return dict(json.loads(found)) if found else {"sandbox": "the probe died"}
+    return msgspec.json.decode(found, type=Enforcement) if found else {"sandbox": "the probe died"}
 
 
 _NOBODYS = Program("probe", "", "/nonexistent/code", "", (), 2**26, 1, 0)
@@ -186,7 +186,9 @@ def _die_with(box_pid: int) -> None:
 
 def _shared_tmp(function: str) -> str:
     """Where no mount is allowed: a folder of this user and function in the machine's own tmp, left there at the end."""
-    folder = os.path.join(tempfile.gettempdir(), f"edgefn-{os.geteuid()}-{function}")
+    from tempfile import gettempdir
+
+    folder = os.path.join(gettempdir(), f"edgefn-{os.geteuid()}-{function}")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -197,4 +199,5 @@ def _shared_tmp(function: str) -> str:
 def _settle(tmp: str) -> None:
     """Whatever looks for a place to write finds the private tmp."""
     os.environ.update(HOME=tmp, TMPDIR=tmp)
-    tempfile.tempdir = None
+    if "tempfile" in sys.modules:
+        sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]  # what it had found before

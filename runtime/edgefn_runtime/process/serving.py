@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from edgefn.errors import InputError
 from edgefn.function import EdgeFunction
@@ -15,6 +14,9 @@ from edgefn.outputs import encode
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
 from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Service:
@@ -26,7 +28,7 @@ class Service:
         self._handler = function.handler
         self._code = code
         self.is_async = inspect.iscoroutinefunction(function.handler)
-        self._runner = asyncio.Runner() if self.is_async else None
+        self._runner = _runner() if self.is_async else None
 
     def call(self, invoke: Invoke, body: bytes) -> tuple[Reply, bytes]:
         """Serves one request to its end, in this thread."""
@@ -78,6 +80,12 @@ class Service:
 
 def _refusal(invoke: Invoke, error: InputError, decoded: float) -> Refusal:
     return Refusal(invoke.id, type(error).__name__, str(error), error.field, decoded)
+
+
+def _runner() -> asyncio.Runner:
+    import asyncio  # only async handlers need it
+
+    return asyncio.Runner()
 
 
 async def _awaited(result: Awaitable[object]) -> object:

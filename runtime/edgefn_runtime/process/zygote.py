@@ -23,10 +23,12 @@ from edgefn_runtime.wire.messages import Ready, SpawnStandalone, SpawnTemplate
 def main(descriptor: int) -> int:
     """Warms up, reports ready, and forks children on order until the box closes the control socket."""
     birth.die_with_parent()
+    birth.use_huge_pages(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Control(descriptor)
     _warm_up()
     isolation = sandbox.probe()
+    birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
     while (received := control.receive()) is not None:
         order, descriptors = received
@@ -56,7 +58,6 @@ def _warm_up() -> None:
         rehearse()
     except Exception:  # a Pillow without JPEG, say: functions start all the same, only later
         traceback.print_exc()
-    birth.settle()
 
 
 if __name__ == "__main__":
