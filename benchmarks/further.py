@@ -24,19 +24,19 @@ START_MS, PRIVATE_MB = 15.0, 15.0
 
 def measure() -> Iterator[Figure]:
     """Milliseconds of the box's own `fork` phase; MB that instances 2 to 4 add, with the weights looked at."""
-    with stage.running(stage.scaled(CLASSIFIER, 0, INSTANCES)) as box:
-        callers = [stage.caller(box, CLASSIFIER, PHOTO) for _ in range(INSTANCES)]
+    with stage.running(stage.scaled(CLASSIFIER, 0, 2)) as box:
+        callers = [stage.caller(box, CLASSIFIER, PHOTO) for _ in range(2)]
         callers[0]()
-        alone = [took for _ in range(ROUNDS) if (took := start_ms(box, callers[:2]))]
-        together = [took for _ in range(ROUNDS) if (took := start_ms(box, callers))]
+        box.until("a template is there", CLASSIFIER, lambda status: bool(status["template"]))
+        starts = [took for _ in range(ROUNDS) if (took := start_ms(box, callers))]
+    how = "order to ready, the box's phase `fork`, while the first one works"
+    yield median("second instance, start", starts, "ms", how, START_MS)
+    with stage.running(stage.scaled(CLASSIFIER, INSTANCES, INSTANCES)) as box:
+        callers = [stage.caller(box, CLASSIFIER, PHOTO) for _ in range(INSTANCES)]
+        box.until("all instances are there", CLASSIFIER, lambda status: len(ready(status)) == INSTANCES)
         for _ in range(CALLS):
             at_once(callers)
-        status = box.until("all instances are there", CLASSIFIER, lambda status: len(ready(status)) == INSTANCES)
-        memory = list(of_memory(box, status))
-    how = "order to ready, the box's phase `fork`, while"
-    yield median("second instance, start", alone, "ms", f"{how} the first one works", START_MS)
-    yield median("2nd to 4th at once, start", together, "ms", f"{how} the first works and all start", START_MS)
-    yield from memory
+        yield from of_memory(box, box.status(CLASSIFIER))
 
 
 def start_ms(box: RunningBox, callers: list[Caller]) -> float:

@@ -51,7 +51,10 @@ def prepare(image: Image) -> NDArray[np.float32]:
     """float32 [1, 3, 224, 224], channels first, as the network was trained: (x - 127) / 128."""
     edge = (RESIZED - CROPPED) // 2
     pixels = image.array((RESIZED, RESIZED), resample="bicubic")[edge:-edge, edge:-edge]
-    return np.ascontiguousarray(((pixels.astype(np.float32) - 127) / 128).transpose(2, 0, 1)[np.newaxis])
+    tensor = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
+    tensor -= 127  # in place: each array in between would be 602 kB of every instance's memory
+    tensor /= 128
+    return tensor
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[Any]:

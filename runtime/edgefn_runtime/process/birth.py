@@ -38,7 +38,6 @@ def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int], gr
 def _child(main: Callable[[], int], box_pid: int, keep: Iterable[int]) -> int:
     _close_all_but(keep)
     os.setsid()
-    use_huge_pages(True)
     die_with_parent()
     if os.getppid() != box_pid:
         return 0  # the box had died already
@@ -78,7 +77,8 @@ def adopt_orphans() -> None:
 def use_huge_pages(wanted: bool) -> None:
     """This process and its forks may get huge pages where malloc asks for them; nothing where the kernel has none.
 
-    The zygote does without: at its size the last, half empty ones would be a tenth of it.
+    Who serves takes them: a first run is faster. The zygote and the templates do without: the last, half empty one
+    would be a tenth of their size.
     """
     _libc.prctl(_PR_SET_THP_DISABLE, int(not wanted), 0, 0, 0)
 

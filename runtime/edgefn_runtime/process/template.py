@@ -60,6 +60,7 @@ def _instance_main(
     program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int, *entrances: int
 ) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
+    birth.use_huge_pages(True)
     groups.join(entrances)
     birth.adopt_orphans()
     sandbox.leave_alone()
@@ -94,6 +95,7 @@ def standalone_main(
     _to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
+    birth.use_huge_pages(True)
     birth.adopt_orphans()
     fresh_randomness()
     try:
