@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.generic]
-    Buffer = bytes | memoryview
+    Buffer = bytes | bytearray | memoryview
 
 NPY_MAGIC = b"\x93NUMPY"
 MAX_NPY_HEADER = 1024
@@ -145,7 +145,8 @@ def _array(
     flat = np.frombuffer(data, stored.newbyteorder(">" if order == ">" else "<"), offset=offset)
     if dtype == "bool" and flat.size and flat.max() > 1:
         raise ValueError("has a bool that is neither 0 nor 1")
-    return flat.reshape(shape, order="F" if fortran else "C").astype(dtype, order="C", copy=True)
+    theirs = not (flat.flags.writeable and flat.flags.aligned)  # a buffer that can be written to is the request's own
+    return flat.reshape(shape, order="F" if fortran else "C").astype(dtype, order="C", copy=theirs)
 
 
 def _infer(spec: TensorSpec, count: int, dims: dict[str, int]) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class Field(msgspec.Struct):
         return self.filename is not None or self.media.name not in ("", "text/plain")
 
 
-def urlencoded(text: bytes | memoryview | str) -> list[Field]:
+def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
     """The fields of a query string or an `application/x-www-form-urlencoded` body."""
     from urllib.parse import parse_qsl
 
@@ -46,7 +46,7 @@ def urlencoded(text: bytes | memoryview | str) -> list[Field]:
         raise InputError(f"the form or query is not urlencoded UTF-8: {error}") from error
 
 
-def multipart(body: bytes | memoryview, boundary: str) -> list[Field]:
+def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:
     """The fields of a `multipart/form-data` body (RFC 7578)."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser

@@ -32,10 +32,13 @@ from edgefn.validation import INVALID, input_error, shortened
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a handler's arguments are read from. `query` is the query string, without its question mark."""
+    """What a handler's arguments are read from. `query` is the query string, without its question mark.
+
+    A `body` that can be written to is the request's own: an array may be made of its very memory.
+    """
 
     content_type: str = ""
-    body: bytes | memoryview = b""
+    body: bytes | bytearray | memoryview = b""
     query: str = ""
 
 

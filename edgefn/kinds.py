@@ -13,11 +13,12 @@ from edgefn.forms import Field
 from edgefn.hints import Hint
 from edgefn.image import Image
 from edgefn.media import NPY, OCTETS, MediaType
-from edgefn.parameters import Dims, Parameter
+from edgefn.parameters import Buffer, Dims, Parameter
 from edgefn.pictures import build, from_base64, read_image
 from edgefn.schemas import BYTES, IMAGE, parameter_schema, tensor_schema
 from edgefn.validation import INVALID, shortened
 
+_NPY = (NPY, "application/npy")
 _SCALARS = (
     msgspec.inspect.NoneType,
     msgspec.inspect.BoolType,
@@ -72,7 +73,13 @@ class TensorParameter(Parameter):
             self.wire |= None
 
     def reads(self, media: MediaType) -> bool:
-        return media.name in (NPY, "application/npy") or super().reads(media)
+        return media.name in _NPY or super().reads(media)
+
+    def from_body(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
+        if not isinstance(body, bytearray) or not media.name:
+            return super().from_body(body, media, dims)
+        with self._naming():
+            return self._read(body, media.name, dims)  # as it is: a large body is not copied into its array
 
     def finish(self, value: Any, dims: Dims) -> Any:
         if value is None:
@@ -81,13 +88,18 @@ class TensorParameter(Parameter):
         return read(value, self._spec, dims)
 
     def read_field(self, field: Field, dims: Dims) -> Any:
+        numbers = (
+            not field.media.is_json and not field.media.is_msgpack and field.is_file and not _is_untyped_json(field)
+        )
+        if numbers or field.media.name in _NPY or field.data.startswith(arrays.NPY_MAGIC):
+            return self._read(field.data, field.media.name, dims)
+        return self.from_object(field.data, field.media, dims)
+
+    def _read(self, data: bytes | bytearray, media: str, dims: Dims) -> Any:
         # Clients send a .npy file as application/octet-stream, so its magic decides: raw numbers begin with
         # those six bytes once in 2^48.
-        if field.media.name in (NPY, "application/npy") or field.data.startswith(arrays.NPY_MAGIC):
-            return arrays.from_npy(field.data, self._spec, dims)
-        if field.media.is_json or field.media.is_msgpack or not field.is_file or _is_untyped_json(field):
-            return self.from_object(field.data, field.media, dims)
-        return arrays.from_raw(field.data, self._spec, dims)
+        npy = media in _NPY or data.startswith(arrays.NPY_MAGIC)
+        return (arrays.from_npy if npy else arrays.from_raw)(data, self._spec, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
         return self.from_object(text, MediaType(""), dims)

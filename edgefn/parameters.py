@@ -23,7 +23,7 @@ from edgefn.spec import ParameterSpec
 from edgefn.validation import INVALID, input_error
 
 Dims = dict[str, int]
-Buffer = bytes | memoryview
+Buffer = bytes | bytearray | memoryview
 
 
 class Parameter(ABC):

@@ -33,6 +33,8 @@ class Direct(Connection):
     _exchange: Exchange | None = None
     _asked: RequestResponseCycle
     """uvicorn's state of the request of `_exchange`; `cycle` may be that of a pipelined one behind it."""
+    _pieces: list[bytes]
+    """Of that request's body: they go on as they came."""
     _call: Call | None = None
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -43,7 +45,7 @@ class Direct(Connection):
         if exchange is None:
             super()._start_asgi_task(cycle, app)
         else:
-            self._exchange, self._asked = exchange, cycle
+            self._exchange, self._asked, self._pieces = exchange, cycle, []
 
     def _begun(self, cycle: RequestResponseCycle) -> Exchange | None:
         """The exchange, where the request will come whole: its body's length is known and within the bound."""
@@ -58,7 +60,7 @@ class Direct(Connection):
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None and self.cycle is self._asked:
-            self.cycle.body += body
+            self._pieces.append(body)
         else:
             super().on_body(body)
 
@@ -68,7 +70,8 @@ class Direct(Connection):
             super().on_message_complete()
             return
         cycle.more_body = False
-        body, cycle.body = cycle.body, bytearray()
+        pieces, self._pieces = self._pieces, []
+        body = pieces[0] if len(pieces) == 1 else pieces
         try:
             call = self.invocation.at_once(exchange, cycle.scope["query_string"], body, self._respond)
         except Exception as error:  # what nobody raised on purpose is logged, and told in brief

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
-from edgefn_runtime.wire.frames import Buffer, Frame, FrameDecoder, encode_frame
+from edgefn_runtime.wire.frames import Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
     Batched,
     Born,
@@ -33,6 +33,9 @@ _GATHERED_BYTES = 1 << 16
 
 Message = Reply | Returned | Leaving | Batched | Born | Ready | Failed
 
+Body = bytes | bytearray
+"""A request's body; a bytearray is the request's own, to be used as it lies."""
+
 
 class Channel:
     """Reading is one thread's; `send` is safe from several, `gather` and `flush` belong to the reading one."""
@@ -40,37 +43,37 @@ class Channel:
     def __init__(self, descriptor: int, board_descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
         self._decoder = FrameDecoder(_ANY_SIZE)
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[tuple[bytes, Body]] = deque()
         self._writing = threading.Lock()
         self._gathered: list[Buffer] = []
         self._gathered_bytes = 0
         self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
         os.close(board_descriptor)
 
-    def receive(self) -> tuple[Invoke, bytes] | None:
+    def receive(self) -> tuple[Invoke, Body] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
-            if self._decoder.missing > _READ_BYTES:
-                frames = self._rest_of_large()
+            large = self._decoder.hand_over() if self._decoder.missing > _READ_BYTES else None
+            if large is not None:
+                if not self._fill(*large):
+                    return None
+            elif data := self._socket.recv(_READ_BYTES):
+                self._frames.extend(self._decoder.feed(data))
             else:
-                data = self._socket.recv(_READ_BYTES)
-                frames = self._decoder.feed(data) if data else None
-            if frames is None:
                 return None
-            self._frames.extend(frames)
-        frame = self._frames.popleft()
-        return decode_invoke(frame.header), frame.body
+        header, body = self._frames.popleft()
+        return decode_invoke(header), body
 
-    def _rest_of_large(self) -> list[Frame] | None:
-        """The large frame that has begun, read into its place and not gathered from pieces."""
-        whole, filled = self._decoder.hand_over()
-        with memoryview(whole) as view:
-            while filled < len(whole):
+    def _fill(self, header: bytes, body: bytearray, filled: int) -> bool:
+        """The rest of a large body is read into its place, and not gathered from pieces; False when the box is gone."""
+        with memoryview(body) as view:
+            while filled < len(body):
                 count = self._socket.recv_into(view[filled:])
                 if not count:
-                    return None
+                    return False
                 filled += count
-        return [FrameDecoder.cut(whole)]
+        self._frames.append((header, body))
+        return True
 
     @property
     def more(self) -> bool:

@@ -30,7 +30,7 @@ class Service:
         self.is_async = inspect.iscoroutinefunction(function.handler)
         self._runner = _runner() if self.is_async else None
 
-    def call(self, invoke: Invoke, body: bytes) -> tuple[Reply, bytes]:
+    def call(self, invoke: Invoke, body: bytes | bytearray) -> tuple[Reply, bytes]:
         """Serves one request to its end, in this thread."""
         arguments, decoded, refusal = self._decode(invoke, body)
         if refusal is not None:
@@ -44,7 +44,7 @@ class Service:
         except Exception as error:
             return self._failure(invoke, error, decoded, started), b""
 
-    async def call_async(self, invoke: Invoke, body: bytes) -> tuple[Reply, bytes]:
+    async def call_async(self, invoke: Invoke, body: bytes | bytearray) -> tuple[Reply, bytes]:
         """As `call`, for an `async` handler on a running loop, beside other requests."""
         arguments, decoded, refusal = self._decode(invoke, body)
         if refusal is not None:
@@ -56,7 +56,7 @@ class Service:
         except Exception as error:
             return self._failure(invoke, error, decoded, started), b""
 
-    def _decode(self, invoke: Invoke, body: bytes) -> tuple[dict[str, Any], float, Refusal | None]:
+    def _decode(self, invoke: Invoke, body: bytes | bytearray) -> tuple[dict[str, Any], float, Refusal | None]:
         started = time.perf_counter()
         try:
             arguments = self._signature.decode(Request(invoke.content_type, body, invoke.query))

@@ -27,7 +27,7 @@ def serve_together(channel: Channel, service: Service, concurrency: int, watch: 
 def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
     crowd = service.crowd
 
-    def call(invoke: Invoke, body: bytes) -> None:
+    def call(invoke: Invoke, body: bytes | bytearray) -> None:
         try:
             reply = service.call(invoke, body)
             if watch.full_after(LONG_S):
@@ -49,7 +49,7 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 
 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
-    async def call(invoke: Invoke, body: bytes) -> None:
+    async def call(invoke: Invoke, body: bytes | bytearray) -> None:
         reply = await service.call_async(invoke, body)
         if watch.full_after(LONG_S):
             channel.send(Leaving())

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LATE_S = 0.05
 
-Body = bytes | bytearray
-"""A request's body, not changed any more by whoever hands it over."""
+Body = bytes | list[bytes]
+"""A request's body, or its pieces in order."""
 
 
 class Outcome(NamedTuple):

@@ -169,7 +169,7 @@ class Instance(asyncio.Protocol):
         header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
         if not self._outgoing:
             self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
-        self._outgoing += encode_frame(header, call.body)
+        self._outgoing += encode_frame(header, *(call.body if isinstance(call.body, list) else (call.body,)))
 
     def _flush(self) -> None:
         pieces, self._outgoing = self._outgoing, []

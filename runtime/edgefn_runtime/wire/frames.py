@@ -29,10 +29,11 @@ class Frame(NamedTuple):
 Buffer = bytes | bytearray | memoryview
 
 
-def encode_frame(header: bytes, body: Buffer = b"") -> list[Buffer]:
-    """The pieces of a frame, to be written one after the other; the body is not copied."""
-    prefix = PREFIX.pack(len(header), len(body)) + header
-    return [prefix, body] if len(body) else [prefix]
+def encode_frame(header: bytes, *body: Buffer) -> list[Buffer]:
+    """The pieces of a frame, to be written one after the other; those of the body are not copied."""
+    size = sum(map(len, body))
+    prefix = PREFIX.pack(len(header), size) + header
+    return [prefix, *body] if size else [prefix]
 
 
 class FrameDecoder:
@@ -60,7 +61,7 @@ class FrameDecoder:
             end = self._end(buffer, start)
             if end is None or end > len(buffer):
                 break
-            frames.append(self.cut(memoryview(buffer)[start:end]))
+            frames.append(self._cut(memoryview(buffer)[start:end]))
             start = end
         if start:
             del buffer[:start]
@@ -74,19 +75,26 @@ class FrameDecoder:
         end = self._end(self._buffer, 0)
         return (PREFIX.size if end is None else end) - len(self._buffer)
 
-    def hand_over(self) -> tuple[bytearray, int]:
-        """The frame that is being collected, in a buffer of its whole size, and how many of its bytes are there.
+    def hand_over(self) -> tuple[bytes, bytearray, int] | None:
+        """The frame that is being collected: its header, its body in a buffer of the whole size, and how many of that
+        one's bytes are there. None where the header is not there yet.
 
-        It is the caller's to fill and to `cut`. Only where the peer is trusted: it is as large as the frame says.
+        The body is the caller's to fill. Only where the peer is trusted: it is as large as the frame says.
         """
-        whole = bytearray(len(self._buffer) + self.missing)
-        filled = len(self._buffer)
-        whole[:filled] = self._buffer
+        header, size = PREFIX.unpack_from(self._buffer)
+        middle = PREFIX.size + header
+        filled = len(self._buffer) - middle
+        if filled < 0:
+            return None
+        body = bytearray(size)
+        with memoryview(self._buffer) as view:
+            body[:filled] = view[middle:]
+            head = bytes(view[PREFIX.size : middle])
         self._buffer.clear()
-        return whole, filled
+        return head, body, filled
 
     def _whole(self, data: bytes) -> Frame | None:
-        return self.cut(data) if self._end(data, 0) == len(data) else None
+        return self._cut(data) if self._end(data, 0) == len(data) else None
 
     def _end(self, data: bytes | bytearray, start: int) -> int | None:
         if len(data) - start < PREFIX.size:
@@ -100,8 +108,7 @@ class FrameDecoder:
         return start + PREFIX.size + int(header) + int(body)
 
     @staticmethod
-    def cut(data: Buffer) -> Frame:
-        """The frame that `data` is, copied once."""
+    def _cut(data: Buffer) -> Frame:
         header, _ = PREFIX.unpack_from(data)
         middle = PREFIX.size + header
         with memoryview(data) as view:
