@@ -155,11 +155,11 @@ class RunningBox:
         return [self.pid, *(process.pid for process in descendants(self.pid))]
 
     def zygote(self) -> psutil.Process:
-        """The zygote: the one child that is no function's."""
+        """The zygote: no function's, and not the spare child that it keeps ahead."""
         statuses = self.functions()
         owned = {instance["pid"] for status in statuses for instance in status["instances"]}
         owned |= {status["template"]["pid"] for status in statuses if status["template"]}
-        (zygote,) = [process for process in descendants(self.pid) if process.pid not in owned]
+        (zygote,) = [one for one in descendants(self.pid) if one.pid not in owned and one.name() == "edgefn-zygote"]
         return zygote
 
     # ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────

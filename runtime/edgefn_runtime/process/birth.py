@@ -20,6 +20,7 @@ from edgefn_runtime.process.clone import fork_sibling
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NAME = 15
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_THP_DISABLE = 41
 
@@ -72,6 +73,11 @@ def die_with_parent() -> None:
 def adopt_orphans() -> None:
     """What this process's children leave behind when they end becomes its own, and the box's only when it ends."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def name(text: str) -> None:
+    """What `ps` and `top` call this process and its forks; 15 bytes of it at most."""
+    _libc.prctl(_PR_SET_NAME, text.encode()[:15], 0, 0, 0)
 
 
 def use_huge_pages(wanted: bool) -> None:

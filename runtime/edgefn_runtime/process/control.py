@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import select
 import socket
 
 from edgefn_runtime.wire import messages
@@ -19,6 +20,10 @@ class Control:
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def waits(self, seconds: float) -> bool:
+        """Whether an order is there, or the box gone, within so long."""
+        return bool(select.select([self._socket], [], [], seconds)[0])
 
     def receive(self) -> tuple[messages.Order, list[int]] | None:
         """The next order and its descriptors, or None when the box has closed its end."""

@@ -6,6 +6,7 @@ the box signals its children by their pids, and the death of the namespace's fir
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -15,8 +16,21 @@ _NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x08000000, 0x10000
 _NO_SET_UID, _NO_DEVICES, _NO_EXECUTE, _DOWNWARDS, _RECEIVING = 2, 4, 8, 0x4000, 0x80000
 
 
+_entered = False
+
+
+def enter_ahead() -> None:
+    """As `enter` without a network, before it is known for whom; where that fails, `enter` tells why."""
+    global _entered
+    with contextlib.suppress(OSError):
+        enter(network=False)
+        _entered = True
+
+
 def enter(*, network: bool) -> None:
     """This process has namespaces of its own; with `network`, the host's interfaces. Raises OSError."""
+    if _entered:
+        return
     wanted = _NEW_MOUNTS | _NEW_IPC | (0 if network else _NEW_NETWORK)
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:

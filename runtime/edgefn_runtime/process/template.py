@@ -113,6 +113,7 @@ def standalone_main(
 def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int, ...]) -> Loaded:
     """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
     started = time.perf_counter()
+    birth.name(program.function)
     try:
         groups.join(entrances)
         sandbox.enter(program, expected)

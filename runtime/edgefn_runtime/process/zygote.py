@@ -11,18 +11,25 @@ import functools
 import os
 import signal
 import sys
+import time
 import traceback
 
 from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.sandbox import Enforcement
+from edgefn_runtime.process.spare import Spare
 from edgefn_runtime.process.template import standalone_main, template_main
-from edgefn_runtime.wire.messages import Ready, SpawnStandalone, SpawnTemplate
+from edgefn_runtime.wire.messages import Order, Ready, SpawnStandalone, SpawnTemplate
+
+NAME = "edgefn-zygote"
+SPARE_DELAY_S = 0.05
+"""So long after an order the next spare child is made: the one that got it has the processors first."""
 
 
 def main(descriptor: int) -> int:
     """Warms up, reports ready, and forks children on order until the box closes the control socket."""
     birth.die_with_parent()
+    birth.name(NAME)
     birth.use_huge_pages(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Control(descriptor)
@@ -30,20 +37,46 @@ def main(descriptor: int) -> int:
     isolation = sandbox.probe()
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
-    while (received := control.receive()) is not None:
-        order, descriptors = received
-        if isinstance(order, SpawnTemplate | SpawnStandalone):
-            _spawn(order, isolation, descriptors)
-        for inherited in descriptors:
-            os.close(inherited)
+    _serve(control, isolation)
     return 0
 
 
-def _spawn(order: SpawnTemplate | SpawnStandalone, isolation: Enforcement, descriptors: list[int]) -> None:
-    child = template_main if isinstance(order, SpawnTemplate) else standalone_main
-    main = functools.partial(child, order.program, isolation, *descriptors)
+def _serve(control: Control, isolation: Enforcement) -> None:
+    spare = Spare(functools.partial(_become, isolation), control, os.getppid())
+    while True:
+        if spare.missing and not control.waits(SPARE_DELAY_S):
+            _make(spare)
+        if (received := control.receive()) is None:
+            return
+        order, descriptors = received
+        if not spare.hand(order, descriptors):
+            _spawn(order, isolation, descriptors)
+        for inherited in descriptors:
+            os.close(inherited)
+
+
+def _make(spare: Spare) -> None:
+    try:
+        spare.make()
+    except OSError as error:  # no process or memory left: an order will be told, if it is so still
+        print(f"no spare process: {error}", file=sys.stderr)
+        time.sleep(SPARE_DELAY_S)
+
+
+def _spawn(order: Order, isolation: Enforcement, descriptors: list[int]) -> None:
+    main = functools.partial(_become, isolation, order, descriptors)
     group = groups.folder_of(descriptors)
-    birth.fork_child(main, box_pid=order.program.box_pid, keep=descriptors, group=group)
+    birth.fork_child(main, box_pid=os.getppid(), keep=descriptors, group=group)
+
+
+def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int:
+    """What a child does with its order, to its end."""
+    match order:
+        case SpawnTemplate(program):
+            return template_main(program, isolation, *descriptors)
+        case SpawnStandalone(program):
+            return standalone_main(program, isolation, *descriptors)
+    return 0
 
 
 def _warm_up() -> None:

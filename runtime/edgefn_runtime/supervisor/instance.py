@@ -86,9 +86,14 @@ class Instance(asyncio.Protocol):
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self, end: socket.socket, board: Board, deadline_s: float) -> None:
-        """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died)."""
-        self._board = board
+    async def start(
+        self, end: socket.socket, board: Board, deadline_s: float, claim: Callable[[int], Child] = Child
+    ) -> None:
+        """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+
+        `claim` gives the child of a pid, which may be known already.
+        """
+        self._board, self._claim = board, claim
         try:
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
         except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
@@ -115,7 +120,7 @@ class Instance(asyncio.Protocol):
         while True:
             data, pid = await self._first_bytes(end)
             if pid and self._child is None:
-                self._child = Child(pid)
+                self._child = self._claim(pid)
                 self._child.first_to_go()
             for frame in self._decoder.feed(data):
                 match decode_from_instance(frame.header):

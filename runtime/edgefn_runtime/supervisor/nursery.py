@@ -127,7 +127,8 @@ class Nursery:
             cell.handed_over()
         loads = template is None or threads_for(revision.config.function) > 1
         try:
-            await instance.start(ours, board, LOAD_DEADLINE_S if loads else START_DEADLINE_S)
+            deadline_s = LOAD_DEADLINE_S if loads else START_DEADLINE_S
+            await instance.start(ours, board, deadline_s, self._zygote.claim)
         except InstanceLost:
             if template is not None and template.stopped and template is self._template:
                 self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another

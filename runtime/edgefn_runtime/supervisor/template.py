@@ -55,6 +55,7 @@ class Template:
         ours, theirs = control_pair()
         pipe = LogPipe(log)
         self._control = ControlEnd(ours, self._reported, self._lost)
+        self._claim = zygote.claim
         try:
             with group.entrances() as entrances:
                 await zygote.order(messages.SpawnTemplate(self._program), [theirs.fileno(), pipe.child_end, *entrances])
@@ -119,7 +120,7 @@ class Template:
         match report:
             case messages.Born():
                 if pid and self._child is None:
-                    self._child = Child(pid)
+                    self._child = self._claim(pid)
             case messages.Ready() if not self._loaded.done():
                 self._loaded.set_result(report)
             case messages.Failed() if not self._loaded.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 
 from edgefn.errors import Unavailable
@@ -28,6 +29,8 @@ class Zygote:
         self._control: ControlEnd | None = None
         self._restarting: asyncio.Task[None] | None = None
         self.child: Child | None = None
+        self._spares: dict[int, Child] = {}
+        self._claimed: deque[int] = deque(maxlen=64)  # a spare's word to us may come after its word to its owner
         self.isolation: dict[str, bool | str] = {}
 
     @property
@@ -76,8 +79,20 @@ class Zygote:
             self._control.close()
         if self.child is not None:
             await self.child.end()
+        for spare in list(self._spares.values()):
+            await spare.end()
 
-    def _reported(self, report: messages.Report, _pid: int) -> None:
+    def claim(self, pid: int) -> Child:
+        """The child of that pid, which says that it is born: the spare one, known already, or another."""
+        spare = self._spares.pop(pid, None)
+        if spare is None:
+            self._claimed.append(pid)
+        return spare or Child(pid)
+
+    def _reported(self, report: messages.Report, pid: int) -> None:
+        if isinstance(report, messages.Born) and pid and pid not in self._claimed:  # a spare child, forked ahead
+            self._spares = {one: child for one, child in self._spares.items() if not child.exited}
+            self._spares[pid] = Child(pid)
         if isinstance(report, messages.Ready):
             if report.threads != 1:
                 _log.warning("the zygote has %d threads: what they hold is lost in its forks", report.threads)
