@@ -50,7 +50,7 @@ def cycled(box: RunningBox, cycles: int) -> Iterator[tuple[int, Held]]:
 
 def held(box: RunningBox) -> Held:
     """Anonymous MB of box and zygote, with no other process there."""
-    eventually("only the zygote is left", lambda: len(box.pids()) == 2)
+    eventually("only the zygote and its spare child are left", lambda: len(box.pids()) == 3)
     return resident.anonymous_mb(box.pid), resident.anonymous_mb(box.zygote().pid)
 
 

@@ -1,43 +1,59 @@
 """Pages of libraries that a fork would otherwise map one by one, as it comes to them.
 
 fork() leaves a file's pages out: they are the page cache's, and each first touch is a fault that maps sixteen of them.
-For a process that has time before it is needed, one call maps them all. No memory is taken by that.
+For a process that has time before it is needed, a few calls map all that its parent had mapped. No memory is taken by
+that: those pages are shared with the parent.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 from typing import Final, NamedTuple
 
+import numpy as np
+
 _POPULATE_READ: Final = 22  # MADV_POPULATE_READ, Linux 5.14; older kernels refuse it, and nothing is lost
-LEAST_KB: Final = 256
+_PRESENT: Final = 63
+"""The bit of a pagemap entry that says so (pagemap.rst)."""
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _libc = ctypes.CDLL(None)
 _MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* ", re.M)
-_RESIDENT = re.compile(r"^Rss: +(\d+) kB", re.M)
 
 
 class Range(NamedTuple):
-    """Addresses of one mapping."""
+    """Addresses, and bytes from there."""
 
     start: int
     size: int
 
 
-def libraries() -> list[Range]:
-    """The read-only mappings of files of which this process has touched at least LEAST_KB."""
-    with open("/proc/self/smaps", "rb") as smaps:
-        text = smaps.read().decode("ascii", "replace")
-    found = []
-    for mapping in _MAPPING.finditer(text):
-        start, end = (int(mapping[place], 16) for place in (1, 2))
-        resident = _RESIDENT.search(text, mapping.end())
-        if resident is not None and int(resident[1]) >= LEAST_KB:
-            found.append(Range(start, end - start))
+def mapped() -> list[Range]:
+    """The read-only pages of files that this process has mapped; none where the kernel does not tell."""
+    found: list[Range] = []
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps, open("/proc/self/pagemap", "rb") as pagemap:
+            for mapping in _MAPPING.finditer(maps.read()):
+                start, end = (int(mapping[place], 16) for place in (1, 2))
+                pagemap.seek(start // _PAGE * 8)
+                entries = np.frombuffer(pagemap.read((end - start) // _PAGE * 8), np.uint64)
+                found += _runs(start, (entries >> np.uint64(_PRESENT)).astype(np.int8))
+    except OSError:
+        return []
     return found
 
 
+def _runs(start: int, present: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> list[Range]:
+    """The ranges of 1 in `present`, a number for each page from `start` on."""
+    edges = np.flatnonzero(np.diff(present, prepend=0, append=0))
+    return [
+        Range(start + int(first) * _PAGE, int(last - first) * _PAGE)
+        for first, last in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
 def touch(ranges: list[Range]) -> None:
-    """What is cached of the files mapped there is mapped in this process as well."""
+    """Those pages are mapped in this process, too, which has the same files there."""
     for start, size in ranges:
         _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _POPULATE_READ)

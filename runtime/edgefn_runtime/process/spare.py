@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from edgefn_runtime.process import birth, groups, namespaces, pages
 from edgefn_runtime.process.control import Control
+from edgefn_runtime.process.pages import Range
 from edgefn_runtime.process.rehearsal import rehearse
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import Born, Order, SpawnStandalone, SpawnTemplate
@@ -27,14 +28,17 @@ def wants_network(order: Order) -> bool:
 
 
 class Spare:
-    """The zygote's side. `run` is what the child does with its order; `box` tells the box of it."""
+    """The zygote's side. `run` is what the child does with its order; `box` tells the box of it.
 
-    def __init__(self, run: Run, box: Control, box_pid: int) -> None:
+    `libraries` are the pages that it maps ahead.
+    """
+
+    def __init__(self, run: Run, box: Control, box_pid: int, libraries: list[Range]) -> None:
         self._run = run
         self._box = box
         self._box_pid = box_pid
         self._end: socket.socket | None = None
-        self._libraries = pages.libraries()
+        self._libraries = libraries
 
     @property
     def missing(self) -> bool:

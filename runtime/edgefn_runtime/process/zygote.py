@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from edgefn_runtime.process import birth, groups, sandbox
+from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.sandbox import Enforcement
 from edgefn_runtime.process.spare import Spare
@@ -35,14 +35,14 @@ def main(descriptor: int) -> int:
     control = Control(descriptor)
     _warm_up()
     isolation = sandbox.probe()
+    spare = Spare(functools.partial(_become, isolation), control, os.getppid(), pages.mapped())
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
-    _serve(control, isolation)
+    _serve(control, spare, isolation)
     return 0
 
 
-def _serve(control: Control, isolation: Enforcement) -> None:
-    spare = Spare(functools.partial(_become, isolation), control, os.getppid())
+def _serve(control: Control, spare: Spare, isolation: Enforcement) -> None:
     while True:
         if spare.missing and not control.waits(SPARE_DELAY_S):
             _make(spare)
