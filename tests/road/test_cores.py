@@ -61,7 +61,7 @@ def test_threads_are_as_asked_and_start_in_the_instance(one_core: RunningBox, bu
         bundles.with_config("linear", msgspec.structs.replace(config, function=spec), title="linear-on-two-threads")
     )
     assert one_core.call("linear", x=[1, 2, 3, 4]) == [3, 5, 7, 9]
-    status = one_core.status("linear")
+    status = one_core.until("a template is parked", "linear", lambda status: bool(status["template"]))
     (instance,) = status["instances"]
     assert psutil.Process(status["template"]["pid"]).num_threads() == 1
     assert psutil.Process(instance["pid"]).num_threads() == 2

@@ -51,7 +51,8 @@ def test_kill9_of_a_template(deployed: Deployed) -> None:
     """Its instances go on serving; when more are needed, a new template is made."""
     box = deployed("brief")
     pid = box.call("brief")
-    template = box.status("brief")["template"]["pid"]
+    parked = box.until("a template is parked", "brief", lambda status: bool(status["template"]))
+    template = parked["template"]["pid"]
     kill9(template)
     assert box.call("brief") == pid
     box.until("brief has no instance", "brief", lambda status: not status["instances"])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _PHASES = {
+    "wake_s": "wake",
     "fork_s": "fork",
     "sandbox_s": "sandbox",
     "import_s": "import",

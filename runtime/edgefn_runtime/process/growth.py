@@ -59,13 +59,14 @@ class Watch:
         self._memory = Memory()
         self._growth = Growth(limit_bytes)
         self._short = 0
-        self._told = False
+        self.full = False
+        """Whether it has been said: what comes now is for another instance."""
 
     def full_after(self, seconds: float) -> bool:
-        """Whether a call of `seconds` has been the last but for those that are here already."""
+        """Whether a call of `seconds` has been the last."""
         self._short += 1
-        if self._told or (seconds < LONG_S and self._short < EVERY):
+        if self.full or (seconds < LONG_S and self._short < EVERY):
             return False
         self._short = 0
-        self._told = self._growth.leaks_away(self._memory.used_bytes())
-        return self._told
+        self.full = self._growth.leaks_away(self._memory.used_bytes())
+        return self.full

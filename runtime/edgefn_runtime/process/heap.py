@@ -18,6 +18,9 @@ SMALLEST_HOLE: Final = 1 << 10
 SLACK: Final = 1 << 17
 """Left at the end of the heap, for the parent itself: what it still allocates must not touch a new huge page."""
 
+_MOST_CACHED: Final = 8
+"""Blocks of one size that malloc keeps at hand count as used: there are seven of them at most."""
+
 _libc = ctypes.CDLL(None)
 
 
@@ -57,9 +60,13 @@ def close() -> None:
 
     size = LARGEST_HOLE
     while size >= SMALLEST_HOLE:
-        before, block = holes(), malloc(size)
-        if holes() > before - size:  # no hole was so large: it came from the end
+        elsewhere: list[int] = []  # from malloc's cache, or from the end
+        while len(elsewhere) < _MOST_CACHED:
+            before, block = holes(), malloc(size)
+            if holes() > before - size:
+                elsewhere.append(block)
+        for block in elsewhere:
             free(block)
-            size //= 2
+        size //= 2
     if info().keepcost > 2 * SLACK:
         malloc(info().keepcost - SLACK)

@@ -37,7 +37,7 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
     while (received := channel.receive()) is not None:
         invoke, body = received
         started = time.monotonic()
-        if to_be_served(channel, invoke):
+        if not watch.full and to_be_served(channel, invoke):
             reply = service.call(invoke, body)
             if watch.full_after(time.monotonic() - started):
                 channel.gather(Leaving())  # before the answer: who gets that may send the next call at once

@@ -41,7 +41,7 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="handler") as threads:
         while (received := channel.receive()) is not None:
-            if to_be_served(channel, received[0]):
+            if not watch.full and to_be_served(channel, received[0]):
                 crowd.came()
                 threads.submit(call, *received)
             else:
@@ -58,7 +58,7 @@ async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None
 
     tasks: set[asyncio.Task[None]] = set()
     while (received := await asyncio.to_thread(channel.receive)) is not None:
-        if not to_be_served(channel, received[0]):
+        if watch.full or not to_be_served(channel, received[0]):
             channel.send(Returned(received[0].id))
             continue
         task = asyncio.create_task(call(*received))

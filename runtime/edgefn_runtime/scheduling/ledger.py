@@ -44,6 +44,11 @@ class Account(NamedTuple):
         return (self.template + self.alone) * self.template_bytes + self.instances * self.instance_bytes
 
     @property
+    def freed_bytes(self) -> int:
+        """What comes back at the least when one of its instances ends."""
+        return self.instance_bytes + (self.template_bytes if self.instances == self.alone else 0)
+
+    @property
     def kept_bytes(self) -> int:
         """What it takes at the least, as long as it is deployed."""
         return self.template_bytes + self.fewest * self.instance_bytes if self.fewest else 0
@@ -88,8 +93,8 @@ def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: i
     spare = [one for one in sorted(accounts, key=lambda one: one.used_at) for _ in range(one.spare) if one.key != key]
     templates = _fewest(parked, lacking, lambda one: one.template_bytes)
     lacking -= sum(one.template_bytes for one in templates)
-    instances = _fewest(spare, lacking, lambda one: one.instance_bytes)
-    lacking -= sum(one.instance_bytes for one in instances)
+    instances = _fewest(spare, lacking, lambda one: one.freed_bytes)
+    lacking -= sum(one.freed_bytes for one in instances)
     if lacking > 0:
         return Room(False, short_bytes=lacking)
     if instances:  # with them, a template chosen before may do without ending

@@ -306,7 +306,8 @@ class Nursery:
         """Its phases are known; the seconds that they took together."""
         self.phase("sandbox", ready.sandbox_s)
         self.phase("import", ready.import_s)
-        self.phase("session", ready.session_s)
+        if ready.session_s:  # else each instance loads the models itself
+            self.phase("session", ready.session_s)
         return ready.sandbox_s + ready.import_s + ready.session_s
 
     def phase(self, name: str, seconds: float) -> None:

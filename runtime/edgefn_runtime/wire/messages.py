@@ -167,7 +167,7 @@ class Batched(_Message, frozen=True, tag="batched"):
 
 
 class Leaving(_Message, frozen=True, tag="leaving"):
-    """The instance has leaked nearly all of its memory: it serves what it was sent, and wants no more."""
+    """The instance has leaked nearly all of its memory: it finishes what it has begun, and the rest comes back."""
 
 
 Reply = Answer | Refusal | Crash

@@ -44,7 +44,7 @@ NEEDED, MEMORY = st.integers(1, 3000), st.integers(0, 12_000)
 def freed(room: Room, accounts: list[Account]) -> int:
     by_key = {account.key: account for account in accounts}
     templates = sum(by_key[key].template_bytes for key in room.templates)
-    return templates + sum(by_key[key].instance_bytes for key in room.instances)
+    return templates + sum(by_key[key].freed_bytes for key in room.instances)
 
 
 @given(NEEDED, some_accounts(), MEMORY, MEMORY)
@@ -80,7 +80,7 @@ def test_no_more_ends_than_must(needed: int, accounts: list[Account], budget: in
     for key in room.templates:
         assert freed(room, accounts) - by_key[key].template_bytes < lacking
     for key in room.instances:
-        assert freed(room, accounts) - by_key[key].instance_bytes < lacking
+        assert freed(room, accounts) - by_key[key].freed_bytes < lacking
 
 
 @given(NEEDED, some_accounts(), MEMORY, MEMORY, st.integers(0, 1000))
@@ -99,7 +99,7 @@ def test_what_is_not_refused_could_fit(needed: int, accounts: list[Account], bud
     """It is only refused when everything that may end would not be enough."""
     room = room_for(needed, "f0", accounts, budget, available)
     others = accounts[1:]
-    could = sum(one.parked * one.template_bytes + one.spare * one.instance_bytes for one in others)
+    could = sum(one.parked * one.template_bytes + one.spare * one.freed_bytes for one in others)
     lacking = needed - min(budget - committed_bytes(accounts), available)
     assert room.fits == (lacking <= could)
 

@@ -106,6 +106,11 @@ class Bench:
     def pids(self) -> list[int]:
         return [instance.pid for instance in self.supervisor.pool("f").instances]
 
+    async def template(self, name: str = "f") -> int:
+        """The pid of the template that is parked; one is made behind an instance that started without."""
+        await self.until(lambda: self.supervisor.status(name)["template"] is not None, "a template is parked")
+        return int(self.supervisor.status(name)["template"]["pid"])
+
     def zygote(self) -> int:
         """The zygote's pid."""
         child = self.supervisor._zygote.child

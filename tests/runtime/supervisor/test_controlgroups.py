@@ -95,11 +95,11 @@ def test_memory_that_no_rlimit_sees_is_bounded(on_bench: OnBench, code: str) -> 
         await bench.deploy(ANYTHING, memory_bytes=64 * MIB, scale=(0, 1))
         needs(bench, "memory")
         assert await bench.ask(code="found = 1") == "1"
-        template = bench.supervisor.status("f")["template"]["pid"]
+        template = await bench.template()
         with pytest.raises(InstanceLost, match=r"more than its memory=67.1 MB .*raise `memory`"):
             await bench.ask(code=code)
         assert await bench.ask(code="found = 2") == "2"
-        assert bench.supervisor.status("f")["template"]["pid"] == template
+        assert alive(template)
 
     on_bench(test)
 

@@ -112,7 +112,7 @@ def test_functions_are_born_in_their_group_of_version_2(on_bench: OnBench, group
         await bench.deploy(ANYTHING)
         left = int(await bench.ask(code=DAEMON))
         (folder,) = group.glob("edgefn-*/f.*")
-        template = bench.supervisor.status("f")["template"]["pid"]
+        template = await bench.template()
         inside = set(map(int, (folder / "cgroup.procs").read_text().split()))
         assert {template, *bench.pids(), left} <= inside
         assert os.getpid() not in inside

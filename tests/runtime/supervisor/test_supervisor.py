@@ -37,7 +37,7 @@ def test_one_start_serves_all_who_wait(on_bench: OnBench) -> None:
         warm = bench.submit()
         await warm.future
         assert not warm.cold
-        assert {"fork", "import", "session", "first_run"} <= set(bench.figures.phases)
+        assert {"wake", "import", "session", "first_run"} <= set(bench.figures.phases)
 
     on_bench(test)
 
@@ -183,7 +183,7 @@ def test_a_killed_template_takes_no_instance_along(on_bench: OnBench) -> None:
     async def test(bench: Bench) -> None:
         await bench.deploy(PID, scale=(0, 2))
         pid = await bench.ask()
-        template = bench.supervisor.status("f")["template"]["pid"]
+        template = await bench.template()
         held = bench.submit(sleep=0.5)
         os.kill(template, signal.SIGKILL)
         await bench.until(lambda: bench.supervisor.status("f")["template"] is None, "the box saw the template end")

@@ -1,0 +1,111 @@
+"""The child that the zygote keeps ahead, and the template that becomes an instance: what saves a start its forks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.runtime.supervisor.bench import Bench, OnBench, alive, children
+
+PID = """
+import os
+@edge_function
+def f() -> int:
+    return os.getpid()
+"""
+NETWORK = """
+import os
+@edge_function
+def f() -> str:
+    return os.readlink("/proc/self/ns/net")
+"""
+
+
+def spares() -> list[int]:
+    """The spare children of this process."""
+    return [pid for pid in children() if _name(pid) == "edgefn-spare"]
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+def test_the_spare_child_becomes_the_function_and_another_is_kept(on_bench: OnBench) -> None:
+    """From no process at all: who answers was there before the request, under another name."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        await bench.supervisor.stop_function("f")
+        await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+        (spare,) = spares()
+        assert await bench.ask() == spare
+        assert _name(spare) == "f"
+        await bench.until(lambda: spares() not in ([], [spare]), "another one is kept")
+
+    on_bench(test)
+
+
+def test_a_spare_child_that_dies_costs_no_call(on_bench: OnBench) -> None:
+    """It is reaped, the next start forks by itself, and there is a spare one again."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        await bench.supervisor.stop_function("f")
+        await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+        (spare,) = spares()
+        os.kill(spare, signal.SIGKILL)
+        await bench.until(lambda: not Path(f"/proc/{spare}").exists(), "it is reaped")
+        assert await bench.ask() != spare
+        await bench.until(lambda: len(spares()) == 1, "a spare child is there again")
+
+    on_bench(test)
+
+
+def test_a_spare_child_ends_with_its_zygote(on_bench: OnBench) -> None:
+    """A zygote that is killed leaves none behind; the next zygote has its own."""
+
+    async def test(bench: Bench) -> None:
+        await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+        (spare,) = spares()
+        os.kill(bench.zygote(), signal.SIGKILL)
+        await bench.until(lambda: not alive(spare), "it has ended")
+        await bench.until(lambda: len(spares()) == 1, "the next zygote keeps one")
+
+    on_bench(test)
+
+
+def test_a_function_with_the_network_is_in_the_hosts(on_bench: OnBench) -> None:
+    """The spare child has left the host's network, so it is not taken for one that may use it."""
+
+    async def test(bench: Bench) -> None:
+        here = os.readlink("/proc/self/ns/net")
+        await bench.deploy(NETWORK, scale=(0, 1), network=True)
+        for _ in range(2):
+            await bench.supervisor.stop_function("f")
+            await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+            assert await bench.ask() == here
+        await bench.deploy(NETWORK, number=2, scale=(0, 1))
+        await bench.supervisor.stop_function("f")
+        await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+        if bench.supervisor.isolation["namespaces"] is True:
+            assert await bench.ask() != here
+
+    on_bench(test)
+
+
+def test_a_parked_template_becomes_the_first_instance(on_bench: OnBench) -> None:
+    """No fork on the way; a new template is made behind it, and forks those that follow."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 2))
+        template = bench.supervisor.status("f")["template"]["pid"]
+        assert await bench.ask() == template
+        await bench.until(lambda: bench.supervisor.status("f")["template"] is not None, "another template is made")
+        assert bench.supervisor.status("f")["template"]["pid"] != template
+        assert await bench.ask() == template
+
+    on_bench(test)
