@@ -21,27 +21,17 @@ SLACK: Final = 1 << 17
 _MOST_CACHED: Final = 8
 """Blocks of one size that malloc keeps at hand count as used: there are seven of them at most."""
 
+_MALLINFO: Final = (
+    *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+    *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+)
 _libc = ctypes.CDLL(None)
 
 
 class _Mallinfo(ctypes.Structure):
     """struct mallinfo2 (mallinfo(3)): `fordblks` bytes are free, `keepcost` of them at the heap's end."""
 
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        ]
-    ]
+    _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO]
 
 
 def close() -> None:
