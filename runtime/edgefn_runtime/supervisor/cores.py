@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.scheduling.cores import Bound, Use, bound, threads_of, within
 from edgefn_runtime.supervisor.instance import Instance
-from edgefn_runtime.supervisor.machine import machine
+from edgefn_runtime.supervisor.processors import machine
 
 LOOK_S = 0.1
 _NS = 1e-9

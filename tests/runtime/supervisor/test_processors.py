@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn_runtime.supervisor.machine import machine, quotas_v1, quotas_v2
+from edgefn_runtime.supervisor.processors import machine, quotas_v1, quotas_v2
 
 
 def test_affinity_counts() -> None:
@@ -20,7 +20,7 @@ def test_affinity_counts() -> None:
     (first, *_) = os.sched_getaffinity(0)
     code = (
         f"import os; os.sched_setaffinity(0, {{{first}}})\n"
-        "from edgefn_runtime.supervisor.machine import machine\n"
+        "from edgefn_runtime.supervisor.processors import machine\n"
         "print(machine().cores <= 1, machine().physical)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
