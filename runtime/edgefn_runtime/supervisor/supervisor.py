@@ -24,6 +24,7 @@ from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_of
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
+from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.zygote import Zygote
 
 _log = logging.getLogger("edgefn.supervisor")
@@ -72,6 +73,7 @@ class Supervisor:
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
+        self._tidying = Tidying()
 
     def start(self, zygote: Launched | None = None) -> None:
         """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
@@ -85,6 +87,7 @@ class Supervisor:
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._room.close()
+        self._tidying.cancel()
         await self._zygote.stop()
         self._groups.close()
 
@@ -205,6 +208,7 @@ class Supervisor:
 
     def _on_parked(self) -> None:
         """A function has no instance left: its template stays while all parked ones fit the memory set aside."""
+        self._tidying.soon()
         parked = [
             Parked(name, template.private_bytes, pool.used_at, pool.nursery.phases.get("template", 0.0))
             for name, pool in self._pools.items()
