@@ -26,9 +26,10 @@ class Bounds:
     cpu: float | None = None
 
 
-def measure(box: RunningBox, bare: Bare, name: str, body: Body, bounds: Bounds) -> Iterator[Figure]:
+def measure(box: RunningBox, bare: Bare, name: str, body: Body, bounds: Bounds, label: str = "") -> Iterator[Figure]:
     """Rate, p99 and processor time of `name` on the box over the bare app's, medians of rounds that take turns."""
     ours, theirs = taken(box, bare, name, body)
+    name = label or name
     rounds = f"wrk, {wrk.CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s in turns; bare: {bare.setting}"
     yield median(f"{name}, rate", [one.rate for one in ours], "/s", rounds)
     yield median(f"{name}, rate of bare", [one.rate for one in theirs], "/s", "the same")
