@@ -231,6 +231,19 @@ class Instance(asyncio.Protocol):
         if self._child is not None:
             self._child.kill()
 
+    async def finish(self, within_s: float) -> None:
+        """What it holds and somebody waits for has been answered, or `within_s` have passed; the process is gone."""
+        deadline = time.monotonic() + within_s
+        while self.calls and time.monotonic() < deadline:
+            held = [call.future for call in self.calls.values() if not call.future.done()]
+            if not held:
+                break
+            await asyncio.wait(held, timeout=deadline - time.monotonic())
+            await asyncio.sleep(0)
+        if self.calls:
+            self.kill()
+        await self.wait_ended()
+
     async def wait_ended(self) -> None:
         """The process is gone and reaped."""
         if self._child is not None:

@@ -11,11 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from edgefn.errors import EdgefnError, HandlerTimeout, InstanceLost, NotInTime, RetryLater, Unavailable
+from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unavailable
 from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
-from edgefn_runtime.supervisor.call import LATE_S, Call
+from edgefn_runtime.supervisor.call import Call
 from edgefn_runtime.supervisor.cores import Cores
 from edgefn_runtime.supervisor.crew import Crew
 from edgefn_runtime.supervisor.entrance import Entrance
@@ -25,9 +25,8 @@ from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.queue import Queue
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.starts import Starts
+from edgefn_runtime.supervisor.timeouts import Timeouts
 
-_DEAF_S = 0.5
-"""An instance that begins nothing for so long, and lets a call's time run out, is replaced."""
 _FAILURES = frozenset({"error", "timeout", "lost"})
 
 
@@ -61,6 +60,7 @@ class Pool:
         self._instances = self._crew.members
         self._room = room
         self._entrance = Entrance(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
+        self._timeouts = Timeouts(self.spec, self._waiting, self._crew, self._entrance, self._settled, self.scale)
         self._forecast = self._entrance.forecast
         self._learn = self._forecast.service.add
         self._starts = Starts(self.spec.name, nursery, ensure_finished, self, lambda one: room.admit(self, one))
@@ -100,7 +100,7 @@ class Pool:
         if crashing:
             self._starts.probe(call)
         self.requests += 1
-        call.timer = self._loop.call_later(LATE_S if bound_s > LATE_S else bound_s, self._late, call)
+        self._timeouts.begin(call, bound_s)
         if instance is None:
             call.cold = not any(one.state is InstanceState.READY for one in self._instances)
             self.cold_starts += call.cold
@@ -125,47 +125,6 @@ class Pool:
         call.future.cancel()
         if self._waiting.remove(call):
             self._settled()
-
-    def _late(self, call: Call) -> None:
-        """The call takes longer than most: its client is watched from now on, and its timeout is waited for."""
-        left = call.deadline - time.monotonic()
-        if left <= 0:
-            self._timed_out(call)
-            return
-        call.timer = self._loop.call_later(left, self._timed_out, call)
-        if call.instance is not None and not call.instance.has_begun(call) and call.instance.stopped:
-            self._evade(call.instance)
-        if call.on_late is not None:
-            call.on_late()
-
-    def _evade(self, stopped: Instance) -> None:
-        """What a stopped instance has not begun is served elsewhere; it ends at once where that harms nobody."""
-        if stopped.deaf():
-            stopped.kill()
-        else:
-            self._crew.reclaim(stopped)
-
-    def _timed_out(self, call: Call) -> None:
-        if call.instance is None or not call.instance.has_begun(call):
-            self._waiting.remove(call)
-            call.fail(self._entrance.not_reached(call))
-            if call.instance is not None and call.instance.deaf(_DEAF_S):
-                call.instance.kill()
-            self._settled()
-            return
-        own = self._entrance.own(call)
-        then = "allow more time, it is left to finish" if own else "its instance is replaced"
-        call.fail(HandlerTimeout(f"{self.spec.name} did not answer {self._entrance.bound(call)}; {then}"))
-        if own:  # the caller is impatient, which is no sign that the handler hangs
-            left = call.admitted + self.spec.timeout_s - time.monotonic()
-            call.timer = self._loop.call_later(max(0.0, left), self._hangs, call)
-        else:
-            self._hangs(call)
-
-    def _hangs(self, call: Call) -> None:
-        if call.instance is not None:
-            call.instance.retire()
-        self.scale()
 
     def _dispatch(self) -> None:
         while self._waiting and (instance := self._crew.pick()) is not None:
@@ -344,21 +303,9 @@ class Pool:
         await self._starts.settle()
         for instance in list(self._instances):
             instance.retire()
-        await asyncio.gather(*(self._end(instance) for instance in leaving))
+        await asyncio.gather(*(instance.finish(self.spec.timeout_s) for instance in leaving))
         self._keeper.cancel()
         await self.nursery.close()
-
-    async def _end(self, instance: Instance) -> None:
-        deadline = time.monotonic() + self.spec.timeout_s
-        while instance.calls and time.monotonic() < deadline:
-            held = [call.future for call in instance.calls.values() if not call.future.done()]
-            if not held:
-                break
-            await asyncio.wait(held, timeout=deadline - time.monotonic())
-            await asyncio.sleep(0)
-        if instance.calls:
-            instance.kill()
-        await instance.wait_ended()
 
     async def close(self, drain_s: float) -> None:
         """What was let in is answered, within `drain_s`; then every process has ended and nothing more is let in."""
