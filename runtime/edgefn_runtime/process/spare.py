@@ -71,7 +71,10 @@ class Spare:
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
         birth.name(NAME)
-        self._box.report(Born())  # the kernel tells the box its pid along with it
+        try:
+            self._box.report(Born())  # the kernel tells the box its pid along with it
+        except OSError:
+            return 0  # the box has let go of the zygote meanwhile
         self._box.close()
         namespaces.enter_ahead()
         pages.touch(self._libraries)

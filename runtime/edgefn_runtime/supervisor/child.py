@@ -13,6 +13,7 @@ from typing import ClassVar
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_GRACE_S = 1.0
 _STRAY_DELAY_S = 0.05
+_UNKNOWN_PATIENCE_S = 1.0
 
 
 def become_subreaper() -> None:
@@ -44,11 +45,7 @@ class Child:
     @property
     def stopped(self) -> bool:
         """Whether a signal or a debugger has stopped it, so that it does nothing until SIGCONT (proc(5), state T)."""
-        try:
-            stat = Path(f"/proc/{self.pid}/stat").read_text("ascii", errors="replace")
-        except OSError:
-            return False
-        return stat.rpartition(")")[2].split()[0] in "Tt"
+        return _state(self.pid) in ("T", "t")
 
     async def wait(self) -> int:
         """The exit status: a code ≥ 0, or minus the signal's number."""
@@ -99,6 +96,26 @@ def reap_strays(session: int) -> None:
                 os.waitpid(pid, os.WNOHANG)
 
 
+async def reap_unknown() -> None:
+    """Children that have ended and that nobody here has heard of are reaped: whoever forked them died before it told.
+
+    After a second look: the first word of one that has just ended may be on its way.
+    """
+    before = _ended_unknown()
+    await asyncio.sleep(_UNKNOWN_PATIENCE_S)
+    _reap(before & _ended_unknown())
+
+
+def _reap(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _ended_unknown() -> set[int]:
+    return {pid for pid in children_of_this() if pid not in Child.living and _state(pid) == "Z"}
+
+
 def children_of_this() -> list[int]:
     """The pids of this process's children, of those too that have ended and are not reaped."""
     pids: list[int] = []
@@ -109,11 +126,21 @@ def children_of_this() -> list[int]:
 
 
 def _session(pid: int) -> int:
+    return int(_stat(pid, 3) or -1)
+
+
+def _state(pid: int) -> str:
+    """One letter of proc(5), "" where there is no such process."""
+    return _stat(pid, 0)
+
+
+def _stat(pid: int, place: int) -> str:
+    """A field of /proc/PID/stat behind the process's name."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
-        return -1
-    return int(stat.rpartition(")")[2].split()[3])
+        return ""
+    return stat.rpartition(")")[2].split()[place]
 
 
 def describe_exit(status: int) -> str:

@@ -67,7 +67,7 @@ class Instance(asyncio.Protocol):
         self._revoked: tuple[int, int] | None = None
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
-        self._asked_to_end = False
+        self._garbled = self._asked_to_end = False
         self.progress_at = 0.0
         self._busy_s = self._busy_since = 0.0
         self.crash = ""
@@ -257,6 +257,8 @@ class Instance(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._garbled:
+            return  # it is killed; what it has still written is no answer
         try:
             for frame in self._decoder.feed(data):
                 match decode_from_instance(frame.header):
@@ -272,7 +274,7 @@ class Instance(asyncio.Protocol):
                         pass
         except (FrameError, *MALFORMED):
             self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
-            self._asked_to_end = False
+            self._garbled, self._asked_to_end = True, False
 
     def _leave(self) -> None:
         """It takes no more calls, answers what it holds and ends: its handler leaks."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
 
 from edgefn.errors import Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
-from edgefn_runtime.supervisor.child import Child, describe_exit
+from edgefn_runtime.supervisor.child import Child, describe_exit, reap_unknown
 from edgefn_runtime.supervisor.launch import Launched, launch
 from edgefn_runtime.supervisor.sockets import ControlEnd
 from edgefn_runtime.wire import messages
@@ -28,6 +29,7 @@ class Zygote:
         self._closing = False
         self._control: ControlEnd | None = None
         self._restarting: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self.child: Child | None = None
         self._spares: dict[int, Child] = {}
         self._claimed: deque[int] = deque(maxlen=64)  # a spare's word to us may come after its word to its owner
@@ -75,6 +77,8 @@ class Zygote:
         self._closing = True
         if self._restarting is not None:
             self._restarting.cancel()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         if self._control is not None:
             self._control.close()
         if self.child is not None:
@@ -92,7 +96,8 @@ class Zygote:
     def _reported(self, report: messages.Report, pid: int) -> None:
         if isinstance(report, messages.Born) and pid and pid not in self._claimed:  # a spare child, forked ahead
             self._spares = {one: child for one, child in self._spares.items() if not child.exited}
-            self._spares[pid] = Child(pid)
+            with contextlib.suppress(ProcessLookupError):  # it has died with its zygote, and is reaped
+                self._spares[pid] = Child(pid)
         if isinstance(report, messages.Ready):
             if report.threads != 1:
                 _log.warning("the zygote has %d threads: what they hold is lost in its forks", report.threads)
@@ -104,6 +109,7 @@ class Zygote:
         self._ready.clear()
         if not self._closing:
             self._restarting = asyncio.create_task(self._restart())
+            self._sweeping = asyncio.create_task(reap_unknown())
 
     async def _restart(self) -> None:
         assert self.child is not None

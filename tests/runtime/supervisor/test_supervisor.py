@@ -13,7 +13,9 @@ import pytest
 from edgefn.errors import DeploymentRefused, HandlerTimeout, InstanceLost, QueueFull, Unavailable
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.supervisor.call import Call
-from edgefn_runtime.wire.messages import Answer, Crash
+from edgefn_runtime.supervisor.instance import Instance
+from edgefn_runtime.wire.frames import encode_frame
+from edgefn_runtime.wire.messages import Answer, Crash, encode
 from tests.runtime.supervisor.bench import Bench, OnBench, alive
 
 PID = """
@@ -613,6 +615,22 @@ def test_an_answer_that_is_not_a_reply_ends_the_instance_not_the_box(on_bench: O
         with pytest.raises(InstanceLost):
             await bench.ask(bad=True)
         assert await bench.ask(bad=False) == 1
+
+    on_bench(test)
+
+
+def test_what_an_instance_writes_after_garbage_is_no_answer(on_bench: OnBench) -> None:
+    """However the two arrive: it is killed for the first, and the second counts for nothing."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy("@edge_function\ndef f() -> int: return 1")
+        instance = Instance("f", bench.supervisor.pool("f"))
+        call = Call("", "", "", b"")
+        instance.calls[1] = call
+        instance.data_received(b"\xff" * 64)
+        answer = encode(Answer(1, "application/json", 0.0, 0.0, 0.0))
+        instance.data_received(b"".join(map(bytes, encode_frame(answer, b"1"))))
+        assert not call.future.done()
 
     on_bench(test)
 
