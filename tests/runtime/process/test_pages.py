@@ -31,7 +31,7 @@ print(os.read(reader, 100).decode())
 
 
 def test_a_fork_maps_what_its_parent_had_mapped() -> None:
-    """fork() leaves a part of the libraries' pages out; after `touch` they are there (or the kernel has no such call)."""
+    """fork() leaves a part of the libraries' pages out; `touch` brings them (or the kernel has no such call)."""
     told = subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True, text=True).stdout
     wanted, before, after = map(int, told.split())
     assert before < wanted
