@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.image import Image
     from edgefn.model import EdgeModel, edge_model
+    from edgefn.quantization import Quantize
     from edgefn.tensors import tensor
 
     __version__: str
@@ -25,6 +26,7 @@ __all__ = [
     "EdgefnError",
     "Image",
     "InputError",
+    "Quantize",
     "SpecError",
     "edge_function",
     "edge_model",
@@ -37,6 +39,7 @@ _HOMES = {
     "EdgefnError": "edgefn.errors",
     "Image": "edgefn.image",
     "InputError": "edgefn.errors",
+    "Quantize": "edgefn.quantization",
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",

@@ -17,6 +17,7 @@ from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.errors import BuildError, InputError, SpecError
 from edgefn.options import check_name
+from edgefn.quantization import Quantize, int8_bound
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind
@@ -39,6 +40,8 @@ class EdgeModel:
     samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
     bound     how far an artifact may be from the eager outputs
     batching  how a box runs concurrent calls as one; None: each alone
+    quantize  how int8 artifacts are made
+    calibration  where the inputs come from that int8 ranges are taken from, as `samples`; None: from the samples
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class EdgeModel:
         samples: Samples,
         bound: Bound,
         batching: Batching | None = None,
+        quantize: Quantize | None = None,
+        calibration: Samples = None,
     ) -> None:
         update_wrapper(self, builder)  # first: it also copies whatever attributes the builder has
         self.builder = builder
@@ -55,6 +60,8 @@ class EdgeModel:
         self.samples = samples
         self.bound = bound
         self.batching = batching
+        self.quantize = quantize or Quantize()
+        self.calibration = calibration
         self._session: Session | None = None
 
     def __call__(self, **arrays: Array) -> NDArray[Any]:
@@ -73,6 +80,11 @@ class EdgeModel:
     def bind(self, session: Session) -> None:
         """From now on `session` runs the model: an artifact's on a box, a verifier's at build."""
         self._session = session
+
+    @property
+    def int8_bound(self) -> Bound:
+        """How far an int8 artifact may be from the eager outputs."""
+        return int8_bound(self.bound, self.quantize)
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}: {spec}" for name, spec in self.spec.inputs.items())
@@ -134,6 +146,8 @@ def edge_model(
     tolerance: float | Bound | None = None,
     batch: int | None = None,
     batch_wait: str | float | None = None,
+    quantize: Quantize | None = None,
+    calibration: Samples = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
     """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
 
@@ -149,6 +163,8 @@ def edge_model(
     first dimension; the handler stays as it is. A call waits for others for `batch_wait` at most (default "2ms"). The
     box measures whether that gains anything and runs each call alone where it does not. It needs
     @edge_function(concurrency=...) above 1.
+    `quantize` says how int8 artifacts are made, where a target asks for them; `calibration` names the inputs that
+    their ranges are taken from, in the same ways as `samples`, which they should not be among.
     Raises SpecError at import for what cannot be honoured.
     """
 
@@ -159,7 +175,15 @@ def edge_model(
         if outputs is not None:
             spec = ModelSpec(spec.name, spec.inputs, _tensors(outputs, f"{where}: outputs"))
         batching = read_batching(batch, batch_wait, spec.inputs, spec.outputs, where)
-        return EdgeModel(builder, spec, _check_samples(samples, where), _bound(tolerance, where), batching)
+        return EdgeModel(
+            builder,
+            spec,
+            _check_samples(samples, where),
+            _bound(tolerance, where),
+            batching,
+            _quantize(quantize, where),
+            _check_samples(calibration, where, "calibration"),
+        )
 
     return decorate
 
@@ -193,13 +217,13 @@ def _tensors(specs: object, where: str) -> dict[str, TensorSpec]:
     return dict(specs)
 
 
-def _check_samples(samples: Samples, where: str) -> Samples:
+def _check_samples(samples: Samples, where: str, option: str = "samples") -> Samples:
     if samples is None or callable(samples):
         return samples
     path = PurePosixPath(samples) if isinstance(samples, str) and samples else None
     if path is None or path.is_absolute() or ".." in path.parts:
         raise SpecError(
-            f"{where}: samples is {samples!r}: write a glob below the function's folder, e.g. "
+            f"{where}: {option} is {samples!r}: write a glob below the function's folder, e.g. "
             '"samples/*.jpg", or a callable that yields dicts of arrays'
         )
     return samples
@@ -214,3 +238,13 @@ def _bound(tolerance: object, where: str) -> Bound:
         case float() | int() if not isinstance(tolerance, bool) and 0 < tolerance < float("inf"):
             return Bound(max_error=float(tolerance))
     raise SpecError(f"{where}: tolerance is {tolerance!r}: write a number above 0, e.g. 1e-3, or a Bound")
+
+
+def _quantize(quantize: object, where: str) -> Quantize:
+    match quantize:
+        case None:
+            return Quantize()
+        case Quantize(epochs=epochs, sparsity=sparsity) if epochs >= 0 and 0 <= sparsity < 1:
+            return quantize
+    advice = "write Quantize(...), with epochs of 0 or more and sparsity in [0, 1)"
+    raise SpecError(f"{where}: quantize is {quantize!r}: {advice}")

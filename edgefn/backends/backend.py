@@ -10,17 +10,22 @@ machine, the box's finisher at install).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from edgefn.bundle.config import Bound
+from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
+from edgefn.targets.profiles import Target
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from edgefn.golden import GoldenSample
 
     Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -35,7 +40,25 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 class Captured(Protocol):
-    """A network caught by `edgefn.compile.capture`, in the forms that lowering starts from."""
+    """A network caught by `edgefn.compile.capture`, in the forms that lowering starts from.
+
+    sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
+    calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
+    bound        what an artifact of the target's precision must keep
+    quantize     how the author wants int8 made
+    """
+
+    @property
+    def sizes(self) -> Mapping[str, int]: ...
+
+    @property
+    def calibration(self) -> Sequence[GoldenSample]: ...
+
+    @property
+    def bound(self) -> Bound: ...
+
+    @property
+    def quantize(self) -> Quantize: ...
 
     @property
     def model(self) -> ModelSpec: ...
@@ -46,6 +69,21 @@ class Captured(Protocol):
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""
+
+
+class Lowered(msgspec.Struct, frozen=True):
+    """What a backend made of a captured network.
+
+    toolchain  versions by name of what made it
+    opset      ONNX opset read back from the file; 0 where it is no ONNX
+    quantized  int8 operators by type, as counted in the artifact; empty for a float one
+    kept       layers that a sensitivity scan left in float
+    """
+
+    toolchain: dict[str, str]
+    opset: int = 0
+    quantized: dict[str, int] = {}
+    kept: tuple[str, ...] = ()
 
 
 class Session(Protocol):
@@ -67,8 +105,8 @@ class Backend(Protocol):
     def warm_up(self) -> None:
         """The first-time costs of `load` are paid: the zygote calls it, so it must start no thread."""
 
-    def lower(self, captured: Captured, target: str, folder: Path) -> dict[str, str]:
-        """Writes the portable artifact of `target` into `folder`; returns its toolchain's versions by name."""
+    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
+        """Writes the portable artifact of `target` into `folder`. Raises BuildError naming the model and the target."""
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Writes the artifact optimised for this machine into `folder`, from the portable one's folder."""

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefn.backends.backend import Probe
+from edgefn.backends.backend import Lowered, Probe
 from edgefn.errors import BuildError, BundleError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays, Captured
+    from edgefn.targets.profiles import Target
 
 OPSET = 20
 """The opset asked for: what torch.onnx writes without a conversion, and ONNX Runtime ≥ 1.17 reads."""
@@ -83,10 +84,10 @@ class OnnxRuntime:
         session = import_onnxruntime().InferenceSession(SMALLEST_MODEL, _options({}), providers=[PROVIDER])
         session.run(None, {"x": np.zeros(1, np.float32)})
 
-    def lower(self, captured: Captured, target: str, folder: Path) -> dict[str, str]:
+    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
         """Writes `model.onnx` (and `model.onnx.data` past the protobuf limit) into `folder`."""
-        if target != "portable/fp32":
-            raise BuildError(f"onnxruntime builds the target portable/fp32, not {target!r}: change edgefn.toml")
+        if target.precision != "fp32":
+            raise BuildError(f"onnxruntime has no {target.precision}, so it does not build the target {target}")
         from importlib.metadata import version
 
         source = captured.onnx(OPSET)
@@ -95,7 +96,7 @@ class OnnxRuntime:
         if (data := source.with_name(f"{source.name}.data")).exists():
             shutil.copyfile(data, folder / data.name)
         versions = {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")}
-        return versions | {"opset": str(OPSET)}
+        return Lowered(versions | {"opset": str(OPSET)}, OPSET)
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Writes `finished.onnx` and its mapped weights into `folder`; 130 ms for EfficientNet-Lite0."""

@@ -39,6 +39,11 @@ class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Its folder below the unpacked bundle."""
         return f"artifacts/{self.model}/{self.target.replace('/', '-')}"
 
+    @property
+    def precision(self) -> str:
+        """The target's precision, e.g. "int8" of "x86-64-v3/int8@openvino"."""
+        return self.target.partition("/")[2].partition("@")[0]
+
 
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far an artifact may be from the eager float32 outputs on the golden samples.
@@ -54,6 +59,7 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model of the function, the bound its artifacts must keep, and the number of golden samples.
 
+    `bounds` are those of precisions that have another bound than float32, e.g. "int8".
     `batching` says that concurrent calls inside an instance are run as one; None where each runs alone.
     """
 
@@ -61,6 +67,11 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bound: Bound = Bound()
     golden: int = 0
     batching: Batching | None = None
+    bounds: dict[str, Bound] = {}
+
+    def bound_of(self, precision: str) -> Bound:
+        """The bound of its artifacts of `precision`."""
+        return self.bounds.get(precision, self.bound)
 
 
 class Wheel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from edgefn.spec import NAME_PATTERN, FunctionSpec
 MAX_DOCUMENT_BYTES = 4 * 2**20
 
 _MODEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_TARGET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}/[a-z0-9]{1,31}")
+_TARGET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}/[a-z0-9]{1,31}(@[a-z0-9][a-z0-9_.-]{0,62})?")
 _ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 Document = TypeVar("Document")
 
@@ -121,7 +121,7 @@ def check_artifact_names(model: str, target: str, *, where: str) -> None:
     if not _MODEL.fullmatch(model):
         refuse(f"{where} names model {model!r}: a model's name is a Python identifier of 63 letters at most")
     if not _TARGET.fullmatch(target):
-        refuse(f"{where} names target {target!r}: a target is <profile>/<precision>, e.g. portable/fp32")
+        refuse(f"{where} names target {target!r}: a target is <profile>/<precision>[@<backend>], e.g. portable/fp32")
 
 
 def _check_wheels(config: BundleConfig) -> None:

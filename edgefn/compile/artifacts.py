@@ -94,7 +94,7 @@ class Artifacts:
             self._steps.begin("capture", model=model.spec.name)
             captured = self._captured(model, golden.samples)
             self._steps.begin("lower", model=model.spec.name, target=target)
-            toolchain = backend.lower(captured, target, into / _FILES)
+            toolchain = backend.lower(captured, profiles.target(target), into / _FILES).toolchain
             inputs = golden.samples[0].inputs
             latency = verify.measure(backend, into / _FILES, self._session(model), inputs, name)
         (into / _LOWERED).write_bytes(msgspec.json.encode(Lowered(captured.model, toolchain, latency)))

@@ -190,7 +190,7 @@ def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching)
+    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, {"int8": model.int8_bound})
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:

@@ -14,13 +14,17 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.bundle.config import Bound
 from edgefn.compile import onnx_file, refusals
 from edgefn.compile.eager import EagerSession, call, named_outputs
 from edgefn.errors import BuildError
+from edgefn.golden import GoldenSample
+from edgefn.quantization import Quantize
 from edgefn.spec import Dimension, ModelSpec, TensorSpec
 
 if TYPE_CHECKING:
@@ -36,6 +40,11 @@ class Capture:
 
     `model` is the spec with its outputs filled in; `program` the `torch.export.ExportedProgram`.
     """
+
+    sizes: Mapping[str, int] = MappingProxyType({})
+    calibration: Sequence[GoldenSample] = ()
+    bound = Bound()
+    quantize = Quantize()
 
     def __init__(self, model: ModelSpec, program: torch.export.ExportedProgram, symbols: Mapping[str, str]) -> None:
         self.model = model

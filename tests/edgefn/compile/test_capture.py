@@ -17,6 +17,7 @@ from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError
 from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.targets.profiles import target
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -56,7 +57,7 @@ def captured(eager: EagerSession) -> Capture:
 @pytest.fixture(scope="module")
 def portable(captured: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("portable")
-    assert backends.get("onnxruntime").lower(captured, "portable/fp32", folder)["opset"] == "20"
+    assert backends.get("onnxruntime").lower(captured, target("portable/fp32"), folder).opset == 20
     return folder
 
 
@@ -112,7 +113,7 @@ def test_weights_past_the_limit_go_to_a_file_of_their_own(
     """A network too large for one protobuf message is written, finished and run all the same."""
     monkeypatch.setattr(onnx_file, "INLINE_LIMIT_BYTES", 1000)
     backend = backends.get("onnxruntime")
-    backend.lower(captured, "portable/fp32", tmp_path / "portable")
+    backend.lower(captured, target("portable/fp32"), tmp_path / "portable")
     assert (tmp_path / "portable" / "model.onnx.data").stat().st_size >= 4 * 36 * 32 * 4
     backend.finish(tmp_path / "portable", tmp_path / "finished")
     inputs = arrays(2, 3)
