@@ -26,6 +26,8 @@ Figures = dict[str, list[Figure]]
 SUBJECTS = {
     "import_time": "import",
     "build_time": "build",
+    "artifacts": "one model in every form",
+    "zoo": "other models in every form",
     "cold_start": "from nothing, and warm",
     "further": "further instances",
     "first_answer": "a box that starts",

