@@ -10,6 +10,8 @@ import numpy as np
 from edgefn import Image, edge_function, edge_model, tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
     from numpy.typing import NDArray
 
@@ -24,7 +26,17 @@ class Reading(msgspec.Struct, frozen=True):
     confidence: float
 
 
-@edge_model(inputs={"scans": tensor("float32", "batch", 1, SIDE, SIDE)}, samples="samples/*.png")
+def calibration() -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Scans that the network was trained on: where int8 takes its ranges from."""
+    import training
+
+    scans, _ = training.scans(held_out=False)
+    return ({"scans": scan[np.newaxis]} for scan in scans[:96])
+
+
+@edge_model(
+    inputs={"scans": tensor("float32", "batch", 1, SIDE, SIDE)}, samples="samples/*.png", calibration=calibration
+)
 def digit_reader() -> torch.nn.Module:
     """The network, trained in a few seconds. The build seeds PyTorch, so that it comes out the same each time."""
     import training
