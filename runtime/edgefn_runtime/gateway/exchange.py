@@ -85,15 +85,11 @@ class Exchange:
 
     def refused(self, error: EdgefnError, *headers: tuple[bytes, bytes]) -> Reply:
         """What the client gets for `error`, counted, and told in the function's log where it is the function's."""
-        self.failed(error)
-        status, own, body = problem(error)
-        return status, [*own, (b"x-request-id", self._id.encode("latin-1")), *headers], body
-
-    def failed(self, error: EdgefnError) -> None:
-        """`error` is counted, and in the function's log where it is the function's."""
         if isinstance(error, HandlerTimeout | InstanceLost):
             self._logs.write(self.name, str(error), stream="error", id=self._id)
         self._count(next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), "error"))
+        status, own, body = problem(error)
+        return status, [*own, (b"x-request-id", self._id.encode("latin-1")), *headers], body
 
     def abandoned(self) -> None:
         """The client went away before its answer was there; that is counted."""

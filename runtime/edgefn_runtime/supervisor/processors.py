@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgefn_runtime.scheduling.cores import Machine
-
-_CGROUPS = Path("/sys/fs/cgroup")
+from edgefn_runtime.supervisor import hierarchy
 
 
 @functools.cache
@@ -35,37 +34,31 @@ def _core(processor: int) -> tuple[str, ...]:
 
 def _quotas() -> Iterator[float]:
     """Cores by the quota of each control group that this process is in, of version 2 and 1; none where none is set."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines():
-            _, controllers, path = line.split(":", 2)
-            if not controllers:
-                yield from quotas_v2(_CGROUPS, path)
-            elif "cpu" in controllers.split(","):
-                yield from quotas_v1(_CGROUPS / controllers, path)
-                yield from quotas_v1(_CGROUPS / "cpu", path)
+    for place in hierarchy.places():
+        if "cpu" in place.controllers:
+            yield from quotas_v2(place.folder) if place.version == 2 else quotas_v1(place.folder)
 
 
-def quotas_v2(root: Path, path: str) -> Iterator[float]:
+def quotas_v2(group: Path) -> Iterator[float]:
     """From `cpu.max`, "QUOTA PERIOD" or "max PERIOD", of the group and those above it (cgroup-v2.rst of the kernel)."""
-    for folder in _upwards(root, path):
+    for folder in _upwards(group):
         with contextlib.suppress(OSError, ValueError):
             quota, period = (folder / "cpu.max").read_text("ascii").split()
             if quota != "max":
                 yield int(quota) / int(period)
 
 
-def quotas_v1(root: Path, path: str) -> Iterator[float]:
+def quotas_v1(group: Path) -> Iterator[float]:
     """From `cpu.cfs_quota_us`, -1 for none, and `cpu.cfs_period_us` (sched-bwc.rst of the kernel)."""
-    for folder in _upwards(root, path):
+    for folder in _upwards(group):
         with contextlib.suppress(OSError, ValueError):
             quota = int((folder / "cpu.cfs_quota_us").read_text("ascii"))
             if quota > 0:
                 yield quota / int((folder / "cpu.cfs_period_us").read_text("ascii"))
 
 
-def _upwards(root: Path, path: str) -> Iterator[Path]:
-    folder = root / path.lstrip("/")
-    yield folder
-    while folder != root:
-        folder = folder.parent
-        yield folder
+def _upwards(group: Path) -> Iterator[Path]:
+    """The group and those above it, as far as there are any."""
+    while (group / "cgroup.procs").exists():
+        yield group
+        group = group.parent

@@ -34,15 +34,18 @@ def test_affinity_counts() -> None:
 def test_quotas_of_version_2(tmp_path: Path, inner: str, outer: str, quotas: list[float]) -> None:
     """A group's own, and those of the groups above it; the smallest counts."""
     (tmp_path / "a" / "b").mkdir(parents=True)
+    for group in (tmp_path / "a", tmp_path / "a" / "b"):
+        (group / "cgroup.procs").touch()
     (tmp_path / "a" / "b" / "cpu.max").write_text(f"{inner}\n")
     (tmp_path / "a" / "cpu.max").write_text(f"{outer}\n")
-    assert list(quotas_v2(tmp_path, "/a/b")) == quotas
+    assert list(quotas_v2(tmp_path / "a" / "b")) == quotas
 
 
 @pytest.mark.parametrize(("quota", "quotas"), [("-1", []), ("25000", [0.25])])
 def test_quotas_of_version_1(tmp_path: Path, quota: str, quotas: list[float]) -> None:
     """-1 is none."""
     (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "cgroup.procs").touch()
     (tmp_path / "a" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
     (tmp_path / "a" / "cpu.cfs_period_us").write_text("100000\n")
-    assert list(quotas_v1(tmp_path, "/a")) == quotas
+    assert list(quotas_v1(tmp_path / "a")) == quotas
