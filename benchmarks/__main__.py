@@ -31,6 +31,7 @@ SUBJECTS = {
     "cold_start": "from nothing, and warm",
     "further": "further instances",
     "first_answer": "a box that starts",
+    "best": "the best artifact, under load",
     "throughput": "next to no work, under load",
     "photos": "real work, under load",
     "batching": "calls run as one",

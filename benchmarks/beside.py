@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,8 @@ class Bounds:
 
 def measure(box: RunningBox, bare: Bare, name: str, body: Body, bounds: Bounds, label: str = "") -> Iterator[Figure]:
     """Rate, p99 and processor time of `name` on the box over the bare app's, medians of rounds that take turns."""
-    ours, theirs = taken(box, bare, name, body)
+    servers = ((f"{box.url}/fn/{name}", box.pid), (f"{bare.url}/{name}", bare.pid))
+    ours, theirs = taken(servers, body)
     name = label or name
     rounds = f"wrk, {wrk.CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s in turns; bare: {bare.setting}"
     yield median(f"{name}, rate", [one.rate for one in ours], "/s", rounds)
@@ -41,14 +42,13 @@ def measure(box: RunningBox, bare: Bare, name: str, body: Body, bounds: Bounds, 
     yield ratio(f"{name}, CPU / bare", over, under, "the whole box's for a request", bounds.cpu)
 
 
-def taken(box: RunningBox, bare: Bare, name: str, body: Body) -> tuple[list[wrk.Load], list[wrk.Load]]:
-    """The rounds of the box and of the bare app, first one, then the other; both are warm before."""
-    servers = ((f"{box.url}/fn/{name}", box.pid), (f"{bare.url}/{name}", bare.pid))
+def taken(servers: Sequence[tuple[str, int]], body: Body) -> tuple[list[wrk.Load], list[wrk.Load]]:
+    """The rounds of two servers, each an address and a process, first one, then the other; both are warm before."""
     with tempfile.TemporaryDirectory(prefix="edgefn-bench-") as folder:
         lua = wrk.script(Path(folder), body)
         for url, pid in servers:
             wrk.load(url, pid, lua, SECONDS)
         rounds = [[wrk.load(url, pid, lua, SECONDS) for url, pid in servers] for _ in range(ROUNDS)]
     if not all(load.rate for loads in rounds for load in loads):
-        raise RuntimeError(f"{name}: {SECONDS} s without a single answer; is the machine busy with something else?")
+        raise RuntimeError(f"{servers[0][0]}: {SECONDS} s without a single answer; is the machine busy with something else?")
     return [ours for ours, _ in rounds], [theirs for _, theirs in rounds]

@@ -57,7 +57,7 @@ class Workshop(Bundles):
 
     def natively(self, name: str) -> Bundle:
         """`name` of functions/ or benchmarks/functions with an artifact for every target that this machine can run."""
-        key = f"{name} for all-native"
+        key = native(name)
         if key not in self._built:
             source = FUNCTIONS / name if (FUNCTIONS / name).is_dir() else EXAMPLES / name
             self._built[key] = build(source, self._layout.path, "--target", "all-native")
@@ -75,6 +75,11 @@ class Workshop(Bundles):
         return time.perf_counter() - began
 
 
+def native(name: str) -> str:
+    """What the bundle of `name` with all its artifacts goes by."""
+    return f"{name} for all-native"
+
+
 @functools.cache
 def workshop() -> Workshop:
     """The run's bundles, in a folder that is gone when the run ends."""
@@ -84,12 +89,13 @@ def workshop() -> Workshop:
 
 
 @functools.cache
-def scaled(name: str, fewest: int, most: int) -> Bundle:
+def scaled(name: str, fewest: int, most: int, *, natively: bool = False) -> Bundle:
     """`name`'s bundle with another scale: the very same layers under another config."""
-    config = workshop().of(name).config
+    config = (workshop().natively(name) if natively else workshop().of(name)).config
     function = msgspec.structs.replace(config.function, scale=(fewest, most))
     config = msgspec.structs.replace(config, function=function)
-    return workshop().with_config(name, config, title=f"{name}-{fewest}-{most}")
+    title = f"{name}-{fewest}-{most}-{natively}"
+    return workshop().with_config(native(name) if natively else name, config, title=title)
 
 
 @contextmanager
