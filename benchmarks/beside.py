@@ -50,5 +50,5 @@ def taken(servers: Sequence[tuple[str, int]], body: Body) -> tuple[list[wrk.Load
             wrk.load(url, pid, lua, SECONDS)
         rounds = [[wrk.load(url, pid, lua, SECONDS) for url, pid in servers] for _ in range(ROUNDS)]
     if not all(load.rate for loads in rounds for load in loads):
-        raise RuntimeError(f"{servers[0][0]}: {SECONDS} s without a single answer; is the machine busy with something else?")
+        raise RuntimeError(f"{servers[0][0]}: {SECONDS} s without an answer; is the machine busy with something else?")
     return [ours for ours, _ in rounds], [theirs for _, theirs in rounds]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from benchmarks import beside, stage, wrk
 from benchmarks.figure import Figure, median, ratio
 from benchmarks.stage import CLASSIFIER, PHOTO
-from tests.road.box import RunningBox
+from tests.road.box import Json, RunningBox
 from tests.road.deadline import eventually
 
 INSTANCES = 2
@@ -39,3 +39,8 @@ def settled(box: RunningBox) -> str:
     status = eventually("the artifacts are finished", lambda: _finished(box), seconds=FINISHED_S)
     (served,) = status["artifacts"]
     return str(served["target"])
+
+
+def _finished(box: RunningBox) -> Json:
+    status = box.status(CLASSIFIER)
+    return {} if status.get("finishing") else status

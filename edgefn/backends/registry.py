@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "edgefn.backends"
-BUILT_IN = {"onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime"}
+BUILT_IN = {
+    "onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime",
+    "openvino": "edgefn.backends.openvino.backend:OpenVino",
+}
 
 
 @cache

@@ -1,0 +1,99 @@
+"""Compiled models as sessions: run in the caller's thread, so that they run after a fork, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgefn.backends.openvino.library import import_openvino
+from edgefn.errors import BundleError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgefn.backends.backend import Arrays
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class OpenVinoSession:
+    """Runs `usual`, compiled for `shapes`; other shapes run on the model in `model`, compiled when one first comes."""
+
+    def __init__(self, usual: Runner, shapes: Shapes, model: Path, threads: int) -> None:
+        self._usual = usual
+        self._shapes = shapes
+        self._model = model
+        self._threads = threads
+        self._any: Runner | None = None
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
+            return self._usual.run(inputs)
+        if self._any is None:
+            self._any = Runner(compiled(read(self._model), self._threads))
+        return self._any.run(inputs)
+
+
+class Runner:
+    """A compiled model and its one request. `pages` are what its weights lie in, where it does not own them."""
+
+    def __init__(self, compiled: Any, pages: object = None) -> None:
+        self._pages = pages
+        self._request = compiled.create_infer_request()
+        self._outputs = [(output.get_any_name(), output) for output in compiled.outputs]
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """The outputs by name, as arrays of their own: the request's are overwritten by the next run."""
+        # infer() and not start_async(): that would want a thread which a fork has left behind.
+        results = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
+        return {name: results[output].copy() for name, output in self._outputs}
+
+
+def settings(threads: int) -> dict[str, Any]:
+    """One stream; its first thread is the caller's."""
+    return {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+
+
+def read(path: Path) -> Any:
+    """The model in an IR file. Raises BundleError."""
+    try:
+        return import_openvino().Core().read_model(path)
+    except RuntimeError as error:
+        raise BundleError(f"openvino {version()} does not read {path.name}: {_reason(error)}") from error
+
+
+def compiled(model: Any, threads: int = 1) -> Any:
+    """`model` compiled for this CPU. Raises BundleError."""
+    try:
+        return import_openvino().Core().compile_model(model, "CPU", settings(threads))
+    except RuntimeError as error:
+        raise BundleError(f"openvino {version()} does not compile the model: {_reason(error)}") from error
+
+
+def imported(blob: Path, threads: int) -> Runner:
+    """What runs the model in `blob`, exported by this version on such a CPU. Raises BundleError for any other."""
+    import numpy as np
+
+    openvino = import_openvino()
+    pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
+    try:
+        tensor = openvino.Tensor(pages, shared_memory=True)
+        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads)), (pages, tensor))
+    except RuntimeError as error:
+        raise BundleError(
+            f"openvino {version()} does not load {blob.name}, which another version or another CPU made: "
+            f"{_reason(error)}; it is to be finished again"
+        ) from error
+
+
+def version() -> str:
+    """The installed openvino's version, as of its distribution."""
+    import importlib.metadata
+
+    return importlib.metadata.version("openvino")
+
+
+def _reason(error: RuntimeError) -> str:
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")
