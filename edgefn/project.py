@@ -80,9 +80,9 @@ class Project:
         return self.root / self.build.output
 
     @property
-    def profiles(self) -> Path:
-        """The folder of the project's own hardware profiles; it need not be there."""
-        return self.root / profiles.FOLDER
+    def profiles(self) -> Path | None:
+        """The folder of the project's own hardware profiles, which need not be there; None without edgefn.toml."""
+        return None if self.file is None else self.root / profiles.FOLDER
 
     @classmethod
     def find(cls, start: Path) -> Project:

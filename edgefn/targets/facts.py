@@ -14,6 +14,21 @@ from importlib.metadata import PackageNotFoundError, version
 from edgefn.targets.matcher import Facts
 from edgefn.targets.profiles import libraries
 
+_ARM = "0x41"
+_CORES = {
+    "0xd03": "Cortex-A53",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd41": "Cortex-A78",
+    "0xd42": "Cortex-A78AE",
+}
+"""Arm's names of its cores by part number, which is all that an ARM Linux tells. Source: util-linux, lscpu-arm.c."""
+
 _ISA = re.compile(r"rv64([a-z]*)")
 
 
@@ -27,7 +42,7 @@ def this_machine(*further: str) -> Facts:
     names = {*libraries(), *further}
     return Facts(
         arch=platform.machine(),
-        cpu=cpu.get("model name") or cpu.get("CPU part") or platform.processor(),
+        cpu=name(cpu),
         features=features(cpu),
         libraries={name: found for name in sorted(names) if (found := installed(name))},
         devices=_devices(),
@@ -43,6 +58,14 @@ def cpuinfo() -> dict[str, str]:
         return {}
     lines = (line.partition(":") for line in first.splitlines())
     return {key.strip(): " ".join(value.split()) for key, _, value in lines}
+
+
+def name(cpu: dict[str, str]) -> str:
+    """The CPU's name for people by the lines of its cpuinfo; "" where they tell none."""
+    if found := cpu.get("model name"):
+        return found
+    part = cpu.get("CPU part", "")
+    return _CORES.get(part, f"part {part}") if part and cpu.get("CPU implementer") == _ARM else platform.processor()
 
 
 def features(cpu: dict[str, str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ Pure: facts of the machine and needs of the target in, a refusal or None out. Th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -105,20 +106,35 @@ def _library(needs: Needs, facts: Facts) -> _Reason | None:
     wanted, version = f"{needs.library}{needs.versions}", facts.libraries.get(needs.library)
     if version is None:
         return wanted, f"no {needs.library}", _INSTALL.get(needs.library, f"pip install '{wanted}'")
-    if _meets(version, needs.versions):
+    if meets(version, needs.versions):
         return None
     return wanted, f"{needs.library} {version}", f"pip install '{wanted}'"
 
 
-def _meets(version: str, versions: str) -> bool:
+def meets(version: str, versions: str) -> bool:
     """Whether the specifier takes the version; what does not read as one takes none."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # 20 ms that not everybody needs
+    if (plain := _meets_plain(version, versions)) is not None:
+        return plain
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # 20 ms
     from packaging.version import InvalidVersion
 
     try:
         return SpecifierSet(versions).contains(version, prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return False
+
+
+def _meets_plain(version: str, versions: str) -> bool | None:
+    """The same for a bare ">=1.22" and a release of numbers alone, which is what a box that starts asks; else None."""
+    least = _AT_LEAST.fullmatch(versions)
+    if least is None or _RELEASE.fullmatch(version) is None:
+        return None
+    here, wanted = (tuple(map(int, text.split("."))) for text in (version, least[1]))
+    return here + (0,) * (len(wanted) - len(here)) >= wanted
+
+
+_AT_LEAST = re.compile(r">=\s*(\d+(?:\.\d+)*)", re.ASCII)
+_RELEASE = re.compile(r"\d+(?:\.\d+)*", re.ASCII)
 
 
 def _backend(name: str, probe: Probing) -> _Reason | None:

@@ -37,7 +37,7 @@ def targets(name: NameArgument = None, as_json: JsonOption = False) -> None:
         output.result(profile) if as_json else output.draw(_whole(profile))
 
 
-def _rows(folder: Path) -> list[dict[str, Any]]:
+def _rows(folder: Path | None) -> list[dict[str, Any]]:
     """Each target: what it is, its backend, how it was verified, and the refusal of this machine, if it refuses it."""
     import msgspec
 
@@ -64,7 +64,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _profile(name: str, folder: Path) -> dict[str, Any]:
+def _profile(name: str, folder: Path | None) -> dict[str, Any]:
     """The profile of that name, or that of the target; raises SpecError with the nearest."""
     import msgspec
 

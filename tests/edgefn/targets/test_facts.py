@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from edgefn.targets.facts import cpuinfo, features, this_machine
+from edgefn.targets.facts import cpuinfo, features, name, this_machine
 
 
 def test_facts_are_this_machine() -> None:
@@ -44,6 +44,21 @@ def test_features_of_each_architecture(cpu: dict[str, str], flags: set[str]) -> 
     assert features(cpu) == flags
 
 
+@pytest.mark.parametrize(
+    ("cpu", "told"),
+    [
+        ({"model name": "AMD EPYC"}, "AMD EPYC"),
+        ({"CPU implementer": "0x41", "CPU part": "0xd08"}, "Cortex-A72"),
+        ({"CPU implementer": "0x41", "CPU part": "0xd0b"}, "Cortex-A76"),
+        ({"CPU implementer": "0x41", "CPU part": "0xfff"}, "part 0xfff"),
+        ({"CPU implementer": "0x51", "CPU part": "0xd08"}, platform.processor()),
+    ],
+)
+def test_names_of_cpus(cpu: dict[str, str], told: str) -> None:
+    """As x86 has them, and Arm's cores by their part number; another maker's numbers are not Arm's."""
+    assert name(cpu) == told
+
+
 def test_no_engine_is_imported() -> None:
     """Looking at what is installed loads none of it."""
     script = (
@@ -51,6 +66,17 @@ def test_no_engine_is_imported() -> None:
         "print({'onnxruntime', 'openvino', 'torch', 'numpy'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
+
+
+def test_a_box_that_starts_imports_no_packaging() -> None:
+    """What every bundle has, portable/fp32, is matched without the 20 ms that `packaging` takes to import."""
+    script = (
+        "import sys; from edgefn.targets.facts import this_machine; from edgefn.targets.matcher import refusal; "
+        "from edgefn.targets.profiles import needs_of, target; "
+        "assert refusal('', needs_of(target('portable/fp32')), this_machine()) is None; "
+        "print('packaging' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "False\n"
 
 
 def test_a_machine_that_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:

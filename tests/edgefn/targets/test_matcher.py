@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
-from edgefn.targets.matcher import Facts, Refusal, refusal, unfit
+from edgefn.targets.matcher import Facts, Refusal, meets, refusal, unfit
 from edgefn.targets.needs import Needs
 from edgefn.targets.profiles import needs_of, target, targets
 
@@ -90,6 +91,16 @@ def test_another_version(version: str) -> None:
 def test_versions_that_will_do(version: str) -> None:
     """Local builds and release candidates too."""
     assert refusal("m", NEEDS, msgspec.structs.replace(HERE, libraries={"npu-lite": version})) is None
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts))),
+    st.lists(st.integers(0, 30), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts))),
+    st.sampled_from([">=", ">= "]),
+)
+def test_the_short_way_agrees_with_pep_440(version: str, least: str, operator: str) -> None:
+    """The comparison that spares a starting box an import says what `packaging` says."""
+    assert meets(version, operator + least) == (version in SpecifierSet(operator + least))
 
 
 def test_a_specifier_that_is_none_takes_nothing() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn.errors import SpecError
 from edgefn.targets.features import FEATURES
+from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
 from edgefn.targets.profiles import profiles, runtime_of, target, targets
 from edgefn.targets.reading import read
 
@@ -192,6 +195,21 @@ def _value(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def test_the_page_tells_every_key_and_its_example_reads(tmp_path: Path) -> None:
+    """docs/edgefn-toml.md names each table and key of a profile; the example there is a profile."""
+    page = (Path(__file__).parents[3] / "docs" / "edgefn-toml.md").read_text("utf-8").partition("## Profiles")[2]
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert read(write(tmp_path, example, "camera")).accelerator is not None
+    rows = page.partition("| table | keys |")[2]
+    for struct in (Processor, Accelerator, Runtime, Memory, Power):
+        for field in msgspec.structs.fields(struct):
+            assert f"`{field.encode_name}`" in rows, (struct, field.name)
+    for field in msgspec.structs.fields(Profile):
+        assert f"[{field.encode_name}]" in rows or f"`{field.encode_name}`" in rows
+    for precision in PRECISIONS:
+        assert f"`{precision}`" in rows
 
 
 def test_known_features_are_flags() -> None:
