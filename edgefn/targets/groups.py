@@ -40,11 +40,9 @@ def expand(names: Iterable[str], facts: Facts, folder: Path | None = None, probe
     found: dict[str, None] = {}
     left_out: dict[str, Refusal] = {}
     for name in names:
-        if name != ALL_NATIVE:
-            found.update(dict.fromkeys(map(str, _named(name, "target", folder))))
-            continue
-        for one in _native(facts, folder):
-            refused = refusal(str(one), profiles.needs_of(one, folder), facts, one.backend, probe)
+        for one in members(name, facts, folder):
+            needs = profiles.needs_of(one, folder)
+            refused = refusal(str(one), needs, facts, one.backend, probe) if name == ALL_NATIVE else None
             if refused is None:
                 found[str(one)] = None
             else:
@@ -52,10 +50,28 @@ def expand(names: Iterable[str], facts: Facts, folder: Path | None = None, probe
     return Expansion(tuple(found), tuple(refused for name, refused in left_out.items() if name not in found))
 
 
+def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:
+    """The targets that `name` stands for, whether they can be built here or not.
+
+    Raises SpecError naming `what` and the nearest name, when it is neither a target nor a group.
+    """
+    known = profiles.profiles(folder)
+    profile, _, precision = name.partition("/")
+    if name == ALL_NATIVE:
+        best = native(facts, folder)
+        return (profiles.target(PORTABLE), *(profiles.targets_of(best, known[best]) if best else ()))
+    if precision == "*" and profile in known:
+        return profiles.targets_of(profile, known[profile])
+    try:
+        return (profiles.target(name, what=what, folder=folder),)
+    except SpecError:
+        choices = [ALL_NATIVE, *(f"{one}/*" for one in known), *profiles.targets(folder)]
+        raise SpecError(f"{what} {name!r} is not known{profiles.nearest(name, choices)}") from None
+
+
 def check(name: str, *, what: str = "target", folder: Path | None = None) -> None:
     """Raises SpecError naming `what` and the nearest name, when `name` is neither a target nor a group."""
-    if name != ALL_NATIVE:
-        _named(name, what, folder)
+    members(name, Facts(""), folder, what=what)
 
 
 def native(facts: Facts, folder: Path | None = None) -> str:
@@ -73,21 +89,3 @@ def native(facts: Facts, folder: Path | None = None) -> str:
 
 def _weight(profile: Profile) -> tuple[bool, int]:
     return bool(profile.accelerator and profile.accelerator.device), len(profile.cpu.features)
-
-
-def _native(facts: Facts, folder: Path | None) -> list[Target]:
-    name = native(facts, folder)
-    further = profiles.targets_of(name, profiles.profiles(folder)[name]) if name else ()
-    return [profiles.target(PORTABLE), *further]
-
-
-def _named(name: str, what: str, folder: Path | None) -> tuple[Target, ...]:
-    profile, _, precision = name.partition("/")
-    known = profiles.profiles(folder)
-    if precision == "*" and profile in known:
-        return profiles.targets_of(profile, known[profile])
-    try:
-        return (profiles.target(name, what=what, folder=folder),)
-    except SpecError:
-        choices = [ALL_NATIVE, *(f"{one}/*" for one in known), *profiles.targets(folder)]
-        raise SpecError(f"{what} {name!r} is not known{profiles.nearest(name, choices)}") from None

@@ -40,7 +40,9 @@ class Catalogue:
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
         entry = self._database.current(name)
-        return () if entry is None else compatibility.refusals(_config(entry.config).artifacts)
+        if entry is None:
+            return ()
+        return tuple(compatibility.refusals(_config(entry.config).artifacts).values())
 
     def revision(self, entry: Entry) -> Revision:
         """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""

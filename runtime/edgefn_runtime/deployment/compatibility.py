@@ -74,21 +74,22 @@ def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
     """Those of `artifacts` that this box can run."""
     artifacts = tuple(artifacts)
     here = facts(*choice.libraries(artifacts))
-    return tuple(entry for entry in artifacts if choice.refusal(entry, here, _probe) is None)
+    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe, here) is None)
 
 
-def refusals(artifacts: Iterable[ArtifactEntry]) -> tuple[Refusal, ...]:
-    """Why this box cannot run those of `artifacts` that it cannot."""
+def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, Refusal]:
+    """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
     artifacts = tuple(artifacts)
     here = facts(*choice.libraries(artifacts))
-    return tuple(found for entry in artifacts if (found := choice.refusal(entry, here, _probe)) is not None)
+    found = {entry.path: choice.refusal(entry, _probe, here) for entry in artifacts}
+    return {path: why for path, why in found.items() if why is not None}
 
 
 def _check_artifacts(config: BundleConfig) -> None:
     served = {entry.model for entry in available(config.artifacts)}
     if unserved := {model.spec.name for model in config.models} - served:
         lacking = [entry for entry in config.artifacts if entry.model in unserved]
-        reasons = "; ".join(map(str, refusals(lacking)))
+        reasons = "; ".join(map(str, refusals(lacking).values()))
         raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
 
 
@@ -100,6 +101,12 @@ def targets() -> tuple[list[str], list[Refusal]]:
         for name, one in profiles.targets().items()
     }
     return [name for name, why in found.items() if why is None], [why for why in found.values() if why is not None]
+
+
+def look_again() -> None:
+    """What is installed is read anew when it is asked for next: a library has turned out to be gone, or is new."""
+    _probe.cache_clear()
+    facts.cache_clear()
 
 
 @cache

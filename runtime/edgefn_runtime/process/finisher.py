@@ -133,7 +133,7 @@ def judge(config: BundleConfig, proofs: list[Proof]) -> None:
 
 
 def _available(entry: ArtifactEntry, here: Facts) -> bool:
-    return choice.refusal(entry, here, lambda name: backends.get(name).probe()) is None
+    return choice.refusal(entry, lambda name: backends.get(name).probe(), here) is None
 
 
 def _model(config: BundleConfig, entry: ArtifactEntry) -> ModelEntry:

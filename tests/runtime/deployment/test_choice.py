@@ -46,7 +46,7 @@ def _here(**libraries: str) -> Facts:
 
 
 def _refusal(entry: ArtifactEntry, here: Facts | None = None) -> Refusal:
-    found = choice.refusal(entry, here or _here(), lambda name: Probe(True))
+    found = choice.refusal(entry, lambda name: Probe(True), here or _here())
     assert found is not None
     return found
 
@@ -59,12 +59,12 @@ def test_refusal_names_the_fix() -> None:
             raise BundleError(f"no backend is called {name!r}")
         return Probe(False, has="onnxruntime 0.1", fix="pip install onnxruntime")
 
-    assert choice.refusal(PORTABLE, _here(), lambda name: Probe(True)) is None
-    known = choice.refusal(PORTABLE, _here(), probe)
+    assert choice.refusal(PORTABLE, lambda name: Probe(True), _here()) is None
+    known = choice.refusal(PORTABLE, probe, _here())
     assert known == Refusal(
         "a portable/fp32", "the backend 'onnxruntime'", "onnxruntime 0.1", "pip install onnxruntime"
     )
-    unknown = choice.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), _here(), probe)
+    unknown = choice.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), probe, _here())
     assert "no backend is called 'rknn'" in str(unknown)
 
 
@@ -97,7 +97,7 @@ def test_a_target_unknown_to_this_box() -> None:
 def test_what_a_bundle_needs_goes_before_a_profile() -> None:
     """A project's own target runs on a box that has no file of it; needs written at the build are those that count."""
     own = ArtifactEntry("a", "our-board/int8", "onnxruntime", needs=Needs("x86_64", ("avx2",), library="onnxruntime"))
-    assert choice.refusal(own, _here(), lambda name: Probe(True)) is None
+    assert choice.refusal(own, lambda name: Probe(True), _here()) is None
     strict = msgspec.structs.replace(PORTABLE, needs=Needs(library="onnxruntime", versions="==1.22.*"))
     assert _refusal(strict).has == "onnxruntime 1.30.0"
     assert choice.libraries([own, PORTABLE, strict]) == ("onnxruntime",)
