@@ -115,12 +115,11 @@ def meets(version: str, versions: str) -> bool:
     """Whether the specifier takes the version; what does not read as one takes none."""
     if (plain := _meets_plain(version, versions)) is not None:
         return plain
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # 20 ms
-    from packaging.version import InvalidVersion
+    from packaging.specifiers import SpecifierSet  # 20 ms
 
     try:
         return SpecifierSet(versions).contains(version, prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:  # InvalidSpecifier, InvalidVersion, or a number of thousands of digits
         return False
 
 
@@ -133,8 +132,8 @@ def _meets_plain(version: str, versions: str) -> bool | None:
     return here + (0,) * (len(wanted) - len(here)) >= wanted
 
 
-_AT_LEAST = re.compile(r">=\s*(\d+(?:\.\d+)*)", re.ASCII)
-_RELEASE = re.compile(r"\d+(?:\.\d+)*", re.ASCII)
+_AT_LEAST = re.compile(r">=\s*(\d{1,9}(?:\.\d{1,9})*)", re.ASCII)
+_RELEASE = re.compile(r"\d{1,9}(?:\.\d{1,9})*", re.ASCII)
 
 
 def _backend(name: str, probe: Probing) -> _Reason | None:

@@ -19,8 +19,15 @@ from edgefn.targets.features import FEATURES
 from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-_CLAUSE = r"(~=|===?|!=|<=?|>=?)\s*[0-9][\w.!+*-]*"
-_VERSIONS = re.compile(rf"({_CLAUSE}(\s*,\s*{_CLAUSE})*)?", re.ASCII)
+_NUMBER = r"\d{1,9}"
+_RELEASE = rf"{_NUMBER}(\.{_NUMBER})*"
+_PRE = rf"((a|b|rc){_NUMBER})?(\.post{_NUMBER})?(\.dev{_NUMBER})?"
+_CLAUSE = (
+    rf"((==|!=) *{_RELEASE}(\.\*|{_PRE})|(<=|>=|<|>) *{_RELEASE}{_PRE}|~= *{_NUMBER}\.{_RELEASE}{_PRE})"  # PEP 440
+)
+VERSIONS = re.compile(rf"({_CLAUSE}( *, *{_CLAUSE})*)?", re.ASCII)
+"""Specifiers that a profile may give: those of PEP 440 without epochs and local versions. Read by this, and not by
+`packaging`, which a machine that only asks `edgefn targets` need not import."""
 _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Profile))
 
 
@@ -79,7 +86,7 @@ def _check_runtime(file: TableFile, table: str, runtime: Runtime) -> None:
     if not runtime.precisions or len(set(runtime.precisions)) < len(runtime.precisions):
         file.refuse("'precisions' is empty or names one twice", table, "precisions")
     _known(file, table, "precisions", runtime.precisions, PRECISIONS)
-    if not _VERSIONS.fullmatch(runtime.versions):
+    if not VERSIONS.fullmatch(runtime.versions):
         file.refuse(f"'versions' is {runtime.versions!r}: write a specifier, e.g. \">=2025, <2026\"", table, "versions")
     if runtime.versions and not runtime.library:
         file.refuse("'versions' are given and 'library', whose they are, is not", table, "versions")

@@ -103,9 +103,10 @@ def test_the_short_way_agrees_with_pep_440(version: str, least: str, operator: s
     assert meets(version, operator + least) == (version in SpecifierSet(operator + least))
 
 
-def test_a_specifier_that_is_none_takes_nothing() -> None:
+@pytest.mark.parametrize("versions", ["; rm -rf", ">=", ">=" + "9" * 5000, "==1.*.*"])
+def test_a_specifier_that_is_none_takes_nothing(versions: str) -> None:
     """What a bundle says is not trusted to read."""
-    found = told(msgspec.structs.replace(NEEDS, versions="; rm -rf"), HERE)
+    found = told(msgspec.structs.replace(NEEDS, versions=versions), HERE)
     assert found.has == "npu-lite 2.1.0"
 
 

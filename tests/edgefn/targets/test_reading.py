@@ -9,12 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
 
 from edgefn.errors import SpecError
 from edgefn.targets.features import FEATURES
 from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
 from edgefn.targets.profiles import profiles, runtime_of, target, targets
-from edgefn.targets.reading import read
+from edgefn.targets.reading import VERSIONS, read
 
 ACCELERATORS = sorted((Path(__file__).parent / "accelerators").glob("*.toml"))
 
@@ -98,6 +99,8 @@ def test_the_samples_are_all_that_the_format_is_for() -> None:
         ('backend = "npu"\nprecisions = ["int8"]', 'backend = "onnxruntime"\nprecisions = ["fp32"]', ":16: .* two"),
         ('backend = "npu"', 'backend = "NPU!"', r":15: 'backend' is 'NPU!'"),
         ('">=2, <3"', '"2 or 3"', r":18: 'versions' is '2 or 3'"),
+        ('">=2, <3"', '"~=2"', r":18: 'versions' is '~=2'"),
+        ('">=2, <3"', '">=2.*"', r":18: 'versions' is '>=2.\*'"),
         ('library = "npu-lite"\n', "", r":17: 'versions' are given and 'library'"),
         ("[7, 19]", "[19, 7]", r":19: 'opset' is \[19, 7\]"),
         ("[7, 19]", "[19]", r":19: 'opset' is \[19\]"),
@@ -210,6 +213,12 @@ def test_the_page_tells_every_key_and_its_example_reads(tmp_path: Path) -> None:
         assert f"[{field.encode_name}]" in rows or f"`{field.encode_name}`" in rows
     for precision in PRECISIONS:
         assert f"`{precision}`" in rows
+
+
+@given(st.from_regex(VERSIONS, fullmatch=True))
+def test_versions_that_are_taken_can_be_matched(versions: str) -> None:
+    """What a profile may say is a specifier to `packaging`, which the matcher asks."""
+    SpecifierSet(versions)
 
 
 def test_known_features_are_flags() -> None:
