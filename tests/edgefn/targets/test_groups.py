@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn.backends.backend import Probe
@@ -121,6 +121,7 @@ def test_this_machine_runs_what_all_native_names() -> None:
         assert profiles()[targets()[name].profile].cpu.arch in ("", here.arch)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([ALL_NATIVE, "x86-64-v3/*", *targets()])), st.sampled_from(sorted(profiles())))
 def test_expansions_are_targets_each_once(names: list[str], profile: str) -> None:
     """Whatever is named, in whatever order: known targets, none twice, none both in and left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -93,6 +93,7 @@ def test_versions_that_will_do(version: str) -> None:
     assert refusal("m", NEEDS, msgspec.structs.replace(HERE, libraries={"npu-lite": version})) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts))),
     st.lists(st.integers(0, 30), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts))),
@@ -142,6 +143,7 @@ facts = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(needs, facts)
 def test_more_hardware_is_never_refused_more(needs: Needs, here: Facts) -> None:
     """What suffices goes on to suffice when features and devices are added; a refusal always says what would help."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -164,6 +164,7 @@ def test_arm_cores_tell_dot_product_apart() -> None:
     assert all(one.verified != "native" for profile in (a72, a76) for one in profile.runtimes)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["description", "cpu", "tops", "power", "memory", "runtimes", "sources", "accelerator", "x"]),
@@ -215,6 +216,7 @@ def test_the_page_tells_every_key_and_its_example_reads(tmp_path: Path) -> None:
         assert f"`{precision}`" in rows
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.from_regex(VERSIONS, fullmatch=True))
 def test_versions_that_are_taken_can_be_matched(versions: str) -> None:
     """What a profile may say is a specifier to `packaging`, which the matcher asks."""
