@@ -17,8 +17,8 @@ import msgspec
 from edgefn.errors import SpecError
 from edgefn.spec import NAME_PATTERN
 from edgefn.tables import TableFile
+from edgefn.targets import groups, profiles
 from edgefn.targets.platforms import check_platform, check_python
-from edgefn.targets.profiles import target
 
 FILE_NAME = "edgefn.toml"
 
@@ -79,6 +79,11 @@ class Project:
         """The layout directory that bundles are written to."""
         return self.root / self.build.output
 
+    @property
+    def profiles(self) -> Path | None:
+        """The folder of the project's own hardware profiles, which need not be there; None without edgefn.toml."""
+        return None if self.file is None else self.root / profiles.FOLDER
+
     @classmethod
     def find(cls, start: Path) -> Project:
         """The project that `start`, a function's folder or a folder above or below, lies in.
@@ -106,7 +111,7 @@ class Project:
         build = file.table("build", file.data.get("build", {}), BuildTable)
         functions = file.tables("functions", file.data.get("functions", {}), FunctionTable)
         boxes = file.tables("boxes", file.data.get("boxes", {}), BoxTable)
-        _check_build(file, build)
+        _check_build(file, build, path.parent / profiles.FOLDER)
         _check_names(file, functions)
         return cls(
             root=path.parent,
@@ -145,12 +150,13 @@ class Project:
         return self.boxes[name]
 
 
-def _check_build(file: TableFile, build: BuildTable) -> None:
+def _check_build(file: TableFile, build: BuildTable, folder: Path) -> None:
     if not build.targets or len(set(build.targets)) < len(build.targets):
         file.refuse("'targets' in [build] is empty or names one twice", "build", "targets")
+    profiles.profiles(folder)  # a wrong profile is told with its own file and line
     try:
         for name in build.targets:
-            target(name, what="'targets' in [build]: target")
+            groups.check(name, what="'targets' in [build]: target", folder=folder)
         check_python(build.python, what="'python' in [build]")
         check_platform(build.platform, what="'platform' in [build]")
     except SpecError as error:

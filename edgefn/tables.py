@@ -14,7 +14,8 @@ from edgefn.suggestion import did_you_mean
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 
-_HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$")
+_HEADER = re.compile(r"\s*(\[{1,2})\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$")
+_NUMBERED = re.compile(r"(.+)\[(\d+)\]")
 _UNKNOWN = re.compile(r"unknown field `(.+)`")
 _MISSING = re.compile(r"missing required field `(.+)`")
 _AT = re.compile(r"(?P<problem>.*) - at `\$\.(?P<key>\w+)")
@@ -32,7 +33,10 @@ class TableFile:
             raise SpecError(f"{path} does not read: {error}") from None
 
     def table(self, name: str, data: object, type: type[Table]) -> Table:
-        """The table [name], whose content is `data`, as `type`. Raises SpecError naming the key that is wrong."""
+        """The table [name], whose content is `data`, as `type`. Raises SpecError naming the key that is wrong.
+
+        The name of one in an array of tables is "name[0]", "name[1]", …
+        """
         try:
             return msgspec.convert(data, type, strict=True)
         except msgspec.ValidationError as error:
@@ -46,9 +50,10 @@ class TableFile:
 
     def check_keys(self, known: tuple[str, ...]) -> None:
         """Raises SpecError for a table at the top that is none of `known`."""
-        for name in self.data:
+        for name, value in self.data.items():
             if name not in known:
-                self.refuse(f"[{name}] is unknown{did_you_mean(name, known)}", name)
+                shown = f"[{name}]" if isinstance(value, dict | list) else repr(name)
+                self.refuse(f"{shown} is unknown{did_you_mean(name, known)}", name)
 
     def refuse(self, problem: str, table: str, key: str = "") -> NoReturn:
         """Raises SpecError with `problem`, the file, and the line where `table` or its `key` stands."""
@@ -56,20 +61,25 @@ class TableFile:
         raise SpecError(f"{self.path}{f':{line}' if line else ''}: {problem}")
 
     def _explain(self, table: str, error: str, known: list[str]) -> NoReturn:
+        numbered = _NUMBERED.fullmatch(table)
+        shown = f"[[{numbered[1]}]]" if numbered else f"[{table}]"
         if unknown := _UNKNOWN.search(error):
-            self.refuse(f"{unknown[1]!r} is unknown in [{table}]{did_you_mean(unknown[1], known)}", table, unknown[1])
+            self.refuse(f"{unknown[1]!r} is unknown in {shown}{did_you_mean(unknown[1], known)}", table, unknown[1])
         if missing := _MISSING.search(error):
-            self.refuse(f"{missing[1]!r} is missing in [{table}]: add it", table)
+            self.refuse(f"{missing[1]!r} is missing in {shown}: add it", table)
         at = _AT.match(error)
         key, problem = (at["key"], at["problem"]) if at else ("", error)
-        self.refuse(f"{key!r} in [{table}]: {problem}" if key else f"[{table}]: {problem}", table, key)
+        self.refuse(f"{key!r} in {shown}: {problem}" if key else f"{shown}: {problem}", table, key)
 
     def _line(self, table: str, key: str) -> int:
         """The line of the table's `key`, else of the table's header, else 0: inline tables are not looked into."""
-        here, header = "", 0
+        here, header, seen = "", 0, dict[str, int]()
         for number, line in enumerate(self._text.splitlines(), 1):
             if match := _HEADER.match(line):
-                here = match[1].replace('"', "").replace(" ", "")
+                here = match[2].replace('"', "").replace(" ", "")
+                if match[1] == "[[":
+                    seen[here] = seen.get(here, -1) + 1
+                    here = f"{here}[{seen[here]}]"
                 header = number if here == table else header
             elif here == table and key and re.match(rf"\s*\"?{re.escape(key)}\"?\s*[=.]", line):
                 return number

@@ -25,6 +25,7 @@ from edgefn_cli.verbs.remove import remove
 from edgefn_cli.verbs.rollback import rollback
 from edgefn_cli.verbs.status import status
 from edgefn_cli.verbs.stop import stop
+from edgefn_cli.verbs.targets import targets
 
 app = typer.Typer(
     name="edgefn",
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 
 _VERBS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
-    "On your machine": (("init", init), ("dev", dev), ("build", build)),
+    "On your machine": (("init", init), ("dev", dev), ("build", build), ("targets", targets)),
     "Functions on a box": (
         ("deploy", deploy),
         ("invoke", invoke),

@@ -44,10 +44,12 @@ class Progress:
         self._said = text
 
     def build_event(self, function: str, event: dict[str, Any]) -> None:
-        """An event of the build child, as a step; those that are no step show in the report."""
+        """An event of the build child, as a step, or as a line when a target is left out; others show in the report."""
         if event["event"] == "step":
             text = " ".join(filter(None, [f"build {function}:", str(event["name"]), str(event.get("model") or "")]))
             self.step(text, int(event.get("done") or 0), int(event.get("total") or 0))
+        elif event["event"] == "left-out" and not self._quiet:
+            say(f"{event['artifact']} is left out: it needs {event['needs']}, here is {event['has']}: {event['fix']}")
 
     def transfer(self, text: str, total: int) -> None:
         """`total` bytes are about to go; `sent` tells how far they are."""

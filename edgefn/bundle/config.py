@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from edgefn.spec import Batching, FunctionSpec, ModelSpec
+from edgefn.targets.needs import Needs
 
 BUNDLE_TYPE = "application/vnd.edgefn.bundle.v1"
 CONFIG_TYPE = "application/vnd.edgefn.bundle.config.v1+json"
@@ -27,12 +28,17 @@ SCHEMA_VERSION = 1
 
 
 class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model lowered for one target, e.g. target "portable/fp32" by backend "onnxruntime"."""
+    """One model lowered for one target, e.g. target "portable/fp32" by backend "onnxruntime".
+
+    `needs` are what the target's profile asked of a machine when it was built, so that a box needs no file of a
+    project's own profile; None in a bundle that does not say: a box then goes by its own profile of that name.
+    """
 
     model: str
     target: str
     backend: str
     toolchain: dict[str, str] = {}
+    needs: Needs | None = None
 
     @property
     def path(self) -> str:

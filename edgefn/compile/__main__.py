@@ -12,11 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from edgefn import backends
 from edgefn.compile import blame
 from edgefn.compile.build import Order, build
 from edgefn.compile.events import Events, on_stdout
 from edgefn.errors import EdgefnError
 from edgefn.project import Project
+from edgefn.targets.facts import this_machine
+from edgefn.targets.groups import expand
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with on_stdout() as events:
         try:
-            built = build(_order(options), events)
+            built = build(_order(options, events), events)
         except EdgefnError as error:
             return _failed(error, events)
         except KeyboardInterrupt:  # whoever pressed Ctrl-C knows; what was half done is cleared away
@@ -57,13 +60,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _order(options: argparse.Namespace) -> Order:
+def _order(options: argparse.Namespace, events: Events) -> Order:
     project = Project.read(options.project) if options.project else Project.find(options.folder)
+    targets = expand(project.build.targets, this_machine(), project.profiles, lambda name: backends.get(name).probe())
+    for refused in targets.left_out:
+        events("left-out", **msgspec.to_builtins(refused))
     return Order(
         folder=options.folder,
         output=options.output or project.output,
         cache=project.root / ".edgefn" / "cache",
-        targets=project.build.targets,
+        targets=targets.targets,
+        profiles=project.profiles,
         python=project.build.python,
         platform=project.build.platform,
         reuse_golden=options.reuse_golden,

@@ -54,17 +54,23 @@ class Artifact(msgspec.Struct, frozen=True):
 
 
 class Artifacts:
-    """Makes artifacts with `cache`, from the networks in `sessions` or new ones."""
+    """Makes artifacts with `cache`, from the networks in `sessions` or new ones.
 
-    def __init__(self, cache: Cache, steps: Steps, sessions: dict[str, EagerSession]) -> None:
+    `folder` has the project's own hardware profiles.
+    """
+
+    def __init__(
+        self, cache: Cache, steps: Steps, sessions: dict[str, EagerSession], folder: Path | None = None
+    ) -> None:
         self._cache = cache
+        self._profiles = folder
         self._steps = steps
         self._sessions = sessions
         self._captures: dict[str, Capture] = {}
 
     def build(self, model: EdgeModel, target: str, builder_key: str, golden: Golden) -> Artifact:
         """The model's artifact for `target`. Raises BuildError, and GateError when it is out of its bound."""
-        backend, name = backend_of(target), f"{target} of model {model.spec.name}"
+        backend, name = backend_of(target, self._profiles), f"{target} of model {model.spec.name}"
         members = {"model": model.spec.name, "target": target}
         key = key_of(builder_key, sizes(model.spec, golden.samples), target, backend.name, backend.probe().version)
 
@@ -81,7 +87,8 @@ class Artifacts:
         self._steps.events("check", **members, **msgspec.to_builtins(agreement), bound=msgspec.to_builtins(model.bound))
         verify.gate(agreement, name)
 
-        entry = ArtifactEntry(model.spec.name, target, backend.name, lowered.toolchain)
+        needs = profiles.needs_of(profiles.target(target, folder=self._profiles), self._profiles)
+        entry = ArtifactEntry(model.spec.name, target, backend.name, lowered.toolchain, needs)
         report = _report(entry, folder / _FILES, lowered, agreement, model, cached=cached)
         self._steps.events("artifact", **msgspec.to_builtins(report))
         return Artifact(entry, folder / _FILES, lowered.spec, report)
@@ -89,12 +96,13 @@ class Artifacts:
     def _lower(self, model: EdgeModel, target: str, golden: Golden, into: Path) -> None:
         from edgefn.compile.eager import one_thread
 
-        backend, name = backend_of(target), f"{target} of model {model.spec.name}"
+        backend, name = backend_of(target, self._profiles), f"{target} of model {model.spec.name}"
         with one_thread():
             self._steps.begin("capture", model=model.spec.name)
             captured = self._captured(model, golden.samples)
             self._steps.begin("lower", model=model.spec.name, target=target)
-            toolchain = backend.lower(captured, profiles.target(target), into / _FILES).toolchain
+            wanted = profiles.target(target, folder=self._profiles)
+            toolchain = backend.lower(captured, wanted, into / _FILES).toolchain
             inputs = golden.samples[0].inputs
             latency = verify.measure(backend, into / _FILES, self._session(model), inputs, name)
         (into / _LOWERED).write_bytes(msgspec.json.encode(Lowered(captured.model, toolchain, latency)))
@@ -126,9 +134,9 @@ class Artifacts:
         return agreement
 
 
-def backend_of(target: str) -> Backend:
+def backend_of(target: str, folder: Path | None = None) -> Backend:
     """The backend that builds `target`, able to work here. Raises SpecError, or BuildError saying what to install."""
-    backend = backends.get(profiles.target(target).backend)
+    backend = backends.get(profiles.target(target, folder=folder).backend)
     probe = backend.probe()
     if not probe.available:
         raise BuildError(f"the target {target} needs the backend {backend.name}, which cannot work here: {probe.fix}")

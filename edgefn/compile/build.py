@@ -33,6 +33,7 @@ from edgefn.compile.wheelhouse import Wheels
 from edgefn.errors import BundleError
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
+from edgefn.targets import profiles
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Order:
     output        the OCI image layout
     cache         the folder of the cache
     targets       each model gets an artifact for each
+    profiles      the folder of the project's own hardware profiles; None where it has none
     python        the box's Python, "3.11"; what wheels are resolved for
     platform      the box's platform, e.g. "manylinux_2_28_x86_64"; likewise
     reuse_golden  golden samples of an unchanged network are taken although the handler or the samples changed
@@ -53,6 +55,7 @@ class Order:
     output: Path
     cache: Path
     targets: tuple[str, ...] = ("portable/fp32",)
+    profiles: Path | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
     platform: str = "manylinux_2_28_x86_64"
     reuse_golden: bool = False
@@ -84,7 +87,9 @@ class _Build:
         self.steps = Steps(events, total=1)
 
     def run(self) -> Built:
-        options = [self.order.targets, self.order.python, self.order.platform]
+        folder = self.order.profiles
+        needs = [profiles.needs_of(profiles.target(name, folder=folder), folder) for name in self.order.targets]
+        options = [self.order.targets, self.order.python, self.order.platform, msgspec.to_builtins(needs)]
         key = self.sources.whole_key(options)
         if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
             return known
@@ -121,7 +126,9 @@ class _Build:
         self.steps.begin("record")
         goldens = Goldens(function, models, self.sources, self.cache)
         golden = goldens.obtain(reuse=self.order.reuse_golden)
-        artifacts = self._artifacts(models, golden, Artifacts(self.cache, self.steps, goldens.sessions))
+        artifacts = self._artifacts(
+            models, golden, Artifacts(self.cache, self.steps, goldens.sessions, self.order.profiles)
+        )
 
         self.steps.begin("wheels")
         requirements = self.order.folder / "requirements.txt"

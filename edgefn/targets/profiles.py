@@ -1,150 +1,111 @@
-"""The hardware profiles, read from TOML files: which targets there are.
+"""Which hardware profiles and targets there are: edgefn's own, beside this module, and those of a project's folder.
 
-A profile's file is <name>.toml; its tables are the fields of `Profile`, no others. Those beside this module are
-edgefn's; a project adds its own in its folder `targets/`.
-
-Never looks at the machine it runs on: `edgefn.targets.matcher` compares.
+A profile's file is <name>.toml; its tables are the fields of `Profile`, no others. Never looks at the machine it runs
+on: `edgefn.targets.matcher` compares.
 """
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
 
 from edgefn.errors import SpecError
 from edgefn.suggestion import did_you_mean
+from edgefn.targets.needs import Needs
+from edgefn.targets.profile import Profile, Runtime, Target
+from edgefn.targets.reading import read
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["Profile", "Runtime", "Target", "libraries", "needs_of", "profiles", "runtime_of", "target", "targets"]
 
-Verified = Literal["native", "emulated", "simulator", "built-only", "none"]
-"""How artifacts were tried: on such hardware, under an emulator of its instructions, in the vendor's simulator, built
-and inspected only, or not at all."""
-
-
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """A table of a profile's file; keys are written with hyphens."""
-
-
-class Processor(_Table, frozen=True):
-    """A CPU. `arch` as `platform.machine()` says it; `features` are flags of /proc/cpuinfo that it must have."""
-
-    arch: str = ""
-    features: tuple[str, ...] = ()
-
-
-class Accelerator(_Table, frozen=True):
-    """An NPU, GPU or FPGA beside the CPU. `device` is the node that its driver makes, e.g. /dev/rknpu."""
-
-    name: str
-    kind: Literal["npu", "gpu", "fpga", "dsp"]
-    generation: str = ""
-    device: str = ""
-    driver: str = ""
-
-
-class Runtime(_Table, frozen=True):
-    """An inference stack on the profile, by its backend's name, and what it can do there.
-
-    precisions     what it can be lowered to; a target is <profile>/<precision>
-    versions       of the runtime library, as a PEP 440 specifier; "" for any
-    opset          (lowest, highest) ONNX opset that it reads; () where it reads no ONNX
-    static_shapes  symbolic dimensions become the sizes of the samples
-    """
-
-    backend: str
-    precisions: tuple[str, ...]
-    library: str = ""
-    versions: str = ""
-    opset: tuple[int, ...] = ()
-    static_shapes: bool = False
-    verified: Verified = "none"
-
-
-class Memory(_Table, frozen=True):
-    """Memory of such a machine, in bytes; `bandwidth` in bytes a second; 0 where it is not known."""
-
-    size: int = 0
-    bandwidth: int = 0
-
-
-class Power(_Table, frozen=True):
-    """The power envelope in watts; 0 where it is not known."""
-
-    idle: float = 0.0
-    most: float = 0.0
-
-
-class Profile(_Table, frozen=True):
-    """One kind of hardware that models are lowered for.
-
-    `tops` are 10^12 operations a second by precision. `sources` say where a figure is from, by its dotted key.
-    """
-
-    description: str
-    runtimes: tuple[Runtime, ...]
-    cpu: Processor = Processor()
-    accelerator: Accelerator | None = None
-    memory: Memory = Memory()
-    tops: dict[str, float] = {}
-    power: Power = Power()
-    sources: dict[str, str] = {}
-
-
-class Target(msgspec.Struct, frozen=True):
-    """A profile, a precision and the backend that lowers for them.
-
-    Written "x86-64-v3/int8" when the backend is the first of the profile's runtimes that has the precision, else
-    "x86-64-v3/int8@openvino".
-    """
-
-    profile: str
-    precision: str
-    backend: str
-    default: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.profile}/{self.precision}{'' if self.default else f'@{self.backend}'}"
+FOLDER = "targets"
+"""Of a project's own profiles, beside its edgefn.toml."""
 
 
 @cache
+def _own() -> Mapping[str, Profile]:
+    return MappingProxyType(_read(Path(__file__).parent))
+
+
 def profiles(folder: Path | None = None) -> Mapping[str, Profile]:
-    """Every profile by name: edgefn's, and those of a project's `folder`."""
-    read = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in _files(folder)}
-    return MappingProxyType({name: msgspec.convert(tables, Profile) for name, tables in read.items()})
+    """Every profile by name: edgefn's, and those of a project's `folder`, which need not be there.
+
+    Raises SpecError for a file that is wrong, and for a name that edgefn has.
+    """
+    if folder is None:
+        return _own()
+    further = _read(folder)
+    for name in further.keys() & _own().keys():
+        raise SpecError(f"{folder / name}.toml: edgefn has a profile {name!r} of its own: give yours another name")
+    return {**_own(), **further}
 
 
-def _files(folder: Path | None) -> list[Path]:
-    own = sorted(Path(__file__).parent.glob("*.toml"))
-    return own if folder is None else [*own, *sorted(folder.glob("*.toml"))]
+def _read(folder: Path) -> dict[str, Profile]:
+    return {file.stem: read(file) for file in sorted(folder.glob("*.toml"))}
 
 
-@cache
 def targets(folder: Path | None = None) -> Mapping[str, Target]:
-    """Every target by its name; a default backend's also by the name that spells the backend out."""
+    """Every target by its name."""
+    return {str(one): one for name, profile in profiles(folder).items() for one in targets_of(name, profile)}
+
+
+def targets_of(name: str, profile: Profile) -> tuple[Target, ...]:
+    """The targets of the profile of that name, in the order in which its file has them."""
     found: dict[str, Target] = {}
-    for name, profile in profiles(folder).items():
-        for runtime in profile.runtimes:
-            for precision in runtime.precisions:
-                target = Target(name, precision, runtime.backend, f"{name}/{precision}" not in found)
-                found.setdefault(str(target), target)
-    return MappingProxyType(found)
+    for runtime in profile.runtimes:
+        for precision in runtime.precisions:
+            one = Target(name, precision, runtime.backend, f"{name}/{precision}" not in found)
+            found[str(one)] = one
+    return tuple(found.values())
 
 
 def target(name: str, *, what: str = "target", folder: Path | None = None) -> Target:
-    """The target of that name. Raises SpecError naming `what` and the nearest target there is."""
+    """The target of that name, which may spell out the default backend too.
+
+    Raises SpecError naming `what` and the nearest target there is.
+    """
     known = targets(folder)
-    if name not in known:
-        raise SpecError(f"{what} {name!r} is not known{did_you_mean(name, known)}")
-    return known[name]
+    short, _, backend = name.partition("@")
+    if name in known:
+        return known[name]
+    if short in known and known[short].backend == backend:
+        return known[short]
+    raise SpecError(f"{what} {name!r} is not known{nearest(name, known)}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; did you mean "portable/fp32"?', or where to look when none is near: there are too many to list."""
+    meant = did_you_mean(name, known)
+    return meant if "did you mean" in meant else "; `edgefn targets` lists those that there are, e.g. portable/fp32"
 
 
 def runtime_of(target: Target, folder: Path | None = None) -> Runtime:
     """What the target's backend can do on its profile."""
-    runtimes = profiles(folder)[target.profile].runtimes
-    return next(one for one in runtimes if one.backend == target.backend and target.precision in one.precisions)
+    found = profiles(folder)[target.profile].runtime(target.backend, target.precision)
+    assert found is not None  # the target is of that profile
+    return found
+
+
+def needs_of(target: Target, folder: Path | None = None) -> Needs:
+    """What the target asks of the machine that runs it."""
+    return requirements(profiles(folder)[target.profile], runtime_of(target, folder))
+
+
+def requirements(profile: Profile, runtime: Runtime | None = None) -> Needs:
+    """What the profile asks of a machine, and with a runtime what that asks besides."""
+    accelerator = profile.accelerator
+    return Needs(
+        arch=profile.cpu.arch,
+        features=profile.cpu.features,
+        accelerator=accelerator.name if accelerator else "",
+        device=accelerator.device if accelerator else "",
+        library=runtime.library if runtime else "",
+        versions=runtime.versions if runtime else "",
+    )
+
+
+@cache
+def libraries() -> frozenset[str]:
+    """The distributions of edgefn's own profiles' runtimes."""
+    return frozenset(one.library for profile in _own().values() for one in profile.runtimes if one.library)

@@ -10,7 +10,7 @@ import platform
 import time
 from typing import Any
 
-from edgefn_runtime import machine
+from edgefn_runtime import inventory, machine
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
@@ -26,7 +26,6 @@ from edgefn_runtime.supervisor.supervisor import Supervisor
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
-ENGINES = ("onnxruntime",)
 VERSION = importlib.metadata.version("edgefn")
 _log = logging.getLogger("edgefn.box")
 
@@ -105,11 +104,11 @@ class Box:
             "url": self.url,
             "home": str(self.home.path),
             "python": platform.python_version(),
-            "engines": {name: importlib.metadata.version(name) for name in ENGINES},
             "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
+            **inventory.about(self.deployments),
             "cores": os.cpu_count(),
             "uptime_s": round(time.monotonic() - self._started, 1),
         }

@@ -8,20 +8,26 @@ from __future__ import annotations
 import hashlib
 import platform
 from functools import cache
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import entry_points
 
 import msgspec
+
+from edgefn.targets.facts import cpuinfo, installed
+from edgefn.targets.profiles import libraries
 
 BACKENDS = "edgefn.backends"
 """The entry-point group of others' backends; whoever offers one finishes artifacts too."""
 
-ENGINES = ("onnxruntime",)
 _CPU_KEYS = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU implementer", "CPU part")
 """Lines of /proc/cpuinfo that tell CPUs apart, x86 or ARM; not clocks, cores or microcode."""
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What goes into the fingerprint. `engines` are versions by distribution, edgefn's own among them."""
+    """What goes into the fingerprint.
+
+    `engines` are versions by distribution, "" for one that is not installed: the runtimes of edgefn's profiles,
+    others' backends, and edgefn itself.
+    """
 
     machine: str
     cpu: dict[str, str]
@@ -46,22 +52,10 @@ def fingerprint() -> str:
 
 
 def _cpu() -> dict[str, str]:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            first = file.read().partition("\n\n")[0]
-    except OSError:
-        return {"processor": platform.processor()}
-    lines = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): " ".join(value.split()) for key, _, value in lines if key.strip() in _CPU_KEYS}
+    found = {key: value for key, value in cpuinfo().items() if key in _CPU_KEYS}
+    return found or {"processor": platform.processor()}
 
 
 def _engines() -> dict[str, str]:
     others = {entry.dist.name for entry in entry_points(group=BACKENDS) if entry.dist is not None}
-    return {name: _version(name) for name in sorted({"edgefn", *ENGINES, *others})}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return ""
+    return {name: installed(name) for name in sorted({"edgefn", *libraries(), *others})}

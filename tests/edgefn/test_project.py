@@ -142,7 +142,7 @@ def test_boxes_that_are_not_there(tmp_path: Path) -> None:
             '["portable/fp16"]',
             r':9: .* \'portable/fp16\' is not known; did you mean "portable/fp32"',
         ),
-        ('["portable/fp32"]', '["rk3588/int8"]', r":9: .*'rk3588/int8' is not known; known are portable/fp32"),
+        ('["portable/fp32"]', '["rk3588/int8"]', r":9: .*'rk3588/int8' is not known; .*portable/fp32"),
         ('output = "out"', 'output = ""', r":10: 'output' in \[build\] is empty"),
         ('"3.12"', '"3.9"', r":11: 'python' in \[build\] is '3.9'"),
         ('"3.12"', "3.12", r":11: 'python' in \[build\]: Expected `str`, got `float`"),

@@ -22,15 +22,16 @@ def test_changes_with_each_fact() -> None:
         msgspec.structs.replace(facts, cpu=facts.cpu | {"flags": "none"}),
         msgspec.structs.replace(facts, python="3.99.0"),
         msgspec.structs.replace(facts, engines=facts.engines | {"onnxruntime": "0.0"}),
+        msgspec.structs.replace(facts, engines=facts.engines | {"openvino": "0.0"}),
     ]
-    assert len({facts.digest, *(other.digest for other in others)}) == 5
+    assert len({facts.digest, *(other.digest for other in others)}) == 6
 
 
 def test_same_in_every_process() -> None:
     """Two processes agree, whatever their hash seeds, and neither imports an engine or NumPy to know."""
     script = (
         "import sys; from edgefn_runtime.fingerprint import fingerprint; print(fingerprint()); "
-        "loaded = {'onnxruntime', 'numpy', 'torch'} & set(sys.modules); assert not loaded, loaded"
+        "loaded = {'onnxruntime', 'numpy', 'openvino', 'torch'} & set(sys.modules); assert not loaded, loaded"
     )
     found = [subprocess.check_output([sys.executable, "-c", script], text=True) for _ in range(2)]
     assert found == [f"{fingerprint.fingerprint()}\n"] * 2
@@ -41,6 +42,11 @@ def test_facts_are_this_machine() -> None:
     facts = fingerprint.facts()
     assert facts.machine == platform.machine()
     assert facts.engines["onnxruntime"] == importlib.metadata.version("onnxruntime")
+    assert {
+        "onnxruntime",
+        "openvino",
+        "torch",
+    } <= facts.engines.keys()  # of all profiles, installed or not
     assert facts.engines["edgefn"] == importlib.metadata.version("edgefn")
     assert any(key in facts.cpu for key in ("flags", "Features", "processor"))
 

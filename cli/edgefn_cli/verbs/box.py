@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -97,7 +97,9 @@ def run(
 
 @app.command(cls=Verb)
 def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Show a box: its version, home, engines and number of functions.
+    """Show a box: its version, home, CPU, engines and devices, and which targets it satisfies.
+
+    For each target that it does not: what it needs, what the box has, and what would help.
 
     Example: edgefn box info --box http://192.168.1.20:8080
     """
@@ -109,6 +111,9 @@ def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
         output.result(found)
     else:
         output.draw(_table(found))
+        refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
+        if refused:
+            output.draw(_refusals(refused))
 
 
 @app.command(cls=Verb)
@@ -184,11 +189,40 @@ def _table(found: dict[str, Any]) -> Table:
 
     engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
     shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
-    if "memory" in found:
-        shown["memory"] = _memory(found["memory"])
-    if "isolation" in found:
-        shown["isolation"] = _isolation(found["isolation"])
+    for member, text in _TEXTS.items():
+        if member in found:
+            shown[member] = text(found[member])
+    shown.pop("refused", None)
     table = Table.grid(padding=(0, 2))
     for member, value in shown.items():
         table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))
+    return table
+
+
+def _cpu(cpu: dict[str, Any]) -> str:
+    """Its machine and name, and the features that profiles ask for."""
+    return f"{cpu['arch']}, {cpu['name'] or 'without a name'}: {' '.join(cpu['features']) or 'no feature that matters'}"
+
+
+_TEXTS: dict[str, Callable[[Any], str]] = {
+    "memory": _memory,
+    "isolation": _isolation,
+    "cpu": _cpu,
+    "devices": lambda devices: ", ".join(devices) or "none",
+    "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",
+}
+"""Members of the box's answer that are more than a word, as a person reads them."""
+
+
+def _refusals(refused: list[dict[str, str]]) -> Table:
+    """What the box cannot run: artifacts of its functions first, then targets."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("NOT FOR THIS BOX", "NEEDS", "HAS", "WHAT WOULD HELP"):
+        table.add_column(heading, no_wrap=heading == "NOT FOR THIS BOX", overflow="fold")
+    for why in refused:
+        artifact = f"{why['function']}: {why['artifact']}" if "function" in why else why["artifact"]
+        table.add_row(*map(Text, (artifact, why["needs"], why["has"], why["fix"])))
     return table

@@ -12,6 +12,7 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.manifest import parse_config
+from edgefn.targets.matcher import Refusal
 from edgefn_runtime.deployment import choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.fingerprint import fingerprint
@@ -35,6 +36,13 @@ class Catalogue:
     def history(self, name: str) -> list[Revision]:
         """The deployments of `name`, newest first."""
         return [self.revision(entry) for entry in self._database.history(name)]
+
+    def refusals(self, name: str) -> tuple[Refusal, ...]:
+        """Why this box cannot run those artifacts of what serves `name` that it cannot."""
+        entry = self._database.current(name)
+        if entry is None:
+            return ()
+        return tuple(compatibility.refusals(_config(entry.config).artifacts).values())
 
     def revision(self, entry: Entry) -> Revision:
         """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""

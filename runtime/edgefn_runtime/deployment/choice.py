@@ -5,38 +5,32 @@ Portable ONNX is in every bundle, so there is always a last one in the chain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-import msgspec
-
-from edgefn.backends.backend import Probe
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.errors import BundleError
+from edgefn.errors import SpecError
+from edgefn.targets import matcher, profiles
+from edgefn.targets.matcher import Facts, Probing
+from edgefn.targets.matcher import Refusal as Refusal
 from edgefn_runtime.deployment.proof import Proof
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """Why an artifact is not for this box: what it needs, what the box has instead, and what would help."""
-
-    artifact: str
-    needs: str
-    has: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{self.artifact} needs {self.needs}, this box has {self.has}: {self.fix}"
-
-
-def refusal(entry: ArtifactEntry, probe: Callable[[str], Probe]) -> Refusal | None:
-    """Why this box cannot run `entry`, or None when it can; `probe` may raise BundleError for a backend."""
+def refusal(entry: ArtifactEntry, probe: Probing, here: Facts) -> Refusal | None:
+    """Why a box of these facts cannot run `entry`, or None when it can; `probe` may raise BundleError for a backend."""
     name = f"{entry.model} {entry.target}"
     try:
-        backend = probe(entry.backend)
-    except BundleError as error:
-        return Refusal(name, f"the backend {entry.backend!r}", "none of that name", str(error))
-    if backend.available:
-        return None
-    return Refusal(name, f"the backend {entry.backend!r}", backend.has or "it not installed", backend.fix)
+        needs = entry.needs or profiles.needs_of(profiles.target(entry.target))
+    except SpecError:
+        return Refusal(name, f"the target {entry.target}", "no profile of that name", _UNKNOWN_TARGET)
+    return matcher.refusal(name, needs, here, entry.backend, probe)
+
+
+_UNKNOWN_TARGET = "update edgefn here, or build the bundle again with an edgefn that writes down what its targets need"
+
+
+def libraries(artifacts: Iterable[ArtifactEntry]) -> tuple[str, ...]:
+    """The distributions that `artifacts` say they need, sorted: what the facts of a box must tell of."""
+    return tuple(sorted({entry.needs.library for entry in artifacts if entry.needs and entry.needs.library}))
 
 
 def serving(artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof]) -> tuple[ArtifactEntry, ...]:

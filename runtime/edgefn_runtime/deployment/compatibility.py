@@ -17,6 +17,9 @@ from edgefn.bundle import provided
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.quantities import format_bytes
+from edgefn.targets import profiles
+from edgefn.targets.facts import this_machine as facts
+from edgefn.targets.matcher import Refusal, refusal
 from edgefn_runtime import machine
 from edgefn_runtime.deployment import choice, devices
 
@@ -63,21 +66,47 @@ def check(config: BundleConfig, here: Machine) -> None:
 
 def _check_wheels(config: BundleConfig) -> None:
     if found := provided.clashes(config.wheels, provided.provided_here()):
-        reasons = "; ".join(str(choice.Refusal(**clash)) for clash in found)
+        reasons = "; ".join(str(Refusal(**clash)) for clash in found)
         raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
 
 
 def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
-    """Those of `artifacts` whose backend works on this box."""
-    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe) is None)
+    """Those of `artifacts` that this box can run."""
+    artifacts = tuple(artifacts)
+    here = facts(*choice.libraries(artifacts))
+    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe, here) is None)
+
+
+def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, Refusal]:
+    """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
+    artifacts = tuple(artifacts)
+    here = facts(*choice.libraries(artifacts))
+    found = {entry.path: choice.refusal(entry, _probe, here) for entry in artifacts}
+    return {path: why for path, why in found.items() if why is not None}
 
 
 def _check_artifacts(config: BundleConfig) -> None:
     served = {entry.model for entry in available(config.artifacts)}
     if unserved := {model.spec.name for model in config.models} - served:
         lacking = [entry for entry in config.artifacts if entry.model in unserved]
-        reasons = "; ".join(str(choice.refusal(entry, _probe)) for entry in lacking)
+        reasons = "; ".join(map(str, refusals(lacking).values()))
         raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
+
+
+def targets() -> tuple[list[str], list[Refusal]]:
+    """The targets of edgefn's own profiles that this box satisfies, and for each other one the refusal."""
+    here = facts()
+    found = {
+        name: refusal(name, profiles.needs_of(one), here, one.backend, _probe)
+        for name, one in profiles.targets().items()
+    }
+    return [name for name, why in found.items() if why is None], [why for why in found.values() if why is not None]
+
+
+def look_again() -> None:
+    """What is installed is read anew when it is asked for next: a library has turned out to be gone, or is new."""
+    _probe.cache_clear()
+    facts.cache_clear()
 
 
 @cache

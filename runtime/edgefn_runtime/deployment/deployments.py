@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edgefn.errors import EdgefnError, Unavailable
+from edgefn.targets.matcher import Refusal
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
 from edgefn_runtime.deployment.garbage import Garbage
@@ -68,6 +69,10 @@ class Deployments:
     def history(self, name: str) -> list[Revision]:
         """The deployments of `name` that are remembered, newest first."""
         return self._catalogue.history(name)
+
+    def refusals(self, name: str) -> tuple[Refusal, ...]:
+        """Why this box cannot run those artifacts of what serves `name` that it cannot."""
+        return self._catalogue.refusals(name)
 
     # ── blobs ─────────────────────────────────────────────────────────────────────────────────────────
 

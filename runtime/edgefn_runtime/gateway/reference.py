@@ -48,6 +48,8 @@ PARAMETERS: dict[str, Any] = {
 _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _NUMBER = {"type": "integer", "minimum": 1}
 _TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_REFUSALS = {"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}}
 
 
 def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -58,6 +60,28 @@ SCHEMAS: dict[str, Any] = {
     "Problem": _object(
         {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "error": _TEXT},
         {"field": _TEXT, "id": _TEXT, "trace": _TEXT},
+    ),
+    "Refusal": _object({"artifact": _TEXT, "needs": _TEXT, "has": _TEXT, "fix": _TEXT}, {"function": _TEXT}),
+    "Box": _object(
+        {
+            "name": _TEXT,
+            "version": _TEXT,
+            "pid": {"type": "integer"},
+            "url": _TEXT,
+            "home": _TEXT,
+            "python": _TEXT,
+            "memory": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "isolation": {"type": "object"},
+            "functions": {"type": "integer"},
+            "fingerprint": _TEXT,
+            "cpu": _object({"arch": _TEXT, "name": _TEXT, "features": _TEXTS}),
+            "engines": {"type": "object", "additionalProperties": _TEXT},
+            "devices": _TEXTS,
+            "targets": _object({"satisfied": _TEXTS, "refused": _REFUSALS}),
+            "refused": _REFUSALS,
+            "cores": {"type": ["integer", "null"]},
+            "uptime_s": {"type": "number"},
+        }
     ),
     "Revision": _object({"function": _TEXT, "revision": _DIGEST, "number": _NUMBER}),
     "FunctionStatus": _object(
@@ -172,7 +196,11 @@ PATHS: dict[str, Any] = {
             {"content": {"text/plain": {}, "application/openmetrics-text": {}}},
         )
     },
-    "/admin/box": {"get": _admin("getBox", "What this box is.", _json({"type": "object"}))},
+    "/admin/box": {
+        "get": _admin(
+            "getBox", "What this box is, and which targets it satisfies.", _json(_reference("schemas", "Box"))
+        )
+    },
     "/admin/functions": {
         "get": _admin(
             "listFunctions",

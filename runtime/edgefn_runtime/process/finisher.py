@@ -25,6 +25,8 @@ from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.manifest import parse_config
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, EdgefnError
+from edgefn.targets.facts import this_machine
+from edgefn.targets.matcher import Facts
 from edgefn_runtime.deployment import choice, proof
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.process import birth
@@ -62,7 +64,8 @@ def main(bundle: Path, finished: Path) -> int:
 def finish_all(bundle: Path, finished: Path, say: Say) -> None:
     """Every artifact of the bundle that can run here is finished and has its proof. Raises DeploymentRefused."""
     config = parse_config((bundle / "config.json").read_bytes())
-    entries = [entry for entry in config.artifacts if _available(entry)]
+    here = this_machine(*choice.libraries(config.artifacts))
+    entries = [entry for entry in config.artifacts if _available(entry, here)]
     proofs = []
     for done, entry in enumerate(entries):
         say("finish", done=done, total=len(entries), detail=f"{entry.model} {entry.target}")
@@ -129,8 +132,8 @@ def judge(config: BundleConfig, proofs: list[Proof]) -> None:
             )
 
 
-def _available(entry: ArtifactEntry) -> bool:
-    return choice.refusal(entry, lambda name: backends.get(name).probe()) is None
+def _available(entry: ArtifactEntry, here: Facts) -> bool:
+    return choice.refusal(entry, lambda name: backends.get(name).probe(), here) is None
 
 
 def _model(config: BundleConfig, entry: ArtifactEntry) -> ModelEntry:

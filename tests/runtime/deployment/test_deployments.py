@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
+from edgefn.targets.needs import Needs
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.store import blobs as blobs_module
@@ -173,7 +175,9 @@ async def _refused(
 def test_refusals(tmp_path: Path) -> None:
     """A bundle that is not for this box is refused for its reason before it is unpacked."""
     entry = bundles.PORTABLE
-    other = ArtifactEntry("linear", "rk3588/int8", "rknn")
+    other = ArtifactEntry("linear", "rk3588/int8", "rknn", needs=Needs(platform.machine()))
+    foreign = ArtifactEntry("linear", "our-board/int8", "onnxruntime", needs=Needs("vax", library="onnxruntime"))
+    unknown = ArtifactEntry("linear", "new-board/int8", "onnxruntime")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     greedy = bundles.function(tmp_path, memory_bytes=2**60)
     cases = [
@@ -196,10 +200,15 @@ def test_refusals(tmp_path: Path) -> None:
             for bundle, error, words in cases:
                 await _refused(box, bundle, error, words, "greet")
             assert (await box.deploy(bundles.wheels(tmp_path, "numpy>1", python=python)))["number"] == 2
-            await box.deploy(bundles.with_model(tmp_path, "m", artifacts=(entry, other)))
+            await box.deploy(bundles.with_model(tmp_path, "m", artifacts=(entry, other, foreign, unknown)))
             served = box.deployments.current("m")
             assert served is not None
             assert served.config.artifacts == (entry,)  # the host is told of what can run here only
+            refused = {why.artifact: why for why in box.deployments.refusals("m")}
+            assert refused["linear our-board/int8"].needs == "a CPU of vax"
+            assert refused["linear new-board/int8"].has == "no profile of that name"
+            assert len(refused) == 3
+            assert box.deployments.refusals("not deployed") == ()
 
     asyncio.run(scenario())
 

@@ -1,0 +1,91 @@
+"""What edgefn.toml and the command line name, as targets: one by its name, all of a profile, all for this machine.
+
+    x86-64-v3/int8@openvino    that target
+    x86-64-v3/*                every target of the profile
+    all-native                 portable/fp32, and every target of the most specific profile that this machine
+                               satisfies, whose library is installed here
+
+Pure: the machine's facts come as an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from edgefn.errors import SpecError
+from edgefn.targets import profiles
+from edgefn.targets.matcher import Facts, Probing, Refusal, refusal, unfit
+from edgefn.targets.profile import Profile, Target
+
+ALL_NATIVE = "all-native"
+PORTABLE = "portable/fp32"
+
+
+class Expansion(msgspec.Struct, frozen=True):
+    """Targets by name, each once; and those that a group left out, with the reason and what would bring them in."""
+
+    targets: tuple[str, ...]
+    left_out: tuple[Refusal, ...] = ()
+
+
+def expand(names: Iterable[str], facts: Facts, folder: Path | None = None, probe: Probing | None = None) -> Expansion:
+    """The targets that `names` stand for, in order.
+
+    `facts` are of the machine that `all-native` means, `probe` tells of its backends. Whether a target asked for by
+    name can be built here is for its backend to say. Raises SpecError for a name that is none.
+    """
+    found: dict[str, None] = {}
+    left_out: dict[str, Refusal] = {}
+    for name in names:
+        for one in members(name, facts, folder):
+            needs = profiles.needs_of(one, folder)
+            refused = refusal(str(one), needs, facts, one.backend, probe) if name == ALL_NATIVE else None
+            if refused is None:
+                found[str(one)] = None
+            else:
+                left_out[str(one)] = refused
+    return Expansion(tuple(found), tuple(refused for name, refused in left_out.items() if name not in found))
+
+
+def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:
+    """The targets that `name` stands for, whether they can be built here or not.
+
+    Raises SpecError naming `what` and the nearest name, when it is neither a target nor a group.
+    """
+    known = profiles.profiles(folder)
+    profile, _, precision = name.partition("/")
+    if name == ALL_NATIVE:
+        best = native(facts, folder)
+        return (profiles.target(PORTABLE), *(profiles.targets_of(best, known[best]) if best else ()))
+    if precision == "*" and profile in known:
+        return profiles.targets_of(profile, known[profile])
+    try:
+        return (profiles.target(name, what=what, folder=folder),)
+    except SpecError:
+        choices = [ALL_NATIVE, *(f"{one}/*" for one in known), *profiles.targets(folder)]
+        raise SpecError(f"{what} {name!r} is not known{profiles.nearest(name, choices)}") from None
+
+
+def check(name: str, *, what: str = "target", folder: Path | None = None) -> None:
+    """Raises SpecError naming `what` and the nearest name, when `name` is neither a target nor a group."""
+    members(name, Facts(""), folder, what=what)
+
+
+def native(facts: Facts, folder: Path | None = None) -> str:
+    """The most specific profile that a machine of these facts satisfies; "" when there is none but portable.
+
+    One with an accelerator is more specific than one without, then the one that asks for more CPU features.
+    """
+    fitting = [
+        (_weight(profile), name)
+        for name, profile in profiles.profiles(folder).items()
+        if profile.cpu.arch and unfit(profiles.requirements(profile), facts) is None
+    ]
+    return max(fitting, default=((False, 0), ""))[1]
+
+
+def _weight(profile: Profile) -> tuple[bool, int]:
+    return bool(profile.accelerator and profile.accelerator.device), len(profile.cpu.features)
