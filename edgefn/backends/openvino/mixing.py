@@ -100,11 +100,18 @@ def _costs(model: Any, samples: Sequence[GoldenSample]) -> Iterator[tuple[str, f
             yield name, before - _squares(freed, samples)
 
 
+PASSES = ("Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""What may lie between a layer and the point where its input is quantised."""
+
+
 def _free(layer: Any) -> bool:
     """The layer has its inputs as they were before they were quantised; False where none was."""
     freed = False
     for value in layer.inputs():
         node = value.get_source_output().get_node()
+        while node.get_type_name() in PASSES:
+            value = node.input(0)
+            node = value.get_source_output().get_node()
         if node.get_type_name() == "FakeQuantize":
             value.replace_source_output(node.input(0).get_source_output())
             freed = True
