@@ -1,0 +1,65 @@
+"""What `OnnxRuntime.lower` does: model.onnx in float as it was exported, or in int8. Runs on the build machine only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn.backends.backend import Lowered
+from edgefn.backends.onnxruntime import settings
+from edgefn.backends.onnxruntime.backend import OPSET, PORTABLE
+from edgefn.errors import BuildError
+from edgefn.targets import profiles
+
+if TYPE_CHECKING:
+    from edgefn.backends.backend import Captured
+    from edgefn.targets.profiles import Target
+
+
+def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
+    """The artifact of `target` lies in `folder`. Raises BuildError naming the model and the target."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if target.precision == "fp32":
+        return _float(captured, folder)
+    if target.precision == "int8":
+        return _int8(captured, target, folder)
+    raise BuildError(
+        f"onnxruntime has no {target.precision} on the CPU, so model {captured.model.name} is not built for {target}; "
+        "ask for fp32 or int8"
+    )
+
+
+def _float(captured: Captured, folder: Path) -> Lowered:
+    source = captured.onnx(OPSET)
+    shutil.copyfile(source, folder / PORTABLE)
+    if (data := source.with_name(f"{source.name}.data")).exists():
+        shutil.copyfile(data, folder / data.name)
+    return Lowered(_toolchain(), OPSET)
+
+
+def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
+    import onnx
+
+    from edgefn.compile.quantize import gate, int8
+
+    name = f"{target} of model {captured.model.name}"
+    source = captured.onnx(OPSET)
+    if source.with_name(f"{source.name}.data").exists():
+        raise BuildError(f"{name}: int8 is made of networks of less than 1.5 GiB; build it for a float target")
+    made = int8.made(captured, target, onnx.load(source))
+    onnx.save(made.model, folder / PORTABLE)
+    settings.write(settings.Settings("int8", made.session), folder)
+
+    written = onnx.load(folder / PORTABLE)
+    opset = gate.opset(written, OPSET, profiles.runtime_of(target).opset, name)
+    counted = gate.in_file(written)
+    gate.integers(counted, gate.in_engine(folder / PORTABLE, made.session), name)
+    return Lowered(_toolchain() | {"int8": made.recipe}, opset, counted, made.kept)
+
+
+def _toolchain() -> dict[str, str]:
+    from importlib.metadata import version
+
+    versions = {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")}
+    return versions | {"opset": str(OPSET)}

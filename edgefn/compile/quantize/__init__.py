@@ -1,0 +1,24 @@
+"""int8: from a captured float network to a file whose layers multiply in eight bits, within its bound.
+
+    int8           the whole: method, safety, fine-tuning, search, each form judged on the validation part
+    calibration    PURE: the calibration inputs in two parts
+    method         PURE: static or dynamic, by where the weights are
+    safety         PURE: whether a profile's CPU saturates
+    sensitivity    PURE: which layers stay in float
+    weights        PURE: integer weights, safe in pairs
+    ranges         PURE: what of an activation eight bits span
+    compensation   PURE: rounding that undoes its own error
+    gate           what an artifact must show; refusals with the figures
+    preparation    constants and batch normalisation folded
+    graph          an ONNX graph's constants and layers
+    operators      ONNX operators in PyTorch
+    propagation    calibration inputs carried through the network, in float and in eight bits
+    static         ranges and weights of one network
+    qdq            the static file
+    dynamic        the dynamic file
+    finetune       quantisation-aware fine-tuning, the float network as teacher
+    pruning        channels removed
+
+A backend's `lower` calls `int8.made` and `gate`. The file is plain ONNX with QuantizeLinear and DequantizeLinear: ONNX
+Runtime and OpenVINO both run it at full speed. Why it is so, with figures: docs/decisions/quantisation.md.
+"""

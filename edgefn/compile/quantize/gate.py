@@ -1,0 +1,103 @@
+"""What an artifact must show before it may be called int8, and any artifact before it is called right.
+
+Each refusal is a GateError with the figures: `lower` raises it, the build drops the artifact and goes on with others.
+Counts are taken twice: in the file, and of what the engine makes of it, because quantisers have returned float files
+and engines have turned integer operators back without a word.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn.errors import GateError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgefn.bundle.config import Bound
+    from edgefn.golden import Agreement
+
+FILE_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""What counts as quantised in a file when its weights come through DequantizeLinear."""
+
+INTEGER_OPERATORS = frozenset(
+    {
+        *("QLinearConv", "ConvInteger", "QGemm", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat"),
+        *("DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention", "NhwcQLinearConv"),
+    }
+)
+"""Operators of ONNX and ONNX Runtime that multiply in eight bits."""
+
+
+def in_file(model: onnx.ModelProto) -> dict[str, int]:
+    """The operators of `model` that multiply eight-bit weights, by type."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    weights = {
+        node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in constants
+    }
+    return dict(
+        Counter(
+            node.op_type
+            for node in model.graph.node
+            if node.op_type in INTEGER_OPERATORS
+            or (node.op_type in FILE_OPERATORS and len(node.input) > 1 and node.input[1] in weights)
+        )
+    )
+
+
+def in_engine(path: Path, entries: Mapping[str, str]) -> dict[str, int]:
+    """The operators that multiply in eight bits after ONNX Runtime has optimised the file, by type."""
+    import onnx
+
+    from edgefn.backends.onnxruntime.session import open_session, session_options
+
+    with tempfile.TemporaryDirectory(prefix="edgefn-gate-") as scratch:
+        options = session_options(dict(entries))
+        options.optimized_model_filepath = str(Path(scratch) / "optimised.onnx")
+        open_session(path, options)
+        nodes = onnx.load(options.optimized_model_filepath, load_external_data=False).graph.node
+    return dict(Counter(node.op_type for node in nodes if node.op_type in INTEGER_OPERATORS))
+
+
+def integers(counted: Mapping[str, int], run: Mapping[str, int], name: str) -> None:
+    """Raises GateError unless there are quantised operators in the file, and the engine runs as many in eight bits."""
+    wanted, got = sum(counted.values()), sum(run.values())
+    if not wanted:
+        raise GateError(
+            f"{name} is to be int8 and none of its operators is quantised: it would be a float artifact under another "
+            "name; leave the target out, or name fewer layers in Quantize(keep=...)"
+        )
+    if got < wanted:
+        raise GateError(
+            f"{name} has {wanted} quantised operators ({_listed(counted)}) and the engine runs {got} of them in eight "
+            f"bits ({_listed(run) or 'none'}): the others would be slower than float"
+        )
+
+
+def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: str) -> int:
+    """The opset read back from the file. Raises GateError unless it is the one wanted and the target reads it."""
+    got = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
+    if got != wanted:
+        raise GateError(f"{name} was to have ONNX opset {wanted} and its file has {got}")
+    if limits and not limits[0] <= got <= limits[-1]:
+        raise GateError(f"{name} has ONNX opset {got}, and the target reads {limits[0]} to {limits[-1]}")
+    return got
+
+
+def agreement(seen: Agreement, bound: Bound, name: str, tried: str) -> None:
+    """Raises GateError with the figures unless the bound holds on samples that nothing was calibrated with."""
+    if not seen.passed:
+        wanted = "" if bound.top1 is None else f" and top-1 {bound.top1:.3f}"
+        raise GateError(
+            f"{name} misses its bound on {seen.samples} inputs that it was not calibrated with: {seen.reason} "
+            f"(bound: max error {bound.max_error:.2g}{wanted}); tried: {tried}. More calibration inputs, "
+            "Quantize(epochs=...) or a wider Quantize(bound=...) may help; the other targets are built"
+        )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))

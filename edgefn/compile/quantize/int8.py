@@ -1,0 +1,192 @@
+"""One network in int8 for one target: method, safety, fine-tuning and the search for layers to keep, in this order.
+
+Every form is judged on the part of the calibration inputs that nothing was taken from, by the engine that will run it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from edgefn import golden
+from edgefn.backends.onnxruntime import settings
+from edgefn.backends.onnxruntime.session import DISABLED, PROVIDER, OnnxSession, import_onnxruntime, session_options
+from edgefn.compile.quantize import (
+    calibration,
+    dynamic,
+    finetune,
+    gate,
+    method,
+    propagation,
+    pruning,
+    safety,
+    sensitivity,
+)
+from edgefn.compile.quantize.graph import Graph
+from edgefn.compile.quantize.preparation import prepared
+from edgefn.compile.quantize.static import Static
+from edgefn.errors import BuildError
+from edgefn.targets import profiles
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgefn.backends.backend import Captured
+    from edgefn.bundle.config import Bound
+    from edgefn.compile.quantize.calibration import Parts
+    from edgefn.golden import Agreement, GoldenSample
+    from edgefn.targets.profiles import Target
+
+    Write = Callable[[tuple[str, ...]], onnx.ModelProto]
+
+
+class Made(NamedTuple):
+    """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float."""
+
+    model: onnx.ModelProto
+    session: dict[str, str]
+    recipe: str
+    kept: tuple[str, ...]
+
+
+class Attempt(NamedTuple):
+    """A way of making it; `write` gives the file with the named layers and those `kept` in float."""
+
+    recipe: str
+    session: dict[str, str]
+    layers: list[str]
+    write: Write
+    kept: tuple[str, ...] = ()
+
+
+def made(captured: Captured, target: Target, model: onnx.ModelProto) -> Made:
+    """The first way of making `model` int8 that keeps the bound, the fastest ways first.
+
+    Raises BuildError naming what is missing, GateError with the figures when no way keeps the bound.
+    """
+    name, quantize = captured.model.name, captured.quantize
+    model = prepared(model)
+    chosen = method.choose(method.shares(Graph(model)), quantize, name)
+    if chosen == "static" or captured.calibration:
+        parts = calibration.split(captured.calibration, name, str(target))
+    else:
+        parts = calibration.Parts((), ())
+    saturates = safety.saturates(profiles.profiles()[target.profile].cpu)
+    attempts = _dynamic(model, saturates) if chosen == "dynamic" else _static(captured, model, parts, saturates)
+    return _first(attempts, parts, captured, f"{target} of model {name}")
+
+
+def _first(attempts: Sequence[Callable[[], Attempt]], parts: Parts, captured: Captured, name: str) -> Made:
+    tried: list[tuple[str, Agreement | None, Made]] = []
+    for attempt in (attempt() for attempt in attempts):
+        forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
+        trial = Trial(attempt, parts.validation, captured.bound)
+        found = sensitivity.search(attempt.layers, trial.score, forced)
+        result = Made(attempt.write(found.kept), attempt.session, attempt.recipe, (*attempt.kept, *found.kept))
+        if found.score.passed:
+            return result
+        tried.append((attempt.recipe, trial.agreements.get(found.kept), result))
+    recipe, seen, _ = max(tried, key=lambda one: (one[1].top1 or 0.0) if one[1] else 0.0)
+    assert seen is not None, "an attempt without validation inputs passes"
+    gate.agreement(seen, captured.bound, name, f"{', '.join(one[0] for one in tried)}; {recipe} came nearest")
+    raise AssertionError("the gate refuses what the search refused")
+
+
+class Trial:
+    """Scores an attempt with layers in float, and remembers each agreement."""
+
+    def __init__(self, attempt: Attempt, samples: Sequence[GoldenSample], bound: Bound) -> None:
+        self._attempt, self._samples, self._bound = attempt, samples, bound
+        self.agreements: dict[tuple[str, ...], Agreement] = {}
+
+    def score(self, kept: tuple[str, ...]) -> sensitivity.Score:
+        """How the validation part comes out of the engine; what cannot be judged, as there is none, passes."""
+        if not self._samples:
+            return sensitivity.Score(True, 0.0)
+        session = opened(self._attempt.write(kept), self._attempt.session)
+        noted = _Noted(session, self._samples)
+        agreement = golden.compare(noted, self._samples, self._bound)
+        self.agreements[kept] = agreement
+        return sensitivity.Score(agreement.passed, noted.error)
+
+
+class _Noted:
+    """A session that sums up how far its outputs are from the samples' it is run on, in the samples' order."""
+
+    def __init__(self, session: OnnxSession, samples: Sequence[GoldenSample]) -> None:
+        self._session, self._wanted, self.error = session, iter(samples), 0.0
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        outputs, sample = self._session.run(inputs), next(self._wanted)
+        for name, wanted in sample.outputs.items():
+            if np.issubdtype(wanted.dtype, np.floating):
+                self.error += float(np.mean(np.square(np.subtract(outputs[name], wanted, dtype=np.float64))))
+        return outputs
+
+
+def opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> OnnxSession:
+    """A session of `model`, optimised now."""
+    session = import_onnxruntime().InferenceSession(
+        model.SerializeToString(),
+        session_options(dict(entries)),
+        providers=[PROVIDER],
+        disabled_optimizers=DISABLED,
+    )
+    return OnnxSession(session)
+
+
+def _static(captured: Captured, model: onnx.ModelProto, parts: Parts, saturates: bool) -> list[Callable[[], Attempt]]:
+    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
+    inputs = [sample.inputs for sample in parts.calibration]
+    epochs, names = captured.quantize.epochs, [value.name for value in model.graph.output]
+    wanted = list(zip(*propagation.pieces([one.outputs for one in parts.calibration], names).values(), strict=True))
+    if captured.quantize.sparsity:
+        model = pruning.pruned(model, captured.quantize.sparsity, captured.model.name)
+        if epochs:  # in float first: ranges are those of a network that has recovered
+            graph = Graph(model)
+            finetune.train(finetune.Student(graph), propagation.pieces(inputs, graph.inputs), wanted, epochs)
+
+    def attempt(paired: bool, entries: dict[str, str], recipe: str) -> Attempt:
+        static = Static(copy.deepcopy(model), inputs, saturates=paired)
+        static.compensate()
+        if epochs:
+            finetune.train(finetune.Student(static.graph, static), static.fed, wanted, epochs)
+            recipe = f"{recipe}, fine-tuned {epochs} epochs"
+        layers = [layer.name for layer in static.graph.layers if layer.name not in static.kept]
+        return Attempt(recipe, entries, layers, static.written, static.kept)
+
+    if not saturates:
+        return [lambda: attempt(False, {}, "static")]
+    return [
+        lambda: attempt(True, {}, "static, weights in safe pairs"),
+        lambda: attempt(False, settings.EXACT_PRODUCTS, "static, exact products"),
+    ]
+
+
+def _dynamic(model: onnx.ModelProto, saturates: bool) -> list[Callable[[], Attempt]]:
+    def attempt(seven_bits: bool, entries: dict[str, str], recipe: str) -> Attempt:
+        def write(kept: tuple[str, ...]) -> onnx.ModelProto:
+            return dynamic.written(model, kept, seven_bits=seven_bits)
+
+        return Attempt(recipe, entries, dynamic.layers(model), write)
+
+    if not saturates:
+        return [lambda: attempt(False, {}, "dynamic")]
+    return [
+        lambda: attempt(True, {}, "dynamic, weights of seven bits"),
+        lambda: attempt(False, settings.EXACT_PRODUCTS, "dynamic, exact products"),
+    ]
+
+
+def _forced(layers: Sequence[str], keep: Sequence[str], model: str) -> tuple[str, ...]:
+    """The layers that the author keeps in float. Raises BuildError for a part of a name that no layer has."""
+    for part in keep:
+        if not any(part in layer for layer in layers):
+            raise BuildError(
+                f"model {model}: Quantize(keep=...) names {part!r}, and no layer's name has it in; there are "
+                f"{', '.join(layers[:12])}{', …' if len(layers) > 12 else ''}"
+            )
+    return tuple(layer for layer in layers if any(part in layer for part in keep))

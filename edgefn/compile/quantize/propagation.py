@@ -1,0 +1,157 @@
+"""Calibration inputs carried through a network node by node, in float and beside it as the quantised one sees them.
+
+Both forms of each tensor are kept, in pieces and in half precision, until their last reader has run. Owns the order and
+the memory; what is done at a layer is given by the caller.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgefn.compile.quantize import operators
+from edgefn.compile.quantize.compensation import Statistics
+from edgefn.compile.quantize.graph import attributes
+
+if TYPE_CHECKING:
+    import onnx
+    import torch
+    from numpy.typing import NDArray
+
+    from edgefn.compile.quantize.graph import Graph, Layer
+    from edgefn.compile.quantize.ranges import Range
+
+    Pieces = list["torch.Tensor"]
+
+PIECE = 8
+"""Inputs that run together: 8 images through the first layers of EfficientNet-Lite0 are 40 MB a tensor."""
+
+
+def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], inputs: Sequence[str]) -> dict[str, Pieces]:
+    """The samples' inputs as tensors of `PIECE` samples each; of one sample each where their shapes differ."""
+    import torch
+
+    alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in inputs)
+    rows = all(samples[0][name].ndim > 1 for name in inputs)
+    step = PIECE if alike and rows else 1
+    return {
+        name: [
+            torch.from_numpy(np.concatenate([sample[name] for sample in samples[at : at + step]]))
+            if step > 1
+            else torch.from_numpy(np.array(samples[at][name]))
+            for at in range(0, len(samples), step)
+        ]
+        for name in inputs
+    }
+
+
+def fake(tensor: torch.Tensor, within: Range) -> torch.Tensor:
+    """`tensor` as eight bits of the range give it back."""
+    return ((tensor / within.scale).round_().add_(within.zero).clamp_(0, 255).sub_(within.zero)).mul_(within.scale)
+
+
+class Propagation:
+    """Runs `graph`; after each tensor is made, `seen(name, pieces)` is called."""
+
+    def __init__(self, graph: Graph, fed: dict[str, Pieces]) -> None:
+        import torch
+
+        self.graph = graph
+        self.constants = {name: torch.from_numpy(np.array(value)) for name, value in graph.constants.items()}
+        self.tensors: dict[str, Pieces] = dict(fed)
+
+    def read(self, node: onnx.NodeProto, place: int) -> list[torch.Tensor | None]:
+        """The node's inputs in one piece."""
+        found: list[torch.Tensor | None] = []
+        for name in node.input:
+            if name in self.constants:
+                found.append(self.constants[name])
+            else:
+                found.append(_full(self.tensors[name][place]) if name else None)
+        return found
+
+    def step(self, node: onnx.NodeProto, within: Range | None = None) -> Pieces:
+        """The node has run on all pieces; its output is kept and returned, on the grid of `within`."""
+        import torch
+
+        made: Pieces = []
+        with torch.no_grad():
+            for place in range(self.count(node)):
+                output = operators.run(node, self.read(node, place))
+                made.append(_half(output if within is None else fake(output, within)))
+        self.tensors[node.output[0]] = made
+        return made
+
+    def count(self, node: onnx.NodeProto) -> int:
+        """Pieces of the node's input; 1 where it reads constants alone."""
+        return max((len(self.tensors[name]) for name in node.input if name in self.tensors), default=1)
+
+    def drop(self, names: Sequence[str]) -> None:
+        """The tensors are forgotten."""
+        for name in names:
+            self.tensors.pop(name, None)
+
+
+def order(graph: Graph) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
+    """Each node with the tensors that no later one reads."""
+    left = Counter(name for node in graph.nodes for name in node.input)
+    left.update(graph.outputs)
+    for node in graph.nodes:
+        left.subtract(node.input)
+        yield node, [name for name in node.input if not left[name]]
+
+
+def observe(graph: Graph, fed: dict[str, Pieces], note: Callable[[str, Pieces], None]) -> None:
+    """`note` has been called with every float tensor of the network, inputs first."""
+    for name, tensors in fed.items():
+        note(name, tensors)
+    run = Propagation(graph, fed)
+    for node, spent in order(graph):
+        made = run.step(node)
+        note(node.output[0], made)
+        run.drop(spent)
+
+
+def statistics(layer: Layer, node: onnx.NodeProto, real: Propagation, quantised: Propagation) -> Statistics:
+    """What `compensation` needs of the layer's inputs."""
+    import torch
+
+    weight = real.graph.constants[layer.weight]
+    groups = layer.form.groups
+    total: list[torch.Tensor] | None = None
+    count = 0
+    with torch.no_grad():
+        for place in range(real.count(node)):
+            x = _rows(layer, node, quantised.read(node, place)[0], weight.shape, groups)
+            f = _rows(layer, node, real.read(node, place)[0], weight.shape, groups).mean(1) * x.shape[1]
+            count += x.shape[1]
+            sums = [one.double() for one in (x.sum(1), f, x.transpose(1, 2) @ x)]
+            total = sums if total is None else [a + b for a, b in zip(total, sums, strict=True)]
+    assert total is not None
+    means = [one.numpy() / count for one in total]
+    return Statistics(*means)
+
+
+def _rows(layer: Layer, node: onnx.NodeProto, x: Any, shape: tuple[int, ...], groups: int) -> torch.Tensor:
+    """[groups, rows, k] of the layer's input: what each output position is the product of."""
+    if layer.kind != "Conv":
+        return x.reshape(1, -1, x.shape[-1])  # type: ignore[no-any-return]
+    if max(shape[2:]) == 1 and groups == 1 and len(shape) == 4:
+        strides = attributes(node).get("strides", [1, 1])
+        x = x[:, :, :: strides[0], :: strides[1]]
+        return x.permute(0, 2, 3, 1).reshape(1, -1, x.shape[1])  # type: ignore[no-any-return]
+    patches = operators.patches(x, shape, attributes(node))  # [batch, in, h·w, positions]
+    batch, channels, window, positions = patches.shape
+    grouped = patches.reshape(batch, groups, channels // groups, window, positions)
+    return grouped.permute(1, 0, 4, 3, 2).reshape(groups, batch * positions, -1)
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half() if tensor.is_floating_point() and tensor.numel() > 1_000_000 else tensor
+
+
+def _full(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -1,0 +1,55 @@
+"""Ranges of activations: what of a tensor's values eight unsigned bits shall span. Pure.
+
+Zero is always in the range, and exactly on its grid: padding and ReLU depend on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVELS = 255
+
+CANDIDATES = tuple(np.linspace(1.0, 0.5, 26))
+"""Shares of the observed range that `least_error` tries."""
+
+
+class Range(NamedTuple):
+    """The lowest and the highest value that is kept; what is outside is clipped."""
+
+    low: float
+    high: float
+
+    @property
+    def scale(self) -> float:
+        """What one step of the integer is worth."""
+        return max(self.high - self.low, 1e-12) / LEVELS
+
+    @property
+    def zero(self) -> int:
+        """The integer that stands for 0.0."""
+        return int(np.clip(np.rint(-self.low / self.scale), 0, LEVELS))
+
+
+def spanned(low: float, high: float) -> Range:
+    """The range of values seen between `low` and `high`, zero in it."""
+    return Range(min(float(low), 0.0), max(float(high), 0.0))
+
+
+def least_error(values: NDArray[np.floating[Any]], seen: Range) -> Range:
+    """The range within `seen` whose eight bits lose least of `values`, in mean square.
+
+    A few outliers cost all others their resolution; clipping them is cheaper until it is not.
+    """
+    candidates = [Range(seen.low * share, seen.high * share) for share in CANDIDATES]
+    return min(candidates, key=lambda one: error(values, one))
+
+
+def error(values: NDArray[np.floating[Any]], within: Range) -> float:
+    """Mean square of what eight bits of `within` lose of `values`."""
+    integers = np.clip(np.rint(values / within.scale) + within.zero, 0, LEVELS)
+    return float(np.mean(np.square((integers - within.zero) * within.scale - values)))

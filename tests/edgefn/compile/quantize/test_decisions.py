@@ -1,0 +1,104 @@
+"""What is decided without an engine: calibration's parts, method, safety, the layers that stay in float."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn.compile.quantize import calibration, method, safety, sensitivity
+from edgefn.errors import BuildError
+from edgefn.golden import GoldenSample
+from edgefn.quantization import Quantize
+from edgefn.targets.profiles import Processor, profiles
+
+
+def sample(number: int) -> GoldenSample:
+    return GoldenSample({"x": np.array([number])}, {})
+
+
+@given(st.integers(4, 300))
+def test_the_parts_are_disjoint_and_lose_nothing(count: int) -> None:
+    """Each input is in one part; a quarter validates."""
+    samples = [sample(number) for number in range(count)]
+    parts = calibration.split(samples, "net", "x86-64-v3/int8")
+    numbers = [[int(one.inputs["x"][0]) for one in part] for part in parts]
+    assert sorted(numbers[0] + numbers[1]) == list(range(count))
+    assert len(parts.validation) == count // 4
+
+
+def test_without_calibration_the_refusal_says_what_to_write() -> None:
+    """Model, target and the option are named."""
+    with pytest.raises(BuildError, match=r'model net .*x86-64-v3/int8.*@edge_model\(calibration="calibration/'):
+        calibration.split([], "net", "x86-64-v3/int8")
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({"Conv": 0.7, "Gemm": 0.3}, "static"),
+        ({"Conv": 0.2, "MatMul": 0.7, "Gather": 0.1}, "dynamic"),
+        ({"LSTM": 0.9, "Gemm": 0.1}, "dynamic"),
+        ({"MatMul": 0.3, "Gather": 0.7}, "static"),
+    ],
+)
+def test_the_method_follows_the_weights(shares: dict[str, float], expected: str) -> None:
+    """Auto is dynamic where most weights are in matrix products; what the author names is taken."""
+    assert method.choose(shares, Quantize(), "net") == expected
+    assert method.choose(shares, Quantize(method="static"), "net") == "static"
+
+
+def test_a_network_without_such_layers_is_refused() -> None:
+    """Nothing to quantise: the model is named, and where its weights are."""
+    with pytest.raises(BuildError, match=r"model net has no convolution.*Gather"):
+        method.choose({"Gather": 1.0}, Quantize(), "net")
+
+
+def test_saturation_is_the_profiles_affair() -> None:
+    """AVX2 alone saturates, VNNI and ARM do not; a profile that names no CPU may be run on one that does."""
+    assert safety.saturates(profiles()["x86-64-v3"].cpu)
+    assert safety.saturates(Processor())
+    assert safety.saturates(Processor("x86_64", ("avx512f", "avx512bw")))
+    assert not safety.saturates(Processor("x86_64", ("avx2", "avx_vnni")))
+    assert not safety.saturates(Processor("aarch64", ("asimd",)))
+
+
+@given(
+    st.lists(st.floats(0.01, 1), min_size=3, max_size=30, unique=True),
+    st.floats(0, 20),
+)
+def test_the_search_keeps_the_fewest_of_the_costliest(costs: list[float], bound: float) -> None:
+    """With costs that add up: the bound holds, and would not with the cheapest of the kept layers back in eight bits;
+    or no third of the layers would do, and none is kept."""
+    names = [f"layer{number}" for number in range(len(costs))]
+    by_name = dict(zip(names, costs, strict=True))
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        error = sum(cost for name, cost in by_name.items() if name not in kept)
+        return sensitivity.Score(error <= bound, error)
+
+    found = sensitivity.search(names, score)
+    if not found.score.passed:
+        assert not found.kept
+        assert not score(tuple(sorted(names, key=lambda name: -by_name[name])[: int(len(names) * 0.34)])).passed
+    elif found.kept:
+        cheapest = min(found.kept, key=lambda name: by_name[name])
+        assert not score(tuple(name for name in found.kept if name != cheapest)).passed
+        assert min(by_name[name] for name in found.kept) >= max(
+            cost for name, cost in by_name.items() if name not in found.kept
+        )
+    else:
+        assert score(()).passed
+
+
+def test_what_the_author_keeps_is_kept_and_no_scan_is_made_when_the_bound_holds() -> None:
+    """One scoring, with the author's layers in float."""
+    calls: list[tuple[str, ...]] = []
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        calls.append(kept)
+        return sensitivity.Score(True, 0.0)
+
+    assert sensitivity.search(["a", "b", "c"], score, ("b",)).kept == ("b",)
+    assert calls == [("b",)]
