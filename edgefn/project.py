@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgefn.errors import SpecError
+from edgefn.quantities import parse_duration
 from edgefn.spec import NAME_PATTERN
 from edgefn.tables import TableFile
+from edgefn.targets.groups import GROUPS
 from edgefn.targets.platforms import check_platform, check_python
 from edgefn.targets.profiles import target
 
@@ -43,6 +45,7 @@ class BuildTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: str = ".edgefn/bundles"
     python: str = "3.11"
     platform: str = "manylinux_2_28_x86_64"
+    compile_timeout: str = "15min"
 
 
 class BoxTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +81,11 @@ class Project:
     def output(self) -> Path:
         """The layout directory that bundles are written to."""
         return self.root / self.build.output
+
+    @property
+    def profiles(self) -> Path:
+        """The folder of the project's own hardware profiles; it need not be there."""
+        return self.root / "targets"
 
     @classmethod
     def find(cls, start: Path) -> Project:
@@ -150,9 +158,12 @@ def _check_build(file: TableFile, build: BuildTable) -> None:
         file.refuse("'targets' in [build] is empty or names one twice", "build", "targets")
     try:
         for name in build.targets:
-            target(name, what="'targets' in [build]: target")
+            if name not in GROUPS:
+                target(name, what="'targets' in [build]: target", folder=file.path.parent / "targets")
         check_python(build.python, what="'python' in [build]")
         check_platform(build.platform, what="'platform' in [build]")
+        if not parse_duration(build.compile_timeout, what="'compile_timeout' in [build]"):
+            raise SpecError("'compile_timeout' in [build] is no time at all: write e.g. \"15min\"")
     except SpecError as error:
         key = re.match(r"'(\w+)'", str(error))
         file.refuse(str(error), "build", key[1] if key else "")
