@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from edgefn.compile.wanted import GROUPS
 from edgefn.errors import SpecError
 from edgefn.quantities import parse_duration
 from edgefn.spec import NAME_PATTERN
 from edgefn.tables import TableFile
-from edgefn.targets.groups import GROUPS
 from edgefn.targets.platforms import check_platform, check_python
 from edgefn.targets.profiles import target
 

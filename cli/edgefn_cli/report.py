@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-_WORDS = ("MODEL", "TARGET", "STATUS", "INT8", "MADE WITH")
+_WORDS = ("MODEL", "TARGET", "STATUS", "INT8")
 
 
 def table(artifacts: Iterable[Row]) -> Table:
     """One row for each artifact, in the report's order: the fastest first.
 
-    Its size, what of it is int8, its distance from eager float32 and its speed against it, and what making it took.
+    Its size, its distance from eager float32, its speed against it, what making it took, and what of it is int8.
     """
     from rich.table import Table
     from rich.text import Text
@@ -26,14 +26,16 @@ def table(artifacts: Iterable[Row]) -> Table:
     made = Table(box=None, pad_edge=False)
     columns = ("SIZE", "MAX ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
     for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
-        made.add_column(heading, justify="left" if heading in _WORDS else "right")
+        made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
     for each in artifacts:
         made.add_row(*(Text(cell) for cell in _cells(each)))
     return made
 
 
 def notes(artifacts: Iterable[Row]) -> Iterator[str]:
-    """What is to be known of artifacts beside the figures: why one was skipped, what to mind about another."""
+    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind."""
+    if made_with := _toolchain(artifacts := list(artifacts)):
+        yield f"made with {made_with}"
     for each in artifacts:
         if warning := each.get("warning"):
             yield f"{each['target']} of model {each['model']}: {warning}"
@@ -58,7 +60,6 @@ def _cells(each: Row) -> tuple[str, ...]:
         format_duration(seconds) if seconds else "-",
         format_bytes(peak) if peak else "-",
         _quantized(each),
-        _toolchain(each),
     )
 
 
@@ -69,7 +70,7 @@ def _quantized(each: Row) -> str:
     return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
 
 
-def _toolchain(each: Row) -> str:
-    """Names and versions, but for the opset, which has a column."""
-    versions = {name: text for name, text in each.get("toolchain", {}).items() if name != "opset"}
-    return ", ".join(f"{name} {text}" for name, text in versions.items()) or str(each["backend"])
+def _toolchain(artifacts: Iterable[Row]) -> str:
+    """Names and versions of what made them, each once; the opset, which has a column, left out."""
+    found = {f"{name} {text}": None for each in artifacts for name, text in each.get("toolchain", {}).items()}
+    return ", ".join(one for one in found if not one.startswith("opset "))

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefn.targets import profiles
-from edgefn.targets.groups import ALL_NATIVE, GROUPS
 from edgefn.targets.profiles import Profile, Target
+
+ALL_NATIVE = "all-native"
+"""The portable target, and every one of the most specific profile that this machine satisfies."""
+
+GROUPS = (ALL_NATIVE,)
+"""Names that stand for several targets at once."""
 
 PORTABLE = "portable/fp32"
 """In every bundle, so that a box always has something to fall back on."""
@@ -72,6 +77,3 @@ def _fits(profile: Profile, processor: Processor) -> bool:
         and profile.cpu.arch == processor.arch
         and processor.flags.issuperset(profile.cpu.features)
     )
-
-
-__all__ = ["ALL_NATIVE", "PORTABLE", "Processor", "Wanted", "expand_targets", "native"]
