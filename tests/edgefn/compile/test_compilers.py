@@ -46,8 +46,8 @@ def Odd():
     return Odd()
 """
 
-GOOD = ("lab/int8",)
-BAD = ("lab/wrong", "lab/raises", "lab/killed", "lab/crashes")
+GOOD = ("good/int8",)
+BAD = ("wrong/fp32", "raises/fp32", "killed/fp32", "crashes/fp32")
 
 
 @dataclass
@@ -121,7 +121,9 @@ def new_lab(root: Path) -> Lab:
     (root / "talk" / "samples").mkdir(parents=True)
     (root / "targets").mkdir()
     (root / "edgefn.toml").write_text('[project]\nname = "test"\n')
-    (root / "targets" / "lab.toml").write_text(lab_backend.PROFILE)
+    for name in (*lab_backend.BEHAVIOURS, "nowhere"):
+        backend = "nowhere" if name == "nowhere" else "lab"
+        (root / "targets" / f"{name}.toml").write_text(lab_backend.PROFILE.format(backend=backend))
     (root / "talk" / "talk.py").write_text(SOURCE)
     for number in range(3):
         (root / "talk" / "samples" / f"{number}.json").write_text(json.dumps([number, 1, 2, 3]))
@@ -154,10 +156,10 @@ def test_a_bundle_is_written_with_what_there_is(first: tuple[Lab, Outcome]) -> N
 @pytest.mark.parametrize(
     ("target", "status", "reason"),
     [
-        ("lab/wrong", "dropped", "is over its bound 1.00e-03"),
-        ("lab/raises", "failed", "RuntimeError: the toolchain has a fault;"),
-        ("lab/killed", "killed", "ended by SIGKILL as it lowered"),
-        ("lab/crashes", "killed", "ended by SIGSEGV as it was proved"),
+        ("wrong/fp32", "dropped", "is over its bound 1.00e-03"),
+        ("raises/fp32", "failed", "RuntimeError: the toolchain has a fault;"),
+        ("killed/fp32", "killed", "ended by SIGKILL as it lowered"),
+        ("crashes/fp32", "killed", "ended by SIGSEGV as it was proved"),
     ],
 )
 def test_what_is_missing_says_why(first: tuple[Lab, Outcome], target: str, status: str, reason: str) -> None:
@@ -175,14 +177,14 @@ def test_what_is_missing_says_why(first: tuple[Lab, Outcome], target: str, statu
 
 def test_the_figures_of_a_dropped_artifact_are_told(first: tuple[Lab, Outcome]) -> None:
     """Half as much again: an error of a third or so, beside the bound that it misses."""
-    row = first[1].rows["lab/wrong"]
+    row = first[1].rows["wrong/fp32"]
     assert 0.1 < row["max_error"] < 1
     assert row["bound"] == {"max_error": 1e-3, "top1": 1.0}
 
 
 def test_the_trace_of_a_toolchain_is_in_its_log(first: tuple[Lab, Outcome]) -> None:
     """All lines of the error, and where it came from."""
-    text = Path(first[1].rows["lab/raises"]["log"]).read_text()
+    text = Path(first[1].rows["raises/fp32"]["log"]).read_text()
     assert "Traceback" in text
     assert "of many lines" in text
 
@@ -190,7 +192,7 @@ def test_the_trace_of_a_toolchain_is_in_its_log(first: tuple[Lab, Outcome]) -> N
 def test_the_report_has_the_figures_of_each_artifact(first: tuple[Lab, Outcome]) -> None:
     """Operators, layers kept in float, agreement, latency, opset, versions, seconds; it lies beside the bundle too."""
     lab, outcome = first
-    row = outcome.rows["lab/int8"]
+    row = outcome.rows["good/int8"]
     assert (row["quantized"], row["kept"], row["opset"], row["cached"]) == ({"Gemm": 1}, ["last"], 20, False)
     assert row["bound"] == {"max_error": 0.5, "top1": 0.93}
     assert row["top1"] == 1.0
@@ -212,30 +214,32 @@ def test_the_report_is_sorted_by_latency(first: tuple[Lab, Outcome]) -> None:
 def test_the_peak_of_memory_is_a_compilers_own(first: tuple[Lab, Outcome]) -> None:
     """The one that eats is told apart from one beside it, and none is charged with what the build itself holds."""
     rows = first[1].rows
-    assert rows["lab/int8"]["peak_bytes"] > rows["lab/crashes"]["peak_bytes"] + lab_backend.EATEN_BYTES / 2
-    assert 0 < rows["lab/crashes"]["peak_bytes"] < 1.2e9
+    assert rows["good/int8"]["peak_bytes"] > rows["crashes/fp32"]["peak_bytes"] + lab_backend.EATEN_BYTES / 2
+    assert 0 < rows["crashes/fp32"]["peak_bytes"] < 1.2e9
 
 
 def test_int8_is_judged_by_other_samples_than_it_was_calibrated_on(first: tuple[Lab, Outcome]) -> None:
     """Of three golden samples one calibrates and two judge; the report warns, and the bundle has int8's bound."""
     lab, outcome = first
     (calibrated,) = (json.loads(line) for line in lab.notes if line.startswith("["))
-    assert (len(calibrated), outcome.rows["lab/int8"]["samples"]) == (1, 2)
-    assert "calibrated on golden samples" in outcome.rows["lab/int8"]["warning"]
+    assert (len(calibrated), outcome.rows["good/int8"]["samples"]) == (1, 2)
+    assert "calibrated on golden samples" in outcome.rows["good/int8"]["warning"]
     (model,) = Layout(lab.root / "out").open("talk").config.models
     assert model.bounds["int8"].top1 == 0.93
     assert model.golden == 3
 
 
 def test_one_target_more_is_one_compiler_more(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
-    """Nothing that was built is lowered again. What the new compiler leaves behind is ended, its artifact is taken."""
+    """Nothing that was built is lowered again, and order changes nothing. What a compiler leaves behind is ended."""
     lab = first[0].copy(tmp_path / "lab")
-    again = lab.build("lab/int8", "lab/leaves")
+    again = lab.build("good/int8", "leaves/fp32")
     assert again.exit_code == 0, again.stderr
-    assert lab.lowered == ["lab/leaves"]
+    assert lab.lowered == ["leaves/fp32"]
     cached = {target: row["cached"] for target, row in again.rows.items()}
-    assert cached == {"portable/fp32": True, "lab/int8": True, "lab/leaves": False}
-    assert again.rows["lab/int8"]["latency_ratio"] == first[1].rows["lab/int8"]["latency_ratio"]
+    assert cached == {"portable/fp32": True, "good/int8": True, "leaves/fp32": False}
+    reordered = lab.build("leaves/fp32", "good/int8")
+    assert (reordered.last["digest"], reordered.last["cached"]) == (again.last["digest"], False)
+    assert again.rows["good/int8"]["latency_ratio"] == first[1].rows["good/int8"]["latency_ratio"]
     (pid,) = lab.pids
     assert not Path(f"/proc/{pid}").exists()
 
@@ -254,23 +258,23 @@ def test_what_failed_is_tried_again_and_what_was_dropped_is_not_compiled_again(
 ) -> None:
     """A partial build is no finished one: the next has the same outcome by the same gates."""
     lab = first[0].copy(tmp_path / "lab")
-    again = lab.build("lab/wrong", "lab/raises")
+    again = lab.build("wrong/fp32", "raises/fp32")
     assert again.exit_code == 13
-    assert lab.lowered == ["lab/raises"]
+    assert lab.lowered == ["raises/fp32"]
     assert {target: row["status"] for target, row in again.rows.items() if target != "portable/fp32"} == {
-        "lab/wrong": "dropped",
-        "lab/raises": "failed",
+        "wrong/fp32": "dropped",
+        "raises/fp32": "failed",
     }
 
 
 def test_a_compiler_that_hangs_is_ended_with_its_children(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
     """At its limit, and by name; what is done already stays."""
     lab = first[0].copy(tmp_path / "lab")
-    outcome = lab.build("lab/hangs", timeout="5s")
+    outcome = lab.build("hangs/fp32", timeout="5s")
     assert outcome.exit_code == 13, outcome.stderr
-    row = outcome.rows["lab/hangs"]
+    row = outcome.rows["hangs/fp32"]
     assert row["status"] == "timed out"
-    assert "lab/hangs of model small was not ready in 5.0 s" in row["reason"]
+    assert "hangs/fp32 of model small was not ready in 5.0 s" in row["reason"]
     assert "compile_timeout" in row["reason"]
     assert outcome.rows["portable/fp32"]["status"] == "built"
     for pid in lab.pids:
@@ -280,7 +284,7 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(first: tuple[Lab, Outc
 def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
     """Even by SIGKILL, when it can do nothing itself; the compiler's own child goes as well."""
     lab = first[0].copy(tmp_path / "lab")
-    with subprocess.Popen(lab.command("lab/hangs"), env=lab.environment, stdout=subprocess.DEVNULL) as build:
+    with subprocess.Popen(lab.command("hangs/fp32"), env=lab.environment, stdout=subprocess.DEVNULL) as build:
         (pid,) = eventually("the compiler's child runs", lambda: lab.pids, seconds=60)
         build.send_signal(signal.SIGKILL)
         build.wait(10)
@@ -290,18 +294,26 @@ def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outc
 def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Path) -> None:
     """A target asked for by name: the error has its name, and no compiler has run."""
     lab = new_lab(tmp_path / "lab")
-    outcome = lab.build("lab/bf16", "lab/fp32")
+    outcome = lab.build("nowhere/fp32", "good/fp32")
     assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
-    assert "the target lab/bf16 needs the backend nowhere" in outcome.last["detail"]
+    assert "the target nowhere/fp32 needs the backend nowhere" in outcome.last["detail"]
     assert lab.notes == []
     assert [event["name"] for event in outcome.events if event["event"] == "step"] == ["inspect"]
+
+
+@pytest.mark.parametrize("text", ["0s", "soon"])
+def test_a_limit_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    """Before anything is built."""
+    outcome = new_lab(tmp_path / "lab").build("portable/fp32", timeout=text)
+    assert (outcome.exit_code, outcome.last["error"]) == (2, "SpecError")
+    assert f"--timeout is '{text}'" in outcome.last["detail"]
 
 
 def test_the_portable_artifacts_failure_is_the_builds(tmp_path: Path) -> None:
     """An operator that ONNX has not: the error is the compiler's, with the user's line, and no bundle is written."""
     lab = new_lab(tmp_path / "lab")
     (lab.root / "talk" / "talk.py").write_text(SOURCE.replace("torch.nn.Linear(4, 3)", "Odd()") + ODD)
-    outcome = lab.build("lab/hangs")
+    outcome = lab.build("hangs/fp32")
     assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
     assert "ONNX has no operator for aten._linalg_eigh" in outcome.last["detail"]
     assert "torch.linalg.eigvalsh(x.T @ x)" in outcome.last["detail"]
