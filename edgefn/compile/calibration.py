@@ -7,6 +7,7 @@ here, for float artifacts are held against them whatever int8 needs.
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -128,13 +129,29 @@ class Calibrations:
         self._sessions = sessions
 
     def obtain(self, model: EdgeModel, golden_samples: Golden) -> Calibration:
-        """The model's calibration samples. Raises BuildError naming the model when there are none to be had."""
-        key = key_of(self._sources.calibration_key(model, self._function), hash_file(golden_samples.path))
+        """The model's calibration samples; with golden samples that are stale, those that were recorded with them.
+
+        Raises BuildError naming the model when there are none to be had.
+        """
+        folder = self._find(model, golden_samples) or self._keep(model, golden_samples)
+        return Calibration(folder / _FILE, msgspec.json.decode((folder / _INFO).read_bytes(), type=Info))
+
+    def _find(self, model: EdgeModel, golden_samples: Golden) -> Path | None:
+        if golden_samples.stale and (folder := self._cache.find("latest-calibration", hash_file(golden_samples.path))):
+            return folder
+        return self._cache.find("calibration", self._key(model, golden_samples))
+
+    def _keep(self, model: EdgeModel, golden_samples: Golden) -> Path:
+        key = self._key(model, golden_samples)
         try:
-            folder = self._cache.obtain("calibration", key, lambda into: self._make(model, golden_samples, into))
+            folder = self._cache.make("calibration", key, lambda into: self._make(model, golden_samples, into))
         except BuildError as error:
             raise BuildError(f"model {model.spec.name} cannot be calibrated for int8: {error}") from error
-        return Calibration(folder / _FILE, msgspec.json.decode((folder / _INFO).read_bytes(), type=Info))
+        self._cache.make("latest-calibration", hash_file(golden_samples.path), lambda into: _copy(folder, into))
+        return folder
+
+    def _key(self, model: EdgeModel, golden_samples: Golden) -> str:
+        return key_of(self._sources.calibration_key(model, self._function), hash_file(golden_samples.path))
 
     def _make(self, model: EdgeModel, golden_samples: Golden, into: Path) -> None:
         choice = choose(golden_samples.samples, self._record(model), given=model.calibration is not None)
@@ -154,6 +171,11 @@ class Calibrations:
         )
         self._sessions.update({name: recorder.session for name, recorder in recorders.items()})
         return recorders[model.spec.name].kept
+
+
+def _copy(folder: Path, into: Path) -> None:
+    for name in (_FILE, _INFO):
+        shutil.copyfile(folder / name, into / name)
 
 
 def _source(model: EdgeModel) -> Source:

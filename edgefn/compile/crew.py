@@ -6,12 +6,12 @@ Owns when a process starts and when it is ended. `edgefn.compile.capacity` decid
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgefn.compile.capacity import startable
-from edgefn.compile.worker import Ended, Worker, adopt_orphans
+from edgefn.compile.worker import Ended, Worker, adopt_orphans, children, end_adopted
 
 _LOOK_S = 0.5
 """How often the running compilers' memory is looked at."""
@@ -35,7 +35,7 @@ class Room:
     limit_s: float
 
 
-def run(tasks: Sequence[Task], room: Room, started: Callable[[int], None]) -> Iterator[tuple[int, Ended]]:
+def run(tasks: Sequence[Task], room: Room, started: Callable[[int], None]) -> Generator[tuple[int, Ended]]:
     """Each task's number and end, as they end. `started` is told the number of each that begins.
 
     No process is left when this is exhausted, closed or fails.
@@ -43,6 +43,7 @@ def run(tasks: Sequence[Task], room: Room, started: Callable[[int], None]) -> It
     waiting = list(range(len(tasks)))
     running: dict[int, Worker] = {}
     adopt_orphans()
+    known = children()  # a network's builder may have started some
     try:
         while waiting or running:
             sizes = [tasks[number].estimate_bytes for number in waiting]
@@ -56,6 +57,7 @@ def run(tasks: Sequence[Task], room: Room, started: Callable[[int], None]) -> It
     finally:
         for worker in running.values():
             worker.end(ended=False)
+        end_adopted(known)
 
 
 def _ready(running: dict[int, Worker]) -> list[tuple[int, bool]]:

@@ -94,3 +94,23 @@ class Worker:
 def adopt_orphans() -> None:
     """What a compiler leaves behind becomes this process's child, to be reaped by it, and not init's."""
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> set[int]:
+    """This process's children, those that it adopted among them."""
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _parent(path) == os.getpid()}
+
+
+def end_adopted(known: set[int]) -> None:
+    """No child is left that is not `known`: a compiler's that had left its group. Call when no compiler runs."""
+    for pid in children() - known:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0

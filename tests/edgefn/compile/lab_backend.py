@@ -1,7 +1,7 @@
 """A backend for tests, installed by an entry point of its own: what a target's profile is called, it does.
 
     good      lowers as ONNX Runtime does; to int8 too, of which it says that one operator is
-    leaves    the same, and leaves a child behind         wrong     an artifact that gives other numbers
+    leaves    the same, and leaves children behind        wrong     an artifact that gives other numbers
     raises    an exception of no class of ours            killed    is killed, as for want of memory
     hangs     never ends, nor does the child it starts    crashes   lowers well, crashes when it is loaded
 
@@ -66,6 +66,7 @@ class Lab:
                 signal.pause()
             case "leaves":
                 start_child()
+                start_child(start_new_session=True)
         lowered = backends.get("onnxruntime").lower(captured, _portable(), folder)
         if target.profile == "wrong":
             _spoil(folder / "model.onnx")
@@ -92,9 +93,13 @@ def note(line: str) -> None:
         notes.write(f"{line}\n")
 
 
-def start_child() -> None:
+def start_child(*, start_new_session: bool = False) -> None:
     """A process that waits for ever, its pid noted."""
-    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], stdin=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import signal; signal.pause()"],
+        stdin=subprocess.DEVNULL,
+        start_new_session=start_new_session,
+    )
     note(f"pid {child.pid}")
 
 

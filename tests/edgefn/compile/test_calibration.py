@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,11 @@ def test_calibration_is_recorded_through_the_handler(tmp_path: Path) -> None:
     assert calibrations.obtain(model, chosen).path == first.path
     (folder / "samples" / "more" / "2.json").write_text(json.dumps([5.0]))
     assert calibrations.obtain(model, chosen).digest != first.digest
+    latest = calibrations.obtain(model, chosen)
+    kept = replace(chosen, stale=True)
+    (folder / "samples" / "more" / "3.json").write_text(json.dumps([7.0]))
+    assert calibrations.obtain(model, kept).digest == latest.digest
+    assert calibrations.obtain(model, chosen).digest != latest.digest
     for path in (folder / "samples" / "more").iterdir():
         path.unlink()
     with pytest.raises(BuildError, match=r"calibrated_here_double cannot be calibrated.*matches no file"):
