@@ -15,6 +15,7 @@ from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.compile.job import Job
 from edgefn.compile.snapshot import Snapshot
+from edgefn.errors import BuildError
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
@@ -44,11 +45,14 @@ def captured() -> Capture:
 @pytest.fixture
 def job(captured: Capture, tmp_path: Path) -> Job:
     """A job whose capture is in a cache below the test's folder."""
-    folder = Cache(tmp_path).make("capture", "key", lambda into: snapshot.write(captured, into))
+    return _job(tmp_path, Cache(tmp_path).make("capture", "key", lambda into: snapshot.write(captured, into)))
+
+
+def _job(cache: Path, folder: Path) -> Job:
     return Job(
         model="net",
         target=target("portable/fp32"),
-        cache=str(tmp_path),
+        cache=str(cache),
         capture=str(folder),
         golden="",
         judges=(0,),
@@ -95,3 +99,18 @@ def test_a_new_capture_takes_no_onnx_of_an_older_one(job: Job) -> None:
     assert path.exists()
     snapshot.forget_onnx(Cache(Path(job.cache)), "key")
     assert not path.exists()
+
+
+def test_an_operator_that_onnx_lacks_is_named_with_its_line(tmp_path: Path) -> None:
+    """The user's source is told by the compiler too, whose program is read from a file."""
+
+    class Odd(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            values: torch.Tensor = torch.linalg.eigvalsh(x)
+            return values
+
+    spec = ModelSpec("odd", {"x": TensorSpec("float32", (3, 3))}, {})
+    odd = capture(EagerSession(Odd, spec))
+    folder = Cache(tmp_path).make("capture", "odd", lambda into: snapshot.write(odd, into))
+    with pytest.raises(BuildError, match=r"aten._linalg_eigh .*test_snapshot.py.*torch.linalg.eigvalsh\(x\)"):
+        Snapshot(_job(tmp_path, folder)).onnx(20)
