@@ -3,7 +3,8 @@
     EdgefnError                    500   1   the root; never raised itself
     ├── SpecError                  400   2   a decorator option, a type hint or edgefn.toml is wrong
     ├── BuildError                 400   8   the build failed: the model does not export, wheels do not resolve
-    │   └── GateError              422   4   an artifact is out of its accuracy bound
+    │   ├── GateError              422   4   an artifact is out of its accuracy bound
+    │   └── PartialBuild           422   13  the bundle was written without some artifact that was wanted
     ├── BundleError                400   3   a bundle is corrupt, incomplete, unsafe, or not for this box
     ├── DeploymentRefused          422   9   the box refused a revision; the one before it goes on
     ├── InputError                 400   2   a request does not fit the function's declared inputs
@@ -69,6 +70,13 @@ class GateError(BuildError):
 
     status = 422
     exit_code = 4
+
+
+class PartialBuild(BuildError):
+    """A bundle was written, and lacks an artifact that was wanted; the message names each with its reason."""
+
+    status = 422
+    exit_code = 13
 
 
 class BundleError(EdgefnError):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgefn.errors import SpecError
+from edgefn.quantities import parse_duration
 from edgefn.spec import NAME_PATTERN
 from edgefn.tables import TableFile
 from edgefn.targets import groups, profiles
@@ -43,6 +44,7 @@ class BuildTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: str = ".edgefn/bundles"
     python: str = "3.11"
     platform: str = "manylinux_2_28_x86_64"
+    compile_timeout: str = "15min"
 
 
 class BoxTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,6 +161,8 @@ def _check_build(file: TableFile, build: BuildTable, folder: Path) -> None:
             groups.check(name, what="'targets' in [build]: target", folder=folder)
         check_python(build.python, what="'python' in [build]")
         check_platform(build.platform, what="'platform' in [build]")
+        if not parse_duration(build.compile_timeout, what="'compile_timeout' in [build]"):
+            raise SpecError("'compile_timeout' in [build] is no time at all: write e.g. \"15min\"")
     except SpecError as error:
         key = re.match(r"'(\w+)'", str(error))
         file.refuse(str(error), "build", key[1] if key else "")

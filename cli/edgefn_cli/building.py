@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from edgefn.errors import BuildError
+from edgefn.errors import BuildError, PartialBuild
 from edgefn_cli.compiler import Compiler
 from edgefn_cli.failures import MissingExtra
 from edgefn_cli.problems import error_of
@@ -27,18 +27,22 @@ Seen = Callable[[str, Event], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What to build: a function's folder into an OCI layout directory."""
+    """What to build: a function's folder into an OCI layout directory; without `targets` for those of edgefn.toml."""
 
     folder: Path
     layout: Path
     project: Path | None = None
     reuse_golden: bool = False
     force: bool = False
+    targets: tuple[str, ...] = ()
+    timeout: str | None = None
 
     def arguments(self) -> list[str]:
         """The order as the compiler's arguments."""
         options = ["--project", str(self.project)] if self.project is not None else []
         options += ["--reuse-golden"] * self.reuse_golden + ["--force"] * self.force
+        options += [word for name in self.targets for word in ("--target", name)]
+        options += ["--timeout", self.timeout] if self.timeout is not None else []
         return [str(self.folder), "--output", str(self.layout), *options]
 
 
@@ -56,6 +60,16 @@ class Built:
         """The members of the build verb's JSON."""
         return asdict(self) | {"layout": str(self.layout)}
 
+    @property
+    def artifacts(self) -> list[dict[str, Any]]:
+        """The report's artifacts, those in the bundle and those that are not."""
+        return list(self.report.get("artifacts", ()))
+
+    @property
+    def missing(self) -> list[dict[str, Any]]:
+        """The artifacts that were wanted and are not in the bundle."""
+        return [each for each in self.artifacts if each.get("status", "built") not in ("built", "skipped")]
+
 
 def build(order: Order, seen: Seen) -> Built:
     """Builds; `seen` gets the function's name and each event. The child is gone when this returns.
@@ -64,6 +78,17 @@ def build(order: Order, seen: Seen) -> Built:
     """
     with Compiler.begin(order.arguments()) as child:
         return follow(child, order, seen)
+
+
+def partial(built: Sequence[Built]) -> PartialBuild | None:
+    """The error of bundles that lack artifacts: each with its figures and its log. None when nothing is missing."""
+    said = [
+        f"{each.function} was built without {len(each.missing)} of its {len(each.artifacts)} artifacts: "
+        + ". ".join(str(one["reason"]) for one in each.missing)
+        for each in built
+        if each.missing
+    ]
+    return PartialBuild(". ".join(said)) if said else None
 
 
 class Builder:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from edgefn.bundle.layout import Layout
 from edgefn.errors import BoxUnreachable, EdgefnError
-from edgefn_cli.building import Builder, Order
+from edgefn_cli.building import Builder, Order, partial
 from edgefn_cli.failures import trace_of
+from edgefn_cli.output import say
 from edgefn_cli.progress import Progress
 from edgefn_cli.shipping import Shipped, ship
 from edgefn_cli.traces import trimmed
@@ -57,6 +58,8 @@ class Live:
 
     def _ship(self, progress: Progress) -> Shipped:
         built = self.builder.build(self.order, progress.build_event)
+        if (lacking := partial([built])) is not None and not self.quiet:
+            say(f"warning: {lacking}")
         return ship(self.client, Layout(built.layout).open(built.digest), progress)
 
     def _refused(self, error: EdgefnError) -> None:

@@ -13,6 +13,7 @@ from edgefn_cli.output import say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 
 class Progress:
@@ -22,6 +23,7 @@ class Progress:
         self._quiet = quiet
         self._bars: Bars | None = None if quiet or not sys.stderr.isatty() else _bars()
         self._said = ""
+        self._compilers: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
         if self._bars is not None:
@@ -44,12 +46,30 @@ class Progress:
         self._said = text
 
     def build_event(self, function: str, event: dict[str, Any]) -> None:
-        """An event of the build child, as a step, or as a line when a target is left out; others show in the report."""
+        """An event of the build child, as a step; those that are no step show in the report."""
         if event["event"] == "step":
             text = " ".join(filter(None, [f"build {function}:", str(event["name"]), str(event.get("model") or "")]))
             self.step(text, int(event.get("done") or 0), int(event.get("total") or 0))
-        elif event["event"] == "left-out" and not self._quiet:
-            say(f"{event['artifact']} is left out: it needs {event['needs']}, here is {event['has']}: {event['fix']}")
+        elif event["event"] == "compiler":
+            text = f"build {function}: {event['doing']} {event['model']} for {event['target']}"
+            if event["state"] == "started":
+                self._compiler_started(text)
+            else:
+                self._compiler_ended(text, str(event.get("status") or "built"))
+
+    def _compiler_started(self, text: str) -> None:
+        """A line of its own for a compiler that runs."""
+        if self._bars is not None:
+            self._compilers[text] = self._bars.add_task(text, total=None, note="")
+        elif not self._quiet:
+            say(text)
+
+    def _compiler_ended(self, text: str, status: str) -> None:
+        """The compiler's line is gone; in a log file, what went wrong with it is said."""
+        if self._bars is not None:
+            self._bars.remove_task(self._compilers.pop(text))
+        elif status != "built" and not self._quiet:
+            say(f"{text}: {status}")
 
     def transfer(self, text: str, total: int) -> None:
         """`total` bytes are about to go; `sent` tells how far they are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgefn_cli import wording
@@ -10,27 +10,67 @@ from edgefn_cli import wording
 if TYPE_CHECKING:
     from rich.table import Table
 
+Row = Mapping[str, Any]
 
-def table(artifacts: Iterable[Mapping[str, Any]]) -> Table:
-    """One row for each artifact: its size, its distance from eager float32, and its speed against it."""
+_WORDS = ("MODEL", "TARGET", "STATUS", "INT8")
+
+
+def table(artifacts: Iterable[Row]) -> Table:
+    """One row for each artifact, in the report's order: the fastest first.
+
+    Its size, its distance from eager float32, its speed against it, what making it took, and what of it is int8.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    from edgefn.quantities import format_bytes
-
     made = Table(box=None, pad_edge=False)
-    for heading in ("MODEL", "TARGET", "BACKEND", "SIZE", "MAX ERROR", "TOP-1", "LATENCY"):
-        made.add_column(heading, justify="left" if heading in ("MODEL", "TARGET", "BACKEND") else "right")
+    columns = ("SIZE", "MAX ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
+    for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
+        made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
     for each in artifacts:
-        ratio = each.get("latency_ratio")
-        cells = (
-            each["model"],
-            each["target"],
-            each["backend"],
-            format_bytes(each["size_bytes"]),
-            wording.error(each.get("max_error")),
-            wording.share(each.get("top1")),
-            "-" if ratio is None else f"{ratio:.2f} × eager",
-        )
-        made.add_row(*(Text(str(cell)) for cell in cells))
+        made.add_row(*(Text(cell) for cell in _cells(each)))
     return made
+
+
+def notes(artifacts: Iterable[Row]) -> Iterator[str]:
+    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind."""
+    if made_with := _toolchain(artifacts := list(artifacts)):
+        yield f"made with {made_with}"
+    for each in artifacts:
+        if warning := each.get("warning"):
+            yield f"{each['target']} of model {each['model']}: {warning}"
+        if each.get("status") == "skipped":
+            yield f"{each['target']} of model {each['model']} was skipped: {each['reason']}"
+
+
+def _cells(each: Row) -> tuple[str, ...]:
+    from edgefn.quantities import format_bytes, format_duration
+
+    ratio, seconds, peak = each.get("latency_ratio"), each.get("seconds"), each.get("peak_bytes")
+    status = str(each.get("status", "built"))
+    return (
+        str(each["model"]),
+        str(each["target"]),
+        "cached" if status == "built" and each.get("cached") else status,
+        format_bytes(each["size_bytes"]) if each.get("size_bytes") else "-",
+        wording.error(each.get("max_error")),
+        wording.share(each.get("top1")),
+        "-" if ratio is None else f"{ratio:.2f} × eager",
+        str(each.get("opset") or "-"),
+        format_duration(seconds) if seconds else "-",
+        format_bytes(peak) if peak else "-",
+        _quantized(each),
+    )
+
+
+def _quantized(each: Row) -> str:
+    """ "52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(each.get("quantized", {}).items()))
+    kept = ", ".join(each.get("kept", ()))
+    return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
+
+
+def _toolchain(artifacts: Iterable[Row]) -> str:
+    """Names and versions of what made them, each once; the opset, which has a column, left out."""
+    found = {f"{name} {text}": None for each in artifacts for name, text in each.get("toolchain", {}).items()}
+    return ", ".join(one for one in found if not one.startswith("opset "))

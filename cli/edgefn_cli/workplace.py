@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgefn.errors import InputError
 from edgefn.project import Project
@@ -26,26 +27,28 @@ class Workplace:
         """That of the working directory. Raises SpecError when its edgefn.toml is wrong."""
         return cls(Project.find(Path.cwd()))
 
-    def orders(self, paths: Sequence[Path] | None, *, layout: Path | None = None, force: bool = False) -> list[Order]:
-        """One order for each of `paths` (names or folders), or for each function of edgefn.toml.
+    def orders(self, paths: Sequence[Path] | None, *, layout: Path | None = None, **options: Any) -> list[Order]:
+        """One order for each of `paths` (names or folders), or for each function of edgefn.toml; `options` as `order`.
 
         Raises SpecError for what is no function's folder, and InputError when there is nothing to do.
         """
         names = list(map(str, paths or self.project.functions))
         if not names:
             raise InputError(f"there is no edgefn.toml with functions at {self.project.root}: name a function's folder")
-        return [self.order(name, layout=layout, force=force) for name in names]
+        return [self.order(name, layout=layout, **options) for name in names]
 
-    def order(self, name: str, *, layout: Path | None = None, force: bool = False, reuse_golden: bool = False) -> Order:
-        """The order for one name or folder; a folder of another project is built as that project says."""
+    def order(self, name: str, *, layout: Path | None = None, **options: Any) -> Order:
+        """The order for one name or folder; a folder of another project is built as that project says.
+
+        `options` are those of `Order` beside where things lie.
+        """
         folder = self.project.function(name)
         project = self.project if name in self.project.functions else Project.find(folder)
         return Order(
             folder=folder,
             layout=(layout or project.output).resolve(),
             project=project.file,
-            force=force,
-            reuse_golden=reuse_golden,
+            **options,
         )
 
     def scratch(self, name: str) -> Path:

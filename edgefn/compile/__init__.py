@@ -6,9 +6,17 @@
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
-    recording.py   real samples → golden samples       goldens.py     the same, when they must be made
-    verify.py      artifact against golden samples     artifacts.py   one artifact: capture, lower, verify
-    wheelhouse.py  the wheels of requirements.txt      report.py      what is said of it all
+    recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
+    calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt
+
+    wanted.py      targets and groups, spelled out     available.py   which of them can be built here
+    piece.py       one artifact that is wanted         making.py      what has become of it
+    artifacts.py   capture, compile, time              report.py      what is said of it all
+
+    crew.py        compilers side by side              worker.py      one of them: a process, its limit, its log
+    capacity.py    PURE: how many at once              machine.py     what the machine has for them
+    job.py         what a compiler is told, and tells  snapshot.py    a captured network as files
+    lowering.py    the compiler's process itself       verify.py      artifact against golden samples, and timed
 
     cache.py       results by what they depend on      sources.py     what those are, of a function's folder
     closure.py     which source a name depends on      environment.py what is installed

@@ -1,6 +1,7 @@
 """`python -m edgefn.compile FOLDER --output LAYOUT`: one build, told as NDJSON on stdout.
 
-The last line is the event "built" or the event "error"; the exit code is the error's. stderr has whatever the
+The last line is the event "built" or the event "error"; the exit code is the error's, or PartialBuild's where the
+bundle lacks an artifact that was wanted. stderr has whatever the
 user's code and the libraries say. Its own process, so that a build's memory, threads and crashes end with it.
 """
 
@@ -12,14 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn import backends
 from edgefn.compile import blame
 from edgefn.compile.build import Order, build
 from edgefn.compile.events import Events, on_stdout
-from edgefn.errors import EdgefnError
+from edgefn.errors import EdgefnError, PartialBuild, SpecError
 from edgefn.project import Project
-from edgefn.targets.facts import this_machine
-from edgefn.targets.groups import expand
+from edgefn.quantities import parse_duration
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with on_stdout() as events:
         try:
-            built = build(_order(options, events), events)
+            built = build(_order(options), events)
         except EdgefnError as error:
             return _failed(error, events)
         except KeyboardInterrupt:  # whoever pressed Ctrl-C knows; what was half done is cleared away
@@ -43,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
             return 1
         events("built", **msgspec.to_builtins(built))
-    return 0
+    return PartialBuild.exit_code if built.report.missing else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,30 +55,39 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="keep the golden samples of an unchanged network although the handler or the samples changed",
     )
+    parser.add_argument("--target", action="append", metavar="NAME", help="in place of edgefn.toml's targets; again")
+    parser.add_argument("--timeout", help="of each compiler, e.g. 15min (default: edgefn.toml's)")
     parser.add_argument("--force", action="store_true", help="take nothing from the cache")
     return parser
 
 
-def _order(options: argparse.Namespace, events: Events) -> Order:
+def _order(options: argparse.Namespace) -> Order:
     project = Project.read(options.project) if options.project else Project.find(options.folder)
-    targets = expand(project.build.targets, this_machine(), project.profiles, lambda name: backends.get(name).probe())
-    for refused in targets.left_out:
-        events("left-out", **msgspec.to_builtins(refused))
     return Order(
         folder=options.folder,
         output=options.output or project.output,
         cache=project.root / ".edgefn" / "cache",
-        targets=targets.targets,
-        profiles=project.profiles,
+        targets=tuple(options.target or project.build.targets),
         python=project.build.python,
         platform=project.build.platform,
         reuse_golden=options.reuse_golden,
         force=options.force,
+        logs=project.root / ".edgefn" / "logs" / "build",
+        profiles=project.profiles,
+        limit_s=_limit_s(options.timeout or project.build.compile_timeout),
     )
 
 
+def _limit_s(text: str) -> float:
+    """A compiler's time in seconds. Raises SpecError for none at all."""
+    if not (limit_s := parse_duration(text, what="--timeout")):
+        raise SpecError(f'--timeout is {text!r}, in which nothing compiles: write e.g. "15min"')
+    return limit_s
+
+
 def _failed(error: EdgefnError, events: Events) -> int:
-    trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
+    notes = "\n".join(getattr(error, "__notes__", ()))  # a compiler's process notes the trace of its own
+    trace = blame.trace(error.__cause__) if error.__cause__ is not None else notes
     events("error", **{"exit_code": error.exit_code, "trace": trace, **error.as_problem()})
     return error.exit_code
 

@@ -1,175 +1,141 @@
-"""One model lowered for one target and proved on its golden samples, each from the cache when nothing changed.
+"""The artifacts of one function, each compiled in a process of its own; none is made that the cache has.
 
-Owns the order capture → lower → verify. Imports torch only when an artifact has to be made.
+    capture    once a model, here
+    compile    lower and prove: side by side, as memory allows
+    time       against eager PyTorch: one after the other, when nothing else computes
+
+Owns that order. What one artifact's compiler does is no other's; the portable artifact's failure alone ends the build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn import backends
-from edgefn.backends.backend import Backend
-from edgefn.bundle.config import ArtifactEntry
-from edgefn.compile import verify
-from edgefn.compile.cache import Cache, hash_file, key_of
+from edgefn.compile import capacity, crew, machine, snapshot
+from edgefn.compile.cache import TEMPORARY, Cache
+from edgefn.compile.crew import Room, Task
 from edgefn.compile.events import Steps
-from edgefn.compile.goldens import Golden
-from edgefn.compile.report import ArtifactReport
-from edgefn.compile.verify import Latency
-from edgefn.errors import BuildError
-from edgefn.golden import Agreement, GoldenSample
-from edgefn.model import EdgeModel
-from edgefn.spec import ModelSpec
-from edgefn.targets import profiles
+from edgefn.compile.job import write_job
+from edgefn.compile.making import Making
+from edgefn.compile.piece import Piece
+from edgefn.targets.groups import PORTABLE
 
 if TYPE_CHECKING:
-    from edgefn.compile.capture import Capture
     from edgefn.compile.eager import EagerSession
 
-STEPS = 3
-"""Steps of `Artifacts.build`: capture, lower, verify. The first two are passed over when the artifact is cached."""
-
-_FILES, _LOWERED, _AGREEMENT = "files", "lowered.json", "agreement.json"
-
-
-class Lowered(msgspec.Struct, frozen=True):
-    """What is known of an artifact beside its files; `spec` has the network's real outputs."""
-
-    spec: ModelSpec
-    toolchain: dict[str, str]
-    latency: Latency
-
-
-class Artifact(msgspec.Struct, frozen=True):
-    """An artifact that passed: what the bundle says of it, the folder of its files, what the report says."""
-
-    entry: ArtifactEntry
-    folder: Path
-    spec: ModelSpec
-    report: ArtifactReport
+STEPS = ("compile", "time")
+"""Steps of `Artifacts.build` after a "capture" for each model."""
 
 
 class Artifacts:
-    """Makes artifacts with `cache`, from the networks in `sessions` or new ones.
-
-    `folder` has the project's own hardware profiles.
-    """
+    """Makes artifacts with `cache`, from the networks in `sessions` or new ones; logs go below `logs`."""
 
     def __init__(
-        self, cache: Cache, steps: Steps, sessions: dict[str, EagerSession], folder: Path | None = None
+        self, cache: Cache, steps: Steps, sessions: dict[str, EagerSession], logs: Path, limit_s: float
     ) -> None:
         self._cache = cache
-        self._profiles = folder
         self._steps = steps
         self._sessions = sessions
-        self._captures: dict[str, Capture] = {}
+        self._logs = logs
+        self._room = Room(machine.cores(), machine.available_bytes(), limit_s)
 
-    def build(self, model: EdgeModel, target: str, builder_key: str, golden: Golden) -> Artifact:
-        """The model's artifact for `target`. Raises BuildError, and GateError when it is out of its bound."""
-        backend, name = backend_of(target, self._profiles), f"{target} of model {model.spec.name}"
-        members = {"model": model.spec.name, "target": target}
-        key = key_of(builder_key, sizes(model.spec, golden.samples), target, backend.name, backend.probe().version)
+    def build(self, pieces: Sequence[Piece]) -> list[Making]:
+        """What became of each piece, in order. Raises BuildError or GateError when it is the portable one's."""
+        makings = [Making(piece, self._cache, self._log(piece)) for piece in pieces]
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
+            captures = self._capture(makings)
+            waiting = [making for making in makings if making.to_compile]
+            # A single artifact is timed by the process that made it: nothing else computes then, and it costs no start.
+            alone = len(waiting) == sum(making.to_time for making in makings) == 1 and waiting[0].to_time
+            self._run(waiting, captures, Path(scratch), "compile", time=alone)
+            slow = [making for making in makings if making.to_time]
+            self._run(slow, captures, Path(scratch), "time", time=True)
+        for making in makings:
+            self._tell(making)
+        return makings
 
-        folder = self._cache.find("artifact", key)
-        cached = folder is not None
-        if folder is None:
-            folder = self._cache.make("artifact", key, lambda into: self._lower(model, target, golden, into))
-        else:
-            self._steps.skip(2)
-        lowered = msgspec.json.decode((folder / _LOWERED).read_bytes(), type=Lowered)
+    def _log(self, piece: Piece) -> Path:
+        path = self._logs / f"{piece.model.spec.name}-{str(piece.target).replace('/', '-')}.log"
+        path.unlink(missing_ok=True)
+        return path
 
-        self._steps.begin("verify", **members)
-        agreement = self._agreement(backend, folder / _FILES, key, model, golden, name)
-        self._steps.events("check", **members, **msgspec.to_builtins(agreement), bound=msgspec.to_builtins(model.bound))
-        verify.gate(agreement, name)
+    def _capture(self, makings: Sequence[Making]) -> dict[str, Path]:
+        """The snapshot of each model that a compiler will need, by the model's name."""
+        needed = {
+            one.piece.model.spec.name: one.piece for one in makings if one.open and (not one.folder or one.to_time)
+        }
+        models = {making.piece.model.spec.name for making in makings}
+        self._steps.skip(len(models) - len(needed))
+        return {name: self._captured(piece) for name, piece in needed.items()}
 
-        needs = profiles.needs_of(profiles.target(target, folder=self._profiles), self._profiles)
-        entry = ArtifactEntry(model.spec.name, target, backend.name, lowered.toolchain, needs)
-        report = _report(entry, folder / _FILES, lowered, agreement, model, cached=cached)
-        self._steps.events("artifact", **msgspec.to_builtins(report))
-        return Artifact(entry, folder / _FILES, lowered.spec, report)
-
-    def _lower(self, model: EdgeModel, target: str, golden: Golden, into: Path) -> None:
-        from edgefn.compile.eager import one_thread
-
-        backend, name = backend_of(target, self._profiles), f"{target} of model {model.spec.name}"
-        with one_thread():
-            self._steps.begin("capture", model=model.spec.name)
-            captured = self._captured(model, golden.samples)
-            self._steps.begin("lower", model=model.spec.name, target=target)
-            wanted = profiles.target(target, folder=self._profiles)
-            toolchain = backend.lower(captured, wanted, into / _FILES).toolchain
-            inputs = golden.samples[0].inputs
-            latency = verify.measure(backend, into / _FILES, self._session(model), inputs, name)
-        (into / _LOWERED).write_bytes(msgspec.json.encode(Lowered(captured.model, toolchain, latency)))
-
-    def _captured(self, model: EdgeModel, samples: Sequence[GoldenSample]) -> Capture:
+    def _captured(self, piece: Piece) -> Path:
         from edgefn.compile.capture import capture
+        from edgefn.compile.eager import EagerSession, one_thread
 
-        name = model.spec.name
-        if name not in self._captures:
-            self._captures[name] = capture(self._session(model), sizes(model.spec, samples))
-        return self._captures[name]
+        self._steps.begin("capture", model=piece.model.spec.name)
+        if folder := self._cache.find("capture", piece.capture_key):
+            return folder
+        model = piece.model
+        session = self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
+        with one_thread():
+            captured = capture(session, piece.sizes)
+        snapshot.forget_onnx(self._cache, piece.capture_key)
+        return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
 
-    def _session(self, model: EdgeModel) -> EagerSession:
-        from edgefn.compile.eager import EagerSession
+    def _run(
+        self, makings: Sequence[Making], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool
+    ) -> None:
+        """Each of `makings` has had its compiler: to lower and prove, or, one after the other, to time."""
+        if not makings:
+            self._steps.skip(1)
+            return
+        self._steps.begin(step, artifacts=len(makings))
+        tasks = [
+            self._task(making, captures, scratch / f"{step}-{number}", time=time)
+            for number, making in enumerate(makings)
+        ]
+        room = replace(self._room, cores=1) if step == "time" else self._room
+        for number, ended in crew.run(tasks, room, lambda number: self._started(makings[number], step)):
+            making = makings[number]
+            capture = captures.get(making.piece.model.spec.name)
+            spec = snapshot.info(capture).model if capture else None
+            making.absorb(ended, tasks[number].folder / "files", spec, room.limit_s)
+            self._ended(making, step)
+            if str(making.piece.target) == PORTABLE:
+                making.raise_missing()
 
-        return self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
+    def _task(self, making: Making, captures: Mapping[str, Path], folder: Path, *, time: bool) -> Task:
+        folder.mkdir()
+        piece, capture = making.piece, captures.get(making.piece.model.spec.name)
+        lower = making.folder is None
+        files = folder / "files" if lower else making.files
+        write_job(
+            piece.job(self._cache.root, files, capture, lower=lower, prove=making.agreement is None, time=time), folder
+        )
+        weights = snapshot.info(capture).weights_bytes if capture else 0
+        samples = piece.calibration.path.stat().st_size if piece.calibration else 0
+        return Task(folder, making.log, capacity.estimate(weights, samples))
 
-    def _agreement(
-        self, backend: Backend, files: Path, artifact_key: str, model: EdgeModel, golden: Golden, name: str
-    ) -> Agreement:
-        batched = model.batching is not None
-        key = key_of(artifact_key, hash_file(golden.path), msgspec.to_builtins(model.bound), batched)
-        if folder := self._cache.find("agreement", key):
-            return msgspec.json.decode((folder / _AGREEMENT).read_bytes(), type=Agreement)
-        agreement = verify.verify(backend, files, golden.samples, model.bound, name, batched=batched)
-        if agreement.passed:
-            text = msgspec.json.encode(agreement)
-            self._cache.make("agreement", key, lambda into: _write(into / _AGREEMENT, text))
-        return agreement
+    def _started(self, making: Making, step: str) -> None:
+        self._steps.events("compiler", state="started", doing=step, **_members(making))
 
+    def _ended(self, making: Making, step: str) -> None:
+        told = {"status": making.status, "reason": making.reason}
+        self._steps.events("compiler", state="ended", doing=step, **_members(making), **told)
 
-def backend_of(target: str, folder: Path | None = None) -> Backend:
-    """The backend that builds `target`, able to work here. Raises SpecError, or BuildError saying what to install."""
-    backend = backends.get(profiles.target(target, folder=folder).backend)
-    probe = backend.probe()
-    if not probe.available:
-        raise BuildError(f"the target {target} needs the backend {backend.name}, which cannot work here: {probe.fix}")
-    return backend
-
-
-def sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> dict[str, int]:
-    """The sizes that the model's symbolic dimensions have in the first golden sample."""
-    return {
-        size: actual
-        for name, tensor in spec.inputs.items()
-        for size, actual in zip(tensor.shape, samples[0].inputs[name].shape, strict=True)
-        if isinstance(size, str)
-    }
-
-
-def _report(
-    entry: ArtifactEntry, files: Path, lowered: Lowered, agreement: Agreement, model: EdgeModel, *, cached: bool
-) -> ArtifactReport:
-    return ArtifactReport(
-        model=entry.model,
-        target=entry.target,
-        backend=entry.backend,
-        size_bytes=sum(path.stat().st_size for path in files.iterdir()),
-        opset=int(entry.toolchain.get("opset", 0)),
-        max_error=agreement.max_error,
-        top1=agreement.top1,
-        bound=model.bound,
-        latency_ratio=lowered.latency.ratio,
-        latency=lowered.latency,
-        cached=cached,
-    )
+    def _tell(self, making: Making) -> None:
+        if making.agreement is not None:
+            figures = msgspec.to_builtins(making.agreement)
+            bound = msgspec.to_builtins(making.piece.bound)
+            self._steps.events("check", **_members(making), **figures, bound=bound)
+        self._steps.events("artifact", **msgspec.to_builtins(making.report()))
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+def _members(making: Making) -> dict[str, Any]:
+    return {"model": making.piece.model.spec.name, "target": str(making.piece.target)}

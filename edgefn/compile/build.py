@@ -22,18 +22,31 @@ from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
-from edgefn.compile.artifacts import STEPS, Artifact, Artifacts
+from edgefn.compile.artifacts import STEPS, Artifacts
+from edgefn.compile.available import Skipped, available
 from edgefn.compile.cache import TEMPORARY, Cache
+from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
-from edgefn.compile.report import ModelReport, Report
+from edgefn.compile.making import Artifact, Making
+from edgefn.compile.piece import Piece, is_quantized
+from edgefn.compile.report import ArtifactReport, ModelReport, Report
 from edgefn.compile.sources import Sources
 from edgefn.compile.usercode import import_function
+from edgefn.compile.wanted import expand_targets
 from edgefn.compile.wheelhouse import Wheels
-from edgefn.errors import BundleError
+from edgefn.errors import BuildError, BundleError
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
-from edgefn.targets import profiles
+from edgefn.targets.facts import this_machine
+from edgefn.targets.profiles import Target
+from edgefn.targets.profiles import profiles as known_profiles
+
+Rows = tuple[ArtifactReport, ...]
+
+
+DEFAULT_LIMIT_S = 15 * 60.0
+"""A compiler's time, where nobody says another."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +56,27 @@ class Order:
     folder        of the function
     output        the OCI image layout
     cache         the folder of the cache
-    targets       each model gets an artifact for each
-    profiles      the folder of the project's own hardware profiles; None where it has none
+    targets       each model gets an artifact for each: names of targets and groups, see `wanted.expand_targets`
     python        the box's Python, "3.11"; what wheels are resolved for
     platform      the box's platform, e.g. "manylinux_2_28_x86_64"; likewise
     reuse_golden  golden samples of an unchanged network are taken although the handler or the samples changed
     force         nothing is taken from the cache
+    logs          the folder below which the compilers' logs are kept, by function; None: in the cache
+    profiles      the project's folder of profiles
+    limit_s       a compiler's time
     """
 
     folder: Path
     output: Path
     cache: Path
     targets: tuple[str, ...] = ("portable/fp32",)
-    profiles: Path | None = None
     python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
     platform: str = "manylinux_2_28_x86_64"
     reuse_golden: bool = False
     force: bool = False
+    logs: Path | None = None
+    profiles: Path | None = None
+    limit_s: float = DEFAULT_LIMIT_S
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -85,17 +102,18 @@ class _Build:
         self.sources = sources
         self.cache = Cache(order.cache, fresh=order.force)
         self.steps = Steps(events, total=1)
+        self.wanted = expand_targets(order.targets, this_machine(), order.profiles)
 
     def run(self) -> Built:
-        folder = self.order.profiles
-        needs = [profiles.needs_of(profiles.target(name, folder=folder), folder) for name in self.order.targets]
-        options = [self.order.targets, self.order.python, self.order.platform, msgspec.to_builtins(needs)]
+        profiles = [msgspec.to_builtins(known_profiles(self.order.profiles)[one.target.profile]) for one in self.wanted]
+        options = [[str(one.target) for one in self.wanted], profiles, self.order.python, self.order.platform]
         key = self.sources.whole_key(options)
         if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
             return known
         built, stale = self._make()
         name = f"{key}-stale" if stale else key
-        self.cache.make("bundle", name, lambda into: (into / "built.json").write_bytes(msgspec.json.encode(built)))
+        if not built.report.missing:  # what is missing may come with the next try
+            self.cache.make("bundle", name, lambda into: (into / "built.json").write_bytes(msgspec.json.encode(built)))
         self.cache.prune()
         return built
 
@@ -120,15 +138,20 @@ class _Build:
         function = import_function(self.order.folder)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
         check_function(function.spec, function.is_async, [one.spec.name for one in models if one.batching])
-        targets = self.order.targets if models else ()
-        self.steps.total = 4 + len(models) * len(targets) * STEPS
+        wanted, skipped = available(self.wanted) if models else ((), ())
+        quantized = any(is_quantized(one) for one in wanted)
+        self.steps.total = 4 + len(models) + len(STEPS) * bool(models) + quantized
 
         self.steps.begin("record")
         goldens = Goldens(function, models, self.sources, self.cache)
         golden = goldens.obtain(reuse=self.order.reuse_golden)
-        artifacts = self._artifacts(
-            models, golden, Artifacts(self.cache, self.steps, goldens.sessions, self.order.profiles)
-        )
+        if quantized:
+            self.steps.begin("calibrate")
+        calibrations = Calibrations(function, models, self.sources, self.cache, goldens.sessions)
+        pieces = [self._piece(model, one, golden[model.spec.name], calibrations) for model in models for one in wanted]
+        logs = (self.order.logs or self.order.cache / "logs") / function.spec.name
+        makings = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s).build(pieces)
+        artifacts = [making.artifact() for making in makings if making.open]
 
         self.steps.begin("wheels")
         requirements = self.order.folder / "requirements.txt"
@@ -146,20 +169,21 @@ class _Build:
             size_bytes=size_bytes,
             seconds=self.steps.seconds,
             models=tuple(_model_report(entry, golden) for entry in entries),
-            artifacts=tuple(artifact.report for artifact in artifacts),
+            artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
         )
         report.write(written, self.order.output)
         return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
 
-    def _artifacts(
-        self, models: Sequence[EdgeModel], golden: Mapping[str, Golden], artifacts: Artifacts
-    ) -> list[Artifact]:
-        return [
-            artifacts.build(model, target, self.sources.builder_key(model), golden[model.spec.name])
-            for model in models
-            for target in self.order.targets
-        ]
+    def _piece(self, model: EdgeModel, target: Target, golden: Golden, calibrations: Calibrations) -> Piece:
+        calibration, refusal = None, ""
+        if is_quantized(target):
+            try:
+                calibration = calibrations.obtain(model, golden)
+            except BuildError as error:  # the artifacts of float targets need none
+                refusal = f"{target} of model {model.spec.name} is left out: {error}"
+        key = self.sources.builder_key(model)
+        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal)
 
     def _write(
         self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
@@ -197,8 +221,16 @@ def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, {"int8": model.int8_bound})
+    made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
+    bounds = {"int8": model.int8_bound} if made_int8 else {}
+    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
     return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)
+
+
+def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:
+    rows = [making.report() for making in makings]
+    rows += [one.report(model) for model in models for one in skipped]
+    return tuple(sorted(rows, key=lambda row: row.order))

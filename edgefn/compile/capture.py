@@ -98,7 +98,7 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
             raise
         except Exception as error:  # torch.export raises what the network raises, and a dozen classes of its own
             raise refusals.not_exported(spec.name, error) from error
-    symbols = _symbols(program, spec)
+    symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
     return Capture(msgspec.structs.replace(spec, outputs=outputs), program, symbols)
@@ -144,7 +144,7 @@ def _examples(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[tuple[Any, ...
     return tensors, free
 
 
-def _symbols(program: torch.export.ExportedProgram, spec: ModelSpec) -> dict[str, str]:
+def symbols_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> dict[str, str]:
     """torch's names of the free dimensions ("s77") by ours ("batch")."""
     wanted = set(program.graph_signature.user_inputs)
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted]

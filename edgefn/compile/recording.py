@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgefn.compile.eager import EagerSession, one_thread
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays
+    from edgefn.model import Samples
 
 T = TypeVar("T")
 
@@ -58,10 +61,11 @@ class Recorder:
         self.session = session
         self.kept: list[GoldenSample] = []
         self.source = ""
+        self.most = MAX_SAMPLES
         self._calls = 0
 
     def begin(self, source: str) -> None:
-        """The calls that follow are of the sample `source`; the first MAX_SAMPLES of them are kept."""
+        """The calls that follow are of the sample `source`; the first `most` of them are kept."""
         self.source, self._calls = source, 0
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
@@ -75,7 +79,7 @@ class Recorder:
                     f"for {self.source}; nothing can be held against that: mend the network or the sample"
                 )
         self._calls += 1
-        if self._calls <= MAX_SAMPLES:
+        if self._calls <= self.most:
             # Copies: the handler may go on to write into its arrays.
             self.kept.append(
                 GoldenSample(
@@ -86,14 +90,38 @@ class Recorder:
         return outputs
 
 
-def record(
-    function: EdgeFunction[..., Any], models: Sequence[EdgeModel], wanted: Iterable[str], folder: Path
-) -> dict[str, Recorder]:
-    """Every model's recorder, with the samples of those `wanted` (by name), at most MAX_SAMPLES, in order.
+@dataclass(frozen=True)
+class Source:
+    """Where inputs come from: what the decorator's option of that name says, and at most how many calls are kept."""
 
-    Raises BuildError when a sample cannot be decoded or run, or a wanted model gets none.
+    option: str
+    samples: Samples
+    most: int
+
+
+def golden_source(model: EdgeModel) -> Source:
+    """Where a model's golden samples come from."""
+    return Source("samples", model.samples, MAX_SAMPLES)
+
+
+def record(
+    function: EdgeFunction[..., Any],
+    models: Sequence[EdgeModel],
+    wanted: Iterable[str],
+    folder: Path,
+    *,
+    source: Callable[[EdgeModel], Source] = golden_source,
+    sessions: Mapping[str, EagerSession] = MappingProxyType({}),
+) -> dict[str, Recorder]:
+    """Every model's recorder, with the calls of those `wanted` (by name), at most `source`'s `most`, in order.
+
+    Networks are taken from `sessions` where they are there. Raises BuildError when a sample cannot be decoded or run,
+    or a wanted model gets none.
     """
-    recorders = {model.spec.name: Recorder(EagerSession(model.builder, model.spec)) for model in models}
+    recorders = {
+        model.spec.name: Recorder(sessions.get(model.spec.name) or EagerSession(model.builder, model.spec))
+        for model in models
+    }
     chosen = [model for model in models if model.spec.name in set(wanted)]
     with one_thread():
         for model in models:
@@ -101,8 +129,8 @@ def record(
         for model in chosen:
             recorder = recorders[model.spec.name]
             recorder.kept = []  # what an earlier model's samples made the handler call it with
-            _run_samples(function, model, recorder, folder)
-            recorder.kept = spread(recorder.kept, MAX_SAMPLES)
+            _run_samples(function, model, recorder, folder, source(model))
+            recorder.kept = spread(recorder.kept, source(model).most)
             _require(model, recorder)
         for model in models:
             model.bind(recorders[model.spec.name].session)
@@ -111,9 +139,14 @@ def record(
 
 def sample_files(model: EdgeModel, folder: Path) -> list[Path]:
     """The files that the model's `samples` pattern matches, sorted."""
-    if not isinstance(model.samples, str):
+    return matched(model.samples, folder)
+
+
+def matched(samples: Samples, folder: Path) -> list[Path]:
+    """The files below `folder` that a pattern matches, sorted; none for a callable."""
+    if not isinstance(samples, str):
         return []
-    return sorted(path for path in folder.glob(model.samples) if path.is_file())
+    return sorted(path for path in folder.glob(samples) if path.is_file())
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
@@ -122,32 +155,40 @@ def spread(items: Sequence[T], most: int) -> list[T]:
     return [items[number * len(items) // count] for number in range(count)]
 
 
-def _run_samples(function: EdgeFunction[..., Any], model: EdgeModel, recorder: Recorder, folder: Path) -> None:
-    if model.samples is None:
+def _run_samples(
+    function: EdgeFunction[..., Any], model: EdgeModel, recorder: Recorder, folder: Path, source: Source
+) -> None:
+    if source.samples is None:
         raise BuildError(f"model {model.spec.name} has no samples, so no artifact of it can be proved: {HOW_TO_GIVE}")
-    if callable(model.samples):
-        _run_yielded(model, model.samples, recorder)
+    if callable(source.samples):
+        _run_yielded(model, source.samples, recorder, source)
         return
-    files = sample_files(model, folder)
+    files = spread(matched(source.samples, folder), source.most)
     if not files:
         raise BuildError(
-            f"model {model.spec.name}: samples={model.samples!r} matches no file in {folder.name}/: {HOW_TO_GIVE}"
+            f"model {model.spec.name}: {source.option}={source.samples!r} matches no file in {folder.name}/: "
+            f"{HOW_TO_GIVE}"
         )
-    for path in spread(files, MAX_SAMPLES):
+    recorder.most = _calls_each(source, len(files))
+    for path in files:
         recorder.begin(path.name)
         run = _run_arrays_of if path.suffix == ".npz" else _run_request
         blaming(f"sample {path.name} of model {model.spec.name}", run, function, model, path)
 
 
-def _run_yielded(model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder) -> None:
-    yielded = blaming(f"samples of model {model.spec.name}", _listed, samples)
+def _run_yielded(
+    model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: Source
+) -> None:
+    yielded = blaming(f"{source.option} of model {model.spec.name}", lambda: spread(list(samples()), source.most))
+    recorder.most = _calls_each(source, len(yielded))
     for number, arrays in enumerate(yielded):
         recorder.begin(f"sample {number}")
         blaming(f"sample {number} of model {model.spec.name}", model.run, **arrays)
 
 
-def _listed(samples: Callable[[], Iterable[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    return spread(list(samples()), MAX_SAMPLES)
+def _calls_each(source: Source, count: int) -> int:
+    """Calls kept of one sample. A golden sample may make them all; others share, so that memory is bounded."""
+    return source.most if source.most <= MAX_SAMPLES else max(1, -(-source.most // max(1, count)))
 
 
 def _run_arrays_of(function: EdgeFunction[..., Any], model: EdgeModel, path: Path) -> None:

@@ -13,7 +13,7 @@ from edgefn.bundle.sources import code_files, tree_files
 from edgefn.compile import environment
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.closure import Closure, closure_of, follow
-from edgefn.compile.recording import sample_files
+from edgefn.compile.recording import matched, sample_files
 from edgefn.errors import SpecError
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel
@@ -68,6 +68,11 @@ class Sources:
             [[name, hash_file(path)] for name, path in samples],
         )
 
+    def calibration_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
+        """Depends on what the calibration samples may: what the golden ones do, and the files of `calibration=`."""
+        files = [[str(path.relative_to(self.folder)), hash_file(path)] for path in self._given(model)]
+        return key_of(self.golden_key(model, function), files)
+
     def requirements(self) -> list[tuple[str, Path]]:
         """The function's requirements.txt, where it has one."""
         path = self.folder / "requirements.txt"
@@ -80,6 +85,11 @@ class Sources:
 
     def _matched(self, model: EdgeModel) -> list[tuple[str, Path]]:
         return [(str(path.relative_to(self.folder)), path) for path in sample_files(model, self.folder)]
+
+    def _given(self, model: EdgeModel) -> list[Path]:
+        if callable(model.calibration):
+            return [path for _, path in self._samples()]
+        return [path.resolve() for path in matched(model.calibration, self.folder)]
 
     def _samples(self) -> list[tuple[str, Path]]:
         folder = self.folder / "samples"

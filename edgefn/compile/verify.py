@@ -63,13 +63,16 @@ def verify(
             raise BuildError(f"{name} fails on its golden samples: {error}") from error
 
 
-def gate(agreement: Agreement, name: str) -> None:
-    """Raises GateError with the figures unless the bound is kept."""
-    if not agreement.passed:
-        raise GateError(
-            f"{name} disagrees with eager PyTorch: {agreement.reason} ({agreement}); mend the network, or set "
-            "@edge_model(tolerance=...) if this is near enough"
-        )
+def gate(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
+    """Raises GateError with the figures unless the bound is kept; the advice is another where it is `quantized`."""
+    if agreement.passed:
+        return
+    advice = (
+        "give more calibration=, keep= layers in float, or set quantize=Quantize(bound=...) if this is near enough"
+        if quantized
+        else "mend the network, or set @edge_model(tolerance=...) if this is near enough"
+    )
+    raise GateError(f"{name} disagrees with eager PyTorch: {agreement.reason} ({agreement}); {advice}")
 
 
 def measure(backend: Backend, portable: Path, eager: Session, inputs: Arrays, name: str) -> Latency:

@@ -2,52 +2,22 @@
 
     x86-64-v3/int8@openvino    that target
     x86-64-v3/*                every target of the profile
-    all-native                 portable/fp32, and every target of the most specific profile that this machine
-                               satisfies, whose library is installed here
+    all-native                 portable/fp32, and every target of the most specific profile that this machine satisfies
 
 Pure: the machine's facts come as an argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-
-import msgspec
 
 from edgefn.errors import SpecError
 from edgefn.targets import profiles
-from edgefn.targets.matcher import Facts, Probing, Refusal, refusal, unfit
+from edgefn.targets.matcher import Facts, unfit
 from edgefn.targets.profile import Profile, Target
 
 ALL_NATIVE = "all-native"
 PORTABLE = "portable/fp32"
-
-
-class Expansion(msgspec.Struct, frozen=True):
-    """Targets by name, each once; and those that a group left out, with the reason and what would bring them in."""
-
-    targets: tuple[str, ...]
-    left_out: tuple[Refusal, ...] = ()
-
-
-def expand(names: Iterable[str], facts: Facts, folder: Path | None = None, probe: Probing | None = None) -> Expansion:
-    """The targets that `names` stand for, in order.
-
-    `facts` are of the machine that `all-native` means, `probe` tells of its backends. Whether a target asked for by
-    name can be built here is for its backend to say. Raises SpecError for a name that is none.
-    """
-    found: dict[str, None] = {}
-    left_out: dict[str, Refusal] = {}
-    for name in names:
-        for one in members(name, facts, folder):
-            needs = profiles.needs_of(one, folder)
-            refused = refusal(str(one), needs, facts, one.backend, probe) if name == ALL_NATIVE else None
-            if refused is None:
-                found[str(one)] = None
-            else:
-                left_out[str(one)] = refused
-    return Expansion(tuple(found), tuple(refused for name, refused in left_out.items() if name not in found))
 
 
 def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from edgefn.errors import BuildError, GateError
-from edgefn_cli.building import Builder, Built, Order, Seen, follow
+from edgefn_cli.building import Builder, Built, Order, Seen, follow, partial
 from edgefn_cli.compiler import Compiler
 from edgefn_cli.failures import MissingExtra, trace_of
 
@@ -37,6 +37,8 @@ def test_the_command_line_says_what_the_order_says(tmp_path: Path) -> None:
     assert told[0] == str(tmp_path / "f")
     assert told[1:] == ["--output", f"{tmp_path}/out", "--project", f"{tmp_path}/edgefn.toml", *told[-2:]]
     assert told[-2:] == ["--reuse-golden", "--force"]
+    several = Order(tmp_path / "f", tmp_path / "out", targets=("a/fp32", "all-native"), timeout="5min").arguments()
+    assert several[3:] == ["--target", "a/fp32", "--target", "all-native", "--timeout", "5min"]
 
 
 def test_events_come_as_they_happen_and_chatter_is_left_out() -> None:
@@ -49,6 +51,22 @@ def test_events_come_as_they_happen_and_chatter_is_left_out() -> None:
     built = _build(code, lambda function, event: seen.append((function, event["event"])))
     assert seen == [("echo", "step"), ("echo", "built")]
     assert (built.digest, built.function, built.cached, built.report) == ("sha256:1", "echo", True, {"n": 1})
+
+
+def test_a_build_without_some_artifact_is_partial() -> None:
+    """The error names those that are missing, with their reasons; what was skipped is not missing."""
+    rows = [
+        {"target": "portable/fp32", "status": "built"},
+        {"target": "a/int8", "status": "dropped", "reason": "a/int8 of model net is too far off"},
+        {"target": "b/fp32", "status": "skipped", "reason": "pip install b"},
+    ]
+    whole = Built("sha256:1", "echo", cached=False, layout=Path("layout"), report={"artifacts": rows[::2]})
+    lacking = Built("sha256:2", "talk", cached=False, layout=Path("layout"), report={"artifacts": rows})
+    assert partial([whole]) is None
+    error = partial([whole, lacking])
+    assert error is not None
+    assert error.exit_code == 13
+    assert str(error) == "talk was built without 1 of its 3 artifacts: a/int8 of model net is too far off"
 
 
 def test_the_compilers_error_is_ours_with_its_trace() -> None:

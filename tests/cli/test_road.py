@@ -129,6 +129,10 @@ def test_nothing_to_build_says_what_to_name(edgefn: Edgefn) -> None:
 def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) -> None:
     """The template with a network: the report tells its figures, the box proves it, and it answers."""
     assert edgefn("init", "sharpness").code == 0
+    # A target of the project's own that ONNX Runtime does not lower for.
+    Path("targets").mkdir()
+    runtimes = '[[runtimes]]\nbackend = "onnxruntime"\nprecisions = ["fp16"]\n'
+    Path("targets", "mine.toml").write_text(f'description = "mine"\n\n{runtimes}')
     built = edgefn("build")
     assert built.code == 0, built.stderr
     assert "portable/fp32" in built.stdout.decode()
@@ -139,3 +143,14 @@ def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) 
     assert answer.json["is_sharp"] is True
     (artifact,) = edgefn("status", "sharpness", "--json").json["artifacts"]
     assert artifact["max_error"] < 1e-3
+
+    partial = edgefn("build", "--target", "mine/fp16", "--json")
+    assert partial.code == partial.problem["exit_code"] == 13, partial.stderr
+    assert "model edges is not built for mine/fp16" in partial.problem["detail"]
+    rows = partial.json["built"][0]["report"]["artifacts"]
+    assert [(row["target"], row["status"]) for row in rows] == [("portable/fp32", "built"), ("mine/fp16", "failed")]
+    with Path("edgefn.toml").open("a") as file:
+        file.write('\n[build]\ntargets = ["mine/fp16"]\n')
+    again = edgefn("deploy", "sharpness")
+    assert again.code == 0, again.stderr
+    assert "warning: sharpness was built without 1 of its 2 artifacts: mine/fp16 of model" in again.stderr

@@ -9,7 +9,6 @@ import pytest
 
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import profiles, targets
-from edgefn_cli.progress import Progress
 
 if TYPE_CHECKING:
     from edgefn_cli.local_box import LocalBox
@@ -105,18 +104,6 @@ def test_unknown_names(edgefn: Edgefn) -> None:
     result = edgefn("targets", "cortex-a7")
     assert result.code == 2
     assert 'did you mean "cortex-a7' in result.stderr
-
-
-def test_a_target_left_out_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """What all-native goes without, why, and the command that brings it in; once, on stderr."""
-    refusal = {"artifact": "x86-64-v3/fp32", "needs": "openvino>=2025", "has": "no openvino", "fix": "pip install o"}
-    with Progress() as progress:
-        progress.build_event("f", {"event": "left-out", **refusal})
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err == "x86-64-v3/fp32 is left out: it needs openvino>=2025, here is no openvino: pip install o\n"
-    Progress(quiet=True).build_event("f", {"event": "left-out", **refusal})
-    assert capsys.readouterr().err == ""
 
 
 def test_box_info_tells_what_is_not_for_the_box(edgefn: Edgefn, box: StandIn) -> None:

@@ -31,6 +31,7 @@ targets = ["portable/fp32"]
 output = "out"
 python = "3.12"
 platform = "manylinux_2_28_aarch64"
+compile_timeout = "90s"
 
 [boxes.till]
 url = "http://till-1.example:8080/"
@@ -57,7 +58,7 @@ def test_the_whole_file(tmp_path: Path) -> None:
     assert (project.root, project.name, project.file) == (tmp_path, "shop", tmp_path / FILE_NAME)
     assert project.functions == {"count_people": tmp_path / "functions" / "count_people"}
     assert project.output == tmp_path / "out"
-    assert project.build == BuildTable(("portable/fp32",), "out", "3.12", "manylinux_2_28_aarch64")
+    assert project.build == BuildTable(("portable/fp32",), "out", "3.12", "manylinux_2_28_aarch64", "90s")
     assert project.boxes == {"till": "http://till-1.example:8080", "door": "https://door.example"}
     assert project.box_url() == "http://till-1.example:8080"
     assert project.box_url("door") == "https://door.example"
@@ -146,13 +147,15 @@ def test_boxes_that_are_not_there(tmp_path: Path) -> None:
         ('output = "out"', 'output = ""', r":10: 'output' in \[build\] is empty"),
         ('"3.12"', '"3.9"', r":11: 'python' in \[build\] is '3.9'"),
         ('"3.12"', "3.12", r":11: 'python' in \[build\]: Expected `str`, got `float`"),
+        ('"90s"', '"90"', r":13: 'compile_timeout' in \[build\] is '90'"),
+        ('"90s"', '"0s"', r":13: 'compile_timeout' in \[build\] is no time at all"),
         ('"manylinux_2_28_aarch64"', '"linux"', r":12: 'platform' in \[build\] is 'linux'"),
         ('"till"', '"tall"', r":3: 'default_box' is 'tall', which is not under \[boxes\]"),
-        ("http://till-1.example:8080/", "till-1.example:8080", r":15: 'url' in \[boxes.till\] is 'till-1"),
+        ("http://till-1.example:8080/", "till-1.example:8080", r":16: 'url' in \[boxes.till\] is 'till-1"),
         ("http://till-1.example:8080/", "ftp://x", r"write http://HOST:PORT"),
         ("http://till-1.example:8080/", "http://x:99999", r"write http://HOST:PORT"),
         ("http://till-1.example:8080/", "http://user:secret@x", r"write http://HOST:PORT"),
-        ('url = "https://door.example"', 'url = "https://door.example"\ntoken = "x"', r":18: 'token' is unknown"),
+        ('url = "https://door.example"', 'url = "https://door.example"\ntoken = "x"', r":19: 'token' is unknown"),
         ("[build]", "[build", r"edgefn.toml does not read: .*line 8"),
         ("[build]", "[project]", r"edgefn.toml does not read: .*line 8"),
     ],

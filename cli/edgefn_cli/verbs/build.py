@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,33 +21,53 @@ def build(
         typer.Option("--output", "-o", metavar="LAYOUT", help="The OCI layout directory. Default: the project's."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build anew what has not changed, too.")] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="NAME",
+            help="Build for this target, e.g. x86-64-v3/int8, in place of edgefn.toml's; repeatable. `all-native` is "
+            "every target that this machine can run. portable/fp32 is always built.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout", metavar="TIME", help="End a compiler after so long, e.g. 15min. Default: the project's."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build functions into bundles: capture each model, lower it, hold it against eager PyTorch, pack it.
 
+    Each artifact is compiled in a process of its own; one that fails is left out and named, and the exit code is 13.
     What has not changed is taken from the cache. The layout is a directory that `skopeo copy oci:…` reads.
 
-    Example: edgefn build functions/classify_image
+    Example: edgefn build functions/classify_image --target all-native
     """
     from edgefn_cli import building
     from edgefn_cli.progress import Progress
     from edgefn_cli.workplace import Workplace
 
     built = []
-    for order in Workplace.here().orders(paths, layout=out, force=force):
+    options = {"force": force, "targets": tuple(target or ()), "timeout": timeout}
+    for order in Workplace.here().orders(paths, layout=out, **options):
         with Progress() as progress:
             built.append(building.build(order, progress.build_event))
         if not as_json:
             _show(built[-1])
     if as_json:
         output.result({"built": [each.as_json() for each in built]})
+    if (error := building.partial(built)) is not None:
+        raise error
 
 
 def _show(built: Built) -> None:
     from edgefn_cli import report
 
-    artifacts: list[dict[str, Any]] = list(built.report.get("artifacts", ()))
     unchanged = " (unchanged)" if built.cached else ""
     output.line(f"{built.function} {built.digest}{unchanged} in {built.layout}")
-    if artifacts:
-        output.draw(report.table(artifacts))
+    if built.artifacts:
+        output.draw(report.table(built.artifacts))
+    for note in report.notes(built.artifacts):
+        output.line(note)

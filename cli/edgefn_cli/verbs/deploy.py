@@ -63,6 +63,8 @@ def _bundles(paths: PathsArgument, *, build: bool) -> list[Bundle]:
         return [Layout(order.layout).open(order.folder.name) for order in orders]
     with Progress() as progress:
         built = [building.build(order, progress.build_event) for order in orders]
+    if (lacking := building.partial(built)) is not None:
+        output.say(f"warning: {lacking}")
     return [Layout(each.layout).open(each.digest) for each in built]
 
 

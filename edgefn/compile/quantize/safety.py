@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgefn.targets.profiles import Processor
+    from edgefn.targets.profile import Processor
 
 EXACT = frozenset({"avx512_vnni", "avx_vnni", "asimddp"})
 """Flags of /proc/cpuinfo, each of an instruction that adds four products in 32 bits."""

@@ -11,7 +11,8 @@ from edgefn.compile.quantize import calibration, method, safety, sensitivity
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
-from edgefn.targets.profiles import Processor, profiles
+from edgefn.targets.profile import Processor
+from edgefn.targets.profiles import profiles
 
 
 def sample(number: int) -> GoldenSample:

@@ -1,0 +1,162 @@
+"""`python -m edgefn.compile.lowering FOLDER`: one artifact made, proved or timed, in a process of its own.
+
+FOLDER holds the job (`edgefn.compile.job`); what was done is told there after each step, so that a crash of a
+toolchain or an engine costs this process and the step it was at, nothing more. stdout and stderr are the log.
+Decides whether an artifact passes its gates; never what becomes of the build.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn import backends, golden
+from edgefn.backends.backend import Lowered
+from edgefn.compile import blame, verify
+from edgefn.compile.job import Job, Told, read_job, tell
+from edgefn.errors import BuildError, EdgefnError, GateError
+
+if TYPE_CHECKING:
+    from edgefn.compile.snapshot import Snapshot
+
+FAILED = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Does the job in the folder that the command line names; returns the exit code."""
+    (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
+    end_with_standard_input()
+    work = Work(read_job(folder), folder)
+    try:
+        work.run()
+    except EdgefnError as error:
+        trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
+        return work.failed(type(error).__name__, str(error), trace)
+    except Exception as error:  # whatever a toolchain raises; its whole trace is in the log
+        return work.failed(BuildError.__name__, f"{type(error).__name__}: {_first_line(error)}", "")
+    return 0
+
+
+def end_with_standard_input() -> None:
+    """From now on this process group is killed, whatever it is at, when standard input ends.
+
+    Its other end is the build's, and the kernel closes it however the build dies. A process of its own waits for
+    that: a thread would wait for the interpreter lock that a toolchain may hold.
+    """
+    if os.fork() == 0:
+        os.read(0, 1)
+        os.killpg(0, signal.SIGKILL)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+
+
+class Work:
+    """A job being done, telling as it goes."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.job = job
+        self.told = Told()
+        self._folder = folder
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """The steps of the job are done. Raises what ended it: GateError where the artifact does not pass."""
+        self._tell()
+        if self.job.lower:
+            self.told.step = "lower"
+            self._tell()
+            self.told.lowered = self._lower(self._snapshot())
+        if self.job.prove:
+            self.told.step = "prove"
+            self._tell()
+            if self.told.lowered is not None:
+                check_lowered(self.told.lowered, self.job)
+            self._prove()
+        if self.job.time:
+            self.told.step = "time"
+            self._tell()
+            self._time(self._snapshot())
+        self.told.step = "done"
+        self._tell()
+
+    def failed(self, error: str, reason: str, trace: str) -> int:
+        """The failure is told and in the log; returns the exit code."""
+        traceback.print_exc()
+        self.told.error, self.told.reason, self.told.trace = error, reason, trace
+        self._tell()
+        return FAILED
+
+    def _tell(self) -> None:
+        self.told.seconds = round(time.monotonic() - self._began, 3)
+        self.told.peak_bytes = peak_bytes()
+        tell(self.told, self._folder)
+
+    def _snapshot(self) -> Snapshot:
+        from edgefn.compile.snapshot import Snapshot
+
+        return Snapshot(self.job)
+
+    def _lower(self, snapshot: Snapshot) -> Lowered:
+        from edgefn.compile.eager import one_thread, seeded
+
+        files = Path(self.job.files)
+        with seeded(), one_thread():
+            lowered = backends.get(self.job.target.backend).lower(snapshot, self.job.target, files)
+        if not files.is_dir() or not any(files.iterdir()):
+            raise BuildError(f"the backend {self.job.target.backend} wrote no file")
+        return lowered
+
+    def _prove(self) -> None:
+        job = self.job
+        samples = golden.load(Path(job.golden))
+        judges = [samples[number] for number in job.judges]
+        backend = backends.get(job.target.backend)
+        self.told.agreement = verify.verify(backend, Path(job.files), judges, job.bound, job.name, batched=job.batched)
+        verify.gate(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
+
+    def _time(self, snapshot: Snapshot) -> None:
+        from edgefn.compile.eager import one_thread
+
+        inputs = golden.load(Path(self.job.golden))[0].inputs
+        backend = backends.get(self.job.target.backend)
+        with one_thread():
+            self.told.latency = verify.measure(backend, Path(self.job.files), snapshot.eager(), inputs, self.job.name)
+
+
+def check_lowered(lowered: Lowered, job: Job) -> None:
+    """Raises GateError unless the artifact is of the precision and the opset that its target's name promises."""
+    if job.target.precision.startswith("int") and not sum(lowered.quantized.values()):
+        raise GateError(
+            f"{job.name} has no {job.target.precision} operator: its toolchain left all in float. See its log, try "
+            "another method= of Quantize, or leave the target out"
+        )
+    if lowered.opset and job.opset and not job.opset[0] <= lowered.opset <= job.opset[1]:
+        raise GateError(
+            f"{job.name} has ONNX opset {lowered.opset}, and the target reads {job.opset[0]} to {job.opset[1]}: its "
+            "backend must ask for one of those"
+        )
+
+
+def peak_bytes() -> int:
+    """The most that this process, or one that it waited for, has held at once.
+
+    Not its own `ru_maxrss`: that begins at what the process held from which it was started.
+    """
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        own = next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""One artifact that is wanted: of which model, for which target, and all that it depends on, as a key.
+
+Pure but for reading what is installed. Never makes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from edgefn import backends
+from edgefn.bundle.config import Bound
+from edgefn.compile import environment
+from edgefn.compile.cache import hash_file, key_of
+from edgefn.compile.calibration import Calibration
+from edgefn.compile.goldens import Golden
+from edgefn.compile.job import Job
+from edgefn.golden import GoldenSample
+from edgefn.model import EdgeModel
+from edgefn.spec import ModelSpec
+from edgefn.targets import profiles
+from edgefn.targets.profiles import Target
+
+QUANTIZERS = ("nncf", "torchao")
+"""Libraries beside a backend's own that int8 artifacts are made with."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one artifact is made and judged by.
+
+    builder_key  of the model's network (`Sources.builder_key`)
+    profiles     the project's folder of profiles
+    calibration  where the target is int8; `refusal` says why there is none
+    """
+
+    model: EdgeModel
+    target: Target
+    builder_key: str
+    golden: Golden
+    profiles: Path | None = None
+    calibration: Calibration | None = None
+    refusal: str = ""
+
+    @property
+    def name(self) -> str:
+        """The artifact's, for people."""
+        return f"{self.target} of model {self.model.spec.name}"
+
+    @property
+    def bound(self) -> Bound:
+        """What it must keep."""
+        return self.model.int8_bound if is_quantized(self.target) else self.model.bound
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The model's symbolic dimensions, as the first golden sample has them."""
+        return sizes(self.model.spec, self.golden.samples)
+
+    @property
+    def judges(self) -> tuple[int, ...]:
+        """The numbers of the golden samples that it is held against."""
+        return self.calibration.info.judges if self.calibration else tuple(range(len(self.golden.samples)))
+
+    @cached_property
+    def capture_key(self) -> str:
+        """Depends on all that the captured network does."""
+        return key_of(self.builder_key, self.sizes)
+
+    @cached_property
+    def key(self) -> str:
+        """Depends on all that the artifact does, whoever builds it and what else is built."""
+        backend = backends.get(self.target.backend)
+        options = [msgspec.to_builtins(self.bound), msgspec.to_builtins(self.model.quantize)]
+        quantized = [
+            self.calibration.digest if self.calibration else "",
+            *([options, environment.versions_of(QUANTIZERS)] if is_quantized(self.target) else []),
+        ]
+        profile = msgspec.to_builtins(profiles.profiles(self.profiles)[self.target.profile])
+        return key_of(self.capture_key, str(self.target), profile, backend.name, backend.probe().version, quantized)
+
+    @cached_property
+    def proof_key(self) -> str:
+        """Depends on what the artifact's agreement with its golden samples does."""
+        bound, batched = msgspec.to_builtins(self.bound), self.model.batching is not None
+        return key_of(self.key, hash_file(self.golden.path), list(self.judges), bound, batched)
+
+    def job(self, cache: Path, files: Path, capture: Path | None, *, lower: bool, prove: bool, time: bool) -> Job:
+        """The steps asked for, as a compiler's process is told them."""
+        return Job(
+            model=self.model.spec.name,
+            target=self.target,
+            cache=str(cache),
+            capture=str(capture) if capture else "",
+            golden=str(self.golden.path),
+            judges=self.judges,
+            calibration=str(self.calibration.path) if self.calibration else "",
+            sizes=self.sizes,
+            bound=self.bound,
+            quantize=self.model.quantize,
+            batched=self.model.batching is not None,
+            opset=profiles.runtime_of(self.target, self.profiles).opset,
+            files=str(files),
+            lower=lower,
+            prove=prove,
+            time=time,
+        )
+
+
+def is_quantized(target: Target) -> bool:
+    """Whether artifacts of the target are made from calibration samples, and held to a bound of their own."""
+    return target.precision.startswith("int")
+
+
+def sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> dict[str, int]:
+    """The sizes that the model's symbolic dimensions have in the first golden sample."""
+    return {
+        size: actual
+        for name, tensor in spec.inputs.items()
+        for size, actual in zip(tensor.shape, samples[0].inputs[name].shape, strict=True)
+        if isinstance(size, str)
+    }

@@ -1,0 +1,128 @@
+"""A captured network as files, for the processes that lower it: written once a model, read by each compiler.
+
+    program.pt2       torch.export.save of the program, its weights in it
+    capture.json      the spec with the network's real outputs, and the bytes of its weights
+
+ONNX is exported from the program when first asked for, once for all compilers of the model: byte for byte what the
+program gives before it is saved (docs/decisions/compilers.md).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgefn import golden
+from edgefn.bundle.config import Bound
+from edgefn.bundle.durable import locked
+from edgefn.compile.cache import Cache
+from edgefn.golden import GoldenSample
+from edgefn.quantization import Quantize
+from edgefn.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from edgefn.backends.backend import Arrays
+    from edgefn.compile.capture import Capture
+    from edgefn.compile.job import Job
+
+_PROGRAM, _INFO = "program.pt2", "capture.json"
+ONNX = "onnx"
+"""The kind of a cache entry: ONNX files by their capture's key and opset."""
+
+
+class Info(msgspec.Struct, frozen=True):
+    """What is known of a snapshot without PyTorch."""
+
+    model: ModelSpec
+    weights_bytes: int
+
+
+def write(capture: Capture, folder: Path) -> None:
+    """`folder` holds the snapshot of `capture`."""
+    import torch
+
+    torch.export.save(capture.program, folder / _PROGRAM)
+    weights = sum(tensor.nbytes for tensor in capture.program.state_dict.values())
+    (folder / _INFO).write_bytes(msgspec.json.encode(Info(capture.model, weights)))
+
+
+def info(folder: Path) -> Info:
+    """What the snapshot in `folder` says of itself."""
+    return msgspec.json.decode((folder / _INFO).read_bytes(), type=Info)
+
+
+class Snapshot:
+    """A snapshot as a compiler sees it; satisfies `edgefn.backends.backend.Captured`."""
+
+    def __init__(self, job: Job) -> None:
+        self._folder = Path(job.capture)
+        self._cache = Cache(Path(job.cache))
+        self._calibration = job.calibration
+        self.model: ModelSpec = info(self._folder).model
+        self.sizes: Mapping[str, int] = job.sizes
+        self.bound: Bound = job.bound
+        self.quantize: Quantize = job.quantize
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        """The `torch.export.ExportedProgram`, read when first asked for."""
+        import torch
+
+        return torch.export.load(self._folder / _PROGRAM)
+
+    @cached_property
+    def calibration(self) -> Sequence[GoldenSample]:
+        """Real inputs with their eager outputs; () where the target is float."""
+        return golden.load(Path(self._calibration)) if self._calibration else ()
+
+    def onnx(self, opset: int | None = None) -> Path:
+        """Path of the program's ONNX file, which is not to be written to. Raises BuildError as `Capture.onnx`."""
+        with locked(self._folder):  # a second compiler of the model waits for the first one's export
+            key = f"{self._folder.name}-{opset or 'any'}"
+            return self._cache.obtain(ONNX, key, lambda into: self._export(opset, into)) / "model.onnx"
+
+    def eager(self) -> ProgramSession:
+        """The network in eager PyTorch: the program's operators, one after the other."""
+        return ProgramSession(self.program, self.model)
+
+    def _export(self, opset: int | None, into: Path) -> None:
+        from edgefn.compile.capture import Capture, symbols_of
+
+        capture = Capture(self.model, self.program, symbols_of(self.program, self.model))
+        for path in capture.onnx(opset).parent.iterdir():
+            shutil.copyfile(path, into / path.name)
+
+
+class ProgramSession:
+    """Runs an exported program by eager PyTorch; satisfies `edgefn.backends.backend.Session`."""
+
+    def __init__(self, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
+        self._module = program.module()
+        self._spec = spec
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """The outputs for `inputs`, as fresh arrays by name."""
+        import numpy as np
+        import torch
+
+        tensors = [torch.from_numpy(np.array(inputs[name], order="C")) for name in self._spec.inputs]
+        with torch.inference_mode():
+            outputs = self._module(*tensors)
+        return {
+            name: np.array(tensor.numpy(), order="C") for name, tensor in zip(self._spec.outputs, outputs, strict=True)
+        }
+
+
+def forget_onnx(cache: Cache, capture_key: str) -> None:
+    """No ONNX file of an earlier capture of that key is left."""
+    for folder in (cache.root / ONNX).glob(f"{capture_key}-*"):
+        shutil.rmtree(folder, ignore_errors=True)

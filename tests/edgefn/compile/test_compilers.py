@@ -1,0 +1,321 @@
+"""Compilers are processes: one that fails, crashes, hangs or writes nonsense costs its own artifact and no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgefn.bundle.layout import Layout
+from edgefn.errors import PartialBuild
+from tests.edgefn.compile import lab_backend
+from tests.road.deadline import eventually
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(400)]
+
+SOURCE = """
+import numpy as np
+from edgefn import edge_function, edge_model, tensor
+
+@edge_model(inputs={"x": tensor("float32", "batch", 4)}, samples="samples/*.json")
+def small():
+    import torch
+    return torch.nn.Linear(4, 3)
+
+@edge_function
+def talk(numbers: list[float]) -> float:
+    return float(small(x=np.array([numbers], np.float32)).max())
+"""
+
+GOOD = ("good/int8",)
+BAD = ("wrong/fp32", "raises/fp32", "killed/fp32", "crashes/fp32")
+
+
+@dataclass
+class Lab:
+    """A project whose targets are those of the test's backend."""
+
+    root: Path
+
+    @property
+    def notes(self) -> list[str]:
+        path = self.root / "notes"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def lowered(self) -> list[str]:
+        """The targets that the backend lowered, sorted: compilers run side by side."""
+        return sorted(line.removeprefix("lower ") for line in self.notes if line.startswith("lower "))
+
+    @property
+    def pids(self) -> list[int]:
+        return [int(line.removeprefix("pid ")) for line in self.notes if line.startswith("pid ")]
+
+    def copy(self, root: Path) -> Lab:
+        """A copy, cache and all, with empty notes."""
+        shutil.copytree(self.root, root)
+        (root / "notes").unlink(missing_ok=True)
+        return Lab(root)
+
+    def command(self, *targets: str, timeout: str = "5min") -> list[str]:
+        options = [word for target in targets for word in ("--target", target)]
+        place = [str(self.root / "talk"), "--output", str(self.root / "out")]
+        return [sys.executable, "-m", "edgefn.compile", *place, "--timeout", timeout, *options]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(self.root / "installed"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        return os.environ | {"PYTHONPATH": path, "LAB_NOTES": str(self.root / "notes")}
+
+    def build(self, *targets: str, timeout: str = "5min") -> Outcome:
+        done = subprocess.run(
+            self.command(*targets, timeout=timeout),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Outcome(done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr)
+
+
+@dataclass
+class Outcome:
+    """What a build said and how it ended."""
+
+    exit_code: int
+    events: list[dict[str, Any]]
+    stderr: str
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.events[-1]
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The report's artifacts by target."""
+        return {row["target"]: row for row in self.last["report"]["artifacts"]}
+
+
+def new_lab(root: Path) -> Lab:
+    """A project, and the backend installed for it alone: a module, and a .dist-info with its entry point."""
+    (root / "talk" / "samples").mkdir(parents=True)
+    (root / "targets").mkdir()
+    (root / "edgefn.toml").write_text('[project]\nname = "test"\n')
+    for name in (*lab_backend.BEHAVIOURS, "nowhere"):
+        backend = "nowhere" if name == "nowhere" else "lab"
+        (root / "targets" / f"{name}.toml").write_text(lab_backend.PROFILE.format(backend=backend))
+    (root / "talk" / "talk.py").write_text(SOURCE)
+    for number in range(3):
+        (root / "talk" / "samples" / f"{number}.json").write_text(json.dumps([number, 1, 2, 3]))
+    described = root / "installed" / "edgefn_lab-1.0.dist-info"
+    described.mkdir(parents=True)
+    shutil.copyfile(lab_backend.__file__, root / "installed" / "edgefn_lab.py")
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: edgefn-lab\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\n")
+    return Lab(root)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, Outcome]:
+    """A lab that was built for some good and some bad targets."""
+    lab = new_lab(tmp_path_factory.mktemp("first") / "lab")
+    return lab, lab.build(*GOOD, *BAD)
+
+
+def test_a_bundle_is_written_with_what_there_is(first: tuple[Lab, Outcome]) -> None:
+    """The good artifacts and the portable one, which nobody asked for, are in it; the exit code says partial."""
+    lab, outcome = first
+    assert outcome.exit_code == PartialBuild.exit_code == 13, outcome.stderr
+    bundle = Layout(lab.root / "out").open("talk")
+    bundle.verify()
+    assert [entry.target for entry in bundle.config.artifacts] == [*GOOD, "portable/fp32"]
+    built = [target for target, row in outcome.rows.items() if row["status"] == "built"]
+    assert sorted(built) == [*GOOD, "portable/fp32"]
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "reason"),
+    [
+        ("wrong/fp32", "dropped", "is over its bound 1.00e-03"),
+        ("raises/fp32", "failed", "RuntimeError: the toolchain has a fault;"),
+        ("killed/fp32", "killed", "ended by SIGKILL as it lowered"),
+        ("crashes/fp32", "killed", "ended by SIGSEGV as it was proved"),
+    ],
+)
+def test_what_is_missing_says_why(first: tuple[Lab, Outcome], target: str, status: str, reason: str) -> None:
+    """Each names model, target and figure, and its log, which is kept and has what the compiler said."""
+    lab, outcome = first
+    row = outcome.rows[target]
+    assert (row["status"], row["model"]) == (status, "small")
+    assert f"{target} of model small" in row["reason"]
+    assert reason in row["reason"]
+    log = lab.root / ".edgefn" / "logs" / "build" / "talk" / f"small-{target.replace('/', '-')}.log"
+    assert row["log"] == str(log)
+    assert str(log) in row["reason"]
+    assert f"lab lowers {target}" in log.read_text()
+
+
+def test_the_figures_of_a_dropped_artifact_are_told(first: tuple[Lab, Outcome]) -> None:
+    """Half as much again: an error of a third or so, beside the bound that it misses."""
+    row = first[1].rows["wrong/fp32"]
+    assert 0.1 < row["max_error"] < 1
+    assert row["bound"] == {"max_error": 1e-3, "top1": 1.0}
+
+
+def test_the_trace_of_a_toolchain_is_in_its_log(first: tuple[Lab, Outcome]) -> None:
+    """All lines of the error, and where it came from."""
+    text = Path(first[1].rows["raises/fp32"]["log"]).read_text()
+    assert "Traceback" in text
+    assert "of many lines" in text
+
+
+def test_the_report_has_the_figures_of_each_artifact(first: tuple[Lab, Outcome]) -> None:
+    """Operators, layers kept in float, agreement, latency, opset, versions, seconds; it lies beside the bundle too."""
+    lab, outcome = first
+    row = outcome.rows["good/int8"]
+    assert (row["quantized"], row["kept"], row["opset"], row["cached"]) == ({"Gemm": 1}, ["last"], 20, False)
+    assert row["bound"] == {"max_error": 0.5, "top1": 0.93}
+    assert row["top1"] == 1.0
+    assert row["latency_ratio"] > 0
+    assert row["seconds"] > 0
+    assert row["size_bytes"] > 0
+    assert row["toolchain"]["onnxruntime"]
+    assert json.loads((lab.root / "out" / "reports" / "talk.json").read_text()) == outcome.last["report"]
+
+
+def test_the_report_is_sorted_by_latency(first: tuple[Lab, Outcome]) -> None:
+    """The fastest first; what is not in the bundle comes last."""
+    rows = first[1].last["report"]["artifacts"]
+    assert [row["status"] == "built" for row in rows] == [True] * 2 + [False] * 4
+    ratios = [row["latency_ratio"] for row in rows[:2]]
+    assert ratios == sorted(ratios)
+
+
+def test_the_peak_of_memory_is_a_compilers_own(first: tuple[Lab, Outcome]) -> None:
+    """The one that eats is told apart from one beside it, and none is charged with what the build itself holds."""
+    rows = first[1].rows
+    assert rows["good/int8"]["peak_bytes"] > rows["crashes/fp32"]["peak_bytes"] + lab_backend.EATEN_BYTES / 2
+    assert 0 < rows["crashes/fp32"]["peak_bytes"] < 1.2e9
+
+
+def test_int8_is_judged_by_other_samples_than_it_was_calibrated_on(first: tuple[Lab, Outcome]) -> None:
+    """Of three golden samples one calibrates and two judge; the report warns, and the bundle has int8's bound."""
+    lab, outcome = first
+    (calibrated,) = (json.loads(line) for line in lab.notes if line.startswith("["))
+    assert (len(calibrated), outcome.rows["good/int8"]["samples"]) == (1, 2)
+    assert "calibrated on golden samples" in outcome.rows["good/int8"]["warning"]
+    (model,) = Layout(lab.root / "out").open("talk").config.models
+    assert model.bounds["int8"].top1 == 0.93
+    assert model.golden == 3
+
+
+def test_one_target_more_is_one_compiler_more(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """Nothing that was built is lowered again, and order changes nothing. What a compiler leaves behind is ended."""
+    lab = first[0].copy(tmp_path / "lab")
+    again = lab.build("good/int8", "leaves/fp32")
+    assert again.exit_code == 0, again.stderr
+    assert lab.lowered == ["leaves/fp32"]
+    cached = {target: row["cached"] for target, row in again.rows.items()}
+    assert cached == {"portable/fp32": True, "good/int8": True, "leaves/fp32": False}
+    reordered = lab.build("leaves/fp32", "good/int8")
+    assert (reordered.last["digest"], reordered.last["cached"]) == (again.last["digest"], False)
+    assert again.rows["good/int8"]["latency_ratio"] == first[1].rows["good/int8"]["latency_ratio"]
+    in_its_group, in_one_of_its_own = lab.pids
+    assert not Path(f"/proc/{in_its_group}").exists()
+    assert not Path(f"/proc/{in_one_of_its_own}").exists()
+
+
+def test_a_bundle_without_int8_says_nothing_of_its_bound(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """So the digests of float bundles do not depend on what int8 would be held to."""
+    lab = first[0].copy(tmp_path / "lab")
+    again = lab.build("portable/fp32")
+    assert (again.exit_code, lab.lowered) == (0, [])
+    (model,) = Layout(lab.root / "out").open("talk").config.models
+    assert model.bounds == {}
+
+
+def test_what_failed_is_tried_again_and_what_was_dropped_is_not_compiled_again(
+    first: tuple[Lab, Outcome], tmp_path: Path
+) -> None:
+    """A partial build is no finished one: the next has the same outcome by the same gates."""
+    lab = first[0].copy(tmp_path / "lab")
+    again = lab.build("wrong/fp32", "raises/fp32")
+    assert again.exit_code == 13
+    assert lab.lowered == ["raises/fp32"]
+    assert {target: row["status"] for target, row in again.rows.items() if target != "portable/fp32"} == {
+        "wrong/fp32": "dropped",
+        "raises/fp32": "failed",
+    }
+
+
+def test_a_compiler_that_hangs_is_ended_with_its_children(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """At its limit, and by name; what is done already stays."""
+    lab = first[0].copy(tmp_path / "lab")
+    outcome = lab.build("hangs/fp32", timeout="5s")
+    assert outcome.exit_code == 13, outcome.stderr
+    row = outcome.rows["hangs/fp32"]
+    assert row["status"] == "timed out"
+    assert "hangs/fp32 of model small was not ready in 5.0 s" in row["reason"]
+    assert "compile_timeout" in row["reason"]
+    assert outcome.rows["portable/fp32"]["status"] == "built"
+    for pid in lab.pids:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """Even by SIGKILL, when it can do nothing itself; the compiler's own child goes as well."""
+    lab = first[0].copy(tmp_path / "lab")
+    with subprocess.Popen(lab.command("hangs/fp32"), env=lab.environment, stdout=subprocess.DEVNULL) as build:
+        (pid,) = eventually("the compiler's child runs", lambda: lab.pids, seconds=60)
+        build.send_signal(signal.SIGKILL)
+        build.wait(10)
+    eventually("the compiler's child is gone", lambda: _ended(pid))
+
+
+def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    """A target asked for by name: the error has its name, and no compiler has run."""
+    lab = new_lab(tmp_path / "lab")
+    outcome = lab.build("nowhere/fp32", "good/fp32")
+    assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
+    assert "the target nowhere/fp32 needs the backend nowhere" in outcome.last["detail"]
+    assert lab.notes == []
+    assert [event["name"] for event in outcome.events if event["event"] == "step"] == ["inspect"]
+
+
+@pytest.mark.parametrize("text", ["0s", "soon"])
+def test_a_limit_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    """Before anything is built."""
+    outcome = new_lab(tmp_path / "lab").build("portable/fp32", timeout=text)
+    assert (outcome.exit_code, outcome.last["error"]) == (2, "SpecError")
+    assert f"--timeout is '{text}'" in outcome.last["detail"]
+
+
+def test_the_portable_artifacts_failure_is_the_builds(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """Here it is not proved in time: the error says so, no bundle is written, and the other compilers are ended."""
+    lab = first[0].copy(tmp_path / "lab")
+    shutil.rmtree(lab.root / "out")
+    for kind in ("agreement", "bundle"):
+        shutil.rmtree(lab.root / ".edgefn" / "cache" / kind, ignore_errors=True)
+    outcome = lab.build("hangs/fp32", timeout="10ms")
+    assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError"), outcome.stderr
+    assert "portable/fp32 of model small was not ready in 10.0 ms" in outcome.last["detail"]
+    assert not (lab.root / "out").exists()
+    for pid in lab.pids:
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def _ended(pid: int) -> bool:
+    """Gone, or dead and waiting for whoever adopted it to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True

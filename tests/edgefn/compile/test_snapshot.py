@@ -1,0 +1,116 @@
+"""A captured network as files: what compilers read is what was captured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgefn.bundle.config import Bound
+from edgefn.compile import snapshot
+from edgefn.compile.cache import Cache
+from edgefn.compile.capture import Capture, capture
+from edgefn.compile.eager import EagerSession
+from edgefn.compile.job import Job
+from edgefn.compile.snapshot import Snapshot
+from edgefn.errors import BuildError
+from edgefn.quantization import Quantize
+from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.targets.profiles import target
+
+pytestmark = pytest.mark.needs_torch
+
+SPEC = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, "width"))}, {})
+
+
+class Net(torch.nn.Module):
+    """Two symbolic dimensions, two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv1d(3, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.layer(x)
+        return {"wide": found, "mean": found.mean(dim=2)}
+
+
+@pytest.fixture(scope="module")
+def captured() -> Capture:
+    return capture(EagerSession(Net, SPEC), {"batch": 1, "width": 9})
+
+
+@pytest.fixture
+def job(captured: Capture, tmp_path: Path) -> Job:
+    """A job whose capture is in a cache below the test's folder."""
+    return _job(tmp_path, Cache(tmp_path).make("capture", "key", lambda into: snapshot.write(captured, into)))
+
+
+def _job(cache: Path, folder: Path) -> Job:
+    return Job(
+        model="net",
+        target=target("portable/fp32"),
+        cache=str(cache),
+        capture=str(folder),
+        golden="",
+        judges=(0,),
+        sizes={"batch": 1, "width": 9},
+        bound=Bound(),
+        quantize=Quantize(keep=("layer",)),
+        files="",
+    )
+
+
+def test_what_is_read_is_what_was_captured(captured: Capture, job: Job) -> None:
+    """The spec with its outputs, the options, and a program that gives the same numbers."""
+    read = Snapshot(job)
+    assert read.model == captured.model
+    assert (read.sizes, read.quantize.keep, read.calibration) == ({"batch": 1, "width": 9}, ("layer",), ())
+    assert snapshot.info(Path(job.capture)).weights_bytes == 4 * (4 * 3 + 4)
+    x = np.random.default_rng(0).random((2, 3, 11), np.float32)
+    eager = captured.program.module()(torch.from_numpy(x))
+    outputs = read.eager().run({"x": x})
+    assert list(outputs) == ["wide", "mean"]
+    for name, tensor in zip(outputs, eager, strict=True):
+        np.testing.assert_array_equal(outputs[name], tensor.detach().numpy())
+
+
+def test_onnx_is_the_same_to_the_byte(captured: Capture, job: Job) -> None:
+    """From the program that was read as from the one that was captured; symbolic dimensions keep their names."""
+    assert Snapshot(job).onnx(20).read_bytes() == captured.onnx(20).read_bytes()
+
+
+def test_onnx_is_exported_once_for_all_compilers(job: Job) -> None:
+    """The second one is given the first one's file and reads no program."""
+    first = Snapshot(job).onnx(20)
+    inode = first.stat().st_ino
+    second = Snapshot(job)
+    assert second.onnx(20) == first
+    assert first.stat().st_ino == inode
+    assert "program" not in vars(second)
+
+
+def test_a_new_capture_takes_no_onnx_of_an_older_one(job: Job) -> None:
+    """Also when its key is the same: a forced build takes nothing from the cache."""
+    path = Snapshot(job).onnx(20)
+    snapshot.forget_onnx(Cache(Path(job.cache)), "other")
+    assert path.exists()
+    snapshot.forget_onnx(Cache(Path(job.cache)), "key")
+    assert not path.exists()
+
+
+def test_an_operator_that_onnx_lacks_is_named_with_its_line(tmp_path: Path) -> None:
+    """The user's source is told by the compiler too, whose program is read from a file."""
+
+    class Odd(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            values: torch.Tensor = torch.linalg.eigvalsh(x)
+            return values
+
+    spec = ModelSpec("odd", {"x": TensorSpec("float32", (3, 3))}, {})
+    odd = capture(EagerSession(Odd, spec))
+    folder = Cache(tmp_path).make("capture", "odd", lambda into: snapshot.write(odd, into))
+    with pytest.raises(BuildError, match=r"aten._linalg_eigh .*test_snapshot.py.*torch.linalg.eigvalsh\(x\)"):
+        Snapshot(_job(tmp_path, folder)).onnx(20)
