@@ -72,12 +72,23 @@ def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
     return tuple(entry for entry in artifacts if choice.refusal(entry, _probe) is None)
 
 
+def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, choice.Refusal]:
+    """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
+    found = {entry.path: choice.refusal(entry, _probe) for entry in artifacts}
+    return {path: why for path, why in found.items() if why is not None}
+
+
 def _check_artifacts(config: BundleConfig) -> None:
     served = {entry.model for entry in available(config.artifacts)}
     if unserved := {model.spec.name for model in config.models} - served:
         lacking = [entry for entry in config.artifacts if entry.model in unserved]
         reasons = "; ".join(str(choice.refusal(entry, _probe)) for entry in lacking)
         raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
+
+
+def look_again() -> None:
+    """What is installed is read anew when it is asked for next: a library has turned out to be gone."""
+    _probe.cache_clear()
 
 
 @cache
