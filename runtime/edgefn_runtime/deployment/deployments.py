@@ -24,6 +24,7 @@ from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.deployment.changes import Known
+from edgefn_runtime.deployment.explanation import explain
 from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
@@ -65,6 +66,7 @@ class Deployments:
         self._installation = Installation(home, blobs, self._marks, finisher, threads)
         self._background = Background(self._installation, self._catalogue.current, self._finished, self._spawn)
         self._known = Known({})
+        self._threads = threads
         self._garbage = Garbage(home, blobs, database)
         self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host)
         self._turns = turns or Turns()
@@ -228,6 +230,11 @@ class Deployments:
             finishing=self._background.progress(revision),
             changed=f"the box has changed: {self._known.change}" if since else "",
         )
+
+    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+        """Why `name` is served as it is, and what would make it faster on so many cores; None: not deployed."""
+        found = self.chain(name)
+        return None if found is None else explain(found, cores, self._threads)
 
     def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
