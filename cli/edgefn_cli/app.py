@@ -17,6 +17,7 @@ from edgefn_cli.verbs import box as box_verbs
 from edgefn_cli.verbs.build import build
 from edgefn_cli.verbs.deploy import deploy
 from edgefn_cli.verbs.dev import dev
+from edgefn_cli.verbs.explain import explain
 from edgefn_cli.verbs.init import init
 from edgefn_cli.verbs.invoke import invoke
 from edgefn_cli.verbs.list import list_functions
@@ -43,6 +44,7 @@ _VERBS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
         ("invoke", invoke),
         ("list", list_functions),
         ("status", status),
+        ("explain", explain),
         ("logs", logs),
         ("stop", stop),
         ("rollback", rollback),

@@ -56,6 +56,10 @@ class Client:
         """The status of one function. Raises FunctionNotFound."""
         return self._admin("GET", _function(name))
 
+    def explain(self, name: str) -> Json:
+        """Its artifacts by rank with their figures, and what would make it faster. Raises FunctionNotFound."""
+        return self._admin("GET", f"{_function(name)}/explain")
+
     def missing(self, digests: list[str]) -> list[str]:
         """Those of `digests` that the box does not hold yet."""
         return list(self._admin("POST", "blobs/missing", json={"digests": digests})["missing"])

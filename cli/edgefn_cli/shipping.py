@@ -5,6 +5,7 @@ It must never change the layout, nor decide what is deployed.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from edgefn.bundle.layout import Bundle
     from edgefn_cli.client import Client
     from edgefn_cli.progress import Progress
+
+
+WAIT_S = 0.5
+"""Between two looks at how far a box is."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Shipped:
     url: str
     uploaded_blobs: int
     uploaded_bytes: int
+    finishing: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The members of the deploy verb's JSON."""
@@ -47,7 +53,18 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
         url=f"{client.address.url}/fn/{name}",
         uploaded_blobs=blobs,
         uploaded_bytes=size,
+        finishing=int(last.get("finishing", 0)),
     )
+
+
+def wait(client: Client, shipped: Shipped, progress: Progress) -> None:
+    """Every artifact of what was shipped is finished, or another revision serves."""
+    while (found := client.function(shipped.function))["revision"] == shipped.revision:
+        if not (finishing := found.get("finishing")):
+            return
+        text = f"finish {shipped.function}: {finishing['artifact']}"
+        progress.step(text, int(finishing["done"]), int(finishing["total"]))
+        time.sleep(WAIT_S)
 
 
 def _upload(client: Client, bundle: Bundle, progress: Progress) -> tuple[int, int]:

@@ -43,3 +43,9 @@ def share(top1: float | None) -> str:
 def error(max_error: float | None) -> str:
     """A relative error with two figures, or "-" when it was not measured."""
     return "-" if max_error is None else f"{max_error:.1e}"
+
+
+def finishing(found: dict[str, Any]) -> str:
+    """How far the artifacts are that are finished behind a function that serves."""
+    which = f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", others come first"
+    return f"{found['done']} of {found['total']} artifacts are finished{which}"

@@ -20,6 +20,7 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
@@ -52,8 +53,10 @@ class Box:
             drain_s=settings.drain_s,
             parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
+            fall_back=self._fall_back,
         )
-        self.deployments = Deployments(self.home, Blobs(self.home.blobs, self.home.disk), database, self.supervisor)
+        blobs = Blobs(self.home.blobs, self.home.disk)
+        self.deployments = Deployments(self.home, blobs, database, self.supervisor, threads=threads_for)
         self._started = time.monotonic()
         self._draining = False
 
@@ -62,6 +65,9 @@ class Box:
 
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
+
+    def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        return self.deployments.fall_back(revision, artifact, reason)
 
     async def start(self, zygote: Launched | None = None) -> None:
         """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,9 @@ def deploy(
         str | None,
         typer.Option("--bundle", metavar="LAYOUT[:NAME]", help="Deploy a bundle of this OCI layout directory."),
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the box has finished every artifact, not the first ones alone.")
+    ] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,6 +40,7 @@ def deploy(
     from edgefn_cli.progress import Progress
     from edgefn_cli.reach import reach
     from edgefn_cli.shipping import ship
+    from edgefn_cli.shipping import wait as wait_for
 
     if bundle and paths:
         raise InputError("give either PATH or --bundle, not both")
@@ -45,6 +50,9 @@ def deploy(
         for each in [_opened(bundle)] if bundle else _bundles(paths, build=not no_build):
             with Progress() as progress:
                 shipped.append(ship(client, each, progress))
+                if wait:
+                    wait_for(client, shipped[-1], progress)
+            shipped[-1] = replace(shipped[-1], finishing=0) if wait else shipped[-1]
             if not as_json:
                 _show(shipped[-1])
     if as_json:
@@ -83,3 +91,7 @@ def _show(shipped: Shipped) -> None:
 
     sent = f"{format_bytes(shipped.uploaded_bytes)} uploaded" if shipped.uploaded_blobs else "nothing to upload"
     output.line(f"{shipped.function}: revision {shipped.number} serves at {shipped.url} ({sent})")
+    if shipped.finishing:
+        several = "s are" if shipped.finishing > 1 else " is"
+        watch = f"`edgefn status {shipped.function}` tells how far"
+        output.line(f"{shipped.finishing} more artifact{several} being finished in the background; {watch}")

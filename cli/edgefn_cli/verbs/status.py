@@ -65,6 +65,7 @@ def _facts(found: dict[str, Any]) -> Table:
     facts = {
         "state": " ".join(filter(None, [found["state"], _because(found)])),
         "revision": f"{wording.revision(found)}, deployed {wording.moment(found['deployed_at'])}",
+        **_chain(found),
         "memory": _memory(found),
         **_ledger(found.get("ledger")),
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
@@ -75,6 +76,20 @@ def _facts(found: dict[str, Any]) -> Table:
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))
     return table
+
+
+def _chain(found: dict[str, Any]) -> dict[str, str]:
+    """What is still being finished, what broke, and why all is finished anew, as far as there is something to tell."""
+    from edgefn_cli import wording
+
+    facts = {}
+    if finishing := found.get("finishing"):
+        facts["finishing"] = wording.finishing(finishing)
+    if broken := found.get("broken"):
+        facts["broken"] = "; ".join(f"{each['artifact']}: {each['reason']}" for each in broken)
+    if changed := found.get("changed"):
+        facts["changed"] = changed
+    return facts
 
 
 def _because(found: dict[str, Any]) -> str:

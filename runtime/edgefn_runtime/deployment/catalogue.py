@@ -15,6 +15,7 @@ from edgefn.bundle.manifest import parse_config
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime.deployment import choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate
+from edgefn_runtime.deployment.marks import Marks
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.database import Database, Entry
 from edgefn_runtime.store.home import Home
@@ -22,11 +23,12 @@ from edgefn_runtime.store.revision import Revision
 
 
 class Catalogue:
-    """What is, or was, deployed in `home`."""
+    """What is, or was, deployed in `home`. `marks` are of artifacts that broke: they are not chosen."""
 
-    def __init__(self, home: Home, database: Database) -> None:
+    def __init__(self, home: Home, database: Database, marks: Marks) -> None:
         self._home = home
         self._database = database
+        self._marks = marks
 
     def current(self, name: str) -> Revision | None:
         """What serves `name`, or None when it is not deployed."""
@@ -53,13 +55,18 @@ class Catalogue:
         number = self._database.next_number(candidate.config.function.name)
         return self._revision(candidate.digest, number, candidate.config, "")
 
+    def again(self, revision: Revision) -> Revision:
+        """`revision` with its artifacts chosen anew."""
+        config = msgspec.structs.replace(revision.config, artifacts=revision.artifacts)
+        return self._revision(revision.digest, revision.number, config, revision.deployed_at)
+
     def _revision(self, digest: str, number: int, config: BundleConfig, deployed_at: str) -> Revision:
         folder, finished = self.folders(digest)
         chosen = compatibility.available(config.artifacts)
         if len(chosen) > len(config.models):
-            chosen = choice.serving(chosen, proof.read_all(finished, chosen))
+            chosen = choice.serving(chosen, proof.read_all(finished, chosen), self._marks.of(finished))
         served = msgspec.structs.replace(config, artifacts=chosen)
-        return Revision(digest, number, served, folder, finished, deployed_at)
+        return Revision(digest, number, served, folder, finished, deployed_at, config.artifacts)
 
     def folders(self, digest: str) -> tuple[Path, Path]:
         """Where the bundle is unpacked, and where its artifacts are finished for this machine."""

@@ -5,7 +5,7 @@ Portable ONNX is in every bundle, so there is always a last one in the chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import SpecError
@@ -33,20 +33,60 @@ def libraries(artifacts: Iterable[ArtifactEntry]) -> tuple[str, ...]:
     return tuple(sorted({entry.needs.library for entry in artifacts if entry.needs and entry.needs.library}))
 
 
-def serving(artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof]) -> tuple[ArtifactEntry, ...]:
-    """One artifact for each model: the fastest that passed; before anything is proved, the portable one.
+GAIN = 0.95
+"""An artifact is taken instead of another when it is faster by more than a twentieth: less may be noise, and a move
+costs a template."""
 
-    `proofs` are by `ArtifactEntry.path`.
+
+def first(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
+    """Those that are finished before a function is live: a model's portable one; all of a model that has none."""
+    entries = tuple(artifacts)
+    with_portable = {entry.model for entry in entries if portable(entry)}
+    return tuple(entry for entry in entries if portable(entry) or entry.model not in with_portable)
+
+
+def ranking(
+    artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof], broken: Container[str] = ()
+) -> dict[str, tuple[ArtifactEntry, ...]]:
+    """By model, what serves and what takes over when that breaks, in this order.
+
+    The fastest that passed is the first, where it is worth a move from those before it in the bundle. The portable one
+    is always among them. `proofs` and `broken` are by `ArtifactEntry.path`.
     """
-    chosen: dict[str, ArtifactEntry] = {}
-    for entry in sorted(artifacts, key=lambda entry: _rank(entry, proofs.get(entry.path))):
-        chosen.setdefault(entry.model, entry)
-    return tuple(chosen.values())
+    models: dict[str, list[ArtifactEntry]] = {}
+    for entry in artifacts:
+        models.setdefault(entry.model, []).append(entry)
+    return {model: _ranked(own, proofs, broken) for model, own in models.items()}
 
 
-def _rank(entry: ArtifactEntry, proof: Proof | None) -> tuple[bool, float, bool, str]:
-    passed = proof is not None and proof.passed
-    return (not passed, proof.run_s if proof and passed else 0.0, not portable(entry), entry.path)
+def serving(
+    artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof], broken: Container[str] = ()
+) -> tuple[ArtifactEntry, ...]:
+    """One artifact for each model: the fastest that passed; before anything is proved, the portable one."""
+    return tuple(ranked[0] for ranked in ranking(artifacts, proofs, broken).values())
+
+
+def latency_s(entry: ArtifactEntry, proofs: Mapping[str, Proof], own: Iterable[ArtifactEntry]) -> float:
+    """Seconds of a run, comparable among the `own` artifacts of its model: each was timed beside the first one."""
+    proof = proofs[entry.path]
+    base = next((proofs[one.path].run_s for one in own if portable(one) and one.path in proofs), 0.0)
+    return base * proof.ratio if base and proof.beside_s else proof.run_s
+
+
+def _ranked(own: list[ArtifactEntry], proofs: Mapping[str, Proof], broken: Container[str]) -> tuple[ArtifactEntry, ...]:
+    own = sorted(own, key=lambda entry: not portable(entry))
+    fit = [entry for entry in own if (found := proofs.get(entry.path)) is not None and found.passed]
+    left = [entry for entry in fit if entry.path not in broken or portable(entry)]
+    seconds = {entry.path: latency_s(entry, proofs, own) for entry in left}
+    ranked: list[ArtifactEntry] = []
+    while left:
+        best = left[0]
+        for entry in left[1:]:
+            if seconds[entry.path] < GAIN * seconds[best.path]:
+                best = entry
+        ranked.append(best)
+        left.remove(best)
+    return (*ranked, *(entry for entry in own if portable(entry) and entry not in ranked)) or (own[0],)
 
 
 def portable(entry: ArtifactEntry) -> bool:

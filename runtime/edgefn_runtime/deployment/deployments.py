@@ -10,20 +10,33 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
+from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import EdgefnError, Unavailable
+from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
+from edgefn_runtime.deployment import changes, choice, compatibility, proof
+from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
+from edgefn_runtime.deployment.chain import Chain
+from edgefn_runtime.deployment.changes import Known
+from edgefn_runtime.deployment.explanation import explain
 from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.marks import Marks
 from edgefn_runtime.deployment.progress import Progress, deployed
+from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.road import Road
 from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.fingerprint import facts
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.home import Home
@@ -46,10 +59,15 @@ class Deployments:
         *,
         finisher: Finisher = finish_in_child,
         turns: Turns | None = None,
+        threads: Callable[[FunctionSpec], int] = lambda spec: 1,
     ) -> None:
-        self._blobs, self._database, self._host = blobs, database, host
-        self._catalogue = Catalogue(home, database)
-        self._installation = Installation(home, blobs, finisher)
+        self._home, self._blobs, self._database, self._host = home, blobs, database, host
+        self._marks = Marks(home.disk)
+        self._catalogue = Catalogue(home, database, self._marks)
+        self._installation = Installation(home, blobs, self._marks, finisher, threads)
+        self._background = Background(self._installation, self._catalogue.current, self._finished, self._spawn)
+        self._known = Known({})
+        self._threads = threads
         self._garbage = Garbage(home, blobs, database)
         self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host)
         self._turns = turns or Turns()
@@ -98,7 +116,8 @@ class Deployments:
         try:
             while (event := await events.get()) is not None:
                 yield event
-            yield deployed(_result(task))
+            revision = _result(task)
+            yield deployed(revision, await self._background.look(name, again=True))
         finally:
             task.cancel()
 
@@ -126,7 +145,9 @@ class Deployments:
                 with contextlib.suppress(asyncio.CancelledError):  # the change itself is over by now
                     await self._gate.collect(self._garbage.collect)
 
-        return self._spawn(self._turns.take(name, wish, change))
+        task = self._spawn(self._turns.take(name, wish, change))
+        task.add_done_callback(lambda _: self._spawn(self._follow(name)))
+        return task
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,6 +176,7 @@ class Deployments:
             async with self._gate.installing():
                 await self._installation.ensure(revision)
             await self._refresh(revision)
+            self._spawn(self._background.look(revision.name))
 
     async def settled(self) -> None:
         """Nothing is on its road, and what was missing at the start is there, or told to be failed."""
@@ -170,11 +192,14 @@ class Deployments:
         self._database.close()
 
     async def _repair(self, revisions: list[Revision], leftovers: list[Path]) -> None:
+        await self._look_for_changes()
         for revision in revisions:
             try:
                 await self.ensure_finished(revision)
             except Exception as error:
                 await self._fail(revision.name, error)
+            else:
+                await self._background.look(revision.name)
         await in_thread(self._garbage.sweep, leftovers)
         await self._gate.collect(self._garbage.collect)
 
@@ -183,6 +208,89 @@ class Deployments:
         current = self._catalogue.current(revision.name)
         if current is not None and current.digest == revision.digest:
             await self._host.switch(revision.name, current)
+
+    async def _look_for_changes(self) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        here = msgspec.to_builtins(facts())
+        try:
+            self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)
+        except OSError as error:
+            _log.warning("what this machine is cannot be kept: %s", error)
+        if self._known.change and self._known.at == now:
+            _log.warning("the box has changed (%s): artifacts are finished again", self._known.change)
+
+    # ── the chain ─────────────────────────────────────────────────────────────────────────────────────
+
+    def chain(self, name: str) -> Chain | None:
+        """What the artifacts of `name` are at, or None when it is not deployed. Reads some files."""
+        revision = self.current(name)
+        if revision is None:
+            return None
+        since = self._known.change and self._known.at >= revision.deployed_at
+        return Chain(
+            revision=revision,
+            proofs=proof.read_all(revision.finished, revision.artifacts),
+            broken=self._marks.of(revision.finished),
+            refusals=compatibility.refusals(revision.artifacts),
+            finishing=self._background.progress(revision),
+            changed=f"the box has changed: {self._known.change}" if since else "",
+        )
+
+    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+        """Why `name` is served as it is, and what would make it faster on so many cores; None: not deployed."""
+        found = self.chain(name)
+        return None if found is None else explain(found, cores, self._threads)
+
+    def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
+
+        The artifact is not chosen again before a redeployment, or on another machine or library.
+        """
+        entry = next((one for one in revision.artifacts if one.path == artifact), None)
+        if entry is None or choice.portable(entry):
+            return None
+        if proof.read(revision.finished, entry) is not None:  # else it is gone, and is finished again
+            self._marks.add(revision.finished, artifact, reason)
+            self._spawn(self._keep_marks(revision))
+        compatibility.look_again()
+        instead = self._catalogue.again(revision)
+        if instead.served == revision.served:
+            return None
+        told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
+        _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
+        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
+        return instead
+
+    async def _keep_marks(self, revision: Revision) -> None:
+        try:
+            await in_thread(self._marks.keep, revision.finished)
+        except OSError as error:
+            _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
+
+    async def _follow(self, name: str) -> None:
+        """After a change: what now serves `name` is completed, and served with the best there is."""
+        await self._background.look(name)
+        revision = self.current(name)
+        if revision is not None and len(revision.artifacts) > len(revision.config.models):
+            await self._move(revision)
+
+    async def _finished(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> None:
+        """An artifact has its proof: it is told, and served where it is the best."""
+        await self._move(revision)
+        name = f"{entry.model} {entry.target}"
+        current = self.current(revision.name)
+        serves = current is not None and entry.path in current.served
+        _log.info("%s of %s is finished: %s", name, revision.name, _told(found, serves=serves))
+        self._host.note(revision.name, f"{name} is finished: {_told(found, serves=serves)}")
+
+    async def _move(self, revision: Revision) -> None:
+        current = self.current(revision.name)
+        if current is None or current.digest != revision.digest or self._turns.held(revision.name):
+            return  # who changes the function looks for the best artifacts at the end
+        try:
+            await self._host.move(revision.name, current)
+        except EdgefnError as error:
+            _log.warning("%s is not moved to its best artifacts: %s", revision.name, error)
 
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
@@ -199,6 +307,13 @@ class Deployments:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # who waits for it has it; where nobody does any more, asyncio need not warn
+
+
+def _told(found: Proof, *, serves: bool) -> str:
+    if not found.passed:
+        return f"not served, {found.reason}"
+    figures = f"max error {found.max_error:.1e}, {found.ratio:.2f} × the latency of the portable one"
+    return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
 
 
 def _result(task: asyncio.Task[T]) -> T:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgefn_runtime.deployment import retention
+from edgefn_runtime.deployment import changes, retention
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Entry
@@ -61,7 +61,7 @@ class Garbage:
         for folder in self._home.finished.iterdir():
             if folder.name == fingerprint():
                 self._clear(folder, wanted)
-            elif folder.suffix != TEMPORARY:
+            elif folder.suffix != TEMPORARY and folder.name != changes.FILE:
                 clear_away(self._home.disk, folder)
         self._clear(self._home.bundles, wanted)
         self._blobs.collect({blob.digest for entry in kept for blob in entry.blobs})

@@ -19,8 +19,18 @@ class Host(Protocol):
     async def switch(self, name: str, revision: Revision) -> None:
         """New requests for `name` go to `revision`, prepared or not; the one before drains and ends.
 
-        When it serves already, only what is told of it changes.
+        When it serves already with the same artifacts, only what is told of it changes. With others, starts take those
+        from now on, and the instances there are end one by one as new ones are ready.
         """
+
+    async def move(self, name: str, revision: Revision) -> None:
+        """As `switch`, to other artifacts of the bundle that serves; where it has processes, a template is ready first.
+
+        Raises DeploymentRefused, Unavailable, and all stays as it was.
+        """
+
+    def note(self, name: str, line: str) -> None:
+        """The log of `name` says `line`."""
 
     async def discard(self, revision: Revision) -> None:
         """A prepared revision that will not be switched to has no process; an unknown one is fine."""

@@ -1,23 +1,30 @@
 """A revision's files on this box's disk: unpacked, finished and proved; made when they are not there.
 
+A function can be served with the first artifact of each model; the others are completed one by one.
+
 The road of a deployment, a rollback, a start after a power cut and a host that finds its cache deleted all
 come through here; whoever comes while it is done waits for the same work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from edgefn.bundle.config import ARTIFACT_TYPE, BundleConfig
+from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
 from edgefn.bundle.manifest import parse_config
-from edgefn_runtime.deployment import compatibility, proof
+from edgefn.errors import DeploymentRefused
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.deployment import choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate, admit
-from edgefn_runtime.deployment.finishing import Finisher, finish, finish_in_child
+from edgefn_runtime.deployment.finishing import Finisher, finish, finish_in_child, link, put_verdict
+from edgefn_runtime.deployment.marks import Marks
 from edgefn_runtime.deployment.progress import UNHEARD, Progress
+from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.shared import SharedWork
 from edgefn_runtime.deployment.unpacking import CONFIG, unpack
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.disk import expect_room
+from edgefn_runtime.store.disk import clear_away, expect_room
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 
@@ -26,29 +33,65 @@ FINISHED_PER_PORTABLE = 1.25
 
 
 class Installation:
-    """The bundles and finished folders of `home`."""
+    """The bundles and finished folders of `home`. `threads` tells how many a function's engine runs on."""
 
-    def __init__(self, home: Home, blobs: Blobs, finisher: Finisher = finish_in_child) -> None:
-        self._home, self._blobs, self._finisher = home, blobs, finisher
+    def __init__(
+        self,
+        home: Home,
+        blobs: Blobs,
+        marks: Marks,
+        finisher: Finisher = finish_in_child,
+        threads: Callable[[FunctionSpec], int] = lambda spec: 1,
+    ) -> None:
+        self._home, self._blobs, self._marks = home, blobs, marks
+        self._finisher, self._threads = finisher, threads
         self._work = SharedWork()
-        self._whole: dict[Path, list[Path]] = {}
+        self._whole: dict[tuple[Path, tuple[str, ...]], list[Path]] = {}
 
     def ready(self, revision: Revision) -> bool:
-        """Whether every file is there. A few stats: the host asks before each cold start."""
-        known = self._whole.get(revision.finished)
+        """Whether every file is there that `revision` is served with. A few stats: asked before each cold start."""
+        key = (revision.finished, revision.served)
+        known = self._whole.get(key)
         if known is None or not all(path.exists() for path in known):
-            self._whole.pop(revision.finished, None)
-            if not (self._unpacked(revision) and self._finished(revision)):
+            self._whole.pop(key, None)
+            if not (self._unpacked(revision) and _served(revision)):
                 return False
-            self._whole[revision.finished] = list(self._files(revision))
+            self._whole[key] = list(self._files(revision))
         return True
 
     async def ensure(
         self, revision: Revision, progress: Progress = UNHEARD, candidate: Candidate | None = None
     ) -> None:
-        """Every file is there. Raises BundleError, DeploymentRefused, DiskFull."""
-        if not self.ready(revision):
+        """It can be served: unpacked, and each model's first artifact proved. Those of another revision that it has too
+        are linked. Raises BundleError, DeploymentRefused, DiskFull."""
+        if not (self._unpacked(revision) and _live(revision)):
             await self._work.run(revision.digest, lambda: self._make(revision, progress, candidate))
+
+    def forgive(self, revision: Revision) -> None:
+        """What broke, or did not survive being finished, is tried again. Blocks."""
+        self._marks.forget(revision.finished)
+        for entry in revision.artifacts:
+            found = proof.read(revision.finished, entry)
+            if found is not None and found.died:
+                clear_away(self._home.disk, revision.finished / entry.path)
+
+    def lacking(self, revision: Revision) -> list[ArtifactEntry]:
+        """The artifacts that can run here and are neither proved nor refused yet, in the bundle's order. Blocks."""
+        entries = compatibility.available(revision.artifacts)
+        return [entry for entry in entries if proof.read(revision.finished, entry) is None]
+
+    async def complete(self, revision: Revision, entry: ArtifactEntry, wanted: Callable[[], bool]) -> Proof | None:
+        """`entry` has its proof, which tells how it did; None where it is not `wanted` any more. Raises DiskFull."""
+        disk = self._home.disk
+        if await link(revision, [entry], disk):
+            return proof.read(revision.finished, entry)
+        threads = self._threads(revision.config.function)
+        try:
+            await finish(revision, [entry], disk, self._finisher, UNHEARD, threads=threads, wanted=wanted)
+        except DeploymentRefused as error:
+            if wanted():
+                await put_verdict(revision, entry, str(error), disk)
+        return proof.read(revision.finished, entry)
 
     async def _make(self, revision: Revision, progress: Progress, candidate: Candidate | None) -> None:
         disk = self._home.disk
@@ -56,24 +99,47 @@ class Installation:
             candidate = candidate or await admit(self._blobs, revision.digest, progress)
             expect_room(disk, self._home.bundles, _bytes_of(candidate), f"the bundle of {revision.name}")
             await unpack(candidate, self._blobs, revision.folder, disk, progress)
-        if not self._finished(revision):
+        if not _live(revision):
             compatibility.check(_whole_config(revision), compatibility.this_machine())
-            await finish(revision, disk, self._finisher, progress)
+            if linked := await link(revision, self.lacking(revision), disk):
+                progress("finish", len(linked), len(linked), "as for another revision")
+            await self._finish_first(revision, progress)
+
+    async def _finish_first(self, revision: Revision, progress: Progress) -> None:
+        first = choice.first(compatibility.available(revision.artifacts))
+        if missing := [entry for entry in first if proof.read(revision.finished, entry) is None]:
+            threads = self._threads(revision.config.function)
+            await finish(revision, missing, self._home.disk, self._finisher, progress, threads=threads)
+        if not _live(revision):
+            told = [f"{entry.model} {entry.target}" for entry in first]
+            raise DeploymentRefused(
+                f"none of the artifacts of {revision.name} passes on this box ({', '.join(told)}): build it again"
+            )
 
     def _unpacked(self, revision: Revision) -> bool:
         return (revision.folder / CONFIG).exists()
-
-    def _finished(self, revision: Revision) -> bool:
-        """Whether every model has an artifact that passed and is whole."""
-        proofs = proof.read_all(revision.finished, revision.config.artifacts)
-        passed = {found.model for found in proofs.values() if found.passed}
-        return passed >= {model.spec.name for model in revision.config.models}
 
     def _files(self, revision: Revision) -> list[Path]:
         files = [revision.folder / CONFIG]
         for path, found in proof.read_all(revision.finished, revision.config.artifacts).items():
             files += [revision.finished / path / name for name in (proof.FILE, *found.files)]
         return files
+
+
+def _served(revision: Revision) -> bool:
+    """Whether every model has an artifact that serves, passed and is whole."""
+    return _all_passed(revision, revision.config.artifacts)
+
+
+def _live(revision: Revision) -> bool:
+    """Whether every model has a first artifact that passed and is whole: whatever breaks, it can be served."""
+    return _all_passed(revision, choice.first(compatibility.available(revision.artifacts)))
+
+
+def _all_passed(revision: Revision, entries: Iterable[ArtifactEntry]) -> bool:
+    proofs = proof.read_all(revision.finished, entries)
+    passed = {found.model for found in proofs.values() if found.passed}
+    return passed >= {model.spec.name for model in revision.config.models}
 
 
 def _whole_config(revision: Revision) -> BundleConfig:

@@ -24,11 +24,12 @@ UNHEARD = Progress(lambda event: None)
 """For work that nobody waits for."""
 
 
-def deployed(revision: Revision) -> dict[str, Any]:
-    """The last event of a deployment that came to its end."""
+def deployed(revision: Revision, finishing: int = 0) -> dict[str, Any]:
+    """The last event of a deployment that came to its end; so many artifacts are still `finishing` behind it."""
     return {
         "event": "deployed",
         "function": revision.name,
         "revision": revision.digest,
         "number": revision.number,
+        "finishing": finishing,
     }

@@ -23,6 +23,11 @@ class Proof(msgspec.Struct, frozen=True):
 
     max_error   None when it could not be told: it did not run, or gave NaN
     files       the artifact's files and their sizes in bytes: one that is gone must be finished again
+    run_s       the fastest of its timed runs
+    beside_s    the fastest run of the model's first artifact in the same process, run in turns with it; 0.0 for the
+                first artifact itself
+    inputs      what it was finished and proved from, hashed: see `reuse`
+    died        the process that finished it crashed, hung or was killed: a redeployment tries again
     """
 
     model: str
@@ -34,8 +39,17 @@ class Proof(msgspec.Struct, frozen=True):
     samples: int = 0
     reason: str = ""
     finish_s: float = 0.0
+    load_s: float = 0.0
     run_s: float = 0.0
+    beside_s: float = 0.0
     files: dict[str, int] = {}
+    inputs: str = ""
+    died: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """Its latency over that of the model's first artifact, measured in turns: 1.0 for that one."""
+        return self.run_s / self.beside_s if self.beside_s else 1.0
 
     def whole(self, folder: Path) -> bool:
         """Whether `folder` still holds the artifact's files, by name and size."""
@@ -53,6 +67,11 @@ def read(finished: Path, entry: ArtifactEntry) -> Proof | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return proof if proof.whole(folder) else None
+
+
+def write(folder: Path, proof: Proof) -> None:
+    """`folder` holds `proof`; not synced."""
+    (folder / FILE).write_bytes(msgspec.json.encode(proof))
 
 
 def read_all(finished: Path, entries: Iterable[ArtifactEntry]) -> dict[str, Proof]:

@@ -54,7 +54,9 @@ class Road:
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
         compatibility.check(candidate.config, compatibility.this_machine())
-        await self._installation.ensure(self._catalogue.upcoming(candidate), progress, candidate)
+        upcoming = self._catalogue.upcoming(candidate)
+        await in_thread(self._installation.forgive, upcoming)
+        await self._installation.ensure(upcoming, progress, candidate)
         current = self._catalogue.current(name)
         if current is not None and current.digest == digest:
             await self._host.switch(name, current)

@@ -36,6 +36,10 @@ class Turns:
         self._wait_s, self._leave_s = wait_s, leave_s
         self._holders: dict[str, _Turn] = {}
 
+    def held(self, name: str) -> bool:
+        """Whether somebody changes `name` now."""
+        return name in self._holders
+
     async def take(self, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What `work` returns or raises, done while nobody else changes `name`.
 

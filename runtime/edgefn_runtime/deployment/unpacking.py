@@ -9,9 +9,10 @@ import contextlib
 from pathlib import Path
 
 from edgefn.bundle import archive
+from edgefn_runtime.deployment import inputs
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.deployment.progress import Progress
-from edgefn_runtime.deployment.reuse import INPUTS, inputs_of
+from edgefn_runtime.deployment.reuse import inputs_of
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
 from edgefn_runtime.store.patience import in_thread
@@ -31,7 +32,7 @@ async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, p
                 progress("unpack", done, len(layers), layer.folder)
                 tar = blobs.path(layer.digest)
                 await in_thread(archive.unpack, tar, unfinished, limit_bytes=layer.size, below=layer.folder)
-            await in_thread(write_file, disk, unfinished / INPUTS, inputs_of(candidate))
+            await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate))
             await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
             await in_thread(move_into_place, disk, unfinished, folder)
     finally:

@@ -77,6 +77,7 @@ def admin(box: AdminBox) -> ASGIApp:
         Route(f"{function}/deploy", api.deploy, methods=["POST"]),
         Route(f"{function}/stop", api.stop, methods=["POST"]),
         Route(f"{function}/rollback", api.rollback, methods=["POST"]),
+        Route(f"{function}/explain", api.explain, methods=["GET"]),
         Route(f"{function}/logs", api.logs, methods=["GET"]),
         Route("/blobs/missing", api.missing, methods=["POST"]),
         Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
@@ -99,6 +100,12 @@ class _Admin:
 
     async def status(self, request: Request) -> Response:
         return _json(status.function_status(self._box, _name(request)))
+
+    async def explain(self, request: Request) -> Response:
+        name = _name(request)
+        status.current(self._box, name)
+        cores = (self._box.supervisor.status(name).get("cores") or {}).get("available", 1.0)
+        return _json(self._box.deployments.explain(name, cores))
 
     async def stop(self, request: Request) -> Response:
         name = _name(request)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgefn.bundle.config import BundleConfig
+from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
@@ -45,6 +46,11 @@ class Deployments(Protocol):
     async def remove(self, name: str) -> None: ...
     def current(self, name: str) -> Revision | None: ...
     def history(self, name: str) -> Sequence[Revision]: ...
+    def chain(self, name: str) -> Chain | None:
+        """What the artifacts of `name` are at; None when it is not deployed."""
+
+    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+        """Why it is served as it is, with the figures; None when it is not deployed."""
 
 
 class Supervisor(Protocol):

@@ -56,6 +56,10 @@ def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) ->
     return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
 
 
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
 SCHEMAS: dict[str, Any] = {
     "Problem": _object(
         {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "error": _TEXT},
@@ -104,14 +108,48 @@ SCHEMAS: dict[str, Any] = {
             "spec": {"type": "object"},
             "artifacts": {"type": "array", "items": {"type": "object"}},
             "deployed_at": {"type": "string", "format": "date-time"},
+            "finishing": {"anyOf": [_reference("schemas", "Finishing"), {"type": "null"}]},
+            "broken": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
+            "changed": _TEXT,
             "history": {"type": "array", "items": {"type": "object"}},
         }
     ),
+    "Finishing": _object(
+        {"done": {"type": "integer"}, "total": {"type": "integer"}, "artifact": _TEXT, "since": _TEXT}
+    ),
+    "Explanation": _object(
+        {
+            "function": _TEXT,
+            "revision": _DIGEST,
+            "number": _NUMBER,
+            "artifacts": {"type": "array", "items": _reference("schemas", "Artifact")},
+            "refusals": {
+                "type": "array",
+                "items": _object({"artifact": _TEXT, "needs": _TEXT, "has": _TEXT, "fix": _TEXT}),
+            },
+            "finishing": {"anyOf": [_reference("schemas", "Finishing"), {"type": "null"}]},
+            "changed": _TEXT,
+            "advice": {"type": "array", "items": _object({"rule": _TEXT, "text": _TEXT})},
+        }
+    ),
+    "Artifact": _object(
+        {
+            "model": _TEXT,
+            "target": _TEXT,
+            "backend": _TEXT,
+            "state": {"enum": ["serving", "ready", "finishing", "broken", "refused", "out of bound"]},
+            "rank": {"type": ["integer", "null"], "minimum": 1},
+            "reason": _TEXT,
+            **{
+                figure: {"type": ["number", "null"]}
+                for figure in (
+                    *("latency_s", "ratio", "max_error", "max_error_bound", "top1", "top1_bound"),
+                    *("finish_s", "load_s", "size_bytes"),
+                )
+            },
+        }
+    ),
 }
-
-
-def _reference(kind: str, name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/{kind}/{name}"}
 
 
 def _problem(description: str, *headers: str) -> dict[str, Any]:
@@ -235,6 +273,15 @@ PATHS: dict[str, Any] = {
             _json(_reference("schemas", "Revision")),
             *("400", "404", "422"),
             requestBody=_takes(_object({}, {"number": _NUMBER}), required=False),
+        ),
+    },
+    f"{_FUNCTION}/explain": {
+        "parameters": _NAME,
+        "get": _admin(
+            "explainFunction",
+            "Why it is served with the artifacts that it is, and what would make it faster.",
+            _json(_reference("schemas", "Explanation")),
+            "404",
         ),
     },
     f"{_FUNCTION}/logs": {

@@ -35,6 +35,7 @@ def function_status(box: AdminBox, name: str) -> dict[str, Any]:
         "number": revision.number,
         "deployed_at": revision.deployed_at,
         "artifacts": list(_artifacts(revision)),
+        **_chain(box, name),
         "history": [
             {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
             for past in box.deployments.history(name)
@@ -54,6 +55,16 @@ def functions(box: AdminBox) -> list[str]:
     """The names of the functions that are deployed and known to the supervisor, sorted."""
     running = set(box.supervisor.names())
     return [name for name in box.deployments.names() if name in running]
+
+
+def _chain(box: AdminBox, name: str) -> dict[str, Any]:
+    """How far the artifacts are that come, which broke, and whether the box is another one than it was."""
+    chain = box.deployments.chain(name)
+    if chain is None:
+        return {"finishing": None, "broken": [], "changed": ""}
+    broken = [{"artifact": artifact, "reason": reason} for artifact, reason in sorted(chain.broken.items())]
+    finishing = chain.finishing and msgspec.to_builtins(chain.finishing)
+    return {"finishing": finishing, "broken": broken, "changed": chain.changed}
 
 
 def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from edgefn_runtime.wire.board import SIZE, Board
 from edgefn_runtime.wire.frames import Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
     Batched,
+    Binding,
     Born,
     Failed,
     Invoke,
@@ -31,7 +32,7 @@ _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Leaving | Batched | Born | Ready | Failed
+Message = Reply | Returned | Leaving | Batched | Born | Binding | Ready | Failed
 
 Body = bytes | bytearray
 """A request's body; a bytearray is the request's own, to be used as it lies."""

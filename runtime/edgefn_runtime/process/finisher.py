@@ -1,9 +1,8 @@
-"""Makes a bundle's artifacts fit for this machine and proves them, once, at install.
+"""Makes artifacts of a bundle fit for this machine, proves them and times them, once, at install.
 
-Run as `python -m edgefn_runtime.process.finisher BUNDLE_FOLDER FINISHED_FOLDER` at low priority. One JSON
-object a line on stdout says how far it is; whatever an engine prints goes to stderr. FINISHED_FOLDER is the
-box's to throw away or to put into place: nothing in here decides what is deployed, and no request ever
-waits in this process.
+Run as `python -m edgefn_runtime.process.finisher` with the words of an `Order` at low priority. One JSON object a line
+on stdout says how far it is; whatever an engine prints goes to stderr. The order's folder is the box's to throw away or
+to put into place: nothing in here decides what is deployed, and no request ever waits in this process.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,19 +26,25 @@ from edgefn.bundle.manifest import parse_config
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, EdgefnError
 from edgefn.targets.facts import this_machine
 from edgefn.targets.matcher import Facts
-from edgefn_runtime.deployment import choice, proof
+from edgefn_runtime.deployment import choice, inputs, proof
+from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.process import birth
 
 NICENESS = 10
-TIMED_RUNS = 5
+LEAST_RUNS, MOST_RUNS = 5, 200
+ALONE_S, BESIDE_S = 0.1, 1.5
+"""Between so many runs of an artifact until so long has passed; longer where it runs in turns with the first one of its
+model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
 _FULL_BYTES = 2**20
 _BOX_PID = "EDGEFN_BOX_PID"
 Say = Callable[..., None]
+Beside = tuple[Backend, Path]
+"""A backend, and the folder of an artifact that it has finished."""
 
 
-def main(bundle: Path, finished: Path) -> int:
-    """Every model has a proved artifact below `finished`: 0. Else the last line says why not."""
+def main(order: Order) -> int:
+    """Each artifact of `order` is proved: 0. Else the last line says why not."""
     birth.die_with_parent()
     if os.environ.get(_BOX_PID, str(os.getppid())) != str(os.getppid()):
         return 1  # the box died before the line above
@@ -49,8 +54,8 @@ def main(bundle: Path, finished: Path) -> int:
         Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this goes before what serves
     say = _voice()
     try:
-        with _full_disk_told(finished):
-            finish_all(bundle, finished, say)
+        with _full_disk_told(order.folder):
+            finish_all(order, say)
     except DiskFull as error:
         say("full", detail=str(error))
         return error.exit_code
@@ -61,47 +66,75 @@ def main(bundle: Path, finished: Path) -> int:
     return 0
 
 
-def finish_all(bundle: Path, finished: Path, say: Say) -> None:
-    """Every artifact of the bundle that can run here is finished and has its proof. Raises DeploymentRefused."""
-    config = parse_config((bundle / "config.json").read_bytes())
+def finish_all(order: Order, say: Say) -> None:
+    """Every artifact of the order that can run here is finished and has its proof.
+
+    Raises DeploymentRefused when the first ones of a model are among them and do not pass.
+    """
+    config = parse_config((order.bundle / "config.json").read_bytes())
     here = this_machine(*choice.libraries(config.artifacts))
-    entries = [entry for entry in config.artifacts if _available(entry, here)]
+    there = [entry for entry in config.artifacts if _available(entry, here)]
+    entries = [entry for entry in there if entry.path in order.artifacts]
     proofs = []
     for done, entry in enumerate(entries):
         say("finish", done=done, total=len(entries), detail=f"{entry.model} {entry.target}")
-        found = finish_one(_model(config, entry), entry, bundle, finished)
+        found = finish_one(_model(config, entry), entry, order, _beside(order, entry, there))
         say("prove", done=done + 1, total=len(entries), detail=_told(found))
-        _write(finished / entry.path, found)
+        proof.write(order.folder / entry.path, found)
         proofs.append(found)
-    judge(config, proofs)
+    first = {entry.model for entry in choice.first(there) if entry.path in order.artifacts}
+    judge(config, proofs, [model for model in config.models if model.spec.name in first])
 
 
-def finish_one(model: ModelEntry, entry: ArtifactEntry, bundle: Path, finished: Path) -> Proof:
-    """`entry` finished below `finished`, and how it did; one that fails is an answer, not an error."""
-    folder = finished / entry.path
+def finish_one(model: ModelEntry, entry: ArtifactEntry, order: Order, beside: Beside | None = None) -> Proof:
+    """`entry` finished below the order's folder, and how it did; one that fails is an answer, not an error."""
+    folder = order.folder / entry.path
     folder.mkdir(parents=True, exist_ok=True)
-    backend = backends.get(entry.backend)
+    made_from = inputs.read(order.bundle).get(entry.path, "")
     started = time.perf_counter()
     try:
-        backend.finish(bundle / entry.path, folder)
+        backend = backends.get(entry.backend)
+        backend.finish(order.bundle / entry.path, folder)
         finish_s = time.perf_counter() - started
-        found = prove(backend, model, folder, bundle / "golden" / f"{entry.model}.npz")
+        samples = order.bundle / "golden" / f"{entry.model}.npz"
+        found = prove(backend, model, folder, samples, precision=entry.precision, beside=beside, threads=order.threads)
     except DiskFull:
         raise
     except Exception as error:  # an engine's own exceptions have no common class
         _check_room(folder, error)
-        return Proof(entry.model, entry.target, entry.backend, False, reason=f"{type(error).__name__}: {error}")
-    return msgspec.structs.replace(found, target=entry.target, finish_s=round(finish_s, 6), files=_files(folder))
+        reason = f"{type(error).__name__}: {error}"
+        return Proof(entry.model, entry.target, entry.backend, False, reason=reason, inputs=made_from)
+    return msgspec.structs.replace(
+        found, target=entry.target, finish_s=round(finish_s, 6), files=_files(folder), inputs=made_from
+    )
 
 
-def prove(backend: Backend, model: ModelEntry, folder: Path, samples: Path) -> Proof:
-    """How the finished artifact in `folder` does on the golden samples, as it will be loaded to serve."""
+def prove(
+    backend: Backend,
+    model: ModelEntry,
+    folder: Path,
+    samples: Path,
+    *,
+    precision: str = "fp32",
+    beside: Beside | None = None,
+    threads: int = 1,
+) -> Proof:
+    """How the finished artifact in `folder` does on the golden samples, as it will be loaded to serve.
+
+    It is timed in turns with the one `beside`, where there is one.
+    """
     known = golden.load(samples)
     if len(known) != model.golden:
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
     batched = model.batching is not None
-    session = backend.load(folder, batched=batched)
-    agreement = golden.compare_served(session, known, model.bound, batched=batched)
+    started = time.perf_counter()
+    session = backend.load(folder, threads=threads, batched=batched)
+    load_s = time.perf_counter() - started
+    agreement = golden.compare_served(session, known, model.bound_of(precision), batched=batched)
+    sessions = [session]
+    if agreement.passed and beside is not None:
+        sessions.append(beside[0].load(beside[1], threads=threads, batched=batched))
+    run_s, *beside_s = fastest_runs(sessions, known[0]) if agreement.passed else (0.0,)
     return Proof(
         model=model.spec.name,
         target="",
@@ -111,17 +144,19 @@ def prove(backend: Backend, model: ModelEntry, folder: Path, samples: Path) -> P
         top1=agreement.top1,
         samples=agreement.samples,
         reason=agreement.reason,
-        run_s=round(_fastest_run(session, known[0]), 6) if agreement.passed else 0.0,
+        load_s=round(load_s, 6),
+        run_s=round(run_s, 9),
+        beside_s=round(beside_s[0], 9) if beside_s else 0.0,
     )
 
 
-def judge(config: BundleConfig, proofs: list[Proof]) -> None:
-    """Raises DeploymentRefused when a model has no artifact that passed, or its portable one did not.
+def judge(config: BundleConfig, proofs: list[Proof], models: Iterable[ModelEntry] | None = None) -> None:
+    """Raises DeploymentRefused when one of `models`, all by default, has no artifact that passed, or its portable one
+    did not.
 
-    What is wrong with a portable artifact is wrong with the bundle or this machine; another that passes is
-    luck.
+    What is wrong with a portable artifact is wrong with the bundle or this machine; another that passes is luck.
     """
-    for model in config.models:
+    for model in config.models if models is None else models:
         own = [found for found in proofs if found.model == model.spec.name]
         broken = [found for found in own if not found.passed]
         if not any(found.passed for found in own) or any(found.target.startswith("portable/") for found in broken):
@@ -140,13 +175,27 @@ def _model(config: BundleConfig, entry: ArtifactEntry) -> ModelEntry:
     return next(model for model in config.models if model.spec.name == entry.model)
 
 
-def _fastest_run(session: Session, sample: golden.GoldenSample) -> float:
-    seconds = []
-    for _ in range(TIMED_RUNS):
-        started = time.perf_counter()
-        session.run(sample.inputs)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
+def _beside(order: Order, entry: ArtifactEntry, there: list[ArtifactEntry]) -> Beside | None:
+    """The first artifact of `entry`'s model, where that is another one and is finished."""
+    base = next(one for one in choice.first(there) if one.model == entry.model)
+    if base.path == entry.path:
+        return None
+    folders = [place / base.path for place in (order.folder, order.beside) if proof.read(place, base) is not None]
+    return (backends.get(base.backend), folders[0]) if folders else None
+
+
+def fastest_runs(sessions: Sequence[Session], sample: golden.GoldenSample) -> list[float]:
+    """The seconds of each session's fastest run; they run in turns, so that a busy machine is busy for all of them."""
+    best = [math.inf] * len(sessions)
+    over = time.perf_counter() + (ALONE_S if len(sessions) == 1 else BESIDE_S)
+    for count in range(MOST_RUNS):
+        for number, session in enumerate(sessions):
+            started = time.perf_counter()
+            session.run(sample.inputs)
+            best[number] = min(best[number], time.perf_counter() - started)
+        if count + 1 >= LEAST_RUNS and time.perf_counter() > over:
+            break
+    return best
 
 
 def _told(found: Proof) -> str:
@@ -160,10 +209,6 @@ def _told(found: Proof) -> str:
 def _files(folder: Path) -> dict[str, int]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
-
-
-def _write(folder: Path, found: Proof) -> None:
-    (folder / proof.FILE).write_bytes(msgspec.json.encode(found))
 
 
 def _voice() -> Say:
@@ -199,4 +244,4 @@ def _full(folder: Path) -> DiskFull:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Order.of(sys.argv[1:])))

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +20,15 @@ from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
 from edgefn_runtime.process.batcher import Crowd
-from edgefn_runtime.wire.messages import Failed, Program, Ready, ServedModel
+from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel
 
 
 class LoadError(Exception):
     """The program does not load; `report` says why, with the user's part of the trace."""
 
-    def __init__(self, reason: str, trace: str) -> None:
+    def __init__(self, reason: str, trace: str, artifact: str = "") -> None:
         super().__init__(reason)
-        self.report = Failed(reason, trace)
+        self.report = Failed(reason, trace, artifact)
 
 
 class Loaded(NamedTuple):
@@ -48,11 +48,16 @@ def load(program: Program) -> Loaded:
     return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()))
 
 
-def bind(program: Program, loaded: Loaded) -> Loaded:
-    """The models of `loaded` are ready to run in this process. Raises LoadError."""
+def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lambda binding: None) -> Loaded:
+    """The models of `loaded` are ready to run in this process. Raises LoadError, naming the artifact.
+
+    `tell` hears first of an artifact that is not for any machine: its engine may end the process.
+    """
     started = time.perf_counter()
-    with _telling(program):
-        for served in program.models:
+    for served in program.models:
+        if not served.artifact.target.startswith("portable/"):
+            tell(Binding(served.artifact.path))
+        with _telling(program, served.artifact.path):
             loaded.models[served.artifact.model].bind(_session(served, program.threads, loaded.crowd))
     session_s = time.perf_counter() - started
     # The threads of an engine that was told to have some say nothing about the handler: its template has no engine.
@@ -61,11 +66,11 @@ def bind(program: Program, loaded: Loaded) -> Loaded:
 
 
 @contextmanager
-def _telling(program: Program) -> Iterator[None]:
+def _telling(program: Program, artifact: str = "") -> Iterator[None]:
     try:
         yield
     except BaseException as error:  # a module may even call sys.exit()
-        raise LoadError(_reason(error), user_trace(error, program.code)) from error
+        raise LoadError(_reason(error), user_trace(error, program.code), artifact) from error
 
 
 def _session(served: ServedModel, threads: int, crowd: Crowd) -> Session:

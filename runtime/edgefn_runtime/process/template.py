@@ -37,7 +37,7 @@ def template_main(
     try:
         loaded = _load_confined(program, expected, entrances)
         if program.threads == 1:
-            loaded = bind(program, loaded)
+            loaded = bind(program, loaded, control.report)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
@@ -68,7 +68,7 @@ def _instance_main(
     started = Ready()
     if program.threads > 1:  # the threads of a session that the template had made would not be here
         try:
-            loaded = bind(program, loaded)
+            loaded = bind(program, loaded, channel.send)
         except LoadError as error:
             channel.send(error.report)
             return EXIT_CANNOT_LOAD
@@ -99,7 +99,7 @@ def standalone_main(
     birth.adopt_orphans()
     fresh_randomness()
     try:
-        loaded = bind(program, _load_confined(program, expected, entrances))
+        loaded = bind(program, _load_confined(program, expected, entrances), channel.send)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from edgefn.errors import DeploymentRefused, InstanceLost
+from edgefn.errors import InstanceLost
 from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.supervisor.breakage import ArtifactBroken, blames, refused
 from edgefn_runtime.supervisor.call import Call, Outcome, work_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.sockets import receive_with_pid
@@ -19,6 +20,7 @@ from edgefn_runtime.wire.messages import (
     MALFORMED,
     Answer,
     Batched,
+    Binding,
     Crash,
     Failed,
     Invoke,
@@ -78,6 +80,9 @@ class Instance(asyncio.Protocol):
         self.state = InstanceState.STARTING
         self.ready = Ready()
         self.alone = False
+        self.serves: tuple[str, ...] = ()
+        """The artifacts that it has loaded, by path."""
+        self._binding = ""
         self.describe: Callable[[int], str] = describe_exit
         self.served = 0
         self.first_run_s = 0.0
@@ -98,9 +103,13 @@ class Instance(asyncio.Protocol):
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
         except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
             end.close()
-            how = "did not start in time" if isinstance(error, TimeoutError) else await self._how_it_ended()
+            late = isinstance(error, TimeoutError)
+            how, blamed = ("did not start in time", True) if late else await self._how_it_ended()
             self._kill_unheard()
-            raise InstanceLost(f"an instance of {self._function} {how}; see `edgefn logs {self._function}`") from error
+            text = f"an instance of {self._function} {how}; see `edgefn logs {self._function}`"
+            if self._binding and blamed:
+                raise ArtifactBroken(text, self._binding) from error
+            raise InstanceLost(text) from error
         except BaseException:
             end.close()
             self._kill_unheard()
@@ -126,8 +135,10 @@ class Instance(asyncio.Protocol):
                 match decode_from_instance(frame.header):
                     case Ready() as ready:
                         return ready
-                    case Failed(reason, trace):
-                        raise DeploymentRefused(f"{self._function} cannot be loaded: {reason}", trace=trace)
+                    case Binding(artifact):
+                        self._binding = artifact
+                    case Failed(reason, trace, artifact):
+                        raise refused(f"{self._function} cannot be loaded: {reason}", artifact, trace)
                     case _:
                         pass
 
@@ -143,8 +154,12 @@ class Instance(asyncio.Protocol):
             raise EOFError
         return data, pid
 
-    async def _how_it_ended(self) -> str:
-        return "died as it started" if self._child is None else self.describe(await self._child.end())
+    async def _how_it_ended(self) -> tuple[str, bool]:
+        """In words, and whether it was the artifact's doing that it loaded."""
+        if self._child is None:
+            return "died as it started", False
+        status = await self._child.end()
+        return self.describe(status), blames(self._binding, status)
 
     def _kill_unheard(self) -> None:
         self.state = InstanceState.ENDED

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
-from edgefn.errors import InstanceLost
+from edgefn.errors import InstanceLost, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn_runtime.scheduling.deadlines import StartTime
 from edgefn_runtime.scheduling.ledger import most_bytes
@@ -99,6 +99,7 @@ class Nursery:
         template = None if alone and self._making is None and self._template is None else await self.template(revision)
         started = time.perf_counter()
         instance.describe = lambda status: self._describe(revision, status)
+        instance.serves = revision.served if template is None else template.serves
         ours, theirs = channel_pair()
         board, board_descriptor = shared_board()
         cell = Cell(None)
@@ -144,6 +145,47 @@ class Nursery:
             took -= instance.ready.session_s
             self.phase("session", instance.ready.session_s)
         self.phase("wake" if template is not None and instance.alone else "fork", took)
+
+    async def renew(self, revision: Revision) -> None:
+        """The template is one of `revision`, other artifacts of the same code; until it is loaded, the one before is.
+
+        Raises DeploymentRefused, and the one before stays.
+        """
+        self._follow_no_more()
+        before, was_fork_safe = self._template, self.fork_safe
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
+        if self._bounding is not None:
+            await self._bounding
+        was_taken, self.template_bytes, self._bounding = self.template_bytes, None, None
+        self.fork_safe = True
+        making = self._begin(revision)
+        try:
+            await asyncio.shield(making)
+        except BaseException as error:
+            self.fork_safe = was_fork_safe
+            self.template_bytes = was_taken if self.template_bytes is None else self.template_bytes
+            if isinstance(error, asyncio.CancelledError) and making.cancelled():
+                raise Unavailable(f"{revision.name} was stopped as its template loaded") from None
+            raise
+        if before is not None and not self.fork_safe and self._template is before:
+            self._template = None
+        if before is not None and before is not self._template:
+            await before.close()
+
+    def drop(self) -> None:
+        """The template is on its way out: what it has loaded is not to serve any more."""
+        self._follow_no_more()
+        self.fork_safe = True
+        if self._making is not None:
+            self._making.cancel()
+        self._template_died()
+
+    def _follow_no_more(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
 
     def follow(self, revision: Revision) -> None:
         """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
@@ -193,9 +235,7 @@ class Nursery:
 
     async def close(self) -> None:
         """No template is left, and nothing of ended instances; others go on."""
-        if self._following is not None:
-            self._following.cancel()
-            self._following = None
+        self._follow_no_more()
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)

@@ -15,6 +15,7 @@ from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unav
 from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.breakage import ArtifactBroken
 from edgefn_runtime.supervisor.call import Call
 from edgefn_runtime.supervisor.cores import Cores
 from edgefn_runtime.supervisor.crew import Crew
@@ -23,8 +24,8 @@ from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.queue import Queue
-from edgefn_runtime.supervisor.room import Room
-from edgefn_runtime.supervisor.starts import Starts
+from edgefn_runtime.supervisor.room import NoRoom, Room
+from edgefn_runtime.supervisor.starts import FallBack, Starts
 from edgefn_runtime.supervisor.timeouts import Timeouts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -48,6 +49,7 @@ class Pool:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
         room: Room,
+        fall_back: FallBack = lambda revision, artifact, reason: None,
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
@@ -63,7 +65,12 @@ class Pool:
         self._timeouts = Timeouts(self.spec, self._waiting, self._crew, self._entrance, self._settled, self.scale)
         self._forecast = self._entrance.forecast
         self._learn = self._forecast.service.add
-        self._starts = Starts(self.spec.name, nursery, ensure_finished, self, lambda one: room.admit(self, one))
+        self._starts = Starts(
+            *(self.spec.name, nursery, ensure_finished, self),
+            admit=lambda one: room.admit(self, one),
+            fall_back=fall_back,
+        )
+        self._fall_back = fall_back
         self._check: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._draining = False
@@ -231,12 +238,16 @@ class Pool:
             return
         self.cores.look(self._instances)
         for _ in range(0 if load.ready and self._starts.held else autoscaler.to_start(load, self._limits)):
-            instance = Instance(self.spec.name, self)
-            self._instances.append(instance)
-            self._starts.begin(instance)
+            self._begin()
+        self._renew_one()
         for instance in self._longest_idle(autoscaler.to_stop(load, self._keeper.limits, now)):
             instance.retire()
         self._schedule_check()
+
+    def _begin(self) -> None:
+        instance = Instance(self.spec.name, self)
+        self._instances.append(instance)
+        self._starts.begin(instance)
 
     def _longest_idle(self, count: int) -> list[Instance]:
         idle = [one for one in self._instances if one.state is InstanceState.READY and not one.calls]
@@ -250,6 +261,53 @@ class Pool:
         if when is not None:
             self._check = self._loop.call_later(max(when - time.monotonic(), 0.001), self.scale)
 
+    # ── other artifacts ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def move(self, revision: Revision) -> None:
+        """`revision`, the same bundle with other artifacts, serves, and no request waits for it or is lost.
+
+        Its template is loaded beside the one before, where there are processes. Raises DeploymentRefused, Unavailable.
+        """
+        while self._instances or self.nursery.has_template or self.nursery.making:
+            try:
+                await self.nursery.renew(revision)
+            except ArtifactBroken as error:
+                instead = self._fall_back(revision, error.artifact, str(error))
+                if instead is None or instead.served == self.revision.served:
+                    return  # what serves goes on
+                revision = instead
+            else:
+                await self._room.measure_template(self)
+                break
+        self._take(revision)
+
+    def replace(self, revision: Revision) -> None:
+        """`revision`, the same bundle with other artifacts, serves from the next start on; its template goes."""
+        self.nursery.drop()
+        self._take(revision)
+
+    def _take(self, revision: Revision) -> None:
+        self.revision = revision
+        self._renew_one()
+
+    def _outdated(self) -> list[Instance]:
+        ready = [one for one in self._instances if one.state is InstanceState.READY]
+        outdated = [one for one in ready if one.serves != self.revision.served]
+        return sorted(outdated, key=lambda one: (bool(one.calls), one.idle_since))
+
+    def _renew_one(self) -> None:
+        """An instance with the artifacts of now is on its way, while there is one with others; one after the other."""
+        if self._draining or self._starts.waits or not self._outdated():
+            return
+        if not any(one.state is InstanceState.STARTING for one in self._instances):
+            self._begin()
+
+    def _renewed(self, fresh: Instance) -> None:
+        """`fresh` is there: one that has other artifacts loaded answers what it holds and ends."""
+        if fresh.serves == self.revision.served and (outdated := self._outdated()):
+            outdated[0].retire()
+            self._renew_one()
+
     # ── Starter ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def started(self, instance: Instance) -> None:
@@ -262,6 +320,7 @@ class Pool:
             return
         self._dispatch()
         self.cores.began(instance)
+        self._renewed(instance)
         self._settled()
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
@@ -276,6 +335,8 @@ class Pool:
                 self._refuse_all(
                     Unavailable(f"{self.spec.name} does not start: {error}", retry_after_s=math.ceil(pause_s))
                 )
+            if isinstance(error, NoRoom) and (outdated := self._outdated()):
+                outdated[0].retire()  # what it holds is answered; then there is room for one with other artifacts
             self._settled()
             if self.spec.scale[0] or self._waiting:
                 self._loop.call_later(pause_s, self.scale)

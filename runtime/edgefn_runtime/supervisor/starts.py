@@ -12,7 +12,9 @@ from typing import Protocol
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.scheduling.crashes import Crashes
+from edgefn_runtime.scheduling.falling import FALL_OVER
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.supervisor.breakage import ArtifactBroken
 from edgefn_runtime.supervisor.call import Call
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.nursery import Nursery
@@ -32,6 +34,13 @@ class Starter(Protocol):
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         """It is not; after `pause_s` seconds another may be tried, at once where that is 0."""
 
+    def replace(self, revision: Revision) -> None:
+        """`revision` is served from now on, the same bundle with other artifacts."""
+
+
+FallBack = Callable[[Revision, str, str], Revision | None]
+"""(revision, path, reason): the artifact has broken; what serves instead, or None where there is nothing."""
+
 
 class Starts:
     """Owns the tasks of the starts under way, and counts the starts that failed and the crashes in a row."""
@@ -43,12 +52,14 @@ class Starts:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         pool: Starter,
         admit: Callable[[Instance | None], Awaitable[None]],
+        fall_back: FallBack,
     ) -> None:
         self._name = name
         self._nursery = nursery
         self._ensure_finished = ensure_finished
         self._pool = pool
         self._admit = admit
+        self._fall_back = fall_back
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
@@ -105,6 +116,9 @@ class Starts:
         """An instance ended by itself as it served: what calls are told now, or None where the next are served."""
         now = time.monotonic()
         self._crashes.crashed(how, now)
+        if self._crashes.in_a_row >= FALL_OVER and self._falls_back(how):
+            self._crashes.answered()
+            return None
         if not self.crashing:
             return None
         refusal = self._refusal(now)
@@ -123,6 +137,11 @@ class Starts:
             raise Unavailable(f"{self._name} does not start: {self._start_error}", retry_after_s=pause)
 
     @property
+    def waits(self) -> bool:
+        """Whether the next start, of an instance that nobody waits for, should come later: the last ones failed."""
+        return self.held or self.crashing or (self._failures > 0 and time.monotonic() < self._retry_at)
+
+    @property
     def held(self) -> bool:
         """Whether there was no memory for another instance a moment ago."""
         return time.monotonic() < self._room_at
@@ -131,7 +150,14 @@ class Starts:
         """A template is parked, where the revision may have one. Raises DeploymentRefused, Unavailable."""
         await self._ensure_finished(self._pool.revision)
         await self._admit(None)
-        await self._nursery.template(self._pool.revision)
+        while True:
+            try:
+                await self._nursery.template(self._pool.revision)
+            except ArtifactBroken as error:
+                if not self._has_fallen_back(error):
+                    raise
+            else:
+                return
 
     def begin(self, instance: Instance) -> None:
         """`instance` is on its way; the pool hears how it went."""
@@ -171,6 +197,11 @@ class Starts:
             self._room_at = time.monotonic() + error.retry_after_s
             self._start_error = str(error)
             self._pool.not_started(instance, error, error.retry_after_s)
+        except ArtifactBroken as error:
+            if self._has_fallen_back(error):
+                self._pool.not_started(instance, error, 0.0)  # whoever waits is served by what takes over
+            else:
+                self._failed(instance, error)
         except EdgefnError as error:
             self._failed(instance, error)
         except Exception as error:
@@ -179,6 +210,25 @@ class Starts:
         else:
             self._start_error = ""
             self._pool.started(instance)
+
+    def _has_fallen_back(self, error: ArtifactBroken) -> bool:
+        """Whether another artifact serves instead of the one that broke, since now or since another start found it."""
+        revision = self._pool.revision
+        if error.artifact in revision.served:
+            instead = self._fall_back(revision, error.artifact, str(error))
+            if instead is None:
+                return False
+            self._pool.replace(instead)
+        return True
+
+    def _falls_back(self, how: str) -> bool:
+        """Whether other artifacts serve now, as instances with these ended in a row."""
+        before = self._pool.revision
+        reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
+        for artifact in before.served:
+            if (instead := self._fall_back(self._pool.revision, artifact, reason)) is not None:
+                self._pool.replace(instead)
+        return self._pool.revision.served != before.served
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:
         if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune

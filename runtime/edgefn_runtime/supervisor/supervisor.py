@@ -24,6 +24,7 @@ from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_of
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
+from edgefn_runtime.supervisor.starts import FallBack
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.zygote import Zygote
 
@@ -44,7 +45,8 @@ class Meters(Protocol):
 
 
 class Supervisor:
-    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing.
+    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing,
+    `fall_back` gives a revision without an artifact that broke.
 
     `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
     """
@@ -59,10 +61,12 @@ class Supervisor:
         parked_bytes: int,
         places: Sequence[Place] | None = None,
         room: Room | None = None,
+        fall_back: FallBack = lambda revision, artifact, reason: None,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
         self._ensure_finished = ensure_finished
+        self._fall_back = fall_back
         self._drain_s = drain_s
         self._parked_bytes = parked_bytes
         self._places = places
@@ -147,7 +151,10 @@ class Supervisor:
         pool = self._prepared.pop((name, revision.digest), None)
         if pool is None:
             if old is not None and old.revision.digest == revision.digest:
-                old.revision = revision
+                if old.revision.served == revision.served:
+                    old.revision = revision
+                else:
+                    old.replace(revision)
                 old.forgive()
                 return
             pool = self._pool_of(revision)
@@ -156,6 +163,18 @@ class Supervisor:
         pool.scale()
         if old is not None:
             self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
+
+    async def move(self, name: str, revision: Revision) -> None:
+        """`revision`, other artifacts of the bundle that serves `name`, serves; no request waits for it."""
+        pool = self._pools.get(name)
+        if pool is None or pool.revision.digest != revision.digest:
+            return  # another one serves by now
+        if pool.revision.served != revision.served:
+            await pool.move(revision)
+
+    def note(self, name: str, line: str) -> None:
+        """The function's log says `line`."""
+        self._logs.write(name, line, stream="box")
 
     async def discard(self, revision: Revision) -> None:
         """A prepared revision that will not be switched to has no process left."""
@@ -195,6 +214,7 @@ class Supervisor:
             self._ensure_finished,
             self._on_parked,
             self._room,
+            self._fall_back,
         )
         self._room.enter(pool)
         return pool

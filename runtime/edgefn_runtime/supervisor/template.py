@@ -6,7 +6,8 @@ import asyncio
 import functools
 from collections.abc import Callable
 
-from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost
+from edgefn.errors import EdgefnError, InstanceLost
+from edgefn_runtime.supervisor.breakage import blames, refused
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.controlgroups import FunctionGroup
 from edgefn_runtime.supervisor.footprint import footprint
@@ -30,6 +31,7 @@ class Template:
         self._control: ControlEnd | None = None
         self._child: Child | None = None
         self._closing = False
+        self._binding = ""
 
     @classmethod
     async def start(
@@ -66,9 +68,16 @@ class Template:
         try:
             await asyncio.wait_for(asyncio.shield(self._loaded), LOAD_DEADLINE_S)
         except TimeoutError:
-            raise DeploymentRefused(
-                f"{name} did not load within {LOAD_DEADLINE_S:.0f} s; do the slow work in the handler or at build"
+            raise refused(
+                f"{name} did not load within {LOAD_DEADLINE_S:.0f} s; do the slow work in the handler or at build",
+                self._binding,
+                "",
             ) from None
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """The artifacts that it has loaded, by path."""
+        return tuple(model.artifact.path for model in self._program.models)
 
     @property
     def pid(self) -> int:
@@ -121,11 +130,13 @@ class Template:
             case messages.Born():
                 if pid and self._child is None:
                     self._child = self._claim(pid)
+            case messages.Binding(artifact):
+                self._binding = artifact
             case messages.Ready() if not self._loaded.done():
                 self._loaded.set_result(report)
             case messages.Failed() if not self._loaded.done():
                 text = f"{self._program.function} cannot be loaded: {report.reason}"
-                self._loaded.set_exception(DeploymentRefused(text, trace=report.trace))
+                self._loaded.set_exception(refused(text, report.artifact, report.trace))
             case _:
                 pass
 
@@ -141,7 +152,8 @@ class Template:
         name = self._program.function
         error: EdgefnError = InstanceLost(f"the zygote ended before it made the template of {name}")
         if self._child is not None:
-            how = self._describe(await self._child.end())
-            error = DeploymentRefused(f"{name} {how} while it was loaded; see `edgefn logs {name}`")
+            status = await self._child.end()
+            text = f"{name} {self._describe(status)} while it was loaded; see `edgefn logs {name}`"
+            error = refused(text, self._binding if blames(self._binding, status) else "", "")
         if not self._loaded.done():
             self._loaded.set_exception(error)

@@ -94,14 +94,27 @@ class Ready(_Message, frozen=True, tag="ready"):
     isolation: dict[str, bool | str] = {}
 
 
+class Binding(_Message, frozen=True, tag="binding"):
+    """It is about to load an artifact, by `ArtifactEntry.path`: whose engine it is, should the process not survive it.
+
+    Said of those alone that another one can take over from.
+    """
+
+    artifact: str
+
+
 class Failed(_Message, frozen=True, tag="failed"):
-    """It could not load; it ends after saying so. `trace` is the user's traceback."""
+    """It could not load; it ends after saying so. `trace` is the user's traceback.
+
+    `artifact` is the path of the one whose session does not load; "" where something else failed.
+    """
 
     reason: str
     trace: str = ""
+    artifact: str = ""
 
 
-Report = Born | Ready | Failed
+Report = Born | Binding | Ready | Failed
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +184,7 @@ class Leaving(_Message, frozen=True, tag="leaving"):
 
 
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | Leaving
+FromInstance = Born | Binding | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""

@@ -14,6 +14,7 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
 from edgefn.targets.needs import Needs
+from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.store import blobs as blobs_module
@@ -43,6 +44,7 @@ def test_deploy(tmp_path: Path) -> None:
                 "function": "scale",
                 "revision": bundle.digest,
                 "number": 1,
+                "finishing": 0,
             }
             revision = box.deployments.current("scale")
             assert revision is not None
@@ -51,7 +53,7 @@ def test_deploy(tmp_path: Path) -> None:
                 for path in revision.folder.rglob("*")
                 if path.is_file()
             }
-            assert files.keys() - bundle.files.keys() == {"inputs.sha256"}
+            assert files.keys() - bundle.files.keys() == {"inputs.json"}
             assert files.items() >= bundle.files.items()
             assert box.host.serving["scale"] == revision
             assert box.host.calls == ["prepare", "switch"]
@@ -99,9 +101,9 @@ def test_digest_from_history_is_not_unpacked_again(tmp_path: Path) -> None:
         first, second = (bundles.with_model(tmp_path, truth=n) for n in (1.0, 2.0))
         finished: list[Path] = []
 
-        async def finisher(folder: Path, target: Path, progress: Progress) -> None:
-            finished.append(folder)
-            await finish_in_memory(folder, target, progress)
+        async def finisher(order: Order, progress: Progress) -> None:
+            finished.append(order.bundle)
+            await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
             assert [(await box.deploy(one))["number"] for one in (first, second, first)] == [1, 2, 3]
@@ -116,9 +118,9 @@ def test_changed_handler_is_not_finished_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         finished: list[Path] = []
 
-        async def finisher(folder: Path, target: Path, progress: Progress) -> None:
-            finished.append(folder)
-            await finish_in_memory(folder, target, progress)
+        async def finisher(order: Order, progress: Progress) -> None:
+            finished.append(order.bundle)
+            await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
             for n in range(3):
@@ -141,9 +143,9 @@ def test_torn_finished_files_are_not_shared(tmp_path: Path) -> None:
     async def scenario() -> None:
         finished: list[Path] = []
 
-        async def finisher(folder: Path, target: Path, progress: Progress) -> None:
-            finished.append(folder)
-            await finish_in_memory(folder, target, progress)
+        async def finisher(order: Order, progress: Progress) -> None:
+            finished.append(order.bundle)
+            await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(bundles.with_model(tmp_path))
@@ -422,7 +424,7 @@ def test_client_that_leaves_cancels(tmp_path: Path) -> None:
     async def scenario() -> None:
         ended = asyncio.Event()
 
-        async def stuck(folder: Path, finished: Path, progress: Progress) -> None:
+        async def stuck(order: Order, progress: Progress) -> None:
             progress("finish", 0, 1)
             try:
                 await asyncio.Event().wait()
@@ -584,5 +586,5 @@ def test_box_that_stops_tells_its_clients(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-async def _no_finisher(folder: Path, finished: Path, progress: Progress) -> None:
-    raise AssertionError(f"{folder} is finished again")
+async def _no_finisher(order: Order, progress: Progress) -> None:
+    raise AssertionError(f"{order.bundle} is finished again")

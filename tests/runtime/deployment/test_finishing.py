@@ -15,6 +15,7 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.deployment import proof
 from edgefn_runtime.deployment.finishing import finish_in_child
+from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import UNHEARD, Progress
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import opened, until
@@ -32,6 +33,10 @@ def _children(finished: Path) -> list[int]:
             if os.fsencode(finished) in words and b"edgefn_runtime.process.finisher" in words:
                 found.append(int(folder.name))
     return found
+
+
+def _order(folder: Path, finished: Path) -> Order:
+    return Order(folder, finished, finished, (bundles.PORTABLE.path,))
 
 
 def _hanging(tmp_path: Path) -> Path:
@@ -79,7 +84,7 @@ def test_golden_samples_gate_activation(tmp_path: Path) -> None:
                 await box.deploy(wrong)
             assert box.current("scale") == good.digest
             assert "prepare" not in box.host.calls[2:]
-            assert len(list(box.home.finished.glob("*/*"))) == 1
+            assert len(list(box.home.finished.glob("*/*/"))) == 1
             assert not box.temporaries()
 
     asyncio.run(scenario())
@@ -109,7 +114,7 @@ def test_no_process_is_left(tmp_path: Path, end: str) -> None:
         started = asyncio.Event()
         progress = Progress(lambda event: started.set())
         limit_s = 1.5 if end == "too slow" else 60.0
-        task = asyncio.create_task(finish_in_child(folder, finished, progress, limit_s))
+        task = asyncio.create_task(finish_in_child(_order(folder, finished), progress, limit_s))
         await asyncio.wait({asyncio.create_task(started.wait()), task}, return_when=asyncio.FIRST_COMPLETED)
         if end == "cancelled":
             task.cancel()
@@ -134,10 +139,11 @@ def test_dies_with_the_box(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys; from pathlib import Path\n"
         "from edgefn_runtime.deployment.finishing import finish_in_child\n"
+        "from edgefn_runtime.deployment.order import Order\n"
         "from edgefn_runtime.deployment.progress import Progress\n"
-        "asyncio.run(finish_in_child(Path(sys.argv[1]), Path(sys.argv[2]), Progress(lambda e: print(e, flush=True))))"
+        "asyncio.run(finish_in_child(Order.of(sys.argv[1:]), Progress(lambda e: print(e, flush=True))))"
     )
-    command = [sys.executable, "-c", script, str(folder), str(finished)]
+    command = [sys.executable, "-c", script, *_order(folder, finished).words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as box:
         assert box.stdout is not None
         assert b"finish" in box.stdout.readline()
@@ -152,7 +158,7 @@ def test_crash_keeps_its_last_words(tmp_path: Path) -> None:
     async def scenario() -> None:
         (tmp_path / "bundle").mkdir()
         with pytest.raises(DeploymentRefused, match="FileNotFoundError") as caught:
-            await finish_in_child(tmp_path / "bundle", tmp_path / "finished", UNHEARD)
+            await finish_in_child(_order(tmp_path / "bundle", tmp_path / "finished"), UNHEARD)
         assert "Traceback" in caught.value.trace
 
     asyncio.run(scenario())
@@ -164,7 +170,7 @@ def test_child_is_nice_and_alone(tmp_path: Path) -> None:
     async def scenario() -> None:
         folder, finished = _hanging(tmp_path), tmp_path / "finished"
         started = asyncio.Event()
-        task = asyncio.create_task(finish_in_child(folder, finished, Progress(lambda event: started.set())))
+        task = asyncio.create_task(finish_in_child(_order(folder, finished), Progress(lambda event: started.set())))
         await started.wait()
         (pid,) = _children(finished)
         assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)

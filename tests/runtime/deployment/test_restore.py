@@ -11,6 +11,7 @@ import pytest
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.deployment import compatibility
+from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
@@ -28,14 +29,14 @@ class CountingFinisher:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def __call__(self, folder: Path, finished: Path, progress: Progress) -> None:
-        self.finished.append(folder)
+    async def __call__(self, order: Order, progress: Progress) -> None:
+        self.finished.append(order.bundle)
         try:
             await self.gate.wait()
         except asyncio.CancelledError:
-            self.cancelled.append(folder)
+            self.cancelled.append(order.bundle)
             raise
-        await finish_in_memory(folder, finished, progress)
+        await finish_in_memory(order, progress)
 
 
 async def _deployed(home: Path, *made: bundles.SmallBundle) -> None:
@@ -238,10 +239,10 @@ def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "home" / "finished")
         full = [True]
 
-        async def finisher(folder: Path, finished: Path, progress: Progress) -> None:
+        async def finisher(order: Order, progress: Progress) -> None:
             if full:
                 raise DiskFull("no room on the disk")
-            await finish_in_memory(folder, finished, progress)
+            await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
             assert box.host.failed == {"scale": "no room on the disk"}
@@ -252,5 +253,5 @@ def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-async def _no_finisher(folder: Path, finished: Path, progress: Progress) -> None:
-    raise AssertionError(f"{folder} is finished again")
+async def _no_finisher(order: Order, progress: Progress) -> None:
+    raise AssertionError(f"{order.bundle} is finished again")

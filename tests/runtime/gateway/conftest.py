@@ -85,6 +85,12 @@ class FakeDeployments:
     def current(self, name: str) -> FakeRevision | None:
         return self.revisions[name][-1] if name in self.revisions else None
 
+    def chain(self, name: str) -> None:
+        """Nothing is known of its artifacts."""
+
+    def explain(self, name: str, cores: float) -> dict[str, Any]:
+        return {"function": name, "artifacts": [], "advice": [{"rule": "threads", "text": f"{cores:g} cores"}]}
+
     def history(self, name: str) -> list[FakeRevision]:
         return self.revisions[name][::-1]
 

@@ -92,6 +92,7 @@ def test_a_bundle_goes_its_way_by_http(tmp_path: Path) -> None:
                 "function": "scale",
                 "revision": first.digest,
                 "number": 1,
+                "finishing": 0,
             }
             status = (await client.get("/admin/functions/scale")).json()
             assert (status["number"], status["revision"]) == (1, first.digest)

@@ -11,10 +11,14 @@ import pytest
 from edgefn import backends
 from edgefn.bundle.config import Bound, BundleConfig, ModelEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull
+from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.process import finisher
 from tests.runtime.deployment import bundles
 
+SPECIAL = tuple(
+    msgspec.structs.replace(bundles.PORTABLE, target=target) for target in ("x86-64-v3/fp32", "x86-64-v3/int8")
+)
 PASSED = Proof("linear", "portable/fp32", "onnxruntime", True, 1e-7, 1.0, 2)
 
 
@@ -34,7 +38,7 @@ def test_finish_all(tmp_path: Path) -> None:
     bundle = bundles.with_model(tmp_path, artifacts=(bundles.PORTABLE, other))
     folder = bundles.unpacked(bundle, tmp_path / "bundle")
     said = Said()
-    finisher.finish_all(folder, tmp_path / "finished", said)
+    finisher.finish_all(_order(folder, tmp_path / "finished"), said)
     assert [line["event"] for line in said.lines] == ["finish", "prove"]
     place = tmp_path / "finished" / bundles.PORTABLE.path
     assert msgspec.json.decode((place / "proof.json").read_bytes(), type=Proof).passed
@@ -58,7 +62,7 @@ def test_disagreement_is_told_in_figures(tmp_path: Path, bound: Bound, truth: fl
     config = msgspec.structs.replace(bundle.config, models=(model,))
     (folder / "config.json").write_bytes(msgspec.json.encode(config))
     with pytest.raises(DeploymentRefused, match="fails its golden samples") as caught:
-        finisher.finish_all(folder, tmp_path / "finished", Said())
+        finisher.finish_all(_order(folder, tmp_path / "finished"), Said())
     assert words in str(caught.value)
 
 
@@ -66,7 +70,7 @@ def test_golden_samples_must_be_all_there(tmp_path: Path) -> None:
     """A model is proved on as many samples as the bundle promises; fewer, or none, prove nothing."""
     folder = bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle")
     more = msgspec.structs.replace(bundles.LINEAR, golden=3)
-    found = finisher.finish_one(more, bundles.PORTABLE, folder, tmp_path / "finished")
+    found = finisher.finish_one(more, bundles.PORTABLE, _order(folder, tmp_path / "finished"))
     assert not found.passed
     assert "holds 2 golden samples, the bundle says 3" in found.reason
 
@@ -94,7 +98,7 @@ def test_full_disk_is_not_a_wrong_answer(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(type(backends.get("onnxruntime")), "finish", full)
     with pytest.raises(DiskFull, match="free some"):
-        finisher.finish_one(bundles.LINEAR, bundles.PORTABLE, folder, tmp_path / "finished")
+        finisher.finish_one(bundles.LINEAR, bundles.PORTABLE, _order(folder, tmp_path / "finished"))
 
 
 def test_not_an_npz(tmp_path: Path) -> None:
@@ -103,7 +107,11 @@ def test_not_an_npz(tmp_path: Path) -> None:
     (folder / "golden" / "linear.npz").write_bytes(b"no")
     with pytest.raises(BundleError):
         finisher.prove(backends.get("onnxruntime"), _model(), folder, folder / "golden" / "linear.npz")
-    assert not finisher.finish_one(_model(), bundles.PORTABLE, folder, tmp_path / "finished").passed
+    assert not finisher.finish_one(_model(), bundles.PORTABLE, _order(folder, tmp_path / "finished")).passed
+
+
+def _order(folder: Path, finished: Path) -> Order:
+    return Order(folder, finished, finished, tuple(entry.path for entry in (bundles.PORTABLE, *SPECIAL)))
 
 
 def _model() -> ModelEntry:

@@ -1,0 +1,128 @@
+"""What deployed functions still lack is finished behind them, one artifact at a time over the whole box.
+
+Each in a process of its own, which the box outlives. Never keeps what is to be done: it is read off the disk, so a
+start after a power cut goes on where the last one was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from edgefn.bundle.config import ArtifactEntry
+from edgefn_runtime.deployment import compatibility
+from edgefn_runtime.deployment.chain import Finishing
+from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.store.patience import in_thread, to_the_end
+from edgefn_runtime.store.revision import Revision
+
+_log = logging.getLogger("edgefn.deployment")
+
+Done = Callable[[Revision, ArtifactEntry, Proof], Awaitable[None]]
+"""An artifact of a revision has its proof."""
+
+
+class Background:
+    """`current` gives what serves a function; `spawn` runs a task that ends with the box."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        current: Callable[[str], Revision | None],
+        done: Done,
+        spawn: Callable[..., asyncio.Task[None]],
+    ) -> None:
+        self._installation, self._current, self._done, self._spawn = installation, current, done, spawn
+        self._wanted: dict[str, None] = {}
+        self._progress: dict[str, tuple[str, Finishing]] = {}
+        self._given_up: set[tuple[str, str]] = set()
+        self._worker: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None
+        self._at_work: tuple[str, str] | None = None
+
+    async def look(self, name: str, *, again: bool = False) -> int:
+        """What serves `name` is being completed; the number of artifacts that it lacks.
+
+        What another revision of it was on is given up. With `again` what could not be done before is tried again.
+        """
+        revision = self._current(name)
+        digest = revision.digest if revision is not None else ""
+        if self._work is not None and self._at_work is not None:
+            function, at_work = self._at_work
+            if function == name and at_work != digest:
+                self._work.cancel()
+        if again:
+            self._given_up = {one for one in self._given_up if one[0] != digest}
+        lacking = [] if revision is None else await self._lacking(revision)
+        if revision is None or not lacking:
+            self._progress.pop(name, None)
+            return 0
+        if self._at_work != (name, digest):
+            total = len(compatibility.available(revision.artifacts))
+            self._progress[name] = (digest, Finishing(total - len(lacking), total))
+        self._wanted[name] = None
+        if self._worker is None or self._worker.done():
+            self._worker = self._spawn(self._run())
+        return len(lacking)
+
+    def progress(self, revision: Revision) -> Finishing | None:
+        """How far the artifacts of `revision` are; None where none is on its way."""
+        digest, found = self._progress.get(revision.name, ("", None))
+        return found if digest == revision.digest else None
+
+    async def _run(self) -> None:
+        while self._wanted:
+            name = next(iter(self._wanted))
+            del self._wanted[name]
+            revision = self._current(name)
+            if revision is None:
+                self._progress.pop(name, None)
+                continue
+            self._at_work = (name, revision.digest)
+            self._work = asyncio.create_task(self._complete(revision))
+            try:
+                await asyncio.wait({self._work})
+                if not self._work.cancelled() and (error := self._work.exception()) is not None:
+                    _log.error("the artifacts of %s cannot be completed: %s", name, error, exc_info=error)
+            finally:
+                self._work.cancel()
+                await to_the_end(_ended(self._work))
+                self._work = self._at_work = None
+                self._progress.pop(name, None)
+
+    async def _complete(self, revision: Revision) -> None:
+        total = len(compatibility.available(revision.artifacts))
+        while lacking := await self._lacking(revision):
+            if not self._is_current(revision):
+                return
+            entry = lacking[0]
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            told = Finishing(total - len(lacking), total, f"{entry.model} {entry.target}", since)
+            self._progress[revision.name] = (revision.digest, told)
+            found = await self._one(revision, entry)
+            if found is None:
+                self._given_up.add((revision.digest, entry.path))
+            else:
+                await self._done(revision, entry, found)
+
+    async def _one(self, revision: Revision, entry: ArtifactEntry) -> Proof | None:
+        try:
+            return await self._installation.complete(revision, entry, lambda: self._is_current(revision))
+        except Exception as error:  # a full disk, a folder that was deleted meanwhile
+            _log.warning("%s %s of %s is not finished: %s", entry.model, entry.target, revision.name, error)
+            return None
+
+    async def _lacking(self, revision: Revision) -> list[ArtifactEntry]:
+        found = await in_thread(self._installation.lacking, revision)
+        return [entry for entry in found if (revision.digest, entry.path) not in self._given_up]
+
+    def _is_current(self, revision: Revision) -> bool:
+        current = self._current(revision.name)
+        return current is not None and current.digest == revision.digest
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait({task})

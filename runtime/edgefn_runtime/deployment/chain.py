@@ -1,0 +1,121 @@
+"""A function's artifacts as they stand on this box: data, and what it comes to for each of them. Pure.
+
+The one that serves, those that would take over, those on their way, and those that never will, each with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edgefn.bundle.config import ArtifactEntry
+from edgefn_runtime.deployment import choice
+from edgefn_runtime.deployment.choice import Refusal
+from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.store.revision import Revision
+
+State = Literal["serving", "ready", "finishing", "broken", "refused", "out of bound"]
+
+
+class Finishing(msgspec.Struct, frozen=True):
+    """How far a function's artifacts are: `done` of `total`; `artifact` is on its way since `since`, ISO 8601.
+
+    `artifact` is "" while others come before the function's own.
+    """
+
+    done: int
+    total: int
+    artifact: str = ""
+    since: str = ""
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`."""
+
+    revision: Revision
+    proofs: dict[str, Proof] = {}
+    broken: dict[str, str] = {}
+    refusals: dict[str, Refusal] = {}
+    finishing: Finishing | None = None
+    changed: str = ""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One artifact: how it stands, its rank among those that could serve (1 is the first), and its figures.
+
+    `ratio` is its latency over that of the model's portable artifact. Durations in seconds, sizes in bytes.
+    """
+
+    model: str
+    target: str
+    backend: str
+    state: State
+    rank: int | None = None
+    reason: str = ""
+    latency_s: float | None = None
+    ratio: float | None = None
+    max_error: float | None = None
+    max_error_bound: float | None = None
+    top1: float | None = None
+    top1_bound: float | None = None
+    finish_s: float | None = None
+    load_s: float | None = None
+    size_bytes: int | None = None
+
+
+def links(chain: Chain) -> list[Link]:
+    """Every artifact of the bundle, model by model: those that can serve by rank, then the others."""
+    revision = chain.revision
+    ranked = choice.ranking(_here(chain), chain.proofs, chain.broken)
+    found = []
+    for model in dict.fromkeys(entry.model for entry in revision.artifacts):
+        order = [entry.path for entry in ranked.get(model, ())]
+        own = [entry for entry in revision.artifacts if entry.model == model]
+        own.sort(key=lambda entry: order.index(entry.path) if entry.path in order else len(order))
+        found += [_link(chain, entry, order, own) for entry in own]
+    return found
+
+
+def _here(chain: Chain) -> list[ArtifactEntry]:
+    return [entry for entry in chain.revision.artifacts if entry.path not in chain.refusals]
+
+
+def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[ArtifactEntry]) -> Link:
+    state, reason = _state(chain, entry)
+    found = chain.proofs.get(entry.path)
+    bare = Link(entry.model, entry.target, entry.backend, state, reason=reason)
+    if state in ("serving", "ready") and entry.path in order:
+        bare = msgspec.structs.replace(bare, rank=order.index(entry.path) + 1)
+    if found is None:
+        return bare
+    model = next(model for model in chain.revision.config.models if model.spec.name == entry.model)
+    bound = model.bound_of(entry.precision)
+    timed = found.passed and found.run_s > 0
+    return msgspec.structs.replace(
+        bare,
+        latency_s=choice.latency_s(entry, chain.proofs, own) if timed else None,
+        ratio=round(found.ratio, 4) if timed else None,
+        max_error=found.max_error,
+        max_error_bound=bound.max_error,
+        top1=found.top1,
+        top1_bound=bound.top1,
+        finish_s=found.finish_s,
+        load_s=found.load_s,
+        size_bytes=sum(found.files.values()),
+    )
+
+
+def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
+    found = chain.proofs.get(entry.path)
+    if entry.path in chain.broken:
+        return "broken", chain.broken[entry.path]
+    if entry.path in chain.refusals:
+        return "refused", str(chain.refusals[entry.path])
+    if entry.path in chain.revision.served:
+        return "serving", ""
+    if found is None:
+        return "finishing", ""
+    if found.passed:
+        return "ready", ""
+    return ("out of bound" if found.samples else "broken"), found.reason

@@ -1,0 +1,68 @@
+"""What has changed of this machine since the box's last start: another CPU, another version of a library.
+
+    <finished>/facts.json       the facts of the last start, and how they differed from those before
+
+Finished artifacts are in a folder named after the facts' fingerprint, so a change has them all made again; this is for
+telling people why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn_runtime.store.disk import Disk, write_file
+
+FILE = "facts.json"
+_MOST_CHARACTERS = 60
+
+
+class Known(msgspec.Struct, frozen=True):
+    """`change` is in words, "" where nothing had changed; `at` is the time of the start that found it, ISO 8601."""
+
+    facts: dict[str, Any]
+    change: str = ""
+    at: str = ""
+
+
+def look(disk: Disk, folder: Path, facts: Mapping[str, Any], now: str) -> Known:
+    """What is known now that this machine is as `facts` say; it is on the disk where it is news. Blocks."""
+    before = _read(folder)
+    if before is not None and before.facts == facts:
+        return before
+    change = "" if before is None else ", ".join(differences(before.facts, facts))
+    known = Known(dict(facts), change, now)
+    write_file(disk, folder / FILE, msgspec.json.encode(known))
+    return known
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Each fact that differs, as "openvino 2026.4.1 → 2027.0"; those of a nested table by their own names."""
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            yield from differences(old or {}, new or {})
+        elif old != new:
+            yield _difference(name, old, new)
+
+
+def _difference(name: str, old: object, new: object) -> str:
+    if isinstance(old, str) and isinstance(new, str) and len(f"{old}{new}") > 2 * _MOST_CHARACTERS:
+        lost, won = (" ".join(sorted({*one.split()} - {*other.split()})) for one, other in ((old, new), (new, old)))
+        return f"{name} {_short(lost)} → {_short(won)}"
+    return f"{name} {_short(old)} → {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = str(value or "none")
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+
+
+def _read(folder: Path) -> Known | None:
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Known)
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,60 @@
+"""Why a function is served with the artifacts it is, with the figures: what the admin API explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgefn.spec import FunctionSpec
+from edgefn.targets.profiles import Profile, profiles, targets
+from edgefn_runtime.deployment import advice, chain
+from edgefn_runtime.deployment.chain import Chain
+from edgefn_runtime.fingerprint import facts
+
+
+def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
+    """The artifacts of `found` by rank, what this box refuses, and what would make the function faster."""
+    revision = found.revision
+    links = chain.links(found)
+    refusals = list(found.refusals.values())
+    spec = revision.config.function
+    advised = advice.Facts(
+        spec=spec,
+        links=links,
+        refusals=refusals,
+        targets=satisfied(facts().machine, _features()) if links else (),
+        batching={model.spec.name: model.batching for model in revision.config.models},
+        cores=cores,
+        threads=threads(spec),
+    )
+    told: dict[str, Any] = msgspec.to_builtins(
+        {
+            "function": revision.name,
+            "revision": revision.digest,
+            "number": revision.number,
+            "artifacts": links,
+            "refusals": refusals,
+            "finishing": found.finishing,
+            "changed": found.changed,
+            "advice": advice.advice(advised),
+        }
+    )
+    return told
+
+
+def satisfied(machine: str, features: frozenset[str]) -> tuple[str, ...]:
+    """The targets of every profile for a CPU that such a machine has, without an accelerator; the default backend's."""
+    fitting = {name for name, profile in profiles().items() if _fits(profile, machine, features)}
+    return tuple(name for name, target in targets().items() if target.profile in fitting and str(target) == name)
+
+
+def _fits(profile: Profile, machine: str, features: frozenset[str]) -> bool:
+    cpu = profile.cpu
+    return profile.accelerator is None and cpu.arch == machine and features.issuperset(cpu.features)
+
+
+def _features() -> frozenset[str]:
+    cpu = facts().cpu
+    return frozenset((cpu.get("flags") or cpu.get("Features") or "").split())
