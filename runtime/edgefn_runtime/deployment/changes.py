@@ -9,6 +9,7 @@ telling people why.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def look(disk: Disk, folder: Path, facts: Mapping[str, Any], now: str) -> Known:
     known = Known(dict(facts), change, now)
     write_file(disk, folder / FILE, msgspec.json.encode(known))
     return known
+
+
+def later(one: str, other: str) -> bool:
+    """Whether the time `one` is after `other`; both ISO 8601."""
+    try:
+        return datetime.fromisoformat(one) > datetime.fromisoformat(other)
+    except (ValueError, TypeError):  # one of them is of a home that somebody has edited
+        return False
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

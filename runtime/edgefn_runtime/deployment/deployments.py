@@ -24,7 +24,7 @@ from edgefn_runtime.deployment import changes, choice, compatibility, proof
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
-from edgefn_runtime.deployment.changes import Known
+from edgefn_runtime.deployment.changes import Known, later
 from edgefn_runtime.deployment.explanation import explain
 from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
 from edgefn_runtime.deployment.garbage import Garbage
@@ -210,7 +210,7 @@ class Deployments:
             await self._host.switch(revision.name, current)
 
     async def _look_for_changes(self) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat()
         here = msgspec.to_builtins(facts())
         try:
             self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)
@@ -226,7 +226,7 @@ class Deployments:
         revision = self.current(name)
         if revision is None:
             return None
-        since = self._known.change and self._known.at >= revision.deployed_at
+        since = self._known.change and later(self._known.at, revision.deployed_at)
         return Chain(
             revision=revision,
             proofs=proof.read_all(revision.finished, revision.artifacts),

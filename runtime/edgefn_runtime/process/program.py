@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgefn import backends
-from edgefn.backends.backend import Session
+from edgefn.backends.backend import Backend, Session
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
@@ -48,10 +48,25 @@ def load(program: Program) -> Loaded:
     return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()))
 
 
+def outlives_forks(program: Program) -> bool:
+    """Whether sessions made before a fork run after it, as their engines say of one thread. Raises LoadError."""
+    if program.threads > 1:
+        return False
+    return all(engine.fork_safe for engine in _engines(program))
+
+
+def warm_up(program: Program) -> None:
+    """The engines of `program` are imported: each fork then has its sessions to make, and no more. Raises LoadError."""
+    for served in program.models:
+        with _telling(program, served.artifact.path):
+            backends.get(served.artifact.backend).warm_up()
+
+
 def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lambda binding: None) -> Loaded:
     """The models of `loaded` are ready to run in this process. Raises LoadError, naming the artifact.
 
-    `tell` hears first of an artifact that is not for any machine: its engine may end the process.
+    `tell` hears first of an artifact that is not for any machine: its engine may end the process. Threads that an
+    engine starts are not counted among those that forbid a fork: `outlives_forks` asks it. Those of the handler are.
     """
     started = time.perf_counter()
     for served in program.models:
@@ -60,9 +75,7 @@ def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lam
         with _telling(program, served.artifact.path):
             loaded.models[served.artifact.model].bind(_session(served, program.threads, loaded.crowd))
     session_s = time.perf_counter() - started
-    # The threads of an engine that was told to have some say nothing about the handler: its template has no engine.
-    threads = birth.thread_count() if program.threads == 1 else loaded.ready.threads
-    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, session_s=session_s, threads=threads))
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, session_s=session_s))
 
 
 @contextmanager
@@ -71,6 +84,13 @@ def _telling(program: Program, artifact: str = "") -> Iterator[None]:
         yield
     except BaseException as error:  # a module may even call sys.exit()
         raise LoadError(_reason(error), user_trace(error, program.code), artifact) from error
+
+
+def _engines(program: Program) -> Iterator[Backend]:
+    for served in program.models:
+        with _telling(program, served.artifact.path):
+            backend = backends.get(served.artifact.backend)
+        yield backend
 
 
 def _session(served: ServedModel, threads: int, crowd: Crowd) -> Session:

@@ -1,6 +1,7 @@
-"""The parked process of a revision: handler imported, models loaded, one thread. It forks instances, serves nobody.
+"""The parked process of a revision: handler imported, models loaded. It forks instances, serves nobody.
 
-Models that run on several threads are loaded by each instance, after its fork.
+Models that run on several threads, or whose engine does not outlive a fork, are loaded by each instance, after its
+fork; here the engine is imported only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.instance import fresh_randomness, serve
-from edgefn_runtime.process.program import Loaded, LoadError, bind, load
+from edgefn_runtime.process.program import Loaded, LoadError, bind, load, outlives_forks, warm_up
 from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.process.serving import Service
 from edgefn_runtime.wire.messages import Born, Program, Ready, Serve, SpawnInstance
@@ -36,8 +37,10 @@ def template_main(
     control.report(Born())
     try:
         loaded = _load_confined(program, expected, entrances)
-        if program.threads == 1:
+        if outlives_forks(program):
             loaded = bind(program, loaded, control.report)
+        else:
+            warm_up(program)
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
@@ -66,7 +69,7 @@ def _instance_main(
     sandbox.leave_alone()
     fresh_randomness()
     started = Ready()
-    if program.threads > 1:  # the threads of a session that the template had made would not be here
+    if not loaded.ready.session_s:  # a session that the template had made would not run here
         try:
             loaded = bind(program, loaded, channel.send)
         except LoadError as error:

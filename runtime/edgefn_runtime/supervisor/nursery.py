@@ -126,7 +126,7 @@ class Nursery:
             theirs.close()
             os.close(board_descriptor)
             cell.handed_over()
-        loads = template is None or threads_for(revision.config.function) > 1
+        loads = template is None or not template.ready.session_s
         try:
             deadline_s = LOAD_DEADLINE_S if loads else START_DEADLINE_S
             await instance.start(ours, board, deadline_s, self._zygote.claim)

@@ -32,7 +32,7 @@ class Program(_Message, frozen=True):
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
     the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
     An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
-    itself, after its fork.
+    itself, after its fork; so it does where an engine says that no session of its outlives one.
     """
 
     function: str

@@ -101,7 +101,10 @@ async def finish_in_memory(order: Order, progress: Progress) -> None:
 class StoreBox:
     """An open home with its deployments and a MemoryHost."""
 
-    def __init__(self, path: Path, disk: Disk, finisher: Finisher, turns: Turns | None) -> None:
+    def __init__(
+        self, path: Path, disk: Disk | None = None, finisher: Finisher = finish_in_memory, turns: Turns | None = None
+    ) -> None:
+        disk = disk or OsDisk()
         self.home = Home(path, disk)
         self.host = MemoryHost()
         self.blobs = Blobs(self.home.blobs, disk)

@@ -1,0 +1,175 @@
+"""A backend of somebody else's, installed as pip would: a distribution in a folder on the box's path.
+
+Its engine is ONNX Runtime under another name, so that a test can take the library away or make it crash. The first
+artifact of the bundle made here has a network of more work with the same answer: the other one is faster anywhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from edgefn import golden
+from edgefn.bundle import archive, layers
+from edgefn.bundle.config import (
+    ARTIFACT_TYPE,
+    CODE_TYPE,
+    GOLDEN_TYPE,
+    MODEL_ANNOTATION,
+    TARGET_ANNOTATION,
+    ArtifactEntry,
+    BundleConfig,
+    ModelEntry,
+)
+from edgefn.bundle.descriptors import Descriptor
+from edgefn.bundle.layers import Layer
+from edgefn.bundle.layout import Bundle, Layout
+from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
+
+NAME = "twice"
+WIDTH = 128
+PORTABLE = ArtifactEntry("double", "portable/fp32", "onnxruntime")
+SWIFT = ArtifactEntry("double", "x86-64-v3/fp32@swift", "swift")
+
+_HANDLER = """
+import os, time
+import numpy as np
+from edgefn import edge_function, edge_model, tensor
+
+@edge_model(inputs={"x": tensor("float32", "batch", 128)}, outputs={"y": tensor("float32", "batch", 128)})
+def double():
+    raise NotImplementedError
+
+@edge_function(memory="64MiB")
+def twice(n: int, seconds: float = 0.002) -> int:
+    time.sleep(seconds)
+    return round(float(double(x=np.full((1, 128), n, np.float32))[0, 0]))
+"""
+
+_BACKEND = """
+import shutil
+from pathlib import Path
+from edgefn.backends.backend import Probe
+
+class Swift:
+    name = "swift"
+    fork_safe = True
+
+    def probe(self):
+        from importlib.metadata import PackageNotFoundError, version
+        try:
+            return Probe(True, version("swift"), "swift " + version("swift"))
+        except PackageNotFoundError:
+            return Probe(False, fix="pip install swift")
+
+    def warm_up(self):
+        pass
+
+    def finish(self, portable, folder):
+        import swift_engine
+        swift_engine.at("finish")
+        shutil.copy(portable / "model.onnx", folder / "model.onnx")
+
+    def load(self, folder, *, threads=1, batched=False):
+        import swift_engine
+        swift_engine.at("load")
+        from edgefn import backends
+        return swift_engine.Session(backends.get("onnxruntime").load(folder, threads=threads, batched=batched))
+"""
+
+_ENGINE = '''
+import os
+from pathlib import Path
+
+def at(moment):
+    """The process ends here when a test has asked for it."""
+    if moment in Path(__file__).with_name("aborts").read_text().split():
+        os.abort()
+
+class Session:
+    def __init__(self, inner):
+        self._inner = inner
+
+    def run(self, inputs):
+        at("run")
+        return self._inner.run(inputs)
+'''
+
+
+class Library:
+    """The distribution `swift` in `folder`: the backend, and its engine, the library that it needs."""
+
+    def __init__(self, folder: Path, *, aborts: str = "") -> None:
+        self.folder = folder
+        (folder / "swift_engine").mkdir(parents=True)
+        (folder / "swift_backend.py").write_text(_BACKEND)
+        (folder / "swift_engine" / "__init__.py").write_text(_ENGINE)
+        self.abort_at(aborts)
+        information = folder / "swift-1.0.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: swift\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text("[edgefn.backends]\nswift = swift_backend:Swift\n")
+
+    @property
+    def before(self) -> list[str]:
+        """The command before a box's own that puts the distribution on its path."""
+        return ["env", f"PYTHONPATH={self.folder}", "PYTHONDONTWRITEBYTECODE=1"]
+
+    def abort_at(self, moments: str) -> None:
+        """From its next look on the engine ends its process at `moments`: of finish, load and run."""
+        (self.folder / "swift_engine" / "aborts").write_text(moments)
+
+    def delete(self) -> None:
+        """As `pip uninstall` under a running box."""
+        for path in self.folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def bundle(folder: Path, *, scale: tuple[int, int] = (0, 4)) -> Bundle:
+    """The function `twice` with a portable artifact and one for `swift`, which is faster."""
+    spec = FunctionSpec(NAME, f"{NAME}:{NAME}", memory_bytes=64 * 2**20, scale=scale)
+    shape = TensorSpec("float32", ("batch", WIDTH))
+    model = ModelEntry(ModelSpec("double", {"x": shape}, {"y": shape}), golden=2)
+    code = folder / "code"
+    code.mkdir(parents=True)
+    (code / f"{NAME}.py").write_text(_HANDLER)
+    parts = [layers.code(code, folder / "code.tar"), layers.golden({"double": _golden(folder)}, folder / "golden.tar")]
+    for entry, rounds in ((PORTABLE, 60), (SWIFT, 0)):
+        tar = folder / f"{entry.target.replace('/', '-')}.tar"
+        digest, size = archive.pack([(f"{entry.path}/model.onnx", _network(rounds))], tar)
+        notes = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
+        parts.append(Layer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))
+    assert [part.descriptor.media_type for part in parts[:2]] == [CODE_TYPE, GOLDEN_TYPE]
+    layout = Layout(folder / "layout")
+    return layout.open(layout.write(BundleConfig(spec, (model,), (PORTABLE, SWIFT)), parts))
+
+
+def _network(rounds: int) -> bytes:
+    """y = 2 x, after so many products with a permutation and its inverse, which change nothing and take their time."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    shift = np.roll(np.eye(WIDTH, dtype=np.float32), 1, axis=0)
+    nodes, name = [], "x"
+    for number in range(2 * rounds):
+        nodes.append(helper.make_node("MatMul", [name, f"p{number % 2}"], [f"x{number}"]))
+        name = f"x{number}"
+    nodes.append(helper.make_node("Add", [name, name], ["y"]))
+    graph = helper.make_graph(
+        nodes,
+        "double",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", WIDTH])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", WIDTH])],
+        [numpy_helper.from_array(matrix, f"p{number}") for number, matrix in enumerate((shift, shift.T.copy()))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    serialized: bytes = model.SerializeToString()
+    return serialized
+
+
+def _golden(folder: Path) -> bytes:
+    inputs = [np.arange(WIDTH, dtype=np.float32).reshape(1, WIDTH) * n for n in (1, 2)]
+    path = folder / "double.npz"
+    golden.write([golden.GoldenSample({"x": x}, {"y": 2 * x}) for x in inputs], path)
+    return path.read_bytes()
