@@ -289,6 +289,8 @@ class Deployments:
             return  # who changes the function looks for the best artifacts at the end
         try:
             await self._host.move(revision.name, current)
+        except Unavailable:  # somebody stopped the function meanwhile: the next start is of the best ones
+            await self._host.switch(revision.name, current)
         except EdgefnError as error:
             _log.warning("%s is not moved to its best artifacts: %s", revision.name, error)
 
