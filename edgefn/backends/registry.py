@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "edgefn.backends"
-BUILT_IN = {"onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime"}
+BUILT_IN = {
+    "aotinductor": "edgefn.backends.aotinductor:AotInductor",
+    "onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime",
+    "torchscript": "edgefn.backends.torchscript:TorchScript",
+}
 
 
 @cache
