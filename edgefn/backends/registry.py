@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 GROUP = "edgefn.backends"
 BUILT_IN = {
+    "aotinductor": "edgefn.backends.aotinductor:AotInductor",
     "onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime",
-    "openvino": "edgefn.backends.openvino.backend:OpenVino",
+    "openvino": "edgefn.backends.openvino:OpenVino",
+    "torchscript": "edgefn.backends.torchscript:TorchScript",
 }
 
 

@@ -9,3 +9,9 @@
 
 Importing any of these imports neither openvino nor nncf.
 """
+
+from __future__ import annotations
+
+from edgefn.backends.openvino.backend import OpenVino
+
+__all__ = ["OpenVino"]

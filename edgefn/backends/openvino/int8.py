@@ -23,6 +23,7 @@ VALIDATION_SHARE = 4
 """Every fourth calibration input is kept aside, to tell which layers cost most."""
 
 LEAST_SAMPLES = 8
+QUICK_SAMPLES = 24
 
 
 def quantized(captured: Captured, target: Target, model: Any, *, saturates: bool) -> tuple[Any, tuple[str, ...]]:
@@ -39,9 +40,12 @@ def quantized(captured: Captured, target: Target, model: Any, *, saturates: bool
     if _is_dynamic(captured, model):
         return import_nncf().compress_weights(model), ()
     keep = frozenset(one for one in mixing.layers(model) if any(part in one for part in captured.quantize.keep))
-    return mixing.search(
-        model, lambda kept: _quantize(model, captured, ranges, keep | kept, saturates=saturates), judges, captured.bound
-    )
+
+    def quantize(kept: frozenset[str], *, thorough: bool) -> Any:
+        some = ranges if thorough else ranges[:QUICK_SAMPLES]
+        return _quantize(model, captured, some, keep | kept, saturates=saturates, thorough=thorough)
+
+    return mixing.search(model, quantize, judges, captured.bound)
 
 
 def toolchain() -> dict[str, str]:
@@ -54,7 +58,13 @@ def _is_dynamic(captured: Captured, model: Any) -> bool:
 
 
 def _quantize(
-    model: Any, captured: Captured, samples: Sequence[GoldenSample], kept: frozenset[str], *, saturates: bool
+    model: Any,
+    captured: Captured,
+    samples: Sequence[GoldenSample],
+    kept: frozenset[str],
+    *,
+    saturates: bool,
+    thorough: bool,
 ) -> Any:
     nncf = import_nncf()
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
@@ -69,5 +79,5 @@ def _quantize(
         fast_bias_correction=False,
         model_type=nncf.ModelType.TRANSFORMER if mixing.attends(model) else None,
         ignored_scope=nncf.IgnoredScope(names=sorted(kept)) if kept else None,
-        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=fix),
+        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=fix, disable_bias_correction=not thorough),
     )

@@ -1,14 +1,14 @@
 """Mixed precision: the layers whose int8 costs most stay in float, as few as the bound allows.
 
-Each layer is given back its float inputs and weights in turn, in a copy of the model that is int8 throughout; what that
-brings the outputs nearer to eager's is the layer's cost. The costliest then go first, in growing numbers, until the
-inputs that no range was taken from agree.
+Layers are taken in blocks that follow each other. Each block is left in float in turn, by a quick quantisation of all
+others; what that brings the outputs nearer to eager's is the block's cost. The costliest then stay in float, one block
+more each time, until the inputs that no range was taken from agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgefn import golden
 from edgefn.backends.openvino.session import Runner, compiled
@@ -26,31 +26,34 @@ SHORTFALL = 0.5
 
 JUDGES = 48
 
+BLOCKS = 16
+"""Each costs a quick quantisation and a run of the judges."""
+
+
+class Quantizer(Protocol):
+    """Makes the int8 model with the layers of some names in float; a quick one does without correcting biases."""
+
+    def __call__(self, kept: frozenset[str], *, thorough: bool) -> Any: ...
+
 
 def search(
-    model: Any,
-    quantize: Callable[[frozenset[str]], Any],
-    samples: Sequence[GoldenSample],
-    bound: Bound,
+    model: Any, quantize: Quantizer, samples: Sequence[GoldenSample], bound: Bound
 ) -> tuple[Any, tuple[str, ...]]:
     """The model that `quantize` makes with as few layers kept as it takes to agree on `samples`, and those layers.
 
     Where none does, the one that agrees best.
     """
-    judges = samples[:JUDGES]
-    aim = _aim(bound)
-    found = quantize(frozenset())
-    agreement = _agreement(found, judges, aim)
-    best = (agreement, found, frozenset[str]())
-    if agreement.passed:
-        return found, ()
-    costly = [name for name, _ in sorted(_costs(found, judges), key=lambda one: -one[1])]
-    for count in _counts(len(costly)):
-        kept = frozenset(costly[:count])
-        found = quantize(kept)
+    judges, aim = samples[:JUDGES], _aim(bound)
+    found = quantize(frozenset(), thorough=True)
+    best = (_agreement(found, judges, aim), found, frozenset[str]())
+    kept: set[str] = set()
+    blocks = [] if best[0].passed else _costliest(model, quantize, judges)
+    for block in blocks:
+        kept |= set(block)
+        found = quantize(frozenset(kept), thorough=True)
         agreement = _agreement(found, judges, aim)
         if _better(agreement, best[0]):
-            best = (agreement, found, kept)
+            best = (agreement, found, frozenset(kept))
         if agreement.passed:
             break
     return best[1], tuple(sorted(best[2]))
@@ -67,12 +70,15 @@ def attends(model: Any) -> bool:
     return "ScaledDotProductAttention" in kinds or ("Softmax" in kinds and kinds.count("MatMul") > 2)
 
 
-def _counts(layers: int) -> Iterator[int]:
-    """2, 4, 7, 11, 17, …: half as many again each time, as each try costs a quantisation."""
-    count = 2
-    while count <= layers * MOST_KEPT:
-        yield count
-        count += max(2, count // 2)
+def _costliest(model: Any, quantize: Quantizer, samples: Sequence[GoldenSample]) -> list[list[str]]:
+    """The blocks of layers that cost anything, the costliest first; no more of them than MOST_KEPT of the layers."""
+    names = layers(model)
+    size = max(1, -(-len(names) // BLOCKS))
+    blocks = [names[start : start + size] for start in range(0, len(names), size)]
+    before = _squares(quantize(frozenset(), thorough=False), samples)
+    costs = [before - _squares(quantize(frozenset(block), thorough=False), samples) for block in blocks]
+    order = sorted(range(len(blocks)), key=lambda number: -costs[number])
+    return [blocks[number] for number in order if costs[number] > 0][: int(len(blocks) * MOST_KEPT)]
 
 
 def _aim(bound: Bound) -> Bound:
@@ -89,33 +95,6 @@ def _agreement(model: Any, samples: Sequence[GoldenSample], bound: Bound) -> Agr
 
 def _better(one: Agreement, other: Agreement) -> bool:
     return (one.passed, one.top1 or 0.0, -one.max_error) > (other.passed, other.top1 or 0.0, -other.max_error)
-
-
-def _costs(model: Any, samples: Sequence[GoldenSample]) -> Iterator[tuple[str, float]]:
-    """By layer, by how much the squared error of all outputs falls when it alone is in float."""
-    before = _squares(model, samples)
-    for name in layers(model):
-        freed = model.clone()
-        if _free(next(one for one in freed.get_ordered_ops() if one.get_friendly_name() == name)):
-            yield name, before - _squares(freed, samples)
-
-
-PASSES = ("Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
-"""What may lie between a layer and the point where its input is quantised."""
-
-
-def _free(layer: Any) -> bool:
-    """The layer has its inputs as they were before they were quantised; False where none was."""
-    freed = False
-    for value in layer.inputs():
-        node = value.get_source_output().get_node()
-        while node.get_type_name() in PASSES:
-            value = node.input(0)
-            node = value.get_source_output().get_node()
-        if node.get_type_name() == "FakeQuantize":
-            value.replace_source_output(node.input(0).get_source_output())
-            freed = True
-    return freed
 
 
 def _squares(model: Any, samples: Sequence[GoldenSample]) -> float:

@@ -1,0 +1,106 @@
+"""The backend called "aotinductor".
+
+    lower    model.so, compiled by g++ with the instructions that the target's profile has, and no others
+    finish   the same files, linked
+    load     refused on a CPU without those instructions, which would kill the process as it runs
+
+Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgefn.backends.aotinductor import processor
+from edgefn.backends.aotinductor.instructions import instructions
+from edgefn.backends.backend import Lowered, Probe
+from edgefn.backends.pytorch import record
+from edgefn.errors import BuildError, BundleError
+from edgefn.targets.profiles import profiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgefn.backends.aotinductor.instructions import Instructions
+    from edgefn.backends.backend import Captured
+    from edgefn.backends.pytorch.session import TorchSession
+    from edgefn.targets.profile import Processor
+from edgefn.targets.profiles import Target
+
+FILE = "model.so"
+
+
+class AotInductor:
+    """A network compiled ahead of time; the build machine needs g++, the box needs torch."""
+
+    name = "aotinductor"
+    fork_safe = True  # its loops are OpenMP's, which on one thread starts no other
+
+    def probe(self) -> Probe:
+        """Whether torch is installed; reads its metadata, does not import it. Only `lower` needs a compiler."""
+        return record.probe()
+
+    def warm_up(self) -> None:
+        """torch is imported and computes on one thread."""
+        import torch
+
+        torch.set_num_threads(1)
+
+    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
+        """Writes `model.so` and its record into `folder`.
+
+        Raises BuildError where g++ is missing, this machine is no CPU of the profile, or the program does not compile.
+        """
+        what = f"model {captured.model.name}, target {target}"
+        if target.precision != "fp32":
+            raise BuildError(f"aotinductor has no {target.precision}, so it does not build the target {target}")
+        cpu = profiles()[target.profile].cpu
+        chosen = _instructions(cpu, what)
+        from edgefn.backends.aotinductor import compiler
+
+        compiler.compile_library(captured.program, chosen, folder / FILE, what)
+        record.write(folder, captured.model, cpu.features)
+        return Lowered({"torch": record.installed(), "march": chosen.march})
+
+    def finish(self, portable: Path, folder: Path) -> None:
+        """The files of `portable` are linked into `folder`: they are compiled for the CPU already."""
+        from edgefn.backends.pytorch import session
+
+        session.link(portable, folder, (FILE, record.FILE))
+
+    def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
+        """A session of `model.so` in `folder`, on so many threads, which holds for the whole process.
+
+        Raises BundleError when it is another torch's, another CPU's, or does not load.
+        """
+        found = record.read(folder)
+        if missing := sorted(set(found.features) - processor.features()):
+            raise BundleError(
+                f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
+                "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
+            )
+        import torch
+
+        from edgefn.backends.pytorch.session import TorchSession
+
+        torch.set_num_threads(threads)
+        try:
+            runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(folder / FILE), 1)
+        except RuntimeError as error:
+            raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
+        return TorchSession(runner.run, found)
+
+
+def _instructions(cpu: Processor, what: str) -> Instructions:
+    chosen = instructions(cpu.arch, cpu.features) if cpu.arch == processor.arch() else None
+    if chosen is None:
+        raise BuildError(
+            f"{what}: aotinductor compiles for {processor.arch()} here, and the profile's CPU is "
+            f"{cpu.arch or 'any'}; build it on such a machine, or leave this target out of --target"
+        )
+    if missing := sorted(set(cpu.features) - processor.features()):
+        raise BuildError(
+            f"{what}: torch writes vectors of this machine's CPU only, which has no {', '.join(missing)}; "
+            "build it on such a machine, or leave this target out of --target"
+        )
+    return chosen

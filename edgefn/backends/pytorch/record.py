@@ -1,0 +1,66 @@
+"""The record beside an artifact of PyTorch: what made it, what it needs, the names of what goes in and comes out.
+
+Never imports torch: an artifact for another version is refused before it is loaded.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgefn.backends.backend import Probe
+from edgefn.errors import BundleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgefn.spec import ModelSpec
+
+FILE = "record.json"
+INSTALL = "pip install 'edgefn[torch]'"
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`torch` is a public version, without "+cpu"; `features` are flags of /proc/cpuinfo that the code uses."""
+
+    torch: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    features: tuple[str, ...] = ()
+
+
+def installed() -> str:
+    """The version of the installed torch without its local part, or "" where there is none."""
+    try:
+        return version("torch").partition("+")[0]
+    except PackageNotFoundError:
+        return ""
+
+
+def probe() -> Probe:
+    """Whether torch is installed; reads its metadata, does not import it."""
+    found = installed()
+    return Probe(True, found, f"torch {found}, CPU") if found else Probe(False, fix=INSTALL)
+
+
+def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = ()) -> None:
+    """The record of an artifact that this torch made lies in `folder`."""
+    record = Record(installed(), tuple(spec.inputs), tuple(spec.outputs), features)
+    (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+
+
+def read(folder: Path) -> Record:
+    """The record in `folder`. Raises BundleError when it is missing, damaged, or of a torch that is not here."""
+    try:
+        record = msgspec.json.decode((folder / FILE).read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BundleError(f"{folder / FILE} does not read: {error}; build the bundle again") from error
+    here = installed()
+    if here != record.torch:
+        raise BundleError(
+            f"the artifact in {folder} is made by torch {record.torch}, and here is "
+            f"{f'torch {here}' if here else 'no torch'}: pip install torch=={record.torch}"
+        )
+    return record

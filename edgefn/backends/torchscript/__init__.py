@@ -1,0 +1,7 @@
+"""TorchScript: a network traced and frozen, for boxes that carry PyTorch. Importing it does not import torch."""
+
+from __future__ import annotations
+
+from edgefn.backends.torchscript.backend import TorchScript
+
+__all__ = ["TorchScript"]

@@ -1,0 +1,145 @@
+"""OpenVINO: float32 and int8 artifacts are right in any batch size and after a fork, and what is no int8 is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefn import backends
+from edgefn.bundle.config import Bound
+from edgefn.compile.capture import Capture, capture
+from edgefn.compile.eager import EagerSession
+from edgefn.errors import BuildError, BundleError
+from edgefn.golden import GoldenSample
+from edgefn.quantization import Quantize
+from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.targets.profiles import target
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+SPEC = ModelSpec("net", {"pixels": TensorSpec("float32", ("batch", 3, 16, 16))})
+BACKEND = backends.get("openvino")
+FP32, INT8 = target("x86-64-v3/fp32"), target("x86-64-v3/int8@openvino")
+
+IN_A_FORK = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from edgefn import backends
+session = backends.get("openvino").load(Path(sys.argv[1]))
+x = {"pixels": np.ones((1, 3, 16, 16), np.float32)}
+wanted = session.run(x)["output"]
+for again in range(2):
+    child = os.fork()
+    if not child:
+        os._exit(0 if np.array_equal(session.run(x)["output"], wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+print("openvino_telemetry.main" in sys.modules)
+"""
+
+
+def network() -> Any:
+    """Convolutions and a classifier."""
+    from torch import nn
+
+    return nn.Sequential(
+        *(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(128, 10)),
+    )
+
+
+def pixels(seed: int, batch: int = 1) -> dict[str, Any]:
+    """The same for the same seed."""
+    return {"pixels": np.random.default_rng(seed).standard_normal((batch, 3, 16, 16)).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def eager() -> EagerSession:
+    return EagerSession(network, SPEC)
+
+
+@pytest.fixture(scope="module")
+def caught(eager: EagerSession) -> Capture:
+    found = capture(eager, {"batch": 1})
+    found.sizes = {"batch": 1}
+    found.bound = Bound(0.2, None)
+    inputs = [pixels(seed) for seed in range(24)]
+    found.calibration = tuple(GoldenSample(one, eager.run(one)) for one in inputs)
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(caught: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fp32")
+    assert BACKEND.lower(caught, FP32, folder / "portable").quantized == {}
+    BACKEND.finish(folder / "portable", folder / "finished")
+    return folder / "finished"
+
+
+def test_float32_is_right_in_any_batch_size(eager: EagerSession, finished: Path) -> None:
+    """The samples' size by the compiled blob, others by the model beside it; batches that gather by one for all."""
+    for session in (BACKEND.load(finished), BACKEND.load(finished, batched=True)):
+        for batch in (1, 2, 7, 1):
+            wanted: Any = eager.run(pixels(batch, batch))["output"]
+            found: Any = session.run(pixels(batch, batch))["output"]
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_outputs_are_the_callers_own(finished: Path) -> None:
+    """A later run writes into none that were given before."""
+    session = BACKEND.load(finished)
+    first = session.run(pixels(1))["output"]
+    kept = first.copy()
+    session.run(pixels(2))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_session_runs_after_a_fork_and_tells_nobody(finished: Path) -> None:
+    """In two children, one after the other, though its threads are the parent's; telemetry is not even imported."""
+    command = [sys.executable, "-c", IN_A_FORK, str(finished)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def test_int8_has_int8_operators_that_agree(caught: Capture, eager: EagerSession, tmp_path: Path) -> None:
+    """Counted in the file, and near eager on inputs that it was not calibrated with."""
+    lowered = BACKEND.lower(caught, INT8, tmp_path / "portable")
+    assert lowered.quantized["Convolution"] >= 1
+    assert {"openvino", "nncf"} <= set(lowered.toolchain)
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    session = BACKEND.load(tmp_path / "finished")
+    for seed in range(100, 104):
+        wanted: Any = eager.run(pixels(seed))["output"]
+        found: Any = session.run(pixels(seed))["output"]
+        assert np.abs(found - wanted).max() <= 0.2 * np.abs(wanted).max()
+
+
+def test_int8_without_real_inputs_is_refused(eager: EagerSession, tmp_path: Path) -> None:
+    """With the model, the target, and what to write."""
+    with pytest.raises(BuildError, match=r"x86-64-v3/int8@openvino of model net needs real inputs.*calibration="):
+        BACKEND.lower(capture(eager), INT8, tmp_path)
+
+
+def test_a_float_network_called_int8_is_refused(caught: Capture, tmp_path: Path) -> None:
+    """A quantiser that leaves every layer in float gives no int8, and that is an error."""
+    kept = Capture(caught.model, caught.program, {})
+    kept.calibration, kept.sizes, kept.quantize = caught.calibration, caught.sizes, Quantize(keep=("",))
+    kept.bound = Bound(1.0, None)
+    with pytest.raises(BuildError, match="has no quantised operator"):
+        BACKEND.lower(kept, INT8, tmp_path)
+
+
+def test_what_another_version_made_is_refused(finished: Path, tmp_path: Path) -> None:
+    """A damaged blob, and a folder without one: both are told as something to finish again or to build."""
+    with pytest.raises(BundleError, match="holds no artifact of openvino"):
+        BACKEND.load(tmp_path)
+    for file in finished.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "usual.blob").write_bytes(b"\x01" * 4096)
+    with pytest.raises(BundleError, match=r"does not load usual.blob.*finished again"):
+        BACKEND.load(tmp_path)
