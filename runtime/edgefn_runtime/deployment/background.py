@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from edgefn.bundle.config import ArtifactEntry
+from edgefn_runtime import timestamps
 from edgefn_runtime.deployment import compatibility
 from edgefn_runtime.deployment.chain import Finishing
 from edgefn_runtime.deployment.installation import Installation
@@ -99,7 +99,7 @@ class Background:
             if not self._is_current(revision):
                 return
             entry = lacking[0]
-            since = datetime.now(UTC).isoformat(timespec="seconds")
+            since = timestamps.now()
             told = Finishing(total - len(lacking), total, f"{entry.model} {entry.target}", since)
             self._progress[revision.name] = (revision.digest, told)
             found = await self._one(revision, entry)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
+from edgefn_runtime import timestamps
 from edgefn_runtime.deployment import changes, choice, compatibility, proof
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
@@ -210,7 +210,7 @@ class Deployments:
             await self._host.switch(revision.name, current)
 
     async def _look_for_changes(self) -> None:
-        now = datetime.now(UTC).isoformat()
+        now = timestamps.now("microseconds")
         here = msgspec.to_builtins(facts())
         try:
             self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)

@@ -100,7 +100,7 @@ def test_live_on_the_portable_one_then_on_each_faster_one(tmp_path: Path) -> Non
             ]
             assert [link.rank for link in found.values()] == [1, 2, 3, None]
             assert (found[FAST.target].state, found[FAST.target].ratio) == ("serving", 0.125)
-            assert "needs the backend 'rknn'" in found[OTHERS.target].reason
+            assert "needs the target rk3588/int8" in found[OTHERS.target].reason
             assert any("x86-64-v3/fp32 is finished" in line and "it serves now" in line for line in box.host.lines)
 
     asyncio.run(scenario())

@@ -122,7 +122,7 @@ class Bench:
         deadline = time.monotonic() + DEADLINE_S
         while not true():
             assert time.monotonic() < deadline, f"not in {DEADLINE_S} s: {what}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
 
 
 def alive(pid: int) -> bool:
