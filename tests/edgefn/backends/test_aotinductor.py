@@ -154,7 +154,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor : 0\nflags : fpu sse4_2 avx\n")
     monkeypatch.setattr(processor, "CPUINFO", cpuinfo)
-    with pytest.raises(BuildError, match=r"model net.*has no avx2, bmi1.*build it on such a machine"):
+    with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
         BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
 
 
