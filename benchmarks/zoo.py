@@ -8,20 +8,25 @@ from typing import Any
 from benchmarks import stage
 from benchmarks.figure import Figure
 
-MODELS = ("resnet50", "detector", "encoder", "recurrent")
+FUNCTIONS = ("resnet50", "detector", "rows")
 
 
 def measure() -> Iterator[Figure]:
     """For each model how many of its artifacts were built, and for each artifact its time over eager's, or why not."""
-    for name in MODELS:
-        stage.workshop().natively(name)
-        artifacts = stage.workshop().report(name)["artifacts"]
-        built = [one for one in artifacts if one["status"] == "built"]
-        unexplained = [one for one in artifacts if one["status"] != "built" and not one["reason"]]
-        yield Figure(f"{name}, artifacts built", len(built), "", f"of {len(artifacts)} targets", 1, "more")
-        yield Figure(f"{name}, left out without a reason", len(unexplained), "", "dropped, failed, skipped", 0)
-        for one in artifacts:
-            yield Figure(f"{name} {one['target']} / eager", one["latency_ratio"] or 0.0, "x", told(one))
+    for function in FUNCTIONS:
+        stage.workshop().natively(function)
+        rows = stage.workshop().report(function)["artifacts"]
+        for model in dict.fromkeys(row["model"] for row in rows):
+            yield from _of(model, [row for row in rows if row["model"] == model])
+
+
+def _of(model: str, artifacts: list[dict[str, Any]]) -> Iterator[Figure]:
+    built = [one for one in artifacts if one["status"] == "built"]
+    unexplained = [one for one in artifacts if one["status"] != "built" and not one["reason"]]
+    yield Figure(f"{model}, artifacts built", len(built), "", f"of {len(artifacts)} targets", 1, "more")
+    yield Figure(f"{model}, left out without a reason", len(unexplained), "", "dropped, failed, skipped", 0)
+    for one in artifacts:
+        yield Figure(f"{model} {one['target']} / eager", one["latency_ratio"] or 0.0, "x", told(one))
 
 
 def told(artifact: dict[str, Any]) -> str:

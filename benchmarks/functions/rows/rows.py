@@ -1,4 +1,4 @@
-"""A small transformer encoder that reads a scan of a digit row by row; trained for some seconds at build."""
+"""A small transformer encoder and an LSTM, each of which reads a scan of a digit row by row; trained at build."""
 
 from __future__ import annotations
 
@@ -35,13 +35,23 @@ def calibration() -> Iterator[dict[str, NDArray[np.float32]]]:
 @edge_model(inputs={"rows": tensor("float32", "batch", 8, 8)}, samples=samples, calibration=calibration)
 def transformer() -> torch.nn.Module:
     """Two layers, 64 wide, four heads."""
-    from network import trained
+    from network import Encoder, trained
 
-    network: torch.nn.Module = trained()
+    network: torch.nn.Module = trained(Encoder(), 2e-3)
+    return network
+
+
+@edge_model(inputs={"rows": tensor("float32", "batch", 8, 8)}, samples=samples, calibration=calibration)
+def lstm() -> torch.nn.Module:
+    """One layer, 64 wide."""
+    from network import Reader, trained
+
+    network: torch.nn.Module = trained(Reader(), 5e-3)
     return network
 
 
 @edge_function(memory="256MiB", timeout="10s")
-def encoder(rows: list[list[float]]) -> int:
-    """The digit in eight rows of eight pixels."""
-    return int(transformer(rows=np.asarray([rows], np.float32)).argmax())
+def rows(rows: list[list[float]]) -> tuple[int, int]:
+    """The digit in eight rows of eight pixels, as the encoder and as the LSTM reads it."""
+    scan = np.asarray([rows], np.float32)
+    return int(transformer(rows=scan).argmax()), int(lstm(rows=scan).argmax())
