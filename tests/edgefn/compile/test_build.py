@@ -6,13 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edgefn.bundle.layout import Layout
+from tests.edgefn.compile.outcome import Outcome
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -42,23 +41,6 @@ code = main(sys.argv[1:])
 print("torch" in sys.modules, file=sys.stderr)
 sys.exit(code)
 """
-
-
-@dataclass
-class Outcome:
-    """What one build said, how it ended, and whether it imported torch."""
-
-    exit_code: int
-    events: list[dict[str, Any]]
-    stderr: str
-
-    @property
-    def last(self) -> dict[str, Any]:
-        return self.events[-1]
-
-    @property
-    def had_torch(self) -> bool:
-        return self.stderr.splitlines()[-1] == "True"
 
 
 def build(project: Path, *options: str, folder: str = "talk") -> Outcome:

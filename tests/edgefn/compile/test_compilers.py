@@ -10,13 +10,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from edgefn.bundle.layout import Layout
 from edgefn.errors import PartialBuild
 from tests.edgefn.compile import lab_backend
+from tests.edgefn.compile.outcome import Outcome
 from tests.road.deadline import eventually
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(400)]
@@ -85,24 +85,6 @@ class Lab:
             check=False,
         )
         return Outcome(done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr)
-
-
-@dataclass
-class Outcome:
-    """What a build said and how it ended."""
-
-    exit_code: int
-    events: list[dict[str, Any]]
-    stderr: str
-
-    @property
-    def last(self) -> dict[str, Any]:
-        return self.events[-1]
-
-    @property
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """The report's artifacts by target."""
-        return {row["target"]: row for row in self.last["report"]["artifacts"]}
 
 
 def new_lab(root: Path) -> Lab:

@@ -34,6 +34,11 @@ class Slow:
         self.gate = asyncio.Semaphore(0)
         self.fails: dict[str, Exception] = fails
 
+    def let(self, count: int) -> None:
+        """So many more artifacts may be finished."""
+        for _ in range(count):
+            self.gate.release()
+
     async def __call__(self, order: Order, progress: Progress) -> None:
         self.finished += order.artifacts
         if bundles.PORTABLE.path not in order.artifacts:
@@ -85,9 +90,9 @@ def test_live_on_the_portable_one_then_on_each_faster_one(tmp_path: Path) -> Non
             assert (told.done, told.total, told.artifact) == (1, 3, "linear x86-64-v2/fp32")
             assert told.since
             assert {link.state for link in _links(box).values()} == {"serving", "finishing", "refused"}
-            finisher.gate.release()
+            finisher.let(1)
             await until(lambda: _serves(box) == MIDDLE.target, "the faster one serves")
-            finisher.gate.release()
+            finisher.let(1)
             await until(lambda: _serves(box) == FAST.target, "the fastest serves")
             await box.deployments.settled()
             assert _chain(box).finishing is None
@@ -113,10 +118,10 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
         finisher = Slow()
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path))
-            finisher.gate.release()
+            finisher.let(1)
             await until(lambda: finisher.finished[2:] == [FAST.path], "the last is on its way")
         again = Slow()
-        again.gate.release()
+        again.let(1)
         async with opened(tmp_path / "home", finisher=again) as box:
             assert again.finished == [FAST.path]
             assert _serves(box) == FAST.target
@@ -131,7 +136,7 @@ def test_an_engine_that_crashes_takes_only_itself_down(tmp_path: Path) -> None:
     async def scenario() -> None:
         finisher = Slow(**{MIDDLE.path: DeploymentRefused("the finisher was killed by SIGSEGV")})
         for _ in range(4):
-            finisher.gate.release()
+            finisher.let(1)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             bundle = _bundle(tmp_path)
             await box.deploy(bundle)
@@ -142,7 +147,7 @@ def test_an_engine_that_crashes_takes_only_itself_down(tmp_path: Path) -> None:
                 True,
             )
         again = Slow()
-        again.gate.release()
+        again.let(1)
         async with opened(tmp_path / "home", finisher=again) as box:
             assert not again.finished
             await box.deploy(bundle)
@@ -158,16 +163,14 @@ def test_a_full_disk_behind_a_function_leaves_it_serving(tmp_path: Path) -> None
 
     async def scenario() -> None:
         finisher = Slow(**{MIDDLE.path: DiskFull("no room"), FAST.path: DiskFull("no room")})
-        for _ in range(2):
-            finisher.gate.release()
+        finisher.let(2)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path))
             await box.deployments.settled()
             assert _serves(box) == "portable/fp32"
             assert not box.temporaries()
         again = Slow()
-        for _ in range(2):
-            again.gate.release()
+        again.let(2)
         async with opened(tmp_path / "home", finisher=again) as box:
             assert _serves(box) == FAST.target
 
@@ -197,8 +200,7 @@ def test_what_breaks_is_not_chosen_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         bundle = _bundle(tmp_path)
         finisher = Slow()
-        for _ in range(2):
-            finisher.gate.release()
+        finisher.let(2)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(bundle)
             await box.deployments.settled()
@@ -230,8 +232,7 @@ def test_a_deleted_cache_is_made_again_the_portable_one_first(tmp_path: Path) ->
 
     async def scenario() -> None:
         finisher = Slow()
-        for _ in range(2):
-            finisher.gate.release()
+        finisher.let(2)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path))
             await box.deployments.settled()
@@ -239,8 +240,7 @@ def test_a_deleted_cache_is_made_again_the_portable_one_first(tmp_path: Path) ->
             box.home.finished.mkdir()
             await box.deployments.ensure_finished(_current(box))
             assert _serves(box) == "portable/fp32"
-            for _ in range(2):
-                finisher.gate.release()
+            finisher.let(2)
             await box.deployments.settled()
             assert _serves(box) == FAST.target
 
@@ -252,13 +252,13 @@ def test_a_changed_handler_has_its_fastest_artifact_at_once(tmp_path: Path) -> N
 
     async def scenario() -> None:
         finisher = Slow()
-        finisher.gate.release()
+        finisher.let(1)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path, ALL[:2]))
             await box.deployments.settled()
             assert (await box.deploy(_bundle(tmp_path, ALL, code="x = 2\n")))["finishing"] == 1
             assert _serves(box) == MIDDLE.target
-            finisher.gate.release()
+            finisher.let(1)
             await box.deployments.settled()
             assert _serves(box) == FAST.target
             assert sorted(finisher.finished) == sorted(entry.path for entry in ALL)
@@ -271,8 +271,7 @@ def test_a_changed_box_serves_at_once_and_says_why(tmp_path: Path, monkeypatch: 
 
     async def scenario() -> None:
         finisher = Slow()
-        for _ in range(2):
-            finisher.gate.release()
+        finisher.let(2)
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path))
             await box.deployments.settled()
@@ -287,8 +286,7 @@ def test_a_changed_box_serves_at_once_and_says_why(tmp_path: Path, monkeypatch: 
         await until(lambda: MIDDLE.path in again.finished, "the others are finished again")
         version = before.engines["onnxruntime"]
         assert _chain(box).changed == f"the box has changed: onnxruntime {version} → 99.0"
-        for _ in range(2):
-            again.gate.release()
+        again.let(2)
         await box.deployments.settled()
         assert _serves(box) == FAST.target
         assert proof.read(_current(box).finished, FAST) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from edgefn.bundle.config import Bound
 from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
@@ -65,11 +65,19 @@ def digits() -> tuple[Any, Any]:
     return (data.images[:, None] / 8 - 1).astype(np.float32), data.target
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As where a build lowers: networks so small are slower on two threads, several times so on a busy machine."""
+    with one_thread():
+        yield
+
+
 @pytest.fixture(scope="session")
 def trained() -> Digits:
     eager = EagerSession(network, SPEC)
     pixels, _ = digits()
-    samples = [GoldenSample({"pixels": one[None]}, eager.run({"pixels": one[None]})) for one in pixels[900:1500]]
+    with one_thread():
+        samples = [GoldenSample({"pixels": one[None]}, eager.run({"pixels": one[None]})) for one in pixels[900:1500]]
 
     def captured(quantize: Quantize | None = None, bound: Bound | None = None, calibration: int = 200) -> Capture:
         caught = capture(eager, {"batch": 1})
