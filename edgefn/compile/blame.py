@@ -45,3 +45,8 @@ def is_user(filename: str) -> bool:
     if not _SITES.isdisjoint(path.parts):  # also of a venv that this one borrows its packages from
         return False
     return not any(path.is_relative_to(root) for root in (_PACKAGE, *_INSTALLED))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what the error says."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

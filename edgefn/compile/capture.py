@@ -30,10 +30,6 @@ from edgefn.spec import Dimension, ModelSpec, TensorSpec
 if TYPE_CHECKING:
     import torch
 
-EXAMPLE_SIZE = 2
-"""What a symbolic dimension is exported with when the golden samples know no larger: torch.export takes 0 and 1 as
-constants."""
-
 
 class Capture:
     """A captured network; satisfies `edgefn.backends.backend.Captured`.
@@ -126,22 +122,15 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
 def _examples(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[tuple[Any, ...], tuple[dict[int, Any], ...]]:
     import torch
 
+    from edgefn.backends.pytorch import examples
+
     symbols = sorted({size for tensor in spec.inputs.values() for size in tensor.shape if isinstance(size, str)})
     dims = {symbol: torch.export.Dim(symbol) for symbol in symbols}
-    example = {symbol: max(EXAMPLE_SIZE, sizes.get(symbol, EXAMPLE_SIZE)) for symbol in symbols}
-
-    def size_of(size: Dimension) -> int:
-        return example[size] if isinstance(size, str) else size
-
-    tensors = tuple(
-        torch.zeros([size_of(size) for size in tensor.shape], dtype=getattr(torch, tensor.dtype))
-        for tensor in spec.inputs.values()
-    )
     free = tuple(
         {axis: dims[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
         for tensor in spec.inputs.values()
     )
-    return tensors, free
+    return examples.zeros(spec, sizes), free
 
 
 def symbols_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from edgefn import backends, golden
 from edgefn.backends.backend import Lowered
-from edgefn.compile import blame, verify
+from edgefn.compile import blame, machine, verify
 from edgefn.compile.job import Job, Told, read_job, tell
 from edgefn.errors import BuildError, EdgefnError, GateError
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
         return work.failed(type(error).__name__, str(error), trace)
     except Exception as error:  # whatever a toolchain raises; its whole trace is in the log
-        return work.failed(BuildError.__name__, f"{type(error).__name__}: {_first_line(error)}", "")
+        return work.failed(BuildError.__name__, f"{type(error).__name__}: {blame.first_line(error)}", "")
     return 0
 
 
@@ -145,17 +145,9 @@ def check_lowered(lowered: Lowered, job: Job) -> None:
 
 
 def peak_bytes() -> int:
-    """The most that this process, or one that it waited for, has held at once.
-
-    Not its own `ru_maxrss`: that begins at what the process held from which it was started.
-    """
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        own = next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * 1024
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+    """The most that this process, or one that it waited for, has held at once."""
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return max(machine.peak_bytes(), waited_for)
 
 
 if __name__ == "__main__":

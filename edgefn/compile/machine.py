@@ -23,6 +23,19 @@ def available_bytes() -> int:
     return max(0, min([_meminfo(), *_left_by_groups()]))
 
 
+def peak_bytes(process: int | str = "self") -> int:
+    """The most that a process has held at once; 0 for one that has ended.
+
+    Not `ru_maxrss`: that begins at what the process held from which it was started.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text("ascii", "replace")
+    except OSError:
+        return 0
+    _, found, rest = status.partition("VmHWM:")
+    return int(rest.split()[0]) * 1024 if found else 0  # a zombie has no memory to tell of
+
+
 def _meminfo() -> int:
     lines = Path("/proc/meminfo").read_text("ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))

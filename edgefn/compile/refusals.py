@@ -32,7 +32,7 @@ def not_exported(model: str, error: Exception) -> BuildError:
         if "data-dependent" in str(error)
         else "call the network in eager PyTorch on a batch of two to see it"
     )
-    what = f"{type(error).__name__}: {_first_line(error)}"
+    what = f"{type(error).__name__}: {blame.first_line(error)}"
     return BuildError(f"model {model} does not export: {what}{where and f' ({where})'}; {advice}")
 
 
@@ -40,7 +40,7 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     """The program has a step that does not exist in ONNX, or the exporter failed."""
     operator = _operator(error)
     where = _source_line(program, operator) if operator else ""
-    what = f"ONNX has no operator for {operator}" if operator else _first_line(error)
+    what = f"ONNX has no operator for {operator}" if operator else blame.first_line(error)
     return BuildError(
         f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; "
         f"write it with other operators, {NUMPY_INSTEAD}"
@@ -69,7 +69,3 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
                 if users:
                     return 'File "{}", line {}, in {}: {}'.format(*users[-1])
     return ""
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from edgefn.compile import machine
 from edgefn.compile.job import Told, read_told
 
 End = Literal["done", "failed", "killed", "timed out"]
@@ -61,9 +62,7 @@ class Worker:
 
     def look(self) -> None:
         """Its memory's peak is known up to now, should it be killed before it can tell."""
-        with suppress(OSError, IndexError):  # a zombie has no memory to tell of
-            status = Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
-            self._peak_bytes = max(self._peak_bytes, int(status.partition("VmHWM:")[2].split()[0]) * 1024)
+        self._peak_bytes = max(self._peak_bytes, machine.peak_bytes(self._process.pid))
 
     def end(self, *, ended: bool) -> Ended:
         """No process of its group is left. `ended` says that it has ended by itself, not at its limit."""

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 
 from edgefn.targets.matcher import Facts
 from edgefn.targets.profiles import libraries
@@ -81,8 +81,8 @@ def features(cpu: dict[str, str]) -> frozenset[str]:
 def installed(distribution: str) -> str:
     """The distribution's version, or "" where it is not installed."""
     try:
-        return version(distribution)
-    except PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return ""
 
 

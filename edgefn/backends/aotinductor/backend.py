@@ -9,13 +9,14 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
-from edgefn.backends.aotinductor import processor
 from edgefn.backends.aotinductor.instructions import instructions
 from edgefn.backends.backend import Lowered, Probe
 from edgefn.backends.pytorch import record
 from edgefn.errors import BuildError, BundleError
+from edgefn.targets import facts
 from edgefn.targets.profiles import profiles
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
     from edgefn.backends.pytorch.session import TorchSession
     from edgefn.targets.profile import Processor
-from edgefn.targets.profiles import Target
+    from edgefn.targets.profiles import Target
 
 FILE = "model.so"
 
@@ -74,7 +75,7 @@ class AotInductor:
         Raises BundleError when it is another torch's, another CPU's, or does not load.
         """
         found = record.read(folder)
-        if missing := sorted(set(found.features) - processor.features()):
+        if missing := sorted(set(found.features) - _features()):
             raise BundleError(
                 f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
                 "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
@@ -91,14 +92,18 @@ class AotInductor:
         return TorchSession(runner.run, found)
 
 
+def _features() -> frozenset[str]:
+    return facts.features(facts.cpuinfo())
+
+
 def _instructions(cpu: Processor, what: str) -> Instructions:
-    chosen = instructions(cpu.arch, cpu.features) if cpu.arch == processor.arch() else None
+    chosen = instructions(cpu.arch, cpu.features) if cpu.arch == platform.machine() else None
     if chosen is None:
         raise BuildError(
-            f"{what}: aotinductor compiles for {processor.arch()} here, and the profile's CPU is "
+            f"{what}: aotinductor compiles for {platform.machine()} here, and the profile's CPU is "
             f"{cpu.arch or 'any'}; build it on such a machine, or leave this target out of --target"
         )
-    if missing := sorted(set(cpu.features) - processor.features()):
+    if missing := sorted(set(cpu.features) - _features()):
         raise BuildError(
             f"{what}: torch writes vectors of this machine's CPU only, which has no {', '.join(missing)}; "
             "build it on such a machine, or leave this target out of --target"

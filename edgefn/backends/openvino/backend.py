@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edgefn.backends.openvino.session import OpenVinoSession
     from edgefn.targets.profiles import Target
 
+_INSTALL = "pip install 'edgefn[openvino]'"
 MODEL, WEIGHTS, SHAPES, BLOB = "model.xml", "model.bin", "shapes.json", "usual.blob"
 
 
@@ -32,12 +33,10 @@ class OpenVino:
 
     def probe(self) -> Probe:
         """Whether openvino is installed; reads its metadata, does not import it."""
-        from importlib.metadata import PackageNotFoundError, version
+        from edgefn.targets.facts import installed
 
-        try:
-            return Probe(True, version("openvino"), f"openvino {version('openvino')}, CPU")
-        except PackageNotFoundError:
-            return Probe(False, fix="pip install 'edgefn[openvino]'")
+        found = installed("openvino")
+        return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=_INSTALL)
 
     def warm_up(self) -> None:
         """openvino is imported."""
@@ -73,18 +72,15 @@ class OpenVino:
         """A session of the finished artifact in `folder`, or of the portable one. Raises BundleError."""
         from edgefn.backends.openvino import session
 
-        shapes = _shapes(folder)
+        shapes, path = _shapes(folder), folder / MODEL
         if (blob := folder / BLOB).exists() and threads == 1 and not batched:
-            return session.OpenVinoSession(session.imported(blob, threads), shapes, folder / MODEL, threads)
-        model = session.read(folder / MODEL)
-        if batched:  # runs of many sizes will come: one that fits them all
-            return session.OpenVinoSession(
-                session.Runner(session.compiled(model, threads)), {}, folder / MODEL, threads
-            )
-        model.reshape({name: list(shape) for name, shape in shapes.items()})
-        return session.OpenVinoSession(
-            session.Runner(session.compiled(model, threads)), shapes, folder / MODEL, threads
-        )
+            return session.OpenVinoSession(session.imported(blob, threads), shapes, path, threads)
+        model = session.read(path)
+        if batched:
+            shapes = {}  # runs of many sizes will come: one that fits them all
+        else:
+            model.reshape({name: list(shape) for name, shape in shapes.items()})
+        return session.OpenVinoSession(session.Runner(session.compiled(model, threads)), shapes, path, threads)
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:

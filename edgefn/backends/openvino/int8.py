@@ -37,7 +37,7 @@ def quantized(captured: Captured, target: Target, model: Any, *, saturates: bool
         )
     ranges = [one for place, one in enumerate(samples) if place % VALIDATION_SHARE or len(samples) < LEAST_SAMPLES]
     judges = [one for place, one in enumerate(samples) if place % VALIDATION_SHARE == 0]
-    if _is_dynamic(captured, model):
+    if captured.quantize.method == "dynamic":
         return import_nncf().compress_weights(model), ()
     keep = frozenset(one for one in mixing.layers(model) if any(part in one for part in captured.quantize.keep))
 
@@ -51,10 +51,6 @@ def quantized(captured: Captured, target: Target, model: Any, *, saturates: bool
 def toolchain() -> dict[str, str]:
     """The versions of what quantises."""
     return {"nncf": version("nncf")}
-
-
-def _is_dynamic(captured: Captured, model: Any) -> bool:
-    return captured.quantize.method == "dynamic"
 
 
 def _quantize(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from edgefn.targets.profiles import Target
 
 OPSET = 20
-WIDE = ("avx512_vnni", "avx_vnni", "asimddp")
-"""CPU features with which products of 8 bits are added up in 32; without, pairs of them saturate at 16."""
 
 
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
@@ -31,8 +29,10 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     kept: tuple[str, ...] = ()
     if target.precision == "int8":
         from edgefn.backends.openvino import int8
+        from edgefn.compile.quantize.safety import saturates
 
-        model, kept = int8.quantized(captured, target, model, saturates=saturates(target))
+        clips = saturates(profiles()[target.profile].cpu)
+        model, kept = int8.quantized(captured, target, model, saturates=clips)
         toolchain |= int8.toolchain()
         quantized = gate(model, f"{target} of model {captured.model.name}")
     openvino.save_model(model, path, compress_to_fp16=False)
@@ -51,11 +51,6 @@ def float32(captured: Captured, target: Target) -> Any:
             "leave the target out, or write the network with other operators"
         ) from error
     return model
-
-
-def saturates(target: Target) -> bool:
-    """Whether a CPU of the target's profile may be one that adds pairs of 8-bit products in 16 bits."""
-    return not set(WIDE) & set(profiles()[target.profile].cpu.features)
 
 
 def gate(model: Any, name: str) -> dict[str, int]:

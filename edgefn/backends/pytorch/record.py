@@ -5,13 +5,13 @@ Never imports torch: an artifact for another version is refused before it is loa
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
+from edgefn.targets import facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +33,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def installed() -> str:
     """The version of the installed torch without its local part, or "" where there is none."""
-    try:
-        return version("torch").partition("+")[0]
-    except PackageNotFoundError:
-        return ""
+    return facts.installed("torch").partition("+")[0]
 
 
 def probe() -> Probe:

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from edgefn.spec import FunctionSpec
-from edgefn.targets.profiles import Profile, profiles, targets
+from edgefn.targets.facts import this_machine
+from edgefn.targets.matcher import Facts, unfit
+from edgefn.targets.profiles import profiles, requirements, targets
 from edgefn_runtime.deployment import advice, chain
 from edgefn_runtime.deployment.chain import Chain
-from edgefn_runtime.fingerprint import facts
 
 
 def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
         spec=spec,
         links=links,
         refusals=refusals,
-        targets=satisfied(facts().machine, _features()) if links else (),
+        targets=satisfied(this_machine()) if links else (),
         batching={model.spec.name: model.batching for model in revision.config.models},
         cores=cores,
         threads=threads(spec),
@@ -44,17 +45,11 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
     return told
 
 
-def satisfied(machine: str, features: frozenset[str]) -> tuple[str, ...]:
+def satisfied(here: Facts) -> tuple[str, ...]:
     """The targets of every profile for a CPU that such a machine has, without an accelerator; the default backend's."""
-    fitting = {name for name, profile in profiles().items() if _fits(profile, machine, features)}
+    fitting = {
+        name
+        for name, profile in profiles().items()
+        if profile.cpu.arch and profile.accelerator is None and unfit(requirements(profile), here) is None
+    }
     return tuple(name for name, target in targets().items() if target.profile in fitting and str(target) == name)
-
-
-def _fits(profile: Profile, machine: str, features: frozenset[str]) -> bool:
-    cpu = profile.cpu
-    return profile.accelerator is None and cpu.arch == machine and features.issuperset(cpu.features)
-
-
-def _features() -> frozenset[str]:
-    cpu = facts().cpu
-    return frozenset((cpu.get("flags") or cpu.get("Features") or "").split())

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.backends.aotinductor import processor
 from edgefn.backends.aotinductor.instructions import Instructions, instructions
 from edgefn.compile.capture import Capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
+from edgefn.targets import facts
 from edgefn.targets.profiles import Target, profiles
 from tests.edgefn.backends.across_a_fork import run_across_a_fork
 from tests.edgefn.backends.torch_networks import SPEC, arrays, captured, network
@@ -30,7 +30,7 @@ V3 = profiles()["x86-64-v3"].cpu.features
 BACKEND: Any = backends.get("aotinductor")
 
 needs_v3 = pytest.mark.skipif(
-    not processor.features().issuperset(V3), reason="this machine is no x86-64-v3, so it cannot run the code"
+    not facts.features(facts.cpuinfo()).issuperset(V3), reason="this machine is no x86-64-v3, so it cannot run the code"
 )
 
 
@@ -151,9 +151,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
     caught: tuple[EagerSession, Capture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """torch writes the vectors of the machine that it runs on: for others it is no compiler, and says so."""
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor : 0\nflags : fpu sse4_2 avx\n")
-    monkeypatch.setattr(processor, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(facts, "cpuinfo", lambda: {"processor": "0", "flags": "fpu sse4_2 avx"})
     with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
         BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
 

@@ -173,7 +173,7 @@ found = backend.probe()
 assert found.available and found.version and "+" not in found.version, found
 def missing(name):
     raise metadata.PackageNotFoundError(name)
-sys.modules["edgefn.backends.pytorch.record"].version = missing
+metadata.version = missing
 assert not backend.probe().available and "edgefn[torch]" in backend.probe().fix, backend.probe()
 sys.exit(bool({{"torch", "numpy"}} & set(sys.modules)))
 """
