@@ -160,7 +160,7 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
     captured = trained.captured()
     model = prepared(exported(trained))
     static = Static(model, [one.inputs for one in captured.calibration], saturates=True)
-    static.ranges = {name: type(one)(one.low * 40, one.high * 40) for name, one in static.ranges.items()}
+    static.ranges = {name: type(one)(one.low * 80, one.high * 80) for name, one in static.ranges.items()}
     static.compensate()
     before = golden.compare(int8.opened(static.written(), {}), trained.held, LOOSE)
     wanted = propagation.pieces([one.outputs for one in captured.calibration], ["output"])["output"]
