@@ -231,6 +231,7 @@ class Deployments:
             revision=revision,
             proofs=proof.read_all(revision.finished, revision.artifacts),
             broken=self._marks.of(revision.finished),
+            unfinished=self._background.given_up(revision),
             refusals=compatibility.refusals(revision.artifacts),
             finishing=self._background.progress(revision),
             changed=f"the box has changed: {self._known.change}" if since else "",
