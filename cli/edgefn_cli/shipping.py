@@ -66,7 +66,7 @@ def wait(client: Client, shipped: Shipped, progress: Progress) -> Unfinished | N
     while (found := client.function(shipped.function))["revision"] == shipped.revision:
         if not (finishing := found.get("finishing")):
             return _unfinished(client, shipped)
-        text = f"finish {shipped.function}: {finishing['artifact'] or 'others come first'}"
+        text = f"finish {shipped.function}: {finishing['artifact'] or 'the next artifact waits its turn'}"
         progress.step(text, int(finishing["done"]), int(finishing["total"]))
         time.sleep(WAIT_S)
     return None

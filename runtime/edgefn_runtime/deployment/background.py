@@ -1,7 +1,7 @@
 """What deployed functions still lack is finished behind them, one artifact at a time over the whole box.
 
-Each in a process of its own, which the box outlives. Never keeps what is to be done: it is read off the disk, so a
-start after a power cut goes on where the last one was.
+Each in a process of its own, which the box outlives, begun when no request waits for an instance. Never keeps what is
+to be done: it is read off the disk, so a start after a power cut goes on where the last one was.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from edgefn_runtime.store.revision import Revision
 
 _log = logging.getLogger("edgefn.deployment")
 
+CALM_S = 60.0
+"""So long an artifact's turn is put off while requests wait: a box that is never calm gets it all the same."""
+
+_LOOK_S = 0.1
+
 Done = Callable[[Revision, ArtifactEntry, Proof], Awaitable[None]]
 """An artifact of a revision has its proof."""
 
 
 class Background:
-    """`current` gives what serves a function; `spawn` runs a task that ends with the box."""
+    """`current` gives what serves a function; `spawn` runs a task that ends with the box; `busy`: requests wait."""
 
     def __init__(
         self,
@@ -34,8 +39,10 @@ class Background:
         current: Callable[[str], Revision | None],
         done: Done,
         spawn: Callable[..., asyncio.Task[None]],
+        busy: Callable[[], bool],
     ) -> None:
-        self._installation, self._current, self._done, self._spawn = installation, current, done, spawn
+        self._installation, self._current, self._done = installation, current, done
+        self._spawn, self._busy = spawn, busy
         self._wanted: dict[str, None] = {}
         self._progress: dict[str, tuple[str, Finishing]] = {}
         self._given_up: dict[tuple[str, str], str] = {}
@@ -104,6 +111,7 @@ class Background:
             if not self._is_current(revision):
                 return
             entry = lacking[0]
+            await self._calm()
             since = timestamps.now()
             told = Finishing(total - len(lacking), total, f"{entry.model} {entry.target}", since)
             self._progress[revision.name] = (revision.digest, told)
@@ -117,6 +125,13 @@ class Background:
                 self._give_up(revision, entry, "it has left no proof")
             else:
                 await self._done(revision, entry, found)
+
+    async def _calm(self) -> None:
+        """No request waits, or some have waited for so long that this one goes on beside them."""
+        for _ in range(round(CALM_S / _LOOK_S)):
+            if not self._busy():
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def _give_up(self, revision: Revision, entry: ArtifactEntry, why: str) -> None:
         if not self._is_current(revision):

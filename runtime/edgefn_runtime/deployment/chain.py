@@ -21,7 +21,7 @@ State = Literal["serving", "ready", "finishing", "unfinished", "broken", "refuse
 class Finishing(msgspec.Struct, frozen=True):
     """How far a function's artifacts are: `done` of `total`; `artifact` is on its way since `since`, ISO 8601.
 
-    `artifact` is "" while others come before the function's own.
+    `artifact` is "" while another function's come before its own, or requests wait.
     """
 
     done: int

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DiskFull
-from edgefn_runtime.deployment.chain import Chain, links
+from edgefn_runtime.deployment import background
+from edgefn_runtime.deployment.chain import Chain, Finishing, links
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from tests.runtime.deployment import bundles
@@ -53,6 +56,27 @@ def test_what_was_given_up_is_told_with_the_reason(tmp_path: Path) -> None:
             assert link.reason == "no room on the disk; tried again when the box starts, or at a deployment"
 
     asyncio.run(scenario())
+
+
+def test_no_artifact_is_begun_while_requests_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told to be on its way; it begins when the last request has its instance, or has been put off for long."""
+
+    async def scenario(home: Path, *, calm: bool) -> None:
+        finisher = Held()
+        finisher.gate.release()
+        async with opened(home, finisher=finisher) as box:
+            box.host.waiting = 1
+            assert (await box.deploy(bundles.with_model(tmp_path, artifacts=BOTH)))["finishing"] == 1
+            if calm:
+                await until(lambda: box.host.asked > 1, "it has looked twice whether requests wait")
+                assert (finisher.begun, _chain(box).finishing) == ([], Finishing(1, 2))
+                box.host.waiting = 0
+            await box.deployments.settled()
+            assert len(finisher.begun) == 1
+
+    asyncio.run(scenario(tmp_path / "calm", calm=True))
+    monkeypatch.setattr(background, "CALM_S", 0.0)
+    asyncio.run(scenario(tmp_path / "never", calm=False))
 
 
 def test_a_newer_revision_is_on_its_way_while_others_come_first(tmp_path: Path) -> None:
