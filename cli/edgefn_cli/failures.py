@@ -29,6 +29,13 @@ class MissingExtra(EdgefnError):
         super().__init__(f"{what} is not installed here. pip install 'edgefn[{extra}]'")
 
 
+class Unfinished(EdgefnError):
+    """A function serves, and a box could not finish an artifact of it; the message names each with its reason."""
+
+    status = 422
+    exit_code = 14
+
+
 class Verb(TyperCommand):
     """A command whose EdgefnErrors are told in the form that its own --json asks for."""
 

@@ -47,20 +47,18 @@ class Live:
         began = time.perf_counter()
         try:
             with Progress(quiet=self.quiet) as progress:
-                self.serving = self._ship(progress)
+                built = self.builder.build(self.order, progress.build_event)
+                if (lacking := partial([built])) is not None and not self.quiet:
+                    say(f"warning: {lacking}")
+                self.serving = ship(self.client, Layout(built.layout).open(built.digest), progress)
         except BoxUnreachable:
             raise
         except EdgefnError as error:
             self._refused(error)
         else:
-            self.tell({"event": "live", **self.serving.as_json(), "seconds": time.perf_counter() - began})
+            seconds = time.perf_counter() - began
+            self.tell({"event": "live", **self.serving.as_json(), "seconds": seconds, "missing": built.missing})
         self.builder.prepare()
-
-    def _ship(self, progress: Progress) -> Shipped:
-        built = self.builder.build(self.order, progress.build_event)
-        if (lacking := partial([built])) is not None and not self.quiet:
-            say(f"warning: {lacking}")
-        return ship(self.client, Layout(built.layout).open(built.digest), progress)
 
     def _refused(self, error: EdgefnError) -> None:
         """Tells `error`, with the author's part of the trace."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgefn_cli import wording
+from edgefn_cli.failures import Unfinished
 
 if TYPE_CHECKING:
     from edgefn.bundle.layout import Bundle
@@ -57,14 +58,27 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
     )
 
 
-def wait(client: Client, shipped: Shipped, progress: Progress) -> None:
-    """Every artifact of what was shipped is finished, or another revision serves."""
+def wait(client: Client, shipped: Shipped, progress: Progress) -> Unfinished | None:
+    """Nothing of what was shipped is on its way any more, or another revision serves.
+
+    The error where an artifact could not be finished; one that is out of its bound, or for another box, is none.
+    """
     while (found := client.function(shipped.function))["revision"] == shipped.revision:
         if not (finishing := found.get("finishing")):
-            return
-        text = f"finish {shipped.function}: {finishing['artifact']}"
+            return _unfinished(client, shipped)
+        text = f"finish {shipped.function}: {finishing['artifact'] or 'the next artifact waits its turn'}"
         progress.step(text, int(finishing["done"]), int(finishing["total"]))
         time.sleep(WAIT_S)
+    return None
+
+
+def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
+    found = client.explain(shipped.function)
+    failed = [one for one in found["artifacts"] if one["state"] in ("broken", "unfinished")]
+    if found["revision"] != shipped.revision or not failed:
+        return None
+    reasons = "; ".join(f"{one['model']} {one['target']}: {one['reason']}" for one in failed)
+    return Unfinished(f"{shipped.function} serves without {len(failed)} of its artifacts: {reasons}")
 
 
 def _upload(client: Client, bundle: Bundle, progress: Progress) -> tuple[int, int]:

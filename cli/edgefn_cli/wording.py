@@ -47,5 +47,7 @@ def error(max_error: float | None) -> str:
 
 def finishing(found: dict[str, Any]) -> str:
     """How far the artifacts are that are finished behind a function that serves."""
-    which = f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", others come first"
+    which = (
+        f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", the next waits its turn"
+    )
     return f"{found['done']} of {found['total']} artifacts are finished{which}"

@@ -52,7 +52,12 @@ class Refusal(msgspec.Struct, frozen=True):
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.artifact} needs {self.needs}, this box has {self.has}: {self.fix}"
+        return f"{self.artifact} {self.why}"
+
+    @property
+    def why(self) -> str:
+        """The same without the artifact's name."""
+        return f"needs {self.needs}, this box has {self.has}: {self.fix}"
 
 
 _Reason = tuple[str, str, str]  # needs, has, fix

@@ -98,8 +98,10 @@ def _until(url: str, wanted: Any) -> float:
 
 def test_each_save_is_live_and_a_mistake_takes_nothing_down(dev: Dev, record_property: Any) -> None:
     """An edit changes the answer; a syntax error is told and the last good version answers; Ctrl-C ends all."""
-    url = dev.next("live")["url"]
+    live = dev.next("live")
+    url = live["url"]
     assert _answer(url) == {"n": 2}
+    assert live["missing"] == []
 
     dev.edit("n + 1", "n + 40")
     record_property("save_to_live_s", _until(url, {"n": 41}))

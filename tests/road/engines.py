@@ -81,14 +81,19 @@ class Swift:
 """
 
 _ENGINE = '''
-import os
+import os, time
 from pathlib import Path
 
 def at(moment):
-    """The process ends here when a test has asked for it."""
-    asked = Path(__file__).with_name("aborts")
-    if asked.exists() and moment in asked.read_text().split():
+    """The process stands still or ends here when a test has asked for it."""
+    while moment in asked("holds"):
+        time.sleep(0.01)
+    if moment in asked("aborts"):
         os.abort()
+
+def asked(what):
+    path = Path(__file__).with_name(what)
+    return path.read_text().split() if path.exists() else ()
 
 class Session:
     def __init__(self, inner):
@@ -109,10 +114,7 @@ class Library:
         (folder / "swift_backend.py").write_text(_BACKEND)
         (folder / "swift_engine" / "__init__.py").write_text(_ENGINE)
         self.abort_at(aborts)
-        information = folder / "swift-1.0.dist-info"
-        information.mkdir()
-        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: swift\nVersion: 1.0\n")
-        (information / "entry_points.txt").write_text("[edgefn.backends]\nswift = swift_backend:Swift\n")
+        self.become("1.0")
 
     @property
     def before(self) -> list[str]:
@@ -122,6 +124,19 @@ class Library:
     def abort_at(self, moments: str) -> None:
         """From its next look on the engine ends its process at `moments`: of finish, load and run."""
         (self.folder / "swift_engine" / "aborts").write_text(moments)
+
+    def hold_at(self, moments: str) -> None:
+        """From its next look on the engine stands still at `moments`, as long as they are asked for."""
+        (self.folder / "swift_engine" / "holds").write_text(moments)
+
+    def become(self, version: str) -> None:
+        """Another version is installed, as `pip install --upgrade` under a running box."""
+        for old in self.folder.glob("swift-*.dist-info"):
+            shutil.rmtree(old)
+        information = self.folder / f"swift-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: swift\nVersion: {version}\n")
+        (information / "entry_points.txt").write_text("[edgefn.backends]\nswift = swift_backend:Swift\n")
 
     def delete(self) -> None:
         """As `pip uninstall` under a running box."""

@@ -37,6 +37,7 @@ def deploy(
 
     Example: edgefn deploy functions/classify_image --box line-3
     """
+    from edgefn_cli.failures import Unfinished
     from edgefn_cli.progress import Progress
     from edgefn_cli.reach import reach
     from edgefn_cli.shipping import ship
@@ -44,19 +45,21 @@ def deploy(
 
     if bundle and paths:
         raise InputError("give either PATH or --bundle, not both")
-    shipped = []
+    shipped, unfinished = [], []
     with reach(box) as client:
         client.box()  # a box that is not there, or a wrong token, is told before a minute of building
         for each in [_opened(bundle)] if bundle else _bundles(paths, build=not no_build):
             with Progress() as progress:
                 shipped.append(ship(client, each, progress))
                 if wait:
-                    wait_for(client, shipped[-1], progress)
+                    unfinished.append(wait_for(client, shipped[-1], progress))
             shipped[-1] = replace(shipped[-1], finishing=0) if wait else shipped[-1]
             if not as_json:
                 _show(shipped[-1])
     if as_json:
         output.result({"deployed": [each.as_json() for each in shipped]})
+    if errors := list(filter(None, unfinished)):
+        raise Unfinished(". ".join(map(str, errors)))
 
 
 def _bundles(paths: PathsArgument, *, build: bool) -> list[Bundle]:

@@ -89,6 +89,8 @@ def _threads(facts: Facts) -> Iterator[Advice]:
     spec, slowest = facts.spec, _slowest(facts)
     if slowest is None or facts.threads > 1 or facts.cores < 2 or slowest < WORTH_S:
         return
+    if spec.threads or spec.optimize == "latency":
+        return  # one thread is what was asked for, or what this box chose for latency
     yield Advice(
         "threads",
         f"a run takes {format_duration(slowest)} on one thread of {facts.cores:g} cores: where requests come one at a "

@@ -1,7 +1,7 @@
 """What deployed functions still lack is finished behind them, one artifact at a time over the whole box.
 
-Each in a process of its own, which the box outlives. Never keeps what is to be done: it is read off the disk, so a
-start after a power cut goes on where the last one was.
+Each in a process of its own, which the box outlives, begun when no request waits for an instance. Never keeps what is
+to be done: it is read off the disk, so a start after a power cut goes on where the last one was.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from edgefn_runtime.store.revision import Revision
 
 _log = logging.getLogger("edgefn.deployment")
 
+CALM_S = 60.0
+"""So long an artifact's turn is put off while requests wait: a box that is never calm gets it all the same."""
+
+_LOOK_S = 0.1
+
 Done = Callable[[Revision, ArtifactEntry, Proof], Awaitable[None]]
 """An artifact of a revision has its proof."""
 
 
 class Background:
-    """`current` gives what serves a function; `spawn` runs a task that ends with the box."""
+    """`current` gives what serves a function; `spawn` runs a task that ends with the box; `busy`: requests wait."""
 
     def __init__(
         self,
@@ -34,11 +39,13 @@ class Background:
         current: Callable[[str], Revision | None],
         done: Done,
         spawn: Callable[..., asyncio.Task[None]],
+        busy: Callable[[], bool],
     ) -> None:
-        self._installation, self._current, self._done, self._spawn = installation, current, done, spawn
+        self._installation, self._current, self._done = installation, current, done
+        self._spawn, self._busy = spawn, busy
         self._wanted: dict[str, None] = {}
         self._progress: dict[str, tuple[str, Finishing]] = {}
-        self._given_up: set[tuple[str, str]] = set()
+        self._given_up: dict[tuple[str, str], str] = {}
         self._worker: asyncio.Task[None] | None = None
         self._work: asyncio.Task[None] | None = None
         self._at_work: tuple[str, str] | None = None
@@ -55,7 +62,7 @@ class Background:
             if function == name and at_work != digest:
                 self._work.cancel()
         if again:
-            self._given_up = {one for one in self._given_up if one[0] != digest}
+            self._given_up = {one: why for one, why in self._given_up.items() if one[0] != digest}
         lacking = [] if revision is None else await self._lacking(revision)
         if revision is None or not lacking:
             self._progress.pop(name, None)
@@ -72,6 +79,10 @@ class Background:
         """How far the artifacts of `revision` are; None where none is on its way."""
         digest, found = self._progress.get(revision.name, ("", None))
         return found if digest == revision.digest else None
+
+    def given_up(self, revision: Revision) -> dict[str, str]:
+        """Reasons by path of the artifacts of `revision` that could not be finished, and are not tried again."""
+        return {path: why for (digest, path), why in self._given_up.items() if digest == revision.digest}
 
     async def _run(self) -> None:
         while self._wanted:
@@ -91,7 +102,8 @@ class Background:
                 self._work.cancel()
                 await to_the_end(_ended(self._work))
                 self._work = self._at_work = None
-                self._progress.pop(name, None)
+                if name not in self._wanted:  # else another revision of it has its turn, and that is told
+                    self._progress.pop(name, None)
 
     async def _complete(self, revision: Revision) -> None:
         total = len(compatibility.available(revision.artifacts))
@@ -99,21 +111,32 @@ class Background:
             if not self._is_current(revision):
                 return
             entry = lacking[0]
+            await self._calm()
             since = timestamps.now()
             told = Finishing(total - len(lacking), total, f"{entry.model} {entry.target}", since)
             self._progress[revision.name] = (revision.digest, told)
-            found = await self._one(revision, entry)
+            try:
+                found = await self._installation.complete(revision, entry, lambda: self._is_current(revision))
+            except Exception as error:  # a full disk, a folder that was deleted meanwhile
+                _log.warning("%s %s of %s is not finished: %s", entry.model, entry.target, revision.name, error)
+                self._give_up(revision, entry, str(error) or type(error).__name__)
+                continue
             if found is None:
-                self._given_up.add((revision.digest, entry.path))
+                self._give_up(revision, entry, "it has left no proof")
             else:
                 await self._done(revision, entry, found)
 
-    async def _one(self, revision: Revision, entry: ArtifactEntry) -> Proof | None:
-        try:
-            return await self._installation.complete(revision, entry, lambda: self._is_current(revision))
-        except Exception as error:  # a full disk, a folder that was deleted meanwhile
-            _log.warning("%s %s of %s is not finished: %s", entry.model, entry.target, revision.name, error)
-            return None
+    async def _calm(self) -> None:
+        """No request waits, or some have waited for so long that this one goes on beside them."""
+        for _ in range(round(CALM_S / _LOOK_S)):
+            if not self._busy():
+                return
+            await asyncio.sleep(_LOOK_S)
+
+    def _give_up(self, revision: Revision, entry: ArtifactEntry, why: str) -> None:
+        if not self._is_current(revision):
+            return  # it is tried again when somebody rolls back to it
+        self._given_up[revision.digest, entry.path] = f"{why}; tried again when the box starts, or at a deployment"
 
     async def _lacking(self, revision: Revision) -> list[ArtifactEntry]:
         found = await in_thread(self._installation.lacking, revision)

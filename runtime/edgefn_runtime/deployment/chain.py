@@ -15,13 +15,13 @@ from edgefn_runtime.deployment.choice import Refusal
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.store.revision import Revision
 
-State = Literal["serving", "ready", "finishing", "broken", "refused", "out of bound"]
+State = Literal["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]
 
 
 class Finishing(msgspec.Struct, frozen=True):
     """How far a function's artifacts are: `done` of `total`; `artifact` is on its way since `since`, ISO 8601.
 
-    `artifact` is "" while others come before the function's own.
+    `artifact` is "" while another function's come before its own, or requests wait.
     """
 
     done: int
@@ -31,11 +31,15 @@ class Finishing(msgspec.Struct, frozen=True):
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`."""
+    """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`.
+
+    `unfinished` are those that this box could not finish for a reason of its own, as a full disk.
+    """
 
     revision: Revision
     proofs: dict[str, Proof] = {}
     broken: dict[str, str] = {}
+    unfinished: dict[str, str] = {}
     refusals: dict[str, Refusal] = {}
     finishing: Finishing | None = None
     changed: str = ""
@@ -111,11 +115,11 @@ def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
     if entry.path in chain.broken:
         return "broken", chain.broken[entry.path]
     if entry.path in chain.refusals:
-        return "refused", str(chain.refusals[entry.path])
+        return "refused", chain.refusals[entry.path].why
     if entry.path in chain.revision.served:
         return "serving", ""
     if found is None:
-        return "finishing", ""
+        return ("unfinished" if (why := chain.unfinished.get(entry.path, "")) else "finishing"), why
     if found.passed:
         return "ready", ""
     return ("out of bound" if found.samples else "broken"), found.reason

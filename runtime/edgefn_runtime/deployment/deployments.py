@@ -65,7 +65,9 @@ class Deployments:
         self._marks = Marks(home.disk)
         self._catalogue = Catalogue(home, database, self._marks)
         self._installation = Installation(home, blobs, self._marks, finisher, threads)
-        self._background = Background(self._installation, self._catalogue.current, self._finished, self._spawn)
+        self._background = Background(
+            self._installation, self._catalogue.current, self._finished, self._spawn, host.busy
+        )
         self._known = Known({})
         self._threads = threads
         self._garbage = Garbage(home, blobs, database)
@@ -231,6 +233,7 @@ class Deployments:
             revision=revision,
             proofs=proof.read_all(revision.finished, revision.artifacts),
             broken=self._marks.of(revision.finished),
+            unfinished=self._background.given_up(revision),
             refusals=compatibility.refusals(revision.artifacts),
             finishing=self._background.progress(revision),
             changed=f"the box has changed: {self._known.change}" if since else "",

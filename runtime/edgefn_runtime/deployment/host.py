@@ -29,6 +29,9 @@ class Host(Protocol):
         Raises DeploymentRefused, Unavailable, and all stays as it was.
         """
 
+    def busy(self) -> bool:
+        """Whether a request of any function waits for an instance."""
+
     def note(self, name: str, line: str) -> None:
         """The log of `name` says `line`."""
 

@@ -8,6 +8,7 @@ come through here; whoever comes while it is done waits for the same work.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import clear_away, expect_room
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+
+_log = logging.getLogger("edgefn.deployment")
 
 FINISHED_PER_PORTABLE = 1.25
 """Bytes finished for each portable byte, roughly: optimised graphs, aligned weights."""
@@ -90,6 +93,10 @@ class Installation:
             await finish(revision, [entry], disk, self._finisher, UNHEARD, threads=threads, wanted=wanted)
         except DeploymentRefused as error:
             if wanted():
+                name = f"{entry.model} {entry.target} of {revision.name}"
+                _log.warning(
+                    "%s cannot be finished: %s", name, "\n".join(filter(None, [str(error), error.trace.rstrip()]))
+                )
                 await put_verdict(revision, entry, str(error), disk)
         return proof.read(revision.finished, entry)
 

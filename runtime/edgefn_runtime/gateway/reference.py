@@ -137,7 +137,7 @@ SCHEMAS: dict[str, Any] = {
             "model": _TEXT,
             "target": _TEXT,
             "backend": _TEXT,
-            "state": {"enum": ["serving", "ready", "finishing", "broken", "refused", "out of bound"]},
+            "state": {"enum": ["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]},
             "rank": {"type": ["integer", "null"], "minimum": 1},
             "reason": _TEXT,
             **{

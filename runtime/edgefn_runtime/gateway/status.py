@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgefn.errors import FunctionNotFound
+from edgefn_runtime.deployment.chain import links
 from edgefn_runtime.deployment.proof import read as read_proof
 from edgefn_runtime.gateway.ports import AdminBox, Revision
 
@@ -58,11 +59,15 @@ def functions(box: AdminBox) -> list[str]:
 
 
 def _chain(box: AdminBox, name: str) -> dict[str, Any]:
-    """How far the artifacts are that come, which broke, and whether the box is another one than it was."""
+    """How far the artifacts are that come, which cannot serve, and whether the box is another one than it was."""
     chain = box.deployments.chain(name)
     if chain is None:
         return {"finishing": None, "broken": [], "changed": ""}
-    broken = [{"artifact": artifact, "reason": reason} for artifact, reason in sorted(chain.broken.items())]
+    broken = [
+        {"artifact": f"{link.model} {link.target}", "reason": link.reason}
+        for link in links(chain)
+        if link.state in ("broken", "unfinished")
+    ]
     finishing = chain.finishing and msgspec.to_builtins(chain.finishing)
     return {"finishing": finishing, "broken": broken, "changed": chain.changed}
 

@@ -29,6 +29,9 @@ from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
 
+Wanted = Callable[[], Revision]
+"""What serves, asked for as a process begins: other artifacts may by then than when its start was asked for."""
+
 START_DEADLINE_S = 10.0
 _PAUSE_S = 0.02
 _ROUNDS = 100
@@ -83,20 +86,21 @@ class Nursery:
     def current(self) -> Template | None:
         return self._template
 
-    async def bear(self, instance: Instance, revision: Revision, *, alone: bool) -> None:
+    async def bear(self, instance: Instance, wanted: Wanted, *, alone: bool) -> None:
         """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
 
         `alone`: no other starts beside it, so it need not wait for a template that they would share.
         """
         self._births += 1
         try:
-            await self._bear(instance, revision, alone)
+            await self._bear(instance, wanted, alone)
         finally:
             self._births -= 1
 
-    async def _bear(self, instance: Instance, revision: Revision, alone: bool) -> None:
+    async def _bear(self, instance: Instance, wanted: Wanted, alone: bool) -> None:
         asked, parked = time.perf_counter(), self.has_template
-        template = None if alone and self._making is None and self._template is None else await self.template(revision)
+        template = None if alone and self._making is None and self._template is None else await self.template(wanted)
+        revision = wanted()
         started = time.perf_counter()
         instance.describe = lambda status: self._describe(revision, status)
         instance.serves = revision.served if template is None else template.serves
@@ -197,18 +201,18 @@ class Nursery:
         if self._template is None and self._making is None:
             self._begin(revision)
 
-    async def template(self, revision: Revision) -> Template | None:
+    async def template(self, wanted: Wanted) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
         while self._template is None and self.fork_safe:
             making = self._making
             if making is None or making.done():
-                making = self._begin(revision)
+                making = self._begin(wanted())
             try:
                 await asyncio.shield(making)
             except asyncio.CancelledError:
                 if not making.cancelled():
                     raise
-                continue  # the function was stopped as its template loaded: who waits now needs another
+                continue  # it was stopped, or other artifacts serve, as its template loaded: who waits needs another
             break  # one that died since then is for the caller to see
         return self._template
 
@@ -252,10 +256,10 @@ class Nursery:
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
         self._judge(template.ready, revision)
-        if self.fork_safe:
+        if self.fork_safe and asyncio.current_task() is self._making:
             self._template = template
             self._bind(revision, template.pid)
-        else:
+        else:  # it must not be forked, or another one is wanted by now
             await template.close()
         return template
 
@@ -320,7 +324,8 @@ class Nursery:
         return describe_exit(status)
 
     def _made(self, task: asyncio.Task[Template]) -> None:
-        self._making = None
+        if self._making is task:
+            self._making = None
         if not task.cancelled():
             task.exception()  # every waiter has had it
 

@@ -72,6 +72,7 @@ class Pool:
         )
         self._fall_back = fall_back
         self._check: asyncio.TimerHandle | None = None
+        self._shunned: set[tuple[str, ...]] = set()
         self._empty = asyncio.Event()
         self._draining = False
         self.used_at = time.monotonic()
@@ -281,10 +282,20 @@ class Pool:
                 break
         self._take(revision)
 
-    def replace(self, revision: Revision) -> None:
-        """`revision`, the same bundle with other artifacts, serves from the next start on; its template goes."""
+    def replace(self, revision: Revision, *, crashing: bool = False) -> None:
+        """`revision`, the same bundle with other artifacts, serves from the next start on; its template goes.
+
+        Instances with those before go on until then; where these are `crashing`, none gets another call.
+        """
         self.nursery.drop()
+        if crashing:
+            self._shunned.add(self.revision.served)
         self._take(revision)
+        for instance in filter(self._shuns, self._outdated()):
+            instance.retire()
+
+    def _shuns(self, instance: Instance) -> bool:
+        return instance.serves in self._shunned and instance.serves != self.revision.served
 
     def _take(self, revision: Revision) -> None:
         self.revision = revision
@@ -317,6 +328,10 @@ class Pool:
                 call.started = now
         if self._draining and not self._waiting:
             instance.retire()
+            return
+        if self._shuns(instance):
+            instance.retire()
+            self.scale()
             return
         self._dispatch()
         self.cores.began(instance)

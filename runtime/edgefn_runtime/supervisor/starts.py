@@ -34,8 +34,8 @@ class Starter(Protocol):
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         """It is not; after `pause_s` seconds another may be tried, at once where that is 0."""
 
-    def replace(self, revision: Revision) -> None:
-        """`revision` is served from now on, the same bundle with other artifacts."""
+    def replace(self, revision: Revision, *, crashing: bool = False) -> None:
+        """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
 
 
 FallBack = Callable[[Revision, str, str], Revision | None]
@@ -152,7 +152,7 @@ class Starts:
         await self._admit(None)
         while True:
             try:
-                await self._nursery.template(self._pool.revision)
+                await self._nursery.template(lambda: self._pool.revision)
             except ArtifactBroken as error:
                 if not self._has_fallen_back(error):
                     raise
@@ -192,7 +192,7 @@ class Starts:
         try:
             await self._ensure_finished(self._pool.revision)
             await self._admit(instance)
-            await self._nursery.bear(instance, self._pool.revision, alone=len(self._tasks) == 1)
+            await self._nursery.bear(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
         except NoRoom as error:
             self._room_at = time.monotonic() + error.retry_after_s
             self._start_error = str(error)
@@ -227,7 +227,7 @@ class Starts:
         reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
         for artifact in before.served:
             if (instead := self._fall_back(self._pool.revision, artifact, reason)) is not None:
-                self._pool.replace(instead)
+                self._pool.replace(instead, crashing=True)
         return self._pool.revision.served != before.served
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:

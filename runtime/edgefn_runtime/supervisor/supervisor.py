@@ -172,6 +172,10 @@ class Supervisor:
         if pool.revision.served != revision.served:
             await pool.move(revision)
 
+    def busy(self) -> bool:
+        """Whether a request of any function waits for an instance."""
+        return any(pool.load().waiting for pool in self._pools.values())
+
     def note(self, name: str, line: str) -> None:
         """The function's log says `line`."""
         self._logs.write(name, line, stream="box")

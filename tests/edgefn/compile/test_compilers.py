@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edgefn.bundle.layout import Layout
@@ -293,6 +295,31 @@ def test_the_portable_artifacts_failure_is_the_builds(first: tuple[Lab, Outcome]
     assert not (lab.root / "out").exists()
     for pid in lab.pids:
         assert not Path(f"/proc/{pid}").exists()
+
+
+def test_dev_serves_with_what_there_is(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """`edgefn dev` of a function that lacks an artifact is live with the others, and says which is missing and why."""
+    lab = first[0].copy(tmp_path / "lab")
+    targets = 'targets = ["portable/fp32", "wrong/fp32"]'
+    (lab.root / "edgefn.toml").write_text(f'[project]\nname = "test"\n[build]\n{targets}\n')
+    said = tmp_path / "said"
+    environment = {name: value for name, value in lab.environment.items() if not name.startswith("EDGEFN_")}
+    with said.open("w") as output:
+        command = [sys.executable, "-m", "edgefn_cli", "dev", "talk"]
+        dev = subprocess.Popen(command, stdout=output, stderr=output, cwd=lab.root, env=environment)
+    try:
+        (url, *_) = eventually(
+            "it is live", lambda: re.findall(r"(?m)^live: .* at (\S+)", said.read_text()), seconds=60
+        )
+        answer = httpx.post(url, json=[1.0, 2.0, 3.0, 4.0], trust_env=False, timeout=10)
+        assert (answer.status_code, type(answer.json())) == (200, float), answer.text
+        (warning,) = [line for line in said.read_text().splitlines() if line.startswith("warning: ")]
+        assert "talk was built without 1 of its 2 artifacts" in warning
+        assert "wrong/fp32 of model small" in warning
+        assert "is over its bound 1.00e-03" in warning
+    finally:
+        dev.send_signal(signal.SIGINT)
+        assert dev.wait(30) == 130
 
 
 def _ended(pid: int) -> bool:

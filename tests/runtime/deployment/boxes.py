@@ -39,6 +39,7 @@ class MemoryHost:
         self.refuse: dict[str, Exception] = {}
         self.refuse_switch: Exception | None = None
         self.hold: asyncio.Event | None = None
+        self.waiting = self.asked = 0
 
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")
@@ -62,6 +63,10 @@ class MemoryHost:
 
     async def move(self, name: str, revision: Revision) -> None:
         self.serving[name] = revision
+
+    def busy(self) -> bool:
+        self.asked += 1
+        return self.waiting > 0
 
     def note(self, name: str, line: str) -> None:
         self.lines.append(f"{name} {line}")

@@ -471,6 +471,22 @@ def test_a_call_that_comes_while_the_function_is_stopped_is_served(on_bench: OnB
     on_bench(test)
 
 
+def test_other_artifacts_serve_while_a_template_of_those_before_loads(on_bench: OnBench) -> None:
+    """Whoever waits for that template gets one of what serves now: none of those before is made again."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy("@edge_function\ndef f() -> int:\n    return 1", scale=(0, 2))
+        instead = bench.revision("@edge_function\ndef f() -> int:\n    return 2", number=2, scale=(0, 2))
+        await bench.supervisor.stop_function("f")
+        pool = bench.supervisor.pool("f")
+        calls = [bench.submit() for _ in range(2)]
+        await bench.until(lambda: pool.nursery.making, "a template is on its way")
+        pool.replace(instead)
+        assert [bench.answer(await asyncio.wait_for(call.future, 20)) for call in calls] == [2, 2]
+
+    on_bench(test)
+
+
 def test_async_handlers_overlap_inside_one_instance(on_bench: OnBench) -> None:
     """concurrency=8 and an async handler: eight sleeps take about as long as one."""
     source = """

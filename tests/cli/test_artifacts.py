@@ -1,0 +1,121 @@
+"""A function's artifacts on a real box, as the verbs tell of them: what serves, what does not, what would help."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.road import engines
+from tests.road.box import RunningBox
+from tests.road.deadline import eventually
+
+if TYPE_CHECKING:
+    from .conftest import Edgefn
+
+SWIFT, PORTABLE = engines.SWIFT.target, engines.PORTABLE.target
+FULL_NAME = f"{engines.SWIFT.model} {SWIFT}"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> engines.Library:
+    """An engine that one artifact of the function needs; a box has it where it is started with it."""
+    return engines.Library(tmp_path / "library")
+
+
+@pytest.fixture
+def deploy(edgefn: Edgefn, tmp_path: Path) -> list[str]:
+    """The words that deploy the function."""
+    engines.bundle(tmp_path / "bundle")
+    return ["deploy", "--bundle", f"{tmp_path / 'bundle' / 'layout'}:{engines.NAME}"]
+
+
+@pytest.fixture
+def start(edgefn: Edgefn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RunningBox]]:
+    """Starts the test's box, where `edgefn` finds it by itself; with the `library`, if one is given."""
+    started = []
+
+    def begin(library: engines.Library | None = None) -> RunningBox:
+        box = RunningBox(tmp_path / "box", before=library.before if library else ())
+        started.append(box.__enter__())
+        monkeypatch.setenv("EDGEFN_BOX", box.url)
+        monkeypatch.setenv("EDGEFN_HOME", str(box.home))
+        return box
+
+    yield begin
+    for box in started:
+        box.__exit__(None, None, None)
+
+
+def test_a_library_that_is_not_installed(edgefn: Edgefn, start: Callable[..., RunningBox], deploy: list[str]) -> None:
+    """Explain has the refusal in its four parts, and the text names the artifact once and the command that helps."""
+    start()
+    assert edgefn(*deploy, "--wait").code == 0
+    refusal = {"artifact": FULL_NAME, "needs": "swift", "has": "no swift", "fix": "pip install 'swift'"}
+    told = edgefn("explain", engines.NAME, "--json").json
+    assert told["refusals"] == [refusal]
+    assert {one["target"]: one["state"] for one in told["artifacts"]} == {PORTABLE: "serving", SWIFT: "refused"}
+    text = edgefn("explain", engines.NAME).stdout.decode()
+    assert f"- {FULL_NAME}: needs swift, this box has no swift: pip install 'swift'\n" in text
+    assert f"- {FULL_NAME} is in the bundle and needs swift: pip install 'swift'\n" in text
+
+
+def test_a_library_that_has_gone(
+    edgefn: Edgefn, start: Callable[..., RunningBox], library: engines.Library, deploy: list[str]
+) -> None:
+    """Deleted under a box that served with it: explain says why it is left, and how to get it back."""
+    box = start(library)
+    assert edgefn(*deploy, "--wait").code == 0
+    box.stop_function(engines.NAME)
+    library.delete()
+    assert box.call(engines.NAME, n=21) == 42
+    told = edgefn("explain", engines.NAME, "--json").json
+    assert [(one["artifact"], one["fix"]) for one in told["refusals"]] == [(FULL_NAME, "pip install 'swift'")]
+    assert "pip install 'swift'" in edgefn("explain", engines.NAME).stdout.decode()
+    assert FULL_NAME in edgefn("status", engines.NAME).stdout.decode()
+
+
+def test_wait_until_the_best_artifact_serves(
+    edgefn: Edgefn, start: Callable[..., RunningBox], library: engines.Library, deploy: list[str]
+) -> None:
+    """It returns not before, and says meanwhile what is on its way; nothing is left to finish."""
+    box = start(library)
+    library.hold_at("finish")
+    returned = threading.Event()
+    held: list[bool] = []
+
+    def let() -> None:
+        try:
+            eventually("it is on its way", lambda: (box.status(engines.NAME)["finishing"] or {}).get("artifact"))
+            held.append(not returned.wait(1.0))
+        finally:
+            library.hold_at("")
+
+    assert edgefn(*deploy).code == 0  # live at once
+    other = threading.Thread(target=let)
+    other.start()
+    result = edgefn(*deploy, "--wait", "--json")
+    returned.set()
+    other.join()
+    assert (result.code, held) == (0, [True])
+    assert result.json["deployed"][0]["finishing"] == 0
+    assert f"finish {engines.NAME}: {FULL_NAME}" in result.stderr
+    assert [one["target"] for one in box.status(engines.NAME)["artifacts"]] == [SWIFT]
+
+
+def test_wait_for_what_cannot_be_finished(
+    edgefn: Edgefn, start: Callable[..., RunningBox], library: engines.Library, deploy: list[str]
+) -> None:
+    """The function is live, and the exit code is not 0: the error names the artifact and what became of it."""
+    box = start(library)
+    library.abort_at("finish")
+    result = edgefn(*deploy, "--wait")
+    assert result.code == 14
+    assert f"revision 1 serves at {box.url}" in result.stdout.decode()
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"error: {engines.NAME} serves without 1 of its artifacts: {FULL_NAME}: ")
+    assert "SIGABRT" in last
+    assert box.call(engines.NAME, n=21) == 42
