@@ -10,7 +10,7 @@ machine, the box's finisher at install).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,6 +69,9 @@ class Captured(Protocol):
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""
+
+    def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
+        """A folder that `fill` wrote for the first who asked for that name, from the network and its calibration."""
 
 
 class Lowered(msgspec.Struct, frozen=True):

@@ -85,7 +85,7 @@ class Artifacts:
         session = self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
         with one_thread():
             captured = capture(session, piece.sizes)
-        snapshot.forget_onnx(self._cache, piece.capture_key)
+        snapshot.forget(self._cache, piece.capture_key)
         return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
 
     def _run(

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +74,12 @@ class Capture:
         path.parent.mkdir(exist_ok=True)
         onnx_file.save(model, path)
         return path
+
+    def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
+        """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
+        fill(folder)
+        return folder
 
 
 def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Capture:

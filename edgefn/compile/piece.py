@@ -14,7 +14,6 @@ import msgspec
 
 from edgefn import backends
 from edgefn.bundle.config import Bound
-from edgefn.compile import environment
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.calibration import Calibration
 from edgefn.compile.goldens import Golden
@@ -24,9 +23,6 @@ from edgefn.model import EdgeModel
 from edgefn.spec import ModelSpec
 from edgefn.targets import profiles
 from edgefn.targets.profiles import Target
-
-QUANTIZERS = ("nncf", "torchao")
-"""Libraries beside a backend's own that int8 artifacts are made with."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Piece:
         options = [msgspec.to_builtins(self.bound), msgspec.to_builtins(self.model.quantize)]
         quantized = [
             self.calibration.digest if self.calibration else "",
-            *([options, environment.versions_of(QUANTIZERS)] if is_quantized(self.target) else []),
+            *(options if is_quantized(self.target) else []),
         ]
         profile = msgspec.to_builtins(profiles.profiles(self.profiles)[self.target.profile])
         return key_of(self.capture_key, str(self.target), profile, backend.name, backend.probe().version, quantized)

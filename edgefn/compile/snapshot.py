@@ -10,7 +10,7 @@ program gives before it is saved (docs/decisions/compilers.md).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ import msgspec
 from edgefn import golden
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import locked
-from edgefn.compile.cache import Cache
+from edgefn.compile.cache import Cache, hash_file
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _PROGRAM, _INFO = "program.pt2", "capture.json"
 ONNX = "onnx"
 """The kind of a cache entry: ONNX files by their capture's key and opset."""
+
+SHARED = "shared"
+"""The kind of a cache entry: what compilers made of a capture and its calibration, for each other."""
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -90,6 +93,13 @@ class Snapshot:
             key = f"{self._folder.name}-{opset or 'any'}"
             return self._cache.obtain(ONNX, key, lambda into: self._export(opset, into)) / "model.onnx"
 
+    def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
+        """A folder that `fill` wrote for the first compiler that asked for it; the others wait meanwhile."""
+        calibration = Path(self._calibration)
+        key = f"{self._folder.name}-{hash_file(calibration)[:16]}-{name}"
+        with locked(calibration.parent):
+            return self._cache.obtain(SHARED, key, fill)
+
     def eager(self) -> ProgramSession:
         """The network in eager PyTorch: the program's operators, one after the other."""
         return ProgramSession(self.program, self.model)
@@ -122,7 +132,8 @@ class ProgramSession:
         }
 
 
-def forget_onnx(cache: Cache, capture_key: str) -> None:
-    """No ONNX file of an earlier capture of that key is left."""
-    for folder in (cache.root / ONNX).glob(f"{capture_key}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+def forget(cache: Cache, capture_key: str) -> None:
+    """Nothing that was made of an earlier capture of that key is left."""
+    for kind in (ONNX, SHARED):
+        for folder in (cache.root / kind).glob(f"{capture_key}-*"):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -42,14 +42,15 @@ def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
     import onnx
 
     from edgefn.compile.quantize import gate, int8
+    from edgefn.compile.quantize.engine import ONNX_RUNTIME
 
     name = f"{target} of model {captured.model.name}"
     source = captured.onnx(OPSET)
     if source.with_name(f"{source.name}.data").exists():
         raise BuildError(f"{name}: int8 is made of networks of less than 1.5 GiB; build it for a float target")
-    made = int8.made(captured, target, onnx.load(source))
+    made = int8.made(captured, target, onnx.load(source), ONNX_RUNTIME)
     onnx.save(made.model, folder / PORTABLE)
-    settings.write(settings.Settings("int8", made.session), folder)
+    settings.write(settings.Settings("int8", dict(made.session)), folder)
 
     written = onnx.load(folder / PORTABLE)
     opset = gate.opset(written, OPSET, profiles.runtime_of(target).opset, name)

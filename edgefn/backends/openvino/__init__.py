@@ -3,11 +3,10 @@
     backend.py     probe, lower, finish, load
     library.py     the import of openvino, silent and short
     lowering.py    ONNX → IR: model.xml and model.bin
-    int8.py        IR in float → IR with int8 operators, by NNCF
-    mixing.py      which layers stay in float, when all in int8 is not right enough
+    int8.py        ONNX in float → IR with int8 operators, by edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 
-Importing any of these imports neither openvino nor nncf.
+Importing any of these imports no openvino.
 """
 
 from __future__ import annotations

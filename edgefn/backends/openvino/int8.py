@@ -1,79 +1,65 @@
-"""int8 by NNCF: ranges from the calibration inputs, bias corrected layer by layer, the costliest layers in float.
+"""int8: the quantised ONNX that `edgefn.compile.quantize` makes, each form judged by openvino itself.
 
-The method is NNCF's post-training quantisation (https://docs.openvino.ai, "Basic Quantization Flow"). Weights have a
-scale for each channel. Where pairs of products saturate, weights take 7 of their 8 bits ("overflow fix").
+Runs on the build machine only. Why not by NNCF: docs/decisions/openvino.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.metadata import version
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefn.backends.openvino import mixing
-from edgefn.backends.openvino.library import import_nncf
-from edgefn.errors import BuildError
+from edgefn.backends.openvino.session import Runner, compiled, read
+from edgefn.compile.quantize import gate, int8
+from edgefn.compile.quantize.engine import Engine
 
 if TYPE_CHECKING:
+    import onnx
+
     from edgefn.backends.backend import Captured
-    from edgefn.golden import GoldenSample
+    from edgefn.compile.quantize.int8 import Made
     from edgefn.targets.profiles import Target
 
-VALIDATION_SHARE = 4
-"""Every fourth calibration input is kept aside, to tell which layers cost most."""
-
-LEAST_SAMPLES = 8
-QUICK_SAMPLES = 24
+EIGHT_BITS = ("i8", "u8")
+WEIGHTED = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
+"""Layers of the CPU plug-in that multiply by weights."""
 
 
-def quantized(captured: Captured, target: Target, model: Any, *, saturates: bool) -> tuple[Any, tuple[str, ...]]:
-    """`model` with int8 operators, and the layers that stayed in float."""
-    name = f"{target} of model {captured.model.name}"
-    samples = captured.calibration
-    if not samples:
-        raise BuildError(
-            f"{name} needs real inputs to take its ranges from, and there are none: write "
-            '@edge_model(calibration="calibration/*.jpg"), inputs that are not among `samples`'
-        )
-    ranges = [one for place, one in enumerate(samples) if place % VALIDATION_SHARE or len(samples) < LEAST_SAMPLES]
-    judges = [one for place, one in enumerate(samples) if place % VALIDATION_SHARE == 0]
-    if captured.quantize.method == "dynamic":
-        return import_nncf().compress_weights(model), ()
-    keep = frozenset(one for one in mixing.layers(model) if any(part in one for part in captured.quantize.keep))
+def made(captured: Captured, target: Target, model: onnx.ModelProto) -> tuple[Made, Any, dict[str, int]]:
+    """`model` in int8, the same as a model of openvino, and its int8 operators by type.
 
-    def quantize(kept: frozenset[str], *, thorough: bool) -> Any:
-        some = ranges if thorough else ranges[:QUICK_SAMPLES]
-        return _quantize(model, captured, some, keep | kept, saturates=saturates, thorough=thorough)
-
-    return mixing.search(model, quantize, judges, captured.bound)
+    Raises as `edgefn.compile.quantize.int8.made`, and GateError where openvino does not run them in eight bits.
+    """
+    found = int8.made(captured, target, model, ENGINE)
+    converted = _read(found.model)
+    counted = gate.in_file(found.model)
+    gate.integers(counted, in_engine(converted), f"{target} of model {captured.model.name}")
+    return found, converted, counted
 
 
-def toolchain() -> dict[str, str]:
-    """The versions of what quantises."""
-    return {"nncf": version("nncf")}
+def in_engine(model: Any) -> dict[str, int]:
+    """The layers with weights that the compiled model runs in eight bits, by type, as the engine tells."""
+    found: Counter[str] = Counter()
+    for node in compiled(model.clone()).get_runtime_model().get_ops():
+        told = {key: str(getattr(value, "value", value)) for key, value in node.get_rt_info().items()}
+        if told.get("layerType") in WEIGHTED and told.get("runtimePrecision") in EIGHT_BITS:
+            found[told["layerType"]] += 1
+    return dict(found)
 
 
-def _quantize(
-    model: Any,
-    captured: Captured,
-    samples: Sequence[GoldenSample],
-    kept: frozenset[str],
-    *,
-    saturates: bool,
-    thorough: bool,
-) -> Any:
-    nncf = import_nncf()
-    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
+def _opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> Runner:
+    return Runner(compiled(_read(model)))
 
-    fix = OverflowFix.ENABLE if saturates else OverflowFix.DISABLE
-    inputs = [dict(sample.inputs) for sample in samples]
-    return nncf.quantize(
-        model.clone(),
-        nncf.Dataset(inputs),
-        subset_size=len(inputs),
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        fast_bias_correction=False,
-        model_type=nncf.ModelType.TRANSFORMER if mixing.attends(model) else None,
-        ignored_scope=nncf.IgnoredScope(names=sorted(kept)) if kept else None,
-        advanced_parameters=AdvancedQuantizationParameters(overflow_fix=fix, disable_bias_correction=not thorough),
-    )
+
+def _read(model: onnx.ModelProto) -> Any:
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="edgefn-openvino-") as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save(model, path)
+        return read(path)
+
+
+ENGINE = Engine(_opened, exact=None, dynamic=False)

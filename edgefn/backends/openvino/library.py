@@ -1,4 +1,4 @@
-"""The import of openvino and of nncf, without their telemetry: an edge box tells nobody that it was there."""
+"""The import of openvino without its telemetry: an edge box tells nobody that it was there."""
 
 from __future__ import annotations
 
@@ -24,12 +24,3 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
-
-
-def import_nncf() -> Any:
-    """The nncf module, which says errors alone."""
-    import_openvino()
-    import nncf
-
-    nncf.set_log_level(40)
-    return nncf

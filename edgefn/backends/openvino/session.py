@@ -52,8 +52,13 @@ class Runner:
 
 
 def settings(threads: int) -> dict[str, Any]:
-    """One stream; its first thread is the caller's."""
-    return {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    """One stream; its first thread is the caller's. Float stays float32 where the CPU could do bfloat16, too."""
+    return {
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
 
 
 def read(path: Path) -> Any:

@@ -1,4 +1,5 @@
-"""One network in int8 for one target: method, safety, fine-tuning and the search for layers to keep, in this order.
+"""One network in int8 for one target and engine: method, safety, fine-tuning and the search for layers to keep, in this
+order.
 
 Every form is judged on the part of the calibration inputs that nothing was taken from, by the engine that will run it.
 """
@@ -6,18 +7,18 @@ Every form is judged on the part of the calibration inputs that nothing was take
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from edgefn import golden
-from edgefn.backends.onnxruntime import settings
-from edgefn.backends.onnxruntime.session import DISABLED, PROVIDER, OnnxSession, import_onnxruntime, session_options
+from edgefn.compile.cache import key_of
 from edgefn.compile.quantize import (
     calibration,
     dynamic,
     finetune,
+    fit,
     gate,
     method,
     propagation,
@@ -34,20 +35,25 @@ from edgefn.targets import profiles
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.backends.backend import Captured
+    from edgefn.backends.backend import Captured, Session
     from edgefn.bundle.config import Bound
     from edgefn.compile.quantize.calibration import Parts
+    from edgefn.compile.quantize.engine import Engine
     from edgefn.golden import Agreement, GoldenSample
     from edgefn.targets.profiles import Target
 
     Write = Callable[[tuple[str, ...]], onnx.ModelProto]
+    Way = Callable[[bool, Mapping[str, str]], "Attempt"]
+
+
+_EXACT = ", exact products"
 
 
 class Made(NamedTuple):
     """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float."""
 
     model: onnx.ModelProto
-    session: dict[str, str]
+    session: Mapping[str, str]
     recipe: str
     kept: tuple[str, ...]
 
@@ -56,34 +62,44 @@ class Attempt(NamedTuple):
     """A way of making it; `write` gives the file with the named layers and those `kept` in float."""
 
     recipe: str
-    session: dict[str, str]
+    session: Mapping[str, str]
     layers: list[str]
     write: Write
     kept: tuple[str, ...] = ()
 
 
-def made(captured: Captured, target: Target, model: onnx.ModelProto) -> Made:
-    """The first way of making `model` int8 that keeps the bound, the fastest ways first.
+def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Made:
+    """The first way of making `model` int8 for `engine` that keeps the bound, the fastest ways first.
 
     Raises BuildError naming what is missing, GateError with the figures when no way keeps the bound.
     """
     name, quantize = captured.model.name, captured.quantize
     model = prepared(model)
-    chosen = method.choose(method.shares(Graph(model)), quantize, name)
+    chosen = method.choose(method.shares(Graph(model)), quantize, name, str(target), dynamic=engine.dynamic)
     if chosen == "static" or captured.calibration:
         parts = calibration.split(captured.calibration, name, str(target))
     else:
         parts = calibration.Parts((), ())
     saturates = safety.saturates(profiles.profiles()[target.profile].cpu)
-    attempts = _dynamic(model, saturates) if chosen == "dynamic" else _static(captured, model, parts, saturates)
-    return _first(attempts, parts, captured, f"{target} of model {name}")
+    ways = _dynamic(model) if chosen == "dynamic" else _static(captured, model, parts)
+    return _first(_attempts(ways, engine, saturates), parts, captured, engine, f"{target} of model {name}")
 
 
-def _first(attempts: Sequence[Callable[[], Attempt]], parts: Parts, captured: Captured, name: str) -> Made:
+def _attempts(way: Way, engine: Engine, saturates: bool) -> Iterator[Attempt]:
+    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
+    if not saturates:
+        yield way(False, {})
+        return
+    yield way(True, {})
+    if engine.exact is not None:
+        yield way(False, engine.exact)
+
+
+def _first(attempts: Iterable[Attempt], parts: Parts, captured: Captured, engine: Engine, name: str) -> Made:
     tried: list[tuple[str, Agreement | None, Made]] = []
-    for attempt in (attempt() for attempt in attempts):
+    for attempt in attempts:
         forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
-        trial = Trial(attempt, parts.validation, captured.bound)
+        trial = Trial(attempt, engine, parts.validation, captured.bound)
         found = sensitivity.search(attempt.layers, trial.score, forced)
         result = Made(attempt.write(found.kept), attempt.session, attempt.recipe, (*attempt.kept, *found.kept))
         if found.score.passed:
@@ -98,15 +114,15 @@ def _first(attempts: Sequence[Callable[[], Attempt]], parts: Parts, captured: Ca
 class Trial:
     """Scores an attempt with layers in float, and remembers each agreement."""
 
-    def __init__(self, attempt: Attempt, samples: Sequence[GoldenSample], bound: Bound) -> None:
-        self._attempt, self._samples, self._bound = attempt, samples, bound
+    def __init__(self, attempt: Attempt, engine: Engine, samples: Sequence[GoldenSample], bound: Bound) -> None:
+        self._attempt, self._engine, self._samples, self._bound = attempt, engine, samples, bound
         self.agreements: dict[tuple[str, ...], Agreement] = {}
 
     def score(self, kept: tuple[str, ...]) -> sensitivity.Score:
         """How the validation part comes out of the engine; what cannot be judged, as there is none, passes."""
         if not self._samples:
             return sensitivity.Score(True, 0.0)
-        session = opened(self._attempt.write(kept), self._attempt.session)
+        session = self._engine.opened(self._attempt.write(kept), self._attempt.session)
         noted = _Noted(session, self._samples)
         agreement = golden.compare(noted, self._samples, self._bound)
         self.agreements[kept] = agreement
@@ -116,7 +132,7 @@ class Trial:
 class _Noted:
     """A session that sums up how far its outputs are from the samples' it is run on, in the samples' order."""
 
-    def __init__(self, session: OnnxSession, samples: Sequence[GoldenSample]) -> None:
+    def __init__(self, session: Session, samples: Sequence[GoldenSample]) -> None:
         self._session, self._wanted, self.error = session, iter(samples), 0.0
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,58 +143,48 @@ class _Noted:
         return outputs
 
 
-def opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> OnnxSession:
-    """A session of `model`, optimised now."""
-    session = import_onnxruntime().InferenceSession(
-        model.SerializeToString(),
-        session_options(dict(entries)),
-        providers=[PROVIDER],
-        disabled_optimizers=DISABLED,
-    )
-    return OnnxSession(session)
+def _static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:
+    """By a fit that all compilers of the model share, whatever their engine."""
+
+    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
+        asked = key_of(captured.quantize.epochs, captured.quantize.sparsity, paired)[:16]
+        folder = captured.shared(f"fit-{asked}", lambda into: fit.write(fitted(captured, model, parts, paired), into))
+        found = fit.read(folder)
+        recipe = f"static{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
+        if captured.quantize.epochs:
+            recipe = f"{recipe}, fine-tuned {captured.quantize.epochs} epochs"
+        return Attempt(recipe, entries, found.names, found.written, found.kept)
+
+    return way
 
 
-def _static(captured: Captured, model: onnx.ModelProto, parts: Parts, saturates: bool) -> list[Callable[[], Attempt]]:
-    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
+def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
+    """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
     inputs = [sample.inputs for sample in parts.calibration]
-    epochs, names = captured.quantize.epochs, [value.name for value in model.graph.output]
+    quantize, names = captured.quantize, [value.name for value in model.graph.output]
     wanted = list(zip(*propagation.pieces([one.outputs for one in parts.calibration], names).values(), strict=True))
-    if captured.quantize.sparsity:
-        model = pruning.pruned(model, captured.quantize.sparsity, captured.model.name)
-        if epochs:  # in float first: ranges are those of a network that has recovered
+    model = copy.deepcopy(model)
+    if quantize.sparsity:
+        model = pruning.pruned(model, quantize.sparsity, captured.model.name)
+        if quantize.epochs:  # in float first: ranges are those of a network that has recovered
             graph = Graph(model)
-            finetune.train(finetune.Student(graph), propagation.pieces(inputs, graph.inputs), wanted, epochs)
-
-    def attempt(paired: bool, entries: dict[str, str], recipe: str) -> Attempt:
-        static = Static(copy.deepcopy(model), inputs, saturates=paired)
-        static.compensate()
-        if epochs:
-            finetune.train(finetune.Student(static.graph, static), static.fed, wanted, epochs)
-            recipe = f"{recipe}, fine-tuned {epochs} epochs"
-        layers = [layer.name for layer in static.graph.layers if layer.name not in static.kept]
-        return Attempt(recipe, entries, layers, static.written, static.kept)
-
-    if not saturates:
-        return [lambda: attempt(False, {}, "static")]
-    return [
-        lambda: attempt(True, {}, "static, weights in safe pairs"),
-        lambda: attempt(False, settings.EXACT_PRODUCTS, "static, exact products"),
-    ]
+            finetune.train(finetune.Student(graph), propagation.pieces(inputs, graph.inputs), wanted, quantize.epochs)
+    static = Static(model, inputs, saturates=paired)
+    static.compensate()
+    if quantize.epochs:
+        finetune.train(finetune.Student(static.graph, static), static.fed, wanted, quantize.epochs)
+    return static.fit
 
 
-def _dynamic(model: onnx.ModelProto, saturates: bool) -> list[Callable[[], Attempt]]:
-    def attempt(seven_bits: bool, entries: dict[str, str], recipe: str) -> Attempt:
+def _dynamic(model: onnx.ModelProto) -> Way:
+    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
         def write(kept: tuple[str, ...]) -> onnx.ModelProto:
-            return dynamic.written(model, kept, seven_bits=seven_bits)
+            return dynamic.written(model, kept, seven_bits=paired)
 
+        recipe = f"dynamic{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
         return Attempt(recipe, entries, dynamic.layers(model), write)
 
-    if not saturates:
-        return [lambda: attempt(False, {}, "dynamic")]
-    return [
-        lambda: attempt(True, {}, "dynamic, weights of seven bits"),
-        lambda: attempt(False, settings.EXACT_PRODUCTS, "dynamic, exact products"),
-    ]
+    return way
 
 
 def _forced(layers: Sequence[str], keep: Sequence[str], model: str) -> tuple[str, ...]:

@@ -32,8 +32,13 @@ def shares(graph: Graph) -> dict[str, float]:
     return {kind: size / total for kind, size in sizes.items() if size}
 
 
-def choose(share: dict[str, float], quantize: Quantize, model: str) -> Literal["static", "dynamic"]:
-    """The method for a network with such shares. Raises BuildError where nothing in it can be int8."""
+def choose(
+    share: dict[str, float], quantize: Quantize, model: str, target: str, *, dynamic: bool = True
+) -> Literal["static", "dynamic"]:
+    """The method for a network with such shares; `dynamic` says whether the target's engine has that one.
+
+    Raises BuildError where nothing in the network can be int8, or the author asks for what the engine lacks.
+    """
     convolutions = share.get("Conv", 0.0) + share.get("ConvTranspose", 0.0)
     products = sum(share.get(kind, 0.0) for kind in DYNAMIC)
     if not convolutions + products:
@@ -42,6 +47,13 @@ def choose(share: dict[str, float], quantize: Quantize, model: str) -> Literal["
             f"model {model} has no convolution, matrix product or LSTM with constant weights to make int8 of (its "
             f"weights are in: {there}); build it for a float target"
         )
+    if not dynamic:
+        if quantize.method == "dynamic":
+            raise BuildError(
+                f'model {model} asks for Quantize(method="dynamic"), which {target} has not: leave the target out, or '
+                "the method"
+            )
+        return "static"
     if quantize.method != "auto":
         return quantize.method
     return "dynamic" if products > SHARE and products > convolutions else "static"

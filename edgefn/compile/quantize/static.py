@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefn.compile.quantize import compensation, propagation, qdq, ranges
+from edgefn.compile.quantize.fit import Fit
 from edgefn.compile.quantize.graph import Graph, with_biases
 
 if TYPE_CHECKING:
@@ -71,11 +72,12 @@ class Static:
             quantised.step(node, self.ranges[node.output[0]] if node.output[0] in self.tensors else None)
             for run in (real, quantised):
                 run.drop(spent)
-        self.tensors = qdq.quantised_tensors(self.written())
+        self.tensors = qdq.quantised_tensors(self.fit.written())
 
-    def written(self, kept: Sequence[str] = ()) -> onnx.ModelProto:
-        """The quantised file, the layers named in `kept` in float, and those of `self.kept`."""
-        return qdq.written(self.model, self.ranges, self.layers, (*self.kept, *kept))
+    @property
+    def fit(self) -> Fit:
+        """What has been found so far."""
+        return Fit(self.model, self.ranges, self.layers, self.kept)
 
     def _is_stem(self, layer: Layer) -> bool:
         weight = self.graph.constants[layer.weight]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -92,13 +93,35 @@ def test_onnx_is_exported_once_for_all_compilers(job: Job) -> None:
     assert "program" not in vars(second)
 
 
-def test_a_new_capture_takes_no_onnx_of_an_older_one(job: Job) -> None:
+def test_what_compilers_share_is_made_once_for_each_calibration(job: Job, tmp_path: Path) -> None:
+    """By name; other calibration inputs make it anew."""
+    (tmp_path / "one").mkdir()
+    calibrated = msgspec.structs.replace(job, calibration=str(tmp_path / "one" / "calibration.npz"))
+    asked: list[str] = []
+
+    def found(name: str) -> str:
+        def fill(into: Path) -> None:
+            asked.append(name)
+            (into / "made").write_text(f"{name} {len(asked)}")
+
+        return (Snapshot(calibrated).shared(name, fill) / "made").read_text()
+
+    Path(calibrated.calibration).write_bytes(b"some")
+    assert [found("fit"), found("fit"), found("other")] == ["fit 1", "fit 1", "other 2"]
+    Path(calibrated.calibration).write_bytes(b"others")
+    assert found("fit") == "fit 3"
+
+
+def test_a_new_capture_takes_nothing_of_an_older_one(job: Job, tmp_path: Path) -> None:
     """Also when its key is the same: a forced build takes nothing from the cache."""
-    path = Snapshot(job).onnx(20)
-    snapshot.forget_onnx(Cache(Path(job.cache)), "other")
-    assert path.exists()
-    snapshot.forget_onnx(Cache(Path(job.cache)), "key")
-    assert not path.exists()
+    calibration = tmp_path / "calibration.npz"
+    calibration.write_bytes(b"some")
+    read = Snapshot(msgspec.structs.replace(job, calibration=str(calibration)))
+    paths = [read.onnx(20), read.shared("fit", lambda into: (into / "made").touch())]
+    snapshot.forget(Cache(Path(job.cache)), "other")
+    assert all(path.exists() for path in paths)
+    snapshot.forget(Cache(Path(job.cache)), "key")
+    assert not any(path.exists() for path in paths)
 
 
 def test_an_operator_that_onnx_lacks_is_named_with_its_line(tmp_path: Path) -> None:

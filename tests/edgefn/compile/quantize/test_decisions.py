@@ -46,14 +46,22 @@ def test_without_calibration_the_refusal_says_what_to_write() -> None:
 )
 def test_the_method_follows_the_weights(shares: dict[str, float], expected: str) -> None:
     """Auto is dynamic where most weights are in matrix products; what the author names is taken."""
-    assert method.choose(shares, Quantize(), "net") == expected
-    assert method.choose(shares, Quantize(method="static"), "net") == "static"
+    assert method.choose(shares, Quantize(), "net", "t/int8") == expected
+    assert method.choose(shares, Quantize(method="static"), "net", "t/int8") == "static"
 
 
 def test_a_network_without_such_layers_is_refused() -> None:
     """Nothing to quantise: the model is named, and where its weights are."""
     with pytest.raises(BuildError, match=r"model net has no convolution.*Gather"):
-        method.choose({"Gather": 1.0}, Quantize(), "net")
+        method.choose({"Gather": 1.0}, Quantize(), "net", "t/int8")
+
+
+def test_an_engine_without_dynamic_int8_is_given_the_static_kind() -> None:
+    """Unless the author names the other: that is refused, with model and target."""
+    shares = {"MatMul": 1.0}
+    assert method.choose(shares, Quantize(), "net", "t/int8", dynamic=False) == "static"
+    with pytest.raises(BuildError, match=r'model net asks for Quantize\(method="dynamic"\), which t/int8 has not'):
+        method.choose(shares, Quantize(method="dynamic"), "net", "t/int8", dynamic=False)
 
 
 def test_saturation_is_the_profiles_affair() -> None:

@@ -14,6 +14,7 @@ from edgefn import backends, golden
 from edgefn.backends.onnxruntime import settings
 from edgefn.bundle.config import Bound
 from edgefn.compile.quantize import gate, int8, qdq
+from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
 from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import prepared
 from edgefn.compile.quantize.static import Static
@@ -78,7 +79,7 @@ def test_compensation_beats_the_nearest_integers(trained: Digits) -> None:
     static = Static(model, [one.inputs for one in captured.calibration], saturates=True)
     errors = []
     for _ in range(2):
-        session = int8.opened(static.written(), {})
+        session = opened(static.fit.written(), {})
         errors.append(
             sum(mean_square(session.run(one.inputs)["output"], one.outputs["output"]) for one in trained.held)
         )
@@ -103,8 +104,10 @@ def test_full_weights_saturate_here_and_safe_pairs_do_not(tmp_path: Path) -> Non
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
 
     def error(paired: bool, entries: dict[str, str]) -> float:
-        written = Static(onnx.ModelProto.FromString(model.SerializeToString()), [{"x": x}], saturates=paired).written()
-        y: Any = int8.opened(written, entries).run({"x": x})["y"]
+        written = Static(
+            onnx.ModelProto.FromString(model.SerializeToString()), [{"x": x}], saturates=paired
+        ).fit.written()
+        y: Any = opened(written, entries).run({"x": x})["y"]
         return float(np.abs(y - x @ weight.T).max() / np.abs(y).max())
 
     saturated, exact, paired = error(False, {}), error(False, settings.EXACT_PRODUCTS), error(True, {})
@@ -162,10 +165,10 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
     static = Static(model, [one.inputs for one in captured.calibration], saturates=True)
     static.ranges = {name: type(one)(one.low * 80, one.high * 80) for name, one in static.ranges.items()}
     static.compensate()
-    before = golden.compare(int8.opened(static.written(), {}), trained.held, LOOSE)
+    before = golden.compare(opened(static.fit.written(), {}), trained.held, LOOSE)
     wanted = propagation.pieces([one.outputs for one in captured.calibration], ["output"])["output"]
     losses = finetune.train(finetune.Student(static.graph, static), static.fed, [(one,) for one in wanted], 15)
-    after = golden.compare(int8.opened(static.written(), {}), trained.held, LOOSE)
+    after = golden.compare(opened(static.fit.written(), {}), trained.held, LOOSE)
     assert losses[-1] < 0.5 * losses[0]
     assert (after.top1 or 0) > (before.top1 or 0) + 0.02, (before, after)
     assert after.max_error < before.max_error
@@ -173,18 +176,18 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
 
 def test_pruning_shrinks_the_network_and_fine_tuning_mends_it(trained: Digits) -> None:
     """Three fifths of the channels are gone from file and arithmetic, and lost answers are back after fine-tuning."""
-    full = int8.made(trained.captured(bound=LOOSE), TARGET, exported(trained))
+    full = int8.made(trained.captured(bound=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
     made = {}
     for epochs in (0, 15):
         captured = trained.captured(Quantize(epochs=epochs, sparsity=0.6), LOOSE)
-        made[epochs] = int8.made(captured, TARGET, exported(trained)).model
+        made[epochs] = int8.made(captured, TARGET, exported(trained), ONNX_RUNTIME).model
     weights = [sum(value.size for value in Graph(model).constants.values()) for model in (made[15], full.model)]
     assert weights[0] < 0.5 * weights[1]
-    reached = {n: golden.compare(int8.opened(model, {}), trained.held, LOOSE).top1 or 0 for n, model in made.items()}
+    reached = {n: golden.compare(opened(model, {}), trained.held, LOOSE).top1 or 0 for n, model in made.items()}
     assert reached[15] > reached[0] + 0.02, reached
 
 
 def test_all_activations_between_integer_layers_are_eight_bits(trained: Digits) -> None:
     """No float tensor is left between two layers: each is quantised in the file."""
-    made = int8.made(trained.captured(bound=LOOSE), TARGET, exported(trained))
+    made = int8.made(trained.captured(bound=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
     assert len(qdq.quantised_tensors(made.model)) >= 5

@@ -1,0 +1,41 @@
+"""The engine that a quantised file is made for: how a session of it is opened, and what it can do with eight bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgefn.backends.onnxruntime import settings
+from edgefn.backends.onnxruntime.session import DISABLED, PROVIDER, OnnxSession, import_onnxruntime, session_options
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgefn.backends.backend import Session
+
+
+class Engine(NamedTuple):
+    """What a file will be run by.
+
+    opened   a session of a file, with the entries of an artifact's settings
+    exact    entries with which products of eight bits do not saturate; None where there are none
+    dynamic  whether it multiplies in eight bits where ranges are taken in each run
+    """
+
+    opened: Callable[[onnx.ModelProto, Mapping[str, str]], Session]
+    exact: Mapping[str, str] | None
+    dynamic: bool
+
+
+def opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> OnnxSession:
+    """A session of `model` in ONNX Runtime, optimised now."""
+    session = import_onnxruntime().InferenceSession(
+        model.SerializeToString(),
+        session_options(dict(entries)),
+        providers=[PROVIDER],
+        disabled_optimizers=DISABLED,
+    )
+    return OnnxSession(session)
+
+
+ONNX_RUNTIME = Engine(opened, settings.EXACT_PRODUCTS, dynamic=True)

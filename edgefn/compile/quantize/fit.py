@@ -1,0 +1,71 @@
+"""What static quantisation found for one network: the ranges of its activations and the integers of its layers.
+
+It is the same for every engine that reads ONNX, and takes a minute or more to find, so it can be kept as files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from edgefn.compile.quantize import qdq
+from edgefn.compile.quantize.compensation import Rounded
+from edgefn.compile.quantize.graph import Graph
+from edgefn.compile.quantize.ranges import Range
+
+if TYPE_CHECKING:
+    import onnx
+
+_MODEL, _FOUND = "float.onnx", "found.npz"
+
+
+class Fit(NamedTuple):
+    """The float `model`, ranges by tensor, integers by layer; the layers `kept` are never quantised."""
+
+    model: onnx.ModelProto
+    ranges: Mapping[str, Range]
+    layers: Mapping[str, Rounded]
+    kept: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The layers that may be int8, in the order in which they run."""
+        return [layer.name for layer in Graph(self.model).layers if layer.name not in self.kept]
+
+    def written(self, kept: Sequence[str] = ()) -> onnx.ModelProto:
+        """The quantised file, the layers named in `kept` in float, and those of `self.kept`."""
+        return qdq.written(self.model, self.ranges, self.layers, (*self.kept, *kept))
+
+
+def write(fit: Fit, folder: Path) -> None:
+    """The fit lies in `folder`."""
+    import onnx
+
+    onnx.save(fit.model, folder / _MODEL)
+    arrays = {f"range/{name}": np.array(within, np.float64) for name, within in fit.ranges.items()}
+    for name, rounded in fit.layers.items():
+        arrays |= {f"layer/{field}/{name}": value for field, value in rounded._asdict().items()}
+    with (folder / _FOUND).open("wb") as file:
+        np.savez(file, allow_pickle=False, kept=np.array(fit.kept, np.str_), **arrays)
+
+
+def read(folder: Path) -> Fit:
+    """The fit that `write` put there."""
+    import onnx
+
+    ranges: dict[str, Range] = {}
+    layers: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(folder / _FOUND) as found:
+        for key in found.files:
+            kind, _, rest = key.partition("/")
+            if kind == "range":
+                ranges[rest] = Range(*map(float, found[key]))
+            elif kind == "layer":
+                field, _, name = rest.partition("/")
+                layers.setdefault(name, {})[field] = found[key]
+        kept = tuple(map(str, found["kept"]))
+    model = onnx.load(folder / _MODEL)
+    return Fit(model, ranges, {name: Rounded(**fields) for name, fields in layers.items()}, kept)
