@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 GROUP = "edgefn.backends"
 BUILT_IN = {
     "aotinductor": "edgefn.backends.aotinductor:AotInductor",
+    "mnn": "edgefn.backends.mnn:Mnn",
     "onnxruntime": "edgefn.backends.onnxruntime:OnnxRuntime",
     "openvino": "edgefn.backends.openvino:OpenVino",
     "torchscript": "edgefn.backends.torchscript:TorchScript",

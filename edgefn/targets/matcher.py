@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Probe
 
 _INSTALL = {
+    "MNN": "pip install 'edgefn[mnn]'",
     "onnxruntime": "pip install 'edgefn[runtime]'",
     "openvino": "pip install 'edgefn[openvino]'",
     "torch": "pip install 'edgefn[torch]'",

@@ -65,9 +65,9 @@ class AotInductor:
 
     def finish(self, portable: Path, folder: Path) -> None:
         """The files of `portable` are linked into `folder`: they are compiled for the CPU already."""
-        from edgefn.backends.pytorch import session
+        from edgefn.backends import linking
 
-        session.link(portable, folder, (FILE, record.FILE))
+        linking.link(portable, folder, (FILE, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
         """A session of `model.so` in `folder`, on so many threads, which holds for the whole process.

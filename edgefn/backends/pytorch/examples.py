@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from edgefn.spec import Dimension, ModelSpec, TensorSpec
 
@@ -31,6 +31,12 @@ def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...
         return torch.zeros(shape, dtype=dtype)
 
     return tuple(map(filled, spec.inputs.values()))
+
+
+def answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """What a captured program makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    with torch.no_grad():
+        return tuple(program.module(check_guards=False)(*(one.clone() for one in inputs)))
 
 
 def is_symbolic(spec: ModelSpec) -> bool:

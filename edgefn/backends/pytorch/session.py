@@ -1,19 +1,14 @@
-"""A loaded network of PyTorch behind the `Session` protocol, and the files that it is loaded from."""
+"""A loaded network of PyTorch behind the `Session` protocol."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from edgefn.errors import BundleError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -34,19 +29,3 @@ class TorchSession:
         with torch.inference_mode():
             outputs = self._network(tensors)
         return {name: np.array(one.numpy(), order="C") for name, one in zip(self._outputs, outputs, strict=True)}
-
-
-def link(portable: Path, folder: Path, names: Sequence[str]) -> None:
-    """The files of `portable` lie in `folder` too, as hard links where the file system allows it.
-
-    Raises BundleError when one is missing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        if not (portable / name).is_file():
-            raise BundleError(f"the artifact in {portable} has no {name}; build the bundle again")
-        (folder / name).unlink(missing_ok=True)
-        try:
-            os.link(portable / name, folder / name)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(portable / name, folder / name)

@@ -58,9 +58,9 @@ class TorchScript:
 
     def finish(self, portable: Path, folder: Path) -> None:
         """The files of `portable` are linked into `folder`: there is nothing to make for a machine."""
-        from edgefn.backends.pytorch import session
+        from edgefn.backends import linking
 
-        session.link(portable, folder, (FILE, record.FILE))
+        linking.link(portable, folder, (FILE, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
         """A session of `model.pt` in `folder`. Raises BundleError when it is another torch's, or does not load."""

@@ -20,7 +20,7 @@ def names_of(name: str, facts: Facts, folder: Path | None = None) -> tuple[str, 
     return tuple(str(one) for one in members(name, facts, folder))
 
 
-LIBRARIES = {"onnxruntime": "1.30.0", "openvino": "2026.1", "torch": "2.13.0+cpu"}
+LIBRARIES = {"MNN": "3.6.1", "onnxruntime": "1.30.0", "openvino": "2026.1", "torch": "2.13.0+cpu"}
 
 
 def machine(profile: str, **more: object) -> Facts:

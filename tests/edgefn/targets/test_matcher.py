@@ -67,6 +67,7 @@ def test_no_device() -> None:
 @pytest.mark.parametrize(
     ("library", "fix"),
     [
+        ("MNN", "pip install 'edgefn[mnn]'"),
         ("openvino", "pip install 'edgefn[openvino]'"),
         ("torch", "pip install 'edgefn[torch]'"),
         ("npu-lite", "pip install 'npu-lite>=2,<3'"),

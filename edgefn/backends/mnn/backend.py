@@ -1,0 +1,63 @@
+"""MNN behind the `Backend` protocol.
+
+lower    model.mnn: one file for every CPU that MNN runs on, whatever the sizes of its symbolic dimensions
+finish   the same files, linked: MNN lays out its weights for the CPU as it loads
+load     on as many threads as asked for
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgefn.backends.backend import Lowered, Probe
+from edgefn.errors import BuildError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgefn.backends.backend import Captured
+    from edgefn.backends.mnn.session import MnnSession
+    from edgefn.targets.profiles import Target
+
+_INSTALL = "pip install 'edgefn[mnn]'"
+
+
+class Mnn:
+    """The backend called "mnn"."""
+
+    name = "mnn"
+    fork_safe = True  # with a runtime of one thread it starts none; each further one is a thread that a fork loses
+
+    def probe(self) -> Probe:
+        """Whether MNN is installed; reads its metadata, does not import it."""
+        from edgefn.backends.mnn.library import installed
+
+        found = installed()
+        return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=_INSTALL)
+
+    def warm_up(self) -> None:
+        """MNN is imported."""
+        from edgefn.backends.mnn.library import import_mnn
+
+        import_mnn()
+
+    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
+        """Writes the model and its record into `folder`. Raises BuildError when MNN makes no such network."""
+        if target.precision != "fp32":
+            raise BuildError(f"mnn has no {target.precision}, so it does not build the target {target}")
+        from edgefn.backends.mnn import lowering
+
+        return lowering.lower(captured, target, folder)
+
+    def finish(self, portable: Path, folder: Path) -> None:
+        """The files of `portable` are linked into `folder`: there is nothing to make for a machine."""
+        from edgefn.backends import linking
+        from edgefn.backends.mnn import record, session
+
+        linking.link(portable, folder, (session.FILE, record.FILE))
+
+    def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> MnnSession:
+        """A session of the model in `folder`. Raises BundleError when it does not load."""
+        from edgefn.backends.mnn import session
+
+        return session.load(folder, threads)

@@ -1,0 +1,55 @@
+"""`python -m edgefn.backends.mnn.conversion ONNX FOLDER [INPUTS OUTPUTS]`: a model converted, and tried once.
+
+FOLDER has the record and gets the model; INPUTS are arrays to run it with, OUTPUTS what came of it, both .npz. A
+process of its own, because MNN's converter ends with a segmentation fault where it has no better idea, and prints.
+
+MNN's commands `mnnconvert` and `mnnquant` install a package of a log service by pip and report each conversion to it.
+They are never called, nor is `MNN.tools` imported: the extension module beneath them, `_tools`, converts and does
+neither.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+FAILED = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Does what the command line says; returns the exit code. stdout is the converter's."""
+    onnx, folder, *trial = map(Path, sys.argv[1:] if arguments is None else arguments)
+    if not convert(onnx, folder):
+        return FAILED
+    if trial:
+        attempt(folder, *trial)
+    return 0
+
+
+def convert(onnx: Path, folder: Path) -> bool:
+    """Whether `folder` has the model now; the converter itself says True of everything."""
+    import _tools
+
+    from edgefn.backends.mnn.session import FILE
+
+    path = folder / FILE
+    path.unlink(missing_ok=True)
+    source = ["-f", "ONNX", "--modelFile", str(onnx), "--MNNModel", str(path), "--bizCode", "edgefn"]
+    # The other way to make an LSTM, a loop, ends in a segmentation fault where a size is symbolic.
+    _tools.mnnconvert(["mnnconvert", *source, "--useOriginRNNImpl"])
+    return path.is_file()
+
+
+def attempt(folder: Path, inputs: Path, outputs: Path) -> None:
+    """`outputs` has what the model in `folder` makes of `inputs`."""
+    import numpy as np
+
+    from edgefn.backends.mnn import session
+
+    with np.load(inputs, allow_pickle=False) as arrays:
+        found = session.load(folder).run(dict(arrays))
+    np.savez(outputs, allow_pickle=False, **found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

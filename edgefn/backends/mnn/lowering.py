@@ -1,0 +1,127 @@
+"""From the captured network's ONNX to MNN's model, held against the program at another size before it is taken.
+
+MNN's converter refuses operators that it does not know. Of some others it makes something else without a word, so the
+golden samples are not the only ones to look: the trial has sizes that none of them need have.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn import golden
+from edgefn.backends.backend import Lowered
+from edgefn.backends.mnn import record
+from edgefn.backends.mnn.library import installed
+from edgefn.backends.mnn.session import FILE
+from edgefn.errors import BuildError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edgefn.backends.backend import Arrays, Captured
+    from edgefn.golden import GoldenSample
+    from edgefn.targets.profiles import Target
+
+OPSET = 20
+
+_ELSE = "leave this target out of --target, or write the network with other operators"
+_PREFIX = re.compile(r"^\[[\d:]+\]\s*:\d+:\s*")
+"""Of a line that the converter prints: the time and the line of its source."""
+
+
+def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
+    """Writes the model and its record. Raises BuildError naming the model and the target."""
+    what = f"{target} of model {captured.model.name}"
+    _check_dtypes(captured, what)
+    onnx, sample = captured.onnx(OPSET), _trial(captured)
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write(record.of(captured.model), folder)
+    with tempfile.TemporaryDirectory(prefix="edgefn-mnn-") as scratch:
+        inputs, outputs = Path(scratch, "inputs.npz"), Path(scratch, "outputs.npz")
+        _convert(onnx, folder, inputs, outputs, sample, what)
+        if sample is not None:
+            _check(outputs, sample, captured, what)
+    return Lowered({"MNN": installed()})
+
+
+def _check_dtypes(captured: Captured, what: str) -> None:
+    for kind, tensors in (("input", captured.model.inputs), ("output", captured.model.outputs)):
+        for name, tensor in tensors.items():
+            if tensor.dtype not in record.DTYPES:
+                raise BuildError(
+                    f"{what}: its {kind} {name!r} is {tensor.dtype}, and MNN takes and gives "
+                    f"{', '.join(record.DTYPES)}: convert it in the handler, or leave this target out of --target"
+                )
+
+
+def _trial(captured: Captured) -> GoldenSample | None:
+    """Inputs of sizes that are not the samples', with the program's outputs; None where it has none for them."""
+    from edgefn.backends.pytorch import examples
+
+    inputs = examples.larger(captured.model, captured.sizes)
+    try:
+        outputs = examples.answers(captured.program, inputs)
+    except Exception:  # a table of positions that ends with the samples' length: the golden samples judge alone
+        return None
+    return golden.GoldenSample(
+        {name: one.numpy() for name, one in zip(captured.model.inputs, inputs, strict=True)},
+        {name: one.numpy() for name, one in zip(captured.model.outputs, outputs, strict=True)},
+    )
+
+
+def _convert(onnx: Path, folder: Path, inputs: Path, outputs: Path, sample: GoldenSample | None, what: str) -> None:
+    import numpy as np
+
+    arguments = [str(onnx.absolute()), str(folder.absolute())]
+    if sample is not None:
+        np.savez(inputs, allow_pickle=False, **sample.inputs)
+        arguments += [str(inputs), str(outputs)]
+    # -P: a module `_tools` in the folder that the build was started in is not MNN's.
+    command = [sys.executable, "-P", "-m", "edgefn.backends.mnn.conversion", *arguments]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    said = done.stdout.decode("utf-8", "replace")
+    print(said, end="", flush=True)  # the build's log
+    if done.returncode:
+        verb = "run what it makes of it" if (folder / FILE).is_file() else "convert it"
+        raise BuildError(f"{what}: MNN {installed()} does not {verb}: {_reason(done.returncode, said)}; {_ELSE}")
+
+
+def _reason(code: int, said: str) -> str:
+    """Why the process left with `code`, by what it said; its last line where nothing looks like a reason."""
+    if code < 0:
+        return f"it ends by {signal.Signals(-code).name}"
+    lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]
+    telling = ("Not Support", "Error", "error", "computes nothing")
+    return next((line for line in lines if any(word in line for word in telling)), lines[-1] if lines else "no reason")
+
+
+class _Tried:
+    """What came of the trial, as a session that has run."""
+
+    def __init__(self, outputs: Path) -> None:
+        import numpy as np
+
+        with np.load(outputs, allow_pickle=False) as arrays:
+            self._outputs: dict[str, NDArray[np.generic]] = dict(arrays)
+
+    def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        return self._outputs
+
+
+def _check(outputs: Path, sample: GoldenSample, captured: Captured, what: str) -> None:
+    agreement = golden.compare(_Tried(outputs), [sample], captured.bound)
+    if not agreement.passed:
+        sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in sample.inputs.items())
+        raise BuildError(
+            f"{what}: MNN {installed()} makes another network of it, by a trial with {sizes}: {agreement.reason}; "
+            f"{_ELSE}"
+        )

@@ -1,0 +1,46 @@
+"""The record beside a model of MNN: names and dtypes, of which MNN's file has the names alone.
+
+MNN computes in float32 and int32: int64 and bool go in and come out as int32. Never imports MNN.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgefn.errors import BundleError
+from edgefn.spec import ModelSpec
+
+FILE = "record.json"
+
+DTYPES = {"float32": "float32", "int32": "int32", "int64": "int32", "bool": "int32"}
+"""What MNN computes with, by a model's dtype. Of uint8 it takes inputs and crashes; float64 it makes float32 of."""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The dtypes of a model's inputs and outputs by name, in the model's order."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def of(model: ModelSpec) -> Record:
+    """The record of a captured model."""
+    return Record(
+        {name: tensor.dtype for name, tensor in model.inputs.items()},
+        {name: tensor.dtype for name, tensor in model.outputs.items()},
+    )
+
+
+def write(record: Record, folder: Path) -> None:
+    """The record lies in `folder`."""
+    (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+
+
+def read(folder: Path) -> Record:
+    """The record in `folder`. Raises BundleError when it is missing or damaged."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Record)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BundleError(f"{folder.name} holds no artifact of MNN: {error}; build the bundle again") from error
