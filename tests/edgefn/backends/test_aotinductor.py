@@ -64,9 +64,13 @@ def finished(built: tuple[Path, list[str]], tmp_path: Path) -> Path:
 
 @needs_v3
 def test_the_code_is_compiled_for_the_profile_and_not_for_this_machine(built: tuple[Path, list[str]]) -> None:
-    """Every compilation has the profile's -march, and no flag of a feature that the profile lacks."""
-    compilations = [call.split() for call in built[1] if any(word.endswith(".cpp") for word in call.split())]
-    assert len(compilations) >= 2, built[1]  # the kernels, and what calls them
+    """Both compilations have the profile's -march, and no flag of a feature that the profile lacks.
+
+    There are others, by which torch tries out what this machine's vectors are; none of them is linked.
+    """
+    parts = (".kernel.cpp", ".wrapper.cpp")
+    compilations = [call.split() for call in built[1] if any(word.endswith(parts) for word in call.split())]
+    assert len(compilations) == 2, built[1]
     for words in compilations:
         assert [word for word in words if word.startswith(("-march", "-mcpu", "-mtune"))] == ["-march=x86-64-v3"]
         vectors = {word.removeprefix("-m") for word in words if word.startswith(("-mavx", "-mfma", "-mf16c", "-mamx"))}
