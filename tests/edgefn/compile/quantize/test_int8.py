@@ -191,3 +191,27 @@ def test_all_activations_between_integer_layers_are_eight_bits(trained: Digits) 
     """No float tensor is left between two layers: each is quantised in the file."""
     made = int8.made(trained.captured(bound=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
     assert len(qdq.quantised_tensors(made.model)) >= 5
+
+
+def test_no_range_clips_the_networks_output(trained: Digits) -> None:
+    """The last matrix product gives its sums in float: the largest score of an input never seen may be larger."""
+    made = int8.made(trained.captured(bound=LOOSE, calibration=40), TARGET, exported(trained), ONNX_RUNTIME)
+    (last,) = (node for node in made.model.graph.node if "output" in node.output)
+    assert last.op_type == "Gemm"
+    session = opened(made.model, {})
+    scores: Any = [(session.run(one.inputs)["output"].max(), one.outputs["output"].max()) for one in trained.held]
+    got, wanted = np.transpose(scores)
+    assert got.max() > 0.95 * wanted.max()
+
+
+def test_what_a_convolution_gives_out_has_the_whole_range_that_was_seen() -> None:
+    """It must be eight bits for the convolution to be, so its range is not the one of least error, which clips."""
+    random = np.random.default_rng(0)
+    weight, x = random.standard_normal((4, 8, 1, 1)).astype(np.float32), random.standard_normal((16, 8, 4, 4))
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"], name="layer")
+    given, found = (onnx.helper.make_tensor_value_info(n, 1, ["batch", c, 4, 4]) for n, c in (("x", 8), ("y", 4)))
+    graph = onnx.helper.make_graph([node], "net", [given], [found], [onnx.numpy_helper.from_array(weight, "w")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    static = Static(model, [{"x": x.astype(np.float32)}], saturates=False)
+    y = np.einsum("oi,bihw->bohw", weight[:, :, 0, 0], x)
+    np.testing.assert_allclose(static.ranges["y"], (y.min(), y.max()), rtol=1e-5)
