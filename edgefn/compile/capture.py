@@ -188,6 +188,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Of each torch.nn.LSTM, whose weights are parameters all the same; told as of whoever called it.
+        warnings.filterwarnings("ignore", message=r"The tensor attributes? .* assigned during export")
         warnings.filterwarnings("ignore", module=r"(torch|onnxscript|onnx_ir|copyreg)(\.|$)")
         for logger in loggers:
             logger.setLevel(logging.ERROR)

@@ -93,13 +93,13 @@ class Detector(nn.Module):
         return torch.cat([head(x) for head, x in zip(self.heads, (small, medium, large), strict=True)], 2)
 
 
-def detector() -> nn.Module:
-    """Random weights; batch norms have the statistics of noise, so that every layer's output has some width."""
+def detector(photos: torch.Tensor) -> nn.Module:
+    """Random weights; batch norms have the statistics of `photos`, so that every layer's output has a width of one."""
     network = Detector()
     with torch.no_grad():
         for norm in network.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.momentum = None
         network.train()
-        network(torch.rand(4, 3, 320, 320))
+        network(photos)
     return network.eval()

@@ -52,7 +52,8 @@ class Student:
         tensors = {name: self._activation(name, tensor) for name, tensor in fed.items()}
         for node in self.graph.nodes:
             inputs = [self._input(node.name, name, tensors) if name else None for name in node.input]
-            tensors[node.output[0]] = self._activation(node.output[0], operators.run(node, inputs))
+            for name, output in zip(node.output, operators.run(node, inputs), strict=False):
+                tensors[name] = self._activation(name, output)
         return [tensors[name] for name in self.graph.outputs]
 
     def install(self) -> None:

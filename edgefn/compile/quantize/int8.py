@@ -162,13 +162,16 @@ def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: boo
     """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
     inputs = [sample.inputs for sample in parts.calibration]
     quantize, names = captured.quantize, [value.name for value in model.graph.output]
-    wanted = list(zip(*propagation.pieces([one.outputs for one in parts.calibration], names).values(), strict=True))
+    step = propagation.together(Graph(model), inputs)
+    outputs = propagation.pieces([one.outputs for one in parts.calibration], names, step)
+    wanted = list(zip(*outputs.values(), strict=True))
     model = copy.deepcopy(model)
     if quantize.sparsity:
         model = pruning.pruned(model, quantize.sparsity, captured.model.name)
         if quantize.epochs:  # in float first: ranges are those of a network that has recovered
             graph = Graph(model)
-            finetune.train(finetune.Student(graph), propagation.pieces(inputs, graph.inputs), wanted, quantize.epochs)
+            fed = propagation.pieces(inputs, graph.inputs, step)
+            finetune.train(finetune.Student(graph), fed, wanted, quantize.epochs)
     static = Static(model, inputs, saturates=paired)
     static.compensate()
     if quantize.epochs:

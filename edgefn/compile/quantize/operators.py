@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     Operator = Callable[[Tensors, dict[str, Any]], "torch.Tensor"]
 
 
-def run(node: onnx.NodeProto, inputs: Tensors) -> torch.Tensor:
-    """The node's first output for `inputs`; None among them stands for one left out."""
+def run(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
+    """The node's outputs for `inputs`; None among them stands for one left out."""
     operator = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if operator is not None:
         with suppress(NotImplementedError):
-            return operator(inputs, attributes(node))
+            return [operator(inputs, attributes(node))]
+    if node.op_type == "Split":
+        return _split(inputs, attributes(node), len(node.output))
     return _by_onnxruntime(node, inputs)
 
 
 def trainable(node: onnx.NodeProto) -> bool:
     """Whether gradients pass this node."""
-    return node.domain in ("", "ai.onnx") and node.op_type in OPERATORS
+    return node.domain in ("", "ai.onnx") and node.op_type in (*OPERATORS, "Split")
 
 
 def _conv(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
@@ -208,9 +210,20 @@ OPERATORS: dict[str, Operator] = {
 }
 
 
-def _by_onnxruntime(node: onnx.NodeProto, inputs: Tensors) -> torch.Tensor:
+def _split(x: Tensors, a: dict[str, Any], parts: int) -> Sequence[torch.Tensor]:
     import torch
-    from onnx import TensorProto, helper
+
+    data, axis = x[0], a.get("axis", 0)
+    assert data is not None
+    if len(x) > 1 and x[1] is not None:
+        return torch.split(data, x[1].tolist(), dim=axis)
+    return torch.split(data, -(-data.shape[axis] // parts), dim=axis)
+
+
+def _by_onnxruntime(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
+    import numpy as np
+    import onnx
+    import torch
 
     from edgefn.backends.onnxruntime import PROVIDER, import_onnxruntime
 
@@ -218,13 +231,16 @@ def _by_onnxruntime(node: onnx.NodeProto, inputs: Tensors) -> torch.Tensor:
         raise BuildError(
             f"gradients do not pass the operator {node.op_type} ({node.name}): leave out Quantize(epochs=...)"
         )
+    helper = onnx.helper
     arrays = {name: x.detach().numpy() for name, x in zip(node.input, inputs, strict=True) if x is not None}
     given = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in arrays.items()
     ]
-    result = [helper.make_tensor_value_info(node.output[0], TensorProto.UNDEFINED, None)]
+    names = [name for name in node.output if name]
+    untyped = [onnx.ValueInfoProto(name=name) for name in names]  # the engine finds out what they are
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(helper.make_graph([node], "one", given, result), opset_imports=opsets, ir_version=10)
+    model = helper.make_model(helper.make_graph([node], "one", given, untyped), opset_imports=opsets, ir_version=10)
     session = import_onnxruntime().InferenceSession(model.SerializeToString(), providers=[PROVIDER])
-    return torch.from_numpy(session.run([node.output[0]], arrays)[0])
+    made = dict(zip(names, session.run(names, arrays), strict=True))
+    return [torch.from_numpy(np.array(made[name])) if name else torch.empty(0) for name in node.output]

@@ -30,13 +30,18 @@ PIECE = 8
 """Inputs that run together: 8 images through the first layers of EfficientNet-Lite0 are 40 MB a tensor."""
 
 
-def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], inputs: Sequence[str]) -> dict[str, Pieces]:
-    """The samples' inputs as tensors of `PIECE` samples each; of one sample each where their shapes differ."""
+def together(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> int:
+    """How many of the samples run together: one where the network has no batch dimension, or their shapes differ."""
+    shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
+    batched = all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
+    alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in graph.inputs)
+    return PIECE if batched and alike else 1
+
+
+def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str], step: int) -> dict[str, Pieces]:
+    """The samples' arrays of some names as tensors of `step` samples each."""
     import torch
 
-    alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in inputs)
-    rows = all(samples[0][name].ndim > 1 for name in inputs)
-    step = PIECE if alike and rows else 1
     return {
         name: [
             torch.from_numpy(np.concatenate([sample[name] for sample in samples[at : at + step]]))
@@ -44,7 +49,7 @@ def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], inputs: Sequence[str])
             else torch.from_numpy(np.array(samples[at][name]))
             for at in range(0, len(samples), step)
         ]
-        for name in inputs
+        for name in names
     }
 
 
@@ -73,16 +78,18 @@ class Propagation:
                 found.append(_full(self.tensors[name][place]) if name else None)
         return found
 
-    def step(self, node: onnx.NodeProto, within: Range | None = None) -> Pieces:
-        """The node has run on all pieces; its output is kept and returned, on the grid of `within`."""
+    def step(self, node: onnx.NodeProto, within: Mapping[str, Range] | None = None) -> dict[str, Pieces]:
+        """The node has run on all pieces; its outputs are kept and returned, on the grid of the ranges `within`."""
         import torch
 
-        made: Pieces = []
+        grid = within or {}
+        made: dict[str, Pieces] = {name: [] for name in node.output if name}
         with torch.no_grad():
             for place in range(self.count(node)):
-                output = operators.run(node, self.read(node, place))
-                made.append(_half(output if within is None else fake(output, within)))
-        self.tensors[node.output[0]] = made
+                for name, output in zip(node.output, operators.run(node, self.read(node, place)), strict=False):
+                    if name:
+                        made[name].append(_half(fake(output, grid[name]) if name in grid else output))
+        self.tensors |= made
         return made
 
     def count(self, node: onnx.NodeProto) -> int:
@@ -110,8 +117,8 @@ def observe(graph: Graph, fed: dict[str, Pieces], note: Callable[[str, Pieces], 
         note(name, tensors)
     run = Propagation(graph, fed)
     for node, spent in order(graph):
-        made = run.step(node)
-        note(node.output[0], made)
+        for name, made in run.step(node).items():
+            note(name, made)
         run.drop(spent)
 
 

@@ -47,7 +47,7 @@ class Static:
         self.graph = Graph(self.model)
         self.saturates = saturates
         self.kept = tuple(layer.name for layer in self.graph.layers if self._is_stem(layer))
-        self.fed = propagation.pieces(inputs, self.graph.inputs)
+        self.fed = propagation.pieces(inputs, self.graph.inputs, propagation.together(self.graph, inputs))
         self.ranges = self._ranges()
         plain = {layer.name: self._plain(layer) for layer in self.graph.layers}
         self.tensors = qdq.quantised_tensors(qdq.written(self.model, self.ranges, plain))
@@ -69,7 +69,7 @@ class Static:
                 self.layers[node.name] = self._compensated(layer, node, real, quantised)
                 self._install(quantised, layer, self.layers[node.name])
             real.step(node)
-            quantised.step(node, self.ranges[node.output[0]] if node.output[0] in self.tensors else None)
+            quantised.step(node, {name: self.ranges[name] for name in node.output if name in self.tensors})
             for run in (real, quantised):
                 run.drop(spent)
         self.tensors = qdq.quantised_tensors(self.fit.written())

@@ -166,7 +166,7 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
     static.ranges = {name: type(one)(one.low * 80, one.high * 80) for name, one in static.ranges.items()}
     static.compensate()
     before = golden.compare(opened(static.fit.written(), {}), trained.held, LOOSE)
-    wanted = propagation.pieces([one.outputs for one in captured.calibration], ["output"])["output"]
+    wanted = propagation.pieces([one.outputs for one in captured.calibration], ["output"], propagation.PIECE)["output"]
     losses = finetune.train(finetune.Student(static.graph, static), static.fed, [(one,) for one in wanted], 15)
     after = golden.compare(opened(static.fit.written(), {}), trained.held, LOOSE)
     assert losses[-1] < 0.5 * losses[0]
