@@ -28,3 +28,16 @@ PathsArgument = Annotated[
         help="Folders of functions, or names from edgefn.toml. Default: all functions of edgefn.toml.",
     ),
 ]
+TargetsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="Build for this target, e.g. x86-64-v3/int8, in place of edgefn.toml's; repeatable. `all-native` is "
+        "every target that this machine can run. portable/fp32 is always built.",
+    ),
+]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="TIME", help="End a compiler after so long, e.g. 15min. Default: the project's."),
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgefn_cli import output
-from edgefn_cli.options import JsonOption, PathsArgument
+from edgefn_cli.options import JsonOption, PathsArgument, TargetsOption, TimeoutOption
 
 if TYPE_CHECKING:
     from edgefn_cli.building import Built
@@ -21,21 +21,8 @@ def build(
         typer.Option("--output", "-o", metavar="LAYOUT", help="The OCI layout directory. Default: the project's."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Build anew what has not changed, too.")] = False,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target",
-            metavar="NAME",
-            help="Build for this target, e.g. x86-64-v3/int8, in place of edgefn.toml's; repeatable. `all-native` is "
-            "every target that this machine can run. portable/fp32 is always built.",
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            "--timeout", metavar="TIME", help="End a compiler after so long, e.g. 15min. Default: the project's."
-        ),
-    ] = None,
+    target: TargetsOption = None,
+    timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build functions into bundles: capture each model, lower it, hold it against eager PyTorch, pack it.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgefn.errors import InputError
 from edgefn_cli import output
-from edgefn_cli.options import BoxOption, JsonOption, PathsArgument
+from edgefn_cli.options import BoxOption, JsonOption, PathsArgument, TargetsOption, TimeoutOption
 
 if TYPE_CHECKING:
     from edgefn.bundle.layout import Bundle
@@ -25,6 +25,8 @@ def deploy(
         str | None,
         typer.Option("--bundle", metavar="LAYOUT[:NAME]", help="Deploy a bundle of this OCI layout directory."),
     ] = None,
+    target: TargetsOption = None,
+    timeout: TimeoutOption = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the box has finished every artifact, not the first ones alone.")
     ] = False,
@@ -35,7 +37,8 @@ def deploy(
 
     Whatever goes wrong, the revision that served before goes on serving.
 
-    Example: edgefn deploy functions/classify_image --box line-3
+    Examples: edgefn deploy functions/classify_image --box line-3
+    edgefn deploy functions/classify_image --target all-native --wait
     """
     from edgefn_cli.failures import Unfinished
     from edgefn_cli.progress import Progress
@@ -45,10 +48,13 @@ def deploy(
 
     if bundle and paths:
         raise InputError("give either PATH or --bundle, not both")
+    if (no_build or bundle) and (target or timeout):
+        raise InputError("--target and --timeout are for what is built: leave them out, or --no-build and --bundle")
+    options = {"targets": tuple(target or ()), "timeout": timeout}
     shipped, unfinished = [], []
     with reach(box) as client:
         client.box()  # a box that is not there, or a wrong token, is told before a minute of building
-        for each in [_opened(bundle)] if bundle else _bundles(paths, build=not no_build):
+        for each in [_opened(bundle)] if bundle else _bundles(paths, options, build=not no_build):
             with Progress() as progress:
                 shipped.append(ship(client, each, progress))
                 if wait:
@@ -62,14 +68,14 @@ def deploy(
         raise Unfinished(". ".join(map(str, errors)))
 
 
-def _bundles(paths: PathsArgument, *, build: bool) -> list[Bundle]:
-    """The bundles of the folders; all are built before the first one is deployed."""
+def _bundles(paths: PathsArgument, options: dict[str, Any], *, build: bool) -> list[Bundle]:
+    """The bundles of the folders; all are built, with `options` of their orders, before the first one is deployed."""
     from edgefn.bundle.layout import Layout
     from edgefn_cli import building
     from edgefn_cli.progress import Progress
     from edgefn_cli.workplace import Workplace
 
-    orders = Workplace.here().orders(paths)
+    orders = Workplace.here().orders(paths, **options)
     if not build:
         return [Layout(order.layout).open(order.folder.name) for order in orders]
     with Progress() as progress:
