@@ -158,6 +158,13 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_line() -> None:
         refused.onnx(20)
 
 
+def test_an_operator_of_a_decomposition_has_the_line_it_came_from() -> None:
+    """The exporter names what it decomposed to, which stands in no program of ours; the line is the author's."""
+    refused = capture(_of(lambda torch, x: torch.special.i0(x)))
+    with pytest.raises(BuildError, match=r"prims\.bessel_i0 .*test_capture\.py.*, in forward: "):
+        refused.onnx(20)
+
+
 def test_outputs_that_are_not_as_declared_are_refused() -> None:
     """outputs= is held against what the network gives."""
     session = _of(lambda torch, x: x)
