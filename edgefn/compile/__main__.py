@@ -74,7 +74,7 @@ def _order(options: argparse.Namespace) -> Order:
         force=options.force,
         logs=project.root / ".edgefn" / "logs" / "build",
         profiles=project.profiles,
-        limit_s=_limit_s(options.timeout or project.build.compile_timeout),
+        limit_s=_limit_s(project.build.compile_timeout if options.timeout is None else options.timeout),
     )
 
 

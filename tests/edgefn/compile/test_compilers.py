@@ -70,7 +70,7 @@ class Lab:
     def command(self, *targets: str, timeout: str = "5min") -> list[str]:
         options = [word for target in targets for word in ("--target", target)]
         place = [str(self.root / "talk"), "--output", str(self.root / "out")]
-        return [sys.executable, "-m", "edgefn.compile", *place, "--timeout", timeout, *options]
+        return [sys.executable, "-m", "edgefn.compile", *place, f"--timeout={timeout}", *options]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -275,7 +275,7 @@ def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Pa
     assert [event["name"] for event in outcome.events if event["event"] == "step"] == ["inspect"]
 
 
-@pytest.mark.parametrize("text", ["0s", "soon"])
+@pytest.mark.parametrize("text", ["0s", "soon", "-5s", ""])
 def test_a_limit_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     """Before anything is built."""
     outcome = new_lab(tmp_path / "lab").build("portable/fp32", timeout=text)
