@@ -8,6 +8,7 @@ user's code and the libraries say. Its own process, so that a build's memory, th
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -93,4 +94,5 @@ def _failed(error: EdgefnError, events: Events) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # by which `edgefn build` ends us at Ctrl-C
     sys.exit(main())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 from edgefn.batching import check_function, check_outputs
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
-from edgefn.bundle.durable import locked
+from edgefn.bundle.durable import explained_when_full, locked
 from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
 from edgefn.compile.artifacts import STEPS, Artifacts
@@ -92,8 +93,19 @@ def build(order: Order, events: Events) -> Built:
     """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
     sources = Sources(order.folder)
     order.cache.mkdir(parents=True, exist_ok=True)
-    with locked(order.cache):  # two builds of a project at once would do the same work twice
+    with explained_when_full(order.cache), _alone(order.cache, events):
         return _Build(order, sources, events).run()
+
+
+@contextmanager
+def _alone(cache: Path, events: Events) -> Iterator[None]:
+    """No other build has the cache: two at once would do the same work twice. What killed ones left in it is gone."""
+    with locked(cache, lambda: events("step", name="wait for another build", done=0, total=0)):
+        Cache(cache).clear()
+        try:
+            yield
+        finally:
+            Cache(cache).clear()
 
 
 class _Build:

@@ -21,9 +21,6 @@ import msgspec
 UNUSED_S = 30 * 24 * 3600.0
 """An entry that nobody asked for in a month is removed."""
 
-ABANDONED_S = 24 * 3600.0
-"""A temporary folder this old belongs to a build that was killed."""
-
 TEMPORARY = ".making-"
 """How the names of folders begin that are not entries yet, and go when their build ends."""
 
@@ -77,10 +74,13 @@ class Cache:
         return self.find(kind, key) or self.make(kind, key, fill)
 
     def prune(self) -> None:
-        """Nothing unused for a month is left, nor what killed builds left behind."""
-        now = time.time()
-        _remove_older(self.root.glob(f"{TEMPORARY}*"), now - ABANDONED_S)
-        _remove_older(self.root.glob("*/*"), now - UNUSED_S)
+        """Nothing unused for a month is left."""
+        _remove_older(self.root.glob("*/*"), time.time() - UNUSED_S)
+
+    def clear(self) -> None:
+        """Nothing is left that is no entry: a killed build's, a killed compiler's. Call while no other build runs."""
+        for folder in self.root.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -42,9 +42,12 @@ class Worker:
         self._folder = folder
         self._peak_bytes = 0
         log.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder / "tmp"  # what it has there goes with its folder, even when it is killed
+        temporary.mkdir(exist_ok=True)
         with log.open("ab") as chatter:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(folder)],
+                env=os.environ | {"TMPDIR": str(temporary)},
                 stdin=subprocess.PIPE,
                 stdout=chatter,
                 stderr=subprocess.STDOUT,

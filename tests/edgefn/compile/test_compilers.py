@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from edgefn.bundle.layout import Layout
+from edgefn.compile.cache import TEMPORARY
 from edgefn.errors import PartialBuild
 from tests.edgefn.compile import lab_backend
 from tests.edgefn.compile.outcome import Outcome
@@ -253,6 +254,35 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(first: tuple[Lab, Outc
     assert outcome.rows["portable/fp32"]["status"] == "built"
     for pid in lab.pids:
         assert not Path(f"/proc/{pid}").exists()
+
+
+def test_compilers_leave_no_temporary_files(first: tuple[Lab, Outcome]) -> None:
+    """Not even one that is killed: they lie in the cache meanwhile, which holds whole entries and the lock's folder."""
+    lab = first[0]
+    cache = lab.root / ".edgefn" / "cache"
+    folders = [Path(line.removeprefix("temporary ")) for line in lab.notes if line.startswith("temporary ")]
+    assert len(folders) == len(GOOD) + len(BAD)
+    assert all(folder.is_relative_to(cache) and not folder.exists() for folder in folders)
+    assert not list(cache.glob(f"{TEMPORARY}*"))
+
+
+def test_a_build_that_is_interrupted_leaves_nothing_and_the_next_is_fine(
+    first: tuple[Lab, Outcome], tmp_path: Path
+) -> None:
+    """Ctrl-C in the middle of `edgefn build`: no process, no folder that is no entry; a build that waited goes on."""
+    lab = first[0].copy(tmp_path / "lab")
+    other_said = tmp_path / "other"
+    command = [sys.executable, "-m", "edgefn_cli", "build", "talk"]
+    build = subprocess.Popen([*command, "--target", "hangs/fp32"], cwd=lab.root, env=lab.environment)
+    (pid,) = eventually("the compiler's child runs", lambda: lab.pids, seconds=60)
+    with other_said.open("wb") as said:
+        other = subprocess.Popen(command, cwd=lab.root, env=lab.environment, stderr=said)
+        eventually("the other waits", lambda: "build talk: wait for another build" in other_said.read_text())
+    build.send_signal(signal.SIGINT)
+    assert build.wait(10) == 130
+    assert _ended(pid)
+    assert other.wait(60) == 0
+    assert not list((lab.root / ".edgefn" / "cache").glob(f"{TEMPORARY}*"))
 
 
 def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
