@@ -89,6 +89,15 @@ class Lab:
         return backends.get("onnxruntime").load(folder, threads=threads, batched=batched)
 
 
+class Absent(Lab):
+    """The backend called "absent", whose engine is not installed."""
+
+    name = "absent"
+
+    def probe(self) -> Probe:
+        return Probe(False, fix="pip install absent-engine")
+
+
 def note(line: str) -> None:
     """A line more in the notes."""
     with open(os.environ["LAB_NOTES"], "a", encoding="utf-8") as notes:

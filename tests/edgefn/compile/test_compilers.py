@@ -95,8 +95,8 @@ def new_lab(root: Path) -> Lab:
     (root / "talk" / "samples").mkdir(parents=True)
     (root / "targets").mkdir()
     (root / "edgefn.toml").write_text('[project]\nname = "test"\n')
-    for name in (*lab_backend.BEHAVIOURS, "nowhere"):
-        backend = "nowhere" if name == "nowhere" else "lab"
+    for name in (*lab_backend.BEHAVIOURS, "nowhere", "absent"):
+        backend = "lab" if name in lab_backend.BEHAVIOURS else name
         (root / "targets" / f"{name}.toml").write_text(lab_backend.PROFILE.format(backend=backend))
     (root / "talk" / "talk.py").write_text(SOURCE)
     for number in range(3):
@@ -105,7 +105,7 @@ def new_lab(root: Path) -> Lab:
     described.mkdir(parents=True)
     shutil.copyfile(lab_backend.__file__, root / "installed" / "edgefn_lab.py")
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: edgefn-lab\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\n")
+    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\nabsent = edgefn_lab:Absent\n")
     return Lab(root)
 
 
@@ -293,6 +293,47 @@ def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outc
         build.send_signal(signal.SIGKILL)
         build.wait(10)
     eventually("the compiler's child is gone", lambda: _ended(pid))
+
+
+def test_a_build_without_an_artifact_is_code_13_and_says_so_in_json(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """`edgefn build --json`: the report on stdout has the row with its log, the problem on stderr names it."""
+    lab = first[0].copy(tmp_path / "lab")
+    command = [sys.executable, "-m", "edgefn_cli", "build", "talk", "--json"]
+    targets = ["--target", "wrong/fp32"] * 2  # named twice, wanted once
+    done = subprocess.run([*command, *targets], cwd=lab.root, env=lab.environment, capture_output=True, check=False)
+    assert done.returncode == 13
+    (built,) = json.loads(done.stdout)["built"]
+    good, wrong = built["report"]["artifacts"]
+    assert (good["target"], good["status"]) == ("portable/fp32", "built")
+    assert (wrong["target"], wrong["status"]) == ("wrong/fp32", "dropped")
+    problem = json.loads(done.stderr.splitlines()[-1])
+    assert (problem["error"], problem["exit_code"]) == ("PartialBuild", 13)
+    assert f"without 1 of its 2 artifacts: {wrong['reason']}" in problem["detail"]
+
+
+def test_one_sample_is_too_few_for_int8_and_enough_for_the_others(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """The report says what to give; the float artifact is in the bundle."""
+    lab = first[0].copy(tmp_path / "lab")
+    for number in (1, 2):
+        (lab.root / "talk" / "samples" / f"{number}.json").unlink()
+    outcome = lab.build("good/int8")
+    assert outcome.exit_code == 13, outcome.stderr
+    assert outcome.rows["portable/fp32"]["status"] == "built"
+    row = outcome.rows["good/int8"]
+    assert row["status"] == "dropped"
+    assert "model small cannot be calibrated for int8: there is 1 sample, too few" in row["reason"]
+    assert "give more samples=" in row["reason"]
+
+
+def test_an_engine_that_is_not_installed_is_told_with_its_command(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """Asked for by name it is an error; of a group it is left out, and the report says how to get it."""
+    lab = first[0].copy(tmp_path / "lab")
+    named = lab.build("absent/fp32")
+    words = "the target absent/fp32 needs the backend absent, which cannot work here: pip install absent-engine"
+    assert (named.exit_code, named.last["error"], named.last["detail"]) == (8, "BuildError", words)
+    group = lab.build("absent/*")
+    assert group.exit_code == 0, group.stderr
+    assert (group.rows["absent/fp32"]["status"], group.rows["absent/fp32"]["reason"]) == ("skipped", words)
 
 
 def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Path) -> None:
