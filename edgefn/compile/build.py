@@ -20,12 +20,12 @@ import msgspec
 from edgefn.batching import check_function, check_outputs
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
-from edgefn.bundle.durable import explained_when_full, locked
+from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
 from edgefn.compile.artifacts import STEPS, Artifacts
 from edgefn.compile.available import Skipped, available
-from edgefn.compile.cache import TEMPORARY, Cache
+from edgefn.compile.cache import TEMPORARY, Cache, writable
 from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
@@ -92,9 +92,10 @@ class Built(msgspec.Struct, frozen=True):
 def build(order: Order, events: Events) -> Built:
     """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
     sources = Sources(order.folder)
-    order.cache.mkdir(parents=True, exist_ok=True)
-    with explained_when_full(order.cache), _alone(order.cache, events):
-        return _Build(order, sources, events).run()
+    with writable((order.cache, order.logs or order.cache)):
+        order.cache.mkdir(parents=True, exist_ok=True)
+        with _alone(order.cache, events):
+            return _Build(order, sources, events).run()
 
 
 @contextmanager

@@ -251,6 +251,19 @@ def test_a_disk_that_is_full_is_told_with_its_folder(small_disk: Path) -> None:
     assert build(project).exit_code == 0
 
 
+@pytest.mark.parametrize("way", [".edgefn", ".edgefn/cache", ".edgefn/cache/bundle"])
+def test_a_file_in_the_caches_way_is_named(tmp_path: Path, way: str) -> None:
+    """With its path and what may be done; so is a folder that belongs to somebody else."""
+    project = new_project(tmp_path / "project", ONLY_HANDLER)
+    (project / way).parent.mkdir(parents=True, exist_ok=True)
+    (project / way).touch()
+    outcome = build(project)
+    assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
+    cache = project / ".edgefn" / "cache"
+    assert outcome.last["detail"].startswith(f"cannot write {max(cache, project / way)}: ")
+    assert f"; {cache} must be a folder that you may write to" in outcome.last["detail"]
+
+
 def test_a_function_without_models_needs_no_torch(tmp_path: Path) -> None:
     """A handler alone is packed in a moment."""
     outcome = build(new_project(tmp_path / "project", ONLY_HANDLER))
