@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
 
 if TYPE_CHECKING:
+    from edgefn.bundle.config import Bound
     from edgefn.errors import EdgefnError, InputError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.image import Image
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Bound",
     "EdgeFunction",
     "EdgeModel",
     "EdgefnError",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Bound": "edgefn.bundle.config",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",
     "EdgefnError": "edgefn.errors",

@@ -17,10 +17,11 @@ from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.errors import BuildError, InputError, SpecError
 from edgefn.options import check_name
-from edgefn.quantization import Quantize, int8_bound
+from edgefn.quantization import Quantize, int8_bound, read_quantize
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind
+from edgefn.tolerance import read_tolerance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,9 +180,9 @@ def edge_model(
             builder,
             spec,
             _check_samples(samples, where),
-            _bound(tolerance, where),
+            read_tolerance(tolerance, where),
             batching,
-            _quantize(quantize, where),
+            read_quantize(quantize, where),
             _check_samples(calibration, where, "calibration"),
         )
 
@@ -227,24 +228,3 @@ def _check_samples(samples: Samples, where: str, option: str = "samples") -> Sam
             '"samples/*.jpg", or a callable that yields dicts of arrays'
         )
     return samples
-
-
-def _bound(tolerance: object, where: str) -> Bound:
-    match tolerance:
-        case None:
-            return Bound()
-        case Bound():
-            return tolerance
-        case float() | int() if not isinstance(tolerance, bool) and 0 < tolerance < float("inf"):
-            return Bound(max_error=float(tolerance))
-    raise SpecError(f"{where}: tolerance is {tolerance!r}: write a number above 0, e.g. 1e-3, or a Bound")
-
-
-def _quantize(quantize: object, where: str) -> Quantize:
-    match quantize:
-        case None:
-            return Quantize()
-        case Quantize(epochs=epochs, sparsity=sparsity) if epochs >= 0 and 0 <= sparsity < 1:
-            return quantize
-    advice = "write Quantize(...), with epochs of 0 or more and sparsity in [0, 1)"
-    raise SpecError(f"{where}: quantize is {quantize!r}: {advice}")

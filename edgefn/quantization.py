@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from edgefn.bundle.config import Bound
+from edgefn.errors import SpecError
+from edgefn.suggestion import did_you_mean
+from edgefn.tolerance import check_bound
 
 Method = Literal["auto", "static", "dynamic"]
 
@@ -45,3 +48,26 @@ def int8_bound(fp32: Bound, quantize: Quantize | None = None) -> Bound:
     if fp32.top1 is None:
         return Bound(max(INT8_REGRESSION_ERROR, fp32.max_error), None)
     return Bound(max(INT8_MAX_ERROR, fp32.max_error), INT8_TOP1)
+
+
+def read_quantize(quantize: object, where: str) -> Quantize:
+    """What `quantize=` asks for. Raises SpecError, beginning with `where`, for an option that cannot be honoured."""
+    if quantize is None:
+        return Quantize()
+    if not isinstance(quantize, Quantize):
+        raise SpecError(f"{where}: quantize is {quantize!r}: write Quantize(...)")
+    where = f"{where}: quantize"
+    if isinstance(quantize.bound, Bound):
+        check_bound(quantize.bound, where)
+    elif quantize.bound is not None:
+        raise SpecError(f"{where}: bound is {quantize.bound!r}: write a Bound, e.g. Bound(0.5, 0.93), or None")
+    if quantize.method not in get_args(Method):
+        meant = did_you_mean(str(quantize.method), get_args(Method))
+        raise SpecError(f"{where}: method is {quantize.method!r}{meant}")
+    if not isinstance(quantize.keep, tuple | list) or not all(one and isinstance(one, str) for one in quantize.keep):
+        raise SpecError(f'{where}: keep is {quantize.keep!r}: write a tuple of parts of layers\' names, e.g. ("head",)')
+    if not isinstance(quantize.epochs, int) or isinstance(quantize.epochs, bool) or quantize.epochs < 0:
+        raise SpecError(f"{where}: epochs is {quantize.epochs!r}: write a whole number, 0 for no fine-tuning")
+    if not isinstance(quantize.sparsity, int | float) or not 0 <= quantize.sparsity < 1:
+        raise SpecError(f"{where}: sparsity is {quantize.sparsity!r}: write a share of 0 or more and below 1, e.g. 0.3")
+    return quantize

@@ -41,8 +41,9 @@ class Order:
         """The order as the compiler's arguments."""
         options = ["--project", str(self.project)] if self.project is not None else []
         options += ["--reuse-golden"] * self.reuse_golden + ["--force"] * self.force
-        options += [word for name in self.targets for word in ("--target", name)]
-        options += ["--timeout", self.timeout] if self.timeout is not None else []
+        # In one word each: a value that begins with a dash is wrong, and is to be told as that and not as an option.
+        options += [f"--target={name}" for name in self.targets]
+        options += [f"--timeout={self.timeout}"] if self.timeout is not None else []
         return [str(self.folder), "--output", str(self.layout), *options]
 
 

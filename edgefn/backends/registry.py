@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Backend
 from edgefn.errors import BundleError
+from edgefn.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -43,10 +44,15 @@ def _installed_target(name: str) -> str:
     entry = _installed().get(name)
     if entry is None:
         raise BundleError(
-            f"no backend is called {name!r} here (there are {', '.join(names())}): "
+            f"no backend is called {name!r} here (there are {', '.join(names())}){_meant(name)} "
             f"install the distribution that offers it as an entry point of the group {GROUP!r}"
         )
     return entry.value
+
+
+def _meant(name: str) -> str:
+    meant = did_you_mean(name, names())
+    return f"{meant} Else" if "did you mean" in meant else ":"
 
 
 def _installed() -> dict[str, EntryPoint]:

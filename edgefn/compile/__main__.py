@@ -8,6 +8,7 @@ user's code and the libraries say. Its own process, so that a build's memory, th
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def _order(options: argparse.Namespace) -> Order:
         force=options.force,
         logs=project.root / ".edgefn" / "logs" / "build",
         profiles=project.profiles,
-        limit_s=_limit_s(options.timeout or project.build.compile_timeout),
+        limit_s=_limit_s(project.build.compile_timeout if options.timeout is None else options.timeout),
     )
 
 
@@ -93,4 +94,5 @@ def _failed(error: EdgefnError, events: Events) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # by which `edgefn build` ends us at Ctrl-C
     sys.exit(main())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
 from pathlib import Path
 from types import TracebackType
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # torch colours its messages, terminal or not
 _SITES = frozenset({"site-packages", "dist-packages"})
 _INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 
@@ -20,7 +22,8 @@ def trace(error: BaseException) -> str:
     frame: TracebackType | None = error.__traceback__
     while frame is not None and not is_user(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next
-    return "".join(traceback.format_exception(type(error), error, frame, chain=False)).rstrip()
+    lines = traceback.format_exception(type(error), error, frame, chain=False)
+    return _COLOUR.sub("", "".join(lines)).rstrip()
 
 
 def whole(error: BaseException) -> str:

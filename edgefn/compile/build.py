@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,7 @@ from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
 from edgefn.compile.artifacts import STEPS, Artifacts
 from edgefn.compile.available import Skipped, available
-from edgefn.compile.cache import TEMPORARY, Cache
+from edgefn.compile.cache import TEMPORARY, Cache, writable
 from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
@@ -91,9 +92,21 @@ class Built(msgspec.Struct, frozen=True):
 def build(order: Order, events: Events) -> Built:
     """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
     sources = Sources(order.folder)
-    order.cache.mkdir(parents=True, exist_ok=True)
-    with locked(order.cache):  # two builds of a project at once would do the same work twice
-        return _Build(order, sources, events).run()
+    with writable((order.cache, order.logs or order.cache)):
+        order.cache.mkdir(parents=True, exist_ok=True)
+        with _alone(order.cache, events):
+            return _Build(order, sources, events).run()
+
+
+@contextmanager
+def _alone(cache: Path, events: Events) -> Iterator[None]:
+    """No other build has the cache: two at once would do the same work twice. What killed ones left in it is gone."""
+    with locked(cache, lambda: events("step", name="wait for another build", done=0, total=0)):
+        Cache(cache).clear()
+        try:
+            yield
+        finally:
+            Cache(cache).clear()
 
 
 class _Build:

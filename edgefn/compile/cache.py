@@ -8,26 +8,29 @@ an entry that is not there, or one that does not check and is made again. The fo
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from edgefn.bundle.durable import explained_when_full
+from edgefn.errors import BuildError
+
 UNUSED_S = 30 * 24 * 3600.0
 """An entry that nobody asked for in a month is removed."""
-
-ABANDONED_S = 24 * 3600.0
-"""A temporary folder this old belongs to a build that was killed."""
 
 TEMPORARY = ".making-"
 """How the names of folders begin that are not entries yet, and go when their build ends."""
 
 _INDEX = "entry.json"
+_IN_THE_WAY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
 
 def key_of(*parts: object) -> str:
@@ -39,6 +42,23 @@ def hash_file(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writable(folders: Iterable[Path]) -> Iterator[None]:
+    """Raises BuildError, within, where something below `folders` cannot be written, and DiskFull for want of room."""
+    roots = tuple(folders)
+    try:
+        with explained_when_full(roots[0]):
+            yield
+    except OSError as error:
+        root = next((one for one in roots if Path(str(error.filename)).is_relative_to(one)), None)
+        if root is None or error.errno not in _IN_THE_WAY:
+            raise
+        raise BuildError(
+            f"cannot write {error.filename}: {error.strerror}; {root} must be a folder that you may write to, and may "
+            "be deleted at any time"
+        ) from error
 
 
 class Cache:
@@ -77,10 +97,13 @@ class Cache:
         return self.find(kind, key) or self.make(kind, key, fill)
 
     def prune(self) -> None:
-        """Nothing unused for a month is left, nor what killed builds left behind."""
-        now = time.time()
-        _remove_older(self.root.glob(f"{TEMPORARY}*"), now - ABANDONED_S)
-        _remove_older(self.root.glob("*/*"), now - UNUSED_S)
+        """Nothing unused for a month is left."""
+        _remove_older(self.root.glob("*/*"), time.time() - UNUSED_S)
+
+    def clear(self) -> None:
+        """Nothing is left that is no entry: a killed build's, a killed compiler's. Call while no other build runs."""
+        for folder in self.root.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_whole(folder: Path) -> bool:

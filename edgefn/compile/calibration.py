@@ -19,6 +19,7 @@ import msgspec
 from edgefn import golden
 from edgefn.compile.cache import Cache, hash_file, key_of
 from edgefn.compile.goldens import Golden
+from edgefn.compile.samples import Source, spread
 from edgefn.compile.sources import Sources
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
@@ -27,8 +28,6 @@ from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
-    from edgefn.compile.recording import Source
-
 MAX_CALLS = 256
 """Calibration samples of a model."""
 
@@ -81,11 +80,12 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
     if len(spare) >= ENOUGH or (given and spare):
         return Choice(bounded(spare), Info(everyone))
     if given:
-        raise BuildError("all that calibration= gives are golden samples: give other inputs")
+        many = f"all {len(recorded)} calls that calibration= gives are golden samples, which judge int8"
+        raise BuildError(f"{many}: give inputs that are not among samples=")
     taken = everyone[1::2]
     if not taken and not spare:
         raise BuildError(
-            f"there are {len(golden_samples)} samples, too few to calibrate on some and be judged by others: "
+            f"there is {len(golden_samples)} sample, too few to calibrate on some and be judged by others: "
             'give more samples=, or calibration="samples/calibration/*"'
         )
     samples = [*spare, *(golden_samples[number] for number in taken)]
@@ -94,8 +94,6 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
 
 def bounded(samples: Sequence[GoldenSample]) -> list[GoldenSample]:
     """At most MAX_CALLS of `samples` and about MAX_BYTES, evenly spread, in order; one at least."""
-    from edgefn.compile.recording import spread
-
     total = sum(_size(sample) for sample in samples)
     fitting = len(samples) if total <= MAX_BYTES else max(1, len(samples) * MAX_BYTES // total)
     return spread(samples, min(MAX_CALLS, fitting))
@@ -146,7 +144,8 @@ class Calibrations:
         try:
             folder = self._cache.make("calibration", key, lambda into: self._make(model, golden_samples, into))
         except BuildError as error:
-            raise BuildError(f"model {model.spec.name} cannot be calibrated for int8: {error}") from error
+            said = str(error).removeprefix(f"model {model.spec.name}: ")
+            raise BuildError(f"model {model.spec.name} cannot be calibrated for int8: {said}") from error
         self._cache.make("latest-calibration", hash_file(golden_samples.path), lambda into: _copy(folder, into))
         return folder
 
@@ -179,8 +178,6 @@ def _copy(folder: Path, into: Path) -> None:
 
 
 def _source(model: EdgeModel) -> Source:
-    from edgefn.compile.recording import Source
-
     # More than will be kept, for some may turn out to be golden samples.
     most = MAX_CALLS + golden.MAX_SAMPLES
     if model.calibration is not None:

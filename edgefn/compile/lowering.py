@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from edgefn import backends, golden
 from edgefn.backends.backend import Lowered
+from edgefn.bundle.durable import explained_when_full
 from edgefn.compile import blame, machine, verify
 from edgefn.compile.job import Job, Told, read_job, tell
-from edgefn.errors import BuildError, EdgefnError, GateError
+from edgefn.errors import BuildError, DiskFull, EdgefnError, GateError
 
 if TYPE_CHECKING:
     from edgefn.compile.snapshot import Snapshot
@@ -32,9 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Does the job in the folder that the command line names; returns the exit code."""
     (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     end_with_standard_input()
-    work = Work(read_job(folder), folder)
     try:
-        work.run()
+        with explained_when_full(folder):
+            return _done(Work(read_job(folder), folder), folder)
+    except DiskFull:  # there is not even room to tell, nor, it may be, to log what Python would flush at its end
+        os._exit(DiskFull.exit_code)
+
+
+def _done(work: Work, folder: Path) -> int:
+    """The job is done, or has failed and said so; returns the exit code."""
+    try:
+        with explained_when_full(folder):
+            work.run()
     except EdgefnError as error:
         trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
         return work.failed(type(error).__name__, str(error), trace)

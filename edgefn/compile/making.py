@@ -193,7 +193,9 @@ class Making:
 def _named(reason: str, name: str) -> str:
     """`reason`, saying which artifact it is about if it does not."""
     target, _, model = name.partition(" of model ")
-    return reason if target in reason and model in reason else f"{name}: {reason}"
+    if target in reason and model in reason:
+        return reason
+    return f"{name}: {reason.removeprefix(f'model {model}: ')}"
 
 
 def _keep(files: Path, made: Made, into: Path) -> None:

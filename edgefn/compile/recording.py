@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from edgefn.compile.eager import EagerSession, one_thread
+from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
 from edgefn.compile.usercode import blaming
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays
-    from edgefn.model import Samples
 
 T = TypeVar("T")
 
@@ -48,11 +47,6 @@ CONTENT_TYPES = {
 """A sample's content type by its extension; "application/octet-stream" for others. Not the `mimetypes` module's,
 which differs from machine to machine."""
 
-HOW_TO_GIVE = (
-    'write @edge_model(..., samples="samples/*.jpg") with real request bodies in the function\'s folder '
-    "(or .npz files of the model's inputs, or a callable that yields dicts of arrays)"
-)
-
 
 class Recorder:
     """A session that runs the network in eager PyTorch and keeps what went in and came out."""
@@ -60,6 +54,7 @@ class Recorder:
     def __init__(self, session: EagerSession) -> None:
         self.session = session
         self.kept: list[GoldenSample] = []
+        self.option = "samples"
         self.source = ""
         self.most = MAX_SAMPLES
         self._calls = 0
@@ -72,12 +67,7 @@ class Recorder:
         import numpy as np
 
         outputs = self.session.run(inputs)
-        for name, array in outputs.items():
-            if not np.isfinite(array).all():
-                raise BuildError(
-                    f"model {self.session.spec.name}: output {name!r} of the eager network holds NaN or infinity "
-                    f"for {self.source}; nothing can be held against that: mend the network or the sample"
-                )
+        self._check(inputs, outputs)
         self._calls += 1
         if self._calls <= self.most:
             # Copies: the handler may go on to write into its arrays.
@@ -89,19 +79,28 @@ class Recorder:
             )
         return outputs
 
+    def _check(self, inputs: Arrays, outputs: Arrays) -> None:
+        """Raises BuildError where nothing can be held against the outputs, or no range be taken from the inputs."""
+        model = f"model {self.session.spec.name}"
+        given = _not_finite(inputs)
+        if given and self.option == "calibration":
+            raise BuildError(
+                f"{model}: input {given!r} holds NaN or infinity in {self.source}; int8 takes no range from that: "
+                "mend the sample or leave it out"
+            )
+        if name := _not_finite(outputs):
+            also = f", whose input {given!r} does too" if given else ""
+            raise BuildError(
+                f"{model}: output {name!r} of the eager network holds NaN or infinity for {self.source}{also}; "
+                "nothing can be held against that: mend the network or the sample"
+            )
 
-@dataclass(frozen=True)
-class Source:
-    """Where inputs come from: what the decorator's option of that name says, and at most how many calls are kept."""
 
-    option: str
-    samples: Samples
-    most: int
+def _not_finite(arrays: Arrays) -> str:
+    """The name of the first array that holds NaN or infinity, or nothing."""
+    import numpy as np
 
-
-def golden_source(model: EdgeModel) -> Source:
-    """Where a model's golden samples come from."""
-    return Source("samples", model.samples, MAX_SAMPLES)
+    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
 
 
 def record(
@@ -129,6 +128,7 @@ def record(
         for model in chosen:
             recorder = recorders[model.spec.name]
             recorder.kept = []  # what an earlier model's samples made the handler call it with
+            recorder.option = source(model).option
             _run_samples(function, model, recorder, folder, source(model))
             recorder.kept = spread(recorder.kept, source(model).most)
             _require(model, recorder)
@@ -137,29 +137,13 @@ def record(
     return recorders
 
 
-def sample_files(model: EdgeModel, folder: Path) -> list[Path]:
-    """The files that the model's `samples` pattern matches, sorted."""
-    return matched(model.samples, folder)
-
-
-def matched(samples: Samples, folder: Path) -> list[Path]:
-    """The files below `folder` that a pattern matches, sorted; none for a callable."""
-    if not isinstance(samples, str):
-        return []
-    return sorted(path for path in folder.glob(samples) if path.is_file())
-
-
-def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most `most` of `items`, evenly spread, in order."""
-    count = min(len(items), most)
-    return [items[number * len(items) // count] for number in range(count)]
-
-
 def _run_samples(
     function: EdgeFunction[..., Any], model: EdgeModel, recorder: Recorder, folder: Path, source: Source
 ) -> None:
     if source.samples is None:
-        raise BuildError(f"model {model.spec.name} has no samples, so no artifact of it can be proved: {HOW_TO_GIVE}")
+        raise BuildError(
+            f"model {model.spec.name} has no samples, so no artifact of it can be proved: {how_to_give(source.option)}"
+        )
     if callable(source.samples):
         _run_yielded(model, source.samples, recorder, source)
         return
@@ -167,23 +151,28 @@ def _run_samples(
     if not files:
         raise BuildError(
             f"model {model.spec.name}: {source.option}={source.samples!r} matches no file in {folder.name}/: "
-            f"{HOW_TO_GIVE}"
+            f"{how_to_give(source.option)}"
         )
     recorder.most = _calls_each(source, len(files))
     for path in files:
-        recorder.begin(path.name)
+        recorder.begin(path.name if source.option == "samples" else f"{source.one} {path.name}")
         run = _run_arrays_of if path.suffix == ".npz" else _run_request
-        blaming(f"sample {path.name} of model {model.spec.name}", run, function, model, path)
+        blaming(f"{source.one} {path.name} of model {model.spec.name}", run, function, model, path)
 
 
 def _run_yielded(
     model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: Source
 ) -> None:
-    yielded = blaming(f"{source.option} of model {model.spec.name}", lambda: spread(list(samples()), source.most))
+    what = f"{source.option}= of model {model.spec.name}"
+    yielded = blaming(what, lambda: spread(listed(samples(), model, what), source.most))
     recorder.most = _calls_each(source, len(yielded))
     for number, arrays in enumerate(yielded):
-        recorder.begin(f"sample {number}")
-        blaming(f"sample {number} of model {model.spec.name}", model.run, **arrays)
+        recorder.begin(f"{source.one} {number}")
+        blaming(f"{source.one} {number} of model {model.spec.name}", _run_arrays, model, arrays)
+
+
+def _run_arrays(model: EdgeModel, arrays: Mapping[str, Any]) -> None:
+    model.run(**arrays)
 
 
 def _calls_each(source: Source, count: int) -> int:
@@ -211,5 +200,5 @@ def _require(model: EdgeModel, recorder: Recorder) -> None:
     if not recorder.kept:
         raise BuildError(
             f"model {model.spec.name}: none of its samples made the handler call it, so no artifact of it can be "
-            f"proved: {HOW_TO_GIVE}"
+            f"proved: {how_to_give(recorder.option)}"
         )

@@ -6,6 +6,7 @@ Pure: exceptions in, errors out.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def not_exported(model: str, error: Exception) -> BuildError:
 def not_translated(model: str, program: torch.export.ExportedProgram, error: Exception) -> BuildError:
     """The program has a step that does not exist in ONNX, or the exporter failed."""
     operator = _operator(error)
-    where = _source_line(program, operator) if operator else ""
+    where = (_failing_line(error) or _source_line(program, operator)) if operator else ""
     what = f"ONNX has no operator for {operator}" if operator else blame.first_line(error)
     return BuildError(
         f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; "
@@ -57,15 +58,33 @@ def _operator(error: BaseException | None) -> str:
     return ""
 
 
+def _failing_line(error: BaseException | None) -> str:
+    """The user's line of the node that the exporter was at, or nothing.
+
+    It decomposes further than torch.export does: the operator that it names may be in no program that we have.
+    """
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            meta = getattr(frame.f_locals.get("node"), "meta", None)
+            if isinstance(meta, dict) and (line := _user_line(str(meta.get("stack_trace") or ""))):
+                return line
+        error = error.__cause__
+    return ""
+
+
 def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
     """The user's line that runs `operator`, or nothing; looked for as written, then as decomposed."""
     name = operator.rpartition(".")[2]
     sources: list[Callable[[], torch.export.ExportedProgram]] = [lambda: program, program.run_decompositions]
     for source in sources:
         for node in source().graph.nodes:
-            if name in str(node.target) and (trace := node.meta.get("stack_trace")):
-                frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
-                users = [frame for frame in frames if blame.is_user(frame[0])] or frames
-                if users:
-                    return 'File "{}", line {}, in {}: {}'.format(*users[-1])
+            if name in str(node.target) and (line := _user_line(node.meta.get("stack_trace") or "")):
+                return line
     return ""
+
+
+def _user_line(trace: str) -> str:
+    """The last frame of a trace that is the user's, or the last of all; nothing of none."""
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
+    users = [frame for frame in frames if blame.is_user(frame[0])] or frames
+    return 'File "{}", line {}, in {}: {}'.format(*users[-1]) if users else ""

@@ -13,7 +13,7 @@ from edgefn.bundle.sources import code_files, tree_files
 from edgefn.compile import environment
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.closure import Closure, closure_of, follow
-from edgefn.compile.recording import matched, sample_files
+from edgefn.compile.samples import matched, sample_files
 from edgefn.errors import SpecError
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel

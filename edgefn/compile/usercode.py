@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edgefn.compile import blame
 from edgefn.errors import BuildError, EdgefnError
 from edgefn.function import EdgeFunction, load
 
@@ -21,7 +22,8 @@ def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> 
     except EdgefnError as error:
         raise BuildError(f"{what}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{what} raised {type(error).__name__}: {error}") from error
+        where = blame.line(error)
+        raise BuildError(f"{what} raised {type(error).__name__}: {error}{where and f' ({where})'}") from error
 
 
 def import_function(folder: Path) -> EdgeFunction[..., Any]:

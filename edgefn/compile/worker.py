@@ -18,6 +18,7 @@ from typing import Literal
 
 from edgefn.compile import machine
 from edgefn.compile.job import Told, read_told
+from edgefn.errors import DiskFull
 
 End = Literal["done", "failed", "killed", "timed out"]
 
@@ -42,9 +43,12 @@ class Worker:
         self._folder = folder
         self._peak_bytes = 0
         log.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder / "tmp"  # what it has there goes with its folder, even when it is killed
+        temporary.mkdir(exist_ok=True)
         with log.open("ab") as chatter:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE, str(folder)],
+                env=os.environ | {"TMPDIR": str(temporary)},
                 stdin=subprocess.PIPE,
                 stdout=chatter,
                 stderr=subprocess.STDOUT,
@@ -73,6 +77,8 @@ class Worker:
             return Ended("timed out", told, peak)
         if code < 0:
             return Ended("killed", told, peak, signal.Signals(-code).name)
+        if code == DiskFull.exit_code and not told.reason:
+            told.reason = f"no room left on the disk to write {self._folder}: free some and try again"
         return Ended("done" if code == 0 and told.step == "done" else "failed", told, peak)
 
     def _kill(self) -> int:

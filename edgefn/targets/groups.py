@@ -36,7 +36,7 @@ def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = 
         return (profiles.target(name, what=what, folder=folder),)
     except SpecError:
         choices = [ALL_NATIVE, *(f"{one}/*" for one in known), *profiles.targets(folder)]
-        raise SpecError(f"{what} {name!r} is not known{profiles.nearest(name, choices)}") from None
+        raise profiles.unknown(name, what, choices, folder) from None
 
 
 def check(name: str, *, what: str = "target", folder: Path | None = None) -> None:

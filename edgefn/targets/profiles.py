@@ -71,7 +71,19 @@ def target(name: str, *, what: str = "target", folder: Path | None = None) -> Ta
         return known[name]
     if short in known and known[short].backend == backend:
         return known[short]
-    raise SpecError(f"{what} {name!r} is not known{nearest(name, known)}")
+    raise unknown(name, what, known, folder)
+
+
+def unknown(name: str, what: str, choices: Iterable[str], folder: Path | None = None) -> SpecError:
+    """`name` is none of `choices`. The error names the nearest; where its profile is known, what that profile has."""
+    profile, slash, _ = name.partition("/")
+    known = profiles(folder)
+    if not slash or profile not in known:
+        return SpecError(f"{what} {name!r} is not known{nearest(name, choices)}")
+    own = [str(one) for one in targets_of(profile, known[profile])]
+    meant = did_you_mean(name, own)
+    meant = meant if "did you mean" in meant else ":"
+    return SpecError(f"{what} {name!r} is not known{meant} {profile} has {', '.join(own)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edgefn.bundle.config import ArtifactEntry
+from edgefn.targets.needs import Needs
 from tests.road import engines
 from tests.road.box import RunningBox
 from tests.road.deadline import eventually
@@ -118,4 +120,57 @@ def test_wait_for_what_cannot_be_finished(
     last = result.stderr.splitlines()[-1]
     assert last.startswith(f"error: {engines.NAME} serves without 1 of its artifacts: {FULL_NAME}: ")
     assert "SIGABRT" in last
+    assert box.call(engines.NAME, n=21) == 42
+
+
+OTHERS = {
+    "cortex-a72/int8": (Needs("aarch64"), "a CPU of aarch64", "deploy to a box of that kind"),
+    "x86-64-v3/fp32@onnxruntime": (
+        Needs(library="onnxruntime", versions="<1"),
+        "onnxruntime<1",
+        "pip install 'onnxruntime<1'",
+    ),
+    "rk3588/int8": (None, "the target rk3588/int8", "update edgefn here"),
+}
+
+
+def test_artifacts_for_other_boxes(edgefn: Edgefn, start: Callable[..., RunningBox], tmp_path: Path) -> None:
+    """Another CPU, another version of a library, a target of a later edgefn: none is finished, each says what helps."""
+    box = start()
+    more = tuple(ArtifactEntry(engines.PORTABLE.model, name, "onnxruntime", needs=OTHERS[name][0]) for name in OTHERS)
+    engines.bundle(tmp_path / "bundle", more=more)
+    assert edgefn("deploy", "--bundle", f"{tmp_path / 'bundle' / 'layout'}:{engines.NAME}", "--wait").code == 0
+    told = edgefn("explain", engines.NAME, "--json").json
+    refusals = {one["artifact"].removeprefix("double "): one for one in told["refusals"]}
+    text = edgefn("explain", engines.NAME).stdout.decode()
+    for target, (_, needs, fix) in OTHERS.items():
+        assert refusals[target]["needs"] == needs
+        assert fix in refusals[target]["fix"]
+        assert f"- double {target}: needs {needs}, this box has {refusals[target]['has']}: " in text
+    states = {one["target"]: one["state"] for one in told["artifacts"]}
+    assert states == {PORTABLE: "serving", SWIFT: "refused"} | dict.fromkeys(OTHERS, "refused")
+    assert box.call(engines.NAME, n=21) == 42
+
+
+@pytest.mark.parametrize("how", ["bytes", "engine"])
+def test_an_artifact_that_computes_wrongly(
+    edgefn: Edgefn, start: Callable[..., RunningBox], library: engines.Library, tmp_path: Path, how: str
+) -> None:
+    """Its bytes exchanged, or an engine at fault: never served, and status and explain have figure and bound."""
+    if how == "engine":
+        library.compute_wrongly()
+    box = start(library)
+    engines.bundle(tmp_path / "bundle", factor=3 if how == "bytes" else 2)
+    assert edgefn("deploy", "--bundle", f"{tmp_path / 'bundle' / 'layout'}:{engines.NAME}", "--wait").code == 0
+    figures = "max error 5.00e-01 is over its bound 1.00e-03"
+    told = {one["target"]: one for one in edgefn("explain", engines.NAME, "--json").json["artifacts"]}
+    assert (told[SWIFT]["state"], told[SWIFT]["reason"], told[PORTABLE]["state"]) == (
+        "out of bound",
+        figures,
+        "serving",
+    )
+    assert f"- {FULL_NAME}: {figures}" in edgefn("explain", engines.NAME).stdout.decode()
+    status = edgefn("status", engines.NAME, "--json").json
+    assert (status["broken"], status["out_of_bound"]) == ([], [{"artifact": FULL_NAME, "reason": figures}])
+    assert "out of bound" in edgefn("status", engines.NAME).stdout.decode()
     assert box.call(engines.NAME, n=21) == 42

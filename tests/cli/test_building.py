@@ -38,7 +38,9 @@ def test_the_command_line_says_what_the_order_says(tmp_path: Path) -> None:
     assert told[1:] == ["--output", f"{tmp_path}/out", "--project", f"{tmp_path}/edgefn.toml", *told[-2:]]
     assert told[-2:] == ["--reuse-golden", "--force"]
     several = Order(tmp_path / "f", tmp_path / "out", targets=("a/fp32", "all-native"), timeout="5min").arguments()
-    assert several[3:] == ["--target", "a/fp32", "--target", "all-native", "--timeout", "5min"]
+    dashed = Order(tmp_path / "f", tmp_path / "out", targets=("-v3/fp32",), timeout="-5s").arguments()
+    assert dashed[3:] == ["--target=-v3/fp32", "--timeout=-5s"]
+    assert several[3:] == ["--target=a/fp32", "--target=all-native", "--timeout=5min"]
 
 
 def test_events_come_as_they_happen_and_chatter_is_left_out() -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefn import EdgeModel, InputError, SpecError, edge_model, tensor
-from edgefn.bundle.config import Bound
+from edgefn import Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
 from edgefn.model import models_of
 
 INPUTS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}
@@ -118,6 +117,21 @@ def test_a_missing_input_is_named() -> None:
         ({"tolerance": True}, "tolerance is True"),
         ({"tolerance": "1e-3"}, "tolerance is '1e-3'"),
         ({"tolerance": float("nan")}, "tolerance is nan"),
+        ({"tolerance": Bound(-1.0)}, "tolerance: max_error of Bound is -1.0: write a number above 0"),
+        ({"tolerance": Bound(1e-3, 1.5)}, "tolerance: top1 of Bound is 1.5: write a share between 0 and 1"),
+        ({"tolerance": Bound(float("inf"))}, "tolerance: max_error of Bound is inf"),
+        ({"calibration": 3}, "calibration is 3: write a glob"),
+        ({"quantize": "int8"}, r"quantize is 'int8': write Quantize\(\.\.\.\)"),
+        ({"quantize": Quantize(epochs=-1)}, "quantize: epochs is -1: write a whole number"),
+        ({"quantize": Quantize(epochs=1.5)}, "quantize: epochs is 1.5"),  # type: ignore[arg-type]
+        ({"quantize": Quantize(sparsity=2)}, "quantize: sparsity is 2: write a share of 0 or more and below 1"),
+        ({"quantize": Quantize(sparsity=float("nan"))}, "quantize: sparsity is nan"),
+        ({"quantize": Quantize(method="foo")}, "quantize: method is 'foo'; known are auto, dynamic, static"),  # type: ignore[arg-type]
+        ({"quantize": Quantize(method="statik")}, "quantize: method is 'statik'; did you mean \"static\""),  # type: ignore[arg-type]
+        ({"quantize": Quantize(keep="head")}, r"quantize: keep is 'head': write a tuple .* \(\"head\",\)"),  # type: ignore[arg-type]
+        ({"quantize": Quantize(keep=("",))}, r"quantize: keep is \('',\)"),
+        ({"quantize": Quantize(bound=0.1)}, "quantize: bound is 0.1: write a Bound"),  # type: ignore[arg-type]
+        ({"quantize": Quantize(bound=Bound(0.5, 2.0))}, "quantize: top1 of Bound is 2.0"),
     ],
 )
 def test_options_that_cannot_be_honoured_are_refused(options: dict[str, Any], message: str) -> None:

@@ -101,7 +101,7 @@ class Session:
 
     def run(self, inputs):
         at("run")
-        return self._inner.run(inputs)
+        return {name: array * (1.5 if asked("wrong") else 1) for name, array in self._inner.run(inputs).items()}
 '''
 
 
@@ -129,6 +129,10 @@ class Library:
         """From its next look on the engine stands still at `moments`, as long as they are asked for."""
         (self.folder / "swift_engine" / "holds").write_text(moments)
 
+    def compute_wrongly(self) -> None:
+        """From now on the engine's numbers are half as much again."""
+        (self.folder / "swift_engine" / "wrong").write_text("yes")
+
     def become(self, version: str) -> None:
         """Another version is installed, as `pip install --upgrade` under a running box."""
         for old in self.folder.glob("swift-*.dist-info"):
@@ -144,8 +148,13 @@ class Library:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def bundle(folder: Path, *, scale: tuple[int, int] = (0, 4)) -> Bundle:
-    """The function `twice` with a portable artifact and one for `swift`, which is faster."""
+def bundle(
+    folder: Path, *, scale: tuple[int, int] = (0, 4), more: tuple[ArtifactEntry, ...] = (), factor: int = 2
+) -> Bundle:
+    """The function `twice` with a portable artifact and one for `swift`, which is faster; and with `more`.
+
+    The portable one doubles, and with the `factor` of 2 all of them do.
+    """
     spec = FunctionSpec(NAME, f"{NAME}:{NAME}", memory_bytes=64 * 2**20, scale=scale)
     shape = TensorSpec("float32", ("batch", WIDTH))
     model = ModelEntry(ModelSpec("double", {"x": shape}, {"y": shape}), golden=2)
@@ -153,18 +162,20 @@ def bundle(folder: Path, *, scale: tuple[int, int] = (0, 4)) -> Bundle:
     code.mkdir(parents=True)
     (code / f"{NAME}.py").write_text(_HANDLER)
     parts = [layers.code(code, folder / "code.tar"), layers.golden({"double": _golden(folder)}, folder / "golden.tar")]
-    for entry, rounds in ((PORTABLE, 60), (SWIFT, 0)):
+    entries = (PORTABLE, SWIFT, *more)
+    for entry in entries:
         tar = folder / f"{entry.target.replace('/', '-')}.tar"
-        digest, size = archive.pack([(f"{entry.path}/model.onnx", _network(rounds))], tar)
+        network = _network(60) if entry == PORTABLE else _network(0, factor)
+        digest, size = archive.pack([(f"{entry.path}/model.onnx", network)], tar)
         notes = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
         parts.append(Layer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))
     assert [part.descriptor.media_type for part in parts[:2]] == [CODE_TYPE, GOLDEN_TYPE]
     layout = Layout(folder / "layout")
-    return layout.open(layout.write(BundleConfig(spec, (model,), (PORTABLE, SWIFT)), parts))
+    return layout.open(layout.write(BundleConfig(spec, (model,), entries), parts))
 
 
-def _network(rounds: int) -> bytes:
-    """y = 2 x, after so many products with a permutation and its inverse, which change nothing and take their time."""
+def _network(rounds: int, factor: int = 2) -> bytes:
+    """y = `factor` x, after so many products with a permutation and its inverse, which take their time alone."""
     from onnx import TensorProto, helper, numpy_helper
 
     shift = np.roll(np.eye(WIDTH, dtype=np.float32), 1, axis=0)
@@ -172,7 +183,7 @@ def _network(rounds: int) -> bytes:
     for number in range(2 * rounds):
         nodes.append(helper.make_node("MatMul", [name, f"p{number % 2}"], [f"x{number}"]))
         name = f"x{number}"
-    nodes.append(helper.make_node("Add", [name, name], ["y"]))
+    nodes.append(helper.make_node("Sum", [name] * factor, ["y"]))
     graph = helper.make_graph(
         nodes,
         "double",

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgefn import Quantize, edge_function, edge_model, tensor
-from edgefn.bundle.config import Bound
+from edgefn import Bound, Quantize, edge_function, edge_model, tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -85,8 +85,9 @@ def _chain(found: dict[str, Any]) -> dict[str, str]:
     facts = {}
     if finishing := found.get("finishing"):
         facts["finishing"] = wording.finishing(finishing)
-    if broken := found.get("broken"):
-        facts["broken"] = "; ".join(f"{each['artifact']}: {each['reason']}" for each in broken)
+    for state in ("broken", "out_of_bound"):
+        if left := found.get(state):
+            facts[state.replace("_", " ")] = "; ".join(f"{each['artifact']}: {each['reason']}" for each in left)
     if changed := found.get("changed"):
         facts["changed"] = changed
     return facts

@@ -110,6 +110,7 @@ SCHEMAS: dict[str, Any] = {
             "deployed_at": {"type": "string", "format": "date-time"},
             "finishing": {"anyOf": [_reference("schemas", "Finishing"), {"type": "null"}]},
             "broken": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
+            "out_of_bound": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "changed": _TEXT,
             "history": {"type": "array", "items": {"type": "object"}},
         }

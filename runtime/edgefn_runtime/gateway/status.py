@@ -62,14 +62,14 @@ def _chain(box: AdminBox, name: str) -> dict[str, Any]:
     """How far the artifacts are that come, which cannot serve, and whether the box is another one than it was."""
     chain = box.deployments.chain(name)
     if chain is None:
-        return {"finishing": None, "broken": [], "changed": ""}
-    broken = [
-        {"artifact": f"{link.model} {link.target}", "reason": link.reason}
-        for link in links(chain)
-        if link.state in ("broken", "unfinished")
-    ]
-    finishing = chain.finishing and msgspec.to_builtins(chain.finishing)
-    return {"finishing": finishing, "broken": broken, "changed": chain.changed}
+        return {"finishing": None, "broken": [], "out_of_bound": [], "changed": ""}
+    found = [(link.state, {"artifact": f"{link.model} {link.target}", "reason": link.reason}) for link in links(chain)]
+    return {
+        "finishing": chain.finishing and msgspec.to_builtins(chain.finishing),
+        "broken": [told for state, told in found if state in ("broken", "unfinished")],
+        "out_of_bound": [told for state, told in found if state == "out of bound"],
+        "changed": chain.changed,
+    }
 
 
 def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:

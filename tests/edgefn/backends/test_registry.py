@@ -19,8 +19,10 @@ def test_a_built_in_backend_is_found_and_made_once() -> None:
 
 def test_an_unknown_backend_says_which_there_are() -> None:
     """The error names the one asked for and those that exist."""
-    with pytest.raises(BundleError, match=r"'rknn'.*onnxruntime"):
+    with pytest.raises(BundleError, match=r"'rknn' here \(.*onnxruntime.*\): install the distribution"):
         backends.get("rknn")
+    with pytest.raises(BundleError, match=r'did you mean "openvino"\? Else install'):
+        backends.get("openvin")
 
 
 def test_asking_for_a_backend_imports_no_engine() -> None:

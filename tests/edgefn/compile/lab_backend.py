@@ -5,7 +5,7 @@
     raises    an exception of no class of ours            killed    is killed, as for want of memory
     hangs     never ends, nor does the child it starts    crashes   lowers well, crashes when it is loaded
 
-Each lowering, and each child's pid, is a line in the file that LAB_NOTES names.
+Each lowering, its temporary folder, and each child's pid is a line in the file that LAB_NOTES names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ class Lab:
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
         note(f"lower {target}")
+        note(f"temporary {tempfile.mkdtemp()}")
         print(f"lab lowers {target}", flush=True)
         match target.profile:
             case "raises":
@@ -85,6 +87,15 @@ class Lab:
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> Session:
         return backends.get("onnxruntime").load(folder, threads=threads, batched=batched)
+
+
+class Absent(Lab):
+    """The backend called "absent", whose engine is not installed."""
+
+    name = "absent"
+
+    def probe(self) -> Probe:
+        return Probe(False, fix="pip install absent-engine")
 
 
 def note(line: str) -> None:

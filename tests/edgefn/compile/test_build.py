@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -221,6 +224,44 @@ def test_a_builder_that_raises_is_shown_with_its_trace(tmp_path: Path) -> None:
     assert "builder of model noisy raised KeyError" in outcome.last["detail"]
     assert outcome.last["trace"].splitlines()[1].endswith("in noisy")
     assert not (project / "out").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    (tmp_path / "disk").mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(tmp_path / "disk")]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no small tmpfs can be mounted here")
+    yield tmp_path / "disk"
+    subprocess.run(["umount", str(tmp_path / "disk")], check=True)
+
+
+def test_a_disk_that_is_full_is_told_with_its_folder(small_disk: Path) -> None:
+    """Exit code 12; the next build, with room, is whole."""
+    project = new_project(small_disk / "project", ONLY_HANDLER)
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+    outcome = build(project)
+    assert (outcome.exit_code, outcome.last["error"]) == (12, "DiskFull"), outcome.stderr
+    assert f"no room left on the disk to write {project}" in outcome.last["detail"]
+    filler.unlink()
+    assert build(project).exit_code == 0
+
+
+@pytest.mark.parametrize("way", [".edgefn", ".edgefn/cache", ".edgefn/cache/bundle"])
+def test_a_file_in_the_caches_way_is_named(tmp_path: Path, way: str) -> None:
+    """With its path and what may be done; so is a folder that belongs to somebody else."""
+    project = new_project(tmp_path / "project", ONLY_HANDLER)
+    (project / way).parent.mkdir(parents=True, exist_ok=True)
+    (project / way).touch()
+    outcome = build(project)
+    assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
+    cache = project / ".edgefn" / "cache"
+    assert outcome.last["detail"].startswith(f"cannot write {max(cache, project / way)}: ")
+    assert f"; {cache} must be a folder that you may write to" in outcome.last["detail"]
 
 
 def test_a_function_without_models_needs_no_torch(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.compile.cache import UNUSED_S, Cache, key_of
+from edgefn.compile.cache import TEMPORARY, UNUSED_S, Cache, key_of
 
 
 @pytest.fixture
@@ -91,6 +91,14 @@ def test_unused_entries_go_and_used_ones_stay(cache: Cache) -> None:
     assert cache.find("kind", "key")
     cache.prune()
     assert [path.name for path in (cache.root / "kind").iterdir()] == ["key"]
+
+
+def test_what_was_being_made_goes_and_entries_stay(cache: Cache) -> None:
+    """As a build finds it after one that was killed."""
+    (cache.root / f"{TEMPORARY}killed" / "compile-0").mkdir(parents=True)
+    cache.clear()
+    assert [path.name for path in cache.root.iterdir()] == ["kind"]
+    assert cache.find("kind", "key")
 
 
 def test_a_key_depends_on_every_part_and_not_on_the_order_of_a_dict() -> None:

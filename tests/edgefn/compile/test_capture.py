@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from edgefn import backends
-from edgefn.compile import onnx_file
+from edgefn.compile import blame, onnx_file
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError
@@ -156,6 +156,15 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_line() -> None:
     refused = capture(_of(lambda torch, x: torch.special.bessel_j0(x)))
     with pytest.raises(BuildError, match=r"model bad.*bessel_j0.*test_capture\.py"):
         refused.onnx(20)
+
+
+def test_an_operator_of_a_decomposition_has_the_line_it_came_from() -> None:
+    """The exporter names what it decomposed to, which stands in no program of ours; the line is the author's."""
+    refused = capture(_of(lambda torch, x: torch.special.i0(x)))
+    with pytest.raises(BuildError, match=r"prims\.bessel_i0 .*test_capture\.py.*, in forward: ") as caught:
+        refused.onnx(20)
+    assert caught.value.__cause__ is not None
+    assert "\x1b" not in blame.trace(caught.value.__cause__)
 
 
 def test_outputs_that_are_not_as_declared_are_refused() -> None:

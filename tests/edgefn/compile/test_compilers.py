@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from edgefn.bundle.layout import Layout
+from edgefn.compile.cache import TEMPORARY
 from edgefn.errors import PartialBuild
 from tests.edgefn.compile import lab_backend
 from tests.edgefn.compile.outcome import Outcome
@@ -70,7 +71,7 @@ class Lab:
     def command(self, *targets: str, timeout: str = "5min") -> list[str]:
         options = [word for target in targets for word in ("--target", target)]
         place = [str(self.root / "talk"), "--output", str(self.root / "out")]
-        return [sys.executable, "-m", "edgefn.compile", *place, "--timeout", timeout, *options]
+        return [sys.executable, "-m", "edgefn.compile", *place, f"--timeout={timeout}", *options]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -94,8 +95,8 @@ def new_lab(root: Path) -> Lab:
     (root / "talk" / "samples").mkdir(parents=True)
     (root / "targets").mkdir()
     (root / "edgefn.toml").write_text('[project]\nname = "test"\n')
-    for name in (*lab_backend.BEHAVIOURS, "nowhere"):
-        backend = "nowhere" if name == "nowhere" else "lab"
+    for name in (*lab_backend.BEHAVIOURS, "nowhere", "absent"):
+        backend = "lab" if name in lab_backend.BEHAVIOURS else name
         (root / "targets" / f"{name}.toml").write_text(lab_backend.PROFILE.format(backend=backend))
     (root / "talk" / "talk.py").write_text(SOURCE)
     for number in range(3):
@@ -104,7 +105,7 @@ def new_lab(root: Path) -> Lab:
     described.mkdir(parents=True)
     shutil.copyfile(lab_backend.__file__, root / "installed" / "edgefn_lab.py")
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: edgefn-lab\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\n")
+    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\nabsent = edgefn_lab:Absent\n")
     return Lab(root)
 
 
@@ -255,6 +256,35 @@ def test_a_compiler_that_hangs_is_ended_with_its_children(first: tuple[Lab, Outc
         assert not Path(f"/proc/{pid}").exists()
 
 
+def test_compilers_leave_no_temporary_files(first: tuple[Lab, Outcome]) -> None:
+    """Not even one that is killed: they lie in the cache meanwhile, which holds whole entries and the lock's folder."""
+    lab = first[0]
+    cache = lab.root / ".edgefn" / "cache"
+    folders = [Path(line.removeprefix("temporary ")) for line in lab.notes if line.startswith("temporary ")]
+    assert len(folders) == len(GOOD) + len(BAD)
+    assert all(folder.is_relative_to(cache) and not folder.exists() for folder in folders)
+    assert not list(cache.glob(f"{TEMPORARY}*"))
+
+
+def test_a_build_that_is_interrupted_leaves_nothing_and_the_next_is_fine(
+    first: tuple[Lab, Outcome], tmp_path: Path
+) -> None:
+    """Ctrl-C in the middle of `edgefn build`: no process, no folder that is no entry; a build that waited goes on."""
+    lab = first[0].copy(tmp_path / "lab")
+    other_said = tmp_path / "other"
+    command = [sys.executable, "-m", "edgefn_cli", "build", "talk"]
+    build = subprocess.Popen([*command, "--target", "hangs/fp32"], cwd=lab.root, env=lab.environment)
+    (pid,) = eventually("the compiler's child runs", lambda: lab.pids, seconds=60)
+    with other_said.open("wb") as said:
+        other = subprocess.Popen(command, cwd=lab.root, env=lab.environment, stderr=said)
+        eventually("the other waits", lambda: "build talk: wait for another build" in other_said.read_text())
+    build.send_signal(signal.SIGINT)
+    assert build.wait(10) == 130
+    assert _ended(pid)
+    assert other.wait(60) == 0
+    assert not list((lab.root / ".edgefn" / "cache").glob(f"{TEMPORARY}*"))
+
+
 def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
     """Even by SIGKILL, when it can do nothing itself; the compiler's own child goes as well."""
     lab = first[0].copy(tmp_path / "lab")
@@ -263,6 +293,47 @@ def test_a_build_that_is_killed_takes_its_compilers_along(first: tuple[Lab, Outc
         build.send_signal(signal.SIGKILL)
         build.wait(10)
     eventually("the compiler's child is gone", lambda: _ended(pid))
+
+
+def test_a_build_without_an_artifact_is_code_13_and_says_so_in_json(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """`edgefn build --json`: the report on stdout has the row with its log, the problem on stderr names it."""
+    lab = first[0].copy(tmp_path / "lab")
+    command = [sys.executable, "-m", "edgefn_cli", "build", "talk", "--json"]
+    targets = ["--target", "wrong/fp32"] * 2  # named twice, wanted once
+    done = subprocess.run([*command, *targets], cwd=lab.root, env=lab.environment, capture_output=True, check=False)
+    assert done.returncode == 13
+    (built,) = json.loads(done.stdout)["built"]
+    good, wrong = built["report"]["artifacts"]
+    assert (good["target"], good["status"]) == ("portable/fp32", "built")
+    assert (wrong["target"], wrong["status"]) == ("wrong/fp32", "dropped")
+    problem = json.loads(done.stderr.splitlines()[-1])
+    assert (problem["error"], problem["exit_code"]) == ("PartialBuild", 13)
+    assert f"without 1 of its 2 artifacts: {wrong['reason']}" in problem["detail"]
+
+
+def test_one_sample_is_too_few_for_int8_and_enough_for_the_others(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """The report says what to give; the float artifact is in the bundle."""
+    lab = first[0].copy(tmp_path / "lab")
+    for number in (1, 2):
+        (lab.root / "talk" / "samples" / f"{number}.json").unlink()
+    outcome = lab.build("good/int8")
+    assert outcome.exit_code == 13, outcome.stderr
+    assert outcome.rows["portable/fp32"]["status"] == "built"
+    row = outcome.rows["good/int8"]
+    assert row["status"] == "dropped"
+    assert "model small cannot be calibrated for int8: there is 1 sample, too few" in row["reason"]
+    assert "give more samples=" in row["reason"]
+
+
+def test_an_engine_that_is_not_installed_is_told_with_its_command(first: tuple[Lab, Outcome], tmp_path: Path) -> None:
+    """Asked for by name it is an error; of a group it is left out, and the report says how to get it."""
+    lab = first[0].copy(tmp_path / "lab")
+    named = lab.build("absent/fp32")
+    words = "the target absent/fp32 needs the backend absent, which cannot work here: pip install absent-engine"
+    assert (named.exit_code, named.last["error"], named.last["detail"]) == (8, "BuildError", words)
+    group = lab.build("absent/*")
+    assert group.exit_code == 0, group.stderr
+    assert (group.rows["absent/fp32"]["status"], group.rows["absent/fp32"]["reason"]) == ("skipped", words)
 
 
 def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Path) -> None:
@@ -275,7 +346,7 @@ def test_a_backend_that_is_missing_is_told_before_anything_is_built(tmp_path: Pa
     assert [event["name"] for event in outcome.events if event["event"] == "step"] == ["inspect"]
 
 
-@pytest.mark.parametrize("text", ["0s", "soon"])
+@pytest.mark.parametrize("text", ["0s", "soon", "-5s", ""])
 def test_a_limit_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     """Before anything is built."""
     outcome = new_lab(tmp_path / "lab").build("portable/fp32", timeout=text)

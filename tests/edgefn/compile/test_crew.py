@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +94,27 @@ def test_a_limit_ends_one_that_has_only_begun(make: Make) -> None:
     """Whatever it is at; nothing told is nothing done."""
     ((_, ended),) = crew.run([make(2.0)], Room(1, 1000, limit_s=0.0), lambda number: None)
     assert (ended.end, ended.told.agreement) == ("timed out", None)
+
+
+def test_a_disk_that_fills_up_is_told_by_who_cannot_even_write_that(make: Make, tmp_path: Path) -> None:
+    """The compiler's folder is full, and its log: it cannot tell, and its exit code does."""
+    task = make(2.0)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8k", "none", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no small tmpfs can be mounted here")
+    try:
+        shutil.copy(task.folder / "job.msgpack", disk)
+        with suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+        (disk / "log").touch()
+        ((_, ended),) = crew.run([replace(task, folder=disk, log=disk / "log")], _room(1), lambda number: None)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert (ended.end, ended.told.error) == ("failed", "")
+    assert ended.told.reason == f"no room left on the disk to write {disk}: free some and try again"
 
 
 def test_children_are_this_processs_own() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgefn.compile.recording import Recorder, record, spread
+from edgefn.compile.recording import Recorder, record
+from edgefn.compile.samples import Source, spread
 from edgefn.errors import BuildError
 from edgefn.function import load
 from edgefn.golden import MAX_SAMPLES
@@ -49,6 +50,7 @@ def recorded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callabl
         body: str = CALL,
         kind: str = "def",
         nan: bool = False,
+        calibration: object = None,
     ) -> Recorder:
         source = SOURCE.format(samples=samples, body=body, kind=kind, nan=nan)
         (folder / f"{folder.name}.py").write_text(source)
@@ -56,7 +58,10 @@ def recorded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callabl
             (folder / "samples" / name).write_bytes(content)
         function = load(folder)
         models = list(models_of(importlib.import_module(folder.name)).values())
-        return record(function, models, ["double"], folder)["double"]
+        if calibration is None:
+            return record(function, models, ["double"], folder)["double"]
+        given = Source("calibration", calibration, 300)  # type: ignore[arg-type]  # some are wrong
+        return record(function, models, ["double"], folder, source=lambda model: given)["double"]
 
     yield run
     sys.modules.pop(folder.name, None)
@@ -119,3 +124,35 @@ def test_samples_that_prove_nothing_fail_the_build(
     """A model without golden samples is never built, and the error says which sample and what to do."""
     with pytest.raises(BuildError, match=message):
         recorded(files, **options)
+
+
+FOUND = "let it yield dicts of arrays, with 'x'$"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("no/*.json", r"calibration='no/\*\.json' matches no file in .*: write @edge_model\(\.\.\., calibration="),
+        (lambda: 1 / 0, r"calibration= of model double raised ZeroDivisionError: .*test_recording\.py.*1 / 0"),
+        (lambda: None, f"calibration= of model double returns NoneType: {FOUND}"),
+        (lambda: [], f"calibration= of model double yields nothing: {FOUND}"),
+        (lambda: [np.zeros((1, 2))], f"calibration= of model double yields ndarray: {FOUND}"),
+        (lambda: {"x": np.zeros((1, 2))}, f"calibration= of model double yields str: {FOUND}"),
+        (lambda: [{"what": 1}], "calibration sample 0 of model double: model double has no input 'what'"),
+        (lambda: [{1: 1}], "calibration sample 0 of model double raised TypeError: "),
+        (
+            lambda: [{"x": np.zeros((1, 3), np.float32)}],
+            r"calibration sample 0 of model double: .* input 'x' has float32\[1, 3\], needs float32\[batch, 2\]",
+        ),
+        (lambda: [{"x": np.zeros((1, 2))}], r"input 'x' has float64\[1, 2\], needs float32\[batch, 2\]"),
+        (
+            lambda: [{"x": np.full((1, 2), n, np.float32)} for n in (1, np.nan)],
+            "model double: input 'x' holds NaN or infinity in calibration sample 1; .*mend the sample or leave it out",
+        ),
+    ],
+    ids=["no match", "raises", "none", "nothing", "arrays", "a dict", "no input", "no name", "shape", "dtype", "nan"],
+)
+def test_calibration_inputs_that_are_none(recorded: Callable[..., Recorder], given: object, message: str) -> None:
+    """Told by the option, the sample's number and the input, with what it has and what it needs."""
+    with pytest.raises(BuildError, match=message):
+        recorded({"a.json": b"[1, 2]"}, calibration=given)

@@ -72,6 +72,15 @@ def test_unknown_names(name: str, near: str) -> None:
         members(name, Facts("x86_64"))
 
 
+@pytest.mark.parametrize("name", ["x86-64-v3/fp16", "portable/int8"])
+def test_a_precision_that_a_profile_lacks(name: str) -> None:
+    """The error names the nearest target of that very profile, and all that it has."""
+    profile = name.partition("/")[0]
+    own = ", ".join(str(one) for one in targets().values() if one.profile == profile)
+    with pytest.raises(SpecError, match=rf'did you mean "{profile}/fp32"\? {profile} has {own}$'):
+        check(name)
+
+
 def test_a_projects_profile_can_be_the_native_one(tmp_path: Path) -> None:
     """One with an accelerator that is here goes before one without."""
     write(tmp_path, WHOLE)

@@ -1,0 +1,79 @@
+"""Where a model's real inputs come from: what `samples=` and `calibration=` name, and which of it is taken.
+
+Never runs a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from edgefn.errors import BuildError
+from edgefn.golden import MAX_SAMPLES
+from edgefn.model import EdgeModel
+
+if TYPE_CHECKING:
+    from edgefn.model import Samples
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where inputs come from: what the decorator's option of that name says, and at most how many calls are kept."""
+
+    option: str
+    samples: Samples
+    most: int
+
+    @property
+    def one(self) -> str:
+        """What one of them is called."""
+        return "sample" if self.option == "samples" else f"{self.option} sample"
+
+
+def golden_source(model: EdgeModel) -> Source:
+    """Where a model's golden samples come from."""
+    return Source("samples", model.samples, MAX_SAMPLES)
+
+
+def how_to_give(option: str) -> str:
+    """What to write for the decorator's `option`, "samples" or "calibration"."""
+    return (
+        f'write @edge_model(..., {option}="{option}/*.jpg") with real request bodies in the function\'s folder '
+        "(or .npz files of the model's inputs, or a callable that yields dicts of arrays)"
+    )
+
+
+def sample_files(model: EdgeModel, folder: Path) -> list[Path]:
+    """The files that the model's `samples` pattern matches, sorted."""
+    return matched(model.samples, folder)
+
+
+def matched(samples: Samples, folder: Path) -> list[Path]:
+    """The files below `folder` that a pattern matches, sorted; none for a callable."""
+    if not isinstance(samples, str):
+        return []
+    return sorted(path for path in folder.glob(samples) if path.is_file())
+
+
+def spread(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of `items`, evenly spread, in order."""
+    count = min(len(items), most)
+    return [items[number * len(items) // count] for number in range(count)]
+
+
+def listed(yielded: object, model: EdgeModel, what: str) -> list[Any]:
+    """All that a callable yields: dicts of arrays by the model's inputs, one at least. Raises BuildError for others."""
+    how = f"let it yield dicts of arrays, with {', '.join(map(repr, model.spec.inputs))}"
+    if not isinstance(yielded, Iterable):
+        raise BuildError(f"{what} returns {type(yielded).__name__}: {how}")
+    found = list(yielded)
+    if not found:
+        raise BuildError(f"{what} yields nothing: {how}")
+    for one in found:
+        if not isinstance(one, Mapping):
+            raise BuildError(f"{what} yields {type(one).__name__}: {how}")
+    return found

@@ -1,0 +1,40 @@
+"""How far an artifact may be from the eager outputs, as the decorator's options say it: what they may be."""
+
+from __future__ import annotations
+
+import math
+
+from edgefn.bundle.config import Bound
+from edgefn.errors import SpecError
+
+
+def read_tolerance(tolerance: object, where: str) -> Bound:
+    """The bound that `tolerance=` asks for. Raises SpecError, beginning with `where`, for what cannot be held."""
+    match tolerance:
+        case None:
+            return Bound()
+        case Bound():
+            return check_bound(tolerance, f"{where}: tolerance")
+        case float() | int() if _is_error(tolerance):
+            return Bound(max_error=float(tolerance))
+    raise SpecError(f"{where}: tolerance is {tolerance!r}: write a number above 0, e.g. 1e-3, or a Bound")
+
+
+def check_bound(bound: Bound, where: str) -> Bound:
+    """`bound`, which artifacts can keep and miss. Raises SpecError, beginning with `where`, for others."""
+    if not _is_error(bound.max_error):
+        raise SpecError(f"{where}: max_error of Bound is {bound.max_error!r}: write a number above 0, e.g. 1e-3")
+    if bound.top1 is not None and not (_is_number(bound.top1) and 0 <= bound.top1 <= 1):
+        raise SpecError(
+            f"{where}: top1 of Bound is {bound.top1!r}: write a share between 0 and 1, e.g. 0.93, or None where the "
+            "likeliest class has no meaning"
+        )
+    return bound
+
+
+def _is_error(value: object) -> bool:
+    return _is_number(value) and 0 < value < math.inf  # type: ignore[operator]  # a number
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
