@@ -82,17 +82,18 @@ def unfit(needs: Needs, facts: Facts) -> _Reason | None:
 def _arch(needs: Needs, facts: Facts) -> _Reason | None:
     if needs.arch in ("", facts.arch):
         return None
-    return f"a CPU of {needs.arch}", facts.arch, _OTHER
+    return f"a CPU of {needs.arch}", facts.arch, ELSEWHERE
 
 
 def _features(needs: Needs, facts: Facts) -> _Reason | None:
     missing = sorted(set(needs.features) - facts.features)
     if not missing:
         return None
-    return f"the CPU features {', '.join(missing)}", f"a CPU without them ({facts.cpu or facts.arch})", _OTHER
+    return f"the CPU features {', '.join(missing)}", f"a CPU without them ({facts.cpu or facts.arch})", ELSEWHERE
 
 
-_OTHER = "build it for a target that `edgefn box info` lists as satisfied there, or deploy to a box of that kind"
+ELSEWHERE = "build it for a target that `edgefn box info` lists as satisfied there, or deploy to a box of that kind"
+"""The fix where no library helps: the hardware is another."""
 
 
 def _device(needs: Needs, facts: Facts) -> _Reason | None:

@@ -82,6 +82,18 @@ def test_a_bundle_needs_no_sources(edgefn: Edgefn, real_box: LocalBox, tmp_path:
     assert _answer(edgefn, "carried") == 2
 
 
+def test_targets_are_for_what_is_built(edgefn: Edgefn, real_box: LocalBox) -> None:
+    """A mistyped one is told before anything is built, and none is taken with what was built before."""
+    _make(edgefn, "aimed")
+    wrong = edgefn("deploy", "aimed", "--target", "all-nativ")
+    assert wrong.code == 2
+    assert "did you mean" in wrong.stderr
+    assert edgefn("deploy", "aimed", "--target", "portable/fp32", "--timeout", "5min").code == 0
+    refused = edgefn("deploy", "aimed", "--no-build", "--target", "portable/fp32")
+    assert refused.code == 2
+    assert "--target and --timeout are for what is built" in refused.stderr
+
+
 def test_a_handler_that_does_not_import_changes_nothing(edgefn: Edgefn, real_box: LocalBox) -> None:
     """The trace is shown, the exit code is that of a failed build, and the revision before goes on."""
     source = _make(edgefn, "broken")

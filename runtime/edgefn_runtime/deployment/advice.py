@@ -11,6 +11,7 @@ import msgspec
 
 from edgefn.quantities import format_duration
 from edgefn.spec import Batching, FunctionSpec
+from edgefn.targets.matcher import ELSEWHERE
 from edgefn_runtime.deployment.chain import Link
 from edgefn_runtime.deployment.choice import Refusal
 
@@ -29,7 +30,7 @@ class Advice(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What the rules look at. `targets` are those that this box satisfies, `threads` those of an instance's engine."""
+    """What the rules look at. `targets` are those worth building for, `threads` those of an instance's engine."""
 
     spec: FunctionSpec
     links: Sequence[Link]
@@ -47,7 +48,7 @@ def advice(facts: Facts) -> list[Advice]:
 
 
 def _install(facts: Facts) -> Iterator[Advice]:
-    for refusal in facts.refusals:
+    for refusal in (one for one in facts.refusals if one.fix != ELSEWHERE):
         yield Advice("install", f"{refusal.artifact} is in the bundle and needs {refusal.needs}: {refusal.fix}")
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 
 from edgefn.spec import FunctionSpec
+from edgefn.targets import groups
 from edgefn.targets.facts import this_machine
-from edgefn.targets.matcher import Facts, unfit
-from edgefn.targets.profiles import profiles, requirements, targets
-from edgefn_runtime.deployment import advice, chain
+from edgefn_runtime.deployment import advice, chain, compatibility
 from edgefn_runtime.deployment.chain import Chain
 
 
@@ -25,7 +24,7 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
         spec=spec,
         links=links,
         refusals=refusals,
-        targets=satisfied(this_machine()) if links else (),
+        targets=buildable() if links else (),
         batching={model.spec.name: model.batching for model in revision.config.models},
         cores=cores,
         threads=threads(spec),
@@ -45,11 +44,8 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
     return told
 
 
-def satisfied(here: Facts) -> tuple[str, ...]:
-    """The targets of every profile for a CPU that such a machine has, without an accelerator; the default backend's."""
-    fitting = {
-        name
-        for name, profile in profiles().items()
-        if profile.cpu.arch and profile.accelerator is None and unfit(requirements(profile), here) is None
-    }
-    return tuple(name for name, target in targets().items() if target.profile in fitting and str(target) == name)
+def buildable() -> tuple[str, ...]:
+    """The targets of the most specific profile that this box satisfies, whose libraries are installed."""
+    satisfied, _ = compatibility.targets()
+    profile = groups.native(this_machine())
+    return tuple(name for name in satisfied if profile and name.startswith(f"{profile}/"))

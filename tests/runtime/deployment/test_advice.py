@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edgefn.spec import Batching, FunctionSpec
-from edgefn.targets.matcher import Refusal
+from edgefn.targets.matcher import ELSEWHERE, Refusal
 from edgefn_runtime.deployment.advice import WORTH_S, Facts, advice
 from edgefn_runtime.deployment.chain import Link
 
@@ -56,6 +56,12 @@ def test_a_library_to_install() -> None:
     assert (
         text == "net x86-64-v3/fp32@openvino is in the bundle and needs openvino>=2025: pip install 'edgefn[openvino]'"
     )
+
+
+def test_what_is_for_other_boxes_is_no_advice() -> None:
+    """No library turns this box into one with another CPU."""
+    other = Refusal("net cortex-a76/int8", "a CPU of aarch64", "x86_64", ELSEWHERE)
+    assert advice(_facts(refusals=[other])) == []
 
 
 def test_a_bound_missed_by_little() -> None:
