@@ -37,8 +37,8 @@ def deploy(
 
     Whatever goes wrong, the revision that served before goes on serving.
 
-    Examples: edgefn deploy functions/classify_image --box line-3
-    edgefn deploy functions/classify_image --target all-native --wait
+    Example: edgefn deploy functions/classify_image --box line-3
+    Example: edgefn deploy functions/classify_image --target all-native --wait
     """
     from edgefn_cli.failures import Unfinished
     from edgefn_cli.progress import Progress

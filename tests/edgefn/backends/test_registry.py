@@ -19,8 +19,8 @@ def test_a_built_in_backend_is_found_and_made_once() -> None:
 
 def test_an_unknown_backend_says_which_there_are() -> None:
     """The error names the one asked for and those that exist."""
-    with pytest.raises(BundleError, match=r"'rknn' here \(.*onnxruntime.*\): install the distribution"):
-        backends.get("rknn")
+    with pytest.raises(BundleError, match=r"'hailort' here \(.*onnxruntime.*\): install the distribution"):
+        backends.get("hailort")
     with pytest.raises(BundleError, match=r'did you mean "openvino"\? Else install'):
         backends.get("openvin")
 
