@@ -22,7 +22,7 @@ CROPS = 16
 
 
 def held_out() -> NDArray[np.float32]:
-    """float32 [192, 3, 224, 224], the same in each run, made as classify_image makes its input."""
+    """float32 [crops, 3, 224, 224], the same in each run, made as classify_image makes its input."""
     sys.path.insert(0, str(EXAMPLES / CLASSIFIER))
     from calibration import random_square
     from classify_image import CROPPED, normalise

@@ -43,12 +43,10 @@ def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
 
     from edgefn.compile.quantize import gate, int8
     from edgefn.compile.quantize.engine import ONNX_RUNTIME
+    from edgefn.compile.quantize.preparation import loaded
 
     name = f"{target} of model {captured.model.name}"
-    source = captured.onnx(OPSET)
-    if source.with_name(f"{source.name}.data").exists():
-        raise BuildError(f"{name}: int8 is made of networks of less than 1.5 GiB; build it for a float target")
-    made = int8.made(captured, target, onnx.load(source), ONNX_RUNTIME)
+    made = int8.made(captured, target, loaded(captured.onnx(OPSET), name), ONNX_RUNTIME)
     onnx.save(made.model, folder / PORTABLE)
     settings.write(settings.Settings("int8", dict(made.session)), folder)
 

@@ -2,8 +2,8 @@
 
     backend.py     probe, lower, finish, load
     library.py     the import of openvino, silent and short
-    lowering.py    ONNX → IR: model.xml and model.bin
-    int8.py        ONNX in float → IR with int8 operators, by edgefn.compile.quantize
+    lowering.py    captured network → ONNX that openvino converts
+    int8.py        the same with int8 operators, by edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 
 Importing any of these imports no openvino.

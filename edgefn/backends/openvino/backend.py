@@ -1,7 +1,7 @@
 """OpenVINO behind the `Backend` protocol.
 
-lower    model.xml and model.bin: any CPU that OpenVINO runs on can read them. shapes.json: the samples' sizes
-finish   usual.blob: compiled for this CPU and those sizes; the IR beside it for all others
+lower    model.onnx: any CPU that OpenVINO runs on can read it. shapes.json: the samples' sizes
+finish   usual.blob: compiled for this CPU and those sizes; for all others the IR beside it, model.xml and model.bin
 load     the blob, mapped; 60 ms where compiling takes 300
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgefn.targets.profiles import Target
 
 _INSTALL = "pip install 'edgefn[openvino]'"
-MODEL, WEIGHTS, SHAPES, BLOB = "model.xml", "model.bin", "shapes.json", "usual.blob"
+PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
 
 
 class OpenVino:
@@ -45,11 +45,14 @@ class OpenVino:
         import_openvino()
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes the IR of the model, in float32 or with int8 operators, into `folder`."""
+        """Writes the model as ONNX, in float32 or with int8 operators, into `folder`.
+
+        Raises BuildError naming the model and the target, GateError with the figures.
+        """
         from edgefn.backends.openvino import lowering
 
         folder.mkdir(parents=True, exist_ok=True)
-        lowered = lowering.lower(captured, target, folder / MODEL)
+        lowered = lowering.lower(captured, target, folder / PORTABLE)
         shapes = {
             name: tuple(captured.sizes.get(size, 1) if isinstance(size, str) else size for size in tensor.shape)
             for name, tensor in captured.model.inputs.items()
@@ -58,13 +61,13 @@ class OpenVino:
         return lowered
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """Writes `usual.blob` into `folder`, and the IR that it is from."""
+        """Writes `usual.blob` into `folder`, and the IR for other sizes than the samples'."""
         from edgefn.backends.openvino import session
 
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (MODEL, WEIGHTS, SHAPES):
-            shutil.copyfile(portable / name, folder / name)
-        model = session.read(portable / MODEL)
+        shutil.copyfile(portable / SHAPES, folder / SHAPES)
+        model = session.read(portable / PORTABLE)
+        session.save(model, folder / MODEL)
         model.reshape({name: list(shape) for name, shape in _shapes(portable).items()})
         (folder / BLOB).write_bytes(session.compiled(model).export_model().getvalue())
 
@@ -72,7 +75,8 @@ class OpenVino:
         """A session of the finished artifact in `folder`, or of the portable one. Raises BundleError."""
         from edgefn.backends.openvino import session
 
-        shapes, path = _shapes(folder), folder / MODEL
+        shapes, finished = _shapes(folder), (folder / MODEL).exists()
+        path = folder / (MODEL if finished else PORTABLE)
         if (blob := folder / BLOB).exists() and threads == 1 and not batched:
             return session.OpenVinoSession(session.imported(blob, threads), shapes, path, threads)
         model = session.read(path)

@@ -27,22 +27,21 @@ WEIGHTED = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 """Layers of the CPU plug-in that multiply by weights."""
 
 
-def made(captured: Captured, target: Target, model: onnx.ModelProto) -> tuple[Made, Any, dict[str, int]]:
-    """`model` in int8, the same as a model of openvino, and its int8 operators by type.
+def made(captured: Captured, target: Target, model: onnx.ModelProto) -> tuple[Made, dict[str, int]]:
+    """`model` in int8, and its int8 operators by type.
 
     Raises as `edgefn.compile.quantize.int8.made`, and GateError where openvino does not run them in eight bits.
     """
     found = int8.made(captured, target, model, ENGINE)
-    converted = _read(found.model)
     counted = gate.in_file(found.model)
-    gate.integers(counted, in_engine(converted), f"{target} of model {captured.model.name}")
-    return found, converted, counted
+    gate.integers(counted, in_engine(_read(found.model)), f"{target} of model {captured.model.name}")
+    return found, counted
 
 
 def in_engine(model: Any) -> dict[str, int]:
     """The layers with weights that the compiled model runs in eight bits, by type, as the engine tells."""
     found: Counter[str] = Counter()
-    for node in compiled(model.clone()).get_runtime_model().get_ops():
+    for node in compiled(model).get_runtime_model().get_ops():
         told = {key: str(getattr(value, "value", value)) for key, value in node.get_rt_info().items()}
         if told.get("layerType") in WEIGHTED and told.get("runtimePrecision") in EIGHT_BITS:
             found[told["layerType"]] += 1

@@ -1,9 +1,13 @@
-"""From the captured network's ONNX to OpenVINO's IR, in float32 or with int8 operators."""
+"""What `OpenVino.lower` does: the captured network's ONNX, in float32 or in int8, that openvino is seen to convert.
+
+Runs on the build machine only.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Lowered
 from edgefn.backends.openvino.library import import_openvino
@@ -18,33 +22,33 @@ OPSET = 20
 
 
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
-    """Writes model.xml and model.bin. Raises BuildError naming the model and the target, GateError with the figures."""
-    openvino = import_openvino()
-    model = float32(captured, target)
-    lowered = Lowered({"openvino": version()}, OPSET)
+    """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
+    source = captured.onnx(OPSET)
+    _check(source, captured, target)
+    toolchain = {"openvino": version()}
     if target.precision == "int8":
         import onnx
 
         from edgefn.backends.openvino import int8
+        from edgefn.compile.quantize.preparation import loaded
 
-        made, model, counted = int8.made(captured, target, onnx.load(captured.onnx(OPSET)))
-        lowered = Lowered(lowered.toolchain | {"int8": made.recipe}, OPSET, counted, made.kept)
-    openvino.save_model(model, path, compress_to_fp16=False)
-    return lowered
+        made, counted = int8.made(captured, target, loaded(source, f"{target} of model {captured.model.name}"))
+        onnx.save(made.model, path)
+        return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept)
+    for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
+        shutil.copyfile(file, path.with_name(file.name))
+    return Lowered(toolchain, OPSET)
 
 
-def float32(captured: Captured, target: Target) -> Any:
-    """The network as a model of OpenVINO, symbolic dimensions free."""
-    openvino = import_openvino()
+def _check(source: Path, captured: Captured, target: Target) -> None:
     try:
-        model = openvino.Core().read_model(captured.onnx(OPSET))
+        import_openvino().Core().read_model(source)
     except RuntimeError as error:
         what = _complaint(error)
         raise BuildError(
             f"{target} of model {captured.model.name}: openvino {version()} does not convert it: {what}; "
             "leave the target out, or write the network with other operators"
         ) from error
-    return model
 
 
 def _complaint(error: RuntimeError) -> str:

@@ -62,11 +62,16 @@ def settings(threads: int) -> dict[str, Any]:
 
 
 def read(path: Path) -> Any:
-    """The model in an IR file. Raises BundleError."""
+    """The model in an ONNX or IR file. Raises BundleError."""
     try:
         return import_openvino().Core().read_model(path)
     except RuntimeError as error:
         raise BundleError(f"openvino {version()} does not read {path.name}: {_reason(error)}") from error
+
+
+def save(model: Any, path: Path) -> None:
+    """`model` lies in `path` and a .bin beside it, its weights as they were."""
+    import_openvino().save_model(model, path, compress_to_fp16=False)
 
 
 def compiled(model: Any, threads: int = 1) -> Any:

@@ -1,4 +1,4 @@
-"""A network made ready for quantisation: constants folded, batch normalisation folded into its convolution.
+"""A network made ready for quantisation: read, constants folded, batch normalisation folded into its convolution.
 
 ONNX Runtime's basic optimisations, which are those that hold on any machine.
 """
@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING
 
 from edgefn.backends.onnxruntime import PROVIDER, import_onnxruntime
 from edgefn.backends.onnxruntime.session import session_options
+from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
     import onnx
+
+
+def loaded(path: Path, name: str) -> onnx.ModelProto:
+    """The captured network's file, for an artifact called `name`. Raises BuildError where it is too large for int8."""
+    import onnx
+
+    if path.with_name(f"{path.name}.data").exists():
+        raise BuildError(f"{name}: int8 is made of networks of less than 1.5 GiB; build it for a float target")
+    return onnx.load(path)
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
