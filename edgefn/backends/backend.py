@@ -46,6 +46,7 @@ class Captured(Protocol):
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
     bound        what an artifact of the target's precision must keep
     quantize     how the author wants int8 made
+    profiles     the project's folder of profiles beside edgefn's own; None where there is no project
     """
 
     @property
@@ -59,6 +60,9 @@ class Captured(Protocol):
 
     @property
     def quantize(self) -> Quantize: ...
+
+    @property
+    def profiles(self) -> Path | None: ...
 
     @property
     def model(self) -> ModelSpec: ...

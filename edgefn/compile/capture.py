@@ -41,6 +41,7 @@ class Capture:
     calibration: Sequence[GoldenSample] = ()
     bound = Bound()
     quantize = Quantize()
+    profiles: Path | None = None
 
     def __init__(self, model: ModelSpec, program: torch.export.ExportedProgram, symbols: Mapping[str, str]) -> None:
         self.model = model

@@ -33,6 +33,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     golden       the golden samples' file; `judges` are the numbers of those that the artifact is held against
     calibration  file of the calibration samples; "" where the target needs none
     opset        (lowest, highest) that the target's runtime reads; () for any
+    profiles     the project's folder of profiles; "" where there is no project
     files        folder of the artifact
     """
 
@@ -48,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     quantize: Quantize
     batched: bool = False
     opset: tuple[int, ...] = ()
+    profiles: str = ""
     files: str
     lower: bool = False
     prove: bool = False

@@ -100,6 +100,7 @@ class Piece:
             quantize=self.model.quantize,
             batched=self.model.batching is not None,
             opset=profiles.runtime_of(self.target, self.profiles).opset,
+            profiles=str(self.profiles) if self.profiles else "",
             files=str(files),
             lower=lower,
             prove=prove,

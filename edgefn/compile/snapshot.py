@@ -74,6 +74,7 @@ class Snapshot:
         self.sizes: Mapping[str, int] = job.sizes
         self.bound: Bound = job.bound
         self.quantize: Quantize = job.quantize
+        self.profiles = Path(job.profiles) if job.profiles else None
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:

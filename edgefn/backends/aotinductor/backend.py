@@ -55,7 +55,7 @@ class AotInductor:
         what = f"model {captured.model.name}, target {target}"
         if target.precision != "fp32":
             raise BuildError(f"aotinductor has no {target.precision}, so it does not build the target {target}")
-        cpu = profiles()[target.profile].cpu
+        cpu = profiles(captured.profiles)[target.profile].cpu
         chosen = _instructions(cpu, what)
         from edgefn.backends.aotinductor import compiler
 

@@ -51,7 +51,7 @@ def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
     settings.write(settings.Settings("int8", dict(made.session)), folder)
 
     written = onnx.load(folder / PORTABLE)
-    opset = gate.opset(written, OPSET, profiles.runtime_of(target).opset, name)
+    opset = gate.opset(written, OPSET, profiles.runtime_of(target, captured.profiles).opset, name)
     counted = gate.in_file(written)
     gate.integers(counted, gate.in_engine(folder / PORTABLE, made.session), name)
     return Lowered(_toolchain() | {"int8": made.recipe}, opset, counted, made.kept)

@@ -8,6 +8,8 @@
     weights        PURE: integer weights, safe in pairs
     ranges         PURE: what of an activation eight bits span
     compensation   PURE: rounding that undoes its own error
+    engine         what the file is made for: how it is opened, what it can
+    fit            what static quantisation found, as files that compilers share
     gate           what an artifact must show; refusals with the figures
     preparation    constants and batch normalisation folded
     graph          an ONNX graph's constants and layers

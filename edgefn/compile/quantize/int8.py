@@ -1,5 +1,4 @@
-"""One network in int8 for one target and engine: method, safety, fine-tuning and the search for layers to keep, in this
-order.
+"""One network in int8 for one target and engine: method, safety, fine-tuning, the search for layers to keep.
 
 Every form is judged on the part of the calibration inputs that nothing was taken from, by the engine that will run it.
 """
@@ -80,9 +79,9 @@ def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Eng
         parts = calibration.split(captured.calibration, name, str(target))
     else:
         parts = calibration.Parts((), ())
-    saturates = safety.saturates(profiles.profiles()[target.profile].cpu)
-    ways = _dynamic(model) if chosen == "dynamic" else _static(captured, model, parts)
-    return _first(_attempts(ways, engine, saturates), parts, captured, engine, f"{target} of model {name}")
+    saturates = safety.saturates(profiles.profiles(captured.profiles)[target.profile].cpu)
+    way = _dynamic(model) if chosen == "dynamic" else _static(captured, model, parts)
+    return _first(_attempts(way, engine, saturates), parts, captured, engine, f"{target} of model {name}")
 
 
 def _attempts(way: Way, engine: Engine, saturates: bool) -> Iterator[Attempt]:
@@ -160,23 +159,28 @@ def _static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:
 
 def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
     """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
-    inputs = [sample.inputs for sample in parts.calibration]
-    quantize, names = captured.quantize, [value.name for value in model.graph.output]
-    step = propagation.together(Graph(model), inputs)
-    outputs = propagation.pieces([one.outputs for one in parts.calibration], names, step)
-    wanted = list(zip(*outputs.values(), strict=True))
+    inputs, quantize = [sample.inputs for sample in parts.calibration], captured.quantize
     model = copy.deepcopy(model)
     if quantize.sparsity:
         model = pruning.pruned(model, quantize.sparsity, captured.model.name)
         if quantize.epochs:  # in float first: ranges are those of a network that has recovered
-            graph = Graph(model)
-            fed = propagation.pieces(inputs, graph.inputs, step)
-            finetune.train(finetune.Student(graph), fed, wanted, quantize.epochs)
+            _taught(finetune.Student(Graph(model)), parts, quantize.epochs)
     static = Static(model, inputs, saturates=paired)
     static.compensate()
     if quantize.epochs:
-        finetune.train(finetune.Student(static.graph, static), static.fed, wanted, quantize.epochs)
+        _taught(finetune.Student(static.graph, static), parts, quantize.epochs)
     return static.fit
+
+
+def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
+    """The student has learnt what the float network gives for the calibration inputs."""
+    inputs, outputs = ([getattr(one, side) for one in parts.calibration] for side in ("inputs", "outputs"))
+    graph = student.graph
+    step = propagation.together(graph, inputs)
+    wanted = propagation.pieces(outputs, graph.outputs, step)
+    finetune.train(
+        student, propagation.pieces(inputs, graph.inputs, step), list(zip(*wanted.values(), strict=True)), epochs
+    )
 
 
 def _dynamic(model: onnx.ModelProto) -> Way:

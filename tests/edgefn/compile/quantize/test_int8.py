@@ -65,6 +65,23 @@ def test_an_int8_artifact_is_one_and_agrees(trained: Digits, tmp_path: Path) -> 
     assert seen.max_error < 0.2
 
 
+def test_a_projects_own_profile_says_whether_products_saturate(trained: Digits, tmp_path: Path) -> None:
+    """It is read from the project's folder, as the build's own profiles are from edgefn's."""
+    runtime = (
+        '[[runtimes]]\nbackend = "onnxruntime"\nprecisions = ["int8"]\nlibrary = "onnxruntime"\nverified = "none"\n'
+    )
+    for name, features in (("plain", ["avx2"]), ("exact", ["avx2", "avx_vnni"])):
+        cpu = f'[cpu]\narch = "x86_64"\nfeatures = {features}\n'
+        (tmp_path / f"{name}.toml").write_text(f'description = "{name}"\n{cpu}{runtime}')
+    captured = trained.captured(calibration=40)
+    captured.profiles = tmp_path
+    recipes = [
+        backends.get("onnxruntime").lower(captured, target(f"{name}/int8", folder=tmp_path), tmp_path / name).toolchain
+        for name in ("plain", "exact")
+    ]
+    assert [one["int8"] for one in recipes] == ["static, weights in safe pairs", "static"]
+
+
 def test_the_same_network_gives_the_same_bytes(trained: Digits, tmp_path: Path) -> None:
     """Nothing of the file depends on when or where it was made."""
     for name in ("one", "other"):
