@@ -23,10 +23,10 @@ def samples() -> Iterator[dict[str, NDArray[np.float32]]]:
 
 
 def calibration() -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Ten others."""
+    """Four others."""
     from photos import crops
 
-    return ({"pixels": pixels} for pixels, _ in crops(10, seed=2))
+    return ({"pixels": pixels} for pixels, _ in crops(4, seed=2))
 
 
 @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)}, samples=samples, calibration=calibration)
