@@ -80,7 +80,7 @@ def test_no_artifact_is_begun_while_requests_wait(tmp_path: Path, monkeypatch: p
 
 
 def test_a_newer_revision_is_on_its_way_while_others_come_first(tmp_path: Path) -> None:
-    """Behind another function's artifacts, and with what the revision before was on given up: it does not look done."""
+    """What the revision before was on is given up, and another function may come first: it does not look done."""
 
     async def scenario() -> None:
         finisher = Held()
@@ -89,12 +89,12 @@ def test_a_newer_revision_is_on_its_way_while_others_come_first(tmp_path: Path) 
             await until(lambda: len(finisher.begun) == 1, "the first revision's is on its way")
             await box.deploy(bundles.with_model(tmp_path, "other", artifacts=BOTH, truth=3.0))
             await box.deploy(bundles.with_model(tmp_path, artifacts=BOTH, truth=2.0))
-            await until(lambda: len(finisher.begun) == 2, "the other function's is on its way")
+            await until(lambda: len(finisher.begun) == 2, "the other function's is on its way, or the newer revision's")
             told = _chain(box).finishing
             assert told is not None
-            assert (told.done, told.total, told.artifact) == (1, 2, "")
+            assert (told.done, told.total) == (1, 2)
             finisher.gate.release()
-            await until(lambda: len(finisher.begun) == 3, "the newer revision's is on its way")
+            await until(lambda: len(finisher.begun) == 3, "both are on their way or done")
             finisher.gate.release()
             await box.deployments.settled()
             assert _chain(box).finishing is None
