@@ -10,6 +10,7 @@ import platform
 import re
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 
 from edgefn.targets.matcher import Facts
 from edgefn.targets.profiles import libraries
@@ -78,12 +79,13 @@ def features(cpu: dict[str, str]) -> frozenset[str]:
     )
 
 
-def installed(distribution: str) -> str:
-    """The distribution's version, or "" where it is not installed."""
+def installed(distribution: str, module: str = "") -> str:
+    """The distribution's version, or "" where it is not installed, or no more than its metadata is left of `module`."""
     try:
-        return metadata.version(distribution)
+        found = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return ""
+    return found if not module or find_spec(module) is not None else ""
 
 
 def _devices() -> frozenset[str]:

@@ -26,7 +26,7 @@ def import_mnn() -> Any:
 
 def installed() -> str:
     """The version of the installed MNN, or "" where there is none; reads its metadata, does not import it."""
-    return facts.installed(DISTRIBUTION)
+    return facts.installed(DISTRIBUTION, DISTRIBUTION)
 
 
 @contextmanager

@@ -54,12 +54,10 @@ class OnnxRuntime:
 
     def probe(self) -> Probe:
         """Whether onnxruntime is installed; reads its metadata, does not import it."""
-        from importlib.metadata import PackageNotFoundError, version
+        from edgefn.targets.facts import installed
 
-        try:
-            return Probe(True, version("onnxruntime"), f"onnxruntime {version('onnxruntime')}, CPU")
-        except PackageNotFoundError:
-            return Probe(False, fix="pip install onnxruntime")
+        found = installed("onnxruntime", "onnxruntime")
+        return Probe(True, found, f"onnxruntime {found}, CPU") if found else Probe(False, fix="pip install onnxruntime")
 
     def warm_up(self) -> None:
         """onnxruntime is imported and has made and run one tiny session: operator tables, allocators, locale."""

@@ -35,7 +35,7 @@ class OpenVino:
         """Whether openvino is installed; reads its metadata, does not import it."""
         from edgefn.targets.facts import installed
 
-        found = installed("openvino")
+        found = installed("openvino", "openvino")
         return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=_INSTALL)
 
     def warm_up(self) -> None:

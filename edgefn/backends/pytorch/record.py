@@ -33,7 +33,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def installed() -> str:
     """The version of the installed torch without its local part, or "" where there is none."""
-    return facts.installed("torch").partition("+")[0]
+    return facts.installed("torch", "torch").partition("+")[0]
 
 
 def probe() -> Probe:

@@ -86,11 +86,11 @@ def _warm_up() -> None:
     from edgefn import backends
     from edgefn_runtime.process.rehearsal import rehearse
 
-    backends.get("onnxruntime").warm_up()
-    try:
-        rehearse()
-    except Exception:  # a Pillow without JPEG, say: functions start all the same, only later
-        traceback.print_exc()
+    for first_time in (backends.get("onnxruntime").warm_up, rehearse):
+        try:
+            first_time()
+        except Exception:  # an engine that was deleted, a Pillow without JPEG: functions without it start all the same
+            traceback.print_exc()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from edgefn.targets.facts import cpuinfo, features, name, this_machine
+from edgefn.targets.facts import cpuinfo, features, installed, name, this_machine
 
 
 def test_facts_are_this_machine() -> None:
@@ -87,3 +87,9 @@ def test_a_machine_that_hides_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("builtins.open", hidden)
     assert cpuinfo() == {}
+
+
+def test_metadata_alone_is_no_installation() -> None:
+    """Of a package whose folder was deleted pip's records stay behind."""
+    assert installed("msgspec") == installed("msgspec", "msgspec") != ""
+    assert installed("msgspec", "no_such_module_of_it") == installed("no-such-distribution") == ""
