@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +42,29 @@ for again in range(2):
         os._exit(0 if np.array_equal(session.run(x)["output"], wanted) else 1)
     assert os.waitpid(child, 0)[1] == 0
 print("openvino_telemetry.main" in sys.modules)
+"""
+
+
+SATURATION = """
+import sys
+import numpy as np, onnx
+from edgefn.backends.openvino.int8 import ENGINE
+from edgefn.compile.quantize.static import Static
+random = np.random.default_rng(0)
+weight = random.uniform(0.6, 1, (32, 64, 1, 1)).astype(np.float32)
+x = random.uniform(0.6, 1, (8, 64, 8, 8)).astype(np.float32)
+value, helper = onnx.helper.make_tensor_value_info, onnx.helper
+graph = helper.make_graph(
+    [helper.make_node("Conv", ["x", "w"], ["y"], name="layer")], "one",
+    [value("x", 1, ["batch", 64, 8, 8])], [value("y", 1, ["batch", 32, 8, 8])],
+    [onnx.numpy_helper.from_array(weight, "w")],
+)
+for paired in (False, True):
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    static = Static(model, [{"x": one[None]} for one in x], saturates=paired)
+    y = ENGINE.opened(static.fit.written(), {}).run({"x": x})["y"]
+    wanted = np.einsum("oi,bihw->bohw", weight[:, :, 0, 0], x)
+    print(float(np.abs(y - wanted).max() / np.abs(wanted).max()))
 """
 
 
@@ -118,6 +143,18 @@ def test_int8_has_int8_operators_that_agree(caught: Capture, eager: EagerSession
         wanted: Any = eager.run(pixels(seed))["output"]
         found: Any = session.run(pixels(seed))["output"]
         assert np.abs(found - wanted).max() <= 0.2 * np.abs(wanted).max()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM widens its products before it adds them")
+def test_safe_pairs_hold_where_full_weights_saturate() -> None:
+    """Trap 1 on any x86: the engine is kept to AVX2, as on a CPU without VNNI."""
+    command = [sys.executable, "-c", SATURATION]
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    full, paired = map(float, done.stdout.split())
+    assert paired < 0.02
+    assert full > 5 * paired
 
 
 def test_int8_without_real_inputs_is_refused(eager: EagerSession, tmp_path: Path) -> None:
