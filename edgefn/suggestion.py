@@ -10,10 +10,15 @@ from collections.abc import Iterable
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """'; did you mean "memory"?' when a known word is near `word`, else '; known are a, b, c' (or nothing)."""
+    choices = sorted(known)
+    if meant := nearest(word, choices):
+        return meant
+    return f"; known are {', '.join(choices)}" if choices else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """'; did you mean "memory"?' when a known word is near `word`, else nothing."""
     from difflib import get_close_matches
 
-    choices = sorted(known)
-    near = get_close_matches(word, choices, n=1, cutoff=0.5)
-    if near:
-        return f'; did you mean "{near[0]}"?'
-    return f"; known are {', '.join(choices)}" if choices else ""
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return f'; did you mean "{near[0]}"?' if near else ""

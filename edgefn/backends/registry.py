@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Backend
 from edgefn.errors import BundleError
-from edgefn.suggestion import did_you_mean
+from edgefn.suggestion import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -51,8 +51,8 @@ def _installed_target(name: str) -> str:
 
 
 def _meant(name: str) -> str:
-    meant = did_you_mean(name, names())
-    return f"{meant} Else" if "did you mean" in meant else ":"
+    meant = nearest(name, names())
+    return f"{meant} Else" if meant else ":"
 
 
 def _installed() -> dict[str, EntryPoint]:

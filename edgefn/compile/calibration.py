@@ -28,6 +28,7 @@ from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
+
 MAX_CALLS = 256
 """Calibration samples of a model."""
 

@@ -67,8 +67,3 @@ def _version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def versions_of(distributions: Iterable[str]) -> dict[str, str]:
-    """The versions of distributions by name; empty for one that is not installed."""
-    return {name: _version(name) for name in distributions}

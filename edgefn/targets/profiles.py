@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from edgefn import suggestion
 from edgefn.errors import SpecError
-from edgefn.suggestion import did_you_mean
 from edgefn.targets.needs import Needs
 from edgefn.targets.profile import Profile, Runtime, Target
 from edgefn.targets.reading import read
@@ -81,15 +81,14 @@ def unknown(name: str, what: str, choices: Iterable[str], folder: Path | None = 
     if not slash or profile not in known:
         return SpecError(f"{what} {name!r} is not known{nearest(name, choices)}")
     own = [str(one) for one in targets_of(profile, known[profile])]
-    meant = did_you_mean(name, own)
-    meant = meant if "did you mean" in meant else ":"
-    return SpecError(f"{what} {name!r} is not known{meant} {profile} has {', '.join(own)}")
+    return SpecError(
+        f"{what} {name!r} is not known{suggestion.nearest(name, own) or ':'} {profile} has {', '.join(own)}"
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """'; did you mean "portable/fp32"?', or where to look when none is near: there are too many to list."""
-    meant = did_you_mean(name, known)
-    return meant if "did you mean" in meant else "; `edgefn targets` lists those that there are, e.g. portable/fp32"
+    return suggestion.nearest(name, known) or "; `edgefn targets` lists those that there are, e.g. portable/fp32"
 
 
 def runtime_of(target: Target, folder: Path | None = None) -> Runtime:

@@ -21,11 +21,6 @@ SWIFT, PORTABLE = engines.SWIFT.target, engines.PORTABLE.target
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> engines.Library:
-    return engines.Library(tmp_path / "library")
-
-
-@pytest.fixture
 def box(tmp_path: Path, library: engines.Library) -> Iterator[RunningBox]:
     """A box that has the library, with the function on it, served by the library's artifact."""
     with RunningBox(tmp_path / "box", before=library.before) as box:

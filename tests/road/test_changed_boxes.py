@@ -20,11 +20,6 @@ CHANGED = "the box has changed: swift 1.0 → 2.0"
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> engines.Library:
-    return engines.Library(tmp_path / "library")
-
-
-@pytest.fixture
 def box(tmp_path: Path, library: engines.Library) -> Iterator[RunningBox]:
     """A box with the library, served by its artifact."""
     with RunningBox(tmp_path / "box", before=library.before) as box:

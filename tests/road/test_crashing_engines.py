@@ -20,11 +20,6 @@ MOST_INSTANCES = 2
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> engines.Library:
-    return engines.Library(tmp_path / "library")
-
-
-@pytest.fixture
 def deployed(tmp_path: Path, library: engines.Library) -> Iterator[Callable[[str], RunningBox]]:
     """`deployed(moments)` is a box with the function and all done that is done behind it; the engine ends at them."""
     with RunningBox(tmp_path / "box", before=library.before) as box:

@@ -10,7 +10,6 @@ from edgefn.backends.backend import Lowered
 from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.backend import OPSET, PORTABLE
 from edgefn.errors import BuildError
-from edgefn.targets import profiles
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
@@ -39,22 +38,12 @@ def _float(captured: Captured, folder: Path) -> Lowered:
 
 
 def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
-    import onnx
-
-    from edgefn.compile.quantize import gate, int8
+    from edgefn.compile.quantize import int8
     from edgefn.compile.quantize.engine import ONNX_RUNTIME
-    from edgefn.compile.quantize.preparation import loaded
 
-    name = f"{target} of model {captured.model.name}"
-    made = int8.made(captured, target, loaded(captured.onnx(OPSET), name), ONNX_RUNTIME)
-    onnx.save(made.model, folder / PORTABLE)
+    made, counted = int8.lowered(captured, target, folder / PORTABLE, OPSET, ONNX_RUNTIME)
     settings.write(settings.Settings("int8", dict(made.session)), folder)
-
-    written = onnx.load(folder / PORTABLE)
-    opset = gate.opset(written, OPSET, profiles.runtime_of(target, captured.profiles).opset, name)
-    counted = gate.in_file(written)
-    gate.integers(counted, gate.in_engine(folder / PORTABLE, made.session), name)
-    return Lowered(_toolchain() | {"int8": made.recipe}, opset, counted, made.kept)
+    return Lowered(_toolchain() | {"int8": made.recipe}, OPSET, counted, made.kept)
 
 
 def _toolchain() -> dict[str, str]:

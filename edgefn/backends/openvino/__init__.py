@@ -3,7 +3,7 @@
     backend.py     probe, lower, finish, load
     library.py     the import of openvino, silent and short
     lowering.py    captured network → ONNX that openvino converts
-    int8.py        the same with int8 operators, by edgefn.compile.quantize
+    int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 
 Importing any of these imports no openvino.

@@ -27,13 +27,10 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     _check(source, captured, target)
     toolchain = {"openvino": version()}
     if target.precision == "int8":
-        import onnx
+        from edgefn.backends.openvino.int8 import ENGINE
+        from edgefn.compile.quantize import int8
 
-        from edgefn.backends.openvino import int8
-        from edgefn.compile.quantize.preparation import loaded
-
-        made, counted = int8.made(captured, target, loaded(source, f"{target} of model {captured.model.name}"))
-        onnx.save(made.model, path)
+        made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
         return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))

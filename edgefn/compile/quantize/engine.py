@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.session import DISABLED, PROVIDER, OnnxSession, import_onnxruntime, session_options
+from edgefn.compile.quantize import gate
 
 if TYPE_CHECKING:
     import onnx
@@ -17,12 +19,14 @@ if TYPE_CHECKING:
 class Engine(NamedTuple):
     """What a file will be run by.
 
-    opened   a session of a file, with the entries of an artifact's settings
-    exact    entries with which products of eight bits do not saturate; None where there are none
-    dynamic  whether it multiplies in eight bits where ranges are taken in each run
+    opened    a session of a file, with the entries of an artifact's settings
+    integers  the operators of the file at a path that it runs in eight bits with those entries, by type
+    exact     entries with which products of eight bits do not saturate; None where there are none
+    dynamic   whether it multiplies in eight bits where ranges are taken in each run
     """
 
     opened: Callable[[onnx.ModelProto, Mapping[str, str]], Session]
+    integers: Callable[[Path, Mapping[str, str]], dict[str, int]]
     exact: Mapping[str, str] | None
     dynamic: bool
 
@@ -38,4 +42,4 @@ def opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> OnnxSession:
     return OnnxSession(session)
 
 
-ONNX_RUNTIME = Engine(opened, settings.EXACT_PRODUCTS, dynamic=True)
+ONNX_RUNTIME = Engine(opened, gate.in_engine, settings.EXACT_PRODUCTS, dynamic=True)

@@ -26,12 +26,14 @@ from edgefn.compile.quantize import (
     sensitivity,
 )
 from edgefn.compile.quantize.graph import Graph
-from edgefn.compile.quantize.preparation import prepared
+from edgefn.compile.quantize.preparation import loaded, prepared
 from edgefn.compile.quantize.static import Static
 from edgefn.errors import BuildError
 from edgefn.targets import profiles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import onnx
 
     from edgefn.backends.backend import Captured, Session
@@ -65,6 +67,23 @@ class Attempt(NamedTuple):
     layers: list[str]
     write: Write
     kept: tuple[str, ...] = ()
+
+
+def lowered(captured: Captured, target: Target, path: Path, opset: int, engine: Engine) -> tuple[Made, dict[str, int]]:
+    """The int8 network of `captured` lies in `path`, past every gate; how it was made, its int8 operators by type.
+
+    Raises as `made`, and GateError where the file is none of `opset` or `engine` does not run it in eight bits.
+    """
+    import onnx
+
+    name = f"{target} of model {captured.model.name}"
+    found = made(captured, target, loaded(captured.onnx(opset), name), engine)
+    onnx.save(found.model, path)
+    written = onnx.load(path)
+    gate.opset(written, opset, profiles.runtime_of(target, captured.profiles).opset, name)
+    counted = gate.in_file(written)
+    gate.integers(counted, engine.integers(path, found.session), name)
+    return found, counted
 
 
 def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Made:

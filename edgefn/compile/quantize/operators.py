@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     Tensors = Sequence["torch.Tensor | None"]
-    Operator = Callable[[Tensors, dict[str, Any]], "torch.Tensor"]
+    Operator = Callable[[Tensors, dict[str, Any]], "torch.Tensor | tuple[torch.Tensor, ...]"]
 
 
 def run(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
@@ -25,15 +25,14 @@ def run(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
     operator = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
     if operator is not None:
         with suppress(NotImplementedError):
-            return [operator(inputs, attributes(node))]
-    if node.op_type == "Split":
-        return _split(inputs, attributes(node), len(node.output))
+            made = operator(inputs, attributes(node))
+            return made if isinstance(made, tuple) else (made,)
     return _by_onnxruntime(node, inputs)
 
 
 def trainable(node: onnx.NodeProto) -> bool:
     """Whether gradients pass this node."""
-    return node.domain in ("", "ai.onnx") and node.op_type in (*OPERATORS, "Split")
+    return node.domain in ("", "ai.onnx") and node.op_type in OPERATORS
 
 
 def _conv(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
@@ -184,6 +183,16 @@ def _spatial_mean(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
     return x[0].mean(dim=tuple(range(2, x[0].dim())), keepdim=True)
 
 
+def _split(x: Tensors, a: dict[str, Any]) -> tuple[torch.Tensor, ...]:
+    import torch
+
+    data, axis = x[0], a.get("axis", 0)
+    assert data is not None
+    if len(x) > 1 and x[1] is not None:
+        return tuple(torch.split(data, x[1].tolist(), dim=axis))
+    return tuple(torch.split(data, -(-data.shape[axis] // a["num_outputs"]), dim=axis))
+
+
 OPERATORS: dict[str, Operator] = {
     "Add": _of_two("add"),
     "AveragePool": lambda x, a: _pool(x, a, largest=False),
@@ -204,20 +213,11 @@ OPERATORS: dict[str, Operator] = {
     "Reshape": _reshape,
     "Sigmoid": _of_one("sigmoid"),
     "Softmax": _softmax,
+    "Split": _split,
     "Sub": _of_two("sub"),
     "Tanh": _of_one("tanh"),
     "Transpose": _transpose,
 }
-
-
-def _split(x: Tensors, a: dict[str, Any], parts: int) -> Sequence[torch.Tensor]:
-    import torch
-
-    data, axis = x[0], a.get("axis", 0)
-    assert data is not None
-    if len(x) > 1 and x[1] is not None:
-        return torch.split(data, x[1].tolist(), dim=axis)
-    return torch.split(data, -(-data.shape[axis] // parts), dim=axis)
 
 
 def _by_onnxruntime(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
