@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from edgefn.image import Image
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
+    from edgefn.sizes import Dim
     from edgefn.tensors import tensor
 
     __version__: str
 
 __all__ = [
     "Bound",
+    "Dim",
     "EdgeFunction",
     "EdgeModel",
     "EdgefnError",
@@ -37,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "Bound": "edgefn.bundle.config",
+    "Dim": "edgefn.sizes",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",
     "EdgefnError": "edgefn.errors",

@@ -18,6 +18,7 @@ from edgefn.bundle.config import Bound
 from edgefn.errors import BuildError, InputError, SpecError
 from edgefn.options import check_name
 from edgefn.quantization import Quantize, int8_bound, read_quantize
+from edgefn.sizes import combined
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind
@@ -172,9 +173,9 @@ def edge_model(
     def decorate(builder: Callable[[], Any]) -> EdgeModel:
         where = f"@edge_model {getattr(builder, '__name__', builder)!s}"
         _check_builder(builder, where)
-        spec = ModelSpec(builder.__name__, _tensors(inputs, f"{where}: inputs"), {})
-        if outputs is not None:
-            spec = ModelSpec(spec.name, spec.inputs, _tensors(outputs, f"{where}: outputs"))
+        tensors = _tensors(inputs, f"{where}: inputs")
+        named = {} if outputs is None else _outputs(outputs, f"{where}: outputs")
+        spec = ModelSpec(builder.__name__, tensors, named, combined(tensors, f"{where}: inputs"))
         batching = read_batching(batch, batch_wait, spec.inputs, spec.outputs, where)
         return EdgeModel(
             builder,
@@ -216,6 +217,14 @@ def _tensors(specs: object, where: str) -> dict[str, TensorSpec]:
         if not isinstance(spec, TensorSpec):
             raise SpecError(f"{where}: {name} is {spec!r}: write a tensor, e.g. {example}")
     return dict(specs)
+
+
+def _outputs(specs: object, where: str) -> dict[str, TensorSpec]:
+    outputs = _tensors(specs, where)
+    for name, spec in outputs.items():
+        if spec.ranges:
+            raise SpecError(f"{where}: {name} is {spec}: say which lengths in inputs=; an output follows from those")
+    return outputs
 
 
 def _check_samples(samples: Samples, where: str, option: str = "samples") -> Samples:
