@@ -24,7 +24,7 @@ def table(artifacts: Iterable[Row]) -> Table:
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False)
-    columns = ("SIZE", "MAX ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
+    columns = ("SIZE", "ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
     for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
         made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
     for each in artifacts:
@@ -53,7 +53,7 @@ def _cells(each: Row) -> tuple[str, ...]:
         str(each["target"]),
         "cached" if status == "built" and each.get("cached") else status,
         format_bytes(each["size_bytes"]) if each.get("size_bytes") else "-",
-        wording.error(each.get("max_error")),
+        wording.error(each.get("error")),
         wording.share(each.get("top1")),
         "-" if ratio is None else f"{ratio:.2f} × eager",
         str(each.get("opset") or "-"),

@@ -33,7 +33,8 @@ STILL = 1e-6
 """A spread below this fraction of the largest value is none: float32 computes no finer."""
 
 
-Functions = Mapping[str, Mapping[str, Callable[[Any], Any]]]
+Cut = Callable[[Any], Any]
+Functions = Mapping[str, Mapping[str, Cut]]
 """The author's slices: functions by slice, by output."""
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
@@ -44,7 +45,7 @@ class Captured(Protocol):
 
     sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
-    bound        what an artifact of the target's precision must keep
+    judging      what artifacts of the model are judged by; `bound` is what the author asks for beside
     quantize     how the author wants int8 made
     profiles     the project's folder of profiles beside edgefn's own; None where there is no project
     """
@@ -56,7 +57,10 @@ class Captured(Protocol):
     def calibration(self) -> Sequence[GoldenSample]: ...
 
     @property
-    def bound(self) -> Bound: ...
+    def judging(self) -> Judging: ...
+
+    @property
+    def bound(self) -> Bound | None: ...
 
     @property
     def quantize(self) -> Quantize: ...

@@ -1,6 +1,6 @@
 """The artifacts of one function, each compiled in a process of its own; none is made that the cache has.
 
-    capture    once a model, here
+    capture    once a model, here; what its artifacts are judged by
     compile    lower and prove: side by side, as memory allows
     time       against eager PyTorch: one after the other, when nothing else computes
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.compile import capacity, crew, machine, snapshot
+from edgefn.accuracy.rules import Judging
+from edgefn.compile import capacity, crew, judgements, machine, snapshot
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
 from edgefn.compile.events import Steps
@@ -43,6 +44,7 @@ class Artifacts:
         self._steps = steps
         self._sessions = sessions
         self._logs = logs
+        self.judgings: dict[str, Judging] = {}
         self._room = Room(machine.cores(), machine.available_bytes(), limit_s)
 
     def build(self, pieces: Sequence[Piece]) -> list[Making]:
@@ -50,6 +52,7 @@ class Artifacts:
         makings = [Making(piece, self._cache, self._log(piece)) for piece in pieces]
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
             captures = self._capture(makings)
+            self.judgings |= self._judge(makings, captures)
             waiting = [making for making in makings if making.to_compile]
             # A single artifact is timed by the process that made it: nothing else computes then, and it costs no start.
             alone = len(waiting) == sum(making.to_time for making in makings) == 1 and waiting[0].to_time
@@ -68,11 +71,21 @@ class Artifacts:
     def _capture(self, makings: Sequence[Making]) -> dict[str, Path]:
         """The snapshot of each model that a compiler will need, by the model's name."""
         needed = {
-            one.piece.model.spec.name: one.piece for one in makings if one.open and (not one.folder or one.to_time)
+            one.piece.model.spec.name: one.piece
+            for one in makings
+            if one.open and (not one.folder or one.to_time or judgements.known(self._cache, one.piece) is None)
         }
         models = {making.piece.model.spec.name for making in makings}
         self._steps.skip(len(models) - len(needed))
         return {name: self._captured(piece) for name, piece in needed.items()}
+
+    def _judge(self, makings: Sequence[Making], captures: Mapping[str, Path]) -> dict[str, Judging]:
+        """Return what each model's artifacts are judged by, by the model's name."""
+        pieces = {making.piece.model.spec.name: making.piece for making in makings if making.open}
+        return {
+            name: judgements.known(self._cache, piece) or judgements.found(self._cache, piece, captures[name])
+            for name, piece in pieces.items()
+        }
 
     def _captured(self, piece: Piece) -> Path:
         from edgefn.compile.capture import capture
@@ -116,7 +129,16 @@ class Artifacts:
         lower = making.folder is None
         files = folder / "files" if lower else making.files
         write_job(
-            piece.job(self._cache.root, files, capture, lower=lower, prove=making.agreement is None, time=time), folder
+            piece.job(
+                self._cache.root,
+                files,
+                capture,
+                self.judgings[piece.model.spec.name],
+                lower=lower,
+                prove=making.agreement is None,
+                time=time,
+            ),
+            folder,
         )
         weights = snapshot.info(capture).weights_bytes if capture else 0
         samples = piece.calibration.path.stat().st_size if piece.calibration else 0
@@ -133,7 +155,8 @@ class Artifacts:
         if making.agreement is not None:
             figures = msgspec.to_builtins(making.agreement)
             bound = msgspec.to_builtins(making.piece.bound)
-            self._steps.events("check", **_members(making), **figures, bound=bound)
+            told = {"passed": making.agreement.passed, "bound": bound}
+            self._steps.events("check", **_members(making), **figures, **told)
         self._steps.events("artifact", **msgspec.to_builtins(making.report()))
 
 

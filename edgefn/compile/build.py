@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.batching import check_function, check_outputs
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
@@ -38,6 +39,7 @@ from edgefn.compile.wanted import expand_targets
 from edgefn.compile.wheelhouse import Wheels
 from edgefn.errors import BuildError, BundleError
 from edgefn.function import EdgeFunction
+from edgefn.golden import GoldenSample
 from edgefn.model import EdgeModel, models_of
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import Target
@@ -163,7 +165,8 @@ class _Build:
         calibrations = Calibrations(function, models, self.sources, self.cache, goldens.sessions)
         pieces = [self._piece(model, one, golden[model.spec.name], calibrations) for model in models for one in wanted]
         logs = (self.order.logs or self.order.cache / "logs") / function.spec.name
-        makings = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s).build(pieces)
+        made = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s)
+        makings = made.build(pieces)
         artifacts = [making.artifact() for making in makings if making.open]
 
         self.steps.begin("wheels")
@@ -171,9 +174,12 @@ class _Build:
         wheels = wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
 
         self.steps.begin("pack")
-        entries = tuple(_model_entry(model, artifacts, golden[model.spec.name]) for model in models)
+        entries = tuple(
+            _model_entry(model, artifacts, golden[model.spec.name], made.judgings[model.spec.name]) for model in models
+        )
+        held_out = _held_out(pieces)
         config = _config(function, entries, artifacts, wheels)
-        digest, size_bytes = self._write(config, artifacts, golden, wheels)
+        digest, size_bytes = self._write(config, artifacts, golden, held_out, wheels)
 
         self.steps.end()
         written = Report(
@@ -199,7 +205,12 @@ class _Build:
         return Piece(model, target, key, golden, self.order.profiles, calibration, refusal)
 
     def _write(
-        self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
+        self,
+        config: BundleConfig,
+        artifacts: Sequence[Artifact],
+        golden: Mapping[str, Golden],
+        held_out: Mapping[str, Sequence[GoldenSample]],
+        wheels: Wheels,
     ) -> tuple[str, int]:
         """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
@@ -210,7 +221,9 @@ class _Build:
             for number, artifact in enumerate(artifacts):
                 packed.append(layers.artifact(artifact.entry, artifact.folder, out / f"artifact-{number}.tar"))
             if golden:
-                files: dict[str, Path | bytes] = {name: samples.path for name, samples in golden.items()}
+                files: dict[str, Path | bytes] = {name: out / f"{name}.npz" for name in golden}
+                for name, pairs in golden.items():
+                    pairs.write_kept(held_out.get(name, ()), out / f"{name}.npz")
                 packed.append(layers.golden(files, out / "golden.tar"))
             digest = Layout(self.order.output).write(config, packed)
         return digest, sum(layer.descriptor.size for layer in packed)
@@ -230,17 +243,25 @@ def _config(
     )
 
 
-def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden) -> ModelEntry:
+def _held_out(pieces: Sequence[Piece]) -> dict[str, Sequence[GoldenSample]]:
+    """Return each model's calibration inputs that nothing was calibrated on."""
+    return {piece.model.spec.name: piece.calibration.held_out for piece in pieces if piece.calibration is not None}
+
+
+def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden, judging: Judging) -> ModelEntry:
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
     made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
-    bounds = {"int8": model.int8_bound} if made_int8 else {}
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
+    bounds = {"int8": model.int8_bound} if made_int8 and model.int8_bound is not None else {}
+    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds, judging)
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)
+    own = golden[entry.spec.name]
+    return ModelReport(
+        entry.spec.name, entry.spec.outputs, entry.golden, own.cached, len(own.pairs.sizes), own.tried.refused
+    )
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

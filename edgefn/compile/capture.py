@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.compile import onnx_file, refusals
 from edgefn.compile.eager import EagerSession, call, named_outputs
@@ -39,7 +40,8 @@ class Capture:
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
-    bound = Bound()
+    judging = Judging()
+    bound: Bound | None = None
     quantize = Quantize()
     profiles: Path | None = None
 

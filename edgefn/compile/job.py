@@ -13,10 +13,11 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import Bound
 from edgefn.compile.verify import Latency
-from edgefn.golden import Agreement
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import Target
 
@@ -30,7 +31,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     cache        the build's cache, where ONNX files of the capture are shared
     capture      folder of the snapshot; "" where neither lowering nor timing is asked for
-    golden       the golden samples' file; `judges` are the numbers of those that the artifact is held against
+    golden       the golden pairs' file; `judges` are the numbers of the samples that the artifact is held against
+    judging      what it is judged by
     calibration  file of the calibration samples; "" where the target needs none
     opset        (lowest, highest) that the target's runtime reads; () for any
     profiles     the project's folder of profiles; "" where there is no project
@@ -45,7 +47,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     judges: tuple[int, ...]
     calibration: str = ""
     sizes: dict[str, int] = {}
-    bound: Bound
+    judging: Judging = Judging()
+    bound: Bound | None = None
     quantize: Quantize
     batched: bool = False
     opset: tuple[int, ...] = ()

@@ -125,11 +125,13 @@ class Work:
 
     def _prove(self) -> None:
         job = self.job
-        samples = golden.load(Path(job.golden))
-        judges = [samples[number] for number in job.judges]
+        pairs = golden.load_pairs(Path(job.golden))
+        held_out = golden.load_pairs(Path(job.calibration)).held_out if job.calibration else ()
+        judges = pairs._replace(samples=tuple(pairs.samples[number] for number in job.judges), held_out=held_out)
         backend = backends.get(job.target.backend)
-        self.told.agreement = verify.verify(backend, Path(job.files), judges, job.bound, job.name, batched=job.batched)
-        verify.gate(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
+        gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched)
+        self.told.agreement = verify.verify(backend, Path(job.files), judges, gate, job.name)
+        verify.check(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
 
     def _time(self, snapshot: Snapshot) -> None:
         from edgefn.compile.eager import one_thread

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from edgefn.accuracy.limits import limits_of
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.compile.cache import Cache
@@ -17,13 +19,15 @@ from edgefn.compile.report import ArtifactReport, Status
 from edgefn.compile.verify import Latency
 from edgefn.compile.worker import Ended
 from edgefn.errors import BuildError, GateError
-from edgefn.golden import Agreement
 from edgefn.quantities import format_bytes, format_duration
 from edgefn.spec import ModelSpec
 from edgefn.targets import profiles
 
 _FILES, _MADE, _AGREEMENT, _LATENCY = "files", "made.json", "agreement.json", "latency.json"
 _DOING = {"start": "as it started", "lower": "as it lowered", "prove": "as it was proved", "time": "as it was timed"}
+
+MAX_SLICES = 32
+"""Slices in a report, the worst ones."""
 
 T = TypeVar("T")
 
@@ -139,8 +143,14 @@ class Making:
             opset=lowered.opset,
             quantized=lowered.quantized,
             kept=lowered.kept,
-            max_error=agreement.max_error if agreement and math.isfinite(agreement.max_error) else None,
-            top1=agreement.top1 if agreement else None,
+            verdict=agreement.verdict if agreement else None,
+            error=finite(agreement.error) if agreement else None,
+            error_limit=limits_of(piece.target.precision, piece.model.accuracy).error,
+            max_error=finite(agreement.max_error) if agreement else None,
+            top1=agreement.top1.share if agreement and agreement.top1 else None,
+            top1_rows=agreement.top1.rows if agreement and agreement.top1 else 0,
+            slices=tuple(one for one in agreement.slices[:MAX_SLICES] if math.isfinite(one.error)) if agreement else (),
+            sizes=agreement.sizes if agreement else 0,
             samples=agreement.samples if agreement else 0,
             bound=piece.bound,
             latency_ratio=latency.ratio if latency else None,
@@ -150,9 +160,13 @@ class Making:
             peak_bytes=made.peak_bytes if made else self._peak_bytes,
             cached=self.cached,
             reason=self.reason,
-            warning=piece.calibration.info.warning if piece.calibration else "",
+            warning="; ".join(self._warnings()),
             log=str(self.log) if self._logged else "",
         )
+
+    def _warnings(self) -> list[str]:
+        calibrated = self.piece.calibration.info.warning if self.piece.calibration else ""
+        return [*filter(None, [calibrated]), *(self.agreement.notes if self.agreement else ())]
 
     def _missing(self, ended: Ended, limit_s: float) -> None:
         told, name = ended.told, self.piece.name
@@ -188,6 +202,11 @@ class Making:
     def _write(self, kind: str, key: str, name: str, value: object) -> None:
         text = msgspec.json.encode(value)
         self._cache.make(kind, key, lambda into: (into / name).write_bytes(text))
+
+
+def finite(number: float) -> float | None:
+    """Return a number that JSON has, or None."""
+    return number if math.isfinite(number) else None
 
 
 def _named(reason: str, name: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edgefn import backends
+from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.calibration import Calibration
@@ -48,8 +49,8 @@ class Piece:
         return f"{self.target} of model {self.model.spec.name}"
 
     @property
-    def bound(self) -> Bound:
-        """What it must keep."""
+    def bound(self) -> Bound | None:
+        """What the author asks of it beside `accuracy=`."""
         return self.model.int8_bound if is_quantized(self.target) else self.model.bound
 
     @property
@@ -71,7 +72,7 @@ class Piece:
     def key(self) -> str:
         """Depends on all that the artifact does, whoever builds it and what else is built."""
         backend = backends.get(self.target.backend)
-        options = [msgspec.to_builtins(self.bound), msgspec.to_builtins(self.model.quantize)]
+        options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
         quantized = [
             self.calibration.digest if self.calibration else "",
             *(options if is_quantized(self.target) else []),
@@ -82,10 +83,20 @@ class Piece:
     @cached_property
     def proof_key(self) -> str:
         """Depends on what the artifact's agreement with its golden samples does."""
-        bound, batched = msgspec.to_builtins(self.bound), self.model.batching is not None
-        return key_of(self.key, hash_file(self.golden.path), list(self.judges), bound, batched)
+        asked = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy)]
+        given = [hash_file(self.golden.path), self.calibration.digest if self.calibration else "", self.judging_key]
+        return key_of(self.key, given, list(self.judges), asked, self.model.batching is not None)
 
-    def job(self, cache: Path, files: Path, capture: Path | None, *, lower: bool, prove: bool, time: bool) -> Job:
+    @cached_property
+    def judging_key(self) -> str:
+        """Depends on all that the model's `Judging` does."""
+        accuracy = msgspec.to_builtins(self.model.accuracy)
+        slices = [[owner, list(functions)] for owner, functions in self.model.slices.items()]
+        return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
+
+    def job(
+        self, cache: Path, files: Path, capture: Path | None, judging: Judging, *, lower: bool, prove: bool, time: bool
+    ) -> Job:
         """The steps asked for, as a compiler's process is told them."""
         return Job(
             model=self.model.spec.name,
@@ -96,6 +107,7 @@ class Piece:
             judges=self.judges,
             calibration=str(self.calibration.path) if self.calibration else "",
             sizes=self.sizes,
+            judging=judging,
             bound=self.bound,
             quantize=self.model.quantize,
             batched=self.model.batching is not None,

@@ -88,11 +88,11 @@ class Recorder:
                 f"{model}: input {given!r} holds NaN or infinity in {self.source}; int8 takes no range from that: "
                 "mend the sample or leave it out"
             )
-        if name := _not_finite(outputs):
-            also = f", whose input {given!r} does too" if given else ""
+        if name := _not_a_number(outputs):
+            also = f", whose input {given!r} holds NaN or infinity" if given else ""
             raise BuildError(
-                f"{model}: output {name!r} of the eager network holds NaN or infinity for {self.source}{also}; "
-                "nothing can be held against that: mend the network or the sample"
+                f"{model}: output {name!r} of the eager network holds NaN for {self.source}{also}; nothing can be held "
+                "against that: mend the network or the sample"
             )
 
 
@@ -101,6 +101,13 @@ def _not_finite(arrays: Arrays) -> str:
     import numpy as np
 
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
+
+
+def _not_a_number(arrays: Arrays) -> str:
+    """Return the name of the first array that holds NaN, or nothing. Infinity may be a mask's."""
+    import numpy as np
+
+    return next((name for name, array in arrays.items() if array.dtype.kind == "f" and np.isnan(array).any()), "")
 
 
 def record(

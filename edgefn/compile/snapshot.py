@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn import golden
+from edgefn.accuracy.rules import Judging, Network
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import locked
+from edgefn.compile import provenance
 from edgefn.compile.cache import Cache, hash_file
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -47,6 +49,7 @@ class Info(msgspec.Struct, frozen=True):
 
     model: ModelSpec
     weights_bytes: int
+    network: Network = Network()
 
 
 def write(capture: Capture, folder: Path) -> None:
@@ -55,7 +58,8 @@ def write(capture: Capture, folder: Path) -> None:
 
     torch.export.save(capture.program, folder / _PROGRAM)
     weights = sum(tensor.nbytes for tensor in capture.program.state_dict.values())
-    (folder / _INFO).write_bytes(msgspec.json.encode(Info(capture.model, weights)))
+    network = provenance.network(capture.program, list(capture.model.outputs))
+    (folder / _INFO).write_bytes(msgspec.json.encode(Info(capture.model, weights, network)))
 
 
 def info(folder: Path) -> Info:
@@ -72,7 +76,8 @@ class Snapshot:
         self._calibration = job.calibration
         self.model: ModelSpec = info(self._folder).model
         self.sizes: Mapping[str, int] = job.sizes
-        self.bound: Bound = job.bound
+        self.bound: Bound | None = job.bound
+        self.judging: Judging = job.judging
         self.quantize: Quantize = job.quantize
         self.profiles = Path(job.profiles) if job.profiles else None
 

@@ -174,7 +174,7 @@ def _artifacts(found: dict[str, Any]) -> Table:
             each["model"],
             each["target"],
             each["backend"],
-            f"max error {wording.error(each['max_error'])}",
+            f"error {wording.error(each['error'])}",
             f"top-1 {wording.share(each['top1'])}",
         )
         for each in found["artifacts"]

@@ -18,8 +18,7 @@ from edgefn.errors import GateError
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.bundle.config import Bound
-    from edgefn.golden import Agreement
+    from edgefn.accuracy.verdict import Agreement
 
 FILE_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """What counts as quantised in a file when its weights come through DequantizeLinear."""
@@ -88,14 +87,13 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
     return got
 
 
-def agreement(seen: Agreement, bound: Bound, name: str, tried: str) -> None:
-    """Raises GateError with the figures unless the bound holds on samples that nothing was calibrated with."""
+def agreement(seen: Agreement, name: str, tried: str) -> None:
+    """Raise GateError unless the artifact is right on samples that nothing was calibrated with."""
     if not seen.passed:
-        wanted = "" if bound.top1 is None else f" and top-1 {bound.top1:.3f}"
         raise GateError(
-            f"{name} misses its bound on {seen.samples} inputs that it was not calibrated with: {seen.reason} "
-            f"(bound: max error {bound.max_error:.2g}{wanted}); tried: {tried}. More calibration inputs, "
-            "Quantize(epochs=...) or a wider Quantize(bound=...) may help; the other targets are built"
+            f"{name} is not near enough on {seen.samples} inputs that it was not calibrated with: {seen.reason} "
+            f"({seen}); tried: {tried}. More calibration inputs, Quantize(epochs=...) or "
+            'accuracy=Accuracy(error={"int8": ...}) may help; the other targets are built'
         )
 
 

@@ -6,12 +6,13 @@ Every form is judged on the part of the calibration inputs that nothing was take
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgefn import golden
+from edgefn.accuracy.judge import judge
 from edgefn.compile.cache import key_of
 from edgefn.compile.quantize import (
     calibration,
@@ -29,6 +30,7 @@ from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import loaded, prepared
 from edgefn.compile.quantize.static import Static
 from edgefn.errors import BuildError
+from edgefn.golden import Pairs
 from edgefn.targets import profiles
 
 if TYPE_CHECKING:
@@ -36,17 +38,20 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from edgefn.accuracy.rules import Judging
+    from edgefn.accuracy.verdict import Agreement
     from edgefn.backends.backend import Captured, Session
     from edgefn.bundle.config import Bound
     from edgefn.compile.quantize.calibration import Parts
     from edgefn.compile.quantize.engine import Engine
-    from edgefn.golden import Agreement, GoldenSample
+    from edgefn.golden import GoldenSample
     from edgefn.targets.profiles import Target
 
     Write = Callable[[tuple[str, ...]], onnx.ModelProto]
     Way = Callable[[bool, Mapping[str, str]], "Attempt"]
 
 
+PRECISION = "int8"
 _EXACT = ", exact products"
 
 
@@ -117,23 +122,31 @@ def _first(attempts: Iterable[Attempt], parts: Parts, captured: Captured, engine
     tried: list[tuple[str, Agreement | None, Made]] = []
     for attempt in attempts:
         forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
-        trial = Trial(attempt, engine, parts.validation, captured.bound)
+        trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
         found = sensitivity.search(attempt.layers, trial.score, forced)
         result = Made(attempt.write(found.kept), attempt.session, attempt.recipe, (*attempt.kept, *found.kept))
         if found.score.passed:
             return result
         tried.append((attempt.recipe, trial.agreements.get(found.kept), result))
-    recipe, seen, _ = max(tried, key=lambda one: (one[1].top1 or 0.0) if one[1] else 0.0)
+    recipe, seen, _ = min(tried, key=lambda one: one[1].error if one[1] else math.inf)
     assert seen is not None, "an attempt without validation inputs passes"
-    gate.agreement(seen, captured.bound, name, f"{', '.join(one[0] for one in tried)}; {recipe} came nearest")
+    gate.agreement(seen, name, f"{', '.join(one[0] for one in tried)}; {recipe} came nearest")
     raise AssertionError("the gate refuses what the search refused")
 
 
 class Trial:
     """Scores an attempt with layers in float, and remembers each agreement."""
 
-    def __init__(self, attempt: Attempt, engine: Engine, samples: Sequence[GoldenSample], bound: Bound) -> None:
-        self._attempt, self._engine, self._samples, self._bound = attempt, engine, samples, bound
+    def __init__(
+        self,
+        attempt: Attempt,
+        engine: Engine,
+        samples: Sequence[GoldenSample],
+        judging: Judging,
+        bound: Bound | None,
+    ) -> None:
+        self._attempt, self._engine, self._samples = attempt, engine, samples
+        self._judging, self._bound = judging, bound
         self.agreements: dict[tuple[str, ...], Agreement] = {}
 
     def score(self, kept: tuple[str, ...]) -> sensitivity.Score:
@@ -142,7 +155,7 @@ class Trial:
             return sensitivity.Score(True, 0.0)
         session = self._engine.opened(self._attempt.write(kept), self._attempt.session)
         noted = _Noted(session, self._samples)
-        agreement = golden.compare(noted, self._samples, self._bound)
+        agreement = judge(noted, Pairs(tuple(self._samples)), self._judging, PRECISION, bound=self._bound)
         self.agreements[kept] = agreement
         return sensitivity.Score(agreement.passed, noted.error)
 
@@ -157,7 +170,8 @@ class _Noted:
         outputs, sample = self._session.run(inputs), next(self._wanted)
         for name, wanted in sample.outputs.items():
             if np.issubdtype(wanted.dtype, np.floating):
-                self.error += float(np.mean(np.square(np.subtract(outputs[name], wanted, dtype=np.float64))))
+                squares = np.square(np.subtract(outputs[name], wanted, dtype=np.float64))
+                self.error += float(np.mean(squares[np.isfinite(squares)] if wanted.size else 0.0))
         return outputs
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.limits import limits_of
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime.deployment import choice
 from edgefn_runtime.deployment.choice import Refusal
@@ -59,6 +60,8 @@ class Link(msgspec.Struct, frozen=True):
     reason: str = ""
     latency_s: float | None = None
     ratio: float | None = None
+    error: float | None = None
+    error_limit: float | None = None
     max_error: float | None = None
     max_error_bound: float | None = None
     top1: float | None = None
@@ -95,15 +98,18 @@ def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[Artifa
         return bare
     model = next(model for model in chain.revision.config.models if model.spec.name == entry.model)
     bound = model.bound_of(entry.precision)
+    limits = limits_of(entry.precision, model.judging.accuracy)
     timed = found.passed and found.run_s > 0
     return msgspec.structs.replace(
         bare,
         latency_s=choice.latency_s(entry, chain.proofs, own) if timed else None,
         ratio=round(found.ratio, 4) if timed else None,
+        error=found.error,
+        error_limit=limits.error,
         max_error=found.max_error,
-        max_error_bound=bound.max_error,
+        max_error_bound=bound.max_error if bound is not None else None,
         top1=found.top1,
-        top1_bound=bound.top1,
+        top1_bound=limits.top1 if found.top1 is not None else None,
         finish_s=found.finish_s,
         load_s=found.load_s,
         size_bytes=sum(found.files.values()),

@@ -317,7 +317,7 @@ class Deployments:
 def _told(found: Proof, *, serves: bool) -> str:
     if not found.passed:
         return f"not served, {found.reason}"
-    figures = f"max error {found.max_error:.1e}, {found.ratio:.2f} × the latency of the portable one"
+    figures = f"error {found.error or 0.0:.1e}, {found.ratio:.2f} × the latency of the portable one"
     return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
 
 

@@ -144,8 +144,8 @@ SCHEMAS: dict[str, Any] = {
             **{
                 figure: {"type": ["number", "null"]}
                 for figure in (
-                    *("latency_s", "ratio", "max_error", "max_error_bound", "top1", "top1_bound"),
-                    *("finish_s", "load_s", "size_bytes"),
+                    *("latency_s", "ratio", "error", "error_limit", "max_error", "max_error_bound"),
+                    *("top1", "top1_bound", "finish_s", "load_s", "size_bytes"),
                 )
             },
         }

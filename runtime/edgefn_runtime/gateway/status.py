@@ -80,6 +80,8 @@ def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:
             "target": entry.target,
             "backend": entry.backend,
             "passed": proof and proof.passed,
+            "verdict": proof and proof.verdict,
+            "error": proof and proof.error,
             "max_error": proof and proof.max_error,
             "top1": proof and proof.top1,
         }

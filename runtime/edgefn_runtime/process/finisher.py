@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from edgefn import backends, golden
+from edgefn.accuracy.judge import judge_served
 from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.manifest import parse_config
@@ -123,14 +124,16 @@ def prove(
 
     It is timed in turns with the one `beside`, where there is one.
     """
-    known = golden.load(samples)
+    pairs = golden.load_pairs(samples)
+    known = pairs.samples
     if len(known) != model.golden:
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
     batched = model.batching is not None
     started = time.perf_counter()
     session = backend.load(folder, threads=threads, batched=batched)
     load_s = time.perf_counter() - started
-    agreement = golden.compare_served(session, known, model.bound_of(precision), batched=batched)
+    bound = model.bound_of(precision)
+    agreement = judge_served(session, pairs, model.judging, precision, bound=bound, batched=batched)
     sessions = [session]
     if agreement.passed and beside is not None:
         sessions.append(beside[0].load(beside[1], threads=threads, batched=batched))
@@ -140,8 +143,11 @@ def prove(
         target="",
         backend=backend.name,
         passed=agreement.passed,
+        verdict=agreement.verdict,
+        error=agreement.error if math.isfinite(agreement.error) else None,
         max_error=agreement.max_error if math.isfinite(agreement.max_error) else None,
-        top1=agreement.top1,
+        top1=agreement.top1.share if agreement.top1 is not None else None,
+        sizes=agreement.sizes,
         samples=agreement.samples,
         reason=agreement.reason,
         load_s=round(load_s, 6),
@@ -203,7 +209,8 @@ def _told(found: Proof) -> str:
     if not found.passed:
         return f"{name}: {found.reason}"
     top1 = "" if found.top1 is None else f", top-1 agreement {found.top1:.3f}"
-    return f"{name}: max error {found.max_error:.1e}{top1} on {found.samples} golden samples"
+    sizes = f" and {found.sizes} other sizes" if found.sizes else ""
+    return f"{name}: error {found.error or 0.0:.1e}{top1} on {found.samples} golden samples{sizes}"
 
 
 def _files(folder: Path) -> dict[str, int]:
