@@ -93,6 +93,17 @@ def top1(found: NDArray[Any], eager: NDArray[Any], scores: ClassScores, margin: 
     return Top1(int(agree.sum()), len(wanted), int((agree & sure).sum()), int(sure.sum()))
 
 
+def last_axis(found: NDArray[Any], eager: NDArray[Any]) -> Top1:
+    """Return how many rows of the last axis have the same top class, as `Bound(top1=...)` means it; of integers, how
+    many elements are equal.
+    """
+    if not np.issubdtype(eager.dtype, np.floating):
+        return Top1(int((found == eager).sum()), eager.size)
+    if eager.ndim == 0 or eager.shape[-1] < 2:
+        return Top1()
+    return top1(found, eager, ClassScores(eager.ndim - 1, "Bound(top1=...)"), Margin())
+
+
 def _probability(wanted: NDArray[np.float64], scores: ClassScores) -> NDArray[np.float64]:
     """Return the probability of each row's top class."""
     largest = wanted.max(axis=1)

@@ -115,7 +115,9 @@ class _Trial:
         made = self._made(real, answers)
         max_error = self._max_error(real, answers)
         reasons: list[tuple[Word, str]] = [(row.verdict, row.reason) for row in rows if row.reason]
-        reasons += [("wrong", reason) for reason in (top1_reason, made, self._out_of_bound(max_error)) if reason]
+        reasons += [
+            ("wrong", reason) for reason in (top1_reason, made, self._out_of_bound(max_error, real, answers)) if reason
+        ]
         word = worst_of([one for one, _ in reasons] + [row.verdict for row in rows])
         shown = [reason for one, reason in reasons if one == word]
         return Agreement(
@@ -310,10 +312,25 @@ class _Trial:
             worst = max(worst, difference / scale)
         return worst
 
-    def _out_of_bound(self, max_error: float) -> str:
-        if self.bound is None or max_error <= self.bound.max_error:
+    def _out_of_bound(self, max_error: float, real: Sequence[GoldenSample], answers: Sequence[Outputs]) -> str:
+        """Return how the artifact misses what `tolerance=` asks for, or nothing."""
+        if self.bound is None:
             return ""
-        return f"max error {max_error:.2e} is over its bound {self.bound.max_error:.2e} (tolerance=)"
+        if max_error > self.bound.max_error:
+            return f"max error {max_error:.2e} is over its bound {self.bound.max_error:.2e} (tolerance=)"
+        if self.bound.top1 is None:
+            return ""
+        agreed = sum(
+            (
+                classes.last_axis(answer[name], wanted)
+                for sample, answer in zip(real, answers, strict=True)
+                for name, wanted in sample.outputs.items()
+            ),
+            Top1(),
+        )
+        if not agreed.rows or agreed.share >= self.bound.top1:
+            return ""
+        return f"top-1 agreement {agreed.share:.3f} is under its bound {self.bound.top1:.3f} (tolerance=)"
 
     # ── what is made of the samples ───────────────────────────────────────────────────────────────────────
 

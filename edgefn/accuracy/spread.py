@@ -41,11 +41,17 @@ def free_axes(shape: Sequence[Dimension]) -> tuple[int, ...]:
 
 
 def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Masks) -> Field:
-    """Return the field of one output's `arrays`, whose declared shape is `shape`; masked positions do not count."""
+    """Return the field of one output's `arrays`, whose declared shape is `shape`; masked positions do not count.
+
+    A single answer moves by what differs from position to position: it is all that there is.
+    """
     free = free_axes(shape)
     rows = bool(free) and free[0] == 0
     aligned = len({array.shape[1:] if rows else array.shape for array in arrays}) == 1
+    items = sum(array.shape[0] if rows else 1 for array in arrays)
     pooled = free if not aligned else ((0,) if rows else ())
+    if items == 1:
+        pooled = tuple(range(arrays[0].ndim))
     first = special.plain(arrays[0], masks)
     base = np.float64(np.nanmean(first) if np.isfinite(first).any() else 0.0)
     total, squares, count = 0.0, 0.0, 0.0
@@ -61,7 +67,6 @@ def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Mas
     square = np.maximum(squares - total * mean, 0.0) / np.maximum(count - 1, 1)
     # What rounding of the sums leaves is no spread.
     square = np.where((count > 1) & (square > 1e-13 * squares / known_count), square, 0.0)
-    items = sum(array.shape[0] if rows else 1 for array in arrays)
     rest = tuple(axis for axis in free if axis not in pooled)
     return Field(mean + base, square.mean(axis=rest, keepdims=True) if rest else square, items, aligned)
 

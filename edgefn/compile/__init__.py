@@ -13,6 +13,10 @@
     piece.py       one artifact that is wanted         making.py      what has become of it
     artifacts.py   capture, compile, time              report.py      what is said of it all
 
+    trials.py      inputs made of samples             answering.py   eager's answers to them
+    provenance.py  what joins the outputs             judgements.py  what artifacts are judged by
+    engines.py     an engine against another
+
     crew.py        compilers side by side              worker.py      one of them: a process, its limit, its log
     capacity.py    PURE: how many at once              machine.py     what the machine has for them
     job.py         what a compiler is told, and tells  snapshot.py    a captured network as files

@@ -129,7 +129,8 @@ class Work:
         held_out = golden.load_pairs(Path(job.calibration)).held_out if job.calibration else ()
         judges = pairs._replace(samples=tuple(pairs.samples[number] for number in job.judges), held_out=held_out)
         backend = backends.get(job.target.backend)
-        gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched)
+        foreign = job.target.backend != "onnxruntime" and job.target.precision.startswith("int")
+        gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched, engines=foreign)
         self.told.agreement = verify.verify(backend, Path(job.files), judges, gate, job.name)
         verify.check(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
 

@@ -18,6 +18,7 @@ from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import Bound
+from edgefn.compile import engines
 from edgefn.errors import BuildError, EdgefnError, GateError
 from edgefn.golden import Pairs
 
@@ -43,12 +44,16 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Gate(NamedTuple):
-    """What an artifact is judged by, see `edgefn.accuracy.judge`; `batched` when calls run together."""
+    """What an artifact is judged by, see `edgefn.accuracy.judge`; `batched` when calls run together.
+
+    With `engines` its engine is held against ONNX Runtime on the same file, too.
+    """
 
     judging: Judging
     precision: str = "fp32"
     bound: Bound | None = None
     batched: bool = False
+    engines: bool = False
 
 
 def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str) -> Agreement:
@@ -59,9 +64,31 @@ def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str
     with tempfile.TemporaryDirectory(prefix="edgefn-verify-") as scratch:
         session = _finished(backend, portable, Path(scratch), name, batched=gate.batched)
         try:
-            return judge_served(session, pairs, gate.judging, gate.precision, bound=gate.bound, batched=gate.batched)
+            found = judge_served(
+                session,
+                pairs,
+                gate.judging,
+                gate.precision,
+                bound=gate.bound,
+                batched=gate.batched,
+                steps=_steps(portable, gate.precision),
+            )
+            apart = engines.apart(portable, session, pairs.samples, gate.judging) if gate.engines else ""
         except Exception as error:  # an engine's own classes
             raise BuildError(f"{name} fails on its golden samples: {error}") from error
+    if not apart:
+        return found
+    reason = f"its engine computes the file otherwise than the file says: {apart}; leave this target out"
+    return msgspec.structs.replace(found, verdict="wrong", reason=reason)
+
+
+def _steps(portable: Path, precision: str) -> dict[str, float]:
+    """Return the steps of the outputs' quantisers, where there are any."""
+    if not precision.startswith("int") or not (portable / engines.FILE).exists():
+        return {}
+    from edgefn.compile.quantize import levels
+
+    return levels.steps(portable / engines.FILE)
 
 
 def check(agreement: Agreement, name: str, *, quantized: bool = False) -> None:

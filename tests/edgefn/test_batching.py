@@ -143,20 +143,20 @@ def test_calls_of_one_kind_differ_in_rows_only() -> None:
 
 
 class _Network:
-    """Twice its input; or, when it `mixes`, less the mean over all rows."""
+    """Twice its input; or, when it `mixes`, its input and the mean over all rows."""
 
     def __init__(self, mixes: bool) -> None:
         self.mixes = mixes
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         x = inputs["x"]
-        return {"y": x - x.mean(axis=0, keepdims=True) if self.mixes else 2 * x}
+        return {"y": x + x.mean(axis=0, keepdims=True) if self.mixes else 2 * x}
 
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_network_that_mixes_its_rows_does_not_pass(samples: int) -> None:
     """The golden samples run beside others show it, one sample alone too; unbatched it passes."""
-    xs = [np.full((1, 4), 1.0 + number, np.float32) for number in range(samples)]
+    xs = [np.arange(4, dtype=np.float32)[None] * (1.0 + number) for number in range(samples)]
     for mixes in (False, True):
         network = _Network(mixes)
         pairs = Pairs(tuple(GoldenSample({"x": x}, network.run({"x": x})) for x in xs))
