@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefn import Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
+from edgefn import Accuracy, Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
 from edgefn.model import models_of
 
 INPUTS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}

@@ -65,11 +65,11 @@ def test_what_is_for_other_boxes_is_no_advice() -> None:
 
 
 def test_a_bound_missed_by_little() -> None:
-    """Both figures beside their bounds, and both ways out."""
+    """Both figures beside their limits, and both ways out."""
     text = _said(_facts(SERVING, NEAR), "accuracy")
     assert "net x86-64-v3/int8 is left out for an error of 0.015 where 0.01 is allowed" in text
-    assert "and a top-1 agreement of 0.960 under the bound of 0.980" in text
-    assert "quantize=Quantize(bound=...)" in text
+    assert "and a top-1 agreement of 0.960 where 0.980 is wanted" in text
+    assert "accuracy=Accuracy(error=...)" in text
     assert "quantize=Quantize(epochs=3)" in text
 
 
