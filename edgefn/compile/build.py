@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from edgefn.batching import check_function, check_outputs
+from edgefn.batching import check_function, check_outputs, check_range
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
@@ -234,13 +234,15 @@ def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
+        check_range(spec, model.batching)
     made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
     bounds = {"int8": model.int8_bound} if made_int8 else {}
     return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)
+    spec = entry.spec
+    return ModelReport(spec.name, spec.outputs, entry.golden, golden[spec.name].cached, spec.ranges)
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:
