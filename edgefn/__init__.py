@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to ge
 if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
-    from edgefn.errors import EdgefnError, InputError, SpecError
+    from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.image import Image
     from edgefn.model import EdgeModel, edge_model
@@ -33,6 +33,7 @@ __all__ = [
     "Image",
     "InputError",
     "Quantize",
+    "SizeError",
     "SpecError",
     "edge_function",
     "edge_model",
@@ -49,6 +50,7 @@ _HOMES = {
     "Image": "edgefn.image",
     "InputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
+    "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",

@@ -13,16 +13,19 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
-from edgefn.errors import BuildError, InputError, SpecError
+from edgefn.errors import BuildError, InputError, SizeError, SpecError, WrongShape
 from edgefn.options import check_name
 from edgefn.quantization import Quantize, read_quantize
-from edgefn.sizes import combined
+from edgefn.shapes import OutputShapes
+from edgefn.sizes import combined, misfit
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
-from edgefn.tensors import bind
+from edgefn.tensors import bind_shape
 from edgefn.tolerance import read_tolerance
 
 if TYPE_CHECKING:
@@ -73,6 +76,8 @@ class EdgeModel:
         self.accuracy = accuracy or Accuracy()
         self.slices: Slices = dict(slices or {})
         self._session: Session | None = None
+        self._shapes: OutputShapes | None = None
+        self._tell: Callable[[str], None] = lambda reason: None
 
     def __call__(self, **arrays: Array) -> NDArray[Any]:
         """The one output for `arrays`. Raises SpecError for a model of several outputs, and as `run` does."""
@@ -84,12 +89,37 @@ class EdgeModel:
         return next(iter(outputs.values()))
 
     def run(self, **arrays: Array) -> dict[str, NDArray[Any]]:
-        """All outputs by name. Raises InputError naming the model and the input that does not fit its spec."""
-        return self._run(self._checked(arrays))
+        """Run the model; all outputs by name.
 
-    def bind(self, session: Session) -> None:
-        """From now on `session` runs the model: an artifact's on a box, a verifier's at build."""
-        self._session = session
+        Raises InputError naming the input that does not fit its spec, SizeError for a length that the model does not
+        take, and WrongShape where an artifact gives an output of another shape than the network's.
+        """
+        dims: dict[str, int] = {}
+        checked = self._checked(arrays, dims)
+        if self.spec.ranges and (wrong := misfit(self.spec.ranges, dims)):
+            raise SizeError(
+                f"model {self.spec.name}: {wrong}. Declare that with the handler's parameter, e.g. "
+                f'tensor(..., Dim("{wrong.partition(" ")[0]}", ...)), or check it and raise InputError'
+            )
+        outputs = self._run(checked)
+        if self._shapes is not None and (wrong := self._shapes.misfit(outputs, dims)):
+            self._tell(wrong)
+            raise WrongShape(f"model {self.spec.name}: {wrong}")
+        return outputs
+
+    def bind(
+        self, session: Session, spec: ModelSpec | None = None, tell: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        """Run the model by `session` from now on: an artifact's on a box, a verifier's at build.
+
+        `spec` is the bundle's, with the lengths that the network takes and its outputs' shapes: each call is held
+        against it, and `tell` hears of an output of another shape.
+        """
+        self._session, self._tell = session, tell
+        self._shapes = None
+        if spec is not None:
+            self.spec = msgspec.structs.replace(self.spec, outputs=spec.outputs, ranges=spec.ranges)
+            self._shapes = OutputShapes(spec)
 
     @property
     def int8_bound(self) -> Bound | None:
@@ -118,12 +148,11 @@ class EdgeModel:
         self._session = session
         return outputs
 
-    def _checked(self, arrays: dict[str, Array]) -> dict[str, Array]:
+    def _checked(self, arrays: dict[str, Array], dims: dict[str, int]) -> dict[str, Array]:
         """The arrays in the order of the spec, C-contiguous and of native byte order."""
         for name in arrays:
             if name not in self.spec.inputs:
                 raise InputError(f"model {self.spec.name} has no input {name!r}{did_you_mean(name, self.spec.inputs)}")
-        dims: dict[str, int] = {}
         return {name: self._fitted(name, spec, arrays, dims) for name, spec in self.spec.inputs.items()}
 
     def _fitted(self, name: str, spec: TensorSpec, arrays: dict[str, Array], dims: dict[str, int]) -> Array:
@@ -136,7 +165,7 @@ class EdgeModel:
         if not isinstance(array, np.ndarray | np.generic):
             raise InputError(f"{where} has a {type(array).__name__}, needs a NumPy array {spec}")
         try:
-            bind(spec, array.dtype.name, array.shape, dims)
+            bind_shape(spec, array.dtype.name, array.shape, dims)
         except ValueError as error:
             raise InputError(f"{where} {error}") from None
         return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")

@@ -81,6 +81,13 @@ def combined(tensors: Mapping[str, TensorSpec], where: str) -> dict[str, SizeRan
     return found
 
 
+def nearest(allowed: SizeRange, length: int) -> int:
+    """Return the length of the range next to `length`, the larger one of two."""
+    tight = allowed.tightened()
+    length += -length % tight.multiple_of
+    return max(tight.min, length if tight.max is None else min(length, tight.max))
+
+
 def misfit(ranges: Mapping[str, SizeRange], dims: Mapping[str, int]) -> str:
     """Say which of the lengths `dims` is out of its range, for a person; "" where none is."""
     for word, allowed in ranges.items():

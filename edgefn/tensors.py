@@ -86,10 +86,17 @@ def _check_dimension(dimension: object) -> None:
 
 
 def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
-    """`dtype` and `shape` fit `spec`; `dims` has gained the lengths of its symbolic dimensions.
+    """Hold an array of a request against `spec`, its ranges too; `dims` gains the lengths of its free dimensions.
 
     Raises ValueError with what the array has and what it needs; `dims` is then of no more use.
     """
+    bind_shape(spec, dtype, shape, dims)
+    if spec.ranges and (wrong := misfit(spec.ranges, dims)):
+        raise ValueError(f"has {TensorSpec(dtype, tuple(shape))}: {wrong}")
+
+
+def bind_shape(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
+    """As `bind`, whatever the ranges are."""
     has = TensorSpec(dtype, tuple(shape))
     if dtype != spec.dtype or len(shape) != len(spec.shape):
         raise ValueError(f"has {has}, needs {spec}")
@@ -98,5 +105,3 @@ def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int
         if length != expected:
             known = f" with {needed} = {expected}" if isinstance(needed, str) else ""
             raise ValueError(f"has {has}, needs {spec}{known}")
-    if spec.ranges and (wrong := misfit(spec.ranges, dims)):
-        raise ValueError(f"has {has}: {wrong}")

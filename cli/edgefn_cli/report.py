@@ -43,6 +43,18 @@ def notes(artifacts: Iterable[Row]) -> Iterator[str]:
             yield f"{each['target']} of model {each['model']} was skipped: {each['reason']}"
 
 
+def lengths(models: Iterable[Row]) -> Iterator[str]:
+    """What lengths a model's free dimensions may have, where they are not any."""
+    import msgspec
+
+    from edgefn.sizes import told
+    from edgefn.spec import SizeRange
+
+    for each in models:
+        if ranges := msgspec.convert(each.get("ranges", {}), dict[str, SizeRange]):
+            yield f"model {each['model']} takes {told(ranges)}"
+
+
 def _cells(each: Row) -> tuple[str, ...]:
     from edgefn.quantities import format_bytes, format_duration
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from edgefn.compile import blame, trials
 from edgefn.compile.eager import call, named_outputs, one_thread
-from edgefn.golden import GoldenSample, Pairs
+from edgefn.golden import GoldenSample
+from edgefn.spec import ModelSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +25,11 @@ SOURCES = 3
 """Samples that inputs of other sizes are made of, in turn."""
 
 
-def pairs(session: EagerSession, samples: Sequence[GoldenSample]) -> tuple[Pairs, dict[str, str]]:
-    """Return all pairs of a model, and the sizes that eager does not run at, each with the reason."""
-    spec = session.spec
-    sizes: list[GoldenSample] = []
+def sizes(
+    session: EagerSession, spec: ModelSpec, samples: Sequence[GoldenSample]
+) -> tuple[list[GoldenSample], dict[str, str]]:
+    """Return pairs at other sizes, of those that `spec` allows, and the sizes that eager does not run at, with why."""
+    made: list[GoldenSample] = []
     refused: dict[str, str] = {}
     with one_thread():
         for number, wanted in enumerate(trials.other_sizes(spec, samples)):
@@ -35,16 +37,22 @@ def pairs(session: EagerSession, samples: Sequence[GoldenSample]) -> tuple[Pairs
             if inputs is None:
                 continue
             try:
-                sizes.append(_answered(session, inputs))
+                made.append(_answered(session, inputs))
             except Exception as error:  # whatever the network raises at a size that it is not for
                 refused[", ".join(f"{word}={length}" for word, length in wanted.items())] = blame.first_line(error)
-        stress = []
+    return made, refused
+
+
+def stress(session: EagerSession, samples: Sequence[GoldenSample]) -> list[GoldenSample]:
+    """Return pairs of inputs that are made of samples at their own sizes."""
+    made: list[GoldenSample] = []
+    with one_thread():
         for inputs in trials.stressed(samples):
             try:
-                stress.append(_answered(session, inputs))
-            except Exception:  # an input of no meaning, as a mixture of two lengths
+                made.append(_answered(session, inputs))
+            except Exception:  # an input of no meaning, as a mixture of two texts
                 continue
-    return Pairs(tuple(samples), (), tuple(stress), tuple(sizes)), refused
+    return made
 
 
 class NotANumber(ValueError):

@@ -9,6 +9,7 @@ Owns that order. What one artifact's compiler does is no other's; the portable a
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.accuracy.rules import Judging
 from edgefn.compile import capacity, crew, judgements, machine, snapshot
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
 from edgefn.compile.events import Steps
 from edgefn.compile.job import write_job
+from edgefn.compile.judgements import Judgement
 from edgefn.compile.making import Making
 from edgefn.compile.piece import Piece
 from edgefn.targets.groups import PORTABLE
@@ -44,7 +45,7 @@ class Artifacts:
         self._steps = steps
         self._sessions = sessions
         self._logs = logs
-        self.judgings: dict[str, Judging] = {}
+        self.judgements: dict[str, Judgement] = {}
         self._room = Room(machine.cores(), machine.available_bytes(), limit_s)
 
     def build(self, pieces: Sequence[Piece]) -> list[Making]:
@@ -52,7 +53,7 @@ class Artifacts:
         makings = [Making(piece, self._cache, self._log(piece)) for piece in pieces]
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
             captures = self._capture(makings)
-            self.judgings |= self._judge(makings, captures)
+            self.judgements |= self._judge(makings, captures)
             waiting = [making for making in makings if making.to_compile]
             # A single artifact is timed by the process that made it: nothing else computes then, and it costs no start.
             alone = len(waiting) == sum(making.to_time for making in makings) == 1 and waiting[0].to_time
@@ -79,27 +80,34 @@ class Artifacts:
         self._steps.skip(len(models) - len(needed))
         return {name: self._captured(piece) for name, piece in needed.items()}
 
-    def _judge(self, makings: Sequence[Making], captures: Mapping[str, Path]) -> dict[str, Judging]:
+    def _judge(self, makings: Sequence[Making], captures: Mapping[str, Path]) -> dict[str, Judgement]:
         """Return what each model's artifacts are judged by, by the model's name."""
         pieces = {making.piece.model.spec.name: making.piece for making in makings if making.open}
         return {
-            name: judgements.known(self._cache, piece) or judgements.found(self._cache, piece, captures[name])
+            name: judgements.known(self._cache, piece)
+            or judgements.found(self._cache, piece, captures[name], functools.partial(self._session, piece))
             for name, piece in pieces.items()
         }
 
     def _captured(self, piece: Piece) -> Path:
         from edgefn.compile.capture import capture
-        from edgefn.compile.eager import EagerSession, one_thread
+        from edgefn.compile.eager import one_thread
 
         self._steps.begin("capture", model=piece.model.spec.name)
         if folder := self._cache.find("capture", piece.capture_key):
             return folder
-        model = piece.model
-        session = self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
+        session = self._session(piece)
         with one_thread():
             captured = capture(session, piece.sizes)
         snapshot.forget(self._cache, piece.capture_key)
         return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
+
+    def _session(self, piece: Piece) -> EagerSession:
+        """Return the piece's network in eager PyTorch, built once."""
+        from edgefn.compile.eager import EagerSession
+
+        model = piece.model
+        return self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
 
     def _run(
         self, makings: Sequence[Making], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool
@@ -133,7 +141,7 @@ class Artifacts:
                 self._cache.root,
                 files,
                 capture,
-                self.judgings[piece.model.spec.name],
+                self.judgements[piece.model.spec.name],
                 lower=lower,
                 prove=making.agreement is None,
                 time=time,

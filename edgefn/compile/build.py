@@ -17,8 +17,7 @@ from typing import Any
 
 import msgspec
 
-from edgefn.accuracy.rules import Judging
-from edgefn.batching import check_function, check_outputs
+from edgefn.batching import check_function, check_outputs, check_range
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
@@ -30,6 +29,7 @@ from edgefn.compile.cache import TEMPORARY, Cache, writable
 from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
+from edgefn.compile.judgements import Judgement
 from edgefn.compile.making import Artifact, Making
 from edgefn.compile.piece import Piece, is_quantized
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
@@ -175,11 +175,12 @@ class _Build:
 
         self.steps.begin("pack")
         entries = tuple(
-            _model_entry(model, artifacts, golden[model.spec.name], made.judgings[model.spec.name]) for model in models
+            _model_entry(model, artifacts, golden[model.spec.name], made.judgements[model.spec.name])
+            for model in models
         )
         held_out = _held_out(pieces)
         config = _config(function, entries, artifacts, wheels)
-        digest, size_bytes = self._write(config, artifacts, golden, held_out, wheels)
+        digest, size_bytes = self._write(config, artifacts, golden, made.judgements, held_out, wheels)
 
         self.steps.end()
         written = Report(
@@ -187,7 +188,7 @@ class _Build:
             digest=digest,
             size_bytes=size_bytes,
             seconds=self.steps.seconds,
-            models=tuple(_model_report(entry, golden) for entry in entries),
+            models=tuple(_model_report(entry, golden, made.judgements[entry.spec.name]) for entry in entries),
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
         )
@@ -209,6 +210,7 @@ class _Build:
         config: BundleConfig,
         artifacts: Sequence[Artifact],
         golden: Mapping[str, Golden],
+        judgements: Mapping[str, Judgement],
         held_out: Mapping[str, Sequence[GoldenSample]],
         wheels: Wheels,
     ) -> tuple[str, int]:
@@ -223,7 +225,7 @@ class _Build:
             if golden:
                 files: dict[str, Path | bytes] = {name: out / f"{name}.npz" for name in golden}
                 for name, pairs in golden.items():
-                    pairs.write_kept(held_out.get(name, ()), out / f"{name}.npz")
+                    pairs.write_kept(held_out.get(name, ()), judgements[name].sizes, out / f"{name}.npz")
                 packed.append(layers.golden(files, out / "golden.tar"))
             digest = Layout(self.order.output).write(config, packed)
         return digest, sum(layer.descriptor.size for layer in packed)
@@ -248,20 +250,19 @@ def _held_out(pieces: Sequence[Piece]) -> dict[str, Sequence[GoldenSample]]:
     return {piece.model.spec.name: piece.calibration.held_out for piece in pieces if piece.calibration is not None}
 
 
-def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden, judging: Judging) -> ModelEntry:
+def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden, judgement: Judgement) -> ModelEntry:
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
+        check_range(spec, model.batching)
     made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
     bounds = {"int8": model.int8_bound} if made_int8 and model.int8_bound is not None else {}
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds, judging)
+    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds, judgement.judging)
 
 
-def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    own = golden[entry.spec.name]
-    return ModelReport(
-        entry.spec.name, entry.spec.outputs, entry.golden, own.cached, len(own.pairs.sizes), own.tried.refused
-    )
+def _model_report(entry: ModelEntry, golden: Mapping[str, Golden], judgement: Judgement) -> ModelReport:
+    spec, cached, sizes = entry.spec, golden[entry.spec.name].cached, len(judgement.sizes)
+    return ModelReport(spec.name, spec.outputs, entry.golden, cached, spec.ranges, sizes, judgement.refused)
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

@@ -2,7 +2,6 @@
 
     golden.npz    the author's samples and what is made of them, with eager's answers
     exact.npz     how far eager in float64 is from eager in float32, for a few samples
-    tried.json    sizes that eager does not run at
 
 Owns when they must be recorded again. Imports torch only when they must.
 """
@@ -15,8 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from edgefn import golden
 from edgefn.compile import trials
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
     from edgefn.compile.recording import Recorder
 
-_FILE, _EXACT, _TRIED = "golden.npz", "exact.npz", "tried.json"
+_FILE, _EXACT = "golden.npz", "exact.npz"
 
 EXACT = 4
 """Samples that are run in float64, too."""
@@ -42,12 +39,6 @@ KEPT_BYTES = 4 * 2**20
 
 KEPT_HELD_OUT = 4
 """Held-out calibration inputs that travel in the bundle."""
-
-
-class Tried(msgspec.Struct, frozen=True):
-    """What eager was asked for beside the samples; `refused` are sizes that it does not run at, with its error."""
-
-    refused: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -70,21 +61,17 @@ class Golden:
     def samples(self) -> tuple[GoldenSample, ...]:
         return self.pairs.samples
 
-    @cached_property
-    def tried(self) -> Tried:
-        return msgspec.json.decode((self.path.parent / _TRIED).read_bytes(), type=Tried)
-
     @property
     def residuals(self) -> list[Mapping[str, NDArray[Any]]]:
         """Return float64 minus float32 of eager for the first samples, by output."""
         return [pair.outputs for pair in golden.load(self.path.parent / _EXACT)]
 
-    def write_kept(self, held_out: Sequence[GoldenSample], path: Path) -> None:
+    def write_kept(self, held_out: Sequence[GoldenSample], sizes: Sequence[GoldenSample], path: Path) -> None:
         """Write what travels in the bundle: all samples, and of the other pairs as much as is worth its bytes."""
         kept = self.pairs._replace(
             held_out=tuple(held_out[:KEPT_HELD_OUT]),
             stress=trials.within(self.pairs.stress, KEPT_BYTES),
-            sizes=trials.within(self.pairs.sizes, KEPT_BYTES),
+            sizes=trials.within(sizes, KEPT_BYTES),
         )
         golden.write(kept, path)
 
@@ -133,12 +120,10 @@ class Goldens:
 def _write(session: EagerSession, samples: Sequence[GoldenSample], into: Path) -> None:
     from edgefn.compile import answering
 
-    pairs, refused = answering.pairs(session, samples)
-    golden.write(pairs, into / _FILE)
+    golden.write(Pairs(tuple(samples), stress=tuple(answering.stress(session, samples))), into / _FILE)
     golden.write(answering.residuals(session, samples[:EXACT]), into / _EXACT)
-    (into / _TRIED).write_bytes(msgspec.json.encode(Tried(refused)))
 
 
 def _copy(folder: Path, into: Path) -> None:
-    for name in (_FILE, _EXACT, _TRIED):
+    for name in (_FILE, _EXACT):
         shutil.copyfile(folder / name, into / name)

@@ -32,7 +32,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     cache        the build's cache, where ONNX files of the capture are shared
     capture      folder of the snapshot; "" where neither lowering nor timing is asked for
     golden       the golden pairs' file; `judges` are the numbers of the samples that the artifact is held against
-    judging      what it is judged by
+    judging      what it is judged by; `sizes_file` has the pairs at other sizes
     calibration  file of the calibration samples; "" where the target needs none
     opset        (lowest, highest) that the target's runtime reads; () for any
     profiles     the project's folder of profiles; "" where there is no project
@@ -45,6 +45,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     capture: str = ""
     golden: str
     judges: tuple[int, ...]
+    sizes_file: str = ""
     calibration: str = ""
     sizes: dict[str, int] = {}
     judging: Judging = Judging()

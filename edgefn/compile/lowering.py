@@ -127,7 +127,11 @@ class Work:
         job = self.job
         pairs = golden.load_pairs(Path(job.golden))
         held_out = golden.load_pairs(Path(job.calibration)).held_out if job.calibration else ()
-        judges = pairs._replace(samples=tuple(pairs.samples[number] for number in job.judges), held_out=held_out)
+        judges = pairs._replace(
+            samples=tuple(pairs.samples[number] for number in job.judges),
+            held_out=held_out,
+            sizes=golden.load_pairs(Path(job.sizes_file)).sizes if job.sizes_file else (),
+        )
         backend = backends.get(job.target.backend)
         foreign = job.target.backend != "onnxruntime" and job.target.precision.startswith("int")
         gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched, engines=foreign)

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgefn import backends
-from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.calibration import Calibration
@@ -24,6 +24,9 @@ from edgefn.model import EdgeModel
 from edgefn.spec import ModelSpec
 from edgefn.targets import profiles
 from edgefn.targets.profiles import Target
+
+if TYPE_CHECKING:
+    from edgefn.compile.judgements import Judgement
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,15 @@ class Piece:
         return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
 
     def job(
-        self, cache: Path, files: Path, capture: Path | None, judging: Judging, *, lower: bool, prove: bool, time: bool
+        self,
+        cache: Path,
+        files: Path,
+        capture: Path | None,
+        judged: Judgement,
+        *,
+        lower: bool,
+        prove: bool,
+        time: bool,
     ) -> Job:
         """The steps asked for, as a compiler's process is told them."""
         return Job(
@@ -107,7 +118,8 @@ class Piece:
             judges=self.judges,
             calibration=str(self.calibration.path) if self.calibration else "",
             sizes=self.sizes,
-            judging=judging,
+            judging=judged.judging,
+            sizes_file=str(judged.sizes_path),
             bound=self.bound,
             quantize=self.model.quantize,
             batched=self.model.batching is not None,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgefn.compile import blame
+from edgefn.compile.guards import Fixed, Tied
 from edgefn.errors import BuildError
+from edgefn.spec import ModelSpec
 
 if TYPE_CHECKING:
     import torch
@@ -19,22 +21,46 @@ if TYPE_CHECKING:
 NUMPY_INSTEAD = "or do that step in the handler with NumPy"
 
 
-def not_exported(model: str, error: Exception) -> BuildError:
-    """torch.export refused the network, or the network raised."""
-    if fixed := re.findall(r"^\s*(\w+) = (.+)$", str(error).partition("Suggested fixes:")[2], re.MULTILINE):
-        rules = ", ".join(f"{name} = {rule.strip()}" for name, rule in fixed)
+def not_free(model: str, found: Fixed | Tied) -> BuildError:
+    """Free dimensions have one length only, or depend on each other."""
+    if isinstance(found, Fixed):
+        rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
         return BuildError(
-            f"model {model}: its symbolic dimensions are not free; the network only works for {rules}. "
+            f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}. "
             "Write those as numbers in tensor(...), or make forward() work for any size"
         )
+    return BuildError(
+        f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
+        'Give dimensions that are always alike one word, say limits with Dim("length", max=...) under which this '
+        "always holds, or make forward() work for any sizes"
+    )
+
+
+def _are(words: Sequence[str]) -> str:
+    return f"{' and '.join(words)} {'is' if len(words) == 1 else 'are'}"
+
+
+def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) -> BuildError:
+    """torch.export refused the network, or the network raised, for these example lengths."""
+    if fixed := _specialised(spec, lengths, str(error)):
+        return not_free(spec.name, Fixed(fixed))
     where = blame.line(error)
     advice = (
         f"write the branch on values with torch.where or torch.cond, {NUMPY_INSTEAD}"
         if "data-dependent" in str(error)
         else "call the network in eager PyTorch on a batch of two to see it"
     )
-    what = f"{type(error).__name__}: {blame.first_line(error)}"
-    return BuildError(f"model {model} does not export: {what}{where and f' ({where})'}; {advice}")
+    sizes = ", ".join(f"{word} = {length}" for word, length in lengths.items())
+    what = f"{type(error).__name__}: {blame.first_line(error)}{sizes and f', with {sizes}'}"
+    return BuildError(f"model {spec.name} does not export: {what}{where and f' ({where})'}; {advice}")
+
+
+def _specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
+    """The dimensions that torch says it had to fix, with their example lengths."""
+    shapes = [tensor.shape for tensor in spec.inputs.values()]
+    found = re.findall(r"marked L\['\w+'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\] as dynamic but your code specialized", text)
+    words = [shapes[int(number or 0)][int(axis)] for number, axis in found]
+    return {word: lengths[word] for word in words if isinstance(word, str)}
 
 
 def not_translated(model: str, program: torch.export.ExportedProgram, error: Exception) -> BuildError:
@@ -45,6 +71,15 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     return BuildError(
         f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; "
         f"write it with other operators, {NUMPY_INSTEAD}"
+    )
+
+
+def not_translated_freely(model: str, condition: str) -> BuildError:
+    """The ONNX form of some operator holds for a part of the lengths alone."""
+    return BuildError(
+        f"model {model} does not export to ONNX for every length that it takes: an operator of it is translated only "
+        f"for {condition}. Write numbers in place of these words in tensor(...), declare lengths for which this always "
+        'holds, e.g. Dim("length", multiple_of=8), or write the step with other operators'
     )
 
 

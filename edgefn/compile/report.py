@@ -15,7 +15,7 @@ from edgefn.accuracy.verdict import SliceVerdict, Word
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import replace_file
 from edgefn.compile.verify import Latency
-from edgefn.spec import TensorSpec
+from edgefn.spec import SizeRange, TensorSpec
 
 Status = Literal["built", "dropped", "failed", "timed out", "killed", "skipped"]
 """What became of an artifact: `dropped` by a gate, `skipped` because its backend is not installed and nobody asked for
@@ -81,13 +81,15 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
 class ModelReport(msgspec.Struct, frozen=True):
     """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before.
 
-    `sizes` are pairs at other sizes that judge its artifacts; `refused` are sizes that eager does not run at.
+    `ranges` are the lengths that its free dimensions may have; a word that is not there may have any. `sizes` are pairs
+    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at.
     """
 
     model: str
     outputs: dict[str, TensorSpec]
     golden: int
     golden_cached: bool
+    ranges: dict[str, SizeRange] = {}
     sizes: int = 0
     refused: dict[str, str] = {}
 

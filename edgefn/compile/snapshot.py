@@ -111,7 +111,8 @@ class Snapshot:
         return ProgramSession(self.program, self.model)
 
     def _export(self, opset: int | None, into: Path) -> None:
-        from edgefn.compile.capture import Capture, symbols_of
+        from edgefn.compile.capture import Capture
+        from edgefn.compile.symbols import symbols_of
 
         capture = Capture(self.model, self.program, symbols_of(self.program, self.model))
         for path in capture.onnx(opset).parent.iterdir():
@@ -122,7 +123,7 @@ class ProgramSession:
     """Runs an exported program by eager PyTorch; satisfies `edgefn.backends.backend.Session`."""
 
     def __init__(self, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
-        self._module = program.module()
+        self._module = program.module(check_guards=False)  # some are about memory, not about what is right
         self._spec = spec
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:

@@ -44,9 +44,9 @@ def double():
     raise NotImplementedError
 
 @edge_function(memory="64MiB")
-def twice(n: int, seconds: float = 0.002) -> int:
+def twice(n: int, seconds: float = 0.002, rows: int = 1) -> int:
     time.sleep(seconds)
-    return round(float(double(x=np.full((1, 128), n, np.float32))[0, 0]))
+    return round(float(double(x=np.full((rows, 128), n, np.float32))[0, 0]))
 """
 
 _BACKEND = """
@@ -101,7 +101,10 @@ class Session:
 
     def run(self, inputs):
         at("run")
-        return {name: array * (1.5 if asked("wrong") else 1) for name, array in self._inner.run(inputs).items()}
+        outputs = self._inner.run(inputs)
+        if asked("misshapes") and len(inputs["x"]) > 2:
+            return {name: array[:2] for name, array in outputs.items()}
+        return {name: array * (1.5 if asked("wrong") else 1) for name, array in outputs.items()}
 '''
 
 
@@ -132,6 +135,10 @@ class Library:
     def compute_wrongly(self) -> None:
         """From now on the engine's numbers are half as much again."""
         (self.folder / "swift_engine" / "wrong").write_text("yes")
+
+    def misshape(self) -> None:
+        """From now on the engine answers no more than two rows, as one does that was compiled for two."""
+        (self.folder / "swift_engine" / "misshapes").write_text("yes")
 
     def become(self, version: str) -> None:
         """Another version is installed, as `pip install --upgrade` under a running box."""

@@ -56,5 +56,5 @@ def _show(built: Built) -> None:
     output.line(f"{built.function} {built.digest}{unchanged} in {built.layout}")
     if built.artifacts:
         output.draw(report.table(built.artifacts))
-    for note in report.notes(built.artifacts):
+    for note in (*report.lengths(built.models), *report.notes(built.artifacts)):
         output.line(note)

@@ -24,6 +24,7 @@ from edgefn_runtime.wire.messages import (
     Ready,
     Reply,
     Returned,
+    WrongAnswer,
     decode_invoke,
     encode,
 )
@@ -32,7 +33,7 @@ _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Leaving | Batched | Born | Binding | Ready | Failed
+Message = Reply | Returned | Leaving | Batched | WrongAnswer | Born | Binding | Ready | Failed
 
 Body = bytes | bytearray
 """A request's body; a bytearray is the request's own, to be used as it lies."""

@@ -39,6 +39,8 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
         started = time.monotonic()
         if not watch.full and to_be_served(channel, invoke):
             reply = service.call(invoke, body)
+            for found in service.wrong():
+                channel.gather(found)
             if watch.full_after(time.monotonic() - started):
                 channel.gather(Leaving())  # before the answer: who gets that may send the next call at once
             channel.gather(*reply)

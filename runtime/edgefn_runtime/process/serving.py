@@ -13,7 +13,7 @@ from edgefn.inputs import Request
 from edgefn.outputs import encode
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
-from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
+from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply, WrongAnswer
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 class Service:
     """A loaded function as the instance serves it: a request and its body in, a reply and its body out."""
 
-    def __init__(self, function: EdgeFunction[..., object], code: str, crowd: Crowd | None = None) -> None:
+    def __init__(
+        self,
+        function: EdgeFunction[..., object],
+        code: str,
+        crowd: Crowd | None = None,
+        wrong: list[WrongAnswer] | None = None,
+    ) -> None:
         self.crowd = crowd or Crowd()
+        self._wrong = [] if wrong is None else wrong
         self._signature = function.signature
         self._handler = function.handler
         self._code = code
@@ -55,6 +62,14 @@ class Service:
             return self._answer(invoke, result, decoded, started)
         except Exception as error:
             return self._failure(invoke, error, decoded, started), b""
+
+    def wrong(self) -> list[WrongAnswer]:
+        """Return what the box must hear of its artifacts, once; send it before the reply."""
+        if not self._wrong:
+            return []
+        found = self._wrong[:]
+        del self._wrong[: len(found)]
+        return found
 
     def _decode(self, invoke: Invoke, body: bytes | bytearray) -> tuple[dict[str, Any], float, Refusal | None]:
         started = time.perf_counter()

@@ -30,6 +30,8 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
     def call(invoke: Invoke, body: bytes | bytearray) -> None:
         try:
             reply = service.call(invoke, body)
+            for wrong in service.wrong():
+                channel.send(wrong)
             if watch.full_after(LONG_S):
                 channel.send(Leaving())
             channel.send(*reply)
@@ -51,6 +53,8 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
     async def call(invoke: Invoke, body: bytes | bytearray) -> None:
         reply = await service.call_async(invoke, body)
+        for wrong in service.wrong():
+            channel.send(wrong)
         if watch.full_after(LONG_S):
             channel.send(Leaving())
         channel.send(*reply)

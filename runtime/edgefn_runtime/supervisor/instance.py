@@ -28,6 +28,7 @@ from edgefn_runtime.wire.messages import (
     Ready,
     Refusal,
     Returned,
+    WrongAnswer,
     decode_from_instance,
     encode,
 )
@@ -35,6 +36,10 @@ from edgefn_runtime.wire.messages import (
 MAX_ANSWER_BYTES = 256 * 2**20
 MAX_MODELS = 256
 """Models that an instance is listened to about: it runs a user's code, and is not to fill the box's memory."""
+
+
+MAX_REASON = 500
+"""Characters of what it says of an artifact."""
 
 
 class Owner(Protocol):
@@ -48,6 +53,9 @@ class Owner(Protocol):
 
     def freed(self, instance: Instance) -> None:
         """A call was answered: there is room for another."""
+
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """An artifact, by its path, gave an answer that is none."""
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         """The process is gone; the calls it was in have failed, `unseen` are those that no handler has seen."""
@@ -283,6 +291,8 @@ class Instance(asyncio.Protocol):
                         self._passed_over(number)
                     case Batched() as found:
                         self._measured(found)
+                    case WrongAnswer(artifact, reason):
+                        self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
                     case Leaving():
                         self._leave()
                     case _:

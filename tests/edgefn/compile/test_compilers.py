@@ -194,7 +194,7 @@ def test_the_peak_of_memory_is_a_compilers_own(first: tuple[Lab, Outcome]) -> No
 
 
 def test_int8_is_judged_by_other_samples_than_it_was_calibrated_on(first: tuple[Lab, Outcome]) -> None:
-    """Of three golden samples one calibrates and two judge; the report warns, and the bundle has what the judge goes by."""
+    """Of three golden samples one calibrates and two judge; the report warns, and the bundle says what they move by."""
     lab, outcome = first
     (calibrated,) = (json.loads(line) for line in lab.notes if line.startswith("["))
     assert (len(calibrated), outcome.rows["good/int8"]["samples"]) == (1, 2)
