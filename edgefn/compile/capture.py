@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.backends import output_names
 from edgefn.bundle.config import Bound
-from edgefn.compile import onnx_file, refusals
-from edgefn.compile.eager import EagerSession, call, named_outputs
+from edgefn.compile import arguments, effects, foreign, onnx_file, refusals, results
+from edgefn.compile.eager import EagerSession, without_fast_path
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -61,7 +62,7 @@ class Capture:
                     dynamo=True,
                     verbose=False,
                     input_names=list(self.model.inputs),
-                    output_names=list(self.model.outputs),
+                    output_names=[output_names.inside(one, self.model.inputs) for one in self.model.outputs],
                     opset_version=opset,
                 )
             except Exception as error:  # the exporter raises what its translation functions raise
@@ -94,13 +95,15 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     spec = session.spec
     wrapper = _flat(session.network, spec)
     tensors, dims = _examples(spec, sizes or {})
-    with _quiet(), torch.no_grad():
+    with _quiet(), torch.no_grad(), without_fast_path():
         try:
             program = torch.export.export(wrapper, tensors, dynamic_shapes=(dims,))
         except BuildError:
             raise
         except Exception as error:  # torch.export raises what the network raises, and a dozen classes of its own
             raise refusals.not_exported(spec.name, error) from error
+        program = foreign.resolved(program, spec.name)
+        effects.check(program, tensors, spec.name)
     symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
@@ -118,9 +121,15 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
             super().__init__()
             self.network = network
 
+        def named_modules(self, memo: Any = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[Any]:
+            # A submodule at two places is said once. Else torch.export wraps every submodule in a new object at each
+            # access (AttrProxy in torch/fx/experimental/proxy_tensor.py), and `layer is self.last`, a dict by module
+            # or an attribute set on a class goes wrong, without a word.
+            return super().named_modules(memo, prefix, True)
+
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            outputs = named_outputs(call(self.network, spec, tensors), spec)
-            type(self).names = tuple(outputs)
+            outputs = results.named_outputs(arguments.call(self.network, spec, tensors), spec)
+            Flat.names = tuple(outputs)
             return tuple(outputs.values())
 
     return Flat().eval()
