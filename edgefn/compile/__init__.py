@@ -5,6 +5,10 @@
     blame.py       tracebacks, from the user's frames
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
+    arguments.py   declared inputs → forward()         results.py     what forward() returns → named tensors
+    conversion.py  a builder's network, made ready     purity.py      the same answer each time, or refused
+    draws.py       which line draws random numbers     effects.py     what a program does beside computing
+    foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

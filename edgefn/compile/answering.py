@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefn.compile import blame, trials
-from edgefn.compile.eager import call, named_outputs, one_thread
+from edgefn.compile.arguments import call
+from edgefn.compile.eager import one_thread, without_fast_path
+from edgefn.compile.results import named_outputs
 from edgefn.golden import GoldenSample
 from edgefn.spec import ModelSpec
 
@@ -73,7 +75,7 @@ def residuals(session: EagerSession, samples: Sequence[GoldenSample]) -> list[Go
 
     try:
         network = copy.deepcopy(session.network).double()
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), one_thread(), without_fast_path():
             return [_residual(network, session, sample) for sample in samples]
     except Exception:  # constants of float32 in forward(), a network that does not copy, an engine that is no PyTorch
         return []

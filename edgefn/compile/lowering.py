@@ -46,8 +46,7 @@ def _done(work: Work, folder: Path) -> int:
         with explained_when_full(folder):
             work.run()
     except EdgefnError as error:
-        trace = blame.trace(error.__cause__) if error.__cause__ is not None else ""
-        return work.failed(type(error).__name__, str(error), trace)
+        return work.failed(type(error).__name__, str(error), blame.author(error))
     except Exception as error:  # whatever a toolchain raises; its whole trace is in the log
         return work.failed(BuildError.__name__, f"{type(error).__name__}: {blame.first_line(error)}", "")
     return 0

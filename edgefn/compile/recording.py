@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgefn.compile import purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
 from edgefn.compile.usercode import blaming
@@ -139,6 +140,8 @@ def record(
             _run_samples(function, model, recorder, folder, source(model))
             recorder.kept = spread(recorder.kept, source(model).most)
             _require(model, recorder)
+            if recorder.option == "samples":
+                purity.check(recorder.session, recorder.kept)
         for model in models:
             model.bind(recorders[model.spec.name].session)
     return recorders

@@ -9,6 +9,7 @@ program gives before it is saved (docs/decisions/compilers.md).
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -21,7 +22,7 @@ from edgefn import golden
 from edgefn.accuracy.rules import Judging, Network
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import locked
-from edgefn.compile import provenance
+from edgefn.compile import foreign, provenance
 from edgefn.compile.cache import Cache, hash_file
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -50,6 +51,8 @@ class Info(msgspec.Struct, frozen=True):
     model: ModelSpec
     weights_bytes: int
     network: Network = Network()
+    libraries: tuple[str, ...] = ()
+    """Modules that register operators of the program: to be imported before it is read."""
 
 
 def write(capture: Capture, folder: Path) -> None:
@@ -59,7 +62,8 @@ def write(capture: Capture, folder: Path) -> None:
     torch.export.save(capture.program, folder / _PROGRAM)
     weights = sum(tensor.nbytes for tensor in capture.program.state_dict.values())
     network = provenance.network(capture.program, list(capture.model.outputs))
-    (folder / _INFO).write_bytes(msgspec.json.encode(Info(capture.model, weights, network)))
+    found = Info(capture.model, weights, network, foreign.libraries(capture.program))
+    (folder / _INFO).write_bytes(msgspec.json.encode(found))
 
 
 def info(folder: Path) -> Info:
@@ -86,6 +90,8 @@ class Snapshot:
         """The `torch.export.ExportedProgram`, read when first asked for."""
         import torch
 
+        for library in info(self._folder).libraries:
+            importlib.import_module(library)
         return torch.export.load(self._folder / _PROGRAM)
 
     @cached_property

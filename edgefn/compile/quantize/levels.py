@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgefn.backends import output_names
+
 if TYPE_CHECKING:
     import onnx
 
@@ -24,7 +26,10 @@ def steps(path: Path) -> dict[str, float]:
     model = onnx.load(path, load_external_data=False)
     made = {name: node for node in model.graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    found = {output.name: _step(output.name, made, constants) for output in model.graph.output}
+    inputs = [value.name for value in model.graph.input]
+    found = {
+        output_names.outside(output.name, inputs): _step(output.name, made, constants) for output in model.graph.output
+    }
     return {name: step for name, step in found.items() if step is not None}
 
 
