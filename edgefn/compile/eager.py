@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile import boundary
 from edgefn.compile.usercode import blaming
 from edgefn.errors import BuildError
 from edgefn.spec import ModelSpec
@@ -41,7 +42,7 @@ class EagerSession:
         import torch
 
         # A builder may train, whatever mode its caller is in.
-        with seeded(), torch.inference_mode(False), torch.enable_grad():
+        with boundary.building(self.spec.name), seeded(), torch.inference_mode(False), torch.enable_grad():
             network = blaming(f"the builder of model {self.spec.name}", self._builder)
         if not isinstance(network, torch.nn.Module):
             raise BuildError(
@@ -57,7 +58,7 @@ class EagerSession:
 
         # A copy: torch wants writable memory, and a network may write into its input.
         tensors = [torch.from_numpy(np.array(inputs[name], order="C")) for name in self.spec.inputs]
-        with torch.inference_mode():
+        with boundary.building(self.spec.name), torch.inference_mode():
             outputs = named_outputs(call(self.network, self.spec, tensors), self.spec)
         return {name: np.array(tensor.numpy(), order="C") for name, tensor in outputs.items()}
 
