@@ -25,6 +25,8 @@ NUMPY_INSTEAD = (
     'write that step with NumPy, or do it in the network\'s forward() (docs/models.md, "What a handler may import")'
 )
 
+IN_BUILDER = "let the builder import it, if only that needs it"
+
 _ALWAYS = {*sys.stdlib_module_names, "edgefn", "edgefn_runtime", "__main__"}
 
 
@@ -117,7 +119,9 @@ class ImportGuard:
             why = "never goes to a box" if package in REFUSED else "needs torch, and that never goes to a box"
         else:
             why = "is not on a box"
-        instead = NUMPY_INSTEAD if never else f"add {min(owners)} to requirements.txt, or {NUMPY_INSTEAD}"
+        at_top = importer.f_code.co_name == "<module>"
+        wheel = "" if never else f"add {min(owners)} to requirements.txt"
+        instead = ", or ".join(filter(None, (IN_BUILDER if at_top else "", wheel, NUMPY_INSTEAD)))
         self.refused = NotOnBox(
             f"{where}, line {importer.f_lineno}, imports {way}{package}, which {why}: {instead}", name=package
         )

@@ -20,7 +20,7 @@ INSTEAD = "write that step with NumPy, or do it in the network's forward()"
 
 def documented_nms() -> str:
     """The NumPy code that the guide gives in place of torchvision.ops.nms."""
-    (code,) = re.findall(r"\n((?:    .*\n|\n)*    def nms\((?:    .*\n|\n)*)", DOCUMENT.read_text("utf-8"))
+    (code,) = re.findall(r"\n(    def nms\(.*\n(?:     .*\n|\n)*)", DOCUMENT.read_text("utf-8"))
     return "\n".join(line.removeprefix("    ") for line in code.strip("\n").splitlines())
 
 
