@@ -27,6 +27,7 @@ from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind_shape
 from edgefn.tolerance import read_tolerance
+from edgefn.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +52,7 @@ class EdgeModel:
     batching  how a box runs concurrent calls as one; None: each alone
     quantize  how int8 artifacts are made
     calibration  where the inputs come from that int8 ranges are taken from, as `samples`; None: from the samples
+    weights   files that the builder reads and that are not code: paths and globs, relative to the function's folder
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class EdgeModel:
         batching: Batching | None = None,
         quantize: Quantize | None = None,
         calibration: Samples = None,
+        weights: tuple[str, ...] = (),
         accuracy: Accuracy | None = None,
         slices: Slices | None = None,
     ) -> None:
@@ -73,6 +76,7 @@ class EdgeModel:
         self.batching = batching
         self.quantize = quantize or Quantize()
         self.calibration = calibration
+        self.weights = weights
         self.accuracy = accuracy or Accuracy()
         self.slices: Slices = dict(slices or {})
         self._session: Session | None = None
@@ -188,6 +192,7 @@ def edge_model(
     batch_wait: str | float | None = None,
     quantize: Quantize | None = None,
     calibration: Samples = None,
+    weights: Weights = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
     """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
 
@@ -208,6 +213,8 @@ def edge_model(
     @edge_function(concurrency=...) above 1.
     `quantize` says how int8 artifacts are made, where a target asks for them; `calibration` names the inputs that
     their ranges are taken from, in the same ways as `samples`, which they should not be among.
+    `weights` names the files that the builder reads and that are no code: a path or a glob, or several, relative to
+    the function's folder, e.g. "../runs/best.pth". They are hashed, so new weights are a new build; no box gets them.
     Raises SpecError at import for what cannot be honoured.
     """
 
@@ -227,6 +234,7 @@ def edge_model(
             batching,
             read_quantize(quantize, where),
             _check_samples(calibration, where, "calibration"),
+            read_weights(weights, where),
             read_accuracy(accuracy, where),
             slices,
         )

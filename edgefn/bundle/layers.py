@@ -5,7 +5,7 @@ Writes the archive that it is told to and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,10 @@ class Layer:
     path: Path
 
 
-def code(folder: Path, out: Path) -> Layer:
-    """The code layer of the function's `folder`, packed into `out`. Raises SpecError, BuildError."""
-    return _pack(Descriptor(CODE_TYPE, "", 0), code_files(folder), out)
+def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> Layer:
+    """Pack the code layer of `folder`, without the files `leave_out`, into `out`. Raises SpecError, BuildError."""
+    files = [(name, path) for name, path in code_files(folder) if path not in leave_out]
+    return _pack(Descriptor(CODE_TYPE, "", 0), files, out)
 
 
 def wheels(folder: Path, out: Path) -> Layer:

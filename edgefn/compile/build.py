@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,10 +22,10 @@ from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
-from edgefn.compile import environment, report, wheelhouse
+from edgefn.compile import boundary, environment, report, wheelhouse
 from edgefn.compile.artifacts import STEPS, Artifacts
 from edgefn.compile.available import Skipped, available
-from edgefn.compile.cache import TEMPORARY, Cache, writable
+from edgefn.compile.cache import TEMPORARY, Cache, key_of, writable
 from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
@@ -118,19 +118,37 @@ class _Build:
         self.cache = Cache(order.cache, fresh=order.force)
         self.steps = Steps(events, total=1)
         self.wanted = expand_targets(order.targets, this_machine(), order.profiles)
+        self.weights: tuple[str, ...] = ()
 
     def run(self) -> Built:
         profiles = [msgspec.to_builtins(known_profiles(self.order.profiles)[one.target.profile]) for one in self.wanted]
         options = [[str(one.target) for one in self.wanted], profiles, self.order.python, self.order.platform]
-        key = self.sources.whole_key(options)
+        code_key = self.sources.whole_key(options)
+        key = self._whole_key(code_key)
         if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
             return known
         built, stale = self._make()
+        self._keep_weights(code_key)
+        key = self._whole_key(code_key)
         name = f"{key}-stale" if stale else key
         if not built.report.missing:  # what is missing may come with the next try
             self.cache.make("bundle", name, lambda into: (into / "built.json").write_bytes(msgspec.json.encode(built)))
         self.cache.prune()
         return built
+
+    def _whole_key(self, code_key: str) -> str:
+        """Depends on all that the bundle may: the sources, and the weights that a build of them named."""
+        folder = self.cache.find("weights", code_key)
+        patterns = msgspec.json.decode((folder / "weights.json").read_bytes(), type=tuple[str, ...]) if folder else ()
+        try:
+            return key_of(code_key, self.sources.weights_key(patterns))
+        except FileNotFoundError:  # the build says what is missing
+            return key_of(code_key, "missing")
+
+    def _keep_weights(self, code_key: str) -> None:
+        """What the models of these very sources name is known before the next build imports them."""
+        text = msgspec.json.encode(self.weights)
+        self.cache.make("weights", code_key, lambda into: (into / "weights.json").write_bytes(text))
 
     def _known(self, key: str) -> Built | None:
         """What an earlier build gave for the same, when it still lies in the layout."""
@@ -150,8 +168,11 @@ class _Build:
 
     def _make(self) -> tuple[Built, bool]:
         self.steps.begin("inspect")
+        border = boundary.draw(self.sources, self.order.cache, self._wheels)
         function = import_function(self.order.folder)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
+        border.admit(models)
+        self.weights = tuple(pattern for model in models for pattern in model.weights)
         check_function(function.spec, function.is_async, [one.spec.name for one in models if one.batching])
         wanted, skipped = available(self.wanted) if models else ((), ())
         quantized = any(is_quantized(one) for one in wanted)
@@ -170,8 +191,7 @@ class _Build:
         artifacts = [making.artifact() for making in makings if making.open]
 
         self.steps.begin("wheels")
-        requirements = self.order.folder / "requirements.txt"
-        wheels = wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
+        wheels = self._wheels()
 
         self.steps.begin("pack")
         entries = tuple(
@@ -180,7 +200,7 @@ class _Build:
         )
         held_out = _held_out(pieces)
         config = _config(function, entries, artifacts, wheels)
-        digest, size_bytes = self._write(config, artifacts, golden, made.judgements, held_out, wheels)
+        digest, size_bytes = self._write(config, artifacts, golden, made.judgements, held_out, wheels, border.weights())
 
         self.steps.end()
         written = Report(
@@ -191,9 +211,14 @@ class _Build:
             models=tuple(_model_report(entry, golden, made.judgements[entry.spec.name]) for entry in entries),
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
+            unseen=border.unseen,
         )
         report.write(written, self.order.output)
         return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
+
+    def _wheels(self) -> Wheels:
+        requirements = self.order.folder / "requirements.txt"
+        return wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
 
     def _piece(self, model: EdgeModel, target: Target, golden: Golden, calibrations: Calibrations) -> Piece:
         calibration, refusal = None, ""
@@ -213,11 +238,12 @@ class _Build:
         judgements: Mapping[str, Judgement],
         held_out: Mapping[str, Sequence[GoldenSample]],
         wheels: Wheels,
+        weights: Collection[Path],
     ) -> tuple[str, int]:
-        """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
+        """Packs the layers, `weights` left out, and writes the bundle; returns its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
             out = Path(scratch)
-            packed = [layers.code(self.sources.folder, out / "code.tar")]
+            packed = [layers.code(self.sources.folder, out / "code.tar", weights)]
             if wheels.folder is not None:
                 packed.append(layers.wheels(wheels.folder, out / "wheels.tar"))
             for number, artifact in enumerate(artifacts):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgefn.compile import purity
+from edgefn.compile import boundary, purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
 from edgefn.compile.usercode import blaming
@@ -174,7 +174,8 @@ def _run_yielded(
     model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: Source
 ) -> None:
     what = f"{source.option}= of model {model.spec.name}"
-    yielded = blaming(what, lambda: spread(listed(samples(), model, what), source.most))
+    with boundary.sampling(model, f"{source.option}="):
+        yielded = blaming(what, lambda: spread(listed(samples(), model, what), source.most))
     recorder.most = _calls_each(source, len(yielded))
     for number, arrays in enumerate(yielded):
         recorder.begin(f"{source.one} {number}")
@@ -200,10 +201,11 @@ def _run_arrays_of(function: EdgeFunction[..., Any], model: EdgeModel, path: Pat
 def _run_request(function: EdgeFunction[..., Any], model: EdgeModel, path: Path) -> None:
     content_type = CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
     arguments = function.signature.decode(Request(content_type, path.read_bytes(), ""))
-    if function.is_async:
-        asyncio.run(function.handler(**arguments))
-    else:
-        function.handler(**arguments)
+    with boundary.on_box(f"the handler of {function.spec.name}"):
+        if function.is_async:
+            asyncio.run(function.handler(**arguments))
+        else:
+            function.handler(**arguments)
 
 
 def _require(model: EdgeModel, recorder: Recorder) -> None:

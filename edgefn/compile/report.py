@@ -95,7 +95,10 @@ class ModelReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One build. `seconds` by step; `size_bytes` of all layers."""
+    """One build. `seconds` by step; `size_bytes` of all layers.
+
+    unseen  why this machine cannot tell which files native libraries read, so that new ones may go unnoticed; or empty
+    """
 
     function: str
     digest: str
@@ -104,6 +107,7 @@ class Report(msgspec.Struct, frozen=True):
     models: tuple[ModelReport, ...]
     artifacts: tuple[ArtifactReport, ...]
     toolchain: dict[str, str]
+    unseen: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

@@ -58,3 +58,5 @@ def _show(built: Built) -> None:
         output.draw(report.table(built.artifacts))
     for note in (*report.lengths(built.models), *report.notes(built.artifacts)):
         output.line(note)
+    if unseen := built.report.get("unseen"):
+        output.line(f"files that native libraries read were not seen here ({unseen}): name weights in weights=")
