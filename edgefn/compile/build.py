@@ -13,16 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Reference
 from edgefn.batching import check_function, check_outputs
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
 from edgefn.compile import environment, report, wheelhouse
+from edgefn.compile.answers import reference, travelling
+from edgefn.compile.answers.reference import Answers
 from edgefn.compile.artifacts import STEPS, Artifacts
 from edgefn.compile.available import Skipped, available
 from edgefn.compile.cache import TEMPORARY, Cache, writable
@@ -42,6 +45,9 @@ from edgefn.model import EdgeModel, models_of
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import Target
 from edgefn.targets.profiles import profiles as known_profiles
+
+if TYPE_CHECKING:
+    from edgefn.compile.eager import EagerSession
 
 Rows = tuple[ArtifactReport, ...]
 
@@ -160,8 +166,14 @@ class _Build:
         golden = goldens.obtain(reuse=self.order.reuse_golden)
         if quantized:
             self.steps.begin("calibrate")
+        answers = self._answers(function, models, golden, goldens.sessions)
         calibrations = Calibrations(function, models, self.sources, self.cache, goldens.sessions)
-        pieces = [self._piece(model, one, golden[model.spec.name], calibrations) for model in models for one in wanted]
+        compared = answers if answers is not None and answers.fit else None
+        pieces = [
+            self._piece(model, one, golden[model.spec.name], calibrations, compared)
+            for model in models
+            for one in wanted
+        ]
         logs = (self.order.logs or self.order.cache / "logs") / function.spec.name
         makings = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s).build(pieces)
         artifacts = [making.artifact() for making in makings if making.open]
@@ -171,9 +183,10 @@ class _Build:
         wheels = wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
 
         self.steps.begin("pack")
-        entries = tuple(_model_entry(model, artifacts, golden[model.spec.name]) for model in models)
-        config = _config(function, entries, artifacts, wheels)
-        digest, size_bytes = self._write(config, artifacts, golden, wheels)
+        requests = travelling.chosen(answers, function.spec)
+        entries = tuple(_model_entry(function, model, artifacts, golden[model.spec.name]) for model in models)
+        config = _config(function, entries, artifacts, wheels, len(requests[0]))
+        digest, size_bytes = self._write(config, artifacts, golden, wheels, requests)
 
         self.steps.end()
         written = Report(
@@ -184,11 +197,30 @@ class _Build:
             models=tuple(_model_report(entry, golden) for entry in entries),
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
+            warning=answers.reference.unfit if answers is not None else "",
         )
         report.write(written, self.order.output)
         return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
 
-    def _piece(self, model: EdgeModel, target: Target, golden: Golden, calibrations: Calibrations) -> Piece:
+    def _answers(
+        self,
+        function: EdgeFunction[..., Any],
+        models: Sequence[EdgeModel],
+        golden: Mapping[str, Golden],
+        sessions: dict[str, EagerSession],
+    ) -> Answers | None:
+        """Eager's answers to the samples; None for a function without a model."""
+        stale = any(one.stale for one in golden.values())
+        return reference.obtain(function, models, self.sources, self.cache, sessions, stale=stale) if models else None
+
+    def _piece(
+        self,
+        model: EdgeModel,
+        target: Target,
+        golden: Golden,
+        calibrations: Calibrations,
+        answers: Answers | None,
+    ) -> Piece:
         calibration, refusal = None, ""
         if is_quantized(target):
             try:
@@ -196,10 +228,15 @@ class _Build:
             except BuildError as error:  # the artifacts of float targets need none
                 refusal = f"{target} of model {model.spec.name} is left out: {error}"
         key = self.sources.builder_key(model)
-        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal)
+        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal, answers)
 
     def _write(
-        self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
+        self,
+        config: BundleConfig,
+        artifacts: Sequence[Artifact],
+        golden: Mapping[str, Golden],
+        wheels: Wheels,
+        requests: tuple[list[Path], Reference],
     ) -> tuple[str, int]:
         """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
@@ -210,14 +247,20 @@ class _Build:
             for number, artifact in enumerate(artifacts):
                 packed.append(layers.artifact(artifact.entry, artifact.folder, out / f"artifact-{number}.tar"))
             if golden:
-                files: dict[str, Path | bytes] = {name: samples.path for name, samples in golden.items()}
-                packed.append(layers.golden(files, out / "golden.tar"))
+                packed.append(layers.golden(_golden_files(config, golden, out), out / "golden.tar"))
+            if requests[0]:
+                packed.append(layers.requests(requests[0], out / "requests.tar"))
+                packed.append(layers.answers(travelling.encoded(requests[1]), out / "answers.tar"))
             digest = Layout(self.order.output).write(config, packed)
         return digest, sum(layer.descriptor.size for layer in packed)
 
 
 def _config(
-    function: EdgeFunction[..., Any], models: tuple[ModelEntry, ...], artifacts: Sequence[Artifact], wheels: Wheels
+    function: EdgeFunction[..., Any],
+    models: tuple[ModelEntry, ...],
+    artifacts: Sequence[Artifact],
+    wheels: Wheels,
+    requests: int,
 ) -> BundleConfig:
     return BundleConfig(
         function=function.spec,
@@ -227,20 +270,34 @@ def _config(
         python=wheels.python,
         platform=wheels.platform,
         edgefn=version("edgefn"),
+        requests=requests,
     )
 
 
-def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden) -> ModelEntry:
+def _golden_files(config: BundleConfig, golden: Mapping[str, Golden], out: Path) -> dict[str, Path | bytes]:
+    """The golden samples of each model, or zeros of the same shapes where no sample is to travel."""
+    if config.function.golden_inputs:
+        return {name: samples.path for name, samples in golden.items()}
+    for name, samples in golden.items():
+        travelling.write_zeros(samples.path, out / f"{name}.npz")
+    return {name: out / f"{name}.npz" for name in golden}
+
+
+def _model_entry(
+    function: EdgeFunction[..., Any], model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
+) -> ModelEntry:
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
     made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
     bounds = {"int8": model.int8_bound} if made_int8 else {}
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
+    kept = len(golden.samples) if function.spec.golden_inputs else 0
+    return ModelEntry(spec, model.bound, kept, model.batching, bounds)
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)
+    samples = golden[entry.spec.name]
+    return ModelReport(entry.spec.name, entry.spec.outputs, len(samples.samples), samples.cached)
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

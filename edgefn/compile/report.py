@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import replace_file
 from edgefn.compile.verify import Latency
@@ -31,6 +32,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     opset          of its ONNX file, read back; 0 where it is none
     quantized      int8 operators by type; `kept` are the layers that were left in float
     max_error      against eager float32, relative, on `samples` golden samples; `top1` the agreement; `bound` is held
+    answers        how the handler's answers with it match eager's; None where they were not compared
     latency_ratio  its time over eager PyTorch's, one thread each, on the build machine
     seconds        its compiler ran for, and `peak_bytes` that it held at most; as it was made, when `cached`
     reason         why it is not in the bundle, and what to do; `log` is its compiler's
@@ -49,6 +51,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     top1: float | None = None
     samples: int = 0
     bound: Bound
+    answers: Agreed | None = None
     latency_ratio: float | None = None
     latency: Latency | None = None
     toolchain: dict[str, str] = {}
@@ -76,7 +79,7 @@ class ModelReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One build. `seconds` by step; `size_bytes` of all layers."""
+    """One build. `seconds` by step; `size_bytes` of all layers; `warning` is what to know of the function."""
 
     function: str
     digest: str
@@ -85,6 +88,7 @@ class Report(msgspec.Struct, frozen=True):
     models: tuple[ModelReport, ...]
     artifacts: tuple[ArtifactReport, ...]
     toolchain: dict[str, str]
+    warning: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,11 @@ class Sources:
             environment.own_code(),
             [[name, hash_file(path)] for name, path in samples],
         )
+
+    def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:
+        """Depends on what eager's answers may: what the golden samples do, and the author's comparison."""
+        judge = self._closure(function.judge).digest() if function.judge is not None else ""
+        return key_of([self.golden_key(model, function) for model in models], judge)
 
     def calibration_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
         """Depends on what the calibration samples may: what the golden ones do, and the files of `calibration=`."""

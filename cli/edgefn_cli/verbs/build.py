@@ -50,11 +50,14 @@ def build(
 
 
 def _show(built: Built) -> None:
-    from edgefn_cli import report
+    from edgefn.bundle.layout import Layout
+    from edgefn_cli import report, samples
 
     unchanged = " (unchanged)" if built.cached else ""
     output.line(f"{built.function} {built.digest}{unchanged} in {built.layout}")
     if built.artifacts:
         output.draw(report.table(built.artifacts))
-    for note in report.notes(built.artifacts):
+    for note in report.notes(built.artifacts, str(built.report.get("warning", ""))):
         output.line(note)
+    if told := samples.travelling(Layout(built.layout).open(built.digest)):
+        output.line(told)

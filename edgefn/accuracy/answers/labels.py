@@ -16,7 +16,7 @@ from edgefn.accuracy.answers.numbers import allowed, same_number, shown
 from edgefn.accuracy.answers.spread import UNKNOWN, Spread, Spreads
 from edgefn.accuracy.answers.values import Plain
 
-MOVED = 0.25
+MOVED = 1 / 3
 """A score's error is at most this share of how far scores move between samples."""
 
 ENOUGH = 20
@@ -58,7 +58,8 @@ def compare_rankings(
     """Return why the rankings do not match, or ""."""
     field = (*expected, *actual)[0].field if (*expected, *actual) else ""
     spread = spreads.get(f"{path}[]{field}", UNKNOWN)
-    bound = score_bound(max((one.score for one in expected), default=0.0), limits, spread)
+    drift = score_bound(max((one.score for one in expected), default=0.0), limits, spread)
+    bound = min(limits.score, drift) if spread.is_score or not spread.count else drift
     given = {one.label: one.score for one in actual}
     wanted = {one.label: one.score for one in expected}
     missing = [one for one in expected if one.label not in given]
@@ -66,7 +67,7 @@ def compare_rankings(
     if (missing or invented) and not _at_the_cut(expected, actual, missing, invented, bound, spread):
         return _replaced(missing, invented)
     for one in expected:
-        if one.label in given and not same_number(one.score, given[one.label], bound):
+        if one.label in given and not same_number(one.score, given[one.label], drift):
             return f"score of {one.label} {shown(given[one.label])} instead of {shown(one.score)}"
     return _other_order([one for one in expected if one.label in given], list(given), bound)
 
@@ -79,7 +80,7 @@ def score_bound(expected: float, limits: Limits, spread: Spread) -> float:
     number = allowed(expected, limits, spread)
     if not (spread.is_score if spread.count else 0 <= expected <= 1):
         return number
-    most = min(limits.score, MOVED * spread.size) if spread.moves else limits.score
+    most = min(limits.drift, MOVED * spread.size) if spread.moves else limits.drift
     return max(most, number if spread.moves else 0.0)
 
 

@@ -57,10 +57,24 @@ class Mismatch(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Question(msgspec.Struct, frozen=True):
+    """A sample request with eager's answer, for an instance that holds its own answer against it.
+
+    precision    of the least precise artifact that it serves with
+    """
+
+    asked: Asked
+    body: bytes
+    expected: bytes
+    spreads: dict[str, Spread]
+    precision: str
+
+
 class Agreed(msgspec.Struct, frozen=True):
     """How an artifact's answers match eager's.
 
     shown    the share that so many matches show with 95 %
+    unfit    why no answer was compared; else empty
     """
 
     matched: int
@@ -68,6 +82,7 @@ class Agreed(msgspec.Struct, frozen=True):
     verdict: Verdict
     shown: float
     examples: tuple[Mismatch, ...] = ()
+    unfit: str = ""
 
     @property
     def passed(self) -> bool:

@@ -38,6 +38,7 @@ ALONE_S, BESIDE_S = 0.1, 1.5
 model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
 _FULL_BYTES = 2**20
 _BOX_PID = "EDGEFN_BOX_PID"
+UNPROVED = "not proved here: the bundle has no golden inputs (golden_inputs=False); it was proved at build only"
 Say = Callable[..., None]
 Beside = tuple[Backend, Path]
 """A backend, and the folder of an artifact that it has finished."""
@@ -124,13 +125,17 @@ def prove(
     It is timed in turns with the one `beside`, where there is one.
     """
     known = golden.load(samples)
-    if len(known) != model.golden:
+    if len(known) != (model.golden or 1):
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
     batched = model.batching is not None
     started = time.perf_counter()
     session = backend.load(folder, threads=threads, batched=batched)
     load_s = time.perf_counter() - started
-    agreement = golden.compare_served(session, known, model.bound_of(precision), batched=batched)
+    agreement = (
+        golden.compare_served(session, known, model.bound_of(precision), batched=batched)
+        if model.golden
+        else golden.Agreement(math.inf, None, 0, True, UNPROVED)
+    )
     sessions = [session]
     if agreement.passed and beside is not None:
         sessions.append(beside[0].load(beside[1], threads=threads, batched=batched))
@@ -201,6 +206,8 @@ def fastest_runs(sessions: Sequence[Session], sample: golden.GoldenSample) -> li
 def _told(found: Proof) -> str:
     name = f"{found.model} {found.target}"
     if not found.passed:
+        return f"{name}: {found.reason}"
+    if found.max_error is None:
         return f"{name}: {found.reason}"
     top1 = "" if found.top1 is None else f", top-1 agreement {found.top1:.3f}"
     return f"{name}: max error {found.max_error:.1e}{top1} on {found.samples} golden samples"
