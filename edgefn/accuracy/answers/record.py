@@ -89,6 +89,11 @@ class Agreed(msgspec.Struct, frozen=True):
         """Whether the artifact may serve."""
         return self.verdict != "wrong"
 
+    @property
+    def told(self) -> str:
+        """The counts for people, or why there are none."""
+        return self.unfit or told(self.matched, self.of)
+
     def __str__(self) -> str:
         return f"answers {told(self.matched, self.of)}"
 

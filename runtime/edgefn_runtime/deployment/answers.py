@@ -16,7 +16,7 @@ import msgspec
 
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference, agreed
-from edgefn.bundle.config import ArtifactEntry
+from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import EdgefnError, RetryLater
 from edgefn_runtime.deployment import choice, proof
 from edgefn_runtime.deployment.host import Host
@@ -28,6 +28,9 @@ FILE = "answers.json"
 
 LIMIT_S = 120.0
 """All questions together: a handler of seconds is asked a few."""
+
+MAX_TEXT = 400
+"""Characters of each text of a mismatch."""
 
 NO_INPUTS = "answers not compared here: the bundle has no inputs (golden_inputs=False)"
 NO_REQUESTS = "answers not compared here: the bundle has no requests, since no sample is one or the handler is random"
@@ -65,11 +68,11 @@ def lacking(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[Artifa
     return [entry for entry in others if (found := proof.read(revision.finished, entry)) is not None and found.passed]
 
 
-def why_not(revision: Revision) -> str:
+def why_not(config: BundleConfig) -> str:
     """Why no answer is compared on this box; empty where they are, or there is no model."""
-    if not revision.config.models or revision.config.requests:
+    if not config.models or config.requests:
         return ""
-    return NO_REQUESTS if revision.config.function.golden_inputs else NO_INPUTS
+    return NO_REQUESTS if config.function.golden_inputs else NO_INPUTS
 
 
 def beside(revision: Revision, entry: ArtifactEntry) -> Revision:
@@ -91,13 +94,13 @@ async def ask(host: Host, revision: Revision) -> Agreed:
     try:
         async with asyncio.timeout(LIMIT_S):
             replies = await host.ask(revision, questions)
-        found = [_DECODER.decode(reply) for reply in replies]
+        found = [_short(_DECODER.decode(reply)) for reply in replies]
     except TimeoutError:
         return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: they took over {LIMIT_S:.0f} s")
     except RetryLater as error:
         return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: {error}")
     except (EdgefnError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        lost = Mismatch(reference.asked[0].name, "", "", str(error))
+        lost = Mismatch(reference.asked[0].name, "", "", str(error)[:MAX_TEXT])
         return msgspec.structs.replace(agreed([lost], len(questions), strict=True), matched=0)
     return agreed([one for one in found if one is not None], len(questions), strict=limits_for(precision).strict)
 
@@ -109,6 +112,13 @@ def refusal(found: Agreed) -> str:
         for one in found.examples
     ]
     return f"it answers otherwise than eager PyTorch here: {found} match. {'; '.join(pairs)}"
+
+
+def _short(found: Mismatch | None) -> Mismatch | None:
+    """`found`, its texts cut: an instance runs a user's code, and is not to fill the box's disk."""
+    if found is None:
+        return None
+    return Mismatch(*(str(text)[:MAX_TEXT] for text in (found.sample, found.expected, found.actual, found.reason)))
 
 
 def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Reference]:

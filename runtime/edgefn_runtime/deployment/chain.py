@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from edgefn.accuracy.answers.record import Agreed
-from edgefn.accuracy.answers.share import told
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime.deployment import choice
 from edgefn_runtime.deployment.choice import Refusal
@@ -120,9 +119,7 @@ def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[Artifa
 
 def _answers(chain: Chain, entry: ArtifactEntry) -> str:
     found = chain.answers.get(entry.path)
-    if found is None:
-        return chain.unanswered
-    return found.unfit or told(found.matched, found.of)
+    return chain.unanswered if found is None else found.told
 
 
 def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:

@@ -235,7 +235,7 @@ class Deployments:
             revision=revision,
             proofs={path: found for path, found in proofs.items() if path not in unasked},
             answers=answers.read(revision.finished),
-            unanswered=answers.why_not(revision),
+            unanswered=answers.why_not(revision.config),
             broken=self._marks.of(revision.finished),
             unfinished=self._background.given_up(revision),
             refusals=compatibility.refusals(revision.artifacts),

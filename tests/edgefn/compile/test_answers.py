@@ -123,7 +123,7 @@ def test_a_handler_that_does_not_repeat_itself_is_not_judged(alarm: Lab, tmp_pat
     outcome = lab.build("near/fp32")
     assert outcome.exit_code == 0, outcome.stderr
     assert "the handler does not repeat itself" in outcome.last["report"]["warning"]
-    assert "0.2.json gave {id: 0." in outcome.last["report"]["warning"]
+    assert "0.2.json gave {alarm: False, id: 0." in outcome.last["report"]["warning"]
     assert outcome.rows["near/fp32"]["answers"] is None
 
 
