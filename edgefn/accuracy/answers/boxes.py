@@ -17,8 +17,11 @@ from typing import NamedTuple
 from edgefn.accuracy.answers.labels import ENOUGH, score_bound
 from edgefn.accuracy.answers.limits import Limits
 from edgefn.accuracy.answers.numbers import shown
-from edgefn.accuracy.answers.spread import UNKNOWN, Spread, Spreads
+from edgefn.accuracy.answers.spread import UNKNOWN, Spread, Spreads, step_of
 from edgefn.accuracy.answers.values import Plain, is_array, is_number
+
+ROUNDED = 0.1
+"""Corners that were rounded to more than this share of a box say nothing of where it is."""
 
 PARTNER_IOU = 0.5
 """Boxes that overlap by less are of two things."""
@@ -38,7 +41,7 @@ _COLUMNS = ("boxes", "bboxes", "xyxy", "xywh")
 class Detection(NamedTuple):
     """A box as (left, top, right, bottom), its class, its score if it has one, and its other fields.
 
-    `field` is the score's place, e.g. ".score"; `whole` says that the corners are whole numbers.
+    `field` is the score's place, e.g. ".score".
     """
 
     box: tuple[float, float, float, float]
@@ -46,7 +49,6 @@ class Detection(NamedTuple):
     score: float | None = None
     field: str = ""
     rest: Mapping[str, Plain] = MappingProxyType({})
-    whole: bool = False
 
 
 def detection(value: Plain, name: str = "") -> Detection | None:
@@ -87,7 +89,8 @@ def compare_boxes(
         return f"finds {len(expected) - len(lost)} of {len(expected)} boxes", partners
     if len(invented) > limits.lost * max(1, len(expected)):
         return f"finds {len(invented)} boxes where there are none", partners
-    reasons = (_moved(one, other, limits, spread) for one, other in partners)
+    step = 1.001 * step_of([edge for one in expected for edge in one.box]) if expected else 0.0
+    reasons = (_moved(one, other, limits, spread, step) for one, other in partners)
     return next(filter(None, reasons), ""), partners
 
 
@@ -155,10 +158,7 @@ def _of_columns(value: dict[str, Plain]) -> list[Detection] | None:
     if any(column is None or len(column) != len(boxes) for column in columns.values()):
         return None
     rows = [{key: column[place] for key, column in columns.items() if column} for place in range(len(boxes))]
-    return [
-        (_of_fields({**row, "box": list(box.box)}) or box)._replace(whole=box.whole)
-        for box, row in zip(boxes, rows, strict=True)
-    ]
+    return [_of_fields({**row, "box": list(box.box)}) or box for box, row in zip(boxes, rows, strict=True)]
 
 
 def _column(value: Plain) -> list[Plain] | None:
@@ -178,7 +178,7 @@ def _bare(value: Plain, *, sized: bool) -> Detection | None:
     value = value.tolist() if is_array(value) and value.shape == (4,) else value
     if not isinstance(value, list) or len(value) != 4 or not all(is_number(one) for one in value):
         return None
-    return Detection(_box(value, sized=sized), whole=all(float(one).is_integer() for one in value))
+    return Detection(_box(value, sized=sized))
 
 
 def _box(value: Sequence[float], *, sized: bool) -> tuple[float, float, float, float]:
@@ -202,8 +202,12 @@ def _near_threshold(one: Detection, limits: Limits, spread: Spread) -> bool:
     return one.score <= spread.least + score_bound(one.score, limits, spread)
 
 
-def _moved(expected: Detection, actual: Detection, limits: Limits, spread: Spread) -> str:
-    allowed = max(limits.pixels, 1.0) if expected.whole else limits.pixels * _in_pixels(expected)
+def _moved(expected: Detection, actual: Detection, limits: Limits, spread: Spread, step: float) -> str:
+    """Return how the partner of a box differs, or ""; its corners may be rounded the other way, by `step`."""
+    rounded = (
+        step if step <= ROUNDED * max(expected.box[2] - expected.box[0], expected.box[3] - expected.box[1]) else 0.0
+    )
+    allowed = max(rounded, limits.pixels * _in_pixels(expected))
     iou = overlap(expected.box, actual.box)
     if iou < limits.iou and _shift(expected, actual) > allowed:
         return f"a box overlaps eager's by {iou:.0%} only"

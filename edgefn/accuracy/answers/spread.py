@@ -82,7 +82,7 @@ def of_numbers(values: Sequence[float]) -> Spread:
     mean = math.fsum(scaled) / len(scaled)
     variance = math.fsum((value - mean) ** 2 for value in scaled) / max(1, len(scaled) - 1)
     size = math.sqrt(variance) * (largest or 1.0)
-    step = _step(values)
+    step = step_of(values)
     return Spread(size, largest, min(values), len(values), step if 0 < step <= size else 0.0)
 
 
@@ -103,7 +103,7 @@ def _walk(value: Plain, path: str) -> Iterator[tuple[str, Plain]]:
         assert value is None or isinstance(value, str | bytes | bool | Picture)
 
 
-def _step(values: Sequence[float]) -> float:
+def step_of(values: Sequence[float]) -> float:
     """Return the coarsest power of ten that all `values` are multiples of; 0.0 when there is none, or one value."""
     if len(set(values)) < 2 or max(map(abs, values)) > 1e12:
         return 0.0

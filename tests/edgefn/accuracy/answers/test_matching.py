@@ -207,6 +207,23 @@ def test_boxes_are_recognised(form: str) -> None:
     assert "box" in reason(result(0.0), result(12.0), INT8)
 
 
+@pytest.mark.parametrize("unit", [640.0, 1.0])
+def test_rounded_corners_may_fall_on_the_other_side(unit: float) -> None:
+    """Corners in pixels, or relative to the image, that a handler rounds match when they are one step beside."""
+    step, places = (0.1, 1) if unit > 1 else (0.001, 3)
+    box = [
+        round(0.1 * unit, places),
+        round(0.2 * unit, places),
+        round(0.113 * unit, places),
+        round(0.231 * unit, places),
+    ]
+    moved = [round(box[0] + step, places), *box[1:]]
+    far = [round(box[0] + 0.4 * unit, places), box[1], round(box[2] + 0.4 * unit, places), box[3]]
+    assert reason([{"box": box, "kind": 1, "score": 0.91}], [{"box": moved, "kind": 1, "score": 0.91}]) == ""
+    assert reason([{"box": box, "kind": 1, "score": 0.91}], [{"box": far, "kind": 1, "score": 0.91}])
+    assert reason({"boxes": [[0.0, 0.0, 1.0, 1.0]]}, {"boxes": [[0.0, 0.0, 0.6, 1.0]]})
+
+
 def test_what_a_box_carries_is_compared_with_its_partner() -> None:
     """A text beside a box must be equal, whatever the order of the boxes; its mask overlaps its partner's."""
     one = {"box": [0.0, 0.0, 50.0, 50.0], "text": "ABC", "points": [[1.0, 2.0], [3.0, 4.0]]}
