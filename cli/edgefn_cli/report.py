@@ -32,13 +32,20 @@ def table(artifacts: Iterable[Row]) -> Table:
     return made
 
 
-def notes(artifacts: Iterable[Row]) -> Iterator[str]:
-    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind."""
+def notes(artifacts: Iterable[Row], warning: str = "") -> Iterator[str]:
+    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind.
+
+    `warning` is of the function.
+    """
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
+    if compared := _answers(artifacts):
+        yield compared
+    if warning:
+        yield warning
     for each in artifacts:
-        if warning := each.get("warning"):
-            yield f"{each['target']} of model {each['model']}: {warning}"
+        if mind := each.get("warning"):
+            yield f"{each['target']} of model {each['model']}: {mind}"
         if each.get("status") == "skipped":
             yield f"{each['target']} of model {each['model']} was skipped: {each['reason']}"
 
@@ -80,6 +87,18 @@ def _quantized(each: Row) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(each.get("quantized", {}).items()))
     kept = ", ".join(each.get("kept", ()))
     return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
+
+
+def _answers(artifacts: Iterable[Row]) -> str:
+    """How many of the handler's answers match eager PyTorch's, by artifact; empty where none were compared."""
+    from edgefn.accuracy.answers.share import shown_at_least
+
+    compared = [each for each in artifacts if (each.get("answers") or {}).get("of")]
+    if not compared:
+        return ""
+    counts = ", ".join(f"{each['target']} {each['answers']['matched']} of {each['answers']['of']}" for each in compared)
+    most = max(each["answers"]["of"] for each in compared)
+    return f"answers like eager PyTorch's: {counts} ({most} of {most} shows at least {shown_at_least(most, most):.2f})"
 
 
 def _toolchain(artifacts: Iterable[Row]) -> str:

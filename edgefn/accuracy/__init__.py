@@ -11,6 +11,8 @@
     figures      the statistics of one slice
     verdict      right, wrong or not shown, and why
     judge        runs an artifact on the golden pairs and returns the verdict
+    wording      a verdict in words
+    answers/     what a handler returns with the artifact, against what it returns with eager PyTorch
 
 Needs NumPy; never imports torch or an inference stack, and never decides what happens to an artifact.
 """

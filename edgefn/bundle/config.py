@@ -6,6 +6,11 @@ Unpacked, a bundle is one folder, whatever layers it came in:
     wheels/                               site-packages of its requirements.txt, if it has one
     artifacts/<model>/<target slug>/      one portable artifact, e.g. artifacts/efficientnet/portable-fp32/
     golden/<model>.npz                    golden pairs: see edgefn.golden
+    requests/<n>                          bodies of some samples, which are requests
+    answers/answers.msgpack               what the handler answers to them with eager PyTorch
+
+With `golden_inputs=False` no sample is in it: requests/ and answers/ are missing, and golden/ holds one call of zeros
+for each model, without outputs, by which artifacts are timed.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ CODE_TYPE = "application/vnd.edgefn.code.v1.tar"
 WHEELS_TYPE = "application/vnd.edgefn.wheels.v1.tar"
 ARTIFACT_TYPE = "application/vnd.edgefn.artifact.v1.tar"
 GOLDEN_TYPE = "application/vnd.edgefn.golden.v1.tar"
+REQUESTS_TYPE = "application/vnd.edgefn.requests.v1.tar"
+ANSWERS_TYPE = "application/vnd.edgefn.answers.v1.tar"
 TARGET_ANNOTATION = "dev.edgefn.target"
 MODEL_ANNOTATION = "dev.edgefn.model"
 
@@ -95,6 +102,7 @@ class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything the box must know before it unpacks a byte. No timestamps, no host names: same sources, same digest.
 
     python       "3.11" when wheels or code need that very version, else ""
+    requests     samples in requests/, which answers/ has the answers to
     platform     e.g. "manylinux_2_28_x86_64" when the wheels layer holds compiled code, else "any"
     """
 
@@ -105,4 +113,5 @@ class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
     platform: str = "any"
     edgefn: str = ""
+    requests: int = 0
     schema_version: int = SCHEMA_VERSION

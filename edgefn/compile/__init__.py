@@ -29,6 +29,7 @@
     job.py         what a compiler is told, and tells  snapshot.py    a captured network as files
     lowering.py    the compiler's process itself       verify.py      artifact against golden samples, and timed
 
+    answers/       the handler's answers, compared
     cache.py       results by what they depend on      sources.py     what those are, of a function's folder
     closure.py     which source a name depends on      environment.py what is installed
 

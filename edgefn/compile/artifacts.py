@@ -1,7 +1,8 @@
 """The artifacts of one function, each compiled in a process of its own; none is made that the cache has.
 
     capture    once a model, here; what its artifacts are judged by
-    compile    lower and prove: side by side, as memory allows
+    compile    lower and prove: side by side, as memory allows; a function's only model answers there, too
+    answer     the handler's answers, for functions of several models: each with the others' portable artifacts
     time       against eager PyTorch: one after the other, when nothing else computes
 
 Owns that order. What one artifact's compiler does is no other's; the portable artifact's failure alone ends the build.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edgefn.compile import capacity, crew, judgements, machine, snapshot
+from edgefn.compile.answers.trial import Trial
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
 from edgefn.compile.events import Steps
@@ -31,7 +33,7 @@ from edgefn.targets.groups import PORTABLE
 if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
 
-STEPS = ("compile", "time")
+STEPS = ("compile", "answer", "time")
 """Steps of `Artifacts.build` after a "capture" for each model."""
 
 
@@ -46,11 +48,13 @@ class Artifacts:
         self._sessions = sessions
         self._logs = logs
         self.judgements: dict[str, Judgement] = {}
+        self._portables: dict[str, Making] = {}
         self._room = Room(machine.cores(), machine.available_bytes(), limit_s)
 
     def build(self, pieces: Sequence[Piece]) -> list[Making]:
         """What became of each piece, in order. Raises BuildError or GateError when it is the portable one's."""
         makings = [Making(piece, self._cache, self._log(piece)) for piece in pieces]
+        self._portables = {one.piece.model.spec.name: one for one in makings if str(one.piece.target) == PORTABLE}
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
             captures = self._capture(makings)
             self.judgements |= self._judge(makings, captures)
@@ -58,6 +62,8 @@ class Artifacts:
             # A single artifact is timed by the process that made it: nothing else computes then, and it costs no start.
             alone = len(waiting) == sum(making.to_time for making in makings) == 1 and waiting[0].to_time
             self._run(waiting, captures, Path(scratch), "compile", time=alone)
+            asked = [making for making in makings if making.to_answer]
+            self._run(asked, captures, Path(scratch), "answer", time=False)
             slow = [making for making in makings if making.to_time]
             self._run(slow, captures, Path(scratch), "time", time=True)
         for making in makings:
@@ -136,21 +142,34 @@ class Artifacts:
         piece, capture = making.piece, captures.get(making.piece.model.spec.name)
         lower = making.folder is None
         files = folder / "files" if lower else making.files
-        write_job(
-            piece.job(
-                self._cache.root,
-                files,
-                capture,
-                self.judgements[piece.model.spec.name],
-                lower=lower,
-                prove=making.agreement is None,
-                time=time,
-            ),
-            folder,
+        job = piece.job(
+            self._cache.root,
+            files,
+            capture,
+            self.judgements[piece.model.spec.name],
+            lower=lower,
+            prove=making.agreement is None,
+            time=time,
+            trial=self._trial(making),
         )
+        write_job(job, folder)
         weights = snapshot.info(capture).weights_bytes if capture else 0
         samples = piece.calibration.path.stat().st_size if piece.calibration else 0
         return Task(folder, making.log, capacity.estimate(weights, samples))
+
+    def _trial(self, making: Making) -> Trial | None:
+        """What the artifact's answers are compared with, where they are to be and its companions are there."""
+        answers = making.piece.answers
+        others = {name: one for name, one in self._portables.items() if name != making.piece.model.spec.name}
+        if answers is None or not making.to_answer or any(one.folder is None for one in others.values()):
+            return None
+        return Trial(
+            str(answers.folder),
+            answers.handler,
+            str(answers.path),
+            tuple(str(sample.path) for sample in answers.samples),
+            {name: (one.piece.target.backend, str(one.files)) for name, one in others.items()},
+        )
 
     def _started(self, making: Making, step: str) -> None:
         self._steps.events("compiler", state="started", doing=step, **_members(making))
@@ -160,6 +179,8 @@ class Artifacts:
         self._steps.events("compiler", state="ended", doing=step, **_members(making), **told)
 
     def _tell(self, making: Making) -> None:
+        if making.answers is not None:
+            self._steps.events("answers", **_members(making), **msgspec.to_builtins(making.answers))
         if making.agreement is not None:
             figures = msgspec.to_builtins(making.agreement)
             bound = msgspec.to_builtins(making.piece.bound)

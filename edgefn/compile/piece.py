@@ -15,6 +15,9 @@ import msgspec
 
 from edgefn import backends
 from edgefn.bundle.config import Bound
+from edgefn.compile import environment
+from edgefn.compile.answers.reference import Answers
+from edgefn.compile.answers.trial import Trial
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.calibration import Calibration
 from edgefn.compile.goldens import Golden
@@ -36,6 +39,7 @@ class Piece:
     builder_key  of the model's network (`Sources.builder_key`)
     profiles     the project's folder of profiles
     calibration  where the target is int8; `refusal` says why there is none
+    answers      eager's answers, where the handler's are compared with them
     """
 
     model: EdgeModel
@@ -45,6 +49,7 @@ class Piece:
     profiles: Path | None = None
     calibration: Calibration | None = None
     refusal: str = ""
+    answers: Answers | None = None
 
     @property
     def name(self) -> str:
@@ -97,6 +102,12 @@ class Piece:
         slices = [[owner, list(functions)] for owner, functions in self.model.slices.items()]
         return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
 
+    @cached_property
+    def answers_key(self) -> str:
+        """Depends on what the handler's answers with the artifact do."""
+        own = self.answers
+        return key_of(self.key, own.key if own else "", environment.own_code("accuracy", "compile/answers"))
+
     def job(
         self,
         cache: Path,
@@ -107,6 +118,7 @@ class Piece:
         lower: bool,
         prove: bool,
         time: bool,
+        trial: Trial | None = None,
     ) -> Job:
         """The steps asked for, as a compiler's process is told them."""
         return Job(
@@ -129,6 +141,7 @@ class Piece:
             lower=lower,
             prove=prove,
             time=time,
+            trial=trial,
         )
 
 

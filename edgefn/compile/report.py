@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.verdict import SliceVerdict, Word
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import replace_file
@@ -37,6 +38,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
                    tried at `sizes` that no sample has
     max_error      against eager float32, relative to the largest value; `bound` is what `tolerance=` asks for
     top1           share of the `top1_rows` whose top class agrees
+    answers        how the handler's answers with it match eager's; None where they were not compared
     latency_ratio  its time over eager PyTorch's, one thread each, on the build machine
     seconds        its compiler ran for, and `peak_bytes` that it held at most; as it was made, when `cached`
     reason         why it is not in the bundle, and what to do; `log` is its compiler's
@@ -61,6 +63,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     sizes: int = 0
     slices: tuple[SliceVerdict, ...] = ()
     bound: Bound | None = None
+    answers: Agreed | None = None
     latency_ratio: float | None = None
     latency: Latency | None = None
     toolchain: dict[str, str] = {}
@@ -95,7 +98,7 @@ class ModelReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One build. `seconds` by step; `size_bytes` of all layers.
+    """One build. `seconds` by step; `size_bytes` of all layers; `warning` is what to know of the function.
 
     unseen  why this machine cannot tell which files native libraries read, so that new ones may go unnoticed; or empty
     """
@@ -108,6 +111,7 @@ class Report(msgspec.Struct, frozen=True):
     artifacts: tuple[ArtifactReport, ...]
     toolchain: dict[str, str]
     unseen: str = ""
+    warning: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

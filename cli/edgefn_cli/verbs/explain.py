@@ -70,7 +70,12 @@ def _cells(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     reasons = [f"{each['model']} {each['target']}: {each['reason']}" for each in found["artifacts"] if each["reason"]]
-    told = [("why not the others", reasons), ("what would make it faster", [each["text"] for each in found["advice"]])]
+    answers = [f"{each['model']} {each['target']}: {each['answers']}" for each in found["artifacts"] if each["answers"]]
+    told = [
+        ("answers like eager PyTorch's", answers),
+        ("why not the others", reasons),
+        ("what would make it faster", [each["text"] for each in found["advice"]]),
+    ]
     lines = [found["changed"]] if found["changed"] else []
     if finishing := found["finishing"]:
         from edgefn_cli import wording

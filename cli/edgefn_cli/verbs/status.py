@@ -176,6 +176,7 @@ def _artifacts(found: dict[str, Any]) -> Table:
             each["backend"],
             f"error {wording.error(each['error'])}",
             f"top-1 {wording.share(each['top1'])}",
+            f"answers {each['answers']}" if each.get("answers") else "",
         )
         for each in found["artifacts"]
     )

@@ -5,10 +5,12 @@ The one that serves, those that would take over, those on their way, and those t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.limits import limits_of
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime.deployment import choice
@@ -34,7 +36,8 @@ class Finishing(msgspec.Struct, frozen=True):
 class Chain(msgspec.Struct, frozen=True):
     """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`.
 
-    `unfinished` are those that this box could not finish for a reason of its own, as a full disk.
+    `unfinished` are those that this box could not finish for a reason of its own, as a full disk. `answers` are how
+    the handler's answers with them match eager PyTorch's, by path; `unanswered` says why they were not compared.
     """
 
     revision: Revision
@@ -44,11 +47,14 @@ class Chain(msgspec.Struct, frozen=True):
     refusals: dict[str, Refusal] = {}
     finishing: Finishing | None = None
     changed: str = ""
+    answers: Mapping[str, Agreed] = {}
+    unanswered: str = ""
 
 
 class Link(msgspec.Struct, frozen=True):
     """One artifact: how it stands, its rank among those that could serve (1 is the first), and its figures.
 
+    `answers` tells how many of the handler's answers with it match eager PyTorch's, or why that is not known.
     `ratio` is its latency over that of the model's portable artifact. Durations in seconds, sizes in bytes.
     """
 
@@ -69,6 +75,7 @@ class Link(msgspec.Struct, frozen=True):
     finish_s: float | None = None
     load_s: float | None = None
     size_bytes: int | None = None
+    answers: str = ""
 
 
 def links(chain: Chain) -> list[Link]:
@@ -91,7 +98,7 @@ def _here(chain: Chain) -> list[ArtifactEntry]:
 def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[ArtifactEntry]) -> Link:
     state, reason = _state(chain, entry)
     found = chain.proofs.get(entry.path)
-    bare = Link(entry.model, entry.target, entry.backend, state, reason=reason)
+    bare = Link(entry.model, entry.target, entry.backend, state, reason=reason, answers=_answers(chain, entry))
     if state in ("serving", "ready") and entry.path in order:
         bare = msgspec.structs.replace(bare, rank=order.index(entry.path) + 1)
     if found is None:
@@ -116,6 +123,11 @@ def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[Artifa
     )
 
 
+def _answers(chain: Chain, entry: ArtifactEntry) -> str:
+    found = chain.answers.get(entry.path)
+    return chain.unanswered if found is None else found.told
+
+
 def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
     found = chain.proofs.get(entry.path)
     if entry.path in chain.broken:
@@ -123,9 +135,9 @@ def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
     if entry.path in chain.refusals:
         return "refused", chain.refusals[entry.path].why
     if entry.path in chain.revision.served:
-        return "serving", ""
+        return "serving", found.reason if found is not None else ""
     if found is None:
         return ("unfinished" if (why := chain.unfinished.get(entry.path, "")) else "finishing"), why
     if found.passed:
-        return "ready", ""
+        return "ready", found.reason
     return ("out of bound" if found.samples else "broken"), found.reason

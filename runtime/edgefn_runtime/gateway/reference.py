@@ -141,6 +141,7 @@ SCHEMAS: dict[str, Any] = {
             "state": {"enum": ["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]},
             "rank": {"type": ["integer", "null"], "minimum": 1},
             "reason": _TEXT,
+            "answers": _TEXT,
             **{
                 figure: {"type": ["number", "null"]}
                 for figure in (

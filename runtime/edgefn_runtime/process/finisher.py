@@ -21,6 +21,7 @@ import msgspec
 
 from edgefn import backends, golden
 from edgefn.accuracy.judge import judge_served
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.manifest import parse_config
@@ -39,6 +40,7 @@ ALONE_S, BESIDE_S = 0.1, 1.5
 model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
 _FULL_BYTES = 2**20
 _BOX_PID = "EDGEFN_BOX_PID"
+UNPROVED = "not proved here: the bundle has no golden inputs (golden_inputs=False); it was proved at build only"
 Say = Callable[..., None]
 Beside = tuple[Backend, Path]
 """A backend, and the folder of an artifact that it has finished."""
@@ -126,14 +128,18 @@ def prove(
     """
     pairs = golden.load_pairs(samples)
     known = pairs.samples
-    if len(known) != model.golden:
+    if len(known) != (model.golden or 1):
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
     batched = model.batching is not None
     started = time.perf_counter()
     session = backend.load(folder, threads=threads, batched=batched)
     load_s = time.perf_counter() - started
     bound = model.bound_of(precision)
-    agreement = judge_served(session, pairs, model.judging, precision, bound=bound, batched=batched)
+    agreement = (
+        judge_served(session, pairs, model.judging, precision, bound=bound, batched=batched)
+        if model.golden
+        else Agreement("right", math.inf, math.inf, reason=UNPROVED)
+    )
     sessions = [session]
     if agreement.passed and beside is not None:
         sessions.append(beside[0].load(beside[1], threads=threads, batched=batched))
@@ -207,6 +213,8 @@ def fastest_runs(sessions: Sequence[Session], sample: golden.GoldenSample) -> li
 def _told(found: Proof) -> str:
     name = f"{found.model} {found.target}"
     if not found.passed:
+        return f"{name}: {found.reason}"
+    if found.error is None:
         return f"{name}: {found.reason}"
     top1 = "" if found.top1 is None else f", top-1 agreement {found.top1:.3f}"
     sizes = f" and {found.sizes} other sizes" if found.sizes else ""

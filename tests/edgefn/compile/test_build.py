@@ -102,7 +102,7 @@ def test_stdout_has_events_only(first: tuple[Path, Outcome]) -> None:
     assert "a library that talks on stdout" in outcome.stderr
     names = [event["name"] for event in outcome.events if event["event"] == "step"]
     assert names == ["inspect", "record", "capture", "compile", "wheels", "pack"]
-    assert [event["done"] for event in outcome.events if event["event"] == "step"] == [0, 1, 2, 3, 5, 6]
+    assert [event["done"] for event in outcome.events if event["event"] == "step"] == [0, 1, 2, 3, 6, 7]
 
 
 def test_the_check_and_the_report_have_the_figures(first: tuple[Path, Outcome]) -> None:
