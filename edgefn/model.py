@@ -37,7 +37,7 @@ class EdgeModel:
     """A model: NumPy arrays in and out by name, held against the declared dtypes and dimensions.
 
     spec      its inputs, and its outputs where they were declared
-    builder   the user's function, which returns a torch.nn.Module; never called on a box
+    builder   the user's function, which returns a network or the path of a model file; never called on a box
     samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
     bound     how far an artifact may be from the eager outputs
     batching  how a box runs concurrent calls as one; None: each alone
@@ -150,13 +150,15 @@ def edge_model(
     quantize: Quantize | None = None,
     calibration: Samples = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
-    """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
+    """Makes a builder, a function without parameters that returns a network, a callable model.
 
     @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)}, samples="samples/*.jpg")
     def efficientnet(): ...
 
     scores = efficientnet(pixels=array)
 
+    A network is a torch.nn.Module, a torch.jit.ScriptModule, a torch.export.ExportedProgram, or the pathlib.Path of a
+    file, beside the builder's own, of TorchScript, of a program (.pt2) or of ONNX (docs/models.md).
     `outputs` names and checks the network's outputs; without it they are read from the network at build. `samples`
     is a glob of request bodies below the function's folder, or a callable that yields dicts of input arrays.
     `tolerance` is the largest error of an artifact relative to the largest eager output, or a Bound.
@@ -200,7 +202,7 @@ def models_of(module: ModuleType) -> dict[str, EdgeModel]:
 
 def _check_builder(builder: object, where: str) -> None:
     if not inspect.isfunction(builder):
-        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module")
+        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module or a Path")
     check_name(builder.__name__, f"{where}: the function's name")
     if any(p.default is p.empty for p in inspect.signature(builder).parameters.values()):
         raise SpecError(f"{where}: the builder takes parameters; the build calls it without any")

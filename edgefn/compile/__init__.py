@@ -5,6 +5,7 @@
     blame.py       tracebacks, from the user's frames
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
+    files/         networks that come as files: TorchScript, .pt2, .onnx
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

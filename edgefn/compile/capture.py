@@ -22,6 +22,7 @@ import msgspec
 from edgefn.bundle.config import Bound
 from edgefn.compile import onnx_file, refusals
 from edgefn.compile.eager import EagerSession, call, named_outputs
+from edgefn.compile.files.opening import Traceable
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -76,6 +77,10 @@ class Capture:
         onnx_file.save(model, path)
         return path
 
+    @property
+    def own_opset(self) -> None:
+        """None: a program has no opset before it is exported."""
+
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
@@ -91,8 +96,8 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     """
     import torch
 
-    spec = session.spec
-    wrapper = _flat(session.network, spec)
+    spec, network = session.spec, session.network
+    wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
     tensors, dims = _examples(spec, sizes or {})
     with _quiet(), torch.no_grad():
         try:

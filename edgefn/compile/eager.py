@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile.files.opening import opened
 from edgefn.compile.usercode import blaming
 from edgefn.errors import BuildError
 from edgefn.spec import ModelSpec
@@ -37,18 +38,13 @@ class EagerSession:
 
     @cached_property
     def network(self) -> torch.nn.Module:
-        """What the builder returns, in eval mode. Raises BuildError when that is no torch.nn.Module."""
+        """What the builder returns, or the file that it names, in eval mode. Raises BuildError when that is none."""
         import torch
 
         # A builder may train, whatever mode its caller is in.
         with seeded(), torch.inference_mode(False), torch.enable_grad():
             network = blaming(f"the builder of model {self.spec.name}", self._builder)
-        if not isinstance(network, torch.nn.Module):
-            raise BuildError(
-                f"model {self.spec.name}: its builder returned {type(network).__name__}, not a torch.nn.Module; "
-                "return the network itself"
-            )
-        return network.eval()
+        return opened(network, self._builder, self.spec)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """The network's outputs for `inputs`, as fresh arrays by name."""

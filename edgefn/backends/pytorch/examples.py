@@ -9,6 +9,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edgefn.backends.backend import Captured
     from edgefn.spec import Dimension, ModelSpec, TensorSpec
 
 SMALLEST = 2
@@ -33,10 +34,16 @@ def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...
     return tuple(map(filled, spec.inputs.values()))
 
 
-def answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """What a captured program makes of `inputs`, which it does not write into. Raises what its operators raise."""
+def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """What a captured network makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    if captured.own_opset is not None:
+        from edgefn.compile.files import onnx_source
+
+        session = onnx_source.session(captured.onnx(captured.own_opset), captured.model.name)
+        given = {name: one.numpy() for name, one in zip(captured.model.inputs, inputs, strict=True)}
+        return tuple(map(torch.from_numpy, session.run(list(captured.model.outputs), given)))
     with torch.no_grad():
-        return tuple(program.module(check_guards=False)(*(one.clone() for one in inputs)))
+        return tuple(captured.program.module(check_guards=False)(*(one.clone() for one in inputs)))
 
 
 def is_symbolic(spec: ModelSpec) -> bool:
