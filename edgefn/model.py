@@ -44,7 +44,7 @@ class EdgeModel:
     """A model: NumPy arrays in and out by name, held against the declared dtypes and dimensions.
 
     spec      its inputs, and its outputs where they were declared
-    builder   the user's function, which returns a torch.nn.Module; never called on a box
+    builder   the user's function, which returns a network or the path of a model file; never called on a box
     samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
     accuracy  how near artifacts must be to the eager outputs
     bound     what `tolerance=` asks for beside; None: nothing
@@ -194,13 +194,15 @@ def edge_model(
     calibration: Samples = None,
     weights: Weights = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
-    """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
+    """Makes a builder, a function without parameters that returns a network, a callable model.
 
     @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)}, samples="samples/*.jpg")
     def efficientnet(): ...
 
     scores = efficientnet(pixels=array)
 
+    A network is a torch.nn.Module, a torch.jit.ScriptModule, a torch.export.ExportedProgram, or the pathlib.Path of a
+    file, beside the builder's own, of TorchScript, of a program (.pt2) or of ONNX (docs/models.md).
     `outputs` names and checks the network's outputs; without it they are read from the network at build. `samples`
     is a glob of request bodies below the function's folder, or a callable that yields dicts of input arrays.
     `outputs` may instead name slices of an output, by functions of its array, e.g. {"boxes": lambda y: y[..., :4],
@@ -253,7 +255,7 @@ def models_of(module: ModuleType) -> dict[str, EdgeModel]:
 
 def _check_builder(builder: object, where: str) -> None:
     if not inspect.isfunction(builder):
-        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module")
+        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module or a Path")
     check_name(builder.__name__, f"{where}: the function's name")
     if any(p.default is p.empty for p in inspect.signature(builder).parameters.values()):
         raise SpecError(f"{where}: the builder takes parameters; the build calls it without any")

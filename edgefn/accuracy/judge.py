@@ -63,7 +63,7 @@ def judge(
         return refused("not shown", "there are no golden samples", 0)
     if not judging.outputs:
         judging = of_samples(real, judging.accuracy)
-    limits = limits_of(precision, judging.accuracy)
+    limits = limits_of(precision, judging.accuracy, judging.coarse)
     return _Trial(session, pairs, judging, limits, bound, steps or {}).run(real)
 
 

@@ -60,7 +60,7 @@ def found(
         noise = [residual[name] for residual in residuals if name in residual]
         rules[name] = _rule(model, name, spec, arrays, accuracy, network, functions.get(name, {}), noise)
     _check_names(model, accuracy, rules)
-    return Judging(rules, accuracy, len(pairs))
+    return Judging(rules, accuracy, len(pairs), network.coarse)
 
 
 def of_samples(pairs: Sequence[GoldenSample], accuracy: Accuracy | None = None) -> Judging:

@@ -57,9 +57,12 @@ INT8 = Limits(0.10, 3, 0.3, 0.03, 0.05, 0.15, 2, 0.0, 1e-4, 0.93, False)
 BY_PRECISION = {"fp32": FLOAT32, "fp16": FLOAT16, "bf16": BFLOAT16, "int8": INT8}
 
 
-def limits_of(precision: str, accuracy: Accuracy) -> Limits:
-    """Return the limits of `precision`: the author's where `accuracy` has them. Unknown precisions are held as int8."""
-    limits = BY_PRECISION.get(precision, INT8)
+def limits_of(precision: str, accuracy: Accuracy, coarse: str = "") -> Limits:
+    """Return the limits of `precision`: the author's where `accuracy` has them. Unknown precisions are held as int8.
+
+    An artifact of a network that itself computes in less, `coarse`, is held as that.
+    """
+    limits = max(BY_PRECISION.get(one, INT8) for one in (precision, coarse or precision))
     if (error := accuracy.error_of(precision)) is not None:
         limits = limits.scaled(error)
     if (top1 := accuracy.top1_of(precision)) is not None:

@@ -77,11 +77,15 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a model's artifacts are judged: by output, with what the author said, and how many answers that rests on."""
+    """How a model's artifacts are judged: by output, with what the author said, and how many answers that rests on.
+
+    `coarse` is the precision that the network itself computes in, where that is less than float32's.
+    """
 
     outputs: dict[str, OutputRule] = {}
     accuracy: Accuracy = Accuracy()
     answers: int = 0
+    coarse: str = ""
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,8 +94,10 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     joins   outputs that are joined from pieces: the axis and the bounds of the pieces
     scores  outputs that a softmax makes: its axis
     fixed   outputs that depend on no input
+    coarse  the precision that the network itself computes in, where that is less than float32's
     """
 
     joins: dict[str, tuple[int, tuple[int, ...]]] = {}
     scores: dict[str, int] = {}
     fixed: tuple[str, ...] = ()
+    coarse: str = ""

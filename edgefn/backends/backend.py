@@ -73,7 +73,14 @@ class Captured(Protocol):
 
     @property
     def program(self) -> Any:
-        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is."""
+        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is.
+
+        Raises BuildError, saying what to do, where the model is an ONNX file.
+        """
+
+    @property
+    def own_opset(self) -> int | None:
+        """The opset of a model that is an ONNX file, which float artifacts keep; None of a program."""
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""

@@ -12,6 +12,7 @@
     conversion.py  a builder's network, made ready     purity.py      the same answer each time, or refused
     draws.py       which line draws random numbers     effects.py     what a program does beside computing
     foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
+    files/         networks that come as files: TorchScript, .pt2, .onnx
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

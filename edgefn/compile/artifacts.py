@@ -31,7 +31,9 @@ from edgefn.compile.piece import Piece
 from edgefn.targets.groups import PORTABLE
 
 if TYPE_CHECKING:
+    from edgefn.compile.capture import Capture
     from edgefn.compile.eager import EagerSession
+    from edgefn.compile.files.onnx_capture import OnnxCapture
 
 STEPS = ("compile", "answer", "time")
 """Steps of `Artifacts.build` after a "capture" for each model."""
@@ -98,13 +100,17 @@ class Artifacts:
     def _captured(self, piece: Piece) -> Path:
         from edgefn.compile.capture import capture
         from edgefn.compile.eager import one_thread
+        from edgefn.compile.files.opening import CapturesItself
 
         self._steps.begin("capture", model=piece.model.spec.name)
         if folder := self._cache.find("capture", piece.capture_key):
             return folder
         session = self._session(piece)
         with one_thread():
-            captured = capture(session, piece.sizes)
+            network = session.network
+            captured: Capture | OnnxCapture = (
+                network.captured(piece.sizes) if isinstance(network, CapturesItself) else capture(session, piece.sizes)
+            )
         snapshot.forget(self._cache, piece.capture_key)
         return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
 

@@ -24,6 +24,7 @@ from edgefn.backends import output_names
 from edgefn.bundle.config import Bound
 from edgefn.compile import arguments, effects, exporting, foreign, onnx_file, recurrent, refusals, results, translations
 from edgefn.compile.eager import EagerSession, without_fast_path
+from edgefn.compile.files.opening import Traceable
 from edgefn.compile.symbols import dimension, lengths_of, symbols_of
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
@@ -84,6 +85,10 @@ class Capture:
         onnx_file.save(model, path)
         return path
 
+    @property
+    def own_opset(self) -> None:
+        """None: a program has no opset before it is exported."""
+
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
@@ -99,8 +104,8 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     """
     from edgefn.backends.pytorch import examples
 
-    spec = session.spec
-    wrapper = _flat(session.network, spec)
+    spec, network = session.spec, session.network
+    wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
     with _quiet(), without_fast_path():
         program, ranges = exporting.export(wrapper, spec, sizes or {})
         program = foreign.resolved(program, spec.name)

@@ -42,7 +42,13 @@ def network(program: torch.export.ExportedProgram, names: Sequence[str]) -> Netw
             along = source.args[1]
             if isinstance(along, int) and (place := _forward(along % rank, passed)) is not None:
                 scores[name] = place
-    return Network(joins, scores, tuple(fixed))
+    return Network(joins, scores, tuple(fixed), _coarse(program))
+
+
+def _coarse(program: torch.export.ExportedProgram) -> str:
+    """Return "fp16" of a network with half weights."""
+    kinds = {str(tensor.dtype) for tensor in program.state_dict.values()}
+    return "fp16" if "torch.float16" in kinds else ""
 
 
 def _reached(program: torch.export.ExportedProgram) -> set[Node]:

@@ -159,5 +159,6 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
 def _user_line(trace: str) -> str:
     """The last frame of a trace that is the user's, or the last of all; nothing of none."""
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
+    frames = [frame for frame in frames if not blame.is_own(frame[0])]
     users = [frame for frame in frames if blame.is_user(frame[0])] or frames
     return 'File "{}", line {}, in {}: {}'.format(*users[-1]) if users else ""

@@ -68,7 +68,7 @@ def _trial(captured: Captured) -> GoldenSample | None:
 
     inputs = examples.larger(captured.model, captured.sizes)
     try:
-        outputs = examples.answers(captured.program, inputs)
+        outputs = examples.answers(captured, inputs)
     except Exception:  # a table of positions that ends with the samples' length: the golden samples judge alone
         return None
     return golden.GoldenSample(

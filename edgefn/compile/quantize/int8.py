@@ -83,7 +83,12 @@ def lowered(captured: Captured, target: Target, path: Path, opset: int, engine: 
     import onnx
 
     name = f"{target} of model {captured.model.name}"
-    found = made(captured, target, loaded(captured.onnx(opset), name), engine)
+    source = loaded(captured.onnx(opset), name)
+    if captured.own_opset and gate.in_file(source):
+        raise BuildError(
+            f"{name}: its ONNX file is quantised already, and is served so by the fp32 targets: leave this target out"
+        )
+    found = made(captured, target, source, engine)
     onnx.save(found.model, path)
     written = onnx.load(path)
     gate.opset(written, opset, profiles.runtime_of(target, captured.profiles).opset, name)
