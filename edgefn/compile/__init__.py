@@ -5,6 +5,10 @@
     blame.py       tracebacks, from the user's frames
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
+    exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
+    guards.py      torch's conditions → ranges         ranges.py      those mended by runs
+    probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
+    recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt
