@@ -113,9 +113,14 @@ def test_what_is_fixed_or_tied_is_refused_with_the_words() -> None:
 
 def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
     """`squeeze()` gives another rank for one row; torch writes no condition down, the trial at 1 shows it."""
-    captured = capture(of(lambda x: x.mean(1).squeeze(), x=tensor("float32", "batch", 4)), {"batch": 1})
+    eager = of(lambda x: x.mean(1).squeeze(), x=tensor("float32", "batch", 4))
+    captured = capture(eager, {"batch": 3})
     assert captured.model.ranges == {"batch": SizeRange(2)}
     assert captured.model.outputs["output"].shape == ("batch",)
+    with pytest.raises(
+        BuildError, match=r"samples have batch = 1, .* others \(those are 2 or more\); name the dimension"
+    ):
+        capture(eager, {"batch": 1})
 
 
 def test_examples_are_unlike_each_other_and_what_is_fixed() -> None:
