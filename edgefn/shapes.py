@@ -37,7 +37,7 @@ class OutputShapes:
             found = outputs.get(name)
             if found is None:
                 return f"output {name!r} is missing"
-            if found.shape != wanted and not _fits(found.shape, wanted):
+            if found.shape != wanted and not fits(found.shape, wanted):
                 told = ", ".join("any" if size is None else str(size) for size in wanted)
                 return f"output {name!r} has the shape {list(found.shape)}, and must have [{told}]{_of(lengths)}"
         return ""
@@ -49,7 +49,8 @@ class OutputShapes:
             return ()
 
 
-def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+def fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Tell whether a shape is the wanted one, where that is known."""
     return len(found) == len(wanted) and all(size in (None, has) for has, size in zip(found, wanted, strict=True))
 
 

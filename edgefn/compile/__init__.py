@@ -13,6 +13,10 @@
     draws.py       which line draws random numbers     effects.py     what a program does beside computing
     foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
     files/         networks that come as files: TorchScript, .pt2, .onnx
+    exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
+    guards.py      torch's conditions → ranges         ranges.py      those mended by runs
+    probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
+    recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

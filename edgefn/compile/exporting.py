@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgefn.compile import dimensions, ranges, recurrent, refusals
 from edgefn.compile.guards import Fixed, Tied, guards_of, told
 from edgefn.compile.probes import Probe
-from edgefn.compile.symbols import lengths_of
+from edgefn.compile.symbols import lengths_of, output_shapes
 from edgefn.errors import BuildError
-from edgefn.spec import ModelSpec, SizeRange
+from edgefn.expressions import shapes_of
+from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,14 @@ def export(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) 
 
     Raises BuildError with what torch says and what to do, for the samples' own lengths.
     """
+    found = _exported(wrapper, spec, sizes)
+    for word, allowed in found.ranges.items():
+        if (length := sizes.get(word, allowed.tightened().min)) not in allowed:
+            raise refusals.samples_out_of_range(spec.name, word, length, allowed)
+    return found
+
+
+def _exported(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) -> Exported:
     sets = list(dimensions.examples(spec, sizes, dimensions.weights_sizes(wrapper))) or [{}]
     best, *others, own = sets if len(sets) > 1 else [sets[0], sets[0]]
     if best != own and isinstance(found := _tried(wrapper, spec, best), Exported):
@@ -80,7 +89,8 @@ def _ranges(
 ) -> dict[str, SizeRange]:
     if not lengths:
         return {}
-    probe = Probe(wrapper, program, spec)
+    outputs = [TensorSpec("float32", shape) for shape in output_shapes(program, spec)]
+    probe = Probe(wrapper, program, spec, shapes_of(outputs, tuple(lengths)))
     return told(ranges.found(guards_of(program, spec), lengths, spec.ranges, probe), spec.ranges)
 
 

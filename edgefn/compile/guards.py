@@ -8,6 +8,7 @@ exports or runs one.
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import random
 import re
@@ -29,9 +30,11 @@ _SIZE = re.compile(r"L\['(\w+)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]")
 _FUNCTIONS = {"__builtins__": {}, "max": max, "min": min, "abs": abs, "int": int, "float": float, "math": math}
 _FEW = 2
 """Guards on what is over this tell how memory lies, far more often than what is right."""
-_DENSE = 512
+_DENSE = 128
 """Lengths next to the example that are all tried, on each side; beyond, every power of two and what guards name."""
-_DRAWS = 24
+_DRAWS = 8
+_FAR = 1024
+"""Times the example's length: as far as words without a limit are tried together."""
 
 
 class Tied(Exception):  # no error: the caller says what it means
@@ -144,7 +147,7 @@ def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, 
         word: _run(word, guards, _beside(word, draws, example, guards), example, free[word], found.multiple_of)
         for word, found in alone.items()
     }
-    for lengths in (_drawn(joint, example, source) for _ in range(4 * _DRAWS)):
+    for lengths in (*_corners(joint, example), *(_drawn(joint, example, source) for _ in range(4 * _DRAWS))):
         if broken := next((guard for guard in guards if not guard.holds(lengths)), None):
             raise Tied(broken.text)
     if fixed := {word: found.min for word, found in joint.items() if found.min == found.max}:
@@ -160,6 +163,15 @@ def _together(fixed: Lengths, guards: Sequence[Guard], example: Lengths) -> Tied
         if ties and all(guard.holds(moved) for guard in guards):
             return Tied(ties[0].text)
     return None
+
+
+def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict[str, int]]:
+    """Each word at its least or its greatest length: a tie of several shows there first."""
+    ends = [
+        (allowed.min, nearest(allowed, _FAR * example[word]) if allowed.max is None else allowed.max)
+        for word, allowed in ranges.items()
+    ]
+    return (dict(zip(ranges, corner, strict=True)) for corner in itertools.product(*ends))
 
 
 def _beside(word: str, draws: Sequence[Lengths], example: Lengths, guards: Sequence[Guard]) -> list[Lengths]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from edgefn.shapes import fits
 from edgefn.spec import ModelSpec
 
 if TYPE_CHECKING:
     import torch
+
+    from edgefn.expressions import Shapes
 
     Outputs = Sequence[torch.Tensor]
     Network = Callable[..., Outputs]
@@ -24,14 +27,21 @@ TOLERANCE = 1e-4
 class Probe:
     """Holds what a program answers against what `network` does, at any lengths; each is tried once."""
 
-    def __init__(self, network: Network, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
+    def __init__(
+        self,
+        network: Network,
+        program: torch.export.ExportedProgram,
+        spec: ModelSpec,
+        shapes: Callable[[Mapping[str, int]], Shapes] | None = None,
+    ) -> None:
         self._network = network
         self._program = program
         self._spec = spec
+        self._shapes = shapes
         self._known: dict[tuple[int, ...], bool] = {}
 
     def agrees(self, lengths: Mapping[str, int]) -> bool:
-        """Tell whether both answer, and alike."""
+        """Tell whether both answer, and alike, in the `shapes` that the program says it gives."""
         key = tuple(lengths.values())
         if key not in self._known:
             self._known[key] = self._compare(lengths)
@@ -49,7 +59,12 @@ class Probe:
             found = examples.program_answers(self._program, inputs)
         except Exception:  # the network's, its operators', torch's own: that length is none that works
             return False
-        return len(found) == len(wanted) and all(map(_alike, found, wanted))
+        return len(found) == len(wanted) and all(map(_alike, found, wanted)) and self._fits(found, lengths)
+
+    def _fits(self, found: Outputs, lengths: Mapping[str, int]) -> bool:
+        """As an output of a box's artifact is held against them: `squeeze()` gives another rank for a length of 1."""
+        expected = self._shapes(lengths) if self._shapes is not None else ()
+        return all(fits(tuple(one.shape), shape) for one, shape in zip(found, expected, strict=False))
 
 
 def _alike(found: torch.Tensor, wanted: torch.Tensor) -> bool:

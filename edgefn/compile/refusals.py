@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edgefn.compile import blame, symptoms
 from edgefn.compile.guards import Fixed, Tied
 from edgefn.errors import BuildError, CaptureError
-from edgefn.spec import ModelSpec
+from edgefn.spec import ModelSpec, SizeRange
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,15 @@ def not_free(model: str, found: Fixed | Tied) -> BuildError:
         f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
         'Give dimensions that are always alike one word, say limits with Dim("length", max=...) under which this '
         "always holds, or make forward() work for any sizes"
+    )
+
+
+def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange) -> BuildError:
+    """The program that could be exported is right for other lengths than the samples'."""
+    return BuildError(
+        f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
+        f"(those are {allowed}); name the dimension in squeeze(), leave out what depends on {word} being {length}, "
+        f"give samples of another length, or write {length} as a number in tensor(...)"
     )
 
 

@@ -37,6 +37,15 @@ def _free_sizes(program: torch.export.ExportedProgram, spec: ModelSpec) -> Itera
                 yield actual, declared
 
 
+def output_shapes(program: torch.export.ExportedProgram, spec: ModelSpec) -> list[tuple[Dimension, ...]]:
+    """Return the shape of each of the network's outputs, in our words."""
+    symbols = symbols_of(program, spec)
+    (output,) = (node for node in program.graph.nodes if node.op == "output")
+    wanted = set(program.graph_signature.user_outputs)
+    values: Any = [node.meta["val"] for node in output.args[0] if node.name in wanted]
+    return [tuple(dimension(size, symbols) for size in value.shape) for value in values]
+
+
 def rename(expression: str, symbols: Symbols) -> str:
     """Replace each whole name of `expression`: "2*s77" → "2*batch"."""
     return re.sub(r"[A-Za-z_]\w*", lambda match: symbols.get(match[0], match[0]), expression)

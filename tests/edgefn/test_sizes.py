@@ -136,6 +136,18 @@ def test_what_a_parameter_declares_is_checked_as_the_request_is_read() -> None:
     assert schema["description"] == "float32[length] (length 2 to 4)"
 
 
+def test_parameters_that_no_request_can_fulfil_are_refused() -> None:
+    """At import: one word, and two ranges without a length in common."""
+    with pytest.raises(SpecError, match=r"function f: y declares n as 9 or more, another as 1 to 3"):
+
+        @edge_function
+        def f(
+            x: Annotated[NDArray[np.float32], tensor("float32", Dim("n", max=3))],
+            y: Annotated[NDArray[np.float32], tensor("float32", Dim("n", min=9))],
+        ) -> int:
+            return len(x) + len(y)
+
+
 def test_a_spec_without_ranges_is_written_as_before() -> None:
     """So older boxes read it, and bundles of the same sources keep their digest."""
     spec = ModelSpec("m", {"x": tensor("float32", "n", 4)}, {"y": TensorSpec("float32", ("n",))})
