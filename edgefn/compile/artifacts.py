@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.compile import capacity, crew, machine, snapshot
+from edgefn.compile import boundary, capacity, crew, machine, snapshot
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
 from edgefn.compile.events import Steps
@@ -83,10 +83,14 @@ class Artifacts:
             return folder
         model = piece.model
         session = self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
-        with one_thread():
-            captured = capture(session, piece.sizes)
+        session.network  # noqa: B018  # built here, where its builder's reads are observed
+
+        def fill(into: Path) -> None:
+            with one_thread():
+                snapshot.write(capture(session, piece.sizes), into)
+
         snapshot.forget(self._cache, piece.capture_key)
-        return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
+        return boundary.unobserved(lambda: self._cache.make("capture", piece.capture_key, fill))
 
     def _run(
         self, makings: Sequence[Making], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool

@@ -92,7 +92,10 @@ def test_the_message_says_what_to_write_instead(guard: ImportGuard) -> None:
     """torch never goes to a box, nor what needs it; another package may, by requirements.txt."""
     with pytest.raises(NotOnBox, match=r"talk.py, line 2, imports torch, which never goes to a box: .*NumPy"):
         run(guard, "\nimport torch")
-    with pytest.raises(NotOnBox, match=r"imports pytest, which is not on a box: let the builder .*, or add pytest to requirements.txt, or "):
+    with pytest.raises(
+        NotOnBox,
+        match=r"imports pytest, which is not on a box: let the builder .*, or add pytest to requirements.txt, or ",
+    ):
         run(guard, "import pytest")
 
 
