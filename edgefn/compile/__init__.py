@@ -5,7 +5,7 @@
     blame.py       tracebacks, from the user's frames
     boundary.py    what the user's code may read and import, by whose turn it is
     reads.py       which files it has read             unknown_reads.py  those in no key, and the line to add
-    imports.py     what a box cannot import
+    imports.py     what a box cannot import            aside.py       what nobody observes
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
     arguments.py   declared inputs → forward()         results.py     what forward() returns → named tensors

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.compile import capacity, crew, judgements, machine, snapshot
+from edgefn.compile import boundary, capacity, crew, judgements, machine, snapshot
 from edgefn.compile.answers.trial import Trial
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
@@ -106,13 +106,21 @@ class Artifacts:
         if folder := self._cache.find("capture", piece.capture_key):
             return folder
         session = self._session(piece)
-        with one_thread():
-            network = session.network
-            captured: Capture | OnnxCapture = (
-                network.captured(piece.sizes) if isinstance(network, CapturesItself) else capture(session, piece.sizes)
-            )
+        network = session.network  # built here, where its builder's reads are observed
+
+        def captured() -> Capture | OnnxCapture:
+            with one_thread():
+                return (
+                    network.captured(piece.sizes)
+                    if isinstance(network, CapturesItself)
+                    else capture(session, piece.sizes)
+                )
+
+        def fill(into: Path) -> None:
+            snapshot.write(captured(), into)
+
         snapshot.forget(self._cache, piece.capture_key)
-        return self._cache.make("capture", piece.capture_key, lambda into: snapshot.write(captured, into))
+        return boundary.unobserved(lambda: self._cache.make("capture", piece.capture_key, fill))
 
     def _session(self, piece: Piece) -> EagerSession:
         """Return the piece's network in eager PyTorch, built once."""

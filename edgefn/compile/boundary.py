@@ -11,7 +11,6 @@ to add. Outside of a build, in a notebook, these do nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 from edgefn.bundle.sources import code_files
 from edgefn.compile import unknown_reads
+from edgefn.compile.aside import Aside
 from edgefn.compile.imports import ImportGuard
 from edgefn.compile.reads import Reads, is_module, source_of
 from edgefn.compile.sources import Sources
@@ -54,8 +54,7 @@ class Boundary:
         self._sources = sources
         self._models: dict[str, EdgeModel] = {}
         self._turns: list[_Turn] = []
-        self._unobserved = ThreadPoolExecutor(1)
-        self._unobserved.submit(int).result()  # a thread from before the reads of this one are observed
+        self._aside = Aside()
         self._reads = Reads(cache)
         self._imports = ImportGuard(sources.folder, wheels)
         self._imports.install()
@@ -66,8 +65,8 @@ class Boundary:
         return self._reads.unseen
 
     def unobserved(self, act: Callable[[], T]) -> T:
-        """Return `act()`, done where no read is observed: that saves a compiler's process a tenth of a second."""
-        return self._unobserved.submit(act).result()
+        """Return `act()`, done by a thread whose reads are not observed, nor those of what it starts."""
+        return self._aside.do(act)
 
     def admit(self, models: Sequence[EdgeModel]) -> None:
         """From here on the models are known. Raises BuildError where their weights= name no file."""
@@ -154,7 +153,7 @@ def draw(sources: Sources, cache: Path, wheels: Callable[[], Wheels]) -> Boundar
 
 
 def unobserved(act: Callable[[], T]) -> T:
-    """Return `act()`, which is none of the user's code: what it reads, and what it starts, is not observed."""
+    """Return `act()`, done aside: nothing that a builder or a handler may not read is read in it."""
     return _drawn.unobserved(act) if _drawn else act()
 
 

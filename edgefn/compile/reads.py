@@ -25,9 +25,12 @@ _SYSTEM = (
 _SITES = ("site-packages", "dist-packages")
 _SETTINGS = (
     *("~/.config", "~/.matplotlib", "~/.netrc", "~/.gitconfig", "~/.keras/keras.json"),
-    *("~/.cache/matplotlib", "~/.cache/fontconfig", "~/.cache/pip"),
+    *("~/.cache/matplotlib", "~/.cache/fontconfig", "~/.cache/pip", "~/.cache/torch_extensions", "~/.triton"),
 )
-"""What libraries look up about their user. Never a hub's cache, nor a folder where some library keeps weights."""
+"""What libraries look up about their user, and compiled code that they keep by the hash of its source.
+
+Never a hub's cache, nor a folder where some library keeps weights.
+"""
 
 _HUB_NOTES = {"token", "stored_tokens", "version.txt", "version_diffusers_cache.txt"}
 """What is no weights in a hub's cache."""
@@ -125,6 +128,8 @@ def _roots(cache: Path) -> Iterable[str]:
 
 def _is_setting(path: str) -> bool:
     hub = os.path.expanduser(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    if "/__pycache__/" in path and not path.endswith(".pyc"):
+        return True  # what Numba and its like keep of a source
     if path.startswith(f"{hub}/") and os.path.basename(path) in _HUB_NOTES:
         return True
     names = (os.path.expanduser(name) for name in _SETTINGS)

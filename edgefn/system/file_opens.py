@@ -30,7 +30,6 @@ _NO_NEW_PRIVILEGES, _PTRACER = 38, 0x59616D61
 _RECEIVE, _ANSWER = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV and _SEND
 _NOTIFICATION, _RESPONSE = struct.Struct("QIIiIQ6Q"), struct.Struct("QqiI")
 _CONTINUE = 1
-_SET_FLAGS, _WAKE_IN_TURN = 0x40082104, 1
 
 _CALLS = {
     "x86_64": (0xC000003E, {257: (1, 2), 2: (0, 1), 437: (1, None)}),
@@ -181,8 +180,6 @@ class _Observer:
 
     def run(self) -> None:
         """Serve until every process that is observed has ended."""
-        with suppress(OSError):  # Linux 6.6: the waiting thread and this process run in turns on one core
-            fcntl.ioctl(self._listener, _SET_FLAGS, _WAKE_IN_TURN)
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         poll.register(self._channel, select.POLLIN)

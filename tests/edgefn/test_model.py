@@ -121,6 +121,9 @@ def test_a_missing_input_is_named() -> None:
         ({"tolerance": Bound(1e-3, 1.5)}, "tolerance: top1 of Bound is 1.5: write a share between 0 and 1"),
         ({"tolerance": Bound(float("inf"))}, "tolerance: max_error of Bound is inf"),
         ({"calibration": 3}, "calibration is 3: write a glob"),
+        ({"weights": 3}, "weights is 3: write the path of a file that the builder reads"),
+        ({"weights": ["best.pth", ""]}, r"weights is \['best.pth', ''\]"),
+        ({"weights": b"best.pth"}, "weights is b'best.pth'"),
         ({"quantize": "int8"}, r"quantize is 'int8': write Quantize\(\.\.\.\)"),
         ({"quantize": Quantize(epochs=-1)}, "quantize: epochs is -1: write a whole number"),
         ({"quantize": Quantize(epochs=1.5)}, "quantize: epochs is 1.5"),  # type: ignore[arg-type]
