@@ -17,7 +17,7 @@ from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.errors import BuildError, InputError, SpecError
 from edgefn.options import check_name
-from edgefn.quantization import Quantize, int8_bound, read_quantize
+from edgefn.quantization import Quantize, bf16_bound, int8_bound, read_quantize
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.tensors import bind
@@ -86,6 +86,15 @@ class EdgeModel:
     def int8_bound(self) -> Bound:
         """How far an int8 artifact may be from the eager outputs."""
         return int8_bound(self.bound, self.quantize)
+
+    def bound_of(self, precision: str) -> Bound:
+        """How far an artifact of `precision` may be from the eager outputs."""
+        match precision:
+            case "bf16":
+                return bf16_bound(self.bound)
+            case _ if precision.startswith("int"):
+                return self.int8_bound
+        return self.bound
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}: {spec}" for name, spec in self.spec.inputs.items())

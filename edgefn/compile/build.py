@@ -234,8 +234,8 @@ def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
-    made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
-    bounds = {"int8": model.int8_bound} if made_int8 else {}
+    precisions = {one.entry.precision for one in artifacts if one.entry.model == spec.name} - {"fp32"}
+    bounds = {precision: model.bound_of(precision) for precision in sorted(precisions)}
     return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
 
 

@@ -139,6 +139,7 @@ class Making:
             opset=lowered.opset,
             quantized=lowered.quantized,
             kept=lowered.kept,
+            share=lowered.share,
             max_error=agreement.max_error if agreement and math.isfinite(agreement.max_error) else None,
             top1=agreement.top1 if agreement else None,
             samples=agreement.samples if agreement else 0,

@@ -30,6 +30,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes     of its files
     opset          of its ONNX file, read back; 0 where it is none
     quantized      int8 operators by type; `kept` are the layers that were left in float
+    share          of the "operations" and of the "weights" in eight bits
     max_error      against eager float32, relative, on `samples` golden samples; `top1` the agreement; `bound` is held
     latency_ratio  its time over eager PyTorch's, one thread each, on the build machine
     seconds        its compiler ran for, and `peak_bytes` that it held at most; as it was made, when `cached`
@@ -45,6 +46,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     opset: int = 0
     quantized: dict[str, int] = {}
     kept: tuple[str, ...] = ()
+    share: dict[str, float] = {}
     max_error: float | None = None
     top1: float | None = None
     samples: int = 0
