@@ -125,10 +125,11 @@ class EdgeModel:
             self.spec = msgspec.structs.replace(self.spec, outputs=spec.outputs, ranges=spec.ranges)
             self._shapes = OutputShapes(spec)
 
-    @property
-    def int8_bound(self) -> Bound | None:
-        """What the author asks of an int8 artifact beside `accuracy`."""
-        return self.quantize.bound
+    def bound_of(self, precision: str) -> Bound | None:
+        """Return what the author asks of an artifact of `precision` beside `accuracy`; None: nothing."""
+        if precision.startswith("int"):
+            return self.quantize.bound
+        return self.bound if precision == "fp32" else None
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}: {spec}" for name, spec in self.spec.inputs.items())

@@ -21,6 +21,8 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method    "static" has activations' ranges from the calibration inputs, "dynamic" takes them in each run (linear
               layers alone are quantised); "auto" is dynamic for models whose weights are in matrix products
     keep      layers that stay in float, by a part of their ONNX node's name
+    min_share least share of the network's multiplications that an int8 artifact does in eight bits; with less it is
+              dropped, and the figures are told
     epochs    of quantisation-aware fine-tuning on the calibration inputs, the float model as teacher; 0: none
     sparsity  share of each prunable layer's channels that is removed before fine-tuning; 0: none
     """
@@ -30,6 +32,7 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: tuple[str, ...] = ()
     epochs: int = 0
     sparsity: float = 0.0
+    min_share: float = 0.5
 
 
 def read_quantize(quantize: object, where: str) -> Quantize:
@@ -52,4 +55,6 @@ def read_quantize(quantize: object, where: str) -> Quantize:
         raise SpecError(f"{where}: epochs is {quantize.epochs!r}: write a whole number, 0 for no fine-tuning")
     if not isinstance(quantize.sparsity, int | float) or not 0 <= quantize.sparsity < 1:
         raise SpecError(f"{where}: sparsity is {quantize.sparsity!r}: write a share of 0 or more and below 1, e.g. 0.3")
+    if not isinstance(quantize.min_share, int | float) or not 0 <= quantize.min_share <= 1:
+        raise SpecError(f"{where}: min_share is {quantize.min_share!r}: write a share from 0 to 1, e.g. 0.5")
     return quantize

@@ -83,8 +83,10 @@ def _cells(each: Row) -> tuple[str, ...]:
 
 
 def _quantized(each: Row) -> str:
-    """ "52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
+    """ "97% of operations: 52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(each.get("quantized", {}).items()))
+    if counts and (operations := each.get("share", {}).get("operations")):
+        counts = f"{operations:.0%} of operations: {counts}"
     kept = ", ".join(each.get("kept", ()))
     return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
 

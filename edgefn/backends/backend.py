@@ -96,12 +96,14 @@ class Lowered(msgspec.Struct, frozen=True):
     opset      ONNX opset read back from the file; 0 where it is no ONNX
     quantized  int8 operators by type, as counted in the artifact; empty for a float one
     kept       layers that a sensitivity scan left in float
+    share      what of an int8 one multiplies in eight bits: the share of its "operations" and of its "weights"
     """
 
     toolchain: dict[str, str]
     opset: int = 0
     quantized: dict[str, int] = {}
     kept: tuple[str, ...] = ()
+    share: dict[str, float] = {}
 
 
 class Session(Protocol):

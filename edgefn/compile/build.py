@@ -341,8 +341,9 @@ def _model_entry(
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
         check_range(spec, model.batching)
-    made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
-    bounds = {"int8": model.int8_bound} if made_int8 and model.int8_bound is not None else {}
+    precisions = {one.entry.precision for one in artifacts if one.entry.model == spec.name} - {"fp32"}
+    asked = {precision: model.bound_of(precision) for precision in sorted(precisions)}
+    bounds = {precision: bound for precision, bound in asked.items() if bound is not None}
     kept = len(golden.samples) if function.spec.golden_inputs else 0
     return ModelEntry(spec, model.bound, kept, model.batching, bounds, judgement.judging)
 

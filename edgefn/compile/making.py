@@ -160,6 +160,7 @@ class Making:
             opset=lowered.opset,
             quantized=lowered.quantized,
             kept=lowered.kept,
+            share=lowered.share,
             verdict=agreement.verdict if agreement else None,
             error=finite(agreement.error) if agreement else None,
             error_limit=limits_of(piece.target.precision, piece.model.accuracy).error,

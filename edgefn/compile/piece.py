@@ -59,7 +59,7 @@ class Piece:
     @property
     def bound(self) -> Bound | None:
         """What the author asks of it beside `accuracy=`."""
-        return self.model.int8_bound if is_quantized(self.target) else self.model.bound
+        return self.model.bound_of(self.target.precision)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -32,6 +32,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes     of its files
     opset          of its ONNX file, read back; 0 where it is none
     quantized      int8 operators by type; `kept` are the layers that were left in float
+    share          of the "operations" and of the "weights" in eight bits
     verdict        right, wrong or not shown; None where it was not judged
     error          of its worst slice against eager float32, as a fraction of how far eager's answer moves between the
                    `samples` that judge it; `error_limit` is what it must keep. `slices` are the worst ones; it was
@@ -53,6 +54,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     opset: int = 0
     quantized: dict[str, int] = {}
     kept: tuple[str, ...] = ()
+    share: dict[str, float] = {}
     verdict: Word | None = None
     error: float | None = None
     error_limit: float = 0.0
