@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.zoo import catalogue, record, table, trial
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--form", choices=FORMS, help="fixed sizes only, or free ones only")
     parser.add_argument("--targets", action="append", metavar="NAME", help="instead of the portable and native ones")
     parser.add_argument("--limit", type=float, default=LIMIT_S, metavar="SECONDS", help="of a build, and of the oracle")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="networks at a time; over one, ratios are off")
     parser.add_argument("--resume", action="store_true", help="leave out what the results hold already")
     parser.add_argument("--render", action="store_true", help="build nothing, write the table")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines")
@@ -69,18 +71,20 @@ def _run(options: argparse.Namespace) -> None:
     ]
     targets = options.targets or native()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="edgefn-zoo-") as folder:
-        for number, (network, form) in enumerate(todo, 1):
-            found = trial.attempt(network, form, Path(folder), targets, options.limit)
+    with tempfile.TemporaryDirectory(prefix="edgefn-zoo-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+        tried = pool.map(lambda one: trial.attempt(one[0], one[1], Path(folder), targets, options.limit), todo)
+        for number, found in enumerate(tried, 1):
             record.append(options.results, found)
             print(f"{number}/{len(todo)} {time.monotonic() - began:.0f}s {_told(found)}", flush=True)
 
 
 def chosen(only: Sequence[str]) -> list[Network]:
-    """The networks whose name or family has one of the texts in it; all for none."""
+    """The networks whose name or family has one of the texts in it, all for none: the first of each family first."""
     wanted = [text.lower() for text in only]
-    found = catalogue.networks()
-    return [one for one in found if not wanted or any(text in f"{one.family} {one.name}".lower() for text in wanted)]
+    every = catalogue.networks()
+    places = {one.name: [other.family for other in every[:place]].count(one.family) for place, one in enumerate(every)}
+    found = [one for one in every if not wanted or any(text in f"{one.family} {one.name}".lower() for text in wanted)]
+    return sorted(found, key=lambda one: places[one.name])
 
 
 def native() -> list[str]:

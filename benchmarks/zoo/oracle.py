@@ -40,6 +40,8 @@ MASKED = 1e7
 """Numbers above stand for infinity: they must be as large, and are no part of the error."""
 UNLIKE = 3
 """Powers of two by which the spreads of channels differ that are judged apart."""
+OTHER_SHAPE = "eager's is"
+"""A box holds the shapes of outputs against those recorded, and answers 500 where they are others."""
 DEAD = 1e-7
 """A spread below that share of the largest number is float32's own noise: such channels are held to it instead."""
 
@@ -142,18 +144,30 @@ def judge(session: Any, eager: Eager, project: Project) -> dict[str, Any]:
     found |= at(session, eager, network, project.sizes, BASE)
     if project.form == "free":
         for sizes in network.others():
+            if outside := _outside(project.bundle.config.models[0].spec, sizes):
+                found["no_answer"].append(f"{told(sizes)}: a box refuses {outside}")
+                continue
             try:
                 result = at(session, eager, network, sizes, OTHER)
             except EagerRefuses as error:
                 found["eager_refuses"].append(f"{told(sizes)}: {first_line(error)}")
                 continue
             found["sizes"] += 1
-            if "failure" in result:
-                found["no_answer"].append(f"{told(sizes)}: {result['failure']}")
+            if "failure" in result or OTHER_SHAPE in result["why"]:
+                found["no_answer"].append(f"{told(sizes)}: {result.get('failure') or result['why']}")
             elif found["other"] is None or not result["error"] <= found["other"]:
                 found |= {"other": result["error"], "other_at": told(sizes), "other_why": result["why"]}
                 found["other_noise"] = result["noise"]
     return found
+
+
+def _outside(spec: Any, sizes: Mapping[str, int]) -> str:
+    """The first word whose size the bundle says it does not take: a box answers 400 and runs nothing."""
+    for word, taken in getattr(spec, "ranges", {}).items():
+        size = sizes.get(word, taken.min)
+        if size < taken.min or (taken.max is not None and size > taken.max) or size % taken.multiple_of:
+            return f"{word} = {size}"
+    return ""
 
 
 class EagerRefuses(Exception):
@@ -187,7 +201,7 @@ def worst(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]])
         for a, r in zip(answers, wanted, strict=True):
             if number >= len(a) or a[number].shape != r[number].shape:
                 shape = a[number].shape if number < len(a) else None
-                return np.inf, f"output {number} is {shape}, eager's {r[number].shape}"
+                return np.inf, f"output {number} is {shape}, {OTHER_SHAPE} {r[number].shape}"
         ours, eagers = ([one[number] for one in of] for of in (answers, wanted))
         error, why = _compare(ours, eagers)
         if not error <= found[0]:

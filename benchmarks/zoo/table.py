@@ -37,9 +37,9 @@ def render(records: Sequence[Record]) -> str:
     about = machine.describe()
     reasons = Reasons()
     parts = [HEAD, f"Taken on {about['processor']}, {about['cores']} cores.\n", f"{summary(records)}\n"]
-    for family, of in groupby(records, lambda one: one.family):
+    for family in sorted({one.family for one in records}):
         parts.append(f"## {family[0].upper()}{family[1:]}\n")
-        parts.append(_rows(list(of), reasons))
+        parts.append(_rows([one for one in records if one.family == family], reasons))
     parts.append("## What is refused, and why\n")
     parts.append("".join(f"{number}. {reason}\n" for number, reason in enumerate(reasons.known, 1)))
     return "\n".join(parts)
