@@ -125,6 +125,20 @@ def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
         capture(eager, {"batch": 1})
 
 
+def test_a_batch_of_one_stays_where_a_guard_is_about_memory_alone() -> None:
+    """torch writes `batch != 1` of attention, by how its matrices lie; a run at 1 shows that no answer depends on it."""
+    import torch
+
+    eager = of(
+        lambda layer, x: layer(x, x, x)[0],
+        torch.nn.MultiheadAttention(16, 4, batch_first=True),
+        x=tensor("float32", "batch", "length", 16),
+    )
+    captured = capture(eager, {"batch": 1, "length": 9})
+    assert any("!= 1" in guard for guard in captured.program._guards_code)
+    assert captured.model.ranges == {}
+
+
 def test_examples_are_unlike_each_other_and_what_is_fixed() -> None:
     """Two at least; multiples of the samples' lengths first; the samples' own last. Declared ranges are kept."""
     spec = ModelSpec(
