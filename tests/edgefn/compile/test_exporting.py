@@ -126,7 +126,7 @@ def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
 
 
 def test_a_batch_of_one_stays_where_a_guard_is_about_memory_alone() -> None:
-    """torch writes `batch != 1` of attention, by how its matrices lie; a run at 1 shows that no answer depends on it."""
+    """torch writes `batch != 1` of attention; a run at 1 shows that no answer depends on it."""
     import torch
 
     eager = of(
