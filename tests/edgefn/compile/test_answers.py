@@ -7,20 +7,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from edgefn import edge_function, edge_model, golden, tensor
-from edgefn.accuracy.answers.record import Reference
+from edgefn.accuracy.answers import record
+from edgefn.accuracy.answers.record import Asked, Reference
 from edgefn.bundle import archive
 from edgefn.bundle.config import ANSWERS_TYPE, GOLDEN_TYPE, REQUESTS_TYPE
 from edgefn.bundle.layout import Layout
 from edgefn.compile.answers import reference
 from edgefn.compile.answers import travelling as choosing
+from edgefn.compile.answers.requests import Sample
 from edgefn.compile.cache import Cache
 from edgefn.compile.sources import Sources
 from edgefn.errors import BuildError, GateError
+from edgefn.spec import FunctionSpec
 from edgefn_cli.samples import travelling
 from tests.edgefn.compile.test_compilers import Lab, new_lab
 
@@ -186,6 +191,18 @@ def test_samples_that_are_arrays_are_no_requests(tmp_path: Path) -> None:
         assert not found.fit
         assert "no request samples, so the handler's answers were not compared" in found.reference.unfit
         assert choosing.chosen(found, talk.spec) == ([], Reference())
+
+
+@pytest.mark.parametrize("option", [{"golden_inputs": False}, {"network": True}, {"devices": ("/dev/video0",)}])
+def test_a_function_that_acts_or_keeps_its_samples_is_not_asked(tmp_path: Path, option: dict[str, Any]) -> None:
+    """Asked on a box, a handler that reaches the network or a device would act there: none of its requests travels."""
+    path = tmp_path / "answers.msgpack"
+    known = Reference((Asked("1.json", "application/json"),), (record.encode(1),))
+    (tmp_path / "1.json").write_text("1")
+    answers = reference.Answers(tmp_path, "talk", (Sample(tmp_path / "1.json"),), known, path)
+    spec = FunctionSpec("talk", "talk:talk")
+    assert choosing.chosen(answers, spec) == ([tmp_path / "1.json"], known)
+    assert choosing.chosen(answers, msgspec.structs.replace(spec, **option)) == ([], Reference())
 
 
 TWO = """
