@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
     from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Accuracy",
     "Bound",
     "Dim",
     "EdgeFunction",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Accuracy": "edgefn.accuracy.options",
     "Bound": "edgefn.bundle.config",
     "Dim": "edgefn.sizes",
     "EdgeFunction": "edgefn.function",

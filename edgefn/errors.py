@@ -3,6 +3,7 @@
     EdgefnError                    500   1   the root; never raised itself
     ├── SpecError                  400   2   a decorator option, a type hint or edgefn.toml is wrong
     ├── BuildError                 400   8   the build failed: the model does not export, wheels do not resolve
+    │   ├── CaptureError           400   8   a network does not become a program or ONNX; the message has all there is
     │   ├── GateError              422   4   an artifact is out of its accuracy bound
     │   └── PartialBuild           422   13  the bundle was written without some artifact that was wanted
     ├── BundleError                400   3   a bundle is corrupt, incomplete, unsafe, or not for this box
@@ -65,6 +66,13 @@ class BuildError(EdgefnError):
 
     status = 400
     exit_code = 8
+
+
+class CaptureError(BuildError):
+    """A network that no artifact can be made of: the message has the operator, the author's line and the way out.
+
+    Its cause is PyTorch's own exception, whose trace tells the author nothing more.
+    """
 
 
 class GateError(BuildError):

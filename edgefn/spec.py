@@ -131,6 +131,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network          it may reach the network; else it has none
     optimize         what instances and threads are chosen for: requests a second, or the time of one
     threads          threads that an instance's engine runs on; 0: chosen for the box by `optimize`
+    golden_inputs    real samples travel in the bundle, so that a box can prove its artifacts on them
     devices          device nodes of the box that it may read, write and control, e.g. "/dev/video0"; else none
     """
 
@@ -151,3 +152,4 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimize: Optimize = "throughput"
     threads: int = 0
     devices: tuple[str, ...] = ()
+    golden_inputs: bool = True

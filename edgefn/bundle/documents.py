@@ -70,6 +70,8 @@ def parse_config(data: bytes) -> BundleConfig:
     config = decode(data, BundleConfig, "config")
     _check_function(config.function)
     _check_models(config)
+    if config.requests < 0 or (config.requests and not config.function.golden_inputs):
+        refuse(f"config has {config.requests} requests, which cannot be")
     _check_wheels(config)
     return config
 

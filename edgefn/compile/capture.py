@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
+from edgefn.backends import output_names
 from edgefn.bundle.config import Bound
-from edgefn.compile import exporting, onnx_file, recurrent, refusals, translations
-from edgefn.compile.eager import EagerSession, call, named_outputs
-from edgefn.compile.symbols import dimension, symbols_of
+from edgefn.compile import arguments, effects, exporting, foreign, onnx_file, recurrent, refusals, results, translations
+from edgefn.compile.eager import EagerSession, without_fast_path
+from edgefn.compile.files.opening import Traceable
+from edgefn.compile.symbols import dimension, lengths_of, symbols_of
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -40,7 +43,8 @@ class Capture:
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
-    bound = Bound()
+    judging = Judging()
+    bound: Bound | None = None
     quantize = Quantize()
     profiles: Path | None = None
 
@@ -63,7 +67,7 @@ class Capture:
                     dynamo=True,
                     verbose=False,
                     input_names=list(self.model.inputs),
-                    output_names=list(self.model.outputs),
+                    output_names=[output_names.inside(one, self.model.inputs) for one in self.model.outputs],
                     opset_version=opset,
                     custom_translation_table=table,
                 )
@@ -81,6 +85,10 @@ class Capture:
         onnx_file.save(model, path)
         return path
 
+    @property
+    def own_opset(self) -> None:
+        """None: a program has no opset before it is exported."""
+
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
@@ -94,10 +102,14 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     `sizes` are lengths of free dimensions, from a real input. The spec gains the ranges that the network takes. Raises
     BuildError naming the model, what torch says, the user's line where it is known, and what to do.
     """
-    spec = session.spec
-    wrapper = _flat(session.network, spec)
-    with _quiet():
+    from edgefn.backends.pytorch import examples
+
+    spec, network = session.spec, session.network
+    wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
+    with _quiet(), without_fast_path():
         program, ranges = exporting.export(wrapper, spec, sizes or {})
+        program = foreign.resolved(program, spec.name)
+        effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
     symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
@@ -115,9 +127,16 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
             super().__init__()
             self.network = network
 
+        def named_modules(self, memo: Any = None, prefix: str = "", remove_duplicate: bool = True) -> Iterator[Any]:
+            # A submodule at two places is said once. Else torch.export wraps every submodule in a new object at each
+            # access (AttrProxy in torch/fx/experimental/proxy_tensor.py), and `layer is self.last`, a dict by module
+            # or an attribute set on a class goes wrong, without a word.
+            named: Iterator[Any] = super().named_modules(memo, prefix, True)
+            return named
+
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            outputs = named_outputs(call(self.network, spec, tensors), spec)
-            type(self).names = tuple(outputs)
+            outputs = results.named_outputs(arguments.call(self.network, spec, tensors), spec)
+            Flat.names = tuple(outputs)
             return tuple(outputs.values())
 
     return Flat().eval()

@@ -12,6 +12,7 @@ from edgefn.spec import SizeRange
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edgefn.backends.backend import Captured
     from edgefn.spec import ModelSpec, TensorSpec
 
 SMALLEST = 2
@@ -48,7 +49,18 @@ def filled(spec: ModelSpec, lengths: Mapping[str, int]) -> tuple[torch.Tensor, .
     return tuple(map(filled, spec.inputs.values()))
 
 
-def answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """What a captured network makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    if captured.own_opset is not None:
+        from edgefn.compile.files import onnx_source
+
+        session = onnx_source.session(captured.onnx(captured.own_opset), captured.model.name)
+        given = {name: one.numpy() for name, one in zip(captured.model.inputs, inputs, strict=True)}
+        return tuple(map(torch.from_numpy, session.run(list(captured.model.outputs), given)))
+    return program_answers(captured.program, inputs)
+
+
+def program_answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """What a captured program makes of `inputs`, which it does not write into. Raises what its operators raise."""
     with torch.no_grad():
         return tuple(program.module(check_guards=False)(*(one.clone() for one in inputs)))

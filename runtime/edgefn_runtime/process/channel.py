@@ -15,11 +15,11 @@ from collections import deque
 from edgefn_runtime.wire.board import SIZE, Board
 from edgefn_runtime.wire.frames import Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
+    Asked,
     Batched,
     Binding,
     Born,
     Failed,
-    Invoke,
     Leaving,
     Ready,
     Reply,
@@ -52,7 +52,7 @@ class Channel:
         self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
         os.close(board_descriptor)
 
-    def receive(self) -> tuple[Invoke, Body] | None:
+    def receive(self) -> tuple[Asked, Body] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
             large = self._decoder.hand_over() if self._decoder.missing > _READ_BYTES else None

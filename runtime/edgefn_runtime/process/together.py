@@ -13,7 +13,7 @@ from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.growth import LONG_S, Watch
 from edgefn_runtime.process.instance import flush_logs, to_be_served
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.messages import Invoke, Leaving, Returned
+from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 
 
 def serve_together(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
@@ -27,7 +27,7 @@ def serve_together(channel: Channel, service: Service, concurrency: int, watch: 
 def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
     crowd = service.crowd
 
-    def call(invoke: Invoke, body: bytes | bytearray) -> None:
+    def call(invoke: Asked, body: bytes | bytearray) -> None:
         try:
             reply = service.call(invoke, body)
             for wrong in service.wrong():
@@ -51,7 +51,7 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 
 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
-    async def call(invoke: Invoke, body: bytes | bytearray) -> None:
+    async def call(invoke: Asked, body: bytes | bytearray) -> None:
         reply = await service.call_async(invoke, body)
         for wrong in service.wrong():
             channel.send(wrong)

@@ -21,6 +21,7 @@ from edgefn_runtime.wire.messages import (
     Answer,
     Batched,
     Binding,
+    Compare,
     Crash,
     Failed,
     Invoke,
@@ -194,7 +195,11 @@ class Instance(asyncio.Protocol):
         if not self.calls:
             self.progress_at = self._busy_since = call.sent
         self.calls[number] = call
-        header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
+        header = encode(
+            Compare(number, call.deadline)
+            if call.compares
+            else Invoke(number, call.deadline, call.content_type, call.query, call.accept)
+        )
         if not self._outgoing:
             self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
         self._outgoing += encode_frame(header, *(call.body if isinstance(call.body, list) else (call.body,)))

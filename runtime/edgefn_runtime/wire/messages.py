@@ -133,6 +133,19 @@ class Invoke(_Message, frozen=True, tag="invoke"):
     accept: str
 
 
+class Compare(_Message, frozen=True, tag="compare"):
+    """A question about the handler's answers; the frame's body is an edgefn.accuracy.answers.record.Question.
+
+    The instance holds its own answer against eager's: the author's comparison is a user's code, too. It replies with an
+    Answer whose body is what differs, as MessagePack: a Mismatch, or nil.
+    """
+
+    id: int
+    deadline: float
+
+
+Asked = Invoke | Compare
+
 # ── instance → box ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -203,5 +216,5 @@ MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode
-decode_invoke = msgspec.msgpack.Decoder(Invoke).decode
+decode_invoke = msgspec.msgpack.Decoder(Asked).decode
 decode_from_instance = msgspec.msgpack.Decoder(FromInstance).decode
