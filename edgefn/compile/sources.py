@@ -78,6 +78,11 @@ class Sources:
             [[name, hash_file(path)] for name, path in samples],
         )
 
+    def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:
+        """Depends on what eager's answers may: what the golden samples do, and the author's comparison."""
+        judge = self._closure(function.judge).digest() if function.judge is not None else ""
+        return key_of([self.golden_key(model, function) for model in models], judge)
+
     def calibration_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
         """Depends on what the calibration samples may: what the golden ones do, and the files of `calibration=`."""
         files = [[str(path.relative_to(self.folder)), hash_file(path)] for path in self._given(model)]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgefn.compile import blame, boundary
+from edgefn.compile import blame, boundary, symptoms
 from edgefn.compile.imports import NotOnBox
 from edgefn.errors import BuildError, EdgefnError
 from edgefn.function import EdgeFunction, load
@@ -25,8 +25,15 @@ def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> 
     except EdgefnError as error:
         raise BuildError(f"{what}: {error}") from error
     except (Exception, SystemExit) as error:
-        where = blame.line(error)
-        raise BuildError(f"{what} raised {type(error).__name__}: {error}{where and f' ({where})'}") from error
+        raise BuildError(f"{what} raised {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What `error` is and says, the author's line, and what to do where that is known."""
+    where, symptom = blame.line(error), symptoms.find(error)
+    meaning = f": {symptom.what}" if symptom and symptom.what else ""
+    advice = f"{meaning}; {symptom.do}" if symptom else ""
+    return f"{type(error).__name__}: {blame.brief(error)}{where and f' ({where})'}{advice}"
 
 
 def import_function(folder: Path) -> EdgeFunction[..., Any]:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError, BundleError, GateError
@@ -21,6 +22,8 @@ from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
+from tests.edgefn.compile.quantize.networks import Caught, weights
+from tests.edgefn.compile.quantize.networks import network as network_of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -62,9 +65,22 @@ graph = helper.make_graph(
 for paired in (False, True):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     static = Static(model, [{"x": one[None]} for one in x], saturates=paired)
-    y = ENGINE.opened(static.fit.written(), {}).run({"x": x})["y"]
+    y = ENGINE.opened(static.fit._replace(kept=()).written(), {}).run({"x": x})["y"]
     wanted = np.einsum("oi,bihw->bohw", weight[:, :, 0, 0], x)
     print(float(np.abs(y - wanted).max() / np.abs(wanted).max()))
+"""
+
+
+BFLOAT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from edgefn import backends
+from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.targets.profiles import target
+spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, 16, 16))})
+caught = SimpleNamespace(model=spec, sizes={"batch": 1}, onnx=lambda opset: Path(sys.argv[1]))
+backends.get("openvino").lower(caught, target("x86-64-v4/bf16"), Path(sys.argv[2]))
 """
 
 
@@ -92,7 +108,7 @@ def eager() -> EagerSession:
 def caught(eager: EagerSession) -> Capture:
     found = capture(eager, {"batch": 1})
     found.sizes = {"batch": 1}
-    found.bound = Bound(0.2, None)
+    found.judging = Judging(accuracy=Accuracy(error=0.2))
     inputs = [pixels(seed) for seed in range(24)]
     found.calibration = tuple(GoldenSample(one, eager.run(one)) for one in inputs)
     return found
@@ -167,7 +183,7 @@ def test_a_float_network_called_int8_is_refused(caught: Capture, tmp_path: Path)
     """With every layer kept in float there is no int8, and that is an error."""
     kept = Capture(caught.model, caught.program, {})
     kept.calibration, kept.sizes, kept.quantize = caught.calibration, caught.sizes, Quantize(keep=("",))
-    kept.bound = Bound(1.0, None)
+    kept.judging = Judging(accuracy=Accuracy(error=0.5))
     with pytest.raises(GateError, match=r"x86-64-v3/int8@openvino of model net.*none of its operators is quantised"):
         BACKEND.lower(kept, INT8, tmp_path)
 
@@ -189,3 +205,46 @@ def test_what_another_version_made_is_refused(finished: Path, tmp_path: Path) ->
     (tmp_path / "usual.blob").write_bytes(b"\x01" * 4096)
     with pytest.raises(BundleError, match=r"does not load usual.blob.*finished again"):
         BACKEND.load(tmp_path)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Caught:
+    """A network of two convolutions and a matrix product, for any batch."""
+    text = (
+        "net (float[N,3,16,16] x) => (float[N,10] y) {\n"
+        "a = Conv <kernel_shape: ints = [3,3]> (x, w1, b1)\n b = Relu (a)\n"
+        "c = Conv <kernel_shape: ints = [3,3]> (b, w2, b2)\n d = Relu (c)\n"
+        "e = GlobalAveragePool (d)\n f = Flatten (e)\n y = Gemm (f, w3, b3)\n}"
+    )
+    constants = weights(w1=(16, 3, 3, 3), b1=(16,), w2=(32, 16, 3, 3), b2=(32,), w3=(32, 10), b3=(10,))
+    found = Caught(network_of(text, constants), [{"x": pixels(seed)["pixels"]} for seed in range(4)], tmp_path)
+    found.model = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, 16, 16))})
+    return found
+
+
+@pytest.mark.skipif("avx512_bf16" not in Path("/proc/cpuinfo").read_text(), reason="this CPU has no bfloat16")
+def test_bf16_is_run_in_bfloat16_and_agrees(plain: Caught, tmp_path: Path) -> None:
+    """Finished or not, for the samples' size and for others: near float32, and not its answers."""
+    assert BACKEND.lower(plain, target("x86-64-v4/bf16"), tmp_path / "portable").quantized == {}
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    inputs: Any = [one.inputs["x"] for one in plain.calibration]
+    outputs: Any = [one.outputs["y"] for one in plain.calibration]
+    for session in (BACKEND.load(tmp_path / "portable"), BACKEND.load(tmp_path / "finished")):
+        for count in (1, 4):
+            wanted = np.concatenate(outputs[:count])
+            found: Any = session.run({"x": np.concatenate(inputs[:count])})["y"]
+            assert 1e-5 < np.abs(found - wanted).max() / np.abs(wanted).max() < 0.02
+
+
+def test_bf16_is_refused_where_the_cpu_has_none(plain: Caught, tmp_path: Path) -> None:
+    """Nothing would be proved there: the engine refuses, or computes in float32 without a word."""
+    done = subprocess.run(
+        [sys.executable, "-c", BFLOAT, str(plain.onnx(20)), str(tmp_path / "out")],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert "x86-64-v4/bf16 of model net" in done.stderr, done.stderr
+    assert "runs none of its layers in bfloat16" in done.stderr
