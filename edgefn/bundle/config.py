@@ -5,7 +5,7 @@ Unpacked, a bundle is one folder, whatever layers it came in:
     code/                                 the function's folder: handler module and data files
     wheels/                               site-packages of its requirements.txt, if it has one
     artifacts/<model>/<target slug>/      one portable artifact, e.g. artifacts/efficientnet/portable-fp32/
-    artifacts/…/references.json           its files that lie in another artifact's folder, see `edgefn.bundle.references`
+    artifacts/.../references.json         its files that lie in another artifact's folder (references.py)
     golden/<model>.npz                    golden samples: arrays "<n>/in/<input>" and "<n>/out/<output>"
 """
 
