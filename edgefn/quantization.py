@@ -17,8 +17,7 @@ Method = Literal["auto", "static", "dynamic"]
 class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How int8 artifacts are made. They are made when a target asks for them; the defaults suit most models.
 
-    bound     how far they may be from the eager float32 outputs; None: taken from the model's `tolerance`, see
-              `int8_bound`
+    bound     how far they may be from the eager float32 outputs, beside the model's `accuracy`; None: no further
     method    "static" has activations' ranges from the calibration inputs, "dynamic" takes them in each run (linear
               layers alone are quantised); "auto" is dynamic for models whose weights are in matrix products
     keep      layers that stay in float, by a part of their ONNX node's name
@@ -34,32 +33,6 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: int = 0
     sparsity: float = 0.0
     min_share: float = 0.5
-
-
-INT8_MAX_ERROR, INT8_TOP1 = 0.5, 0.93
-"""Default bound of int8 where top-1 has a meaning: scores move by a few per cent of the largest, the order of the
-likeliest should not."""
-
-INT8_REGRESSION_ERROR = 0.05
-"""Default bound of int8 where it has none."""
-
-
-BF16_MAX_ERROR, BF16_TOP1 = 0.05, 0.93
-"""Default bound of bf16, whose numbers have eight bits of precision: a step is 0.4 % of a value, and layers add up."""
-
-
-def bf16_bound(fp32: Bound) -> Bound:
-    """The bound of a model's bf16 artifacts: that of float32, where it is wider."""
-    return Bound(max(BF16_MAX_ERROR, fp32.max_error), None if fp32.top1 is None else min(BF16_TOP1, fp32.top1))
-
-
-def int8_bound(fp32: Bound, quantize: Quantize | None = None) -> Bound:
-    """The bound of a model's int8 artifacts."""
-    if quantize is not None and quantize.bound is not None:
-        return quantize.bound
-    if fp32.top1 is None:
-        return Bound(max(INT8_REGRESSION_ERROR, fp32.max_error), None)
-    return Bound(max(INT8_MAX_ERROR, fp32.max_error), INT8_TOP1)
 
 
 def read_quantize(quantize: object, where: str) -> Quantize:

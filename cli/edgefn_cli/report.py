@@ -24,7 +24,7 @@ def table(artifacts: Iterable[Row]) -> Table:
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False)
-    columns = ("SIZE", "MAX ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
+    columns = ("SIZE", "ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
     for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
         made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
     for each in artifacts:
@@ -32,15 +32,34 @@ def table(artifacts: Iterable[Row]) -> Table:
     return made
 
 
-def notes(artifacts: Iterable[Row]) -> Iterator[str]:
-    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind."""
+def notes(artifacts: Iterable[Row], warning: str = "") -> Iterator[str]:
+    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind.
+
+    `warning` is of the function.
+    """
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
+    if compared := _answers(artifacts):
+        yield compared
+    if warning:
+        yield warning
     for each in artifacts:
-        if warning := each.get("warning"):
-            yield f"{each['target']} of model {each['model']}: {warning}"
+        if mind := each.get("warning"):
+            yield f"{each['target']} of model {each['model']}: {mind}"
         if each.get("status") == "skipped":
             yield f"{each['target']} of model {each['model']} was skipped: {each['reason']}"
+
+
+def lengths(models: Iterable[Row]) -> Iterator[str]:
+    """What lengths a model's free dimensions may have, where they are not any."""
+    import msgspec
+
+    from edgefn.sizes import told
+    from edgefn.spec import SizeRange
+
+    for each in models:
+        if ranges := msgspec.convert(each.get("ranges", {}), dict[str, SizeRange]):
+            yield f"model {each['model']} takes {told(ranges)}"
 
 
 def _cells(each: Row) -> tuple[str, ...]:
@@ -53,7 +72,7 @@ def _cells(each: Row) -> tuple[str, ...]:
         str(each["target"]),
         "cached" if status == "built" and each.get("cached") else status,
         format_bytes(each["size_bytes"]) if each.get("size_bytes") else "-",
-        wording.error(each.get("max_error")),
+        wording.error(each.get("error")),
         wording.share(each.get("top1")),
         "-" if ratio is None else f"{ratio:.2f} × eager",
         str(each.get("opset") or "-"),
@@ -70,6 +89,18 @@ def _quantized(each: Row) -> str:
         counts = f"{operations:.0%} of operations: {counts}"
     kept = ", ".join(each.get("kept", ()))
     return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
+
+
+def _answers(artifacts: Iterable[Row]) -> str:
+    """How many of the handler's answers match eager PyTorch's, by artifact; empty where none were compared."""
+    from edgefn.accuracy.answers.share import shown_at_least
+
+    compared = [each for each in artifacts if (each.get("answers") or {}).get("of")]
+    if not compared:
+        return ""
+    counts = ", ".join(f"{each['target']} {each['answers']['matched']} of {each['answers']['of']}" for each in compared)
+    most = max(each["answers"]["of"] for each in compared)
+    return f"answers like eager PyTorch's: {counts} ({most} of {most} shows at least {shown_at_least(most, most):.2f})"
 
 
 def _toolchain(artifacts: Iterable[Row]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
@@ -44,7 +45,7 @@ class Captured(Protocol):
 
     sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
-    bound        what an artifact of the target's precision must keep
+    judging      what artifacts of the model are judged by; `bound` is what the author asks for beside
     quantize     how the author wants int8 made
     profiles     the project's folder of profiles beside edgefn's own; None where there is no project
     """
@@ -56,7 +57,10 @@ class Captured(Protocol):
     def calibration(self) -> Sequence[GoldenSample]: ...
 
     @property
-    def bound(self) -> Bound: ...
+    def judging(self) -> Judging: ...
+
+    @property
+    def bound(self) -> Bound | None: ...
 
     @property
     def quantize(self) -> Quantize: ...
@@ -69,7 +73,14 @@ class Captured(Protocol):
 
     @property
     def program(self) -> Any:
-        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is."""
+        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is.
+
+        Raises BuildError, saying what to do, where the model is an ONNX file.
+        """
+
+    @property
+    def own_opset(self) -> int | None:
+        """The opset of a model that is an ONNX file, which float artifacts keep; None of a program."""
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""

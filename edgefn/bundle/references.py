@@ -28,14 +28,14 @@ MIN_BYTES = 65_536
 ROOT = "artifacts/"
 
 
-class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FileReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a file lies in the unpacked bundle, and the hash of its content."""
 
     path: str
     sha256: str
 
 
-References = dict[str, Reference]
+References = dict[str, FileReference]
 """By the file's name below its artifact's folder."""
 
 
@@ -50,7 +50,7 @@ def found(artifacts: Iterable[tuple[str, Path]]) -> dict[str, References]:
                 continue
             digest = _sha256(path)
             if digest in known:
-                own[name] = Reference(known[digest], digest)
+                own[name] = FileReference(known[digest], digest)
             else:
                 known[digest] = f"{place}/{name}"
         references[place] = own

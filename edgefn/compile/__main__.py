@@ -88,7 +88,7 @@ def _limit_s(text: str) -> float:
 
 def _failed(error: EdgefnError, events: Events) -> int:
     notes = "\n".join(getattr(error, "__notes__", ()))  # a compiler's process notes the trace of its own
-    trace = blame.trace(error.__cause__) if error.__cause__ is not None else notes
+    trace = notes if error.__cause__ is None else blame.author(error)
     events("error", **{"exit_code": error.exit_code, "trace": trace, **error.as_problem()})
     return error.exit_code
 

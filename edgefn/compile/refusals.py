@@ -1,40 +1,81 @@
 """What torch.export and the ONNX exporter complain of, told as what the user can do.
 
-Pure: exceptions in, errors out.
+Pure: exceptions in, errors out. Each is one line: the operator, the author's own line, what to write instead.
 """
 
 from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgefn.compile import blame
-from edgefn.errors import BuildError
+from edgefn.compile import blame, symptoms
+from edgefn.compile.guards import Fixed, Tied
+from edgefn.errors import BuildError, CaptureError
+from edgefn.spec import ModelSpec, SizeRange
 
 if TYPE_CHECKING:
     import torch
 
 NUMPY_INSTEAD = "or do that step in the handler with NumPy"
 
+_INSTEAD = {
+    r"_linalg|linalg_|cholesky|triangular|\blu\b|_svd|_eigh|lstsq": "do that step in the handler with numpy.linalg",
+    r"masked_select": "write torch.where(mask, x, 0) and reduce that",
+    r"sparse": "make the tensor dense in the builder: .to_dense()",
+    r"complex|polar|view_as_complex|fft": "write it with real tensors (cos and sin, torch.stft(...).abs())",
+}
+"""What to write instead of an operator that ONNX lacks, by a pattern of its name."""
 
-def not_exported(model: str, error: Exception) -> BuildError:
-    """torch.export refused the network, or the network raised."""
-    if fixed := re.findall(r"^\s*(\w+) = (.+)$", str(error).partition("Suggested fixes:")[2], re.MULTILINE):
-        rules = ", ".join(f"{name} = {rule.strip()}" for name, rule in fixed)
-        return BuildError(
-            f"model {model}: its symbolic dimensions are not free; the network only works for {rules}. "
+
+def not_free(model: str, found: Fixed | Tied) -> BuildError:
+    """Free dimensions have one length only, or depend on each other."""
+    if isinstance(found, Fixed):
+        rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
+        return CaptureError(
+            f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}. "
             "Write those as numbers in tensor(...), or make forward() work for any size"
         )
-    where = blame.line(error)
-    advice = (
-        f"write the branch on values with torch.where or torch.cond, {NUMPY_INSTEAD}"
-        if "data-dependent" in str(error)
-        else "call the network in eager PyTorch on a batch of two to see it"
+    return BuildError(
+        f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
+        'Give dimensions that are always alike one word, say limits with Dim("length", max=...) under which this '
+        "always holds, or make forward() work for any sizes"
     )
-    what = f"{type(error).__name__}: {blame.first_line(error)}"
-    return BuildError(f"model {model} does not export: {what}{where and f' ({where})'}; {advice}")
+
+
+def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange) -> BuildError:
+    """The program that could be exported is right for other lengths than the samples'."""
+    return BuildError(
+        f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
+        f"(those are {allowed}); name the dimension in squeeze(), leave out what depends on {word} being {length}, "
+        f"give samples of another length, or write {length} as a number in tensor(...)"
+    )
+
+
+def _are(words: Sequence[str]) -> str:
+    return f"{' and '.join(words)} {'is' if len(words) == 1 else 'are'}"
+
+
+def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) -> BuildError:
+    """torch.export refused the network, or the network raised, for these example lengths."""
+    if fixed := _specialised(spec, lengths, str(error)):
+        return not_free(spec.name, Fixed(fixed))
+    where = blame.line(error)
+    symptom = symptoms.find(error)
+    said = _operator_of(error) or f"{type(error).__name__}: {blame.first_line(error)}"
+    sizes = ", ".join(f"{word} = {length}" for word, length in lengths.items())
+    what = (symptom.what if symptom else "") or f"{said}{sizes and f', with {sizes}'}"
+    advice = symptom.do if symptom else "call the network in eager PyTorch on a batch of two to see it"
+    return CaptureError(f"model {spec.name} does not export: {what}{where and f' ({where})'}; {advice}")
+
+
+def _specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
+    """The dimensions that torch says it had to fix, with their example lengths."""
+    shapes = [tensor.shape for tensor in spec.inputs.values()]
+    found = re.findall(r"marked L\['\w+'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\] as dynamic but your code specialized", text)
+    words = [shapes[int(number or 0)][int(axis)] for number, axis in found]
+    return {word: lengths[word] for word in words if isinstance(word, str)}
 
 
 def not_translated(model: str, program: torch.export.ExportedProgram, error: Exception) -> BuildError:
@@ -42,10 +83,51 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     operator = _operator(error)
     where = (_failing_line(error) or _source_line(program, operator)) if operator else ""
     what = f"ONNX has no operator for {operator}" if operator else blame.first_line(error)
-    return BuildError(
-        f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; "
-        f"write it with other operators, {NUMPY_INSTEAD}"
+    instead = next((way for pattern, way in _INSTEAD.items() if re.search(pattern, operator)), "")
+    advice = instead or f"write it with other operators, {NUMPY_INSTEAD}"
+    return CaptureError(f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; {advice}")
+
+
+def foreign(model: str, operator: str, trace: str) -> BuildError:
+    """The program has an operator of another library that is neither in ONNX nor made of PyTorch's own."""
+    where = _user_line(trace)
+    return CaptureError(
+        f"model {model} does not export: {operator}{where and f' ({where})'} is no operator of PyTorch, ONNX has none "
+        "for it, and its body calls something other than PyTorch; write it in PyTorch (torch.library.custom_op may "
+        f"stay), {NUMPY_INSTEAD}"
     )
+
+
+def not_translated_freely(model: str, condition: str) -> BuildError:
+    """The ONNX form of some operator holds for a part of the lengths alone."""
+    return BuildError(
+        f"model {model} does not export to ONNX for every length that it takes: an operator of it is translated only "
+        f"for {condition}. Write numbers in place of these words in tensor(...), declare lengths for which this always "
+        'holds, e.g. Dim("length", multiple_of=8), or write the step with other operators'
+    )
+
+
+def random(model: str, operator: str, trace: str, way_out: str) -> BuildError:
+    """The program draws random numbers: an artifact would draw others."""
+    where = _user_line(trace)
+    return CaptureError(
+        f"model {model}: forward() draws random numbers ({operator}{where and f', {where}'}): {way_out}"
+    )
+
+
+def state(model: str, buffers: Sequence[str]) -> BuildError:
+    """The program's answers depend on what it wrote into its buffers before."""
+    names = ", ".join(f"self.{name.removeprefix('network.')}" for name in buffers)
+    return CaptureError(
+        f"model {model}: its answers depend on earlier calls: forward() writes {names}, which an artifact does not "
+        f"keep. Make it an input and an output: forward(..., state) returns (y, state), and whoever calls carries it"
+    )
+
+
+def _operator_of(error: Exception) -> str:
+    """The failure of an operator that torch.export does not know, in words; or nothing."""
+    found = re.search(r"UnsupportedOperator\w*: (\w+\.\w+)", f"{type(error).__name__}: {error}")
+    return f"torch.export does not know {found[1]}" if found else ""
 
 
 def _operator(error: BaseException | None) -> str:
@@ -86,5 +168,6 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
 def _user_line(trace: str) -> str:
     """The last frame of a trace that is the user's, or the last of all; nothing of none."""
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
+    frames = [frame for frame in frames if not blame.is_own(frame[0])]
     users = [frame for frame in frames if blame.is_user(frame[0])] or frames
     return 'File "{}", line {}, in {}: {}'.format(*users[-1]) if users else ""

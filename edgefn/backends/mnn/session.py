@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgefn.backends import output_names
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import flush, import_mnn, installed, silence
 from edgefn.errors import BundleError
@@ -46,13 +47,14 @@ class MnnSession:
 def load(folder: Path, threads: int = 1) -> MnnSession:
     """A session of the model in `folder`, on so many threads. Raises BundleError when it does not load."""
     mnn, found, path = import_mnn(), record.read(folder), folder / FILE
+    outputs = [output_names.inside(name, found.inputs) for name in found.outputs]
     with silence():  # it prints the precision, and why a file does not load
         # "high" is float32 on every CPU; "low" would be float16 where the CPU has it.
         manager = mnn.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": threads},))
         try:
             # Weights are laid out for the CPU now and kept once: 24 MB in place of 42 for EfficientNet-Lite0.
             module = mnn.nn.load_module_from_file(
-                str(path), list(found.inputs), list(found.outputs), runtime_manager=manager, rearrange=True
+                str(path), list(found.inputs), outputs, runtime_manager=manager, rearrange=True
             )
         except SystemError as error:  # what its binding makes of any failure
             raise BundleError(f"MNN {installed()} does not load {path.name}: {error.__cause__ or error}") from error

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgefn.backends import output_names
 from edgefn.errors import BundleError
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class OnnxSession:
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._outputs = [output.name for output in session.get_outputs()]
+        inputs = {one.name for one in session.get_inputs()}
+        self._inside = [output.name for output in session.get_outputs()]
+        self._outputs = [output_names.outside(name, inputs) for name in self._inside]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+        return dict(zip(self._outputs, self._session.run(self._inside, dict(inputs)), strict=True))
 
 
 def import_onnxruntime() -> Any:

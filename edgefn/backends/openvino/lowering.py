@@ -24,7 +24,8 @@ OPSET = 20
 
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
-    source = captured.onnx(OPSET)
+    opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
+    source = captured.onnx(opset)
     _check(source, captured, target)
     toolchain = {"openvino": version()}
     if target.precision == "int8":
@@ -37,7 +38,7 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
         _check_bfloat(source, captured, target)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))
-    return Lowered(toolchain, OPSET)
+    return Lowered(toolchain, opset)
 
 
 def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:

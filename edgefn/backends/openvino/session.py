@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgefn.backends import output_names
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.errors import BundleError
 
@@ -47,7 +48,8 @@ class Runner:
     def __init__(self, compiled: Any, pages: object = None) -> None:
         self._pages = pages
         self._request = compiled.create_infer_request()
-        self._outputs = [(output.get_any_name(), output) for output in compiled.outputs]
+        inputs = {name for one in compiled.inputs for name in one.get_names()}
+        self._outputs = [(output_names.outside(one.get_any_name(), inputs), one) for one in compiled.outputs]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """The outputs by name, as arrays of their own: the request's are overwritten by the next run."""

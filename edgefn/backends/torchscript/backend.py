@@ -48,8 +48,10 @@ class TorchScript:
         """
         if target.precision != "fp32":
             raise BuildError(f"torchscript has no {target.precision}, so it does not build the target {target}")
+        from edgefn.backends.pytorch import operators
         from edgefn.backends.torchscript import tracing
 
+        operators.check_none_foreign(captured.program, f"model {captured.model.name}, target {target}")
         script = tracing.trace(captured, target)
         folder.mkdir(parents=True, exist_ok=True)
         tracing.save(script, folder / FILE)

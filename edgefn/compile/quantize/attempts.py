@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from edgefn.backends import output_names
 from edgefn.compile.cache import key_of
 from edgefn.compile.quantize import dynamic, finetune, fit, plain, propagation, pruning
 from edgefn.compile.quantize.graph import Graph, with_biases
@@ -136,7 +137,8 @@ def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
     inputs, outputs = ([getattr(one, side) for one in parts.calibration] for side in ("inputs", "outputs"))
     graph = student.graph
     step = propagation.together(graph, inputs)
-    wanted = propagation.pieces(outputs, graph.outputs, step)
+    names = [output_names.outside(name, graph.inputs) for name in graph.outputs]
+    wanted = propagation.pieces(outputs, names, step)
     finetune.train(
         student, propagation.pieces(inputs, graph.inputs, step), list(zip(*wanted.values(), strict=True)), epochs
     )

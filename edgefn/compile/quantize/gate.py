@@ -18,7 +18,6 @@ from edgefn.errors import GateError
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.bundle.config import Bound
     from edgefn.compile.quantize.costs import Share
     from edgefn.compile.quantize.int8 import Tried
 
@@ -97,7 +96,7 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
     return got
 
 
-def refusal(tried: Sequence[Tried], bound: Bound, name: str) -> GateError:
+def refusal(tried: Sequence[Tried], name: str) -> GateError:
     """The error, with the figures, for an artifact that no attempt made right and int8."""
     recipes = "; ".join(dict.fromkeys(one.recipe for one in tried))
     judged = [one for one in tried if one.agreement is not None]
@@ -108,12 +107,10 @@ def refusal(tried: Sequence[Tried], bound: Bound, name: str) -> GateError:
         )
     nearest = min(judged, key=lambda one: one.error)
     assert nearest.agreement is not None
-    wanted = "" if bound.top1 is None else f" and top-1 {bound.top1:.3f}"
     return GateError(
-        f"{name} misses its bound on {nearest.agreement.samples} inputs that it was not calibrated with: "
-        f"{nearest.reason} (bound: max error {bound.max_error:.2g}{wanted}); tried: {recipes}; {nearest.recipe} came "
-        "nearest. More calibration inputs, Quantize(epochs=...) or a wider Quantize(bound=...) may help; the other "
-        "targets are built"
+        f"{name} is not near enough on {nearest.agreement.samples} inputs that it was not calibrated with: "
+        f"{nearest.reason} ({nearest.agreement}); tried: {recipes}; {nearest.recipe} came nearest. More calibration "
+        'inputs, Quantize(epochs=...) or accuracy=Accuracy(error={"int8": ...}) may help; the other targets are built'
     )
 
 

@@ -25,12 +25,12 @@ from edgefn.targets import profiles
 if TYPE_CHECKING:
     import onnx
 
+    from edgefn.accuracy.verdict import Agreement
     from edgefn.backends.backend import Captured
     from edgefn.compile.quantize.attempts import Attempt, Plan
     from edgefn.compile.quantize.calibration import Parts
     from edgefn.compile.quantize.costs import Share
     from edgefn.compile.quantize.engine import Engine
-    from edgefn.golden import Agreement
     from edgefn.targets.profiles import Target
 
 GOOD = 0.05
@@ -73,7 +73,12 @@ def lowered(captured: Captured, target: Target, path: Path, opset: int, engine: 
     import onnx
 
     name = f"{target} of model {captured.model.name}"
-    found = made(captured, target, loaded(captured.onnx(opset), name), engine)
+    source = loaded(captured.onnx(opset), name)
+    if captured.own_opset and gate.in_file(source):
+        raise BuildError(
+            f"{name}: its ONNX file is quantised already, and is served so by the fp32 targets: leave this target out"
+        )
+    found = made(captured, target, source, engine)
     onnx.save(found.model, path)
     written = onnx.load(path)
     gate.opset(written, opset, profiles.runtime_of(target, captured.profiles).opset, name)
@@ -112,7 +117,7 @@ def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engi
             return found
         right.append(found)
     if not right:
-        raise gate.refusal(tried, captured.bound, name)
+        raise gate.refusal(tried, name)
     return min(right, key=lambda one: one.error)
 
 
@@ -133,7 +138,7 @@ def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: 
 def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
     forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
     costed = costs.measured(attempt.model, _example(captured))
-    trial = Trial(attempt, engine, parts.validation, captured.bound)
+    trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
     least = captured.quantize.min_share
 
     def spare(kept: Sequence[str]) -> bool:

@@ -8,23 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgefn import golden
+from edgefn.accuracy.judge import judge
 from edgefn.compile.quantize import sensitivity
 from edgefn.compile.quantize.distance import Distance
+from edgefn.golden import Pairs
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.rules import Judging
+    from edgefn.accuracy.verdict import Agreement
     from edgefn.backends.backend import Session
     from edgefn.bundle.config import Bound
     from edgefn.compile.quantize.attempts import Attempt
     from edgefn.compile.quantize.engine import Engine
-    from edgefn.golden import Agreement, GoldenSample
+    from edgefn.golden import GoldenSample
+
+
+PRECISION = "int8"
 
 
 class Trial:
     """Scores an attempt with layers in float, and remembers each agreement."""
 
-    def __init__(self, attempt: Attempt, engine: Engine, samples: Sequence[GoldenSample], bound: Bound) -> None:
-        self._attempt, self._engine, self._samples, self._bound = attempt, engine, samples, bound
+    def __init__(
+        self,
+        attempt: Attempt,
+        engine: Engine,
+        samples: Sequence[GoldenSample],
+        judging: Judging,
+        bound: Bound | None,
+    ) -> None:
+        self._attempt, self._engine, self._samples = attempt, engine, samples
+        self._judging, self._bound = judging, bound
         self._distance = Distance(samples)
         self.agreements: dict[tuple[str, ...], Agreement] = {}
 
@@ -34,7 +48,7 @@ class Trial:
             return sensitivity.Score(True, 0.0)
         session = self._engine.opened(self._attempt.write(kept), self._attempt.session)
         noted = _Noted(session, self._samples, self._distance)
-        agreement = golden.compare(noted, self._samples, self._bound)
+        agreement = judge(noted, Pairs(tuple(self._samples)), self._judging, PRECISION, bound=self._bound)
         self.agreements[kept] = agreement
         return sensitivity.Score(agreement.passed, noted.error)
 

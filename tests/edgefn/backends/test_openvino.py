@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError, BundleError, GateError
@@ -107,7 +108,7 @@ def eager() -> EagerSession:
 def caught(eager: EagerSession) -> Capture:
     found = capture(eager, {"batch": 1})
     found.sizes = {"batch": 1}
-    found.bound = Bound(0.2, None)
+    found.judging = Judging(accuracy=Accuracy(error=0.2))
     inputs = [pixels(seed) for seed in range(24)]
     found.calibration = tuple(GoldenSample(one, eager.run(one)) for one in inputs)
     return found
@@ -182,7 +183,7 @@ def test_a_float_network_called_int8_is_refused(caught: Capture, tmp_path: Path)
     """With every layer kept in float there is no int8, and that is an error."""
     kept = Capture(caught.model, caught.program, {})
     kept.calibration, kept.sizes, kept.quantize = caught.calibration, caught.sizes, Quantize(keep=("",))
-    kept.bound = Bound(1.0, None)
+    kept.judging = Judging(accuracy=Accuracy(error=0.5))
     with pytest.raises(GateError, match=r"x86-64-v3/int8@openvino of model net.*none of its operators is quantised"):
         BACKEND.lower(kept, INT8, tmp_path)
 

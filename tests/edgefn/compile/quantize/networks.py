@@ -12,14 +12,15 @@ import onnx
 import onnx.parser
 from numpy.typing import NDArray
 
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
 from edgefn.compile.quantize.engine import opened
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 
 Arrays = Mapping[str, NDArray[Any]]
-LOOSE = Bound(100.0, None)
+LOOSE = Accuracy(error=100.0)
 
 
 def network(text: str, constants: Arrays, opsets: str = '"" : 20') -> onnx.ModelProto:
@@ -46,7 +47,7 @@ class Caught:
     """A network as a backend is given it: with calibration samples, whose outputs are those of the network in float."""
 
     def __init__(
-        self, model: onnx.ModelProto, inputs: Sequence[Arrays], folder: Path, bound: Bound = LOOSE, **options: Any
+        self, model: onnx.ModelProto, inputs: Sequence[Arrays], folder: Path, accuracy: Accuracy = LOOSE, **options: Any
     ) -> None:
         session = opened(model, {})
         self._path, self._folder = folder / "model.onnx", folder
@@ -55,7 +56,9 @@ class Caught:
         first = self.calibration[0]
         self.model = ModelSpec("net", {name: _spec(one) for name, one in first.inputs.items()})
         self.sizes: dict[str, int] = {}
-        self.bound, self.quantize = bound, Quantize(**options)
+        self.judging, self.quantize = Judging(accuracy=accuracy), Quantize(**options)
+        self.bound = None
+        self.own_opset: int | None = None
         self.profiles: Path | None = None
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
 from edgefn.compile.quantize import compensation, int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
 from edgefn.errors import GateError
@@ -182,6 +182,6 @@ def test_what_ours_misses_plain_may_reach_and_the_refusal_names_all_that_was_tri
     kind = KINDS["one dimension"]
     model = network(kind.text, kind.constants)
     inputs = [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(16)]
-    caught = Caught(model, inputs, tmp_path, Bound(1e-7, None))
-    with pytest.raises(GateError, match=r"misses its bound on 4 inputs.*tried: static; plain static; \w+"):
+    caught = Caught(model, inputs, tmp_path, Accuracy(error=1e-7))
+    with pytest.raises(GateError, match=r"is not near enough on 4 inputs.*tried: static; plain static; \w+"):
         int8.made(caught, TARGET, model, ONNX_RUNTIME)
