@@ -24,9 +24,10 @@ from benchmarks.figure import Figure, ratio
 from benchmarks.stage import CLASSIFIER
 from edgefn import backends
 from edgefn.backends.backend import Session
-from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry
+from edgefn.bundle import archive, references
+from edgefn.bundle.config import ArtifactEntry
 from edgefn.bundle.layout import Bundle
-from tests.road.bundles import EXAMPLES, unpack
+from tests.road.bundles import EXAMPLES
 
 ROUNDS, RUNS = 20, 3
 SURE = 0.3
@@ -105,14 +106,11 @@ def _eager() -> Session:
 
 
 def _forms(bundle: Bundle, folder: Path) -> Iterator[Form]:
-    entries = {entry.path: entry for entry in bundle.config.artifacts}
     for layer in bundle.layers:
-        if layer.media_type != ARTIFACT_TYPE:
-            continue
-        entry = entries[layer.folder]
-        scratch = folder / layer.digest[-12:]
-        unpack(layer, bundle, scratch)
-        portable, finished = scratch / layer.folder, scratch / "finished"
+        archive.unpack(bundle.blob_path(layer.digest), folder / "bundle", limit_bytes=layer.size)
+    references.resolve(folder / "bundle")
+    for number, entry in enumerate(bundle.config.artifacts):
+        portable, finished = folder / "bundle" / entry.path, folder / f"finished-{number}"
         backend = backends.get(entry.backend)
         backend.finish(portable, finished)
         yield Form(entry, sum(path.stat().st_size for path in portable.rglob("*")), backend.load(finished))

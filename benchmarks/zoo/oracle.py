@@ -27,7 +27,7 @@ from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Project
 from benchmarks.zoo.record import finite
 from edgefn.backends import registry
-from edgefn.bundle import archive
+from edgefn.bundle import archive, references
 from edgefn.bundle.layout import Bundle
 
 Array = NDArray[Any]
@@ -135,6 +135,7 @@ def unpack(bundle: Bundle, folder: Path) -> None:
     """The bundle's files lie below `folder`."""
     for layer in bundle.layers:
         archive.unpack(bundle.blob_path(layer.digest), folder, limit_bytes=layer.size)
+    references.resolve(folder)
 
 
 def judge(session: Any, eager: Eager, project: Project) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Unpacked, a bundle is one folder, whatever layers it came in:
     code/                                 the function's folder: handler module and data files
     wheels/                               site-packages of its requirements.txt, if it has one
     artifacts/<model>/<target slug>/      one portable artifact, e.g. artifacts/efficientnet/portable-fp32/
+    artifacts/.../references.json         its files that lie in another artifact's folder (references.py)
     golden/<model>.npz                    golden pairs: see edgefn.golden
     requests/<n>                          bodies of some samples, which are requests
     answers/answers.msgpack               what the handler answers to them with eager PyTorch

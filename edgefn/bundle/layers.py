@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgefn.bundle import archive
+from edgefn.bundle import archive, references
 from edgefn.bundle.config import (
     ANSWERS_TYPE,
     ARTIFACT_TYPE,
@@ -44,10 +44,13 @@ def wheels(folder: Path, out: Path) -> Layer:
     return _pack(Descriptor(WHEELS_TYPE, "", 0), tree_files(folder), out)
 
 
-def artifact(entry: ArtifactEntry, folder: Path, out: Path) -> Layer:
-    """The layer of one portable artifact, the files in `folder`, packed into `out`."""
+def artifact(entry: ArtifactEntry, folder: Path, out: Path, elsewhere: references.References | None = None) -> Layer:
+    """The layer of one portable artifact, the files in `folder` that do not lie `elsewhere`, packed into `out`."""
     names = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
-    return _pack(Descriptor(ARTIFACT_TYPE, "", 0, names), tree_files(folder), out)
+    files: list[tuple[str, Path | bytes]] = [one for one in tree_files(folder) if one[0] not in (elsewhere or {})]
+    if elsewhere:
+        files.append((references.FILE, references.encode(elsewhere)))
+    return _pack(Descriptor(ARTIFACT_TYPE, "", 0, names), files, out)
 
 
 def golden(samples: Mapping[str, Path | bytes], out: Path) -> Layer:

@@ -19,7 +19,7 @@ import msgspec
 
 from edgefn.accuracy.answers.record import Reference
 from edgefn.batching import check_function, check_outputs, check_range
-from edgefn.bundle import layers
+from edgefn.bundle import layers, references
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
@@ -277,8 +277,10 @@ class _Build:
             packed = [layers.code(self.sources.folder, out / "code.tar", weights)]
             if wheels.folder is not None:
                 packed.append(layers.wheels(wheels.folder, out / "wheels.tar"))
-            for number, artifact in enumerate(artifacts):
-                packed.append(layers.artifact(artifact.entry, artifact.folder, out / f"artifact-{number}.tar"))
+            shared = references.found((one.entry.path, one.folder) for one in artifacts)
+            for number, one in enumerate(artifacts):
+                path = out / f"artifact-{number}.tar"
+                packed.append(layers.artifact(one.entry, one.folder, path, shared[one.entry.path]))
             if pairs.golden:
                 packed.append(layers.golden(pairs.files(config, out), out / "golden.tar"))
             if requests[0]:

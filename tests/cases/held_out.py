@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from edgefn import backends
 from edgefn.backends.backend import Session
-from edgefn.bundle import archive
-from edgefn.bundle.config import TARGET_ANNOTATION
+from edgefn.bundle import archive, references
 from tests.cases.case import Case
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -23,9 +22,10 @@ def session(case: Case, target: str, folder: Path) -> Session:
     """The case's artifact for `target`, unpacked from the bundle and finished as a box does."""
     bundle = case.bundle
     (entry,) = (one for one in bundle.config.artifacts if one.target == target)
-    (layer,) = (one for one in bundle.layers if dict(one.annotations or {}).get(TARGET_ANNOTATION) == target)
     shutil.rmtree(folder, ignore_errors=True)
-    archive.unpack(bundle.blob_path(layer.digest), folder / "unpacked", limit_bytes=layer.size)
+    for layer in bundle.layers:
+        archive.unpack(bundle.blob_path(layer.digest), folder / "unpacked", limit_bytes=layer.size)
+    references.resolve(folder / "unpacked")
     backend = backends.get(entry.backend)
     backend.finish(folder / "unpacked" / entry.path, folder / "finished")
     return backend.load(folder / "finished")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from edgefn.bundle import archive
+from edgefn.bundle import archive, references
 from edgefn_runtime.deployment import inputs
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.deployment.progress import Progress
@@ -32,6 +32,7 @@ async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, p
                 progress("unpack", done, len(layers), layer.folder)
                 tar = blobs.path(layer.digest)
                 await in_thread(archive.unpack, tar, unfinished, limit_bytes=layer.size, below=layer.folder)
+            await in_thread(references.resolve, unfinished)
             await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate))
             await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
             await in_thread(move_into_place, disk, unfinished, folder)

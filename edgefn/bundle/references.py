@@ -1,0 +1,104 @@
+"""Files that several artifacts of a bundle have alike, packed once: the others name where it lies.
+
+    artifacts/<model>/<target>/references.json    {"model.onnx": {"path": "artifacts/…/model.onnx", "sha256": "…"}}
+
+The layer of an artifact so depends on all of its content, its own files and those that it refers to. Unpacked, they are
+the same file: `resolve` links them. Never refers to what lies outside the bundle's artifacts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from edgefn.bundle.durable import sync
+from edgefn.bundle.members import CHUNK_BYTES, check_name
+from edgefn.bundle.sources import tree_files
+from edgefn.errors import BundleError
+
+FILE = "references.json"
+
+MIN_BYTES = 65_536
+"""Smaller files are packed each time."""
+
+ROOT = "artifacts/"
+
+
+class FileReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a file lies in the unpacked bundle, and the hash of its content."""
+
+    path: str
+    sha256: str
+
+
+References = dict[str, FileReference]
+"""By the file's name below its artifact's folder."""
+
+
+def found(artifacts: Iterable[tuple[str, Path]]) -> dict[str, References]:
+    """By an artifact's path in the bundle, its files that an earlier one has; `artifacts` are paths with folders."""
+    known: dict[str, str] = {}
+    references: dict[str, References] = {}
+    for place, folder in artifacts:
+        own: References = {}
+        for name, path in tree_files(folder):
+            if path.stat().st_size < MIN_BYTES:
+                continue
+            digest = _sha256(path)
+            if digest in known:
+                own[name] = FileReference(known[digest], digest)
+            else:
+                known[digest] = f"{place}/{name}"
+        references[place] = own
+    return references
+
+
+def encode(references: References) -> bytes:
+    """The bytes of an artifact's file of references."""
+    return msgspec.json.encode(references, order="sorted")
+
+
+def resolve(bundle: Path) -> None:
+    """Each file that an artifact of the unpacked `bundle` refers to lies in its folder, as a link to the same file.
+
+    Raises BundleError for a reference that leaves the artifacts, or to a file that is not there or another one.
+    """
+    for listed in sorted(bundle.glob(f"{ROOT}*/*/{FILE}")):
+        folder = listed.parent
+        for name, reference in _read(listed).items():
+            check_name(name)
+            check_name(reference.path)
+            source = bundle / reference.path
+            if not reference.path.startswith(ROOT) or source.is_symlink() or not source.is_file():
+                raise BundleError(f"{listed} refers to {reference.path!r}, which is no file of the bundle's artifacts")
+            if _sha256(source) != reference.sha256:
+                raise BundleError(f"{listed} refers to {reference.path!r}, and another file lies there: build it again")
+            _link(source, folder / name, listed)
+
+
+def _link(source: Path, path: Path, listed: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        raise BundleError(f"{listed} refers to {path.name!r}, which is there already: build the bundle again") from None
+    sync(path.parent)
+
+
+def _read(path: Path) -> References:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=References)
+    except msgspec.MsgspecError as error:
+        raise BundleError(f"{path} is damaged ({error}): build the bundle again") from error
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
