@@ -32,8 +32,10 @@ def table(artifacts: Iterable[Row]) -> Table:
     return made
 
 
-def notes(artifacts: Iterable[Row]) -> Iterator[str]:
-    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind."""
+def notes(artifacts: Iterable[Row], models: Iterable[Row] = ()) -> Iterator[str]:
+    """What is to be known beside the figures: of the networks, the toolchains, why one was skipped, what to mind."""
+    for model in models:
+        yield from (f"model {model['model']}: {note}" for note in model.get("notes") or ())
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
     for each in artifacts:

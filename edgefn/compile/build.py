@@ -240,7 +240,8 @@ def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, golden[entry.spec.name].cached)
+    found = golden[entry.spec.name]
+    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, found.cached, found.notes)
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

@@ -6,13 +6,14 @@ torch.onnx. Owns how the two are called; never decides accuracy.
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,8 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
             # A submodule at two places is said once. Else torch.export wraps every submodule in a new object at each
             # access (AttrProxy in torch/fx/experimental/proxy_tensor.py), and `layer is self.last`, a dict by module
             # or an attribute set on a class goes wrong, without a word.
-            return super().named_modules(memo, prefix, True)
+            once: Iterator[Any] = super().named_modules(memo, prefix, True)
+            return once
 
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
             outputs = results.named_outputs(arguments.call(self.network, spec, tensors), spec)
@@ -192,10 +194,13 @@ def _check_declared(spec: ModelSpec, outputs: Mapping[str, TensorSpec]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, the exporter's own deprecations and its notes that torchvision is missing are not shown; errors are."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    """Within, the exporter's own deprecations, notes and printed graphs are not shown; errors are raised as they were.
+
+    torch.export prints the graph up to the line that it refuses, thousands of lines of it.
+    """
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         # Of each torch.nn.LSTM, whose weights are parameters all the same; told as of whoever called it.

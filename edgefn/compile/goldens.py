@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from edgefn import golden
 from edgefn.compile.cache import Cache
 from edgefn.compile.sources import Sources
@@ -21,8 +23,9 @@ from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
+    from edgefn.compile.recording import Recorder
 
-_FILE = "golden.npz"
+_FILE, _NOTES = "golden.npz", "notes.json"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Golden:
     @cached_property
     def samples(self) -> tuple[GoldenSample, ...]:
         return golden.load(self.path)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says of the network that was recorded."""
+        return msgspec.json.decode(self.path.with_name(_NOTES).read_bytes(), type=tuple[str, ...])
 
 
 class Goldens:
@@ -74,14 +82,17 @@ class Goldens:
         names = [model.spec.name for model in models]
         recorders = record(self._function, self._models, names, self._sources.folder)
         self.sessions = {name: recorder.session for name, recorder in recorders.items()}
-        return {model.spec.name: self._keep(model, recorders[model.spec.name].kept) for model in models}
+        return {model.spec.name: self._keep(model, recorders[model.spec.name]) for model in models}
 
-    def _keep(self, model: EdgeModel, samples: Sequence[GoldenSample]) -> Golden:
-        key = self._sources.golden_key(model, self._function)
-        folder = self._cache.make("golden", key, lambda into: golden.write(samples, into / _FILE))
-        self._cache.make(
-            "latest-golden",
-            self._sources.builder_key(model),
-            lambda into: shutil.copyfile(folder / _FILE, into / _FILE),
-        )
+    def _keep(self, model: EdgeModel, recorder: Recorder) -> Golden:
+        def fill(into: Path) -> None:
+            golden.write(recorder.kept, into / _FILE)
+            (into / _NOTES).write_bytes(msgspec.json.encode(recorder.session.notes))
+
+        def copy(into: Path) -> None:
+            for name in (_FILE, _NOTES):
+                shutil.copyfile(folder / name, into / name)
+
+        folder = self._cache.make("golden", self._sources.golden_key(model, self._function), fill)
+        self._cache.make("latest-golden", self._sources.builder_key(model), copy)
         return Golden(folder / _FILE, cached=False)

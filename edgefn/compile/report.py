@@ -67,12 +67,16 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelReport(msgspec.Struct, frozen=True):
-    """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before."""
+    """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before.
+
+    `notes` say what was changed in the network, and what of its result is no output.
+    """
 
     model: str
     outputs: dict[str, TensorSpec]
     golden: int
     golden_cached: bool
+    notes: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -93,3 +93,9 @@ def test_compilers_that_run_side_by_side_have_a_bar_each_at_a_terminal(monkeypat
         progress.build_event("talk", running | {"target": "a/int8", "state": "ended", "status": "killed"})
         shown = [task.description for task in progress._bars.tasks]
     assert shown == ["build talk: compile", "build talk: compile net for b/fp32"]
+
+
+def test_what_was_changed_in_a_network_is_said() -> None:
+    """A model's notes stand first, each with the model's name."""
+    model = {"model": "net", "notes": ["2 tensors of bfloat16 became float32"]}
+    assert next(report.notes([], [model])) == "model net: 2 tensors of bfloat16 became float32"

@@ -56,5 +56,5 @@ def _show(built: Built) -> None:
     output.line(f"{built.function} {built.digest}{unchanged} in {built.layout}")
     if built.artifacts:
         output.draw(report.table(built.artifacts))
-    for note in report.notes(built.artifacts):
+    for note in report.notes(built.artifacts, built.report.get("models") or ()):
         output.line(note)
