@@ -16,12 +16,12 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.13 python3.12; do \
 VENV := .venv
 TEST_VENV := .test-venv
 INSTALLED := $(VENV)/.installed
-GROUPS := --group examples --group test --group check --group package
+GROUPS := --group examples --group networks --group test --group check --group package
 # Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
 WORKERS := --numprocesses auto --maxprocesses 4
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test bench soak build constraints clean
+.PHONY: help install demo check test bench zoo soak build constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: check $(TEST_VENV)/.installed ## check, then all tests against the built w
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks
 
+zoo: $(INSTALLED) ## docs/networks.md, a table of 250 public networks; `make zoo ZOO="--only torchvision --resume"`
+	$(VENV)/bin/python -m benchmarks.zoo $(ZOO)
+
 soak: $(INSTALLED) ## a million requests with faults among them; `make soak SOAK="--minutes 5"`
 	$(VENV)/bin/python -m benchmarks.soak $(SOAK)
 
@@ -69,6 +72,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --upgrade pip
 	@$(PIP) install --constraint constraints.txt hatchling editables
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --no-compile --no-build-isolation --editable '.[runtime,cli,compile]' $(GROUPS)
+	@.ci/debian-packages gcc
+	@$(VENV)/bin/python .ci/torchvision-cpu
 	@touch $@
 
 SOURCES := $(shell find edgefn runtime cli -type f -not -path '*/__pycache__/*' 2> /dev/null)

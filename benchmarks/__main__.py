@@ -27,7 +27,7 @@ SUBJECTS = {
     "import_time": "import",
     "build_time": "build",
     "artifacts": "one model in every form",
-    "zoo": "other models in every form",
+    "every_target": "other models in every form",
     "cold_start": "from nothing, and warm",
     "further": "further instances",
     "first_answer": "a box that starts",

@@ -11,24 +11,29 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
-    from edgefn.errors import EdgefnError, InputError, SpecError
+    from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.image import Image
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
+    from edgefn.sizes import Dim
     from edgefn.tensors import tensor
 
     __version__: str
 
 __all__ = [
+    "Accuracy",
     "Bound",
+    "Dim",
     "EdgeFunction",
     "EdgeModel",
     "EdgefnError",
     "Image",
     "InputError",
     "Quantize",
+    "SizeError",
     "SpecError",
     "edge_function",
     "edge_model",
@@ -36,13 +41,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Accuracy": "edgefn.accuracy.options",
     "Bound": "edgefn.bundle.config",
+    "Dim": "edgefn.sizes",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",
     "EdgefnError": "edgefn.errors",
     "Image": "edgefn.image",
     "InputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
+    "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",

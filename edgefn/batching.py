@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgefn.errors import SpecError
 from edgefn.quantities import parse_duration
-from edgefn.spec import Batching, FunctionSpec, TensorSpec
+from edgefn.spec import Batching, FunctionSpec, ModelSpec, TensorSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +73,17 @@ def _check_rows(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSp
 def check_outputs(model: str, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> None:
     """What a network turned out to put out can be taken apart. Raises SpecError naming the first output that cannot."""
     _check_rows(inputs, outputs, f"@edge_model {model}")
+
+
+def check_range(model: ModelSpec, batching: Batching) -> None:
+    """Check that the network takes as many rows as calls are put together. Raises SpecError with what it takes."""
+    first = str(next(iter(model.inputs.values())).shape[0])
+    allowed = model.ranges.get(first)
+    if allowed is not None and allowed.max is not None and batching.rows > allowed.max:
+        raise SpecError(
+            f"@edge_model {model.name}: batch puts up to {batching.rows} rows together, and {first} is {allowed}: "
+            f"write batch={allowed.max} at most, or leave it out"
+        )
 
 
 def check_function(function: FunctionSpec, is_async: bool, models: Iterable[str]) -> None:

@@ -11,6 +11,8 @@
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    ├── SizeError                  500   1   a handler calls a model with a length that it does not take
+    ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
     ├── Unauthorized               401   7   the admin API was called without the box's token
     ├── RetryLater                 503   75  not now; Retry-After says when
@@ -135,6 +137,18 @@ class UnsupportedMediaType(InputError):
     """A content type from which the function's input cannot be read."""
 
     status = 415
+
+
+class SizeError(EdgefnError):
+    """A free dimension of a model's input has a length outside its range.
+
+    It is the handler's mistake, and so no 400: declare the range with the parameter, `Annotated[np.ndarray,
+    tensor("float32", Dim("length", max=512))]`, or raise InputError.
+    """
+
+
+class WrongShape(EdgefnError):
+    """An artifact gave an output whose shape is not the network's. Whatever the answer holds, it is none."""
 
 
 class FunctionNotFound(EdgefnError):

@@ -17,6 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 import msgspec
 
+from edgefn.accuracy.answers.author import Judge, check_judge
 from edgefn.errors import SpecError
 from edgefn.inputs import Signature
 from edgefn.options import FunctionOptions, check_name, read_options
@@ -24,6 +25,7 @@ from edgefn.spec import FunctionSpec
 
 P = ParamSpec("P")
 R = TypeVar("R")
+J = TypeVar("J", bound=Judge)
 
 
 class EdgeFunction(Generic[P, R]):
@@ -38,6 +40,22 @@ class EdgeFunction(Generic[P, R]):
         self.signature = Signature.of(handler)
         self.spec = _spec(handler, self.signature, options)
         self.is_async = inspect.iscoroutinefunction(handler)
+        self.judge: Judge | None = None
+
+    def match(self, judge: J) -> J:
+        """Let `judge(expected, actual)` decide whether an artifact's answer matches eager PyTorch's.
+
+            @classify_image.match
+            def same(expected: list[Label], actual: list[Label]) -> bool: ...
+
+        It returns True, a number from 0 to 1 that says how alike they are (0.95 and more match), or a text that says
+        why they differ. It runs at build and in an instance on the box. Raises SpecError for what cannot be called so.
+        """
+        check_judge(judge, self.__name__)
+        if self.judge is not None:
+            raise SpecError(f"@{self.__name__}.match is there twice: keep one")
+        self.judge = judge
+        return judge
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.handler(*args, **kwargs)

@@ -26,6 +26,7 @@ from edgefn.media import FORM, JSON, MULTIPART, MediaType, media_type
 from edgefn.parameters import Buffer, Dims, Parameter
 from edgefn.pictures import build
 from edgefn.schemas import result_schema, tensor_schema
+from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
 from edgefn.validation import INVALID, input_error, shortened
@@ -66,6 +67,7 @@ class Signature:
         """The signature of `handler`. Raises SpecError naming a parameter that no request can carry."""
         where = f"function {handler.__name__}"
         hints = hints_of(handler)
+        combined({name: hint.tensor for name, (hint, _) in hints.parameters.items() if hint.tensor is not None}, where)
         parameters = [parameter(name, hint, default, where) for name, (hint, default) in hints.parameters.items()]
         return cls(parameters, _result(hints.result, where))
 

@@ -13,15 +13,21 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
-from edgefn.errors import BuildError, InputError, SpecError
+from edgefn.errors import BuildError, InputError, SizeError, SpecError, WrongShape
 from edgefn.options import check_name
-from edgefn.quantization import Quantize, int8_bound, read_quantize
+from edgefn.quantization import Quantize, read_quantize
+from edgefn.shapes import OutputShapes
+from edgefn.sizes import combined, misfit
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
-from edgefn.tensors import bind
+from edgefn.tensors import bind_shape
 from edgefn.tolerance import read_tolerance
+from edgefn.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Session
 
     Array = NDArray[np.generic]
+    Slices = dict[str, dict[str, Callable[[Any], Any]]]
     Samples = str | Callable[[], Iterable[Mapping[str, NDArray[Any]]]] | None
 
 
@@ -37,12 +44,15 @@ class EdgeModel:
     """A model: NumPy arrays in and out by name, held against the declared dtypes and dimensions.
 
     spec      its inputs, and its outputs where they were declared
-    builder   the user's function, which returns a torch.nn.Module; never called on a box
+    builder   the user's function, which returns a network or the path of a model file; never called on a box
     samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
-    bound     how far an artifact may be from the eager outputs
+    accuracy  how near artifacts must be to the eager outputs
+    bound     what `tolerance=` asks for beside; None: nothing
+    slices    parts of outputs that are judged by themselves, as functions by name, by output; "" for the only one
     batching  how a box runs concurrent calls as one; None: each alone
     quantize  how int8 artifacts are made
     calibration  where the inputs come from that int8 ranges are taken from, as `samples`; None: from the samples
+    weights   files that the builder reads and that are not code: paths and globs, relative to the function's folder
     """
 
     def __init__(
@@ -50,10 +60,13 @@ class EdgeModel:
         builder: Callable[[], Any],
         spec: ModelSpec,
         samples: Samples,
-        bound: Bound,
+        bound: Bound | None = None,
         batching: Batching | None = None,
         quantize: Quantize | None = None,
         calibration: Samples = None,
+        weights: tuple[str, ...] = (),
+        accuracy: Accuracy | None = None,
+        slices: Slices | None = None,
     ) -> None:
         update_wrapper(self, builder)  # first: it also copies whatever attributes the builder has
         self.builder = builder
@@ -63,7 +76,12 @@ class EdgeModel:
         self.batching = batching
         self.quantize = quantize or Quantize()
         self.calibration = calibration
+        self.weights = weights
+        self.accuracy = accuracy or Accuracy()
+        self.slices: Slices = dict(slices or {})
         self._session: Session | None = None
+        self._shapes: OutputShapes | None = None
+        self._tell: Callable[[str], None] = lambda reason: None
 
     def __call__(self, **arrays: Array) -> NDArray[Any]:
         """The one output for `arrays`. Raises SpecError for a model of several outputs, and as `run` does."""
@@ -75,17 +93,43 @@ class EdgeModel:
         return next(iter(outputs.values()))
 
     def run(self, **arrays: Array) -> dict[str, NDArray[Any]]:
-        """All outputs by name. Raises InputError naming the model and the input that does not fit its spec."""
-        return self._run(self._checked(arrays))
+        """Run the model; all outputs by name.
 
-    def bind(self, session: Session) -> None:
-        """From now on `session` runs the model: an artifact's on a box, a verifier's at build."""
-        self._session = session
+        Raises InputError naming the input that does not fit its spec, SizeError for a length that the model does not
+        take, and WrongShape where an artifact gives an output of another shape than the network's.
+        """
+        dims: dict[str, int] = {}
+        checked = self._checked(arrays, dims)
+        if self.spec.ranges and (wrong := misfit(self.spec.ranges, dims)):
+            raise SizeError(
+                f"model {self.spec.name}: {wrong}. Declare that with the handler's parameter, e.g. "
+                f'tensor(..., Dim("{wrong.partition(" ")[0]}", ...)), or check it and raise InputError'
+            )
+        outputs = self._run(checked)
+        if self._shapes is not None and (wrong := self._shapes.misfit(outputs, dims)):
+            self._tell(wrong)
+            raise WrongShape(f"model {self.spec.name}: {wrong}")
+        return outputs
 
-    @property
-    def int8_bound(self) -> Bound:
-        """How far an int8 artifact may be from the eager outputs."""
-        return int8_bound(self.bound, self.quantize)
+    def bind(
+        self, session: Session, spec: ModelSpec | None = None, tell: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        """Run the model by `session` from now on: an artifact's on a box, a verifier's at build.
+
+        `spec` is the bundle's, with the lengths that the network takes and its outputs' shapes: each call is held
+        against it, and `tell` hears of an output of another shape.
+        """
+        self._session, self._tell = session, tell
+        self._shapes = None
+        if spec is not None:
+            self.spec = msgspec.structs.replace(self.spec, outputs=spec.outputs, ranges=spec.ranges)
+            self._shapes = OutputShapes(spec)
+
+    def bound_of(self, precision: str) -> Bound | None:
+        """Return what the author asks of an artifact of `precision` beside `accuracy`; None: nothing."""
+        if precision.startswith("int"):
+            return self.quantize.bound
+        return self.bound if precision == "fp32" else None
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{name}: {spec}" for name, spec in self.spec.inputs.items())
@@ -109,12 +153,11 @@ class EdgeModel:
         self._session = session
         return outputs
 
-    def _checked(self, arrays: dict[str, Array]) -> dict[str, Array]:
+    def _checked(self, arrays: dict[str, Array], dims: dict[str, int]) -> dict[str, Array]:
         """The arrays in the order of the spec, C-contiguous and of native byte order."""
         for name in arrays:
             if name not in self.spec.inputs:
                 raise InputError(f"model {self.spec.name} has no input {name!r}{did_you_mean(name, self.spec.inputs)}")
-        dims: dict[str, int] = {}
         return {name: self._fitted(name, spec, arrays, dims) for name, spec in self.spec.inputs.items()}
 
     def _fitted(self, name: str, spec: TensorSpec, arrays: dict[str, Array], dims: dict[str, int]) -> Array:
@@ -127,7 +170,7 @@ class EdgeModel:
         if not isinstance(array, np.ndarray | np.generic):
             raise InputError(f"{where} has a {type(array).__name__}, needs a NumPy array {spec}")
         try:
-            bind(spec, array.dtype.name, array.shape, dims)
+            bind_shape(spec, array.dtype.name, array.shape, dims)
         except ValueError as error:
             raise InputError(f"{where} {error}") from None
         return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
@@ -142,39 +185,49 @@ class EdgeModel:
 def edge_model(
     *,
     inputs: Mapping[str, TensorSpec],
-    outputs: Mapping[str, TensorSpec] | None = None,
+    outputs: Mapping[str, TensorSpec | Callable[[Any], Any]] | None = None,
     samples: Samples = None,
+    accuracy: float | Accuracy | None = None,
     tolerance: float | Bound | None = None,
     batch: int | None = None,
     batch_wait: str | float | None = None,
     quantize: Quantize | None = None,
     calibration: Samples = None,
+    weights: Weights = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
-    """Makes a builder, a function without parameters that returns a torch.nn.Module, a callable model.
+    """Makes a builder, a function without parameters that returns a network, a callable model.
 
     @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)}, samples="samples/*.jpg")
     def efficientnet(): ...
 
     scores = efficientnet(pixels=array)
 
+    A network is a torch.nn.Module, a torch.jit.ScriptModule, a torch.export.ExportedProgram, or the pathlib.Path of a
+    file, beside the builder's own, of TorchScript, of a program (.pt2) or of ONNX (docs/models.md).
     `outputs` names and checks the network's outputs; without it they are read from the network at build. `samples`
     is a glob of request bodies below the function's folder, or a callable that yields dicts of input arrays.
-    `tolerance` is the largest error of an artifact relative to the largest eager output, or a Bound.
+    `outputs` may instead name slices of an output, by functions of its array, e.g. {"boxes": lambda y: y[..., :4],
+    "scores": lambda y: y[..., 4:]}: each is judged by itself. Of several outputs, a function's parameter names its own.
+    `accuracy` is how near artifacts must be: the largest error of a slice as a fraction of how far eager's answer moves
+    between samples, or an Accuracy. `tolerance` asks for more: the largest error relative to the largest eager output.
     With `batch`, calls that are inside one instance at the same time run as one, of at most so many rows of the
     first dimension; the handler stays as it is. A call waits for others for `batch_wait` at most (default "2ms"). The
     box measures whether that gains anything and runs each call alone where it does not. It needs
     @edge_function(concurrency=...) above 1.
     `quantize` says how int8 artifacts are made, where a target asks for them; `calibration` names the inputs that
     their ranges are taken from, in the same ways as `samples`, which they should not be among.
+    `weights` names the files that the builder reads and that are no code: a path or a glob, or several, relative to
+    the function's folder, e.g. "../runs/best.pth". They are hashed, so new weights are a new build; no box gets them.
     Raises SpecError at import for what cannot be honoured.
     """
 
     def decorate(builder: Callable[[], Any]) -> EdgeModel:
         where = f"@edge_model {getattr(builder, '__name__', builder)!s}"
         _check_builder(builder, where)
-        spec = ModelSpec(builder.__name__, _tensors(inputs, f"{where}: inputs"), {})
-        if outputs is not None:
-            spec = ModelSpec(spec.name, spec.inputs, _tensors(outputs, f"{where}: outputs"))
+        tensors = _tensors(inputs, f"{where}: inputs")
+        declared, slices = _divided(outputs, f"{where}: outputs")
+        named = _outputs(declared, f"{where}: outputs") if declared else {}
+        spec = ModelSpec(builder.__name__, tensors, named, combined(tensors, f"{where}: inputs"))
         batching = read_batching(batch, batch_wait, spec.inputs, spec.outputs, where)
         return EdgeModel(
             builder,
@@ -184,6 +237,9 @@ def edge_model(
             batching,
             read_quantize(quantize, where),
             _check_samples(calibration, where, "calibration"),
+            read_weights(weights, where),
+            read_accuracy(accuracy, where),
+            slices,
         )
 
     return decorate
@@ -200,7 +256,7 @@ def models_of(module: ModuleType) -> dict[str, EdgeModel]:
 
 def _check_builder(builder: object, where: str) -> None:
     if not inspect.isfunction(builder):
-        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module")
+        raise SpecError(f"{where}: put it on a `def` without parameters that returns a torch.nn.Module or a Path")
     check_name(builder.__name__, f"{where}: the function's name")
     if any(p.default is p.empty for p in inspect.signature(builder).parameters.values()):
         raise SpecError(f"{where}: the builder takes parameters; the build calls it without any")
@@ -216,6 +272,36 @@ def _tensors(specs: object, where: str) -> dict[str, TensorSpec]:
         if not isinstance(spec, TensorSpec):
             raise SpecError(f"{where}: {name} is {spec!r}: write a tensor, e.g. {example}")
     return dict(specs)
+
+
+def _divided(outputs: object, where: str) -> tuple[dict[str, Any] | None, Slices]:
+    """Return the declared tensors of `outputs=`, and the functions that cut slices, by output; "" is the only one."""
+    if not isinstance(outputs, Mapping):
+        return (None, {}) if outputs is None else (_tensors(outputs, where), {})
+    tensors = {name: spec for name, spec in outputs.items() if not callable(spec)}
+    slices: Slices = {}
+    for name, function in outputs.items():
+        if not callable(function):
+            continue
+        parameters = list(inspect.signature(function).parameters)
+        if len(parameters) != 1 or not isinstance(name, str) or not name:
+            raise SpecError(f"{where}: {name} must be a function of one array, e.g. lambda y: y[..., :4]")
+        owner = parameters[0] if parameters[0] in tensors else ""
+        if len(tensors) > 1 and not owner:
+            raise SpecError(
+                f"{where}: {name} cuts one of several outputs: name its parameter as that output, one of "
+                f"{', '.join(tensors)}"
+            )
+        slices.setdefault(owner, {})[name] = function
+    return (_tensors(tensors, where) if tensors or not slices else None), slices
+
+
+def _outputs(specs: object, where: str) -> dict[str, TensorSpec]:
+    outputs = _tensors(specs, where)
+    for name, spec in outputs.items():
+        if spec.ranges:
+            raise SpecError(f"{where}: {name} is {spec}: say which lengths in inputs=; an output follows from those")
+    return outputs
 
 
 def _check_samples(samples: Samples, where: str, option: str = "samples") -> Samples:

@@ -49,6 +49,7 @@ class FunctionOptions(TypedDict, total=False):
     optimize: Optimize
     threads: int
     devices: Sequence[str]
+    golden_inputs: bool
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -162,4 +163,5 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "optimize": ("optimize", _optimize),
     "threads": ("threads", _count(1, MAX_THREADS)),
     "devices": ("devices", _devices),
+    "golden_inputs": ("golden_inputs", _switch),
 }

@@ -80,7 +80,8 @@ def _plain_json(value: Any) -> Any:
     return value.tolist() if _is_array(value) else _plain(value)
 
 
-def _plain_msgpack(value: Any) -> Any:
+def plain_msgpack(value: Any) -> Any:
+    """Return what MessagePack can hold in the place of `value`. Raises TypeError naming a type that has no such."""
     return arrays.to_packed(value) if _is_array(value) else _plain(value)
 
 
@@ -113,4 +114,4 @@ def _image_of_pillow(value: Any) -> Any:
 
 
 _JSON = msgspec.json.Encoder(enc_hook=_plain_json)
-_MSGPACK = msgspec.msgpack.Encoder(enc_hook=_plain_msgpack)
+_MSGPACK = msgspec.msgpack.Encoder(enc_hook=plain_msgpack)

@@ -17,11 +17,12 @@ Method = Literal["auto", "static", "dynamic"]
 class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How int8 artifacts are made. They are made when a target asks for them; the defaults suit most models.
 
-    bound     how far they may be from the eager float32 outputs; None: taken from the model's `tolerance`, see
-              `int8_bound`
+    bound     how far they may be from the eager float32 outputs, beside the model's `accuracy`; None: no further
     method    "static" has activations' ranges from the calibration inputs, "dynamic" takes them in each run (linear
               layers alone are quantised); "auto" is dynamic for models whose weights are in matrix products
     keep      layers that stay in float, by a part of their ONNX node's name
+    min_share least share of the network's multiplications that an int8 artifact does in eight bits; with less it is
+              dropped, and the figures are told
     epochs    of quantisation-aware fine-tuning on the calibration inputs, the float model as teacher; 0: none
     sparsity  share of each prunable layer's channels that is removed before fine-tuning; 0: none
     """
@@ -31,23 +32,7 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: tuple[str, ...] = ()
     epochs: int = 0
     sparsity: float = 0.0
-
-
-INT8_MAX_ERROR, INT8_TOP1 = 0.5, 0.93
-"""Default bound of int8 where top-1 has a meaning: scores move by a few per cent of the largest, the order of the
-likeliest should not."""
-
-INT8_REGRESSION_ERROR = 0.05
-"""Default bound of int8 where it has none."""
-
-
-def int8_bound(fp32: Bound, quantize: Quantize | None = None) -> Bound:
-    """The bound of a model's int8 artifacts."""
-    if quantize is not None and quantize.bound is not None:
-        return quantize.bound
-    if fp32.top1 is None:
-        return Bound(max(INT8_REGRESSION_ERROR, fp32.max_error), None)
-    return Bound(max(INT8_MAX_ERROR, fp32.max_error), INT8_TOP1)
+    min_share: float = 0.5
 
 
 def read_quantize(quantize: object, where: str) -> Quantize:
@@ -70,4 +55,6 @@ def read_quantize(quantize: object, where: str) -> Quantize:
         raise SpecError(f"{where}: epochs is {quantize.epochs!r}: write a whole number, 0 for no fine-tuning")
     if not isinstance(quantize.sparsity, int | float) or not 0 <= quantize.sparsity < 1:
         raise SpecError(f"{where}: sparsity is {quantize.sparsity!r}: write a share of 0 or more and below 1, e.g. 0.3")
+    if not isinstance(quantize.min_share, int | float) or not 0 <= quantize.min_share <= 1:
+        raise SpecError(f"{where}: min_share is {quantize.min_share!r}: write a share from 0 to 1, e.g. 0.5")
     return quantize

@@ -11,7 +11,7 @@ import msgspec
 
 from edgefn.hints import WRITE_TENSOR, is_array, is_pillow
 from edgefn.image import Image
-from edgefn.spec import TensorSpec
+from edgefn.spec import Dimension, SizeRange, TensorSpec
 
 IMAGE: dict[str, Any] = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
 BYTES: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
@@ -34,9 +34,17 @@ def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
     number = {"b": "boolean", "f": "number"}.get(spec.dtype[0], "integer")
     schema: dict[str, Any] = {"type": number}
     for dimension in reversed(spec.shape):
-        fixed = {"minItems": dimension, "maxItems": dimension} if isinstance(dimension, int) else {}
-        schema = {"type": "array", "items": schema} | fixed
+        schema = {"type": "array", "items": schema} | _items(dimension, spec.ranges)
     return schema | {"description": str(spec)}
+
+
+def _items(dimension: Dimension, ranges: dict[str, SizeRange]) -> dict[str, int]:
+    """How many items an array of that dimension has. JSON Schema has no word for multiples."""
+    if isinstance(dimension, int):
+        return {"minItems": dimension, "maxItems": dimension}
+    if (allowed := ranges.get(dimension)) is None:
+        return {}
+    return {"minItems": allowed.min} | ({} if allowed.max is None else {"maxItems": allowed.max})
 
 
 def _schema(hint: Any, hook: Any) -> dict[str, Any]:

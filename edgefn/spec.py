@@ -17,26 +17,80 @@ ParameterKind = Literal["image", "tensor", "bytes", "text", "value"]
 ResultKind = Literal["image", "tensor", "bytes", "text", "value", "none"]
 Dimension = int | str
 
+MAX_DIMENSION = 2**31 - 1
+"""The engines count elements along an axis in 32 bits (ONNX Runtime's MLAS, TensorRT's Dims)."""
 
-class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+
+class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The lengths of a free dimension: from `min` to `max` (None: no limit), in multiples of `multiple_of`.
+
+    Raises ValueError where no length is left. `length in range` tells whether a length is one of them.
+    """
+
+    min: int = 1
+    max: int | None = None
+    multiple_of: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min < 0 or self.multiple_of < 1:
+            raise ValueError(
+                f"min is {self.min} and multiple_of is {self.multiple_of}: use min=0, multiple_of=1 or more"
+            )
+        if self.max is not None and self._first > self.max:
+            raise ValueError(f"no length is {self}")
+
+    def __contains__(self, length: int) -> bool:
+        return self.min <= length and (self.max is None or length <= self.max) and length % self.multiple_of == 0
+
+    def __str__(self) -> str:
+        limits = f"{self.min} or more" if self.max is None else f"{self.min} to {self.max}"
+        if self.min == self.max:
+            limits = str(self.min)
+        if self.multiple_of == 1:
+            return limits
+        several = f"a multiple of {self.multiple_of}"
+        return several if self.max is None and self.min <= self.multiple_of else f"{several}, {limits}"
+
+    def tightened(self) -> SizeRange:
+        """The same lengths, with a `min` and a `max` that are among them."""
+        most = None if self.max is None else self.max - self.max % self.multiple_of
+        return SizeRange(self._first, most, self.multiple_of)
+
+    @property
+    def _first(self) -> int:
+        return self.min + -self.min % self.multiple_of
+
+
+class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A tensor's dtype (NumPy's name) and shape; a `str` dimension is symbolic and binds across inputs.
 
-    `tensor("float32", "batch", 3, 224, 224)` makes one.
+    `tensor("float32", "batch", 3, 224, 224)` makes one. `ranges` are those that were declared of its words. An
+    output's `str` dimension may be an expression in the words of the inputs (`edgefn.expressions`).
     """
 
     dtype: str
     shape: tuple[Dimension, ...]
+    ranges: dict[str, SizeRange] = {}
+
+    def __hash__(self) -> int:  # a type hint holds it, and typing hashes hints; a dict has no hash
+        return hash((self.dtype, self.shape))
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+        told = ", ".join(f"{word} {range}" for word, range in self.ranges.items())
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]{told and f' ({told})'}"
 
 
-class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model's name and its named, typed inputs and outputs. `outputs` is read from the network at build."""
+class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A model's name and its named, typed inputs and outputs. `outputs` is read from the network at build.
+
+    `ranges` are the lengths that its free dimensions may have, by word: as declared, and after a build as far as the
+    network takes them.
+    """
 
     name: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec] = {}
+    ranges: dict[str, SizeRange] = {}
 
 
 class Batching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +131,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network          it may reach the network; else it has none
     optimize         what instances and threads are chosen for: requests a second, or the time of one
     threads          threads that an instance's engine runs on; 0: chosen for the box by `optimize`
+    golden_inputs    real samples travel in the bundle, so that a box can prove its artifacts on them
     devices          device nodes of the box that it may read, write and control, e.g. "/dev/video0"; else none
     """
 
@@ -97,3 +152,4 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimize: Optimize = "throughput"
     threads: int = 0
     devices: tuple[str, ...] = ()
+    golden_inputs: bool = True

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from edgefn.errors import SpecError
-from edgefn.spec import Dimension, TensorSpec
+from edgefn.sizes import Dim, intersection, misfit
+from edgefn.spec import MAX_DIMENSION, Dimension, SizeRange, TensorSpec
 from edgefn.suggestion import did_you_mean
 
 DType = Literal[
@@ -30,11 +31,9 @@ DTYPES: tuple[str, ...] = get_args(DType)
 
 MAX_RANK = 8
 """Batch, time, channels and three axes of space are six; a longer shape is data written in the wrong place."""
-MAX_DIMENSION = 2**31 - 1
-"""The engines count elements along an axis in 32 bits (ONNX Runtime's MLAS, TensorRT's Dims)."""
 
 
-def tensor(dtype: DType, *shape: Dimension) -> TensorSpec:
+def tensor(dtype: DType, *shape: Dimension | Dim) -> TensorSpec:
     """The spec of an array of `dtype` (NumPy's name) and `shape`; a dimension given by a word is symbolic.
 
     A symbolic dimension is any length, and the same length wherever the same word stands:
@@ -42,15 +41,31 @@ def tensor(dtype: DType, *shape: Dimension) -> TensorSpec:
         @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)})
         def scale(x: Annotated[np.ndarray, tensor("float32", "n", 4)]) -> ...
 
-    Raises SpecError for a dtype or a dimension that is not one.
+    `Dim("length", max=512)` in place of a word says which lengths. Raises SpecError for a dtype or a dimension that is
+    not one, and for two ranges of one word that leave no length.
     """
     if dtype not in DTYPES:
         raise SpecError(f"tensor dtype is {dtype!r}{did_you_mean(str(dtype), DTYPES)}")
     if len(shape) > MAX_RANK:
         raise SpecError(f"tensor has {len(shape)} dimensions; at most {MAX_RANK} are supported")
     for dimension in shape:
-        _check_dimension(dimension)
-    return TensorSpec(dtype, tuple(shape))
+        if not isinstance(dimension, Dim):
+            _check_dimension(dimension)
+    return TensorSpec(dtype, tuple(one.name if isinstance(one, Dim) else one for one in shape), _ranges(shape))
+
+
+def _ranges(shape: Sequence[Dimension | Dim]) -> dict[str, SizeRange]:
+    ranges: dict[str, SizeRange] = {}
+    for one in shape:
+        if isinstance(one, Dim) and (allowed := one.range) is not None:
+            try:
+                ranges[one.name] = intersection(ranges.get(one.name, allowed), allowed)
+            except ValueError:
+                raise SpecError(
+                    f"tensor has {one.name} as {ranges[one.name]} and as {allowed}, and no length is both: declare "
+                    f"{one.name} the same everywhere"
+                ) from None
+    return ranges
 
 
 def _check_dimension(dimension: object) -> None:
@@ -66,15 +81,22 @@ def _check_dimension(dimension: object) -> None:
     if not fits:
         raise SpecError(
             f"tensor dimension is {dimension!r}: use a whole number from 1 to {MAX_DIMENSION}, "
-            'or a word for any length, e.g. "batch"'
+            'a word for any length, e.g. "batch", or Dim("length", max=512)'
         )
 
 
 def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
-    """`dtype` and `shape` fit `spec`; `dims` has gained the lengths of its symbolic dimensions.
+    """Hold an array of a request against `spec`, its ranges too; `dims` gains the lengths of its free dimensions.
 
     Raises ValueError with what the array has and what it needs; `dims` is then of no more use.
     """
+    bind_shape(spec, dtype, shape, dims)
+    if spec.ranges and (wrong := misfit(spec.ranges, dims)):
+        raise ValueError(f"has {TensorSpec(dtype, tuple(shape))}: {wrong}")
+
+
+def bind_shape(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
+    """As `bind`, whatever the ranges are."""
     has = TensorSpec(dtype, tuple(shape))
     if dtype != spec.dtype or len(shape) != len(spec.shape):
         raise ValueError(f"has {has}, needs {spec}")

@@ -8,15 +8,15 @@ from edgefn.bundle.config import Bound
 from edgefn.errors import SpecError
 
 
-def read_tolerance(tolerance: object, where: str) -> Bound:
-    """The bound that `tolerance=` asks for. Raises SpecError, beginning with `where`, for what cannot be held."""
+def read_tolerance(tolerance: object, where: str) -> Bound | None:
+    """Return the bound that `tolerance=` asks for. Raises SpecError, beginning with `where`, for a wrong one."""
     match tolerance:
         case None:
-            return Bound()
+            return None
         case Bound():
             return check_bound(tolerance, f"{where}: tolerance")
         case float() | int() if _is_error(tolerance):
-            return Bound(max_error=float(tolerance))
+            return Bound(max_error=float(tolerance), top1=None)
     raise SpecError(f"{where}: tolerance is {tolerance!r}: write a number above 0, e.g. 1e-3, or a Bound")
 
 

@@ -67,6 +67,11 @@ class Built:
         return list(self.report.get("artifacts", ()))
 
     @property
+    def models(self) -> list[dict[str, Any]]:
+        """The report's models."""
+        return list(self.report.get("models", ()))
+
+    @property
     def missing(self) -> list[dict[str, Any]]:
         """The artifacts that were wanted and are not in the bundle."""
         return [each for each in self.artifacts if each.get("status", "built") not in ("built", "skipped")]

@@ -24,7 +24,7 @@ def table(artifacts: Iterable[Row]) -> Table:
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False)
-    columns = ("SIZE", "MAX ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
+    columns = ("SIZE", "ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
     for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
         made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
     for each in artifacts:
@@ -32,17 +32,36 @@ def table(artifacts: Iterable[Row]) -> Table:
     return made
 
 
-def notes(artifacts: Iterable[Row], models: Iterable[Row] = ()) -> Iterator[str]:
-    """What is to be known beside the figures: of the networks, the toolchains, why one was skipped, what to mind."""
+def notes(artifacts: Iterable[Row], warning: str = "", models: Iterable[Row] = ()) -> Iterator[str]:
+    """What is to be known beside the figures: of the networks, the toolchains, why one was skipped, what to mind.
+
+    `warning` is of the function.
+    """
     for model in models:
         yield from (f"model {model['model']}: {note}" for note in model.get("notes") or ())
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
+    if compared := _answers(artifacts):
+        yield compared
+    if warning:
+        yield warning
     for each in artifacts:
-        if warning := each.get("warning"):
-            yield f"{each['target']} of model {each['model']}: {warning}"
+        if mind := each.get("warning"):
+            yield f"{each['target']} of model {each['model']}: {mind}"
         if each.get("status") == "skipped":
             yield f"{each['target']} of model {each['model']} was skipped: {each['reason']}"
+
+
+def lengths(models: Iterable[Row]) -> Iterator[str]:
+    """What lengths a model's free dimensions may have, where they are not any."""
+    import msgspec
+
+    from edgefn.sizes import told
+    from edgefn.spec import SizeRange
+
+    for each in models:
+        if ranges := msgspec.convert(each.get("ranges", {}), dict[str, SizeRange]):
+            yield f"model {each['model']} takes {told(ranges)}"
 
 
 def _cells(each: Row) -> tuple[str, ...]:
@@ -55,7 +74,7 @@ def _cells(each: Row) -> tuple[str, ...]:
         str(each["target"]),
         "cached" if status == "built" and each.get("cached") else status,
         format_bytes(each["size_bytes"]) if each.get("size_bytes") else "-",
-        wording.error(each.get("max_error")),
+        wording.error(each.get("error")),
         wording.share(each.get("top1")),
         "-" if ratio is None else f"{ratio:.2f} × eager",
         str(each.get("opset") or "-"),
@@ -66,10 +85,24 @@ def _cells(each: Row) -> tuple[str, ...]:
 
 
 def _quantized(each: Row) -> str:
-    """ "52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
+    """ "97% of operations: 52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(each.get("quantized", {}).items()))
+    if counts and (operations := each.get("share", {}).get("operations")):
+        counts = f"{operations:.0%} of operations: {counts}"
     kept = ", ".join(each.get("kept", ()))
     return "; ".join(filter(None, [counts, kept and f"float: {kept}"])) or "-"
+
+
+def _answers(artifacts: Iterable[Row]) -> str:
+    """How many of the handler's answers match eager PyTorch's, by artifact; empty where none were compared."""
+    from edgefn.accuracy.answers.share import shown_at_least
+
+    compared = [each for each in artifacts if (each.get("answers") or {}).get("of")]
+    if not compared:
+        return ""
+    counts = ", ".join(f"{each['target']} {each['answers']['matched']} of {each['answers']['of']}" for each in compared)
+    most = max(each["answers"]["of"] for each in compared)
+    return f"answers like eager PyTorch's: {counts} ({most} of {most} shows at least {shown_at_least(most, most):.2f})"
 
 
 def _toolchain(artifacts: Iterable[Row]) -> str:

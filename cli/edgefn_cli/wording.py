@@ -40,9 +40,9 @@ def share(top1: float | None) -> str:
     return "-" if top1 is None else f"{top1:.1%}"
 
 
-def error(max_error: float | None) -> str:
-    """A relative error with two figures, or "-" when it was not measured."""
-    return "-" if max_error is None else f"{max_error:.1e}"
+def error(found: float | None) -> str:
+    """Return an error, a fraction of how far the answer moves, with two figures, or "-" when it was not measured."""
+    return "-" if found is None else f"{found:.1e}"
 
 
 def finishing(found: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
@@ -44,7 +45,7 @@ class Captured(Protocol):
 
     sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
-    bound        what an artifact of the target's precision must keep
+    judging      what artifacts of the model are judged by; `bound` is what the author asks for beside
     quantize     how the author wants int8 made
     profiles     the project's folder of profiles beside edgefn's own; None where there is no project
     """
@@ -56,7 +57,10 @@ class Captured(Protocol):
     def calibration(self) -> Sequence[GoldenSample]: ...
 
     @property
-    def bound(self) -> Bound: ...
+    def judging(self) -> Judging: ...
+
+    @property
+    def bound(self) -> Bound | None: ...
 
     @property
     def quantize(self) -> Quantize: ...
@@ -69,7 +73,14 @@ class Captured(Protocol):
 
     @property
     def program(self) -> Any:
-        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is."""
+        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is.
+
+        Raises BuildError, saying what to do, where the model is an ONNX file.
+        """
+
+    @property
+    def own_opset(self) -> int | None:
+        """The opset of a model that is an ONNX file, which float artifacts keep; None of a program."""
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""
@@ -85,12 +96,14 @@ class Lowered(msgspec.Struct, frozen=True):
     opset      ONNX opset read back from the file; 0 where it is no ONNX
     quantized  int8 operators by type, as counted in the artifact; empty for a float one
     kept       layers that a sensitivity scan left in float
+    share      what of an int8 one multiplies in eight bits: the share of its "operations" and of its "weights"
     """
 
     toolchain: dict[str, str]
     opset: int = 0
     quantized: dict[str, int] = {}
     kept: tuple[str, ...] = ()
+    share: dict[str, float] = {}
 
 
 class Session(Protocol):

@@ -5,13 +5,19 @@ Unpacked, a bundle is one folder, whatever layers it came in:
     code/                                 the function's folder: handler module and data files
     wheels/                               site-packages of its requirements.txt, if it has one
     artifacts/<model>/<target slug>/      one portable artifact, e.g. artifacts/efficientnet/portable-fp32/
-    golden/<model>.npz                    golden samples: arrays "<n>/in/<input>" and "<n>/out/<output>"
+    golden/<model>.npz                    golden pairs: see edgefn.golden
+    requests/<n>                          bodies of some samples, which are requests
+    answers/answers.msgpack               what the handler answers to them with eager PyTorch
+
+With `golden_inputs=False` no sample is in it: requests/ and answers/ are missing, and golden/ holds one call of zeros
+for each model, without outputs, by which artifacts are timed.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.spec import Batching, FunctionSpec, ModelSpec
 from edgefn.targets.needs import Needs
 
@@ -21,6 +27,8 @@ CODE_TYPE = "application/vnd.edgefn.code.v1.tar"
 WHEELS_TYPE = "application/vnd.edgefn.wheels.v1.tar"
 ARTIFACT_TYPE = "application/vnd.edgefn.artifact.v1.tar"
 GOLDEN_TYPE = "application/vnd.edgefn.golden.v1.tar"
+REQUESTS_TYPE = "application/vnd.edgefn.requests.v1.tar"
+ANSWERS_TYPE = "application/vnd.edgefn.answers.v1.tar"
 TARGET_ANNOTATION = "dev.edgefn.target"
 MODEL_ANNOTATION = "dev.edgefn.model"
 
@@ -52,7 +60,7 @@ class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far an artifact may be from the eager float32 outputs on the golden samples.
+    """How far an artifact may be from the eager float32 outputs on the golden samples, beside `accuracy=`.
 
     `max_error` is max |artifact - eager| over max |eager|, of each output; `top1` is the least share of
     samples whose argmax over the last axis agrees, or None where that has no meaning (a regressor).
@@ -63,19 +71,20 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model of the function, the bound its artifacts must keep, and the number of golden samples.
+    """A model of the function, what its artifacts are judged by, and the number of golden samples.
 
-    `bounds` are those of precisions that have another bound than float32, e.g. "int8".
+    `bound` and `bounds`, by precision, are what the author's `tolerance=` and `Quantize(bound=...)` ask for beside.
     `batching` says that concurrent calls inside an instance are run as one; None where each runs alone.
     """
 
     spec: ModelSpec
-    bound: Bound = Bound()
+    bound: Bound | None = None
     golden: int = 0
     batching: Batching | None = None
     bounds: dict[str, Bound] = {}
+    judging: Judging = Judging()
 
-    def bound_of(self, precision: str) -> Bound:
+    def bound_of(self, precision: str) -> Bound | None:
         """The bound of its artifacts of `precision`."""
         return self.bounds.get(precision, self.bound)
 
@@ -93,6 +102,7 @@ class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything the box must know before it unpacks a byte. No timestamps, no host names: same sources, same digest.
 
     python       "3.11" when wheels or code need that very version, else ""
+    requests     samples in requests/, which answers/ has the answers to
     platform     e.g. "manylinux_2_28_x86_64" when the wheels layer holds compiled code, else "any"
     """
 
@@ -103,4 +113,5 @@ class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python: str = ""
     platform: str = "any"
     edgefn: str = ""
+    requests: int = 0
     schema_version: int = SCHEMA_VERSION

@@ -15,8 +15,21 @@ from edgefn.bundle import config as formats
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError
 
-LAYER_TYPES = (formats.CODE_TYPE, formats.WHEELS_TYPE, formats.ARTIFACT_TYPE, formats.GOLDEN_TYPE)
-_FOLDERS = {formats.CODE_TYPE: "code", formats.WHEELS_TYPE: "wheels", formats.GOLDEN_TYPE: "golden"}
+LAYER_TYPES = (
+    formats.CODE_TYPE,
+    formats.WHEELS_TYPE,
+    formats.ARTIFACT_TYPE,
+    formats.GOLDEN_TYPE,
+    formats.REQUESTS_TYPE,
+    formats.ANSWERS_TYPE,
+)
+_FOLDERS = {
+    formats.CODE_TYPE: "code",
+    formats.WHEELS_TYPE: "wheels",
+    formats.GOLDEN_TYPE: "golden",
+    formats.REQUESTS_TYPE: "requests",
+    formats.ANSWERS_TYPE: "answers",
+}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 
 import msgspec
 
-from edgefn.batching import MAX_WAIT_S, check_function, check_outputs
+from edgefn.batching import MAX_WAIT_S, check_function, check_outputs, check_range
 from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
 from edgefn.errors import BundleError, SpecError
@@ -70,6 +70,8 @@ def parse_config(data: bytes) -> BundleConfig:
     config = decode(data, BundleConfig, "config")
     _check_function(config.function)
     _check_models(config)
+    if config.requests < 0 or (config.requests and not config.function.golden_inputs):
+        refuse(f"config has {config.requests} requests, which cannot be")
     _check_wheels(config)
     return config
 
@@ -112,6 +114,7 @@ def _check_batching(function: FunctionSpec, entry: ModelEntry) -> None:
     try:
         check_function(function, False, [name])
         check_outputs(name, entry.spec.inputs, entry.spec.outputs)
+        check_range(entry.spec, batching)
     except SpecError as error:
         refuse(str(error))
 

@@ -5,16 +5,18 @@ Writes the archive that it is told to and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgefn.bundle import archive
 from edgefn.bundle.config import (
+    ANSWERS_TYPE,
     ARTIFACT_TYPE,
     CODE_TYPE,
     GOLDEN_TYPE,
     MODEL_ANNOTATION,
+    REQUESTS_TYPE,
     TARGET_ANNOTATION,
     WHEELS_TYPE,
     ArtifactEntry,
@@ -31,9 +33,10 @@ class Layer:
     path: Path
 
 
-def code(folder: Path, out: Path) -> Layer:
-    """The code layer of the function's `folder`, packed into `out`. Raises SpecError, BuildError."""
-    return _pack(Descriptor(CODE_TYPE, "", 0), code_files(folder), out)
+def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> Layer:
+    """Pack the code layer of `folder`, without the files `leave_out`, into `out`. Raises SpecError, BuildError."""
+    files = [(name, path) for name, path in code_files(folder) if path not in leave_out]
+    return _pack(Descriptor(CODE_TYPE, "", 0), files, out)
 
 
 def wheels(folder: Path, out: Path) -> Layer:
@@ -51,6 +54,17 @@ def golden(samples: Mapping[str, Path | bytes], out: Path) -> Layer:
     """The layer of golden samples, an `.npz` for each model's name, packed into `out`."""
     files = [(f"{model}.npz", content) for model, content in samples.items()]
     return _pack(Descriptor(GOLDEN_TYPE, "", 0), files, out)
+
+
+def requests(bodies: Sequence[Path | bytes], out: Path) -> Layer:
+    """The layer of sample requests: each body under its number, packed into `out`."""
+    files = [(str(number), body) for number, body in enumerate(bodies)]
+    return _pack(Descriptor(REQUESTS_TYPE, "", 0), files, out)
+
+
+def answers(content: bytes, out: Path) -> Layer:
+    """The layer of eager's answers to the sample requests, packed into `out`."""
+    return _pack(Descriptor(ANSWERS_TYPE, "", 0), [("answers.msgpack", content)], out)
 
 
 def _pack(kind: Descriptor, files: Iterable[tuple[str, Path | bytes]], out: Path) -> Layer:

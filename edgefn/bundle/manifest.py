@@ -116,7 +116,9 @@ def agree(manifest: Manifest, config: BundleConfig) -> None:
     """Raises BundleError unless the manifest has exactly the layers that the config speaks of."""
     expected = {"code"} | {entry.path for entry in config.artifacts}
     expected |= {"wheels"} if config.wheels else set()
-    expected |= {"golden"} if any(entry.golden for entry in config.models) else set()
+    timed = bool(config.models) and not config.function.golden_inputs
+    expected |= {"golden"} if timed or any(entry.golden for entry in config.models) else set()
+    expected |= {"requests", "answers"} if config.requests else set()
     found = {layer.folder for layer in manifest.layers}
     for folder in sorted(expected - found):
         refuse(f"no layer holds {folder}/, which the config of {config.function.name} names")

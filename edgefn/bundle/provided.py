@@ -30,6 +30,37 @@ def provided_here() -> dict[str, str]:
     return found
 
 
+def on_every_box() -> set[str]:
+    """The distributions that a box has unasked: edgefn, what its box needs, and what those need in turn.
+
+    As far as they are installed where this runs: from another one nothing is imported here.
+    """
+    found: set[str] = set()
+    wanted = {*PROVIDED, *_needs("edgefn", "runtime")}
+    while wanted:
+        found |= wanted
+        wanted = {need for name in wanted for need in _needs(name)} - found
+    return found
+
+
+def never_on_a_box(name: str) -> bool:
+    """Whether the distribution `name` is one of REFUSED, or needs one."""
+    return name in REFUSED or not _needs(name).isdisjoint(REFUSED)
+
+
+def _needs(name: str, extra: str = "") -> set[str]:
+    """The distributions that `name` needs on this machine, with what its `extra` asks for; none of a missing one."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    try:
+        needs = [Requirement(need) for need in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:
+        return set()
+    wanted = (need for need in needs if need.marker is None or need.marker.evaluate({"extra": extra}))
+    return {canonicalize_name(need.name) for need in wanted}
+
+
 def clashes(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> list[dict[str, str]]:
     """Each need of `wheels` that a box with `provided` (name → version) does not meet: artifact, needs, has, fix.
 

@@ -3,12 +3,20 @@
     __main__.py    python -m edgefn.compile            build.py       the whole build, in order
     events.py      NDJSON on the real stdout           usercode.py    what the user's code raises, told
     blame.py       tracebacks, from the user's frames
+    boundary.py    what the user's code may read and import, by whose turn it is
+    reads.py       which files it has read             unknown_reads.py  those in no key, and the line to add
+    imports.py     what a box cannot import            aside.py       what nobody observes
 
     eager.py       the network, run by PyTorch         capture.py     network → exported program
     arguments.py   declared inputs → forward()         results.py     what forward() returns → named tensors
     conversion.py  a builder's network, made ready     purity.py      the same answer each time, or refused
     draws.py       which line draws random numbers     effects.py     what a program does beside computing
     foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
+    files/         networks that come as files: TorchScript, .pt2, .onnx
+    exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
+    guards.py      torch's conditions → ranges         ranges.py      those mended by runs
+    probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
+    recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt
@@ -17,11 +25,16 @@
     piece.py       one artifact that is wanted         making.py      what has become of it
     artifacts.py   capture, compile, time              report.py      what is said of it all
 
+    trials.py      inputs made of samples             answering.py   eager's answers to them
+    provenance.py  what joins the outputs             judgements.py  what artifacts are judged by
+    engines.py     an engine against another
+
     crew.py        compilers side by side              worker.py      one of them: a process, its limit, its log
     capacity.py    PURE: how many at once              machine.py     what the machine has for them
     job.py         what a compiler is told, and tells  snapshot.py    a captured network as files
     lowering.py    the compiler's process itself       verify.py      artifact against golden samples, and timed
 
+    answers/       the handler's answers, compared
     cache.py       results by what they depend on      sources.py     what those are, of a function's folder
     closure.py     which source a name depends on      environment.py what is installed
 

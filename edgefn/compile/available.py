@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgefn import backends
-from edgefn.compile.piece import is_quantized
 from edgefn.compile.report import ArtifactReport
 from edgefn.compile.wanted import Wanted
 from edgefn.errors import BuildError, BundleError
@@ -28,7 +27,7 @@ class Skipped:
             target=str(self.target),
             backend=self.target.backend,
             status="skipped",
-            bound=model.int8_bound if is_quantized(self.target) else model.bound,
+            bound=model.bound_of(self.target.precision),
             reason=self.reason,
         )
 

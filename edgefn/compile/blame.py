@@ -80,6 +80,11 @@ def is_user(filename: str) -> bool:
     return not any(path.is_relative_to(root) for root in (_PACKAGE, *_INSTALLED))
 
 
+def is_own(filename: str) -> bool:
+    """Whether a frame's file is edgefn's."""
+    return not filename.startswith("<") and Path(filename).resolve().is_relative_to(_PACKAGE)
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what the error says."""
     return next((_cut(line.strip()) for line in _lines(error)), "no reason given")

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from edgefn.batching import check_function, check_outputs
+from edgefn.accuracy.answers.record import Reference
+from edgefn.batching import check_function, check_outputs, check_range
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
-from edgefn.compile import environment, report, wheelhouse
+from edgefn.compile import boundary, environment, report, wheelhouse
+from edgefn.compile.answers import reference, travelling
+from edgefn.compile.answers.reference import Answers
 from edgefn.compile.artifacts import STEPS, Artifacts
 from edgefn.compile.available import Skipped, available
-from edgefn.compile.cache import TEMPORARY, Cache, writable
+from edgefn.compile.cache import TEMPORARY, Cache, key_of, writable
 from edgefn.compile.calibration import Calibrations
 from edgefn.compile.events import Events, Steps
 from edgefn.compile.goldens import Golden, Goldens
+from edgefn.compile.judgements import Judgement
 from edgefn.compile.making import Artifact, Making
 from edgefn.compile.piece import Piece, is_quantized
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
@@ -38,10 +42,14 @@ from edgefn.compile.wanted import expand_targets
 from edgefn.compile.wheelhouse import Wheels
 from edgefn.errors import BuildError, BundleError
 from edgefn.function import EdgeFunction
+from edgefn.golden import GoldenSample
 from edgefn.model import EdgeModel, models_of
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import Target
 from edgefn.targets.profiles import profiles as known_profiles
+
+if TYPE_CHECKING:
+    from edgefn.compile.eager import EagerSession
 
 Rows = tuple[ArtifactReport, ...]
 
@@ -116,19 +124,37 @@ class _Build:
         self.cache = Cache(order.cache, fresh=order.force)
         self.steps = Steps(events, total=1)
         self.wanted = expand_targets(order.targets, this_machine(), order.profiles)
+        self.weights: tuple[str, ...] = ()
 
     def run(self) -> Built:
         profiles = [msgspec.to_builtins(known_profiles(self.order.profiles)[one.target.profile]) for one in self.wanted]
         options = [[str(one.target) for one in self.wanted], profiles, self.order.python, self.order.platform]
-        key = self.sources.whole_key(options)
+        code_key = self.sources.whole_key(options)
+        key = self._whole_key(code_key)
         if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
             return known
         built, stale = self._make()
+        self._keep_weights(code_key)
+        key = self._whole_key(code_key)
         name = f"{key}-stale" if stale else key
         if not built.report.missing:  # what is missing may come with the next try
             self.cache.make("bundle", name, lambda into: (into / "built.json").write_bytes(msgspec.json.encode(built)))
         self.cache.prune()
         return built
+
+    def _whole_key(self, code_key: str) -> str:
+        """Depends on all that the bundle may: the sources, and the weights that a build of them named."""
+        folder = self.cache.find("weights", code_key)
+        patterns = msgspec.json.decode((folder / "weights.json").read_bytes(), type=tuple[str, ...]) if folder else ()
+        try:
+            return key_of(code_key, self.sources.weights_key(patterns))
+        except FileNotFoundError:  # the build says what is missing
+            return key_of(code_key, "missing")
+
+    def _keep_weights(self, code_key: str) -> None:
+        """What the models of these very sources name is known before the next build imports them."""
+        text = msgspec.json.encode(self.weights)
+        self.cache.make("weights", code_key, lambda into: (into / "weights.json").write_bytes(text))
 
     def _known(self, key: str) -> Built | None:
         """What an earlier build gave for the same, when it still lies in the layout."""
@@ -148,8 +174,11 @@ class _Build:
 
     def _make(self) -> tuple[Built, bool]:
         self.steps.begin("inspect")
+        border = boundary.draw(self.sources, self.order.cache, self._wheels)
         function = import_function(self.order.folder)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
+        border.admit(models)
+        self.weights = tuple(pattern for model in models for pattern in model.weights)
         check_function(function.spec, function.is_async, [one.spec.name for one in models if one.batching])
         wanted, skipped = available(self.wanted) if models else ((), ())
         quantized = any(is_quantized(one) for one in wanted)
@@ -160,20 +189,31 @@ class _Build:
         golden = goldens.obtain(reuse=self.order.reuse_golden)
         if quantized:
             self.steps.begin("calibrate")
+        answers = self._answers(function, models, golden, goldens.sessions)
         calibrations = Calibrations(function, models, self.sources, self.cache, goldens.sessions)
-        pieces = [self._piece(model, one, golden[model.spec.name], calibrations) for model in models for one in wanted]
+        compared = answers if answers is not None and answers.fit else None
+        pieces = [
+            self._piece(model, one, golden[model.spec.name], calibrations, compared)
+            for model in models
+            for one in wanted
+        ]
         logs = (self.order.logs or self.order.cache / "logs") / function.spec.name
-        makings = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s).build(pieces)
+        made = Artifacts(self.cache, self.steps, goldens.sessions, logs, self.order.limit_s)
+        makings = made.build(pieces)
         artifacts = [making.artifact() for making in makings if making.open]
 
         self.steps.begin("wheels")
-        requirements = self.order.folder / "requirements.txt"
-        wheels = wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
+        wheels = self._wheels()
 
         self.steps.begin("pack")
-        entries = tuple(_model_entry(model, artifacts, golden[model.spec.name]) for model in models)
-        config = _config(function, entries, artifacts, wheels)
-        digest, size_bytes = self._write(config, artifacts, golden, wheels)
+        requests = travelling.chosen(answers, function.spec)
+        entries = tuple(
+            _model_entry(function, model, artifacts, golden[model.spec.name], made.judgements[model.spec.name])
+            for model in models
+        )
+        config = _config(function, entries, artifacts, wheels, len(requests[0]))
+        pairs = _Pairs(golden, made.judgements, _held_out(pieces))
+        digest, size_bytes = self._write(config, artifacts, pairs, wheels, border.weights(), requests)
 
         self.steps.end()
         written = Report(
@@ -181,14 +221,38 @@ class _Build:
             digest=digest,
             size_bytes=size_bytes,
             seconds=self.steps.seconds,
-            models=tuple(_model_report(entry, golden) for entry in entries),
+            models=tuple(_model_report(entry, golden, made.judgements[entry.spec.name]) for entry in entries),
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
+            unseen=border.unseen,
+            warning=answers.reference.unfit if answers is not None else "",
         )
         report.write(written, self.order.output)
         return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
 
-    def _piece(self, model: EdgeModel, target: Target, golden: Golden, calibrations: Calibrations) -> Piece:
+    def _wheels(self) -> Wheels:
+        requirements = self.order.folder / "requirements.txt"
+        return wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
+
+    def _answers(
+        self,
+        function: EdgeFunction[..., Any],
+        models: Sequence[EdgeModel],
+        golden: Mapping[str, Golden],
+        sessions: dict[str, EagerSession],
+    ) -> Answers | None:
+        """Eager's answers to the samples; None for a function without a model."""
+        stale = any(one.stale for one in golden.values())
+        return reference.obtain(function, models, self.sources, self.cache, sessions, stale=stale) if models else None
+
+    def _piece(
+        self,
+        model: EdgeModel,
+        target: Target,
+        golden: Golden,
+        calibrations: Calibrations,
+        answers: Answers | None,
+    ) -> Piece:
         calibration, refusal = None, ""
         if is_quantized(target):
             try:
@@ -196,28 +260,40 @@ class _Build:
             except BuildError as error:  # the artifacts of float targets need none
                 refusal = f"{target} of model {model.spec.name} is left out: {error}"
         key = self.sources.builder_key(model)
-        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal)
+        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal, answers)
 
     def _write(
-        self, config: BundleConfig, artifacts: Sequence[Artifact], golden: Mapping[str, Golden], wheels: Wheels
+        self,
+        config: BundleConfig,
+        artifacts: Sequence[Artifact],
+        pairs: _Pairs,
+        wheels: Wheels,
+        weights: Collection[Path],
+        requests: tuple[list[Path], Reference],
     ) -> tuple[str, int]:
-        """Packs the layers and writes the bundle; returns its digest and its layers' bytes."""
+        """Packs the layers, `weights` left out, and writes the bundle; returns its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
             out = Path(scratch)
-            packed = [layers.code(self.sources.folder, out / "code.tar")]
+            packed = [layers.code(self.sources.folder, out / "code.tar", weights)]
             if wheels.folder is not None:
                 packed.append(layers.wheels(wheels.folder, out / "wheels.tar"))
             for number, artifact in enumerate(artifacts):
                 packed.append(layers.artifact(artifact.entry, artifact.folder, out / f"artifact-{number}.tar"))
-            if golden:
-                files: dict[str, Path | bytes] = {name: samples.path for name, samples in golden.items()}
-                packed.append(layers.golden(files, out / "golden.tar"))
+            if pairs.golden:
+                packed.append(layers.golden(pairs.files(config, out), out / "golden.tar"))
+            if requests[0]:
+                packed.append(layers.requests(requests[0], out / "requests.tar"))
+                packed.append(layers.answers(travelling.encoded(requests[1]), out / "answers.tar"))
             digest = Layout(self.order.output).write(config, packed)
         return digest, sum(layer.descriptor.size for layer in packed)
 
 
 def _config(
-    function: EdgeFunction[..., Any], models: tuple[ModelEntry, ...], artifacts: Sequence[Artifact], wheels: Wheels
+    function: EdgeFunction[..., Any],
+    models: tuple[ModelEntry, ...],
+    artifacts: Sequence[Artifact],
+    wheels: Wheels,
+    requests: int,
 ) -> BundleConfig:
     return BundleConfig(
         function=function.spec,
@@ -227,21 +303,63 @@ def _config(
         python=wheels.python,
         platform=wheels.platform,
         edgefn=version("edgefn"),
+        requests=requests,
     )
 
 
-def _model_entry(model: EdgeModel, artifacts: Sequence[Artifact], golden: Golden) -> ModelEntry:
+class _Pairs(NamedTuple):
+    """What may travel of each model's golden pairs."""
+
+    golden: Mapping[str, Golden]
+    judgements: Mapping[str, Judgement]
+    held_out: Mapping[str, Sequence[GoldenSample]]
+
+    def files(self, config: BundleConfig, out: Path) -> dict[str, Path | bytes]:
+        """Write each model's pairs into `out`, or zeros of the same shapes where no sample is to travel."""
+        for name, own in self.golden.items():
+            path = out / f"{name}.npz"
+            if config.function.golden_inputs:
+                own.write_kept(self.held_out.get(name, ()), self.judgements[name].sizes, path)
+            else:
+                travelling.write_zeros(own.path, path)
+        return {name: out / f"{name}.npz" for name in self.golden}
+
+
+def _held_out(pieces: Sequence[Piece]) -> dict[str, Sequence[GoldenSample]]:
+    """Return each model's calibration inputs that nothing was calibrated on."""
+    return {piece.model.spec.name: piece.calibration.held_out for piece in pieces if piece.calibration is not None}
+
+
+def _model_entry(
+    function: EdgeFunction[..., Any],
+    model: EdgeModel,
+    artifacts: Sequence[Artifact],
+    golden: Golden,
+    judgement: Judgement,
+) -> ModelEntry:
     spec = next(artifact.spec for artifact in artifacts if artifact.entry.model == model.spec.name)
     if model.batching is not None:
         check_outputs(spec.name, spec.inputs, spec.outputs)
-    made_int8 = any(one.entry.precision == "int8" for one in artifacts if one.entry.model == spec.name)
-    bounds = {"int8": model.int8_bound} if made_int8 else {}
-    return ModelEntry(spec, model.bound, len(golden.samples), model.batching, bounds)
+        check_range(spec, model.batching)
+    precisions = {one.entry.precision for one in artifacts if one.entry.model == spec.name} - {"fp32"}
+    asked = {precision: model.bound_of(precision) for precision in sorted(precisions)}
+    bounds = {precision: bound for precision, bound in asked.items() if bound is not None}
+    kept = len(golden.samples) if function.spec.golden_inputs else 0
+    return ModelEntry(spec, model.bound, kept, model.batching, bounds, judgement.judging)
 
 
-def _model_report(entry: ModelEntry, golden: Mapping[str, Golden]) -> ModelReport:
-    found = golden[entry.spec.name]
-    return ModelReport(entry.spec.name, entry.spec.outputs, entry.golden, found.cached, found.notes)
+def _model_report(entry: ModelEntry, golden: Mapping[str, Golden], judgement: Judgement) -> ModelReport:
+    spec, own = entry.spec, golden[entry.spec.name]
+    return ModelReport(
+        model=spec.name,
+        outputs=spec.outputs,
+        golden=len(own.samples),
+        golden_cached=own.cached,
+        ranges=spec.ranges,
+        sizes=len(judgement.sizes),
+        refused=judgement.refused,
+        notes=own.notes,
+    )
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

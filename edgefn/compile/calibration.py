@@ -1,7 +1,8 @@
-"""Which real inputs int8 ranges are taken from, and which golden samples judge what comes of it.
+"""Which real inputs int8 ranges are taken from, and which others judge what comes of it.
 
-None is both: an int8 artifact is never held against an input that it was calibrated on. Golden samples are not chosen
-here, for float artifacts are held against them whatever int8 needs.
+Golden samples judge, and a part of the calibration inputs that is held out. None is both: an int8 artifact is never
+held against an input that it was calibrated on. Golden samples are not chosen here, for float artifacts are held
+against them whatever int8 needs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from edgefn.compile.samples import Source, spread
 from edgefn.compile.sources import Sources
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
-from edgefn.golden import GoldenSample
+from edgefn.golden import GoldenSample, Pairs
 from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ ENOUGH = 8
 """With fewer calls to spare beside the golden ones, golden ones are taken too."""
 
 ON_GOLDEN = 'calibrated on golden samples: give calibration="samples/calibration/*" or more samples'
+
+HELD_OUT = 4
+"""Each fourth calibration input judges instead, where there are `PLENTY`; `MOST_HELD_OUT` at most."""
+
+PLENTY, MOST_HELD_OUT = 24, 64
 
 _FILE, _INFO = "calibration.npz", "calibration.json"
 
@@ -61,13 +67,19 @@ class Calibration:
     def digest(self) -> str:
         return hash_file(self.path)
 
+    @cached_property
+    def held_out(self) -> Sequence[GoldenSample]:
+        """Return the calibration inputs that judge."""
+        return golden.load_pairs(self.path).held_out
+
 
 @dataclass(frozen=True)
 class Choice:
-    """Samples to calibrate on, and what else follows."""
+    """Samples to calibrate on, those held out to judge, and what else follows."""
 
     samples: Sequence[GoldenSample]
     info: Info
+    held_out: Sequence[GoldenSample] = ()
 
 
 def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSample], *, given: bool) -> Choice:
@@ -79,7 +91,8 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
     spare = [sample for sample in recorded if content(sample) not in known]
     everyone = tuple(range(len(golden_samples)))
     if len(spare) >= ENOUGH or (given and spare):
-        return Choice(bounded(spare), Info(everyone))
+        kept, held_out = divided(bounded(spare))
+        return Choice(kept, Info(everyone), held_out)
     if given:
         many = f"all {len(recorded)} calls that calibration= gives are golden samples, which judge int8"
         raise BuildError(f"{many}: give inputs that are not among samples=")
@@ -91,6 +104,15 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
         )
     samples = [*spare, *(golden_samples[number] for number in taken)]
     return Choice(bounded(samples), Info(everyone[::2], ON_GOLDEN))
+
+
+def divided(samples: Sequence[GoldenSample]) -> tuple[list[GoldenSample], list[GoldenSample]]:
+    """Return the samples to calibrate on and those to judge by, of `samples`."""
+    if len(samples) < PLENTY:
+        return list(samples), []
+    every = max(HELD_OUT, -(-len(samples) // MOST_HELD_OUT))
+    held_out = list(samples[1::every])
+    return [sample for place, sample in enumerate(samples) if place % every != 1], held_out
 
 
 def bounded(samples: Sequence[GoldenSample]) -> list[GoldenSample]:
@@ -155,7 +177,7 @@ class Calibrations:
 
     def _make(self, model: EdgeModel, golden_samples: Golden, into: Path) -> None:
         choice = choose(golden_samples.samples, self._record(model), given=model.calibration is not None)
-        golden.write(choice.samples, into / _FILE)
+        golden.write(Pairs(tuple(choice.samples), tuple(choice.held_out)), into / _FILE)
         (into / _INFO).write_bytes(msgspec.json.encode(choice.info))
 
     def _record(self, model: EdgeModel) -> Sequence[GoldenSample]:

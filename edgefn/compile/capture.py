@@ -20,14 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.rules import Judging
 from edgefn.backends import output_names
 from edgefn.bundle.config import Bound
-from edgefn.compile import arguments, effects, foreign, onnx_file, refusals, results
+from edgefn.compile import arguments, effects, exporting, foreign, onnx_file, recurrent, refusals, results, translations
 from edgefn.compile.eager import EagerSession, without_fast_path
+from edgefn.compile.files.opening import Traceable
+from edgefn.compile.symbols import dimension, lengths_of, symbols_of
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
-from edgefn.spec import Dimension, ModelSpec, TensorSpec
+from edgefn.spec import ModelSpec, TensorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +44,8 @@ class Capture:
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
-    bound = Bound()
+    judging = Judging()
+    bound: Bound | None = None
     quantize = Quantize()
     profiles: Path | None = None
 
@@ -56,7 +60,8 @@ class Capture:
         """Path of `model.onnx`, its noise removed. Raises BuildError when it does not export to that opset."""
         import torch
 
-        with _quiet():
+        table = translations.table(self.program, self.model.name)
+        with _quiet(), recurrent.kept_whole():
             try:
                 exported = torch.onnx.export(
                     self.program,
@@ -65,10 +70,13 @@ class Capture:
                     input_names=list(self.model.inputs),
                     output_names=[output_names.inside(one, self.model.inputs) for one in self.model.outputs],
                     opset_version=opset,
+                    custom_translation_table=table,
                 )
             except Exception as error:  # the exporter raises what its translation functions raise
                 raise refusals.not_translated(self.model.name, self.program, error) from error
         assert exported is not None, "torch.onnx.export returns a program when it is given no file"
+        assert exported.exported_program is not None, "it came from one"
+        exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
         if opset is not None:
             onnx_file.check_opset(model, opset, self.model.name)
@@ -77,6 +85,10 @@ class Capture:
         path.parent.mkdir(exist_ok=True)
         onnx_file.save(model, path)
         return path
+
+    @property
+    def own_opset(self) -> None:
+        """None: a program has no opset before it is exported."""
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
@@ -88,27 +100,21 @@ class Capture:
 def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Capture:
     """The network of `session`, exported with every symbolic dimension free.
 
-    `sizes` are example sizes of symbolic dimensions, from real inputs; those under 2 are taken as 2. Raises
+    `sizes` are lengths of free dimensions, from a real input. The spec gains the ranges that the network takes. Raises
     BuildError naming the model, what torch says, the user's line where it is known, and what to do.
     """
-    import torch
+    from edgefn.backends.pytorch import examples
 
-    spec = session.spec
-    wrapper = _flat(session.network, spec)
-    tensors, dims = _examples(spec, sizes or {})
-    with _quiet(), torch.no_grad(), without_fast_path():
-        try:
-            program = torch.export.export(wrapper, tensors, dynamic_shapes=(dims,))
-        except BuildError:
-            raise
-        except Exception as error:  # torch.export raises what the network raises, and a dozen classes of its own
-            raise refusals.not_exported(spec.name, error) from error
+    spec, network = session.spec, session.network
+    wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
+    with _quiet(), without_fast_path():
+        program, ranges = exporting.export(wrapper, spec, sizes or {})
         program = foreign.resolved(program, spec.name)
-        effects.check(program, tensors, spec.name)
+        effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
     symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
-    return Capture(msgspec.structs.replace(spec, outputs=outputs), program, symbols)
+    return Capture(msgspec.structs.replace(spec, outputs=outputs, ranges=ranges), program, symbols)
 
 
 def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
@@ -126,8 +132,8 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
             # A submodule at two places is said once. Else torch.export wraps every submodule in a new object at each
             # access (AttrProxy in torch/fx/experimental/proxy_tensor.py), and `layer is self.last`, a dict by module
             # or an attribute set on a class goes wrong, without a word.
-            once: Iterator[Any] = super().named_modules(memo, prefix, True)
-            return once
+            named: Iterator[Any] = super().named_modules(memo, prefix, True)
+            return named
 
         def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
             outputs = results.named_outputs(arguments.call(self.network, spec, tensors), spec)
@@ -137,43 +143,15 @@ def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
     return Flat().eval()
 
 
-def _examples(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[tuple[Any, ...], tuple[dict[int, Any], ...]]:
-    import torch
-
-    from edgefn.backends.pytorch import examples
-
-    symbols = sorted({size for tensor in spec.inputs.values() for size in tensor.shape if isinstance(size, str)})
-    dims = {symbol: torch.export.Dim(symbol) for symbol in symbols}
-    free = tuple(
-        {axis: dims[size] for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
-        for tensor in spec.inputs.values()
-    )
-    return examples.zeros(spec, sizes), free
-
-
-def symbols_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> dict[str, str]:
-    """torch's names of the free dimensions ("s77") by ours ("batch")."""
-    wanted = set(program.graph_signature.user_inputs)
-    placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted]
-    return {
-        str(actual): declared
-        for node, tensor in zip(placeholders, spec.inputs.values(), strict=True)
-        for actual, declared in zip(node.meta["val"].shape, tensor.shape, strict=True)
-        if isinstance(declared, str)
-    }
-
-
 def _output_specs(
     program: torch.export.ExportedProgram, names: Sequence[str], symbols: Mapping[str, str]
 ) -> dict[str, TensorSpec]:
     (output,) = (node for node in program.graph.nodes if node.op == "output")
     values = [node.meta["val"] for node in output.args[0]][-len(names) :]  # before them: buffers it writes
-
-    def dimension(size: Any) -> Dimension:
-        return size if isinstance(size, int) else onnx_file.rename(str(size), symbols)
-
     return {
-        name: TensorSpec(str(value.dtype).removeprefix("torch."), tuple(map(dimension, value.shape)))
+        name: TensorSpec(
+            str(value.dtype).removeprefix("torch."), tuple(dimension(size, symbols) for size in value.shape)
+        )
         for name, value in zip(names, values, strict=True)
     }
 
@@ -192,13 +170,18 @@ def _check_declared(spec: ModelSpec, outputs: Mapping[str, TensorSpec]) -> None:
             )
 
 
+_TRIED = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
+"""They log what then is raised; example lengths that a network does not take are no errors."""
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Within, the exporter's own deprecations, notes and printed graphs are not shown; errors are raised as they were.
 
     torch.export prints the graph up to the line that it refuses, thousands of lines of it.
     """
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir")]
+    names = ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir", *_TRIED)
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)
@@ -207,7 +190,7 @@ def _quiet() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=r"The tensor attributes? .* assigned during export")
         warnings.filterwarnings("ignore", module=r"(torch|onnxscript|onnx_ir|copyreg)(\.|$)")
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(logging.CRITICAL if logger.name in _TRIED else logging.ERROR)
         try:
             yield
         finally:

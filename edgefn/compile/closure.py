@@ -13,7 +13,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "importlib", "setattr"}
@@ -21,10 +21,14 @@ TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "import
 
 @dataclass
 class Closure:
-    """Source that a result depends on: statements and modules by hash, and other distributions' packages by name."""
+    """Source that a result depends on: statements and modules by hash, and other distributions' packages by name.
+
+    `files` are the modules that were looked at.
+    """
 
     parts: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
+    files: set[Path] = field(default_factory=set)
 
     def digest(self) -> str:
         """A hash of the parts. Positions, comments and formatting do not count; docstrings do."""
@@ -38,6 +42,7 @@ def closure_of(module: Path, name: str, folder: Path) -> Closure:
     for statement in statements:
         found.parts.add(_dump(statement))
     _follow_imports(statements, folder, found, seen={module})
+    found.files.add(module)
     return found
 
 
@@ -134,6 +139,7 @@ def _follow_imports(roots: Iterable[ast.AST], folder: Path, found: Closure, seen
         for path in own:
             if path not in seen:
                 seen.add(path)
+                found.files.add(path)
                 tree = _parse(path)
                 found.parts.add(f"{path.name} {_dump(tree)}")
                 _follow_imports([tree], folder, found, seen)
@@ -154,13 +160,20 @@ def own_modules(package: str, folder: Path) -> list[Path]:
     """The source files of `package` when it is no installed distribution's: the folder's own, or on sys.path by
     hand or by an editable install. Sorted; empty for an installed or missing one.
     """
-    spec = PathFinder.find_spec(package, [str(folder), *sys.path])
+    spec = PathFinder.find_spec(package, [str(folder), *sys.path]) or _editable(package)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return []
     origin = Path(spec.origin)
     if {"site-packages", "dist-packages"} & set(origin.parts):
         return []
     return sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+
+
+def _editable(package: str) -> ModuleSpec | None:
+    """What a finder of an editable install knows of `package`: it is on no path."""
+    finders = (finder for finder in sys.meta_path if finder is not PathFinder)
+    found = (finder.find_spec(package, None) for finder in finders if hasattr(finder, "find_spec"))
+    return next((spec for spec in found if spec is not None), None)
 
 
 def _dump(node: ast.AST) -> str:

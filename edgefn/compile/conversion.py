@@ -13,26 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 
-def prepared(network: Any, model: str) -> tuple[torch.nn.Module, list[str]]:
-    """Return the network to capture and what was changed in it. Raises BuildError when it is no torch.nn.Module."""
-    import torch
-
-    if not isinstance(network, torch.nn.Module):
-        raise BuildError(
-            f"model {model}: its builder returned {type(network).__name__}, not a torch.nn.Module; {_instead(network)}"
-        )
+def prepared(network: torch.nn.Module, model: str) -> tuple[torch.nn.Module, list[str]]:
+    """Return the network to capture and what was changed in it. Raises BuildError for weights without values."""
     inner = _unwrapped(network)
     _move(inner, model)
     return inner.eval(), _widened(inner)
-
-
-def _instead(returned: object) -> str:
-    """What to return in place of `returned`."""
-    if isinstance(returned, dict):
-        return "return the network after network.load_state_dict(...), not the weights alone"
-    if callable(returned):
-        return "put the function into the forward() of a torch.nn.Module"
-    return "return the network itself"
 
 
 def _unwrapped(network: torch.nn.Module) -> torch.nn.Module:

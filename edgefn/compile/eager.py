@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile import arguments, conversion, results
+from edgefn.compile import arguments, boundary, conversion, results
+from edgefn.compile.files.opening import opened
 from edgefn.compile.usercode import blaming
 from edgefn.spec import ModelSpec
 
@@ -37,14 +38,16 @@ class EagerSession:
 
     @cached_property
     def network(self) -> torch.nn.Module:
-        """What the builder returns, prepared by `conversion`. Raises BuildError when that is no torch.nn.Module."""
+        """What the builder returns, or the file that it names, made ready. Raises BuildError when that is none."""
         import torch
 
         # A builder may train, whatever mode its caller is in.
-        with seeded(), torch.inference_mode(False), torch.enable_grad():
+        with boundary.building(self.spec.name), seeded(), torch.inference_mode(False), torch.enable_grad():
             built = blaming(f"the builder of model {self.spec.name}", self._builder)
-            network, notes = conversion.prepared(built, self.spec.name)
-        self._notes.update(dict.fromkeys(notes))
+            network = opened(built, self._builder, self.spec)
+            if network is built:
+                network, notes = conversion.prepared(network, self.spec.name)
+                self._notes.update(dict.fromkeys(notes))
         return network
 
     @property
@@ -59,7 +62,7 @@ class EagerSession:
 
         # A copy: torch wants writable memory, and a network may write into its input.
         tensors = [torch.from_numpy(np.array(inputs[name], order="C")) for name in self.spec.inputs]
-        with torch.inference_mode(), without_fast_path():
+        with boundary.building(self.spec.name), torch.inference_mode(), without_fast_path():
             result = arguments.call(self.network, self.spec, tensors)
             outputs = results.named_outputs(result, self.spec)
         for name in results.left_out(result):

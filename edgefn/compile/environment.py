@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -47,6 +48,11 @@ def versions(packages: Iterable[str]) -> dict[str, list[str]]:
     Their file lists are searched as they lie: `importlib.metadata.packages_distributions` parses them all, for 0.3 s.
     """
     return {package: _owners(package) for package in sorted(packages)}
+
+
+def owners(package: str) -> set[str]:
+    """The names, normalised, of the distributions that a top-level package comes from."""
+    return {re.sub(r"[-_.]+", "-", folder.partition("-")[0]).lower() for folder in _owners(package)}
 
 
 @cache

@@ -13,14 +13,17 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.rules import Judging
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import Bound
+from edgefn.compile.answers.trial import Trial
 from edgefn.compile.verify import Latency
-from edgefn.golden import Agreement
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import Target
 
-Step = Literal["start", "lower", "prove", "time", "done"]
+Step = Literal["start", "lower", "prove", "answer", "time", "done"]
 
 _JOB, _TOLD = "job.msgpack", "told.msgpack"
 
@@ -30,11 +33,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     cache        the build's cache, where ONNX files of the capture are shared
     capture      folder of the snapshot; "" where neither lowering nor timing is asked for
-    golden       the golden samples' file; `judges` are the numbers of those that the artifact is held against
+    golden       the golden pairs' file; `judges` are the numbers of the samples that the artifact is held against
+    judging      what it is judged by; `sizes_file` has the pairs at other sizes
     calibration  file of the calibration samples; "" where the target needs none
     opset        (lowest, highest) that the target's runtime reads; () for any
     profiles     the project's folder of profiles; "" where there is no project
     files        folder of the artifact
+    trial        what the handler's answers are compared with; None where they are not
     """
 
     model: str
@@ -43,9 +48,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     capture: str = ""
     golden: str
     judges: tuple[int, ...]
+    sizes_file: str = ""
     calibration: str = ""
     sizes: dict[str, int] = {}
-    bound: Bound
+    judging: Judging = Judging()
+    bound: Bound | None = None
     quantize: Quantize
     batched: bool = False
     opset: tuple[int, ...] = ()
@@ -54,6 +61,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lower: bool = False
     prove: bool = False
     time: bool = False
+    trial: Trial | None = None
 
     @property
     def name(self) -> str:
@@ -70,6 +78,7 @@ class Told(msgspec.Struct, kw_only=True):
     step: Step = "start"
     lowered: Lowered | None = None
     agreement: Agreement | None = None
+    answers: Agreed | None = None
     latency: Latency | None = None
     seconds: float = 0.0
     peak_bytes: int = 0

@@ -20,10 +20,12 @@ from edgefn import backends, golden
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.durable import explained_when_full
 from edgefn.compile import blame, machine, verify
+from edgefn.compile.answers import trial
 from edgefn.compile.job import Job, Told, read_job, tell
 from edgefn.errors import BuildError, DiskFull, EdgefnError, GateError
 
 if TYPE_CHECKING:
+    from edgefn.compile.answers.trial import Trial
     from edgefn.compile.snapshot import Snapshot
 
 FAILED = 1
@@ -88,6 +90,10 @@ class Work:
             if self.told.lowered is not None:
                 check_lowered(self.told.lowered, self.job)
             self._prove()
+        if self.job.trial is not None:
+            self.told.step = "answer"
+            self._tell()
+            self._answer(self.job.trial)
         if self.job.time:
             self.told.step = "time"
             self._tell()
@@ -124,11 +130,23 @@ class Work:
 
     def _prove(self) -> None:
         job = self.job
-        samples = golden.load(Path(job.golden))
-        judges = [samples[number] for number in job.judges]
+        pairs = golden.load_pairs(Path(job.golden))
+        held_out = golden.load_pairs(Path(job.calibration)).held_out if job.calibration else ()
+        judges = pairs._replace(
+            samples=tuple(pairs.samples[number] for number in job.judges),
+            held_out=held_out,
+            sizes=golden.load_pairs(Path(job.sizes_file)).sizes if job.sizes_file else (),
+        )
         backend = backends.get(job.target.backend)
-        self.told.agreement = verify.verify(backend, Path(job.files), judges, job.bound, job.name, batched=job.batched)
-        verify.gate(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
+        foreign = job.target.backend != "onnxruntime" and job.target.precision.startswith("int")
+        gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched, engines=foreign)
+        self.told.agreement = verify.verify(backend, Path(job.files), judges, gate, job.name)
+        verify.check(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
+
+    def _answer(self, job: Trial) -> None:
+        target, name = self.job.target, self.job.name
+        self.told.answers = trial.run(job, self.job.model, target, Path(self.job.files))
+        trial.gate(self.told.answers, name, job.handler, quantized=target.precision.startswith("int"))
 
     def _time(self, snapshot: Snapshot) -> None:
         from edgefn.compile.eager import one_thread

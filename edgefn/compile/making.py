@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.limits import limits_of
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.compile.cache import Cache
@@ -17,13 +20,21 @@ from edgefn.compile.report import ArtifactReport, Status
 from edgefn.compile.verify import Latency
 from edgefn.compile.worker import Ended
 from edgefn.errors import BuildError, GateError
-from edgefn.golden import Agreement
 from edgefn.quantities import format_bytes, format_duration
 from edgefn.spec import ModelSpec
 from edgefn.targets import profiles
 
-_FILES, _MADE, _AGREEMENT, _LATENCY = "files", "made.json", "agreement.json", "latency.json"
-_DOING = {"start": "as it started", "lower": "as it lowered", "prove": "as it was proved", "time": "as it was timed"}
+_FILES, _MADE, _AGREEMENT, _LATENCY, _ANSWERS = "files", "made.json", "agreement.json", "latency.json", "answers.json"
+_DOING = {
+    "start": "as it started",
+    "lower": "as it lowered",
+    "prove": "as it was proved",
+    "answer": "as the handler ran with it",
+    "time": "as it was timed",
+}
+
+MAX_SLICES = 32
+"""Slices in a report, the worst ones."""
 
 T = TypeVar("T")
 
@@ -60,6 +71,7 @@ class Making:
         self._peak_bytes = 0
         self._logged = False
         self.agreement: Agreement | None = None
+        self.answers: Agreed | None = None
         self.latency: Latency | None = None
         self.folder: Path | None = None
         if piece.refusal:
@@ -67,6 +79,7 @@ class Making:
         else:
             self.folder = cache.find("artifact", piece.key)
             self.agreement = self._read("agreement", piece.proof_key, _AGREEMENT, Agreement)
+            self.answers = self._read("compared", piece.answers_key, _ANSWERS, Agreed)
             self.latency = self._read("latency", piece.key, _LATENCY, Latency)
         self.cached = self.folder is not None
 
@@ -79,6 +92,11 @@ class Making:
     def to_compile(self) -> bool:
         """It must still be lowered, or at least proved."""
         return self.open and (self.folder is None or self.agreement is None)
+
+    @property
+    def to_answer(self) -> bool:
+        """The handler's answers with it must still be compared, now or once it has been compiled."""
+        return self.open and self.piece.answers is not None and self.answers is None
 
     @property
     def to_time(self) -> bool:
@@ -103,6 +121,9 @@ class Making:
         self.agreement = told.agreement or self.agreement
         if self.agreement is not None and self.agreement.passed:
             self._write("agreement", self.piece.proof_key, _AGREEMENT, self.agreement)
+        self.answers = told.answers or self.answers
+        if told.answers is not None and told.answers.passed and not told.answers.unfit:
+            self._write("compared", self.piece.answers_key, _ANSWERS, told.answers)
         if told.latency is not None:
             self.latency = told.latency
             self._write("latency", self.piece.key, _LATENCY, told.latency)
@@ -139,10 +160,18 @@ class Making:
             opset=lowered.opset,
             quantized=lowered.quantized,
             kept=lowered.kept,
-            max_error=agreement.max_error if agreement and math.isfinite(agreement.max_error) else None,
-            top1=agreement.top1 if agreement else None,
+            share=lowered.share,
+            verdict=agreement.verdict if agreement else None,
+            error=finite(agreement.error) if agreement else None,
+            error_limit=limits_of(piece.target.precision, piece.model.accuracy).error,
+            max_error=finite(agreement.max_error) if agreement else None,
+            top1=agreement.top1.share if agreement and agreement.top1 else None,
+            top1_rows=agreement.top1.rows if agreement and agreement.top1 else 0,
+            slices=tuple(one for one in agreement.slices[:MAX_SLICES] if math.isfinite(one.error)) if agreement else (),
+            sizes=agreement.sizes if agreement else 0,
             samples=agreement.samples if agreement else 0,
             bound=piece.bound,
+            answers=self.answers,
             latency_ratio=latency.ratio if latency else None,
             latency=latency,
             toolchain=lowered.toolchain,
@@ -150,9 +179,19 @@ class Making:
             peak_bytes=made.peak_bytes if made else self._peak_bytes,
             cached=self.cached,
             reason=self.reason,
-            warning=piece.calibration.info.warning if piece.calibration else "",
+            warning="; ".join(filter(None, self._warnings())),
             log=str(self.log) if self._logged else "",
         )
+
+    def _warnings(self) -> tuple[str, ...]:
+        """What to know about the artifact although it is in the bundle."""
+        calibration = self.piece.calibration.info.warning if self.piece.calibration else ""
+        noted = (calibration, *(self.agreement.notes if self.agreement else ()))
+        answers = self.answers
+        if answers is None or self.status != "built":
+            return noted
+        few = f"of its {answers}; one differs, which shows neither right nor wrong: give more samples"
+        return (*noted, answers.unfit or (few if answers.verdict == "not shown" else ""))
 
     def _missing(self, ended: Ended, limit_s: float) -> None:
         told, name = ended.told, self.piece.name
@@ -188,6 +227,11 @@ class Making:
     def _write(self, kind: str, key: str, name: str, value: object) -> None:
         text = msgspec.json.encode(value)
         self._cache.make(kind, key, lambda into: (into / name).write_bytes(text))
+
+
+def finite(number: float) -> float | None:
+    """Return a number that JSON has, or None."""
+    return number if math.isfinite(number) else None
 
 
 def _named(reason: str, name: str) -> str:

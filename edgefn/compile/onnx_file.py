@@ -5,11 +5,11 @@ Works on `onnx_ir` models, so that a network past protobuf's 2 GiB can be writte
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile.symbols import rename
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -57,11 +57,6 @@ def save(model: ir.Model, path: Path) -> None:
     size = sum(value.const_value.nbytes for value in weights if value.const_value is not None)
     external = f"{path.name}.data" if size > INLINE_LIMIT_BYTES else None
     ir.save(model, path, external_data=external, size_threshold_bytes=EXTERNAL_MIN_BYTES)
-
-
-def rename(expression: str, symbols: Mapping[str, str]) -> str:
-    """`expression` with each whole name replaced: "2*s77" → "2*batch"."""
-    return re.sub(r"[A-Za-z_]\w*", lambda match: symbols.get(match[0], match[0]), expression)
 
 
 def _values(graph: Any) -> Iterator[ir.Value]:

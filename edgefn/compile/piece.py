@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgefn import backends
 from edgefn.bundle.config import Bound
+from edgefn.compile import environment
+from edgefn.compile.answers.reference import Answers
+from edgefn.compile.answers.trial import Trial
 from edgefn.compile.cache import hash_file, key_of
 from edgefn.compile.calibration import Calibration
 from edgefn.compile.goldens import Golden
@@ -24,6 +28,9 @@ from edgefn.spec import ModelSpec
 from edgefn.targets import profiles
 from edgefn.targets.profiles import Target
 
+if TYPE_CHECKING:
+    from edgefn.compile.judgements import Judgement
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -32,6 +39,7 @@ class Piece:
     builder_key  of the model's network (`Sources.builder_key`)
     profiles     the project's folder of profiles
     calibration  where the target is int8; `refusal` says why there is none
+    answers      eager's answers, where the handler's are compared with them
     """
 
     model: EdgeModel
@@ -41,6 +49,7 @@ class Piece:
     profiles: Path | None = None
     calibration: Calibration | None = None
     refusal: str = ""
+    answers: Answers | None = None
 
     @property
     def name(self) -> str:
@@ -48,9 +57,9 @@ class Piece:
         return f"{self.target} of model {self.model.spec.name}"
 
     @property
-    def bound(self) -> Bound:
-        """What it must keep."""
-        return self.model.int8_bound if is_quantized(self.target) else self.model.bound
+    def bound(self) -> Bound | None:
+        """What the author asks of it beside `accuracy=`."""
+        return self.model.bound_of(self.target.precision)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -71,7 +80,7 @@ class Piece:
     def key(self) -> str:
         """Depends on all that the artifact does, whoever builds it and what else is built."""
         backend = backends.get(self.target.backend)
-        options = [msgspec.to_builtins(self.bound), msgspec.to_builtins(self.model.quantize)]
+        options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
         quantized = [
             self.calibration.digest if self.calibration else "",
             *(options if is_quantized(self.target) else []),
@@ -82,10 +91,35 @@ class Piece:
     @cached_property
     def proof_key(self) -> str:
         """Depends on what the artifact's agreement with its golden samples does."""
-        bound, batched = msgspec.to_builtins(self.bound), self.model.batching is not None
-        return key_of(self.key, hash_file(self.golden.path), list(self.judges), bound, batched)
+        asked = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy)]
+        given = [hash_file(self.golden.path), self.calibration.digest if self.calibration else "", self.judging_key]
+        return key_of(self.key, given, list(self.judges), asked, self.model.batching is not None)
 
-    def job(self, cache: Path, files: Path, capture: Path | None, *, lower: bool, prove: bool, time: bool) -> Job:
+    @cached_property
+    def judging_key(self) -> str:
+        """Depends on all that the model's `Judging` does."""
+        accuracy = msgspec.to_builtins(self.model.accuracy)
+        slices = [[owner, list(functions)] for owner, functions in self.model.slices.items()]
+        return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
+
+    @cached_property
+    def answers_key(self) -> str:
+        """Depends on what the handler's answers with the artifact do."""
+        own = self.answers
+        return key_of(self.key, own.key if own else "", environment.own_code("accuracy", "compile/answers"))
+
+    def job(
+        self,
+        cache: Path,
+        files: Path,
+        capture: Path | None,
+        judged: Judgement,
+        *,
+        lower: bool,
+        prove: bool,
+        time: bool,
+        trial: Trial | None = None,
+    ) -> Job:
         """The steps asked for, as a compiler's process is told them."""
         return Job(
             model=self.model.spec.name,
@@ -96,6 +130,8 @@ class Piece:
             judges=self.judges,
             calibration=str(self.calibration.path) if self.calibration else "",
             sizes=self.sizes,
+            judging=judged.judging,
+            sizes_file=str(judged.sizes_path),
             bound=self.bound,
             quantize=self.model.quantize,
             batched=self.model.batching is not None,
@@ -105,6 +141,7 @@ class Piece:
             lower=lower,
             prove=prove,
             time=time,
+            trial=trial,
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgefn.compile import purity
+from edgefn.compile import boundary, purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
 from edgefn.compile.usercode import blaming
@@ -89,11 +89,11 @@ class Recorder:
                 f"{model}: input {given!r} holds NaN or infinity in {self.source}; int8 takes no range from that: "
                 "mend the sample or leave it out"
             )
-        if name := _not_finite(outputs):
-            also = f", whose input {given!r} does too" if given else ""
+        if name := _not_a_number(outputs):
+            also = f", whose input {given!r} holds NaN or infinity" if given else ""
             raise BuildError(
-                f"{model}: output {name!r} of the eager network holds NaN or infinity for {self.source}{also}; "
-                "nothing can be held against that: mend the network or the sample"
+                f"{model}: output {name!r} of the eager network holds NaN for {self.source}{also}; nothing can be held "
+                "against that: mend the network or the sample"
             )
 
 
@@ -102,6 +102,13 @@ def _not_finite(arrays: Arrays) -> str:
     import numpy as np
 
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
+
+
+def _not_a_number(arrays: Arrays) -> str:
+    """Return the name of the first array that holds NaN, or nothing. Infinity may be a mask's."""
+    import numpy as np
+
+    return next((name for name, array in arrays.items() if array.dtype.kind == "f" and np.isnan(array).any()), "")
 
 
 def record(
@@ -167,7 +174,8 @@ def _run_yielded(
     model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: Source
 ) -> None:
     what = f"{source.option}= of model {model.spec.name}"
-    yielded = blaming(what, lambda: spread(listed(samples(), model, what), source.most))
+    with boundary.sampling(model, f"{source.option}="):
+        yielded = blaming(what, lambda: spread(listed(samples(), model, what), source.most))
     recorder.most = _calls_each(source, len(yielded))
     for number, arrays in enumerate(yielded):
         recorder.begin(f"{source.one} {number}")
@@ -193,10 +201,11 @@ def _run_arrays_of(function: EdgeFunction[..., Any], model: EdgeModel, path: Pat
 def _run_request(function: EdgeFunction[..., Any], model: EdgeModel, path: Path) -> None:
     content_type = CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
     arguments = function.signature.decode(Request(content_type, path.read_bytes(), ""))
-    if function.is_async:
-        asyncio.run(function.handler(**arguments))
-    else:
-        function.handler(**arguments)
+    with boundary.on_box(f"the handler of {function.spec.name}"):
+        if function.is_async:
+            asyncio.run(function.handler(**arguments))
+        else:
+            function.handler(**arguments)
 
 
 def _require(model: EdgeModel, recorder: Recorder) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgefn.compile import blame, symptoms
+from edgefn.compile.guards import Fixed, Tied
 from edgefn.errors import BuildError, CaptureError
+from edgefn.spec import ModelSpec, SizeRange
 
 if TYPE_CHECKING:
     import torch
@@ -27,20 +29,53 @@ _INSTEAD = {
 """What to write instead of an operator that ONNX lacks, by a pattern of its name."""
 
 
-def not_exported(model: str, error: Exception) -> BuildError:
-    """torch.export refused the network, or the network raised."""
-    if fixed := re.findall(r"^\s*(\w+) = (.+)$", str(error).partition("Suggested fixes:")[2], re.MULTILINE):
-        rules = ", ".join(f"{name} = {rule.strip()}" for name, rule in fixed)
+def not_free(model: str, found: Fixed | Tied) -> BuildError:
+    """Free dimensions have one length only, or depend on each other."""
+    if isinstance(found, Fixed):
+        rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
         return CaptureError(
-            f"model {model}: its symbolic dimensions are not free; the network only works for {rules}. "
+            f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}. "
             "Write those as numbers in tensor(...), or make forward() work for any size"
         )
+    return BuildError(
+        f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
+        'Give dimensions that are always alike one word, say limits with Dim("length", max=...) under which this '
+        "always holds, or make forward() work for any sizes"
+    )
+
+
+def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange) -> BuildError:
+    """The program that could be exported is right for other lengths than the samples'."""
+    return BuildError(
+        f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
+        f"(those are {allowed}); name the dimension in squeeze(), leave out what depends on {word} being {length}, "
+        f"give samples of another length, or write {length} as a number in tensor(...)"
+    )
+
+
+def _are(words: Sequence[str]) -> str:
+    return f"{' and '.join(words)} {'is' if len(words) == 1 else 'are'}"
+
+
+def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) -> BuildError:
+    """torch.export refused the network, or the network raised, for these example lengths."""
+    if fixed := _specialised(spec, lengths, str(error)):
+        return not_free(spec.name, Fixed(fixed))
     where = blame.line(error)
     symptom = symptoms.find(error)
     said = _operator_of(error) or f"{type(error).__name__}: {blame.first_line(error)}"
-    what = (symptom.what if symptom else "") or said
+    sizes = ", ".join(f"{word} = {length}" for word, length in lengths.items())
+    what = (symptom.what if symptom else "") or f"{said}{sizes and f', with {sizes}'}"
     advice = symptom.do if symptom else "call the network in eager PyTorch on a batch of two to see it"
-    return CaptureError(f"model {model} does not export: {what}{where and f' ({where})'}; {advice}")
+    return CaptureError(f"model {spec.name} does not export: {what}{where and f' ({where})'}; {advice}")
+
+
+def _specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
+    """The dimensions that torch says it had to fix, with their example lengths."""
+    shapes = [tensor.shape for tensor in spec.inputs.values()]
+    found = re.findall(r"marked L\['\w+'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\] as dynamic but your code specialized", text)
+    words = [shapes[int(number or 0)][int(axis)] for number, axis in found]
+    return {word: lengths[word] for word in words if isinstance(word, str)}
 
 
 def not_translated(model: str, program: torch.export.ExportedProgram, error: Exception) -> BuildError:
@@ -60,6 +95,15 @@ def foreign(model: str, operator: str, trace: str) -> BuildError:
         f"model {model} does not export: {operator}{where and f' ({where})'} is no operator of PyTorch, ONNX has none "
         "for it, and its body calls something other than PyTorch; write it in PyTorch (torch.library.custom_op may "
         f"stay), {NUMPY_INSTEAD}"
+    )
+
+
+def not_translated_freely(model: str, condition: str) -> BuildError:
+    """The ONNX form of some operator holds for a part of the lengths alone."""
+    return BuildError(
+        f"model {model} does not export to ONNX for every length that it takes: an operator of it is translated only "
+        f"for {condition}. Write numbers in place of these words in tensor(...), declare lengths for which this always "
+        'holds, e.g. Dim("length", multiple_of=8), or write the step with other operators'
     )
 
 
@@ -124,5 +168,6 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
 def _user_line(trace: str) -> str:
     """The last frame of a trace that is the user's, or the last of all; nothing of none."""
     frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
+    frames = [frame for frame in frames if not blame.is_own(frame[0])]
     users = [frame for frame in frames if blame.is_user(frame[0])] or frames
     return 'File "{}", line {}, in {}: {}'.format(*users[-1]) if users else ""

@@ -11,10 +11,12 @@ from typing import Literal
 
 import msgspec
 
+from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.verdict import SliceVerdict, Word
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import replace_file
 from edgefn.compile.verify import Latency
-from edgefn.spec import TensorSpec
+from edgefn.spec import SizeRange, TensorSpec
 
 Status = Literal["built", "dropped", "failed", "timed out", "killed", "skipped"]
 """What became of an artifact: `dropped` by a gate, `skipped` because its backend is not installed and nobody asked for
@@ -30,7 +32,14 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes     of its files
     opset          of its ONNX file, read back; 0 where it is none
     quantized      int8 operators by type; `kept` are the layers that were left in float
-    max_error      against eager float32, relative, on `samples` golden samples; `top1` the agreement; `bound` is held
+    share          of the "operations" and of the "weights" in eight bits
+    verdict        right, wrong or not shown; None where it was not judged
+    error          of its worst slice against eager float32, as a fraction of how far eager's answer moves between the
+                   `samples` that judge it; `error_limit` is what it must keep. `slices` are the worst ones; it was
+                   tried at `sizes` that no sample has
+    max_error      against eager float32, relative to the largest value; `bound` is what `tolerance=` asks for
+    top1           share of the `top1_rows` whose top class agrees
+    answers        how the handler's answers with it match eager's; None where they were not compared
     latency_ratio  its time over eager PyTorch's, one thread each, on the build machine
     seconds        its compiler ran for, and `peak_bytes` that it held at most; as it was made, when `cached`
     reason         why it is not in the bundle, and what to do; `log` is its compiler's
@@ -45,10 +54,18 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     opset: int = 0
     quantized: dict[str, int] = {}
     kept: tuple[str, ...] = ()
+    share: dict[str, float] = {}
+    verdict: Word | None = None
+    error: float | None = None
+    error_limit: float = 0.0
     max_error: float | None = None
     top1: float | None = None
+    top1_rows: int = 0
     samples: int = 0
-    bound: Bound
+    sizes: int = 0
+    slices: tuple[SliceVerdict, ...] = ()
+    bound: Bound | None = None
+    answers: Agreed | None = None
     latency_ratio: float | None = None
     latency: Latency | None = None
     toolchain: dict[str, str] = {}
@@ -69,18 +86,26 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
 class ModelReport(msgspec.Struct, frozen=True):
     """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before.
 
-    `notes` say what was changed in the network, and what of its result is no output.
+    `ranges` are the lengths that its free dimensions may have; a word that is not there may have any. `sizes` are pairs
+    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at. `notes` say what was
+    changed in the network, and what of its result is no output.
     """
 
     model: str
     outputs: dict[str, TensorSpec]
     golden: int
     golden_cached: bool
+    ranges: dict[str, SizeRange] = {}
+    sizes: int = 0
+    refused: dict[str, str] = {}
     notes: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True):
-    """One build. `seconds` by step; `size_bytes` of all layers."""
+    """One build. `seconds` by step; `size_bytes` of all layers; `warning` is what to know of the function.
+
+    unseen  why this machine cannot tell which files native libraries read, so that new ones may go unnoticed; or empty
+    """
 
     function: str
     digest: str
@@ -89,6 +114,8 @@ class Report(msgspec.Struct, frozen=True):
     models: tuple[ModelReport, ...]
     artifacts: tuple[ArtifactReport, ...]
     toolchain: dict[str, str]
+    unseen: str = ""
+    warning: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

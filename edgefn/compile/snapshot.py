@@ -1,6 +1,7 @@
 """A captured network as files, for the processes that lower it: written once a model, read by each compiler.
 
-    program.pt2       torch.export.save of the program, its weights in it
+    program.pt2       torch.export.save of the program, its weights in it; or, of a model that is an ONNX file,
+    network.onnx      that file, normalised (`files.onnx_capture`)
     capture.json      the spec with the network's real outputs, and the bytes of its weights
 
 ONNX is exported from the program when first asked for, once for all compilers of the model: byte for byte what the
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn import golden
+from edgefn.accuracy.rules import Judging, Network
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import locked
-from edgefn.compile import foreign
+from edgefn.compile import foreign, provenance
 from edgefn.compile.cache import Cache, hash_file
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.backends.backend import Arrays, Session
     from edgefn.compile.capture import Capture
+    from edgefn.compile.files.onnx_capture import OnnxCapture
     from edgefn.compile.job import Job
 
 _PROGRAM, _INFO = "program.pt2", "capture.json"
@@ -49,18 +52,28 @@ class Info(msgspec.Struct, frozen=True):
 
     model: ModelSpec
     weights_bytes: int
+    network: Network = Network()
     libraries: tuple[str, ...] = ()
     """Modules that register operators of the program: to be imported before it is read."""
 
 
-def write(capture: Capture, folder: Path) -> None:
+def write(capture: Capture | OnnxCapture, folder: Path) -> None:
     """`folder` holds the snapshot of `capture`."""
+    from edgefn.compile.files.onnx_capture import OnnxCapture
+
+    if isinstance(capture, OnnxCapture):
+        found = Info(capture.model, capture.save(folder), Network(coarse=capture.coarse))
+    else:
+        network = provenance.network(capture.program, list(capture.model.outputs))
+        found = Info(capture.model, _save(capture, folder), network, foreign.libraries(capture.program))
+    (folder / _INFO).write_bytes(msgspec.json.encode(found))
+
+
+def _save(capture: Capture, folder: Path) -> int:
     import torch
 
     torch.export.save(capture.program, folder / _PROGRAM)
-    weights = sum(tensor.nbytes for tensor in capture.program.state_dict.values())
-    found = Info(capture.model, weights, foreign.libraries(capture.program))
-    (folder / _INFO).write_bytes(msgspec.json.encode(found))
+    return sum(tensor.nbytes for tensor in capture.program.state_dict.values())
 
 
 def info(folder: Path) -> Info:
@@ -77,15 +90,18 @@ class Snapshot:
         self._calibration = job.calibration
         self.model: ModelSpec = info(self._folder).model
         self.sizes: Mapping[str, int] = job.sizes
-        self.bound: Bound = job.bound
+        self.bound: Bound | None = job.bound
+        self.judging: Judging = job.judging
         self.quantize: Quantize = job.quantize
         self.profiles = Path(job.profiles) if job.profiles else None
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        """The `torch.export.ExportedProgram`, read when first asked for."""
+        """The `torch.export.ExportedProgram`, read when first asked for. Raises BuildError where the model has none."""
         import torch
 
+        if self._file is not None:
+            return self._file.program
         for library in info(self._folder).libraries:
             importlib.import_module(library)
         return torch.export.load(self._folder / _PROGRAM)
@@ -101,6 +117,11 @@ class Snapshot:
             key = f"{self._folder.name}-{opset or 'any'}"
             return self._cache.obtain(ONNX, key, lambda into: self._export(opset, into)) / "model.onnx"
 
+    @property
+    def own_opset(self) -> int | None:
+        """The opset of a model that is an ONNX file; see `Captured`."""
+        return self._file.own_opset if self._file is not None else None
+
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A folder that `fill` wrote for the first compiler that asked for it; the others wait meanwhile."""
         calibration = Path(self._calibration)
@@ -108,14 +129,24 @@ class Snapshot:
         with locked(calibration.parent):
             return self._cache.obtain(SHARED, key, fill)
 
-    def eager(self) -> ProgramSession:
-        """The network in eager PyTorch: the program's operators, one after the other."""
+    def eager(self) -> Session:
+        """The network in eager PyTorch: the program's operators, one after the other; or an ONNX file as it is."""
+        if self._file is not None:
+            return self._file.session()
         return ProgramSession(self.program, self.model)
 
-    def _export(self, opset: int | None, into: Path) -> None:
-        from edgefn.compile.capture import Capture, symbols_of
+    @cached_property
+    def _file(self) -> OnnxCapture | None:
+        from edgefn.compile.files import onnx_capture
 
-        capture = Capture(self.model, self.program, symbols_of(self.program, self.model))
+        path = self._folder / onnx_capture.FILE
+        return onnx_capture.OnnxCapture(self.model, path) if path.is_file() else None
+
+    def _export(self, opset: int | None, into: Path) -> None:
+        from edgefn.compile.capture import Capture
+        from edgefn.compile.symbols import symbols_of
+
+        capture = self._file or Capture(self.model, self.program, symbols_of(self.program, self.model))
         for path in capture.onnx(opset).parent.iterdir():
             shutil.copyfile(path, into / path.name)
 
@@ -124,7 +155,7 @@ class ProgramSession:
     """Runs an exported program by eager PyTorch; satisfies `edgefn.backends.backend.Session`."""
 
     def __init__(self, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
-        self._module = program.module()
+        self._module = program.module(check_guards=False)  # some are about memory, not about what is right
         self._spec = spec
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:

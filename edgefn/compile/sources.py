@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgefn.compile.samples import matched, sample_files
 from edgefn.errors import SpecError
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel
+from edgefn.weights import weight_files
 
 COMPILING = ("compile", "backends", "golden.py")
 """Where edgefn's own source decides what an artifact is."""
@@ -27,6 +29,7 @@ class Sources:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        self._hashes: dict[Path, str] = {}
         if not self.folder.is_dir():
             raise SpecError(f"{folder} is not a folder: name the folder of a function")
 
@@ -43,13 +46,20 @@ class Sources:
             options,
         )
 
+    def weights_key(self, patterns: Sequence[str]) -> str:
+        """Depends on the files that `weights=` means. Raises FileNotFoundError where one is not there."""
+        paths = weight_files(patterns, self.folder)
+        return key_of([[os.path.relpath(path, self.folder), self._hashed(path)] for path in paths]) if paths else ""
+
     def builder_key(self, model: EdgeModel) -> str:
-        """Depends on what the network may: the closure of its builder, the folder's data files, the toolchain."""
-        closure = self._closure(model.builder)
-        data = [[name, hash_file(path)] for name, path in code_files(self.folder) if path.suffix != ".py"]
+        """Depends on what the network may: the closure of its builder, data files, its weights, the toolchain."""
+        closure = self.closure(model)
+        weights = {path.resolve() for path in weight_files(model.weights, self.folder)}
+        data = [[name, hash_file(path)] for name, path in self.data_files() if path not in weights]
         return key_of(
             closure.digest(),
             data,
+            self.weights_key(model.weights),
             msgspec.to_builtins(model.spec),
             environment.versions(closure.packages),
             environment.toolchain(),
@@ -68,6 +78,11 @@ class Sources:
             [[name, hash_file(path)] for name, path in samples],
         )
 
+    def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:
+        """Depends on what eager's answers may: what the golden samples do, and the author's comparison."""
+        judge = self._closure(function.judge).digest() if function.judge is not None else ""
+        return key_of([self.golden_key(model, function) for model in models], judge)
+
     def calibration_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
         """Depends on what the calibration samples may: what the golden ones do, and the files of `calibration=`."""
         files = [[str(path.relative_to(self.folder)), hash_file(path)] for path in self._given(model)]
@@ -77,6 +92,24 @@ class Sources:
         """The function's requirements.txt, where it has one."""
         path = self.folder / "requirements.txt"
         return [(path.name, path)] if path.is_file() else []
+
+    def closure(self, model: EdgeModel) -> Closure:
+        """The source that the model's network depends on."""
+        return self._closure(model.builder)
+
+    def data_files(self) -> list[tuple[str, Path]]:
+        """The folder's files that are no modules, by name: a builder may read them."""
+        return [(name, path) for name, path in code_files(self.folder) if path.suffix != ".py"]
+
+    def sample_files(self, model: EdgeModel) -> list[Path]:
+        """The files that the golden and the calibration samples of `model` depend on."""
+        return [path for _, path in [*self._samples(), *self._matched(model)]] + self._given(model)
+
+    def _hashed(self, path: Path) -> str:
+        """The hash of a checkpoint as it was when this build first looked, before a builder read it."""
+        if path not in self._hashes:
+            self._hashes[path] = hash_file(path)
+        return self._hashes[path]
 
     def _closure(self, function: Callable[..., Any]) -> Closure:
         function = inspect.unwrap(function)

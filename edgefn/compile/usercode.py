@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgefn.compile import blame, symptoms
+from edgefn.compile import blame, boundary, symptoms
+from edgefn.compile.imports import NotOnBox
 from edgefn.errors import BuildError, EdgefnError
 from edgefn.function import EdgeFunction, load
 
@@ -19,6 +20,8 @@ def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> 
         return act(*arguments, **named)
     except BuildError:
         raise
+    except NotOnBox as error:  # it names the user's line itself
+        raise BuildError(f"{what}: {error}") from None
     except EdgefnError as error:
         raise BuildError(f"{what}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -36,9 +39,12 @@ def _told(error: BaseException) -> str:
 def import_function(folder: Path) -> EdgeFunction[..., Any]:
     """The function of `folder`. Raises SpecError for what the SDK refuses, BuildError for what the module raises."""
     try:
-        return load(folder)
+        with boundary.on_box(f"{folder.name}.py, as it is imported,"):
+            return load(folder)
     except EdgefnError:
         raise
+    except NotOnBox as error:
+        raise BuildError(f"{folder.name} does not import on a box: {error}") from None
     except (Exception, SystemExit) as error:
         hint = f"; pip install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise BuildError(f"{folder.name} does not import: {type(error).__name__}: {error}{hint}") from error

@@ -1,6 +1,6 @@
-"""An artifact against its model's golden samples, as the box will run it: finished, loaded, compared.
+"""An artifact against its model's golden pairs, as the box will run it: finished, loaded, compared.
 
-Owns the gate of the build. What agreement means is `edgefn.golden`'s, which the box uses too.
+Owns the gate of the build. What is right is `edgefn.accuracy`'s to say, which the box uses too.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from edgefn import golden
+from edgefn.accuracy.judge import judge_served
+from edgefn.accuracy.rules import Judging
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import Bound
+from edgefn.compile import engines
 from edgefn.errors import BuildError, EdgefnError, GateError
-from edgefn.golden import Agreement, GoldenSample
+from edgefn.golden import Pairs
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Arrays
@@ -41,38 +43,66 @@ class Latency(msgspec.Struct, frozen=True):
         return self.artifact_s / self.eager_s
 
 
-def verify(
-    backend: Backend,
-    portable: Path,
-    samples: Sequence[GoldenSample],
-    bound: Bound,
-    name: str,
-    *,
-    batched: bool = False,
-) -> Agreement:
-    """How the artifact in `portable`, finished for this machine, agrees with the golden samples.
+class Gate(NamedTuple):
+    """What an artifact is judged by, see `edgefn.accuracy.judge`; `batched` when calls run together.
 
-    With `batched` also when each sample is run beside another. Raises BuildError when it does not finish, load or
-    run; being out of bound is in the result.
+    With `engines` its engine is held against ONNX Runtime on the same file, too.
+    """
+
+    judging: Judging
+    precision: str = "fp32"
+    bound: Bound | None = None
+    batched: bool = False
+    engines: bool = False
+
+
+def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str) -> Agreement:
+    """Return how the artifact in `portable`, finished for this machine, agrees with the golden pairs.
+
+    Raises BuildError when it does not finish, load or run; being wrong is in the result.
     """
     with tempfile.TemporaryDirectory(prefix="edgefn-verify-") as scratch:
-        session = _finished(backend, portable, Path(scratch), name, batched=batched)
+        session = _finished(backend, portable, Path(scratch), name, batched=gate.batched)
         try:
-            return golden.compare_served(session, samples, bound, batched=batched)
+            found = judge_served(
+                session,
+                pairs,
+                gate.judging,
+                gate.precision,
+                bound=gate.bound,
+                batched=gate.batched,
+                steps=_steps(portable, gate.precision),
+            )
+            apart = engines.apart(portable, session, pairs.samples, gate.judging) if gate.engines else ""
         except Exception as error:  # an engine's own classes
             raise BuildError(f"{name} fails on its golden samples: {error}") from error
+    if not apart:
+        return found
+    reason = f"its engine computes the file otherwise than the file says: {apart}; leave this target out"
+    return msgspec.structs.replace(found, verdict="wrong", reason=reason)
 
 
-def gate(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
-    """Raises GateError with the figures unless the bound is kept; the advice is another where it is `quantized`."""
+def _steps(portable: Path, precision: str) -> dict[str, float]:
+    """Return the steps of the outputs' quantisers, where there are any."""
+    if not precision.startswith("int") or not (portable / engines.FILE).exists():
+        return {}
+    from edgefn.compile.quantize import levels
+
+    return levels.steps(portable / engines.FILE)
+
+
+def check(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
+    """Raise GateError with what a user would have seen, unless the artifact is right."""
     if agreement.passed:
         return
+    if agreement.verdict == "not shown":
+        raise GateError(f"{name} is not shown to be right: {agreement.reason}")
     advice = (
-        "give more calibration=, keep= layers in float, or set quantize=Quantize(bound=...) if this is near enough"
+        "give more calibration=, keep= layers in float, or say what is near enough with accuracy="
         if quantized
-        else "mend the network, or set @edge_model(tolerance=...) if this is near enough"
+        else "mend the network, or say what is near enough with accuracy="
     )
-    raise GateError(f"{name} disagrees with eager PyTorch: {agreement.reason} ({agreement}); {advice}")
+    raise GateError(f"{name} answers otherwise than eager PyTorch: {agreement.reason} ({agreement}); {advice}")
 
 
 def measure(backend: Backend, portable: Path, eager: Session, inputs: Arrays, name: str) -> Latency:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgefn.compile import machine
+from edgefn.compile import boundary, machine
 from edgefn.compile.job import Told, read_told
 from edgefn.errors import DiskFull
 
@@ -46,13 +46,15 @@ class Worker:
         temporary = folder / "tmp"  # what it has there goes with its folder, even when it is killed
         temporary.mkdir(exist_ok=True)
         with log.open("ab") as chatter:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(folder)],
-                env=os.environ | {"TMPDIR": str(temporary)},
-                stdin=subprocess.PIPE,
-                stdout=chatter,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+            self._process = boundary.unobserved(
+                lambda: subprocess.Popen(
+                    [sys.executable, "-m", _MODULE, str(folder)],
+                    env=os.environ | {"TMPDIR": str(temporary)},
+                    stdin=subprocess.PIPE,
+                    stdout=chatter,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             )
         self._deadline = time.monotonic() + limit_s
         self._pidfd = os.pidfd_open(self._process.pid)

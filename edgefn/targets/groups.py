@@ -29,7 +29,11 @@ def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = 
     profile, _, precision = name.partition("/")
     if name == ALL_NATIVE:
         best = native(facts, folder)
-        return (profiles.target(PORTABLE), *(profiles.targets_of(best, known[best]) if best else ()))
+        found = profiles.targets_of(best, known[best]) if best else ()
+        return (
+            profiles.target(PORTABLE),
+            *(one for one in found if unfit(profiles.needs_of(one, folder), facts) is None),
+        )
     if precision == "*" and profile in known:
         return profiles.targets_of(profile, known[profile])
     try:

@@ -40,6 +40,7 @@ class Runtime(_Table, frozen=True):
     precisions     what it can be lowered to; a target is <profile>/<precision>
     versions       of the runtime library, as a PEP 440 specifier; "" for any
     opset          (lowest, highest) ONNX opset that it reads; () where it reads no ONNX
+    features       flags of /proc/cpuinfo that it needs beside those of the profile's CPU
     static_shapes  symbolic dimensions become the sizes of the samples
     """
 
@@ -48,6 +49,7 @@ class Runtime(_Table, frozen=True):
     library: str = ""
     versions: str = ""
     opset: tuple[int, ...] = ()
+    features: tuple[str, ...] = ()
     static_shapes: bool = False
     verified: Verified = "none"
 

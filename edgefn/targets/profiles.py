@@ -108,7 +108,7 @@ def requirements(profile: Profile, runtime: Runtime | None = None) -> Needs:
     accelerator = profile.accelerator
     return Needs(
         arch=profile.cpu.arch,
-        features=profile.cpu.features,
+        features=(*profile.cpu.features, *(runtime.features if runtime else ())),
         accelerator=accelerator.name if accelerator else "",
         device=accelerator.device if accelerator else "",
         library=runtime.library if runtime else "",

@@ -99,7 +99,9 @@ def _check_processor(file: TableFile, profile: Profile) -> None:
     if cpu.arch:
         _known(file, "cpu", "arch", [cpu.arch], FEATURES)
         _known(file, "cpu", "features", cpu.features, FEATURES[cpu.arch])
-    elif cpu.features:
+        for at, runtime in enumerate(profile.runtimes):
+            _known(file, _runtime(at), "features", runtime.features, FEATURES[cpu.arch])
+    elif cpu.features or any(runtime.features for runtime in profile.runtimes):
         file.refuse("'features' are given and 'arch', whose they are, is not", "cpu", "features")
 
 

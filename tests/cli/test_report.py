@@ -63,6 +63,16 @@ def test_notes_say_what_figures_do_not() -> None:
     ]
 
 
+def test_notes_count_the_answers_that_match() -> None:
+    """Counts, and what so many show; what the function itself is warned of stands beside it."""
+    answers = {"matched": 15, "of": 16, "verdict": "not shown", "shown": 0.72}
+    portable = {"model": "net", "target": "portable/fp32", "answers": answers | {"matched": 16}}
+    assert list(report.notes([portable, INT8 | {"answers": answers, "warning": "", "toolchain": {}}])) == [
+        "answers like eager PyTorch's: portable/fp32 16 of 16, x86-64-v3/int8 15 of 16 (16 of 16 shows at least 0.83)"
+    ]
+    assert list(report.notes([SKIPPED | {"status": "built"}], "no request samples")) == ["no request samples"]
+
+
 def test_each_compiler_is_a_line_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
     """As it starts, and at its end when something was wrong; stdout stays empty."""
     running = {"event": "compiler", "doing": "compile", "model": "net", "target": "a/int8"}
@@ -98,4 +108,4 @@ def test_compilers_that_run_side_by_side_have_a_bar_each_at_a_terminal(monkeypat
 def test_what_was_changed_in_a_network_is_said() -> None:
     """A model's notes stand first, each with the model's name."""
     model = {"model": "net", "notes": ["2 tensors of bfloat16 became float32"]}
-    assert next(report.notes([], [model])) == "model net: 2 tensors of bfloat16 became float32"
+    assert next(report.notes([], models=[model])) == "model net: 2 tensors of bfloat16 became float32"

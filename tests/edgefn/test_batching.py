@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn import SpecError, edge_model, tensor
+from edgefn.accuracy.judge import judge_served
+from edgefn.accuracy.rules import Judging
 from edgefn.batching import apart, check_function, check_outputs, kind_of, rows_of, together
 from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry
 from edgefn.bundle.documents import encode, parse_config
 from edgefn.errors import BundleError
-from edgefn.golden import GoldenSample, compare_served
+from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import Batching, FunctionSpec, ModelSpec
 
 ROWS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}
@@ -141,24 +143,24 @@ def test_calls_of_one_kind_differ_in_rows_only() -> None:
 
 
 class _Network:
-    """Twice its input; or, when it `mixes`, less the mean over all rows."""
+    """Twice its input; or, when it `mixes`, its input and the mean over all rows."""
 
     def __init__(self, mixes: bool) -> None:
         self.mixes = mixes
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         x = inputs["x"]
-        return {"y": x - x.mean(axis=0, keepdims=True) if self.mixes else 2 * x}
+        return {"y": x + x.mean(axis=0, keepdims=True) if self.mixes else 2 * x}
 
 
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_network_that_mixes_its_rows_does_not_pass(samples: int) -> None:
     """The golden samples run beside others show it, one sample alone too; unbatched it passes."""
-    xs = [np.full((1, 4), 1.0 + number, np.float32) for number in range(samples)]
+    xs = [np.arange(4, dtype=np.float32)[None] * (1.0 + number) for number in range(samples)]
     for mixes in (False, True):
         network = _Network(mixes)
-        golden = [GoldenSample({"x": x}, network.run({"x": x})) for x in xs]
-        assert compare_served(network, golden, Bound(), batched=False).passed
-        found = compare_served(network, golden, Bound(), batched=True)
+        pairs = Pairs(tuple(GoldenSample({"x": x}, network.run({"x": x})) for x in xs))
+        assert judge_served(network, pairs, Judging(), "fp32", batched=False).passed
+        found = judge_served(network, pairs, Judging(), "fp32", batched=True)
         assert found.passed != mixes
         assert found.passed or "run together with another call its answer changes" in found.reason

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefn import Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
+from edgefn import Accuracy, Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
 from edgefn.model import models_of
 
 INPUTS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}
@@ -121,6 +121,9 @@ def test_a_missing_input_is_named() -> None:
         ({"tolerance": Bound(1e-3, 1.5)}, "tolerance: top1 of Bound is 1.5: write a share between 0 and 1"),
         ({"tolerance": Bound(float("inf"))}, "tolerance: max_error of Bound is inf"),
         ({"calibration": 3}, "calibration is 3: write a glob"),
+        ({"weights": 3}, "weights is 3: write the path of a file that the builder reads"),
+        ({"weights": ["best.pth", ""]}, r"weights is \['best.pth', ''\]"),
+        ({"weights": b"best.pth"}, "weights is b'best.pth'"),
         ({"quantize": "int8"}, r"quantize is 'int8': write Quantize\(\.\.\.\)"),
         ({"quantize": Quantize(epochs=-1)}, "quantize: epochs is -1: write a whole number"),
         ({"quantize": Quantize(epochs=1.5)}, "quantize: epochs is 1.5"),  # type: ignore[arg-type]
@@ -143,12 +146,17 @@ def test_options_that_cannot_be_honoured_are_refused(options: dict[str, Any], me
 def test_options_are_kept() -> None:
     """As the build reads them."""
     model, _ = _model(samples="samples/*.jpg", tolerance=0.01, outputs={"y": tensor("float32", "n")})
-    assert (model.spec.name, model.samples, model.bound) == ("network", "samples/*.jpg", Bound(max_error=0.01))
+    assert (model.spec.name, model.samples, model.bound) == (
+        "network",
+        "samples/*.jpg",
+        Bound(max_error=0.01, top1=None),
+    )
     assert model.spec.inputs == INPUTS
     assert list(model.spec.outputs) == ["y"]
     bound = Bound(max_error=0.1, top1=None)
     assert _model(tolerance=bound)[0].bound is bound
-    assert _model()[0].bound == Bound()
+    assert _model()[0].bound is None
+    assert _model(accuracy=0.05)[0].accuracy == Accuracy(error=0.05)
     assert "network(a: float32[n, 4], b: int64[n])" in repr(model)
 
 

@@ -6,12 +6,18 @@ artifact of the bundle made here has a network of more work with the same answer
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+import msgspec
 import numpy as np
 
 from edgefn import golden
+from edgefn.accuracy.answers import record
+from edgefn.accuracy.answers.record import Asked, Reference
 from edgefn.bundle import archive, layers
 from edgefn.bundle.config import (
     ARTIFACT_TYPE,
@@ -34,7 +40,7 @@ WIDTH = 128
 PORTABLE = ArtifactEntry("double", "portable/fp32", "onnxruntime")
 SWIFT = ArtifactEntry("double", "x86-64-v3/fp32@swift", "swift", needs=Needs(library="swift"))
 
-_HANDLER = """
+HANDLER = """
 import os, time
 import numpy as np
 from edgefn import edge_function, edge_model, tensor
@@ -44,9 +50,9 @@ def double():
     raise NotImplementedError
 
 @edge_function(memory="64MiB")
-def twice(n: int, seconds: float = 0.002) -> int:
+def twice(n: int, seconds: float = 0.002, rows: int = 1) -> int:
     time.sleep(seconds)
-    return round(float(double(x=np.full((1, 128), n, np.float32))[0, 0]))
+    return round(float(double(x=np.full((rows, 128), n, np.float32))[0, 0]))
 """
 
 _BACKEND = """
@@ -101,7 +107,11 @@ class Session:
 
     def run(self, inputs):
         at("run")
-        return {name: array * (1.5 if asked("wrong") else 1) for name, array in self._inner.run(inputs).items()}
+        outputs = self._inner.run(inputs)
+        if asked("misshapes") and len(inputs["x"]) > 2:
+            return {name: array[:2] for name, array in outputs.items()}
+        factor = 1.5 if asked("wrong") else 1.00004 if asked("near") else 1
+        return {name: array * factor for name, array in outputs.items()}
 '''
 
 
@@ -133,6 +143,14 @@ class Library:
         """From now on the engine's numbers are half as much again."""
         (self.folder / "swift_engine" / "wrong").write_text("yes")
 
+    def misshape(self) -> None:
+        """From now on the engine answers no more than two rows, as one does that was compiled for two."""
+        (self.folder / "swift_engine" / "misshapes").write_text("yes")
+
+    def compute_nearly(self) -> None:
+        """From now on the engine's numbers are off by 0.004 %, which no limit sees and a rounded answer does."""
+        (self.folder / "swift_engine" / "near").write_text("yes")
+
     def become(self, version: str) -> None:
         """Another version is installed, as `pip install --upgrade` under a running box."""
         for old in self.folder.glob("swift-*.dist-info"):
@@ -149,19 +167,29 @@ class Library:
 
 
 def bundle(
-    folder: Path, *, scale: tuple[int, int] = (0, 4), more: tuple[ArtifactEntry, ...] = (), factor: int = 2
+    folder: Path,
+    *,
+    scale: tuple[int, int] = (0, 4),
+    more: tuple[ArtifactEntry, ...] = (),
+    factor: int = 2,
+    answers: Mapping[int, int] = MappingProxyType({}),
+    handler: str = HANDLER,
+    golden_inputs: bool = True,
 ) -> Bundle:
     """The function `twice` with a portable artifact and one for `swift`, which is faster; and with `more`.
 
-    The portable one doubles, and with the `factor` of 2 all of them do.
+    The portable one doubles, and with the `factor` of 2 all of them do. `answers` are what eager is said to have
+    answered to requests of a number; they travel in the bundle.
     """
-    spec = FunctionSpec(NAME, f"{NAME}:{NAME}", memory_bytes=64 * 2**20, scale=scale)
+    spec = FunctionSpec(NAME, f"{NAME}:{NAME}", memory_bytes=64 * 2**20, scale=scale, golden_inputs=golden_inputs)
     shape = TensorSpec("float32", ("batch", WIDTH))
-    model = ModelEntry(ModelSpec("double", {"x": shape}, {"y": shape}), golden=2)
+    model = ModelEntry(ModelSpec("double", {"x": shape}, {"y": shape}), golden=2 if golden_inputs else 0)
     code = folder / "code"
     code.mkdir(parents=True)
-    (code / f"{NAME}.py").write_text(_HANDLER)
-    parts = [layers.code(code, folder / "code.tar"), layers.golden({"double": _golden(folder)}, folder / "golden.tar")]
+    (code / f"{NAME}.py").write_text(handler)
+    samples = {"double": _golden(folder, outputs=golden_inputs)}
+    parts = [layers.code(code, folder / "code.tar"), layers.golden(samples, folder / "golden.tar")]
+    parts += _answered(answers, folder) if answers else []
     entries = (PORTABLE, SWIFT, *more)
     for entry in entries:
         tar = folder / f"{entry.target.replace('/', '-')}.tar"
@@ -171,7 +199,17 @@ def bundle(
         parts.append(Layer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))
     assert [part.descriptor.media_type for part in parts[:2]] == [CODE_TYPE, GOLDEN_TYPE]
     layout = Layout(folder / "layout")
-    return layout.open(layout.write(BundleConfig(spec, (model,), entries), parts))
+    return layout.open(layout.write(BundleConfig(spec, (model,), entries, requests=len(answers)), parts))
+
+
+def _answered(answers: Mapping[int, int], folder: Path) -> list[Layer]:
+    asked = tuple(Asked(f"{number}.json", "application/json") for number in answers)
+    reference = Reference(asked, tuple(map(record.encode, answers.values())))
+    bodies = [json.dumps({"n": number, "seconds": 0}).encode() for number in answers]
+    return [
+        layers.requests(bodies, folder / "requests.tar"),
+        layers.answers(msgspec.msgpack.encode(reference), folder / "answers.tar"),
+    ]
 
 
 def _network(rounds: int, factor: int = 2) -> bytes:
@@ -196,8 +234,12 @@ def _network(rounds: int, factor: int = 2) -> bytes:
     return serialized
 
 
-def _golden(folder: Path) -> bytes:
+def _golden(folder: Path, *, outputs: bool = True) -> bytes:
+    """Two golden samples; without `outputs`, the call of zeros of a bundle that has none."""
     inputs = [np.arange(WIDTH, dtype=np.float32).reshape(1, WIDTH) * n for n in (1, 2)]
     path = folder / "double.npz"
+    if not outputs:
+        golden.write([golden.GoldenSample({"x": np.zeros((1, WIDTH), np.float32)}, {})], path)
+        return path.read_bytes()
     golden.write([golden.GoldenSample({"x": x}, {"y": 2 * x}) for x in inputs], path)
     return path.read_bytes()

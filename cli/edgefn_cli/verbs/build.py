@@ -50,11 +50,17 @@ def build(
 
 
 def _show(built: Built) -> None:
-    from edgefn_cli import report
+    from edgefn.bundle.layout import Layout
+    from edgefn_cli import report, samples
 
     unchanged = " (unchanged)" if built.cached else ""
     output.line(f"{built.function} {built.digest}{unchanged} in {built.layout}")
     if built.artifacts:
         output.draw(report.table(built.artifacts))
-    for note in report.notes(built.artifacts, built.report.get("models") or ()):
+    warning = str(built.report.get("warning", ""))
+    for note in (*report.lengths(built.models), *report.notes(built.artifacts, warning, built.models)):
         output.line(note)
+    if unseen := built.report.get("unseen"):
+        output.line(f"files that native libraries read were not seen here ({unseen}): name weights in weights=")
+    if told := samples.travelling(Layout(built.layout).open(built.digest)):
+        output.line(told)

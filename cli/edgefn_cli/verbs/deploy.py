@@ -43,6 +43,7 @@ def deploy(
     from edgefn_cli.failures import Unfinished
     from edgefn_cli.progress import Progress
     from edgefn_cli.reach import reach
+    from edgefn_cli.samples import travelling
     from edgefn_cli.shipping import ship
     from edgefn_cli.shipping import wait as wait_for
 
@@ -62,6 +63,8 @@ def deploy(
             shipped[-1] = replace(shipped[-1], finishing=0) if wait else shipped[-1]
             if not as_json:
                 _show(shipped[-1])
+                if told := travelling(each):
+                    output.line(told)
     if as_json:
         output.result({"deployed": [each.as_json() for each in shipped]})
     if errors := list(filter(None, unfinished)):

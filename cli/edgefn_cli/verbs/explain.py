@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _LEFT = ("MODEL", "TARGET", "BACKEND", "STATE")
-_RIGHT = ("RANK", "LATENCY", "RATIO", "MAX ERROR", "BOUND", "TOP-1", "BOUND", "FINISH", "LOAD", "SIZE")
+_RIGHT = ("RANK", "LATENCY", "RATIO", "ERROR", "LIMIT", "TOP-1", "BOUND", "FINISH", "LOAD", "SIZE")
 
 
 def explain(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
@@ -60,7 +60,7 @@ def _cells(each: dict[str, Any]) -> tuple[str, ...]:
         told("rank", str),
         told("latency_s", format_duration),
         told("ratio", lambda ratio: f"{ratio:.2f} × portable"),
-        *(wording.error(each["max_error"]), wording.error(each["max_error_bound"])),
+        *(wording.error(each["error"]), wording.error(each["error_limit"])),
         *(wording.share(each["top1"]), wording.share(each["top1_bound"])),
         told("finish_s", format_duration),
         told("load_s", format_duration),
@@ -70,7 +70,12 @@ def _cells(each: dict[str, Any]) -> tuple[str, ...]:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     reasons = [f"{each['model']} {each['target']}: {each['reason']}" for each in found["artifacts"] if each["reason"]]
-    told = [("why not the others", reasons), ("what would make it faster", [each["text"] for each in found["advice"]])]
+    answers = [f"{each['model']} {each['target']}: {each['answers']}" for each in found["artifacts"] if each["answers"]]
+    told = [
+        ("answers like eager PyTorch's", answers),
+        ("why not the others", reasons),
+        ("what would make it faster", [each["text"] for each in found["advice"]]),
+    ]
     lines = [found["changed"]] if found["changed"] else []
     if finishing := found["finishing"]:
         from edgefn_cli import wording

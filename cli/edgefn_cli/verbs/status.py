@@ -174,8 +174,9 @@ def _artifacts(found: dict[str, Any]) -> Table:
             each["model"],
             each["target"],
             each["backend"],
-            f"max error {wording.error(each['max_error'])}",
+            f"error {wording.error(each['error'])}",
             f"top-1 {wording.share(each['top1'])}",
+            f"answers {each['answers']}" if each.get("answers") else "",
         )
         for each in found["artifacts"]
     )

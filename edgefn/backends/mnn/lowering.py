@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn import golden
+from edgefn.accuracy.judge import judge
 from edgefn.backends.backend import Lowered
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import installed
@@ -67,7 +68,7 @@ def _trial(captured: Captured) -> GoldenSample | None:
 
     inputs = examples.larger(captured.model, captured.sizes)
     try:
-        outputs = examples.answers(captured.program, inputs)
+        outputs = examples.answers(captured, inputs)
     except Exception:  # a table of positions that ends with the samples' length: the golden samples judge alone
         return None
     return golden.GoldenSample(
@@ -118,7 +119,7 @@ class _Tried:
 
 
 def _check(outputs: Path, sample: GoldenSample, captured: Captured, what: str) -> None:
-    agreement = golden.compare(_Tried(outputs), [sample], captured.bound)
+    agreement = judge(_Tried(outputs), golden.Pairs(samples=(sample,)), captured.judging, "fp32")
     if not agreement.passed:
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in sample.inputs.items())
         raise BuildError(

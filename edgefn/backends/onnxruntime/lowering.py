@@ -30,11 +30,24 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
 
 
 def _float(captured: Captured, folder: Path) -> Lowered:
-    source = captured.onnx(OPSET)
+    opset = captured.own_opset or OPSET
+    source = captured.onnx(opset)
     shutil.copyfile(source, folder / PORTABLE)
     if (data := source.with_name(f"{source.name}.data")).exists():
         shutil.copyfile(data, folder / data.name)
-    return Lowered(_toolchain(), OPSET)
+    if captured.own_opset and (counted := _integers(source)):  # sessions of it pack weights, and do not saturate
+        settings.write(settings.Settings("int8", settings.EXACT_PRODUCTS), folder)
+        return Lowered(_toolchain(opset), opset, counted)
+    return Lowered(_toolchain(opset), opset)
+
+
+def _integers(source: Path) -> dict[str, int]:
+    """The operators of a file that came quantised, by type."""
+    import onnx
+
+    from edgefn.compile.quantize import gate
+
+    return gate.in_file(onnx.load(source, load_external_data=False))
 
 
 def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
@@ -43,11 +56,11 @@ def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
 
     made, counted = int8.lowered(captured, target, folder / PORTABLE, OPSET, ONNX_RUNTIME)
     settings.write(settings.Settings("int8", dict(made.session)), folder)
-    return Lowered(_toolchain() | {"int8": made.recipe}, OPSET, counted, made.kept)
+    return Lowered(_toolchain() | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
 
 
-def _toolchain() -> dict[str, str]:
+def _toolchain(opset: int = OPSET) -> dict[str, str]:
     from importlib.metadata import version
 
     versions = {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")}
-    return versions | {"opset": str(OPSET)}
+    return versions | {"opset": str(opset)}

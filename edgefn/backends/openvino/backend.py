@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _INSTALL = "pip install 'edgefn[openvino]'"
 PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
 
+BF16 = "bf16"
+"""A file that is empty, beside those of an artifact that computes in bfloat16."""
+
 
 class OpenVino:
     """The backend called "openvino"."""
@@ -45,7 +48,7 @@ class OpenVino:
         import_openvino()
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes the model as ONNX, in float32 or with int8 operators, into `folder`.
+        """Writes the model as ONNX, in float32 or with int8 operators, into `folder`; bf16 is how it will be run.
 
         Raises BuildError naming the model and the target, GateError with the figures.
         """
@@ -58,6 +61,8 @@ class OpenVino:
             for name, tensor in captured.model.inputs.items()
         }
         (folder / SHAPES).write_bytes(msgspec.json.encode(shapes))
+        if target.precision == BF16:
+            (folder / BF16).touch()
         return lowered
 
     def finish(self, portable: Path, folder: Path) -> None:
@@ -65,26 +70,36 @@ class OpenVino:
         from edgefn.backends.openvino import session
 
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(portable / SHAPES, folder / SHAPES)
+        for name in (SHAPES, BF16):
+            if (portable / name).exists():
+                shutil.copyfile(portable / name, folder / name)
         model = session.read(portable / PORTABLE)
         session.save(model, folder / MODEL)
         model.reshape({name: list(shape) for name, shape in _shapes(portable).items()})
-        (folder / BLOB).write_bytes(session.compiled(model).export_model().getvalue())
+        (folder / BLOB).write_bytes(session.compiled(model, precision=_precision(portable)).export_model().getvalue())
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> OpenVinoSession:
         """A session of the finished artifact in `folder`, or of the portable one. Raises BundleError."""
         from edgefn.backends.openvino import session
 
-        shapes, finished = _shapes(folder), (folder / MODEL).exists()
+        shapes, finished, precision = _shapes(folder), (folder / MODEL).exists(), _precision(folder)
         path = folder / (MODEL if finished else PORTABLE)
         if (blob := folder / BLOB).exists() and threads == 1 and not batched:
-            return session.OpenVinoSession(session.imported(blob, threads), shapes, path, threads)
+            usual = session.imported(blob, threads, precision)
+            return session.OpenVinoSession(usual, shapes, path, threads, precision)
         model = session.read(path)
         if batched:
             shapes = {}  # runs of many sizes will come: one that fits them all
         else:
             model.reshape({name: list(shape) for name, shape in shapes.items()})
-        return session.OpenVinoSession(session.Runner(session.compiled(model, threads)), shapes, path, threads)
+        usual = session.Runner(session.compiled(model, threads, precision))
+        return session.OpenVinoSession(usual, shapes, path, threads, precision)
+
+
+def _precision(folder: Path) -> str:
+    from edgefn.backends.openvino import session
+
+    return session.BFLOAT if (folder / BF16).exists() else session.FLOAT
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edgefn.backends.backend import Lowered
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.backends.openvino.session import version
-from edgefn.errors import BuildError
+from edgefn.errors import BuildError, GateError
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
@@ -23,7 +23,8 @@ OPSET = 20
 
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
-    source = captured.onnx(OPSET)
+    opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
+    source = captured.onnx(opset)
     _check(source, captured, target)
     toolchain = {"openvino": version()}
     if target.precision == "int8":
@@ -31,10 +32,31 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
         from edgefn.compile.quantize import int8
 
         made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
-        return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept)
+        return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
+    if target.precision == "bf16":
+        _check_bfloat(source, captured, target)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))
-    return Lowered(toolchain, OPSET)
+    return Lowered(toolchain, opset)
+
+
+def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:
+    """Raises GateError unless openvino runs layers of the network in bfloat16 here: else nothing would be proved."""
+    from edgefn.backends.openvino.int8 import WEIGHTED
+    from edgefn.backends.openvino.session import BFLOAT, compiled, executed, read
+
+    model = read(source)
+    model.reshape(
+        {
+            name: [captured.sizes.get(size, 1) if isinstance(size, str) else size for size in tensor.shape]
+            for name, tensor in captured.model.inputs.items()
+        }
+    )
+    if not executed(compiled(model, precision=BFLOAT), WEIGHTED, (BFLOAT,)):
+        raise GateError(
+            f"{target} of model {captured.model.name}: openvino {version()} runs none of its layers in bfloat16 "
+            "on this machine: build it on a CPU with avx512_bf16 or amx_bf16, or leave the target out"
+        )
 
 
 def _check(source: Path, captured: Captured, target: Target) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+FLOAT, BFLOAT = "f32", "bf16"
+"""Precisions of what is not int8, as openvino calls them."""
+
 
 class OpenVinoSession:
     """Runs `usual`, compiled for `shapes`; other shapes run on the model in `model`, compiled when one first comes."""
 
-    def __init__(self, usual: Runner, shapes: Shapes, model: Path, threads: int) -> None:
+    def __init__(self, usual: Runner, shapes: Shapes, model: Path, threads: int, precision: str = FLOAT) -> None:
         self._usual = usual
+        self._precision = precision
         self._shapes = shapes
         self._model = model
         self._threads = threads
@@ -33,7 +38,7 @@ class OpenVinoSession:
         if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
             return self._usual.run(inputs)
         if self._any is None:
-            self._any = Runner(compiled(read(self._model), self._threads))
+            self._any = Runner(compiled(read(self._model), self._threads, self._precision))
         return self._any.run(inputs)
 
 
@@ -53,13 +58,13 @@ class Runner:
         return {name: results[output].copy() for name, output in self._outputs}
 
 
-def settings(threads: int) -> dict[str, Any]:
-    """One stream; its first thread is the caller's. Float stays float32 where the CPU could do bfloat16, too."""
+def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
+    """One stream; its first thread is the caller's. Float stays float32 even where the CPU could do bfloat16."""
     return {
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
     }
 
 
@@ -71,20 +76,30 @@ def read(path: Path) -> Any:
         raise BundleError(f"openvino {version()} does not read {path.name}: {_reason(error)}") from error
 
 
+def executed(compiled: Any, kinds: Container[str], precisions: Container[str]) -> dict[str, int]:
+    """The layers of such kinds that the compiled model runs in such precisions, by type, as the engine tells."""
+    found: Counter[str] = Counter()
+    for node in compiled.get_runtime_model().get_ops():
+        told = {key: str(getattr(value, "value", value)) for key, value in node.get_rt_info().items()}
+        if told.get("layerType") in kinds and told.get("runtimePrecision") in precisions:
+            found[told["layerType"]] += 1
+    return dict(found)
+
+
 def save(model: Any, path: Path) -> None:
     """`model` lies in `path` and a .bin beside it, its weights as they were."""
     import_openvino().save_model(model, path, compress_to_fp16=False)
 
 
-def compiled(model: Any, threads: int = 1) -> Any:
+def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
     """`model` compiled for this CPU. Raises BundleError."""
     try:
-        return import_openvino().Core().compile_model(model, "CPU", settings(threads))
+        return import_openvino().Core().compile_model(model, "CPU", settings(threads, precision))
     except RuntimeError as error:
         raise BundleError(f"openvino {version()} does not compile the model: {_reason(error)}") from error
 
 
-def imported(blob: Path, threads: int) -> Runner:
+def imported(blob: Path, threads: int, precision: str = FLOAT) -> Runner:
     """What runs the model in `blob`, exported by this version on such a CPU. Raises BundleError for any other."""
     import numpy as np
 
@@ -92,7 +107,7 @@ def imported(blob: Path, threads: int) -> Runner:
     pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
     try:
         tensor = openvino.Tensor(pages, shared_memory=True)
-        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads)), (pages, tensor))
+        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), (pages, tensor))
     except RuntimeError as error:
         raise BundleError(
             f"openvino {version()} does not load {blob.name}, which another version or another CPU made: "

@@ -6,26 +6,42 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from edgefn.sizes import nearest, words
+from edgefn.spec import SizeRange
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edgefn.spec import Dimension, ModelSpec, TensorSpec
+    from edgefn.backends.backend import Captured
+    from edgefn.spec import ModelSpec, TensorSpec
 
 SMALLEST = 2
 """Of a symbolic dimension: networks treat one row as a special case (broadcasting), and so do tracers."""
 
 
 def zeros(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
-    """A tensor of zeros for each input, its symbolic dimensions as large as in `sizes`, two at least."""
-    return tuple(torch.zeros(_shape(one, sizes), dtype=_dtype(one)) for one in spec.inputs.values())
+    """A tensor of zeros for each input, its free dimensions as large as in `sizes`, two at least where that may be."""
+    return zeros_of(spec, _lengths(spec, sizes))
+
+
+def zeros_of(spec: ModelSpec, lengths: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
+    """Return a tensor of zeros for each input with exactly these lengths."""
+    return tuple(torch.zeros(_shape(one, lengths), dtype=_dtype(one)) for one in spec.inputs.values())
 
 
 def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
-    """Like `zeros`, each symbolic dimension larger by one; floats are random, the same ones each time."""
+    """Like `zeros`, each free dimension of the next length that it may have; floats are random, the same each time."""
+    return filled(
+        spec, {word: _another(length, spec.ranges.get(word)) for word, length in _lengths(spec, sizes).items()}
+    )
+
+
+def filled(spec: ModelSpec, lengths: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
+    """Return a tensor for each input with exactly these lengths; floats are random, the same ones each time."""
     generator = torch.Generator().manual_seed(0)
 
     def filled(one: TensorSpec) -> torch.Tensor:
-        shape, dtype = _shape(one, sizes, 1), _dtype(one)
+        shape, dtype = _shape(one, lengths), _dtype(one)
         if dtype.is_floating_point:
             return torch.rand(shape, generator=generator, dtype=dtype)
         return torch.zeros(shape, dtype=dtype)
@@ -33,7 +49,18 @@ def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...
     return tuple(map(filled, spec.inputs.values()))
 
 
-def answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """What a captured network makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    if captured.own_opset is not None:
+        from edgefn.compile.files import onnx_source
+
+        session = onnx_source.session(captured.onnx(captured.own_opset), captured.model.name)
+        given = {name: one.numpy() for name, one in zip(captured.model.inputs, inputs, strict=True)}
+        return tuple(map(torch.from_numpy, session.run(list(captured.model.outputs), given)))
+    return program_answers(captured.program, inputs)
+
+
+def program_answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """What a captured program makes of `inputs`, which it does not write into. Raises what its operators raise."""
     with torch.no_grad():
         return tuple(program.module(check_guards=False)(*(one.clone() for one in inputs)))
@@ -44,11 +71,23 @@ def is_symbolic(spec: ModelSpec) -> bool:
     return any(isinstance(size, str) for one in spec.inputs.values() for size in one.shape)
 
 
-def _shape(one: TensorSpec, sizes: Mapping[str, int], more: int = 0) -> list[int]:
-    def size_of(size: Dimension) -> int:
-        return max(SMALLEST, sizes.get(size, SMALLEST)) + more if isinstance(size, str) else size
+def _lengths(spec: ModelSpec, sizes: Mapping[str, int]) -> dict[str, int]:
+    wanted = {word: max(SMALLEST, sizes.get(word, SMALLEST)) for word in words(spec.inputs.values())}
+    return {word: nearest(spec.ranges.get(word, _ANY), length) for word, length in wanted.items()}
 
-    return [size_of(size) for size in one.shape]
+
+def _another(length: int, allowed: SizeRange | None) -> int:
+    """The next longer length, or the next shorter one of the longest."""
+    allowed = allowed or _ANY
+    longer = nearest(allowed, length + 1)
+    return longer if longer > length else nearest(allowed, max(length - allowed.multiple_of, 0))
+
+
+def _shape(one: TensorSpec, lengths: Mapping[str, int]) -> list[int]:
+    return [lengths[size] if isinstance(size, str) else size for size in one.shape]
+
+
+_ANY = SizeRange()
 
 
 def _dtype(one: TensorSpec) -> torch.dtype:

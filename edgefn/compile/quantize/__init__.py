@@ -1,10 +1,14 @@
 """int8: from a captured float network to a file whose layers multiply in eight bits, within its bound.
 
-    int8           the whole: method, safety, fine-tuning, search, each form judged on the validation part
+    int8           the whole: the ways are tried, each judged on the validation part, and the first that is right is it
+    attempts       the ways: ours, static or dynamic, and plain quantisation
+    trial          an attempt as its engine runs it
     calibration    PURE: the calibration inputs in two parts
     method         PURE: static or dynamic, by where the weights are
     safety         PURE: whether a profile's CPU saturates
     sensitivity    PURE: which layers stay in float
+    distance       PURE: how far outputs are from the eager ones, for that search
+    tail           PURE: the end of a network, where answers stay in float
     weights        PURE: integer weights, safe in pairs
     ranges         PURE: what of an activation eight bits span
     compensation   PURE: rounding that undoes its own error
@@ -13,10 +17,14 @@
     gate           what an artifact must show; refusals with the figures
     preparation    constants and batch normalisation folded
     graph          an ONNX graph's constants and layers
+    costs          the layers' weights and multiplications, and what share is in eight bits
     operators      ONNX operators in PyTorch
+    single         one node of any operator, by ONNX Runtime
     propagation    calibration inputs carried through the network, in float and in eight bits
+    observation    activations' ranges, and what eight bits lose of them
     static         ranges and weights of one network
     qdq            the static file
+    plain          the static file as ONNX Runtime's quantiser makes it by itself
     dynamic        the dynamic file
     finetune       quantisation-aware fine-tuning, the float network as teacher
     pruning        channels removed

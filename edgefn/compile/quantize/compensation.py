@@ -63,6 +63,17 @@ def compensated(rows: Matrix, bias: Matrix, seen: Statistics, *, paired: bool) -
     return Rounded(integers.astype(np.int8), scale, _bias(rows, bias, integers * scale[:, None], seen))
 
 
+def noise(rows: Matrix, rounded: Rounded, seen: Statistics) -> float:
+    """What rounding did to the layer's output, over the variance of that output: the mean square of both."""
+    groups, size = seen.mean_x.shape
+    covariance = seen.xx - seen.mean_x[:, :, None] * seen.mean_x[:, None, :]
+    wrong, whole = (
+        float(np.einsum("gok,gkl,gol->", one, covariance, one, optimize=True))
+        for one in (part.reshape(groups, -1, size).astype(np.float64) for part in (rows - rounded.rows, rows))
+    )
+    return wrong / whole if whole > 0 else 0.0
+
+
 def plain(rows: Matrix, bias: Matrix, *, paired: bool) -> Rounded:
     """The nearest integers, and the bias as it was."""
     scale = weights.scales(rows, paired=paired)

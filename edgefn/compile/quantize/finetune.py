@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefn.compile.quantize import compensation, operators, propagation, weights
+from edgefn.compile.quantize.graph import reads
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Student:
         """The network's outputs."""
         tensors = {name: self._activation(name, tensor) for name, tensor in fed.items()}
         for node in self.graph.nodes:
-            inputs = [self._input(node.name, name, tensors) if name else None for name in node.input]
-            for name, output in zip(node.output, operators.run(node, inputs), strict=False):
+            inputs = [self._input(node.name, name, tensors) if name else None for name in reads(node)]
+            for name, output in zip(node.output, operators.run(node, inputs, self.graph), strict=False):
                 tensors[name] = self._activation(name, output)
         return [tensors[name] for name in self.graph.outputs]
 

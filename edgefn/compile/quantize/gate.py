@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,8 @@ from edgefn.errors import GateError
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.bundle.config import Bound
-    from edgefn.golden import Agreement
+    from edgefn.compile.quantize.costs import Share
+    from edgefn.compile.quantize.int8 import Tried
 
 FILE_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """What counts as quantised in a file when its weights come through DequantizeLinear."""
@@ -63,19 +63,27 @@ def in_engine(path: Path, entries: Mapping[str, str]) -> dict[str, int]:
     return dict(Counter(node.op_type for node in nodes if node.op_type in INTEGER_OPERATORS))
 
 
-def integers(counted: Mapping[str, int], run: Mapping[str, int], name: str) -> None:
-    """Raises GateError unless there are quantised operators in the file, and the engine runs as many in eight bits."""
+def integers(counted: Mapping[str, int], run: Mapping[str, int]) -> str:
+    """Why a file of quantised operators `counted` is no int8 in an engine that runs `run`; empty if it is."""
     wanted, got = sum(counted.values()), sum(run.values())
-    if not wanted:
-        raise GateError(
-            f"{name} is to be int8 and none of its operators is quantised: it would be a float artifact under another "
-            "name; leave the target out, or name fewer layers in Quantize(keep=...)"
-        )
     if got < wanted:
-        raise GateError(
-            f"{name} has {wanted} quantised operators ({_listed(counted)}) and the engine runs {got} of them in eight "
-            f"bits ({_listed(run) or 'none'}): the others would be slower than float"
+        return (
+            f"it has {wanted} quantised operators ({_listed(counted)}) and the engine runs {got} of them in eight bits "
+            f"({_listed(run) or 'none'}): the others would be slower than float"
         )
+    return ""
+
+
+def share(found: Share, least: float) -> str:
+    """Why a file with such a share in eight bits is not called int8; empty if it is."""
+    if not found.operations:
+        return "none of its operators is quantised: it would be a float artifact under another name"
+    if found.operations >= least:
+        return ""
+    return (
+        f"{found.operations:.0%} of its multiplications and {found.weights:.0%} of its weights are in eight bits, and "
+        f"under {least:.0%} of the multiplications it is not called int8"
+    )
 
 
 def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: str) -> int:
@@ -88,15 +96,22 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
     return got
 
 
-def agreement(seen: Agreement, bound: Bound, name: str, tried: str) -> None:
-    """Raises GateError with the figures unless the bound holds on samples that nothing was calibrated with."""
-    if not seen.passed:
-        wanted = "" if bound.top1 is None else f" and top-1 {bound.top1:.3f}"
-        raise GateError(
-            f"{name} misses its bound on {seen.samples} inputs that it was not calibrated with: {seen.reason} "
-            f"(bound: max error {bound.max_error:.2g}{wanted}); tried: {tried}. More calibration inputs, "
-            "Quantize(epochs=...) or a wider Quantize(bound=...) may help; the other targets are built"
+def refusal(tried: Sequence[Tried], name: str) -> GateError:
+    """The error, with the figures, for an artifact that no attempt made right and int8."""
+    recipes = "; ".join(dict.fromkeys(one.recipe for one in tried))
+    judged = [one for one in tried if one.agreement is not None]
+    if not judged:
+        return GateError(
+            f"{name} is not made int8: {tried[0].reason} (tried: {recipes}); leave the target out, name fewer layers "
+            "in Quantize(keep=...), or set a smaller Quantize(min_share=...)"
         )
+    nearest = min(judged, key=lambda one: one.error)
+    assert nearest.agreement is not None
+    return GateError(
+        f"{name} is not near enough on {nearest.agreement.samples} inputs that it was not calibrated with: "
+        f"{nearest.reason} ({nearest.agreement}); tried: {recipes}; {nearest.recipe} came nearest. More calibration "
+        'inputs, Quantize(epochs=...) or accuracy=Accuracy(error={"int8": ...}) may help; the other targets are built'
+    )
 
 
 def _listed(counts: Mapping[str, int]) -> str:

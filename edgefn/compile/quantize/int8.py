@@ -5,92 +5,86 @@ Every form is judged on the part of the calibration inputs that nothing was take
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgefn import golden
-from edgefn.backends import output_names
-from edgefn.compile.cache import key_of
-from edgefn.compile.quantize import (
-    calibration,
-    dynamic,
-    finetune,
-    fit,
-    gate,
-    method,
-    propagation,
-    pruning,
-    safety,
-    sensitivity,
-)
+from edgefn.compile.quantize import attempts, calibration, costs, gate, method, safety, sensitivity
 from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import loaded, prepared
-from edgefn.compile.quantize.static import Static
-from edgefn.errors import BuildError
+from edgefn.compile.quantize.trial import Trial
+from edgefn.errors import BuildError, EdgefnError
 from edgefn.targets import profiles
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import onnx
 
-    from edgefn.backends.backend import Captured, Session
-    from edgefn.bundle.config import Bound
+    from edgefn.accuracy.verdict import Agreement
+    from edgefn.backends.backend import Captured
+    from edgefn.compile.quantize.attempts import Attempt
     from edgefn.compile.quantize.calibration import Parts
+    from edgefn.compile.quantize.costs import Share
     from edgefn.compile.quantize.engine import Engine
-    from edgefn.golden import Agreement, GoldenSample
     from edgefn.targets.profiles import Target
 
-    Write = Callable[[tuple[str, ...]], onnx.ModelProto]
-    Way = Callable[[bool, Mapping[str, str]], "Attempt"]
+SCAN_S = 90.0
+"""Time for one run after another with each layer alone in float; what was not run by then stays in eight bits."""
 
-
-_EXACT = ", exact products"
+_log = logging.getLogger(__name__)
 
 
 class Made(NamedTuple):
-    """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float."""
+    """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float.
+
+    `share` is what of the network is in eight bits.
+    """
 
     model: onnx.ModelProto
     session: Mapping[str, str]
     recipe: str
     kept: tuple[str, ...]
+    share: Share
 
 
-class Attempt(NamedTuple):
-    """A way of making it; `write` gives the file with the named layers and those `kept` in float."""
+class Tried(NamedTuple):
+    """An attempt that did not do: why, and how near it came, where it could be judged."""
 
     recipe: str
-    session: Mapping[str, str]
-    layers: list[str]
-    write: Write
-    kept: tuple[str, ...] = ()
+    reason: str
+    error: float = math.inf
+    agreement: Agreement | None = None
 
 
 def lowered(captured: Captured, target: Target, path: Path, opset: int, engine: Engine) -> tuple[Made, dict[str, int]]:
     """The int8 network of `captured` lies in `path`, past every gate; how it was made, its int8 operators by type.
 
-    Raises as `made`, and GateError where the file is none of `opset` or `engine` does not run it in eight bits.
+    Raises as `made`, and GateError where the file is none of `opset`.
     """
     import onnx
 
     name = f"{target} of model {captured.model.name}"
-    found = made(captured, target, loaded(captured.onnx(opset), name), engine)
+    source = loaded(captured.onnx(opset), name)
+    if captured.own_opset and gate.in_file(source):
+        raise BuildError(
+            f"{name}: its ONNX file is quantised already, and is served so by the fp32 targets: leave this target out"
+        )
+    found = made(captured, target, source, engine)
     onnx.save(found.model, path)
     written = onnx.load(path)
     gate.opset(written, opset, profiles.runtime_of(target, captured.profiles).opset, name)
-    counted = gate.in_file(written)
-    gate.integers(counted, engine.integers(path, found.session), name)
-    return found, counted
+    return found, gate.in_file(written)
 
 
 def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Made:
     """The first way of making `model` int8 for `engine` that keeps the bound, the fastest ways first.
 
-    Raises BuildError naming what is missing, GateError with the figures when no way keeps the bound.
+    Raises BuildError naming what is missing, GateError with the figures when no way does.
     """
     name, quantize = captured.model.name, captured.quantize
     model = prepared(model)
@@ -100,119 +94,86 @@ def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Eng
     else:
         parts = calibration.Parts((), ())
     saturates = safety.saturates(profiles.profiles(captured.profiles)[target.profile].cpu)
-    way = _dynamic(model) if chosen == "dynamic" else _static(captured, model, parts)
-    return _first(_attempts(way, engine, saturates), parts, captured, engine, f"{target} of model {name}")
+    ways = attempts.ways_of(captured, model, parts, chosen)
+    return _first(attempts.attempts_of(ways, engine, saturates), parts, captured, engine, f"{target} of model {name}")
 
 
-def _attempts(way: Way, engine: Engine, saturates: bool) -> Iterator[Attempt]:
-    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
-    if not saturates:
-        yield way(False, {})
-        return
-    yield way(True, {})
-    if engine.exact is not None:
-        yield way(False, engine.exact)
+def _first(ways: Iterable[Callable[[], Attempt]], parts: Parts, captured: Captured, engine: Engine, name: str) -> Made:
+    tried: list[Tried] = []
+    for attempt in ways:
+        found = _judged(attempt, parts, captured, engine, name)
+        if isinstance(found, Made):
+            return found
+        _log.info("%s: %s: %s", name, found.recipe, found.reason)
+        tried.append(found)
+    raise gate.refusal(tried, name)
 
 
-def _first(attempts: Iterable[Attempt], parts: Parts, captured: Captured, engine: Engine, name: str) -> Made:
-    tried: list[tuple[str, Agreement | None, Made]] = []
-    for attempt in attempts:
-        forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
-        trial = Trial(attempt, engine, parts.validation, captured.bound)
-        found = sensitivity.search(attempt.layers, trial.score, forced)
-        result = Made(attempt.write(found.kept), attempt.session, attempt.recipe, (*attempt.kept, *found.kept))
-        if found.score.passed:
-            return result
-        tried.append((attempt.recipe, trial.agreements.get(found.kept), result))
-    recipe, seen, _ = max(tried, key=lambda one: (one[1].top1 or 0.0) if one[1] else 0.0)
-    assert seen is not None, "an attempt without validation inputs passes"
-    gate.agreement(seen, captured.bound, name, f"{', '.join(one[0] for one in tried)}; {recipe} came nearest")
-    raise AssertionError("the gate refuses what the search refused")
+def _judged(
+    attempt: Callable[[], Attempt], parts: Parts, captured: Captured, engine: Engine, name: str
+) -> Made | Tried:
+    """What comes of an attempt. A toolchain that fails costs the attempt; what the author must mend is raised."""
+    recipe = "static"
+    try:
+        one = attempt()
+        recipe = one.recipe
+        return _searched(one, parts, captured, engine, name)
+    except EdgefnError:
+        raise
+    except Exception as error:  # of ONNX, of ONNX Runtime's quantiser, of PyTorch: their whole traces are in the log
+        _log.exception("%s: %s fails", name, recipe)
+        return Tried(recipe, f"{recipe} fails: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
 
 
-class Trial:
-    """Scores an attempt with layers in float, and remembers each agreement."""
+def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
+    forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
+    costed = costs.measured(attempt.model, _example(captured))
+    trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
+    least = captured.quantize.min_share
 
-    def __init__(self, attempt: Attempt, engine: Engine, samples: Sequence[GoldenSample], bound: Bound) -> None:
-        self._attempt, self._engine, self._samples, self._bound = attempt, engine, samples, bound
-        self.agreements: dict[tuple[str, ...], Agreement] = {}
+    def spare(kept: Sequence[str]) -> bool:
+        return costs.left(costed, (*attempt.kept, *kept)).operations >= least
 
-    def score(self, kept: tuple[str, ...]) -> sensitivity.Score:
-        """How the validation part comes out of the engine; what cannot be judged, as there is none, passes."""
-        if not self._samples:
-            return sensitivity.Score(True, 0.0)
-        session = self._engine.opened(self._attempt.write(kept), self._attempt.session)
-        noted = _Noted(session, self._samples)
-        agreement = golden.compare(noted, self._samples, self._bound)
-        self.agreements[kept] = agreement
-        return sensitivity.Score(agreement.passed, noted.error)
-
-
-class _Noted:
-    """A session that sums up how far its outputs are from the samples' it is run on, in the samples' order."""
-
-    def __init__(self, session: Session, samples: Sequence[GoldenSample]) -> None:
-        self._session, self._wanted, self.error = session, iter(samples), 0.0
-
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        outputs, sample = self._session.run(inputs), next(self._wanted)
-        for name, wanted in sample.outputs.items():
-            if np.issubdtype(wanted.dtype, np.floating):
-                self.error += float(np.mean(np.square(np.subtract(outputs[name], wanted, dtype=np.float64))))
-        return outputs
+    began = time.monotonic()
+    found = sensitivity.Search(
+        attempt.layers if attempt.searched else [],
+        trial.score,
+        forced,
+        attempt.estimate,
+        spare,
+        lambda: time.monotonic() - began > SCAN_S,
+    ).run()
+    seen, spent = trial.agreements.get(found.kept), time.monotonic() - began
+    _log.info("%s: %s: %d layers in float, %s, %.1f s", name, attempt.recipe, len(found.kept), found.score, spent)
+    if not found.score.passed:
+        return Tried(attempt.recipe, seen.reason if seen else "", found.score.error, seen)
+    model = attempt.write(found.kept)
+    share = costs.share(model, costed)
+    if reason := gate.share(share, least) or _in_engine(model, attempt.session, engine):
+        return Tried(attempt.recipe, reason)
+    return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share)
 
 
-def _static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:
-    """By a fit that all compilers of the model share, whatever their engine."""
+def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engine) -> str:
+    """Why the engine does not run the file's quantised operators in eight bits; empty where it does."""
+    import onnx
 
-    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
-        asked = key_of(captured.quantize.epochs, captured.quantize.sparsity, paired)[:16]
-        folder = captured.shared(f"fit-{asked}", lambda into: fit.write(fitted(captured, model, parts, paired), into))
-        found = fit.read(folder)
-        recipe = f"static{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
-        if captured.quantize.epochs:
-            recipe = f"{recipe}, fine-tuned {captured.quantize.epochs} epochs"
-        return Attempt(recipe, entries, found.names, found.written, found.kept)
-
-    return way
+    with tempfile.TemporaryDirectory(prefix="edgefn-engine-") as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save(model, path)
+        return gate.integers(gate.in_file(model), engine.integers(path, entries))
 
 
-def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
-    """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
-    inputs, quantize = [sample.inputs for sample in parts.calibration], captured.quantize
-    model = copy.deepcopy(model)
-    if quantize.sparsity:
-        model = pruning.pruned(model, quantize.sparsity, captured.model.name)
-        if quantize.epochs:  # in float first: ranges are those of a network that has recovered
-            _taught(finetune.Student(Graph(model)), parts, quantize.epochs)
-    static = Static(model, inputs, saturates=paired)
-    static.compensate()
-    if quantize.epochs:
-        _taught(finetune.Student(static.graph, static), parts, quantize.epochs)
-    return static.fit
-
-
-def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
-    """The student has learnt what the float network gives for the calibration inputs."""
-    inputs, outputs = ([getattr(one, side) for one in parts.calibration] for side in ("inputs", "outputs"))
-    graph = student.graph
-    step = propagation.together(graph, inputs)
-    names = [output_names.outside(name, graph.inputs) for name in graph.outputs]
-    wanted = propagation.pieces(outputs, names, step)
-    finetune.train(
-        student, propagation.pieces(inputs, graph.inputs, step), list(zip(*wanted.values(), strict=True)), epochs
-    )
-
-
-def _dynamic(model: onnx.ModelProto) -> Way:
-    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
-        def write(kept: tuple[str, ...]) -> onnx.ModelProto:
-            return dynamic.written(model, kept, seven_bits=paired)
-
-        recipe = f"dynamic{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
-        return Attempt(recipe, entries, dynamic.layers(model), write)
-
-    return way
+def _example(captured: Captured) -> Mapping[str, Any]:
+    """Inputs of such sizes as the network will get; zeros where there are no real ones."""
+    if captured.calibration:
+        return captured.calibration[0].inputs
+    return {
+        name: np.zeros(
+            [captured.sizes.get(size, 1) if isinstance(size, str) else size for size in one.shape], one.dtype
+        )
+        for name, one in captured.model.inputs.items()
+    }
 
 
 def _forced(layers: Sequence[str], keep: Sequence[str], model: str) -> tuple[str, ...]:

@@ -1,38 +1,41 @@
 """ONNX operators in PyTorch: what is needed to run a network layer by layer, and to train it.
 
-An operator that is not here is run by ONNX Runtime, one node at a time, and gradients do not pass it.
+An operator that is not here is run by `single`, one node at a time, and gradients do not pass it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.quantize.graph import attributes
+from edgefn.compile.quantize.graph import DOMAINS, attributes, reads
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
     import onnx
     import torch
 
+    from edgefn.compile.quantize.graph import Graph
+
     Tensors = Sequence["torch.Tensor | None"]
     Operator = Callable[[Tensors, dict[str, Any]], "torch.Tensor | tuple[torch.Tensor, ...]"]
 
 
-def run(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
-    """The node's outputs for `inputs`; None among them stands for one left out."""
-    operator = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+def run(node: onnx.NodeProto, inputs: Tensors, graph: Graph) -> Sequence[torch.Tensor]:
+    """The outputs of a node of `graph` for what it `reads`; None among the inputs stands for one left out."""
+    operator = OPERATORS.get(node.op_type) if node.domain in DOMAINS else None
     if operator is not None:
         with suppress(NotImplementedError):
             made = operator(inputs, attributes(node))
             return made if isinstance(made, tuple) else (made,)
-    return _by_onnxruntime(node, inputs)
+    return _single(node, inputs, graph)
 
 
 def trainable(node: onnx.NodeProto) -> bool:
     """Whether gradients pass this node."""
-    return node.domain in ("", "ai.onnx") and node.op_type in OPERATORS
+    return node.domain in DOMAINS and node.op_type in OPERATORS
 
 
 def _conv(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
@@ -69,15 +72,32 @@ def _padded(data: torch.Tensor, pads: Sequence[int], spatial: int, value: float 
     return functional.pad(data, pairs, value=value)
 
 
-def patches(data: torch.Tensor, shape: tuple[int, ...], a: dict[str, Any]) -> torch.Tensor:
-    """[batch, in, h·w, positions]: what each position of a two-dimensional convolution's output is made of."""
-    from torch.nn import functional
+def patches(data: torch.Tensor, shape: tuple[int, ...], a: dict[str, Any], most: int) -> torch.Tensor:
+    """[batch, in, window, positions]: what each position of a convolution's output is made of.
 
+    For any number of spatial dimensions. Of more than `most` values every second, third, … position is left out.
+    """
     spatial = len(shape) - 2
     data = _padded(data, _pads(data, data, a, spatial), spatial)
     strides, dilations = a.get("strides", [1] * spatial), a.get("dilations", [1] * spatial)
-    found = functional.unfold(data, shape[2:], dilation=tuple(dilations), stride=tuple(strides))
-    return found.reshape(len(data), data.shape[1], -1, found.shape[-1])
+    for axis, (size, stride, dilation) in enumerate(zip(shape[2:], strides, dilations, strict=True), 2):
+        data = data.unfold(axis, (size - 1) * dilation + 1, stride)[..., ::dilation]
+    step = _step(data.numel(), data.shape[2 : 2 + spatial], most)
+    data = data[(slice(None), slice(None), *[slice(None, None, step)] * spatial)]
+    positions, window = range(2, 2 + spatial), range(2 + spatial, 2 + 2 * spatial)
+    data = data.permute(0, 1, *window, *positions)
+    return data.flatten(2 + spatial).flatten(2, 1 + spatial)
+
+
+def _step(values: int, sizes: Sequence[int], most: int) -> int:
+    """Which of the positions along each axis are taken: every so-manieth."""
+    step = 1
+    while values > most and step < max(sizes):
+        step += 1
+        kept = [-(-size // step) / size for size in sizes]
+        if values * math.prod(kept) <= most:
+            break
+    return step
 
 
 def _pool(x: Tensors, a: dict[str, Any], *, largest: bool) -> torch.Tensor:
@@ -87,10 +107,13 @@ def _pool(x: Tensors, a: dict[str, Any], *, largest: bool) -> torch.Tensor:
     assert data is not None
     spatial, pads = len(kernel), a.get("pads", [0] * 2 * len(kernel))
     stride = tuple(a.get("strides", [1] * spatial))
-    if spatial != 2 or a.get("ceil_mode", 0) or (any(pads) and not largest and not a.get("count_include_pad", 0)):
+    unpadded = any(pads) and not largest and not a.get("count_include_pad", 0)
+    if a.get("ceil_mode", 0) or any(one != 1 for one in a.get("dilations", [])) or unpadded or spatial > 3:
         raise NotImplementedError("a pooling of another kind")
+    if a.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID", b""):
+        raise NotImplementedError("auto_pad")
     data = _padded(data, pads, spatial, float("-inf") if largest else 0.0)
-    pooled: torch.Tensor = (functional.max_pool2d if largest else functional.avg_pool2d)(data, kernel, stride)
+    pooled: torch.Tensor = getattr(functional, f"{'max' if largest else 'avg'}_pool{spatial}d")(data, kernel, stride)
     return pooled
 
 
@@ -147,6 +170,15 @@ def _of_two(name: str) -> Operator:
     return operator
 
 
+def _div(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
+    import torch
+
+    left, right = x[0], x[1]
+    assert left is not None
+    assert right is not None
+    return torch.div(left, right, rounding_mode=None if left.is_floating_point() else "trunc")
+
+
 def _softmax(x: Tensors, a: dict[str, Any]) -> torch.Tensor:
     import torch
 
@@ -199,7 +231,7 @@ OPERATORS: dict[str, Operator] = {
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
-    "Div": _of_two("div"),
+    "Div": _div,
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _spatial_mean,
@@ -220,27 +252,13 @@ OPERATORS: dict[str, Operator] = {
 }
 
 
-def _by_onnxruntime(node: onnx.NodeProto, inputs: Tensors) -> Sequence[torch.Tensor]:
+def _single(node: onnx.NodeProto, inputs: Tensors, graph: Graph) -> Sequence[torch.Tensor]:
     import numpy as np
-    import onnx
     import torch
-
-    from edgefn.backends.onnxruntime import PROVIDER, import_onnxruntime
 
     if any(x is not None and x.requires_grad for x in inputs):
         raise BuildError(
             f"gradients do not pass the operator {node.op_type} ({node.name}): leave out Quantize(epochs=...)"
         )
-    helper = onnx.helper
-    arrays = {name: x.detach().numpy() for name, x in zip(node.input, inputs, strict=True) if x is not None}
-    given = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-        for name, array in arrays.items()
-    ]
-    names = [name for name in node.output if name]
-    untyped = [onnx.ValueInfoProto(name=name) for name in names]  # the engine finds out what they are
-    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(helper.make_graph([node], "one", given, untyped), opset_imports=opsets, ir_version=10)
-    session = import_onnxruntime().InferenceSession(model.SerializeToString(), providers=[PROVIDER])
-    made = dict(zip(names, session.run(names, arrays), strict=True))
-    return [torch.from_numpy(np.array(made[name])) if name else torch.empty(0) for name in node.output]
+    arrays = {name: x.detach().numpy() for name, x in zip(reads(node), inputs, strict=True) if x is not None}
+    return [torch.from_numpy(np.array(made)) for made in graph.single.run(node, arrays)]

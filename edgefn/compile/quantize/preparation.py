@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import onnx
 
 
+TYPES = {"tensor(float)": 1, "tensor(int64)": 7, "tensor(int32)": 6, "tensor(bool)": 9, "tensor(float16)": 10}
+"""Types of tensors as ONNX Runtime and as ONNX name them."""
+
+
 def loaded(path: Path, name: str) -> onnx.ModelProto:
     """The captured network's file, for an artifact called `name`. Raises BuildError where it is too large for int8."""
     import onnx
@@ -42,4 +46,25 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
     del result.opset_import[:]
     result.opset_import.extend(kept)
     del result.metadata_props[:]
+    _declare(result)
     return result
+
+
+def _declare(model: onnx.ModelProto) -> None:
+    """Each tensor of `model` has a type, those of operators too that ONNX does not know: quantisers skip others."""
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model)
+    known = {value.name for value in (*inferred.graph.value_info, *inferred.graph.output, *model.graph.value_info)}
+    made = [name for node in model.graph.node for name in node.output if name]
+    if not (unknown := [name for name in made if name not in known]):
+        return
+    asked = onnx.ModelProto.FromString(model.SerializeToString())
+    asked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in unknown)
+    options = session_options({})
+    options.graph_optimization_level = import_onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = import_onnxruntime().InferenceSession(asked.SerializeToString(), options, providers=[PROVIDER])
+    for one in session.get_outputs():
+        if one.name in unknown and one.type in TYPES:
+            value = onnx.helper.make_tensor_value_info(one.name, TYPES[one.type], one.shape)
+            model.graph.value_info.append(value)

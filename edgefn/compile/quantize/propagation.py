@@ -14,7 +14,7 @@ import numpy as np
 
 from edgefn.compile.quantize import operators
 from edgefn.compile.quantize.compensation import Statistics
-from edgefn.compile.quantize.graph import attributes
+from edgefn.compile.quantize.graph import attributes, reads
 
 if TYPE_CHECKING:
     import onnx
@@ -30,12 +30,44 @@ PIECE = 8
 """Inputs that run together: 8 images through the first layers of EfficientNet-Lite0 are 40 MB a tensor."""
 
 
+ROWS = 2**26
+"""Values of a layer's input rows that are taken at once, 256 MB: of larger ones every second position, or fewer."""
+
+
+HALF = 65_000.0
+"""Larger values are infinite in half precision."""
+
+
 def together(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> int:
-    """How many of the samples run together: one where the network has no batch dimension, or their shapes differ."""
+    """How many of the samples run together: one where they have no batch in common, or their shapes differ.
+
+    A first dimension that is free need not be a batch: two samples are run together and one by one to see.
+    """
     shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
     batched = all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
     alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in graph.inputs)
-    return PIECE if batched and alike else 1
+    return PIECE if batched and alike and _independent(graph, samples[:2]) else 1
+
+
+def _independent(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> bool:
+    """Whether the samples' outputs, run together, are those of each run alone."""
+    from edgefn.compile.quantize.engine import opened
+
+    session = opened(graph.model, {})
+    joined = {name: np.concatenate([sample[name] for sample in samples]) for name in graph.inputs}
+    try:
+        found, alone = session.run(joined), [session.run(dict(sample)) for sample in samples]
+    except Exception:  # the engine's own: it does not run on two
+        return False
+    for name, rows in found.items():
+        wanted = np.concatenate([one[name] for one in alone]) if rows.ndim else rows
+        if wanted.shape != rows.shape or not np.allclose(rows, wanted, rtol=1e-2, atol=1e-2 * _largest(wanted)):
+            return False
+    return True
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) if values.dtype.kind == "f" else 0.0
 
 
 def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str], step: int) -> dict[str, Pieces]:
@@ -69,13 +101,16 @@ class Propagation:
         self.tensors: dict[str, Pieces] = dict(fed)
 
     def read(self, node: onnx.NodeProto, place: int) -> list[torch.Tensor | None]:
-        """The node's inputs in one piece."""
+        """What the node reads, in one piece; what was made of constants alone is the same in each."""
         found: list[torch.Tensor | None] = []
-        for name in node.input:
+        for name in reads(node):
             if name in self.constants:
                 found.append(self.constants[name])
+            elif name:
+                made = self.tensors[name]
+                found.append(_full(made[place if len(made) > 1 else 0]))
             else:
-                found.append(_full(self.tensors[name][place]) if name else None)
+                found.append(None)
         return found
 
     def step(self, node: onnx.NodeProto, within: Mapping[str, Range] | None = None) -> dict[str, Pieces]:
@@ -86,15 +121,18 @@ class Propagation:
         made: dict[str, Pieces] = {name: [] for name in node.output if name}
         with torch.no_grad():
             for place in range(self.count(node)):
-                for name, output in zip(node.output, operators.run(node, self.read(node, place)), strict=False):
+                for name, output in zip(node.output, self._run(node, place), strict=False):
                     if name:
                         made[name].append(_half(fake(output, grid[name]) if name in grid else output))
         self.tensors |= made
         return made
 
+    def _run(self, node: onnx.NodeProto, place: int) -> Sequence[torch.Tensor]:
+        return operators.run(node, self.read(node, place), self.graph)
+
     def count(self, node: onnx.NodeProto) -> int:
         """Pieces of the node's input; 1 where it reads constants alone."""
-        return max((len(self.tensors[name]) for name in node.input if name in self.tensors), default=1)
+        return max((len(self.tensors[name]) for name in reads(node) if name in self.tensors), default=1)
 
     def drop(self, names: Sequence[str]) -> None:
         """The tensors are forgotten."""
@@ -104,11 +142,12 @@ class Propagation:
 
 def order(graph: Graph) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
     """Each node with the tensors that no later one reads."""
-    left = Counter(name for node in graph.nodes for name in node.input)
+    left = Counter(name for node in graph.nodes for name in reads(node))
     left.update(graph.outputs)
     for node in graph.nodes:
-        left.subtract(node.input)
-        yield node, [name for name in node.input if not left[name]]
+        read = reads(node)
+        left.subtract(read)
+        yield node, [name for name in read if not left[name]]
 
 
 def observe(graph: Graph, fed: dict[str, Pieces], note: Callable[[str, Pieces], None]) -> None:
@@ -150,14 +189,15 @@ def _rows(layer: Layer, node: onnx.NodeProto, x: Any, shape: tuple[int, ...], gr
         strides = attributes(node).get("strides", [1, 1])
         x = x[:, :, :: strides[0], :: strides[1]]
         return x.permute(0, 2, 3, 1).reshape(1, -1, x.shape[1])  # type: ignore[no-any-return]
-    patches = operators.patches(x, shape, attributes(node))  # [batch, in, h·w, positions]
+    patches = operators.patches(x, shape, attributes(node), ROWS)  # [batch, in, window, positions]
     batch, channels, window, positions = patches.shape
     grouped = patches.reshape(batch, groups, channels // groups, window, positions)
     return grouped.permute(1, 0, 4, 3, 2).reshape(groups, batch * positions, -1)
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.half() if tensor.is_floating_point() and tensor.numel() > 1_000_000 else tensor
+    large = tensor.is_floating_point() and tensor.numel() > 1_000_000
+    return tensor.half() if large and tensor.abs().max() < HALF else tensor
 
 
 def _full(tensor: torch.Tensor) -> torch.Tensor:

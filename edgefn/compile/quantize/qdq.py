@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ two conversions."""
 def written(
     model: onnx.ModelProto, ranges: Mapping[str, Range], layers: Mapping[str, Rounded], kept: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """`model` with its layers in int8, but for those named in `kept`, which stay in float.
+    """`model` with its layers in int8, but for those named in `kept` and other nodes there, which stay in float.
 
     `layers` are by the name of the node; their weights and biases replace the model's.
     """
@@ -64,35 +64,29 @@ def written(
         quantizer.quantize_model()
     quantizer.model.topological_sort()
     result = quantizer.model.model
-    _free_outputs(result)
+    _free_sums(result, set(kept))
     del result.metadata_props[:]
     result.producer_name = result.producer_version = ""
     return result  # type: ignore[no-any-return]
 
 
-def _free_outputs(model: onnx.ModelProto) -> None:
-    """The network's outputs that a matrix product gives are its sums themselves: no range clips the likeliest score."""
+def _free_sums(model: onnx.ModelProto, floating: set[str]) -> None:
+    """A matrix product whose output no integer operator reads gives its sums themselves: no range clips a score."""
     made_by = {name: node for node in model.graph.node for name in node.output}
-    readers = Counter(name for node in model.graph.node for name in node.input)
-    for output in (value.name for value in model.graph.output):
-        chain = list(_upwards(output, made_by))[:3]
-        if [node.op_type for node in chain] not in _ENDS:
+    readers: dict[str, list[str]] = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            readers[name].append(node.name)
+    for back in [node for node in model.graph.node if node.op_type == "DequantizeLinear"]:
+        there = made_by.get(back.input[0])
+        layer = made_by.get(there.input[0]) if there is not None else None
+        if there is None or layer is None or layer.op_type not in ("Gemm", "MatMul"):
             continue
-        back, there, layer = chain
-        if readers[layer.output[0]] == readers[there.output[0]] == 1:
-            layer.output[0] = output
+        alone = len(readers[layer.output[0]]) == len(readers[there.output[0]]) == 1
+        if alone and floating.issuperset(readers[back.output[0]]):
+            layer.output[0] = back.output[0]
             model.graph.node.remove(there)
             model.graph.node.remove(back)
-
-
-_ENDS = [["DequantizeLinear", "QuantizeLinear", layer] for layer in ("Gemm", "MatMul")]
-
-
-def _upwards(tensor: str, made_by: Mapping[str, onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    """The node that makes `tensor`, the one that makes its first input, and so on."""
-    while (node := made_by.get(tensor)) is not None:
-        yield node
-        tensor = next(iter(node.input), "")
 
 
 def quantised_tensors(model: onnx.ModelProto) -> set[str]:

@@ -53,3 +53,35 @@ def error(values: NDArray[np.floating[Any]], within: Range) -> float:
     """Mean square of what eight bits of `within` lose of `values`."""
     integers = np.clip(np.rint(values / within.scale) + within.zero, 0, LEVELS)
     return float(np.mean(np.square((integers - within.zero) * within.scale - values)))
+
+
+UNLIKE = 0.02
+"""Of the variance of what a range is for: more than this lost, and eight bits of it are no form of it."""
+
+
+def lost(values: NDArray[np.floating[Any]], within: Range) -> float:
+    """The share of the values' variance that eight bits of the range lose; 0 for values that are all alike.
+
+    Of the bulk of the values: one in a hundred may be a mask's minus infinity, or lie outside the range.
+    """
+    low, high = np.quantile(values, (0.01, 0.99)) if values.size else (0.0, 0.0)
+    bulk = values[(values >= low) & (values <= high)]
+    variance = float(bulk.var(dtype=np.float64)) if bulk.size else 0.0
+    return error(bulk, within) / variance if variance > 0 else 0.0
+
+
+def harmless(answers: NDArray[np.floating[Any]], within: Range) -> bool:
+    """Whether eight bits of the range show how a layer's output moves between samples, in each of its channels.
+
+    `answers` are [samples, channels, …]. The step is held against the channel's spread between samples, a hundredth of
+    which may be lost; a channel that hardly moves is not looked at.
+    """
+    if len(answers) < 2:
+        return False
+    spread = answers.astype(np.float64).var(axis=0, ddof=1).reshape(answers.shape[1], -1).mean(axis=1)
+    moving = spread[spread > spread.max(initial=0.0) * 1e-4]
+    return bool(moving.size and within.scale**2 / 12 <= (STEP * STEP) * moving.min())
+
+
+STEP = 0.01
+"""Error that the grid of an answer may add, over how far the answer moves."""

@@ -1,23 +1,27 @@
 """Which layers stay in float: the fewest, costliest first, until the bound holds. Pure: the caller scores.
 
 A layer's cost is what the error falls by when it alone goes back to float. Costs nearly add up where errors are small,
-so the order of one scan serves for the whole search.
+so one order serves for the whole search. An estimate of it is free; a scan, one run for each layer, is exact, and is
+made only where it may help: not where all that may go back to float changes little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 MOST = 0.34
 """Share of the layers that may go back to float; past it the artifact is no int8 one any more."""
+
+HOPELESS = 0.5
+"""With the estimated worst layers in float more of the error than this is left: no scan would find others to matter."""
 
 
 class Score(NamedTuple):
     """How a network with some layers in float did on the validation part.
 
     passed   whether the bound holds
-    error    mean square error of the scores: it moves where agreement, a count, does not yet
+    error    square error of the outputs: it moves where agreement, a count, does not yet
     """
 
     passed: bool
@@ -25,37 +29,89 @@ class Score(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The layers to keep in float, the score with them, and each layer's cost as far as a scan was needed."""
+    """The layers to keep in float, the score with them, and each layer's cost as far as a scan was needed.
+
+    `hopeless` says that the search was given up: no layers that may stay in float would be enough.
+    """
 
     kept: tuple[str, ...]
     score: Score
     costs: dict[str, float]
+    hopeless: bool = False
 
 
-def search(
-    layers: Sequence[str], score: Callable[[tuple[str, ...]], Score], forced: tuple[str, ...] = (), most: float = MOST
-) -> Found:
-    """The layers that stay in float: those `forced`, and of the others the fewest of the costliest that suffice.
+Scorer = Callable[[tuple[str, ...]], Score]
 
-    Where none suffice, no more than those forced are kept: `Found.score` then tells that the bound is missed.
-    Calls `score` once when the bound holds at once; else once a layer, and some log₂ times more.
+
+class Search:
+    """A search for the fewest layers of `layers` that must stay in float, beside those `forced`.
+
+    score     of some layers in float
+    estimate  each layer's cost as far as it is known without a run
+    spare     whether a layer more may stay in float, beside those given
+    enough    whether the time for a scan is over
     """
-    start = score(forced)
-    if start.passed:
-        return Found(forced, start, {})
-    costs = {name: start.error - score((*forced, name)).error for name in layers if name not in forced}
-    ranked = sorted(costs, key=lambda name: -costs[name])[: int(len(layers) * most)]
-    tried: dict[int, Score] = {0: start}
 
-    def passes(count: int) -> bool:
-        if count not in tried:
-            tried[count] = score((*forced, *ranked[:count]))
-        return tried[count].passed
+    def __init__(
+        self,
+        layers: Sequence[str],
+        score: Scorer,
+        forced: tuple[str, ...] = (),
+        estimate: Mapping[str, float] | None = None,
+        spare: Callable[[Sequence[str]], bool] = lambda kept: True,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._layers = [name for name in layers if name not in forced]
+        self._most = int(len(layers) * MOST)
+        self._score, self._forced = score, forced
+        self._estimate, self._spare, self._enough = estimate or {}, spare, enough
 
-    if not ranked or not passes(len(ranked)):
-        return Found(forced, start, costs)
-    count = fewest(passes, len(ranked))
-    return Found((*forced, *ranked[:count]), tried[count], costs)
+    def run(self) -> Found:
+        """Return what is found. Where none suffice, no more than those forced are kept: the score tells."""
+        start = self._score(self._forced)
+        if start.passed or not self._most:
+            return Found(self._forced, start, {})
+        if self._estimate:
+            ranked = self._ranked(self._estimate)
+            best = self._score((*self._forced, *ranked))
+            if best.passed:
+                return self._fewest(ranked, best, {})
+            if not best.error < HOPELESS * start.error:
+                return Found(self._forced, start, {}, hopeless=True)
+        costs = self._scan(start.error)
+        ranked = self._ranked(costs)
+        best = self._score((*self._forced, *ranked))
+        if ranked and best.passed:
+            return self._fewest(ranked, best, costs)
+        return Found(self._forced, start, costs)
+
+    def _ranked(self, costs: Mapping[str, float]) -> list[str]:
+        """The costliest layers, as many as may stay in float together."""
+        found: list[str] = []
+        for name in sorted(costs, key=lambda name: -costs[name]):
+            if len(found) < self._most and name in self._layers and self._spare([*self._forced, *found, name]):
+                found.append(name)
+        return found
+
+    def _scan(self, error: float) -> dict[str, float]:
+        """What the error falls by with each layer alone in float; of those that there was time for, worst first."""
+        costs: dict[str, float] = {}
+        for name in sorted(self._layers, key=lambda name: -self._estimate.get(name, 0.0)):
+            if self._enough():
+                break
+            costs[name] = error - self._score((*self._forced, name)).error
+        return costs
+
+    def _fewest(self, ranked: Sequence[str], best: Score, costs: dict[str, float]) -> Found:
+        tried = {len(ranked): best}
+
+        def passes(count: int) -> bool:
+            if count not in tried:
+                tried[count] = self._score((*self._forced, *ranked[:count]))
+            return tried[count].passed
+
+        count = fewest(passes, len(ranked))
+        return Found((*self._forced, *ranked[:count]), tried[count], costs)
 
 
 def fewest(passes: Callable[[int], bool], most: int) -> int:

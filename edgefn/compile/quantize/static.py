@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.compile.quantize import compensation, propagation, qdq, ranges
+from edgefn.compile.quantize import compensation, costs, observation, propagation, qdq, ranges, tail
 from edgefn.compile.quantize.fit import Fit
 from edgefn.compile.quantize.graph import Graph, with_biases
 
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 
     from edgefn.compile.quantize.compensation import Rounded
     from edgefn.compile.quantize.graph import Layer
-    from edgefn.compile.quantize.ranges import Range
+    from edgefn.compile.quantize.observation import Observed
 
 STEM_CHANNELS = 4
 """A first convolution of so few channels stays in float: eight bits of it are no faster (EfficientNet-Lite0:
 8.0 ms both; three channels fill no register), and cost 1.5 points of agreement."""
 
-OBSERVED = 300_000
-"""Values of a tensor that its range is chosen by; more change nothing."""
+EDGE = 0.2
+"""Unless it is more than this of the network's multiplications: the first one of a raw sound is most of its network.
+Less than that a last convolution may be, too, to stay in float without being looked at."""
 
 
 class Static:
     """`model` and the calibration inputs it is quantised with; `saturates`: the target's products of eight bits do.
 
-    `kept` are layers that are never quantised: convolutions of an input of a few channels.
+    kept      layers that are never quantised: convolutions of an input of a few channels, last ones whose answers eight
+              bits do not show, and those that read or write a tensor whose parts are of unlike ranges
+    floating  other nodes that stay in float: those after the last layers, and those at such a tensor
     """
 
     def __init__(
@@ -46,12 +49,18 @@ class Static:
         self.model = with_biases(model)
         self.graph = Graph(self.model)
         self.saturates = saturates
-        self.kept = tuple(layer.name for layer in self.graph.layers if self._is_stem(layer))
+        self.costs = costs.measured(self.model, inputs[0])
         self.fed = propagation.pieces(inputs, self.graph.inputs, propagation.together(self.graph, inputs))
-        self.ranges = self._ranges()
+        seen = observation.observed(self.graph, self.fed)
+        self.ranges = seen.ranges
+        left = [layer.name for layer in self.graph.layers if self._is_stem(layer) or self._is_answer(layer, seen)]
+        unlike = [node.name for node in self.graph.nodes if seen.unlike.intersection((*node.input, *node.output))]
+        self.kept = tuple(layer.name for layer in self.graph.layers if layer.name in {*left, *unlike})
+        self.floating = tuple(dict.fromkeys((*tail.nodes(self.graph), *unlike)))
         plain = {layer.name: self._plain(layer) for layer in self.graph.layers}
-        self.tensors = qdq.quantised_tensors(qdq.written(self.model, self.ranges, plain))
         self.layers: dict[str, Rounded] = plain
+        self.noise = {name: seen.lost.get(layer.output, 0.0) for name, layer in self.graph.by_name.items()}
+        self.tensors = qdq.quantised_tensors(qdq.written(self.model, self.ranges, plain, self.floating))
 
     def compensate(self) -> None:
         """The layers' weights are rounded anew, each against what those before it and its own rounding did.
@@ -59,13 +68,12 @@ class Static:
         Those that stay in float count as rounded meanwhile: the others learn from no cleaner inputs than they need to
         bear (EfficientNet-Lite0: error² 0.0073 instead of 0.0091).
         """
-        by_name = {layer.name: layer for layer in self.graph.layers}
         real, quantised = (propagation.Propagation(self.graph, dict(self.fed)) for _ in range(2))
         for name in self.fed:
             if name in self.tensors:
                 quantised.tensors[name] = [propagation.fake(piece, self.ranges[name]) for piece in self.fed[name]]
         for node, spent in propagation.order(self.graph):
-            if (layer := by_name.get(node.name)) is not None:
+            if (layer := self.graph.by_name.get(node.name)) is not None:
                 self.layers[node.name] = self._compensated(layer, node, real, quantised)
                 self._install(quantised, layer, self.layers[node.name])
             real.step(node)
@@ -77,35 +85,33 @@ class Static:
     @property
     def fit(self) -> Fit:
         """What has been found so far."""
-        return Fit(self.model, self.ranges, self.layers, self.kept)
+        return Fit(self.model, self.ranges, self.layers, self.kept, self.floating, self.noise)
 
     def _is_stem(self, layer: Layer) -> bool:
-        weight = self.graph.constants[layer.weight]
-        return layer.kind == "Conv" and layer.source in self.graph.inputs and weight.shape[1] <= STEM_CHANNELS
+        few = layer.form.groups * self.graph.constants[layer.weight].shape[1] <= STEM_CHANNELS
+        return layer.kind == "Conv" and layer.source in self.graph.inputs and few and self._share(layer) < EDGE
 
-    def _ranges(self) -> dict[str, Range]:
-        found: dict[str, Range] = {}
+    def _is_answer(self, layer: Layer, seen: Observed) -> bool:
+        """Whether the layer's output is the network's answer, and eight bits of it would be seen.
 
-        def note(name: str, tensors: propagation.Pieces) -> None:
-            if not tensors[0].is_floating_point():
-                return
-            low, high = (float(side) for side in (min(t.min() for t in tensors), max(t.max() for t in tensors)))
-            if name in self.graph.outputs:  # the largest score is the answer: nothing of it may be clipped
-                found[name] = ranges.spanned(low, high)
-                return
-            step = max(1, sum(t.numel() for t in tensors) // OBSERVED)
-            values = np.concatenate([t.reshape(-1)[::step].float().numpy() for t in tensors])
-            found[name] = ranges.least_error(values, ranges.spanned(low, high))
+        A matrix product gives its sums in float whatever its factors are.
+        """
+        if layer.kind != "Conv" or layer.name not in seen.answers:
+            return False
+        return self._share(layer) < EDGE or not ranges.harmless(seen.answers[layer.name], seen.ranges[layer.output])
 
-        propagation.observe(self.graph, self.fed, note)
-        return found
+    def _share(self, layer: Layer) -> float:
+        return self.costs[layer.name].operations / (sum(cost.operations for cost in self.costs.values()) or 1)
 
     def _plain(self, layer: Layer) -> Rounded:
         return compensation.plain(*self._rows(layer), paired=self.paired(layer))
 
     def _compensated(self, layer: Layer, node: Any, real: Any, quantised: Any) -> Rounded:
         seen = propagation.statistics(layer, node, real, quantised)
-        return compensation.compensated(*self._rows(layer), seen, paired=self.paired(layer))
+        rows, bias = self._rows(layer)
+        rounded = compensation.compensated(rows, bias, seen, paired=self.paired(layer))
+        self.noise[layer.name] += compensation.noise(rows, rounded, seen)
+        return rounded
 
     def paired(self, layer: Layer) -> bool:
         """Whether the layer's weights must be safe in pairs."""
@@ -122,4 +128,4 @@ class Static:
         shape = self.graph.constants[layer.weight].shape
         run.constants[layer.weight] = torch.from_numpy(np.ascontiguousarray(layer.form.weight(rounded.rows, shape)))
         if layer.bias:
-            run.constants[layer.bias] = torch.from_numpy(rounded.bias)
+            run.constants[layer.bias] = torch.from_numpy(np.array(rounded.bias, np.float32))

@@ -57,23 +57,23 @@ def _accuracy(facts: Facts) -> Iterator[Advice]:
         if link.state == "out of bound" and (missed := _missed_by_little(link)):
             yield Advice(
                 "accuracy",
-                f"{link.model} {link.target} is left out for {missed}: where that is near enough, raise the bound "
-                "(quantize=Quantize(bound=...)); else fine-tune it (quantize=Quantize(epochs=3))",
+                f"{link.model} {link.target} is left out for {missed}: where that is near enough, say so "
+                "(accuracy=Accuracy(error=...)); else fine-tune it (quantize=Quantize(epochs=3))",
             )
 
 
 def _missed_by_little(link: Link) -> str:
-    """By how much, "" where it is more than a little."""
+    """Return by how much it misses its limits, "" where it is more than a little."""
     told = []
-    if link.max_error is None or link.max_error_bound is None or link.max_error > NEAR_ERROR * link.max_error_bound:
+    if link.error is None or link.error_limit is None or link.error > NEAR_ERROR * link.error_limit:
         return ""
-    if link.max_error > link.max_error_bound:
-        told.append(f"a max error of {link.max_error:.2e} over the bound of {link.max_error_bound:.2e}")
+    if link.error > link.error_limit:
+        told.append(f"an error of {link.error:.2g} where {link.error_limit:.2g} is allowed")
     if link.top1 is not None and link.top1_bound is not None:
         if link.top1 < link.top1_bound - NEAR_TOP1:
             return ""
         if link.top1 < link.top1_bound:
-            told.append(f"a top-1 agreement of {link.top1:.3f} under the bound of {link.top1_bound:.3f}")
+            told.append(f"a top-1 agreement of {link.top1:.3f} where {link.top1_bound:.3f} is wanted")
     return " and ".join(told)
 
 

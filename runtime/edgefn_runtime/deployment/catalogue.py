@@ -13,7 +13,7 @@ import msgspec
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.manifest import parse_config
 from edgefn.targets.matcher import Refusal
-from edgefn_runtime.deployment import choice, compatibility, proof
+from edgefn_runtime.deployment import answers, choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.deployment.marks import Marks
 from edgefn_runtime.fingerprint import fingerprint
@@ -53,20 +53,25 @@ class Catalogue:
     def upcoming(self, candidate: Candidate) -> Revision:
         """What a deployment of `candidate` will be, its artifacts chosen by the proofs there are."""
         number = self._database.next_number(candidate.config.function.name)
-        return self._revision(candidate.digest, number, candidate.config, "")
+        return self._revision(candidate.digest, number, candidate.config, "", asked=False)
 
     def again(self, revision: Revision) -> Revision:
         """`revision` with its artifacts chosen anew."""
         config = msgspec.structs.replace(revision.config, artifacts=revision.artifacts)
         return self._revision(revision.digest, revision.number, config, revision.deployed_at)
 
-    def _revision(self, digest: str, number: int, config: BundleConfig, deployed_at: str) -> Revision:
+    def _revision(
+        self, digest: str, number: int, config: BundleConfig, deployed_at: str, *, asked: bool = True
+    ) -> Revision:
+        """With `asked`, an artifact that the handler was not run with yet is not chosen."""
         folder, finished = self.folders(digest)
         chosen = compatibility.available(config.artifacts)
+        whole = Revision(digest, number, config, folder, finished, deployed_at, config.artifacts)
         if len(chosen) > len(config.models):
-            chosen = choice.serving(chosen, proof.read_all(finished, chosen), self._marks.of(finished))
-        served = msgspec.structs.replace(config, artifacts=chosen)
-        return Revision(digest, number, served, folder, finished, deployed_at, config.artifacts)
+            broken = set(self._marks.of(finished))
+            broken |= {entry.path for entry in answers.lacking(whole, chosen)} if asked else set()
+            chosen = choice.serving(chosen, proof.read_all(finished, chosen), broken)
+        return msgspec.structs.replace(whole, config=msgspec.structs.replace(config, artifacts=chosen))
 
     def folders(self, digest: str) -> tuple[Path, Path]:
         """Where the bundle is unpacked, and where its artifacts are finished for this machine."""

@@ -20,7 +20,7 @@ from edgefn.errors import EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.deployment import changes, choice, compatibility, proof
+from edgefn_runtime.deployment import answers, changes, choice, compatibility, proof
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
@@ -229,9 +229,13 @@ class Deployments:
         if revision is None:
             return None
         since = self._known.change and later(self._known.at, revision.deployed_at)
+        unasked = {entry.path for entry in answers.lacking(revision, revision.artifacts)}
+        proofs = proof.read_all(revision.finished, revision.artifacts)
         return Chain(
             revision=revision,
-            proofs=proof.read_all(revision.finished, revision.artifacts),
+            proofs={path: found for path, found in proofs.items() if path not in unasked},
+            answers=answers.read(revision.finished),
+            unanswered=answers.why_not(revision.config),
             broken=self._marks.of(revision.finished),
             unfinished=self._background.given_up(revision),
             refusals=compatibility.refusals(revision.artifacts),
@@ -278,13 +282,25 @@ class Deployments:
             await self._move(revision)
 
     async def _finished(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> None:
-        """An artifact has its proof: it is told, and served where it is the best."""
+        """An artifact has its proof: it is told, and served where it is the best and answers as eager does."""
+        if found.passed and revision.config.requests:
+            found = await self._asked(revision, entry, found)
         await self._move(revision)
         name = f"{entry.model} {entry.target}"
         current = self.current(revision.name)
         serves = current is not None and entry.path in current.served
         _log.info("%s of %s is finished: %s", name, revision.name, _told(found, serves=serves))
         self._host.note(revision.name, f"{name} is finished: {_told(found, serves=serves)}")
+
+    async def _asked(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> Proof:
+        """Its proof; failed where the handler answers otherwise with it, which is then not chosen."""
+        asked = await answers.ask(self._host, answers.beside(revision, entry))
+        await in_thread(self._installation.record, revision, [entry.path], asked)
+        if asked.passed:
+            return found
+        reason = answers.refusal(asked)
+        await in_thread(self._installation.mark, revision, [entry], reason)
+        return msgspec.structs.replace(found, passed=False, reason=reason)
 
     async def _move(self, revision: Revision) -> None:
         current = self.current(revision.name)
@@ -317,7 +333,8 @@ class Deployments:
 def _told(found: Proof, *, serves: bool) -> str:
     if not found.passed:
         return f"not served, {found.reason}"
-    figures = f"max error {found.max_error:.1e}, {found.ratio:.2f} × the latency of the portable one"
+    error = found.reason if found.error is None else f"error {found.error:.1e}"
+    figures = f"{error}, {found.ratio:.2f} × the latency of the portable one"
     return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
 
 

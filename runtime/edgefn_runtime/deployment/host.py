@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from edgefn_runtime.store.revision import Revision
@@ -27,6 +28,12 @@ class Host(Protocol):
         """As `switch`, to other artifacts of the bundle that serves; where it has processes, a template is ready first.
 
         Raises DeploymentRefused, Unavailable, and all stays as it was.
+        """
+
+    async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
+        """A confined instance of `revision`, which serves nobody and ends then, replies to `questions` on its answers.
+
+        Raises DeploymentRefused (it does not load), InstanceLost, HandlerTimeout; Unavailable: no memory for it now.
         """
 
     def busy(self) -> bool:

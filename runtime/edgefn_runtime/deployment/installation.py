@@ -8,15 +8,17 @@ come through here; whoever comes while it is done waits for the same work.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from edgefn.accuracy.answers.record import Agreed
 from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
 from edgefn.bundle.manifest import parse_config
 from edgefn.errors import DeploymentRefused
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.deployment import choice, compatibility, proof
+from edgefn_runtime.deployment import answers, choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate, admit
 from edgefn_runtime.deployment.finishing import Finisher, finish, finish_in_child, link, put_verdict
 from edgefn_runtime.deployment.marks import Marks
@@ -71,21 +73,40 @@ class Installation:
             await self._work.run(revision.digest, lambda: self._make(revision, progress, candidate))
 
     def forgive(self, revision: Revision) -> None:
-        """What broke, or did not survive being finished, is tried again. Blocks."""
+        """What broke, did not survive being finished or was asked for its answers is tried again. Blocks."""
         self._marks.forget(revision.finished)
+        answers.forget(self._home.disk, revision.finished)
         for entry in revision.artifacts:
             found = proof.read(revision.finished, entry)
             if found is not None and found.died:
                 clear_away(self._home.disk, revision.finished / entry.path)
 
+    def record(self, revision: Revision, paths: Sequence[str], found: Agreed) -> None:
+        """What was found of the handler's answers with the artifacts `paths` is kept. Blocks; raises OSError."""
+        answers.keep(self._home.disk, revision.finished, paths, found)
+
+    def mark(self, revision: Revision, entries: Sequence[ArtifactEntry], reason: str) -> None:
+        """`entries` are not chosen again before a redeployment. Blocks; what the disk refuses is known for now."""
+        for entry in entries:
+            self._marks.add(revision.finished, entry.path, reason)
+        with contextlib.suppress(OSError):
+            self._marks.keep(revision.finished)
+
     def lacking(self, revision: Revision) -> list[ArtifactEntry]:
-        """The artifacts that can run here and are neither proved nor refused yet, in the bundle's order. Blocks."""
+        """The artifacts that can run here and are neither proved nor refused yet, or not asked for their answers.
+
+        In the bundle's order. Blocks.
+        """
         entries = compatibility.available(revision.artifacts)
-        return [entry for entry in entries if proof.read(revision.finished, entry) is None]
+        marked = self._marks.of(revision.finished)
+        unasked = [entry.path for entry in answers.lacking(revision, entries) if entry.path not in marked]
+        return [entry for entry in entries if entry.path in unasked or proof.read(revision.finished, entry) is None]
 
     async def complete(self, revision: Revision, entry: ArtifactEntry, wanted: Callable[[], bool]) -> Proof | None:
         """`entry` has its proof, which tells how it did; None where it is not `wanted` any more. Raises DiskFull."""
         disk = self._home.disk
+        if (known := proof.read(revision.finished, entry)) is not None:
+            return known  # its answers alone are lacking
         if await link(revision, [entry], disk):
             return proof.read(revision.finished, entry)
         threads = self._threads(revision.config.function)
@@ -108,7 +129,8 @@ class Installation:
             await unpack(candidate, self._blobs, revision.folder, disk, progress)
         if not _live(revision):
             compatibility.check(_whole_config(revision), compatibility.this_machine())
-            if linked := await link(revision, self.lacking(revision), disk):
+            unproved = [one for one in self.lacking(revision) if proof.read(revision.finished, one) is None]
+            if linked := await link(revision, unproved, disk):
                 progress("finish", len(linked), len(linked), "as for another revision")
             await self._finish_first(revision, progress)
 

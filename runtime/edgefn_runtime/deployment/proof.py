@@ -21,7 +21,9 @@ FILE = "proof.json"
 class Proof(msgspec.Struct, frozen=True):
     """How a finished artifact did on the golden samples, and how fast. Durations in seconds.
 
-    max_error   None when it could not be told: it did not run, or gave NaN
+    verdict     right, wrong or not shown; "" where it did not run
+    error       of its worst slice, as a fraction of how far eager's answer moves; None when it could not be told
+    max_error   relative to the largest eager value; None likewise
     files       the artifact's files and their sizes in bytes: one that is gone must be finished again
     run_s       the fastest of its timed runs
     beside_s    the fastest run of the model's first artifact in the same process, run in turns with it; 0.0 for the
@@ -45,6 +47,9 @@ class Proof(msgspec.Struct, frozen=True):
     files: dict[str, int] = {}
     inputs: str = ""
     died: bool = False
+    verdict: str = ""
+    error: float | None = None
+    sizes: int = 0
 
     @property
     def ratio(self) -> float:

@@ -13,9 +13,10 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
+from edgefn.accuracy.answers.record import Agreed
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn.quantities import format_duration
-from edgefn_runtime.deployment import compatibility, retention
+from edgefn_runtime.deployment import answers, choice, compatibility, retention
 from edgefn_runtime.deployment.admission import Candidate, admit, check_name
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.garbage import Garbage
@@ -66,6 +67,7 @@ class Road:
         upcoming = self._catalogue.upcoming(candidate)
         await self._start(upcoming)
         progress("start", 1, 1)
+        upcoming = await self._compared(upcoming, candidate, progress)
         await _beyond_cancelling(self._activate(upcoming, candidate))
         progress("activate", 1, 1)
         deployed = self._catalogue.current(name)
@@ -106,6 +108,41 @@ class Road:
                     "do the slow work in the handler or at build"
                 ) from None
             raise
+
+    async def _compared(self, upcoming: Revision, candidate: Candidate, progress: Progress) -> Revision:
+        """`upcoming`, prepared, whose handler answers as it does with eager PyTorch.
+
+        With its next artifacts where those that were to serve do not; raises DeploymentRefused when none is left.
+        """
+        if not upcoming.config.requests:
+            return upcoming
+        progress("compare", 0, 1)
+        try:
+            while not (found := await self._answers(upcoming)).passed:
+                await to_the_end(self._host.discard(upcoming))
+                upcoming = self._next(upcoming, candidate, answers.refusal(found))
+                await self._start(upcoming)
+        except BaseException:
+            await to_the_end(self._host.discard(upcoming))
+            raise
+        progress("compare", 1, 1, found.unfit or str(found))
+        return upcoming
+
+    async def _answers(self, revision: Revision) -> Agreed:
+        found = await answers.ask(self._host, revision)
+        with contextlib.suppress(OSError):  # it is asked again when the disk takes it
+            await in_thread(self._installation.record, revision, revision.served, found)
+        return found
+
+    def _next(self, upcoming: Revision, candidate: Candidate, reason: str) -> Revision:
+        """What is next in the ranking; what was to serve is marked. Raises DeploymentRefused where it was the last."""
+        name = upcoming.name
+        others = [entry for entry in upcoming.config.artifacts if not choice.portable(entry)]
+        if not others:
+            raise DeploymentRefused(f"{name}: {reason}. Build it again where this box's engine is installed")
+        self._installation.mark(upcoming, others, reason)
+        self._host.note(name, f"{', '.join(entry.target for entry in others)} of {name} is left: {reason}")
+        return self._catalogue.upcoming(candidate)
 
     async def _activate(self, upcoming: Revision, candidate: Candidate) -> None:
         name = upcoming.name

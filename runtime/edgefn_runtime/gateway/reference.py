@@ -141,11 +141,12 @@ SCHEMAS: dict[str, Any] = {
             "state": {"enum": ["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]},
             "rank": {"type": ["integer", "null"], "minimum": 1},
             "reason": _TEXT,
+            "answers": _TEXT,
             **{
                 figure: {"type": ["number", "null"]}
                 for figure in (
-                    *("latency_s", "ratio", "max_error", "max_error_bound", "top1", "top1_bound"),
-                    *("finish_s", "load_s", "size_bytes"),
+                    *("latency_s", "ratio", "error", "error_limit", "max_error", "max_error_bound"),
+                    *("top1", "top1_bound", "finish_s", "load_s", "size_bytes"),
                 )
             },
         }

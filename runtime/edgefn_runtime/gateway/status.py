@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from edgefn.errors import FunctionNotFound
+from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.chain import links
 from edgefn_runtime.deployment.proof import read as read_proof
 from edgefn_runtime.gateway.ports import AdminBox, Revision
@@ -73,6 +74,7 @@ def _chain(box: AdminBox, name: str) -> dict[str, Any]:
 
 
 def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:
+    answered, unanswered = answers.read(revision.finished), answers.why_not(revision.config)
     for entry in revision.config.artifacts:
         proof = read_proof(revision.finished, entry)  # None for a while after the cache was deleted
         yield {
@@ -80,6 +82,9 @@ def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:
             "target": entry.target,
             "backend": entry.backend,
             "passed": proof and proof.passed,
+            "verdict": proof and proof.verdict,
+            "error": proof and proof.error,
             "max_error": proof and proof.max_error,
             "top1": proof and proof.top1,
+            "answers": answered[entry.path].told if entry.path in answered else unanswered,
         }

@@ -15,15 +15,16 @@ from collections import deque
 from edgefn_runtime.wire.board import SIZE, Board
 from edgefn_runtime.wire.frames import Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
+    Asked,
     Batched,
     Binding,
     Born,
     Failed,
-    Invoke,
     Leaving,
     Ready,
     Reply,
     Returned,
+    WrongAnswer,
     decode_invoke,
     encode,
 )
@@ -32,7 +33,7 @@ _ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Leaving | Batched | Born | Binding | Ready | Failed
+Message = Reply | Returned | Leaving | Batched | WrongAnswer | Born | Binding | Ready | Failed
 
 Body = bytes | bytearray
 """A request's body; a bytearray is the request's own, to be used as it lies."""
@@ -51,7 +52,7 @@ class Channel:
         self.board = Board(memoryview(mmap.mmap(board_descriptor, SIZE)))
         os.close(board_descriptor)
 
-    def receive(self) -> tuple[Invoke, Body] | None:
+    def receive(self) -> tuple[Asked, Body] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
             large = self._decoder.hand_over() if self._decoder.missing > _READ_BYTES else None

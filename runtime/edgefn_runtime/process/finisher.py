@@ -20,6 +20,8 @@ from pathlib import Path
 import msgspec
 
 from edgefn import backends, golden
+from edgefn.accuracy.judge import judge_served
+from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Backend, Session
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.manifest import parse_config
@@ -38,6 +40,7 @@ ALONE_S, BESIDE_S = 0.1, 1.5
 model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
 _FULL_BYTES = 2**20
 _BOX_PID = "EDGEFN_BOX_PID"
+UNPROVED = "not proved here: the bundle has no golden inputs (golden_inputs=False); it was proved at build only"
 Say = Callable[..., None]
 Beside = tuple[Backend, Path]
 """A backend, and the folder of an artifact that it has finished."""
@@ -123,14 +126,20 @@ def prove(
 
     It is timed in turns with the one `beside`, where there is one.
     """
-    known = golden.load(samples)
-    if len(known) != model.golden:
+    pairs = golden.load_pairs(samples)
+    known = pairs.samples
+    if len(known) != (model.golden or 1):
         raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
     batched = model.batching is not None
     started = time.perf_counter()
     session = backend.load(folder, threads=threads, batched=batched)
     load_s = time.perf_counter() - started
-    agreement = golden.compare_served(session, known, model.bound_of(precision), batched=batched)
+    bound = model.bound_of(precision)
+    agreement = (
+        judge_served(session, pairs, model.judging, precision, bound=bound, batched=batched)
+        if model.golden
+        else Agreement("right", math.inf, math.inf, reason=UNPROVED)
+    )
     sessions = [session]
     if agreement.passed and beside is not None:
         sessions.append(beside[0].load(beside[1], threads=threads, batched=batched))
@@ -140,8 +149,11 @@ def prove(
         target="",
         backend=backend.name,
         passed=agreement.passed,
+        verdict=agreement.verdict,
+        error=agreement.error if math.isfinite(agreement.error) else None,
         max_error=agreement.max_error if math.isfinite(agreement.max_error) else None,
-        top1=agreement.top1,
+        top1=agreement.top1.share if agreement.top1 is not None else None,
+        sizes=agreement.sizes,
         samples=agreement.samples,
         reason=agreement.reason,
         load_s=round(load_s, 6),
@@ -202,8 +214,11 @@ def _told(found: Proof) -> str:
     name = f"{found.model} {found.target}"
     if not found.passed:
         return f"{name}: {found.reason}"
+    if found.error is None:
+        return f"{name}: {found.reason}"
     top1 = "" if found.top1 is None else f", top-1 agreement {found.top1:.3f}"
-    return f"{name}: max error {found.max_error:.1e}{top1} on {found.samples} golden samples"
+    sizes = f" and {found.sizes} other sizes" if found.sizes else ""
+    return f"{name}: error {found.error or 0.0:.1e}{top1} on {found.samples} golden samples{sizes}"
 
 
 def _files(folder: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from edgefn_runtime.process.syscalls import capset, prctl
+from edgefn.system.syscalls import capset, prctl
 
 FIRST_UID: Final = 60000
 UIDS: Final = 5000

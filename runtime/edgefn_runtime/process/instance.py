@@ -15,7 +15,7 @@ import time
 from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.growth import Watch
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.messages import Invoke, Leaving, Returned
+from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 
 _SHORT_S = 0.0002
 """A reply waits for the next call's only where calls are shorter than this."""
@@ -39,6 +39,8 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
         started = time.monotonic()
         if not watch.full and to_be_served(channel, invoke):
             reply = service.call(invoke, body)
+            for found in service.wrong():
+                channel.gather(found)
             if watch.full_after(time.monotonic() - started):
                 channel.gather(Leaving())  # before the answer: who gets that may send the next call at once
             channel.gather(*reply)
@@ -49,7 +51,7 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
             channel.flush()
 
 
-def to_be_served(channel: Channel, invoke: Invoke) -> bool:
+def to_be_served(channel: Channel, invoke: Asked) -> bool:
     """Enters the call; False when the box has taken it back or nobody waits for it any more."""
     return channel.board.enter(invoke.id) and time.monotonic() < invoke.deadline
 

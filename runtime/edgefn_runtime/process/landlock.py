@@ -11,7 +11,7 @@ import stat
 import struct
 from collections.abc import Iterable
 
-from edgefn_runtime.process.syscalls import syscall
+from edgefn.system.syscalls import syscall
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1

@@ -10,7 +10,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from edgefn_runtime.process.syscalls import mount, unshare
+from edgefn.system.syscalls import mount, unshare
 
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x08000000, 0x10000000, 0x40000000
 _NO_SET_UID, _NO_DEVICES, _NO_EXECUTE, _DOWNWARDS, _RECEIVING = 2, 4, 8, 0x4000, 0x80000

@@ -20,7 +20,7 @@ from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
 from edgefn_runtime.process.batcher import Crowd
-from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel
+from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel, WrongAnswer
 
 
 class LoadError(Exception):
@@ -32,12 +32,16 @@ class LoadError(Exception):
 
 
 class Loaded(NamedTuple):
-    """A revision in this process: its function, its models, and the crowd of calls that they may run together."""
+    """A revision in this process: its function, its models, and the crowd of calls that they may run together.
+
+    `wrong` gains what the box must hear of an artifact whose answer has another shape than the network's.
+    """
 
     function: EdgeFunction[..., object]
     models: dict[str, EdgeModel]
     crowd: Crowd
     ready: Ready
+    wrong: list[WrongAnswer]
 
 
 def load(program: Program) -> Loaded:
@@ -45,7 +49,7 @@ def load(program: Program) -> Loaded:
     started = time.perf_counter()
     with _telling(program):
         function, models = _import(program)
-    return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()))
+    return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()), [])
 
 
 def outlives_forks(program: Program) -> bool:
@@ -73,9 +77,15 @@ def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lam
         if not served.artifact.target.startswith("portable/"):
             tell(Binding(served.artifact.path))
         with _telling(program, served.artifact.path):
-            loaded.models[served.artifact.model].bind(_session(served, program.threads, loaded.crowd))
+            session = _session(served, program.threads, loaded.crowd)
+            loaded.models[served.artifact.model].bind(session, served.spec, _teller(served, loaded.wrong))
     session_s = time.perf_counter() - started
     return loaded._replace(ready=msgspec.structs.replace(loaded.ready, session_s=session_s))
+
+
+def _teller(served: ServedModel, wrong: list[WrongAnswer]) -> Callable[[str], None]:
+    """What the model of `served` calls with what is wrong with an answer of its artifact."""
+    return lambda reason: wrong.append(WrongAnswer(served.artifact.path, reason))
 
 
 @contextmanager

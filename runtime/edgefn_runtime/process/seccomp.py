@@ -8,20 +8,30 @@ be reached: no Landlock of today covers connecting to one. Calls of another arch
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import functools
 import platform
 import socket
-import struct
 from typing import NamedTuple
 
-from edgefn_runtime.process.syscalls import prctl
+from edgefn.system.bpf import (
+    ALLOW,
+    AND,
+    ARCHITECTURE,
+    ARGUMENTS,
+    ERRNO,
+    JUMP_ANY_BIT,
+    JUMP_EQUAL,
+    JUMP_FROM,
+    LOAD,
+    NUMBER,
+    RETURN,
+    program,
+    step,
+)
+from edgefn.system.syscalls import prctl
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
-_LOAD, _JUMP_EQUAL, _JUMP_FROM, _JUMP_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32)
 _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x7E020000
 _SOCKET_TYPE = 0xF
@@ -90,9 +100,9 @@ def restrict(*, network: bool) -> None:
     Needs no-new-privileges to be set.
     """
     code = prepared(network=network)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
-    prctl(_PR_SET_SECCOMP, _MODE_FILTER, program)
+    fprog, kept = program(code)
+    prctl(_PR_SET_SECCOMP, _MODE_FILTER, fprog)
+    del kept
 
 
 @functools.cache
@@ -107,64 +117,60 @@ def prepared(*, network: bool) -> bytes:
 def filter_of(machine: Machine, *, network: bool) -> bytes:
     """The BPF program: what it looks at first is what the kernel caches, so an allowed call costs no run of it."""
     steps = [
-        _step(_LOAD, _ARCHITECTURE),
-        _step(_JUMP_EQUAL, machine.architecture, 1, 0),
+        step(LOAD, ARCHITECTURE),
+        step(JUMP_EQUAL, machine.architecture, 1, 0),
         _deny(errno.EPERM),
-        _step(_LOAD, _NUMBER),
-        _step(_JUMP_FROM, _X32_BIT, 0, 1),
+        step(LOAD, NUMBER),
+        step(JUMP_FROM, _X32_BIT, 0, 1),
         _deny(errno.EPERM),
         # glibc falls back to clone, whose flags can be seen: those of clone3 lie in memory
-        _step(_JUMP_EQUAL, _CLONE3, 0, 1),
+        step(JUMP_EQUAL, _CLONE3, 0, 1),
         _deny(errno.ENOSYS),
     ]
     for number in machine.denied:
-        steps += [_step(_JUMP_EQUAL, number, 0, 1), _deny(errno.EPERM)]
+        steps += [step(JUMP_EQUAL, number, 0, 1), _deny(errno.EPERM)]
     for number, looks in (
         (machine.clone, _no_new_namespace()),
         (machine.socketpair, _no_datagrams()),
         (machine.socket, _internet() if network else [_deny(errno.EPERM)]),
     ):
-        steps += [_step(_JUMP_EQUAL, number, 0, len(looks)), *looks]
-    return b"".join([*steps, _step(_RETURN, _ALLOW)])
+        steps += [step(JUMP_EQUAL, number, 0, len(looks)), *looks]
+    return b"".join([*steps, step(RETURN, ALLOW)])
 
 
 def _no_new_namespace() -> list[bytes]:
     return [
-        _step(_LOAD, _ARGUMENTS[0]),
-        _step(_JUMP_ANY_BIT, _NEW_NAMESPACES, 0, 1),
+        step(LOAD, ARGUMENTS[0]),
+        step(JUMP_ANY_BIT, _NEW_NAMESPACES, 0, 1),
         _deny(errno.EPERM),
-        _step(_RETURN, _ALLOW),
+        step(RETURN, ALLOW),
     ]
 
 
 def _no_datagrams() -> list[bytes]:
     """One of a pair of datagram sockets could be pointed at any socket file; a stream's peer is fixed."""
     return [
-        _step(_LOAD, _ARGUMENTS[1]),
-        _step(_AND, _SOCKET_TYPE),
-        _step(_JUMP_EQUAL, socket.SOCK_DGRAM, 0, 1),
+        step(LOAD, ARGUMENTS[1]),
+        step(AND, _SOCKET_TYPE),
+        step(JUMP_EQUAL, socket.SOCK_DGRAM, 0, 1),
         _deny(errno.EPERM),
-        _step(_RETURN, _ALLOW),
+        step(RETURN, ALLOW),
     ]
 
 
 def _internet() -> list[bytes]:
     """IPv4, IPv6, and netlink's routes, which getaddrinfo asks for."""
     return [
-        _step(_LOAD, _ARGUMENTS[0]),
-        _step(_JUMP_EQUAL, socket.AF_INET, 5, 0),
-        _step(_JUMP_EQUAL, socket.AF_INET6, 4, 0),
-        _step(_JUMP_EQUAL, socket.AF_NETLINK, 0, 2),
-        _step(_LOAD, _ARGUMENTS[2]),
-        _step(_JUMP_EQUAL, _NETLINK_ROUTE, 1, 0),
+        step(LOAD, ARGUMENTS[0]),
+        step(JUMP_EQUAL, socket.AF_INET, 5, 0),
+        step(JUMP_EQUAL, socket.AF_INET6, 4, 0),
+        step(JUMP_EQUAL, socket.AF_NETLINK, 0, 2),
+        step(LOAD, ARGUMENTS[2]),
+        step(JUMP_EQUAL, _NETLINK_ROUTE, 1, 0),
         _deny(errno.EPERM),
-        _step(_RETURN, _ALLOW),
+        step(RETURN, ALLOW),
     ]
 
 
-def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("HBBI", code, if_true, if_false, value)
-
-
 def _deny(error: int) -> bytes:
-    return _step(_RETURN, _ERRNO | error)
+    return step(RETURN, ERRNO | error)

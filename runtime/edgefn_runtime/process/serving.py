@@ -13,7 +13,7 @@ from edgefn.inputs import Request
 from edgefn.outputs import encode
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
-from edgefn_runtime.wire.messages import Answer, Crash, Invoke, Refusal, Reply
+from edgefn_runtime.wire.messages import Answer, Asked, Compare, Crash, Invoke, Refusal, Reply, WrongAnswer
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,16 +22,26 @@ if TYPE_CHECKING:
 class Service:
     """A loaded function as the instance serves it: a request and its body in, a reply and its body out."""
 
-    def __init__(self, function: EdgeFunction[..., object], code: str, crowd: Crowd | None = None) -> None:
+    def __init__(
+        self,
+        function: EdgeFunction[..., object],
+        code: str,
+        crowd: Crowd | None = None,
+        wrong: list[WrongAnswer] | None = None,
+    ) -> None:
         self.crowd = crowd or Crowd()
+        self._wrong = [] if wrong is None else wrong
+        self._function = function
         self._signature = function.signature
         self._handler = function.handler
         self._code = code
         self.is_async = inspect.iscoroutinefunction(function.handler)
         self._runner = _runner() if self.is_async else None
 
-    def call(self, invoke: Invoke, body: bytes | bytearray) -> tuple[Reply, bytes]:
-        """Serves one request to its end, in this thread."""
+    def call(self, invoke: Asked, body: bytes | bytearray) -> tuple[Reply, bytes]:
+        """Serves one request to its end, in this thread; a question about its answers, too."""
+        if isinstance(invoke, Compare):
+            return self._compare(invoke, body)
         arguments, decoded, refusal = self._decode(invoke, body)
         if refusal is not None:
             return refusal, b""
@@ -44,8 +54,10 @@ class Service:
         except Exception as error:
             return self._failure(invoke, error, decoded, started), b""
 
-    async def call_async(self, invoke: Invoke, body: bytes | bytearray) -> tuple[Reply, bytes]:
+    async def call_async(self, invoke: Asked, body: bytes | bytearray) -> tuple[Reply, bytes]:
         """As `call`, for an `async` handler on a running loop, beside other requests."""
+        if isinstance(invoke, Compare):
+            return await self._compare_async(invoke, body)
         arguments, decoded, refusal = self._decode(invoke, body)
         if refusal is not None:
             return refusal, b""
@@ -55,6 +67,37 @@ class Service:
             return self._answer(invoke, result, decoded, started)
         except Exception as error:
             return self._failure(invoke, error, decoded, started), b""
+
+    def wrong(self) -> list[WrongAnswer]:
+        """Return what the box must hear of its artifacts, once; send it before the reply."""
+        if not self._wrong:
+            return []
+        found = self._wrong[:]
+        del self._wrong[: len(found)]
+        return found
+
+    def _compare(self, question: Compare, body: bytes | bytearray) -> tuple[Reply, bytes]:
+        from edgefn_runtime.process.comparing import Comparison
+
+        comparison, started = Comparison(self._function, body), time.perf_counter()
+        try:
+            result = self._handler(**comparison.arguments)
+            if self._runner is not None:
+                result = self._runner.run(_awaited(cast("Awaitable[object]", result)))
+            found = comparison.judged(result)
+        except Exception as error:
+            found = comparison.raised(error)
+        return Answer(question.id, "", 0.0, time.perf_counter() - started, 0.0), found
+
+    async def _compare_async(self, question: Compare, body: bytes | bytearray) -> tuple[Reply, bytes]:
+        from edgefn_runtime.process.comparing import Comparison
+
+        comparison, started = Comparison(self._function, body), time.perf_counter()
+        try:
+            found = comparison.judged(await cast("Awaitable[object]", self._handler(**comparison.arguments)))
+        except Exception as error:
+            found = comparison.raised(error)
+        return Answer(question.id, "", 0.0, time.perf_counter() - started, 0.0), found
 
     def _decode(self, invoke: Invoke, body: bytes | bytearray) -> tuple[dict[str, Any], float, Refusal | None]:
         started = time.perf_counter()

@@ -78,7 +78,7 @@ def _instance_main(
         started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
     channel.send(started)
-    service = Service(loaded.function, program.code, loaded.crowd)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
@@ -108,7 +108,7 @@ def standalone_main(
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
-    service = Service(loaded.function, program.code, loaded.crowd)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 

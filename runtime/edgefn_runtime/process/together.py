@@ -13,7 +13,7 @@ from edgefn_runtime.process.channel import Channel
 from edgefn_runtime.process.growth import LONG_S, Watch
 from edgefn_runtime.process.instance import flush_logs, to_be_served
 from edgefn_runtime.process.serving import Service
-from edgefn_runtime.wire.messages import Invoke, Leaving, Returned
+from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 
 
 def serve_together(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
@@ -27,9 +27,11 @@ def serve_together(channel: Channel, service: Service, concurrency: int, watch: 
 def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
     crowd = service.crowd
 
-    def call(invoke: Invoke, body: bytes | bytearray) -> None:
+    def call(invoke: Asked, body: bytes | bytearray) -> None:
         try:
             reply = service.call(invoke, body)
+            for wrong in service.wrong():
+                channel.send(wrong)
             if watch.full_after(LONG_S):
                 channel.send(Leaving())
             channel.send(*reply)
@@ -49,8 +51,10 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 
 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
-    async def call(invoke: Invoke, body: bytes | bytearray) -> None:
+    async def call(invoke: Asked, body: bytes | bytearray) -> None:
         reply = await service.call_async(invoke, body)
+        for wrong in service.wrong():
+            channel.send(wrong)
         if watch.full_after(LONG_S):
             channel.send(Leaving())
         channel.send(*reply)

@@ -33,6 +33,7 @@ class Call:
     Times are on the clock of time.monotonic(), in seconds; 0 until they happen. `cold` is true when no instance was
     ready as it came: it waited for a start, from `admitted` to `started`. `number` is the instance's for it, `ticket`
     the queue's. `timeout_s` is the caller's own bound; it may shorten the function's timeout and never lengthens it.
+    `compares` is true for a question about the handler's answers, which no client asked.
     `on_late`, when set, is called once the call has taken LATE_S: only then it is worth watching its client.
     """
 
@@ -41,6 +42,7 @@ class Call:
         "admitted",
         "body",
         "cold",
+        "compares",
         "content_type",
         "deadline",
         "future",
@@ -67,7 +69,7 @@ class Call:
         self.number = self.ticket = 0
         self.timer: asyncio.TimerHandle | None = None
         self.on_late: Callable[[], None] | None = None
-        self.cold = self.retried = False
+        self.cold = self.retried = self.compares = False
         self.admitted = self.deadline = 0.0
         self.started = 0.0
         self.sent = 0.0

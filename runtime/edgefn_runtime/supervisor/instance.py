@@ -21,6 +21,7 @@ from edgefn_runtime.wire.messages import (
     Answer,
     Batched,
     Binding,
+    Compare,
     Crash,
     Failed,
     Invoke,
@@ -28,6 +29,7 @@ from edgefn_runtime.wire.messages import (
     Ready,
     Refusal,
     Returned,
+    WrongAnswer,
     decode_from_instance,
     encode,
 )
@@ -35,6 +37,10 @@ from edgefn_runtime.wire.messages import (
 MAX_ANSWER_BYTES = 256 * 2**20
 MAX_MODELS = 256
 """Models that an instance is listened to about: it runs a user's code, and is not to fill the box's memory."""
+
+
+MAX_REASON = 500
+"""Characters of what it says of an artifact."""
 
 
 class Owner(Protocol):
@@ -48,6 +54,9 @@ class Owner(Protocol):
 
     def freed(self, instance: Instance) -> None:
         """A call was answered: there is room for another."""
+
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """An artifact, by its path, gave an answer that is none."""
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         """The process is gone; the calls it was in have failed, `unseen` are those that no handler has seen."""
@@ -186,7 +195,11 @@ class Instance(asyncio.Protocol):
         if not self.calls:
             self.progress_at = self._busy_since = call.sent
         self.calls[number] = call
-        header = encode(Invoke(number, call.deadline, call.content_type, call.query, call.accept))
+        header = encode(
+            Compare(number, call.deadline)
+            if call.compares
+            else Invoke(number, call.deadline, call.content_type, call.query, call.accept)
+        )
         if not self._outgoing:
             self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
         self._outgoing += encode_frame(header, *(call.body if isinstance(call.body, list) else (call.body,)))
@@ -283,6 +296,8 @@ class Instance(asyncio.Protocol):
                         self._passed_over(number)
                     case Batched() as found:
                         self._measured(found)
+                    case WrongAnswer(artifact, reason):
+                        self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
                     case Leaving():
                         self._leave()
                     case _:

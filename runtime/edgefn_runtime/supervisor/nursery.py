@@ -366,14 +366,19 @@ def program_of(revision: Revision) -> messages.Program:
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
     threads = threads_for(spec)
-    batching = {entry.spec.name: entry.batching for entry in config.models}
+    entries = {entry.spec.name: entry for entry in config.models}
     return messages.Program(
         function=spec.name,
         entry=spec.entry,
         code=str(revision.folder / "code"),
         wheels=str(revision.folder / "wheels") if config.wheels else "",
         models=tuple(
-            messages.ServedModel(artifact, str(revision.finished / artifact.path), batching.get(artifact.model))
+            messages.ServedModel(
+                artifact,
+                str(revision.finished / artifact.path),
+                entries[artifact.model].batching,
+                entries[artifact.model].spec,
+            )
             for artifact in chosen.values()
         ),
         memory_bytes=spec.memory_bytes,

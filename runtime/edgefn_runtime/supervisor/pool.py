@@ -179,6 +179,9 @@ class Pool:
         if not instance.calls:
             self._settled()
 
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        self._starts.answered_wrongly(artifact, reason)
+
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
             self._instances.remove(instance)

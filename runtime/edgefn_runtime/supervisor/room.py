@@ -156,6 +156,18 @@ class Room:
             if instance is not None:
                 self._granted.add(instance)
 
+    def has_room_for_instance(self, tenant: Tenant) -> bool:
+        """Whether one more instance of `tenant`, which can do without, fits beside everything that is there."""
+        account = self.account(tenant)
+        accounts = [self.account(other) for other in self._tenants]
+        needed = account.template_bytes + account.instance_bytes
+        room = ledger.room_for(needed, account.key, accounts, self.budget_bytes, self._available())
+        return room == ledger.Room(True)
+
+    def grant(self, instance: Instance) -> None:
+        """`instance` is counted from now on."""
+        self._granted.add(instance)
+
     def has_room_for_template(self, tenant: Tenant) -> bool:
         """Whether a template of `tenant`, which can do without, fits beside everything that is there."""
         account = self.account(tenant)

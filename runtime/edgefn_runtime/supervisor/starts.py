@@ -221,6 +221,12 @@ class Starts:
             self._pool.replace(instead)
         return True
 
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """Serve with other artifacts from now on, where there are any: an answer of this one has a wrong shape."""
+        revision = self._pool.revision
+        if artifact in revision.served and (instead := self._fall_back(revision, artifact, reason)) is not None:
+            self._pool.replace(instead, crashing=True)
+
     def _falls_back(self, how: str) -> bool:
         """Whether other artifacts serve now, as instances with these ended in a row."""
         before = self._pool.revision

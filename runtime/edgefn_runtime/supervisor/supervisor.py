@@ -26,6 +26,7 @@ from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.starts import FallBack
 from edgefn_runtime.supervisor.tidying import Tidying
+from edgefn_runtime.supervisor.trial import Trial
 from edgefn_runtime.supervisor.zygote import Zygote
 
 _log = logging.getLogger("edgefn.supervisor")
@@ -172,6 +173,13 @@ class Supervisor:
         if pool.revision.served != revision.served:
             await pool.move(revision)
 
+    async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
+        """What a confined instance of `revision`, which serves nobody, replies to `questions`; see Trial.ask."""
+        nursery = self._nursery_of(revision, lambda phase, seconds: None)
+        trial = Trial(revision, nursery, self._room)
+        self._room.enter(trial)
+        return await trial.ask(questions)
+
     def busy(self) -> bool:
         """Whether a request of any function waits for an instance."""
         return any(pool.load().waiting for pool in self._pools.values())
@@ -200,20 +208,12 @@ class Supervisor:
     def _pool_of(self, revision: Revision) -> Pool:
         name = revision.config.function.name
 
-        def log(line: str) -> None:
-            self._logs.write(name, line, stream="output")
-
-        def note(line: str, trace: str) -> None:
-            self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
-
         def observe(phase: str, seconds: float) -> None:
             self._metrics.cold_start(name, phase, seconds)
 
-        group = self._groups.group(name, processes_of(revision))
-        group.limit_memory(self._room.budget_bytes)  # until its template was measured
         pool = Pool(
             revision,
-            Nursery(self._zygote, log, note, observe, group),
+            self._nursery_of(revision, observe),
             self._metrics.invocation(name, revision.digest),
             self._ensure_finished,
             self._on_parked,
@@ -222,6 +222,19 @@ class Supervisor:
         )
         self._room.enter(pool)
         return pool
+
+    def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> Nursery:
+        name = revision.config.function.name
+
+        def log(line: str) -> None:
+            self._logs.write(name, line, stream="output")
+
+        def note(line: str, trace: str) -> None:
+            self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
+
+        group = self._groups.group(name, processes_of(revision))
+        group.limit_memory(self._room.budget_bytes)  # until its template was measured
+        return Nursery(self._zygote, log, note, observe, group)
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

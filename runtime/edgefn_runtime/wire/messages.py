@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.spec import Batching
+from edgefn.spec import Batching, ModelSpec
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -19,11 +19,15 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ServedModel(_Message, frozen=True):
-    """A model of the revision and the finished artifact to load for it, by absolute path."""
+    """A model of the revision and the finished artifact to load for it, by absolute path.
+
+    Each of its calls is held against `spec`: the lengths that it takes, and the shapes of its outputs.
+    """
 
     artifact: ArtifactEntry
     folder: str
     batching: Batching | None = None
+    spec: ModelSpec | None = None
 
 
 class Program(_Message, frozen=True):
@@ -129,6 +133,19 @@ class Invoke(_Message, frozen=True, tag="invoke"):
     accept: str
 
 
+class Compare(_Message, frozen=True, tag="compare"):
+    """A question about the handler's answers; the frame's body is an edgefn.accuracy.answers.record.Question.
+
+    The instance holds its own answer against eager's: the author's comparison is a user's code, too. It replies with an
+    Answer whose body is what differs, as MessagePack: a Mismatch, or nil.
+    """
+
+    id: int
+    deadline: float
+
+
+Asked = Invoke | Compare
+
 # ── instance → box ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -179,12 +196,19 @@ class Batched(_Message, frozen=True, tag="batched"):
     gain: float
 
 
+class WrongAnswer(_Message, frozen=True, tag="wrong"):
+    """The artifact of that path gave an output of another shape than the network's. Sent before the call's reply."""
+
+    artifact: str
+    reason: str
+
+
 class Leaving(_Message, frozen=True, tag="leaving"):
     """The instance has leaked nearly all of its memory: it finishes what it has begun, and the rest comes back."""
 
 
 Reply = Answer | Refusal | Crash
-FromInstance = Born | Binding | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | Leaving
+FromInstance = Born | Binding | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | WrongAnswer | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
@@ -192,5 +216,5 @@ MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 encode = msgspec.msgpack.Encoder().encode
 decode_order = msgspec.msgpack.Decoder(Order).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode
-decode_invoke = msgspec.msgpack.Decoder(Invoke).decode
+decode_invoke = msgspec.msgpack.Decoder(Asked).decode
 decode_from_instance = msgspec.msgpack.Decoder(FromInstance).decode

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError, BundleError, GateError
@@ -62,9 +63,20 @@ graph = helper.make_graph(
 for paired in (False, True):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     static = Static(model, [{"x": one[None]} for one in x], saturates=paired)
-    y = ENGINE.opened(static.fit.written(), {}).run({"x": x})["y"]
+    y = ENGINE.opened(static.fit._replace(kept=()).written(), {}).run({"x": x})["y"]
     wanted = np.einsum("oi,bihw->bohw", weight[:, :, 0, 0], x)
     print(float(np.abs(y - wanted).max() / np.abs(wanted).max()))
+"""
+
+
+BFLOAT = """
+import sys
+from pathlib import Path
+from edgefn.backends.openvino.int8 import WEIGHTED
+from edgefn.backends.openvino.session import BFLOAT, compiled, executed, read
+model = read(Path(sys.argv[1]))
+model.reshape({"pixels": [1, 3, 16, 16]})
+print(executed(compiled(model, precision=BFLOAT), WEIGHTED, (BFLOAT,)))
 """
 
 
@@ -92,7 +104,7 @@ def eager() -> EagerSession:
 def caught(eager: EagerSession) -> Capture:
     found = capture(eager, {"batch": 1})
     found.sizes = {"batch": 1}
-    found.bound = Bound(0.2, None)
+    found.judging = Judging(accuracy=Accuracy(error=0.2))
     inputs = [pixels(seed) for seed in range(24)]
     found.calibration = tuple(GoldenSample(one, eager.run(one)) for one in inputs)
     return found
@@ -167,7 +179,7 @@ def test_a_float_network_called_int8_is_refused(caught: Capture, tmp_path: Path)
     """With every layer kept in float there is no int8, and that is an error."""
     kept = Capture(caught.model, caught.program, {})
     kept.calibration, kept.sizes, kept.quantize = caught.calibration, caught.sizes, Quantize(keep=("",))
-    kept.bound = Bound(1.0, None)
+    kept.judging = Judging(accuracy=Accuracy(error=0.5))
     with pytest.raises(GateError, match=r"x86-64-v3/int8@openvino of model net.*none of its operators is quantised"):
         BACKEND.lower(kept, INT8, tmp_path)
 
@@ -189,3 +201,28 @@ def test_what_another_version_made_is_refused(finished: Path, tmp_path: Path) ->
     (tmp_path / "usual.blob").write_bytes(b"\x01" * 4096)
     with pytest.raises(BundleError, match=r"does not load usual.blob.*finished again"):
         BACKEND.load(tmp_path)
+
+
+@pytest.mark.skipif("avx512_bf16" not in Path("/proc/cpuinfo").read_text(), reason="this CPU has no bfloat16")
+def test_bf16_is_run_in_bfloat16_and_agrees(caught: Capture, eager: EagerSession, tmp_path: Path) -> None:
+    """Finished or not, for the samples' size and for others: near eager, and not float32's answers."""
+    assert BACKEND.lower(caught, target("x86-64-v4/bf16"), tmp_path / "portable").quantized == {}
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    for session in (BACKEND.load(tmp_path / "portable"), BACKEND.load(tmp_path / "finished")):
+        for batch in (1, 5):
+            wanted: Any = eager.run(pixels(batch, batch))["output"]
+            found: Any = session.run(pixels(batch, batch))["output"]
+            assert 1e-5 < np.abs(found - wanted).max() / np.abs(wanted).max() < 0.02
+
+
+def test_bf16_is_refused_where_the_cpu_has_none(caught: Capture, tmp_path: Path) -> None:
+    """Nothing would be proved there: the engine computes in float32 without a word."""
+    done = subprocess.run(
+        [sys.executable, "-c", BFLOAT, str(caught.onnx(20))],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.stdout == "{}\n", done.stderr

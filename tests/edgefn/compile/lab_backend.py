@@ -4,6 +4,7 @@
     leaves    the same, and leaves children behind        wrong     an artifact that gives other numbers
     raises    an exception of no class of ours            killed    is killed, as for want of memory
     hangs     never ends, nor does the child it starts    crashes   lowers well, crashes when it is loaded
+    near      numbers that are off by less than a bound   dies      lowers well, crashes when the handler runs with it
 
 Each lowering, its temporary folder, and each child's pid is a line in the file that LAB_NOTES names.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Captured, Session
     from edgefn.targets.profiles import Target
 
-BEHAVIOURS = ("good", "leaves", "wrong", "raises", "killed", "hangs", "crashes")
+BEHAVIOURS = ("good", "leaves", "wrong", "raises", "killed", "hangs", "crashes", "near", "dies")
 
 PROFILE = """\
 description = "what compilers do to us"
@@ -39,7 +40,7 @@ opset = [7, 23]
 """
 
 EATEN_BYTES = 400 * 2**20
-_CRASH = "crash"
+_CRASH, _DEATH = "crash", "death"
 
 
 class Lab:
@@ -70,10 +71,10 @@ class Lab:
                 start_child()
                 start_child(start_new_session=True)
         lowered = backends.get("onnxruntime").lower(captured, _portable(), folder)
-        if target.profile == "wrong":
-            _spoil(folder / "model.onnx")
-        if target.profile == "crashes":
-            (folder / _CRASH).touch()
+        if target.profile in ("wrong", "near"):
+            _spoil(folder / "model.onnx", 1.5 if target.profile == "wrong" else 1.0004)
+        if target.profile in ("crashes", "dies"):
+            (folder / (_CRASH if target.profile == "crashes" else _DEATH)).touch()
         if target.precision == "int8":
             eaten = bytearray(os.urandom(4096) * (EATEN_BYTES // 4096))
             note(json.dumps([content(sample) for sample in captured.calibration]))
@@ -82,6 +83,8 @@ class Lab:
 
     def finish(self, portable: Path, folder: Path) -> None:
         if (portable / _CRASH).exists():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if (portable / _DEATH).exists() and "talk" in sys.modules:  # the user's module: the handler is about to run
             os.kill(os.getpid(), signal.SIGSEGV)
         backends.get("onnxruntime").finish(portable, folder)
 
@@ -120,13 +123,15 @@ def _portable() -> Target:
     return profiles.target("portable/fp32")
 
 
-def _spoil(path: Path) -> None:
+def _spoil(path: Path, factor: float) -> None:
     import numpy as np
     import onnx
 
     model = onnx.load(path)
     for weights in model.graph.initializer:
         weights.CopyFrom(
-            onnx.numpy_helper.from_array(np.asarray(onnx.numpy_helper.to_array(weights) * 1.5), weights.name)
+            onnx.numpy_helper.from_array(
+                np.asarray(onnx.numpy_helper.to_array(weights) * np.float32(factor)), weights.name
+            )
         )
     onnx.save(model, path)

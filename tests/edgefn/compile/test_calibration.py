@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgefn import golden
 from edgefn.compile import calibration
 from edgefn.compile.cache import Cache
-from edgefn.compile.calibration import ENOUGH, MAX_CALLS, Calibrations, choose, content
+from edgefn.compile.calibration import ENOUGH, MAX_CALLS, MOST_HELD_OUT, Calibrations, choose, content
 from edgefn.compile.goldens import Goldens
 from edgefn.compile.sources import Sources
 from edgefn.errors import BuildError
@@ -63,7 +63,10 @@ def test_samples_that_are_not_golden_calibrate() -> None:
     choice = choose(_samples(1, 2), _samples(*range(ENOUGH + 3)), given=False)
     assert (_values(choice.samples), choice.info.judges) == ([0, *range(3, ENOUGH + 3)], (0, 1))
     many = choose(_samples(-1), _samples(*range(2 * MAX_CALLS)), given=False)
-    assert _values(many.samples) == list(range(0, 2 * MAX_CALLS, 2))
+    kept = list(range(0, 2 * MAX_CALLS, 2))
+    assert sorted(_values([*many.samples, *many.held_out])) == kept
+    assert len(many.held_out) == MOST_HELD_OUT
+    assert not set(_values(many.samples)) & set(_values(many.held_out))
 
 
 def test_with_too_few_samples_golden_ones_calibrate_and_the_others_judge() -> None:

@@ -267,7 +267,8 @@ def test_operators_of_the_author() -> None:
     eager = session(network(lambda net, x: own(x, 1.5)))
     captured = capture(eager)
     found: Any = onnx_of(captured).run({"x": X})
-    np.testing.assert_allclose(found["output"], eager.run({"x": X})["output"], rtol=1e-5)
+    wanted: Any = eager.run({"x": X})
+    np.testing.assert_allclose(found["output"], wanted["output"], rtol=1e-5)
     with pytest.raises(
         CaptureError, match=r"edgefn_test::tanh \(File .*\) is no operator of PyTorch.*write it in PyTorch"
     ):

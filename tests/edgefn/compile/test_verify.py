@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgefn import backends
+from edgefn.accuracy.rules import Judging
+from edgefn.accuracy.verdict import Agreement
 from edgefn.bundle.config import Bound
-from edgefn.compile.verify import ROUNDS, gate, measure, verify
+from edgefn.compile.verify import ROUNDS, Gate, check, measure, verify
 from edgefn.errors import BuildError, GateError
-from edgefn.golden import Agreement, GoldenSample
+from edgefn.golden import GoldenSample, Pairs
 
-X = np.array([[1.0, -2.0, 3.0]], np.float32)
+XS = [np.array([[1.0, -2.0, 3.0]], np.float32) * factor for factor in (1, 2, -3)]
+X = XS[0]
 
 
 @pytest.fixture
@@ -34,39 +36,46 @@ def portable(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verified(portable: Path, eager: np.ndarray[tuple[int, ...], np.dtype[np.float32]], bound: Bound) -> Agreement:
-    sample = GoldenSample({"x": X}, {"y": eager})
-    return verify(backends.get("onnxruntime"), portable, [sample], bound, "portable/fp32 of model double")
+def verified(portable: Path, factor: float, bound: Bound | None = None) -> Agreement:
+    pairs = Pairs(tuple(GoldenSample({"x": x}, {"y": np.float32(factor) * x}) for x in XS))
+    return verify(
+        backends.get("onnxruntime"), portable, pairs, Gate(Judging(), bound=bound), "portable/fp32 of model double"
+    )
 
 
 def test_an_artifact_that_agrees_passes(portable: Path) -> None:
     """Figures are exact where outputs are."""
-    agreement = verified(portable, 2 * X, Bound())
-    assert agreement == Agreement(0.0, 1.0, 1, True)
-    gate(agreement, "double")
+    agreement = verified(portable, 2)
+    assert (agreement.verdict, agreement.error, agreement.max_error, agreement.samples) == ("right", 0.0, 0.0, 3)
+    check(agreement, "double")
 
 
 def test_an_artifact_out_of_its_bound_is_stopped_with_the_figures(portable: Path) -> None:
-    """GateError names the artifact and says error, bound and what can be done."""
-    agreement = verified(portable, 2.2 * X, Bound(max_error=0.05))
-    figures = re.escape("max error 9.09e-02 is over its bound 5.00e-02")
-    with pytest.raises(GateError, match=f"double.*{figures}.*tolerance") as caught:
-        gate(agreement, "portable/fp32 of model double")
+    """GateError names the artifact and says how far it is off and what can be done."""
+    with pytest.raises(GateError, match=r"double.*y is off by 7.4 % of what it moves.*accuracy=") as caught:
+        check(verified(portable, 2.2), "portable/fp32 of model double")
     assert caught.value.exit_code == 4
+
+
+def test_a_tolerance_is_held_beside(portable: Path) -> None:
+    """What `tolerance=` asks for keeps its meaning: the largest error over the largest value."""
+    agreement = verified(portable, 2 + 1e-5, Bound(max_error=1e-6))
+    assert "is over its bound 1.00e-06 (tolerance=)" in agreement.reason
+    assert verified(portable, 2 + 1e-5, Bound(max_error=1e-3)).passed
 
 
 def test_an_artifact_that_does_not_load_is_a_build_error(portable: Path) -> None:
     """A damaged file is told by the artifact's name."""
     (portable / "model.onnx").write_bytes(b"damaged")
     with pytest.raises(BuildError, match="model double does not load"):
-        verified(portable, X, Bound())
+        verified(portable, 2)
 
 
 def test_an_artifact_that_does_not_run_is_a_build_error(portable: Path) -> None:
     """Inputs that the artifact does not take are a failure and no pass."""
-    samples = [GoldenSample({"x": X[:, :2]}, {"y": X[:, :2]})]
+    pairs = Pairs((GoldenSample({"x": X[:, :2]}, {"y": X[:, :2]}),))
     with pytest.raises(BuildError, match="double fails on its golden samples"):
-        verify(backends.get("onnxruntime"), portable, samples, Bound(), "double")
+        verify(backends.get("onnxruntime"), portable, pairs, Gate(Judging()), "double")
 
 
 def test_both_are_timed_alike(portable: Path) -> None:

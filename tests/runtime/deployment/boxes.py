@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from edgefn.bundle.manifest import parse_config
 from edgefn_runtime.deployment import inputs, proof
@@ -40,6 +42,7 @@ class MemoryHost:
         self.refuse_switch: Exception | None = None
         self.hold: asyncio.Event | None = None
         self.waiting = self.asked = 0
+        self.replies: dict[tuple[str, ...], bytes | Exception] = {}
 
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")
@@ -63,6 +66,14 @@ class MemoryHost:
 
     async def move(self, name: str, revision: Revision) -> None:
         self.serving[name] = revision
+
+    async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
+        """Replies that the test has put into `replies` by what is served, else that every answer matches."""
+        self.calls.append("ask")
+        reply = self.replies.get(revision.served, msgspec.msgpack.encode(None))
+        if isinstance(reply, Exception):
+            raise reply
+        return [reply for _ in questions]
 
     def busy(self) -> bool:
         self.asked += 1

@@ -13,10 +13,12 @@ import numpy as np
 from edgefn import golden
 from edgefn.bundle import archive
 from edgefn.bundle.config import (
+    ANSWERS_TYPE,
     ARTIFACT_TYPE,
     CODE_TYPE,
     GOLDEN_TYPE,
     MODEL_ANNOTATION,
+    REQUESTS_TYPE,
     TARGET_ANNOTATION,
     WHEELS_TYPE,
     ArtifactEntry,
@@ -104,7 +106,9 @@ def _rooms(config: BundleConfig) -> list[tuple[str, str, dict[str, str]]]:
         (entry.path, ARTIFACT_TYPE, {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target})
         for entry in config.artifacts
     ]
-    return [("code", CODE_TYPE, {}), ("wheels", WHEELS_TYPE, {}), ("golden", GOLDEN_TYPE, {}), *artifacts]
+    kinds = {"code": CODE_TYPE, "wheels": WHEELS_TYPE, "golden": GOLDEN_TYPE}
+    kinds |= {"requests": REQUESTS_TYPE, "answers": ANSWERS_TYPE}
+    return [*((folder, kind, {}) for folder, kind in kinds.items()), *artifacts]
 
 
 def onnx_file() -> bytes:

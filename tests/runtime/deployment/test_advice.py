@@ -18,8 +18,8 @@ NEAR = Link(
     target="x86-64-v3/int8",
     backend="onnxruntime",
     state="out of bound",
-    max_error=0.015,
-    max_error_bound=0.01,
+    error=0.015,
+    error_limit=0.01,
     top1=0.96,
     top1_bound=0.98,
 )
@@ -65,20 +65,20 @@ def test_what_is_for_other_boxes_is_no_advice() -> None:
 
 
 def test_a_bound_missed_by_little() -> None:
-    """Both figures beside their bounds, and both ways out."""
+    """Both figures beside their limits, and both ways out."""
     text = _said(_facts(SERVING, NEAR), "accuracy")
-    assert "net x86-64-v3/int8 is left out for a max error of 1.50e-02 over the bound of 1.00e-02" in text
-    assert "and a top-1 agreement of 0.960 under the bound of 0.980" in text
-    assert "quantize=Quantize(bound=...)" in text
+    assert "net x86-64-v3/int8 is left out for an error of 0.015 where 0.01 is allowed" in text
+    assert "and a top-1 agreement of 0.960 where 0.980 is wanted" in text
+    assert "accuracy=Accuracy(error=...)" in text
     assert "quantize=Quantize(epochs=3)" in text
 
 
 @pytest.mark.parametrize(
     ("figures", "told"),
     [
-        ({"top1": 1.0}, "a max error of 1.50e-02 over the bound of 1.00e-02:"),
-        ({"max_error": 0.001}, "for a top-1 agreement of 0.960 under the bound of 0.980:"),
-        ({"top1": None, "top1_bound": None}, "a max error of 1.50e-02 over the bound of 1.00e-02:"),
+        ({"top1": 1.0}, "an error of 0.015 where 0.01 is allowed:"),
+        ({"error": 0.001}, "for a top-1 agreement of 0.960 where 0.980 is wanted:"),
+        ({"top1": None, "top1_bound": None}, "an error of 0.015 where 0.01 is allowed:"),
     ],
 )
 def test_only_what_was_missed_is_told(figures: dict[str, Any], told: str) -> None:
@@ -89,8 +89,8 @@ def test_only_what_was_missed_is_told(figures: dict[str, Any], told: str) -> Non
 @pytest.mark.parametrize(
     "figures",
     [
-        {"max_error": 0.021},
-        {"max_error": None},
+        {"error": 0.021},
+        {"error": None},
         {"top1": 0.92},
         {"state": "broken"},
         {"state": "ready"},

@@ -57,15 +57,15 @@ def test_finishes_and_proves(tmp_path: Path) -> None:
             events = [event async for event in box.deployments.deploy("scale", bundle.digest)]
             told = [event["detail"] for event in events if event.get("name") == "prove"]
             assert len(told) == 1
-            assert "linear portable/fp32: max error" in told[0]
+            assert "linear portable/fp32: error" in told[0]
             assert "on 2 golden samples" in told[0]
             revision = box.deployments.current("scale")
             assert revision is not None
             found = proof.read(revision.finished, bundles.PORTABLE)
             assert found is not None
-            assert (found.passed, found.top1, found.samples) == (True, 1.0, 2)
-            assert found.max_error is not None
-            assert found.max_error < 1e-6
+            assert (found.passed, found.verdict, found.samples) == (True, "right", 2)
+            assert found.error is not None
+            assert found.error < 1e-6
             assert found.run_s > 0
             assert "finished.onnx" in found.files
             assert not _children(revision.finished)
@@ -80,7 +80,7 @@ def test_golden_samples_gate_activation(tmp_path: Path) -> None:
         async with opened(tmp_path / "home", finisher=finish_in_child) as box:
             good, wrong = bundles.with_model(tmp_path), bundles.with_model(tmp_path, truth=1.01)
             await box.deploy(good)
-            with pytest.raises(DeploymentRefused, match=r"max error 9\.90e-03 is over its bound 1\.00e-03"):
+            with pytest.raises(DeploymentRefused, match=r"y is off by 2\.2 % of what it moves"):
                 await box.deploy(wrong)
             assert box.current("scale") == good.digest
             assert "prepare" not in box.host.calls[2:]

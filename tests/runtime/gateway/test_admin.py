@@ -83,6 +83,7 @@ def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) ->
             "passed": True,
             "max_error": 1e-06,
             "top1": 1.0,
+            "answers": "",
         }
     ]
     assert [past["number"] for past in status["history"]] == [2, 1]

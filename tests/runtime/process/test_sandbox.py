@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefn_runtime.process import birth, landlock, namespaces, sandbox, seccomp, syscalls
+from edgefn.system import syscalls
+from edgefn_runtime.process import birth, landlock, namespaces, sandbox, seccomp
 
 ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.golden import GoldenSample
@@ -79,11 +80,11 @@ def trained() -> Digits:
     with one_thread():
         samples = [GoldenSample({"pixels": one[None]}, eager.run({"pixels": one[None]})) for one in pixels[900:1500]]
 
-    def captured(quantize: Quantize | None = None, bound: Bound | None = None, calibration: int = 200) -> Capture:
+    def captured(quantize: Quantize | None = None, accuracy: Accuracy | None = None, calibration: int = 200) -> Capture:
         caught = capture(eager, {"batch": 1})
         caught.calibration = samples[:calibration]
         caught.quantize = quantize or Quantize()
-        caught.bound = bound or Bound(0.5, 0.9)
+        caught.judging = Judging(accuracy=accuracy or Accuracy(error=0.2, top1=0.9, classes={"output": 1}))
         return caught
 
     return Digits(captured, tuple(samples[400:]))

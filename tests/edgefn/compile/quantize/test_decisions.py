@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,7 +89,7 @@ def test_the_search_keeps_the_fewest_of_the_costliest(costs: list[float], bound:
         error = sum(cost for name, cost in by_name.items() if name not in kept)
         return sensitivity.Score(error <= bound, error)
 
-    found = sensitivity.search(names, score)
+    found = sensitivity.Search(names, score).run()
     if not found.score.passed:
         assert not found.kept
         assert not score(tuple(sorted(names, key=lambda name: -by_name[name])[: int(len(names) * 0.34)])).passed
@@ -109,5 +111,68 @@ def test_what_the_author_keeps_is_kept_and_no_scan_is_made_when_the_bound_holds(
         calls.append(kept)
         return sensitivity.Score(True, 0.0)
 
-    assert sensitivity.search(["a", "b", "c"], score, ("b",)).kept == ("b",)
+    assert sensitivity.Search(["a", "b", "c"], score, ("b",)).run().kept == ("b",)
     assert calls == [("b",)]
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=6, max_size=60, unique=True), st.floats(0, 40))
+def test_a_good_estimate_needs_no_scan(costs: list[float], bound: float) -> None:
+    """As few are kept as after a scan, and the network is run some log₂ times, not once a layer."""
+    names = [f"layer{number}" for number in range(len(costs))]
+    by_name, calls = dict(zip(names, costs, strict=True)), 0
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        nonlocal calls
+        calls += 1
+        error = sum(cost for name, cost in by_name.items() if name not in kept)
+        return sensitivity.Score(error <= bound, error)
+
+    found = sensitivity.Search(names, score, estimate=by_name).run()
+    scanned = sensitivity.Search(names, score).run()
+    assert found.kept == scanned.kept
+    calls = 0
+    if sensitivity.Search(names, score, estimate=by_name).run().score.passed:
+        assert calls <= 3 + np.log2(len(names))
+
+
+def test_what_is_hopeless_is_given_up_after_two_runs() -> None:
+    """All that may go back to float changes little: no scan."""
+    names, calls = [f"layer{number}" for number in range(50)], 0
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        nonlocal calls
+        calls += 1
+        return sensitivity.Score(False, 100.0 - len(kept))
+
+    found = sensitivity.Search(names, score, estimate=dict.fromkeys(names, 1.0)).run()
+    assert found.hopeless
+    assert not found.kept
+    assert calls == 2
+
+
+def test_a_scan_ends_with_its_time() -> None:
+    """The layers that were scanned by then are ranked, those with the largest estimate first."""
+    names, scanned = [f"layer{number}" for number in range(40)], []
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        if len(kept) == 1:
+            scanned.append(kept[0])
+        return sensitivity.Score("layer39" in kept and len(kept) == 1 and len(scanned) > 3, 1.0 if kept else 100.0)
+
+    estimate = {name: float(number) for number, name in enumerate(names)}
+    sensitivity.Search(names, score, estimate=estimate, enough=lambda: len(scanned) == 3).run()
+    assert scanned[:3] == ["layer39", "layer38", "layer37"]
+
+
+def test_no_more_go_back_to_float_than_may() -> None:
+    """`spare` decides what else there is room for: a layer that is too large is passed over."""
+    sizes = {"a": 10, "b": 50, "c": 10, "d": 10, "e": 10, "f": 10}
+
+    def score(kept: tuple[str, ...]) -> sensitivity.Score:
+        return sensitivity.Score("a" in kept, 100.0 - 40 * ("b" in kept) - 30 * ("a" in kept))
+
+    def spare(kept: Sequence[str]) -> bool:
+        return sum(sizes[name] for name in kept) <= 40
+
+    found = sensitivity.Search(list(sizes), score, estimate={"b": 9.0, "a": 5.0, "c": 1.0}, spare=spare).run()
+    assert found.kept == ("a",)

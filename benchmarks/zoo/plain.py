@@ -1,0 +1,48 @@
+"""What ONNX Runtime's own static quantisation makes of a network, without a gate: what ours must not be worse than."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+Arrays = dict[str, Any]
+
+
+class Plain:
+    """A session of `model`, quantised with its defaults and a scale for each channel of weights."""
+
+    def __init__(self, model: Path, calibration: Sequence[Path], folder: Path) -> None:
+        prepared, quantised = folder / "prepared.onnx", folder / "quantised.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            quant_pre_process(model, prepared, skip_symbolic_shape=True)
+            reader = _Reader(calibration)
+            quantize_static(prepared, quantised, reader, quant_format=QuantFormat.QDQ, per_channel=True)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(quantised, options, providers=["CPUExecutionProvider"])
+        self._names = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """The outputs by name, in the order of the file."""
+        return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = iter(files)
+
+    def get_next(self) -> Arrays | None:
+        """The next file's inputs; None when there is none."""
+        path = next(self._files, None)
+        if path is None:
+            return None
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in arrays.files}

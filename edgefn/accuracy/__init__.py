@@ -1,0 +1,18 @@
+"""How an artifact is judged against eager PyTorch, at build and on a box, by the same code.
+
+    options      what the author says: `Accuracy`
+    limits       how far an artifact of each precision may be off
+    rules        what a model's artifacts are judged by, as data; imports no NumPy
+    judging      finds those rules at build: slices, spread, special values
+    slices       parts of an output that are judged by themselves
+    spread       how far eager's answer moves between samples
+    special      masks, NaN and other values that are no measurements
+    classes      outputs that are class scores: the axis, how that is known, top-1 with its interval
+    figures      the statistics of one slice
+    verdict      right, wrong or not shown, and why
+    judge        runs an artifact on the golden pairs and returns the verdict
+    wording      a verdict in words
+    answers/     what a handler returns with the artifact, against what it returns with eager PyTorch
+
+Needs NumPy; never imports torch or an inference stack, and never decides what happens to an artifact.
+"""

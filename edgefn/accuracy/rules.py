@@ -1,0 +1,103 @@
+"""What a model's artifacts are judged by, as data: found at build, kept in the bundle, the same on the box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgefn.accuracy.options import Accuracy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgefn.accuracy.special import Masks
+
+Ranges = tuple[tuple[int, int], ...]
+"""Indices along an axis, as half-open ranges in ascending order."""
+
+
+class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of an output.
+
+    name      for people: the author's, or the output's with indices, e.g. "output[:, 0:4]"
+    along     the indices, as (axis, ranges); () for the whole output
+    spread    RMS of how far eager's answer moves between samples
+    noise     RMS of eager in float32 against eager in float64, where that was measured
+    channels  spread by index of the output's channel axis, in order; () where channels are not judged
+    """
+
+    name: str
+    along: tuple[tuple[int, Ranges], ...] = ()
+    spread: float = 0.0
+    noise: float = 0.0
+    channels: tuple[float, ...] = ()
+
+    def of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the slice's part of `array`."""
+        from edgefn.accuracy.slices import taken
+
+        return taken(array, self.along)
+
+
+class ClassScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An output that holds class scores along `axis`; `known_by` says how that is known, for people."""
+
+    axis: int
+    known_by: str
+    probabilities: bool = False
+
+
+class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one output is judged.
+
+    slices        its slices; none where it is not floating point
+    channel_axis  the axis whose indices are judged one by one; None where there is none
+    low, high     thresholds of masked values, see `special.Masks`
+    scores        set where it holds class scores
+    unit          all its values are between 0 and 1
+    sums          the axis along which it sums to 1
+    fixed         it depends on no input
+    """
+
+    slices: tuple[Slice, ...] = ()
+    channel_axis: int | None = None
+    low: float | None = None
+    high: float | None = None
+    scores: ClassScores | None = None
+    unit: bool = False
+    sums: int | None = None
+    fixed: bool = False
+
+    @property
+    def masks(self) -> Masks:
+        from edgefn.accuracy.special import Masks
+
+        return Masks(self.low, self.high)
+
+
+class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model's artifacts are judged: by output, with what the author said, and how many answers that rests on.
+
+    `coarse` is the precision that the network itself computes in, where that is less than float32's.
+    """
+
+    outputs: dict[str, OutputRule] = {}
+    accuracy: Accuracy = Accuracy()
+    answers: int = 0
+    coarse: str = ""
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the captured network says of its outputs.
+
+    joins   outputs that are joined from pieces: the axis and the bounds of the pieces
+    scores  outputs that a softmax makes: its axis
+    fixed   outputs that depend on no input
+    coarse  the precision that the network itself computes in, where that is less than float32's
+    """
+
+    joins: dict[str, tuple[int, tuple[int, ...]]] = {}
+    scores: dict[str, int] = {}
+    fixed: tuple[str, ...] = ()
+    coarse: str = ""

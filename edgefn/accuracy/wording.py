@@ -1,0 +1,105 @@
+"""What a verdict says to a person: which part, what it does, in few words. No metric's name. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgefn.accuracy.figures import Figures
+    from edgefn.accuracy.rules import OutputRule
+
+EMPTY = "{name} is empty for all {count} samples, which proves nothing: give a sample in which something is found"
+
+
+def still(name: str, count: int) -> str:
+    """Say that an output does not move."""
+    return (
+        f"{name} is the same for all {count} samples, which proves nothing: give samples in which it differs, or say "
+        f'why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
+    )
+
+
+def off(name: str, error: float, limit: float, seen: Figures) -> str:
+    """Say how far the answers are off, and in which way where one way stands out."""
+    how = ""
+    if seen.gain is not None and abs(seen.gain) < 0.3:
+        how = ", as if it ignored its input"
+    elif seen.gain is not None and abs(seen.gain - 1) > 0.8 * error:
+        how = f": about {seen.gain:.2g} of what it should be"
+    elif seen.error and abs(seen.bias) > 0.8 * seen.error:
+        how = ", by the same amount everywhere"
+    return f"{name} is off by {percent(error)} of what it moves between samples, and {percent(limit)} is allowed{how}"
+
+
+def off_once(name: str, error: float, sample: int) -> str:
+    """Say that one sample is off."""
+    return (
+        f"{name} is off by {percent(error)} of what it moves between samples for sample {sample}, though not for most"
+    )
+
+
+def off_by(name: str, error: float) -> str:
+    """Say how far one answer is off."""
+    return f"{name} is off by {percent(error)} of what it moves"
+
+
+def off_constant(name: str, error: float, largest: float) -> str:
+    """Say that a value that never moves is another one."""
+    return f"{name} is the same for all samples, and off by {error:.3g} where the largest value is {largest:.3g}"
+
+
+def off_channel(name: str, channel: int, error: float, moves: float, rule: OutputRule) -> str:
+    """Say that one channel is off."""
+    of = f"{percent(error / moves)} of what it moves" if moves else f"{error:.3g} though it never moves"
+    return f"{name}: index {channel} of axis {rule.channel_axis} is off by {of}"
+
+
+def biased(name: str, bias: float) -> str:
+    """Say that all answers are too large or too small."""
+    return f"{name} is too {'large' if bias > 0 else 'small'} by {percent(abs(bias))} of what it moves, everywhere"
+
+
+def scaled(name: str, gain: float) -> str:
+    """Say that answers move by another factor."""
+    return f"{name} moves by {gain:.3g} of what it should"
+
+
+def tail(name: str, error: float) -> str:
+    """Say that the answers that matter most are off."""
+    return f"{name} is off by {percent(error)} where it is furthest from its mean"
+
+
+def distinct(name: str, values: int) -> str:
+    """Say that the answer was rounded away."""
+    return f"{name} has only {values} different values, and eager has many"
+
+
+def levels(name: str, count: float) -> str:
+    """Say that a quantiser has too few steps for a slice."""
+    return (
+        f"{name} gets {count:.1f} of the 255 steps that it shares with larger values of the same tensor: return it as "
+        "an output of its own"
+    )
+
+
+def masks(name: str, share: float) -> str:
+    """Say that other positions are masked."""
+    return f"{name} is masked at other positions than in eager ({percent(share)} of them)"
+
+
+def unequal(name: str, count: int, total: int) -> str:
+    """Say how many whole numbers differ."""
+    return f"{name} has {count} of {total} values that are not eager's"
+
+
+def shapes(inputs: Mapping[str, NDArray[Any]]) -> str:
+    """Return the inputs' shapes for people."""
+    return ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+
+
+def percent(share: float) -> str:
+    """Return a share as people write it: 52 %, 0.03 %."""
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"

@@ -1,0 +1,97 @@
+"""Eager PyTorch's answers to inputs that are made of a model's samples, and how exact its answers are.
+
+What eager does not run, or answers with NaN, is no pair: the network is not for such inputs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgefn.compile import blame, trials
+from edgefn.compile.arguments import call
+from edgefn.compile.eager import one_thread, without_fast_path
+from edgefn.compile.results import named_outputs
+from edgefn.golden import GoldenSample
+from edgefn.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgefn.compile.eager import EagerSession
+
+SOURCES = 3
+"""Samples that inputs of other sizes are made of, in turn."""
+
+
+def sizes(
+    session: EagerSession, spec: ModelSpec, samples: Sequence[GoldenSample]
+) -> tuple[list[GoldenSample], dict[str, str]]:
+    """Return pairs at other sizes, of those that `spec` allows, and the sizes that eager does not run at, with why."""
+    made: list[GoldenSample] = []
+    refused: dict[str, str] = {}
+    with one_thread():
+        for number, wanted in enumerate(trials.other_sizes(spec, samples)):
+            inputs = trials.resized(spec, samples, number % min(SOURCES, len(samples)), wanted)
+            if inputs is None:
+                continue
+            try:
+                made.append(_answered(session, inputs))
+            except Exception as error:  # whatever the network raises at a size that it is not for
+                refused[", ".join(f"{word}={length}" for word, length in wanted.items())] = blame.first_line(error)
+    return made, refused
+
+
+def stress(session: EagerSession, samples: Sequence[GoldenSample]) -> list[GoldenSample]:
+    """Return pairs of inputs that are made of samples at their own sizes."""
+    made: list[GoldenSample] = []
+    with one_thread():
+        for inputs in trials.stressed(samples):
+            try:
+                made.append(_answered(session, inputs))
+            except Exception:  # an input of no meaning, as a mixture of two texts
+                continue
+    return made
+
+
+class NotANumber(ValueError):
+    """Eager answers with NaN, so nothing can be held against it."""
+
+
+def _answered(session: EagerSession, inputs: Mapping[str, NDArray[Any]]) -> GoldenSample:
+    outputs = session.run(inputs)
+    for name, array in outputs.items():
+        if np.issubdtype(array.dtype, np.floating) and np.isnan(array).any():
+            raise NotANumber(f"output {name!r} holds NaN")
+    return GoldenSample(inputs, outputs)
+
+
+def residuals(session: EagerSession, samples: Sequence[GoldenSample]) -> list[GoldenSample]:
+    """Return, as outputs, how far eager in float64 is from eager in float32; none where it does not run in float64."""
+    import torch
+
+    try:
+        network = copy.deepcopy(session.network).double()
+        with torch.inference_mode(), one_thread(), without_fast_path():
+            return [_residual(network, session, sample) for sample in samples]
+    except Exception:  # constants of float32 in forward(), a network that does not copy, an engine that is no PyTorch
+        return []
+
+
+def _residual(network: Any, session: EagerSession, sample: GoldenSample) -> GoldenSample:
+    import torch
+
+    tensors = [torch.from_numpy(np.array(sample.inputs[name], order="C")) for name in session.spec.inputs]
+    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]
+    outputs = named_outputs(call(network, session.spec, wide), session.spec)
+    return GoldenSample(
+        {},
+        {
+            name: (tensor.double().numpy() - sample.outputs[name]).astype(np.float32)
+            for name, tensor in outputs.items()
+            if tensor.is_floating_point()
+        },
+    )

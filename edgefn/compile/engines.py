@@ -1,0 +1,52 @@
+"""An engine against another one on the same file, so that eight bits' wide limits hide no wrong operator.
+
+The reference is ONNX Runtime with every optimisation off: it dequantises, computes in float32 and quantises again, node
+by node, as the file says.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn.accuracy.judge import judge
+from edgefn.accuracy.limits import INT8
+from edgefn.accuracy.options import Accuracy
+from edgefn.accuracy.rules import Judging
+from edgefn.golden import GoldenSample, Pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edgefn.backends.backend import Session
+
+FILE = "model.onnx"
+
+SAMPLES = 4
+"""Samples that both engines run."""
+
+APART = 0.5
+"""How far two engines may be apart on one file, by what an artifact may be off from eager."""
+
+
+def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], judging: Judging) -> str:
+    """Return how `session`, of the ONNX file in `portable`, computes otherwise than the file says, or nothing."""
+    if not (portable / FILE).exists():
+        return ""
+    reference = literal(portable / FILE)
+    wanted = tuple(GoldenSample(one.inputs, reference.run(one.inputs)) for one in samples[:SAMPLES])
+    limit = judging.accuracy.error_of("int8") or INT8.error
+    known = dict.fromkeys(judging.outputs, "eager's answers judge that")
+    accuracy = Accuracy(error=APART * limit, top1=0.0, classes={}, unproven=known)
+    found = judge(session, Pairs(wanted), Judging(judging.outputs, accuracy, judging.answers), "int8")
+    return "" if found.passed else found.reason
+
+
+def literal(path: Path) -> Session:
+    """Return a session of the file at `path` that runs each node as it stands."""
+    from edgefn.backends.onnxruntime.session import PROVIDER, OnnxSession, import_onnxruntime, session_options
+
+    ort = import_onnxruntime()
+    options = session_options({})
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return OnnxSession(ort.InferenceSession(str(path), options, providers=[PROVIDER]))

@@ -1,0 +1,117 @@
+"""A network as a program with its free dimensions free, and the lengths that they may have.
+
+Dimensions are marked DYNAMIC, never AUTO: one that the network needs fixed is an error, not fixed without a word. Sizes
+are "oblivious": torch takes no branch for a length of 1 that the network does not take, and writes down those that it
+does (https://docs.pytorch.org/docs/stable/export.html). Owns the retries with other example lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgefn.compile import dimensions, ranges, recurrent, refusals
+from edgefn.compile.guards import Fixed, Tied, guards_of, told
+from edgefn.compile.probes import Probe
+from edgefn.compile.symbols import lengths_of, output_shapes
+from edgefn.errors import BuildError
+from edgefn.expressions import shapes_of
+from edgefn.spec import ModelSpec, SizeRange, TensorSpec
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Exported(NamedTuple):
+    """A program, and the lengths of its free dimensions by word, where they are not any."""
+
+    program: torch.export.ExportedProgram
+    ranges: dict[str, SizeRange]
+
+
+def export(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) -> Exported:
+    """Export `wrapper`, which takes the inputs in order. `sizes` are a sample's lengths.
+
+    Raises BuildError with what torch says and what to do, for the samples' own lengths.
+    """
+    found = _exported(wrapper, spec, sizes)
+    for word, allowed in found.ranges.items():
+        if (length := sizes.get(word, allowed.tightened().min)) not in allowed:
+            raise refusals.samples_out_of_range(spec.name, word, length, allowed)
+    return found
+
+
+def _exported(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) -> Exported:
+    sets = list(dimensions.examples(spec, sizes, dimensions.weights_sizes(wrapper))) or [{}]
+    best, *others, own = sets if len(sets) > 1 else [sets[0], sets[0]]
+    if best != own and isinstance(found := _tried(wrapper, spec, best), Exported):
+        return found
+    fallback = _tried(wrapper, spec, own)
+    if isinstance(fallback, BuildError):  # then it is not about the lengths
+        raise fallback
+    tried = (_tried(wrapper, spec, lengths) for lengths in others)
+    return next((one for one in tried if isinstance(one, Exported)), fallback)
+
+
+def _tried(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]) -> Exported | BuildError:
+    try:
+        program = _program(wrapper, spec, lengths)
+        return Exported(program, _ranges(wrapper, program, spec, lengths))
+    except BuildError as refusal:
+        return refusal
+    except (Fixed, Tied) as found:
+        return refusals.not_free(spec.name, found)
+    except Exception as raised:  # torch.export raises what the network raises, and a dozen classes of its own
+        return _caused(refusals.not_exported(spec, lengths, raised), raised)
+
+
+def _caused(refusal: BuildError, cause: Exception) -> BuildError:
+    refusal.__cause__ = cause
+    return refusal
+
+
+def _program(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]) -> torch.export.ExportedProgram:
+    import torch
+
+    from edgefn.backends.pytorch import examples
+
+    free = tuple(
+        {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
+        for tensor in spec.inputs.values()
+    )
+    with oblivious(), recurrent.kept_whole(), torch.no_grad():
+        return torch.export.export(wrapper, examples.zeros_of(spec, lengths), dynamic_shapes=(free,))
+
+
+def _ranges(
+    wrapper: torch.nn.Module, program: torch.export.ExportedProgram, spec: ModelSpec, lengths: Mapping[str, int]
+) -> dict[str, SizeRange]:
+    if not lengths:
+        return {}
+    outputs = [TensorSpec("float32", shape) for shape in output_shapes(program, spec)]
+    probe = Probe(wrapper, program, spec, shapes_of(outputs, tuple(lengths)))
+    return told(ranges.found(guards_of(program, spec), lengths, spec.ranges, probe), spec.ranges)
+
+
+def check_translation(
+    program: torch.export.ExportedProgram, decomposed: torch.export.ExportedProgram, spec: ModelSpec
+) -> None:
+    """Raise BuildError where `decomposed`, on its way to ONNX, is right for fewer lengths than `program`."""
+    before = {guard.source for guard in guards_of(program, spec)}
+    new = [guard for guard in guards_of(decomposed, spec) if guard.source not in before]
+    if not new:
+        return
+    lengths = lengths_of(program, spec)
+    free = {word: spec.ranges.get(word, SizeRange()) for word in lengths}
+    if guard := ranges.broken(new, lengths, free, Probe(program.module(check_guards=False), decomposed, spec)):
+        raise refusals.not_translated_freely(spec.name, guard.text)
+
+
+def oblivious() -> Any:
+    """Within, torch assumes of no free length that it is neither 0 nor 1."""
+    import torch.fx.experimental._config as config
+
+    stack = ExitStack()
+    stack.enter_context(config.patch(backed_size_oblivious=True))  # type: ignore[attr-defined]
+    return stack

@@ -1,0 +1,76 @@
+"""The network of a TorchScript file: run by torch.jit, and exported by way of `script_graph`."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from edgefn.compile import blame
+from edgefn.compile.files.matching import matched
+from edgefn.compile.files.script_graph import ScriptGraph
+from edgefn.errors import BuildError
+
+if TYPE_CHECKING:
+    from edgefn.spec import ModelSpec
+
+
+def read(path: Path, model: str) -> torch.jit.ScriptModule:
+    """The module in the file, on the CPU. Raises BuildError, in one line, where torch does not read it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+            script: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location="cpu"
+            )
+    except Exception as error:  # RuntimeError mostly, and others for what is damaged
+        raise BuildError(
+            f"model {model}: torch {torch.__version__} does not read {path.name}: {blame.first_line(error)[:200]}; "
+            "save it again by torch.jit.save"
+        ) from error
+    return script
+
+
+class ScriptNetwork(torch.nn.Module):
+    """Takes the model's tensors in their declared order, and gives what the script gives."""
+
+    def __init__(self, script: torch.jit.ScriptModule, spec: ModelSpec) -> None:
+        super().__init__()
+        self.script = script.eval()
+        self.spec = spec
+        found = _inputs(script, f"model {spec.name}")
+        names = matched(list(spec.inputs), found, f"model {spec.name}: its inputs")
+        self._names = list(names.values())
+
+    def forward(self, *tensors: torch.Tensor) -> Any:
+        """Runs the script. Raises BuildError with the last line of what torch.jit says."""
+        try:
+            return self.script(**dict(zip(self._names, tensors, strict=True)))
+        except Exception as error:  # torch.jit.Error and RuntimeError, with the script's whole trace
+            raise BuildError(f"model {self.spec.name}: its script does not run: {_last_line(error)}") from error
+
+    def traceable(self) -> torch.nn.Module:
+        """The same network in Python, which torch.export follows, sizes free."""
+        return ScriptGraph(self.script, self._names, self.spec.name)
+
+
+def _inputs(script: torch.jit.ScriptModule, what: str) -> list[str]:
+    """The names of forward()'s tensors. Raises BuildError for another type that has no default."""
+    found = []
+    forward: Any = script.forward
+    for argument in forward.schema.arguments[1:]:
+        if str(argument.type) == "Tensor":
+            found.append(argument.name)
+        elif not argument.has_default_value():
+            raise BuildError(
+                f"{what}: forward() of the script takes {argument.name}, a {argument.type}, and a model is called with "
+                "tensors: wrap the network before it is scripted"
+            )
+    return found
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]

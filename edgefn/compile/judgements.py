@@ -1,0 +1,109 @@
+"""What each model's artifacts are judged by, from the cache or found now, once the network is captured.
+
+    judging.json  slices and spread, from eager's answers and the captured graph
+    sizes.npz     eager's answers at other sizes than the samples', of those that the network takes
+    tried.json    sizes that eager does not run at
+
+Owns when they must be found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgefn import golden
+from edgefn.accuracy import judging
+from edgefn.accuracy.judging import FEW
+from edgefn.accuracy.rules import Judging
+from edgefn.compile import snapshot, trials
+from edgefn.compile.cache import Cache
+from edgefn.compile.piece import Piece
+from edgefn.errors import BuildError
+from edgefn.golden import GoldenSample, Pairs
+
+if TYPE_CHECKING:
+    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.snapshot import Info
+
+_JUDGING, _SIZES, _TRIED = "judging.json", "sizes.npz", "tried.json"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The files of one model, in `folder`."""
+
+    folder: Path
+
+    @cached_property
+    def judging(self) -> Judging:
+        return msgspec.json.decode((self.folder / _JUDGING).read_bytes(), type=Judging)
+
+    @property
+    def sizes_path(self) -> Path:
+        return self.folder / _SIZES
+
+    @cached_property
+    def sizes(self) -> tuple[GoldenSample, ...]:
+        """Return the pairs at other sizes."""
+        return golden.load_pairs(self.sizes_path).sizes
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Return the sizes that eager does not run at, with its error."""
+        return msgspec.json.decode((self.folder / _TRIED).read_bytes(), type=dict[str, str])
+
+
+def known(cache: Cache, piece: Piece) -> Judgement | None:
+    """Return what an earlier build found."""
+    folder = cache.find("judging", piece.judging_key)
+    return Judgement(folder) if folder else None
+
+
+def found(cache: Cache, piece: Piece, capture: Path, session: Callable[[], EagerSession]) -> Judgement:
+    """Find and keep what artifacts of the piece's model are judged by. Raises BuildError as `judging.found`."""
+    from edgefn.compile import answering
+
+    info = snapshot.info(capture)
+    made = _judging(piece, info)
+    pairs, refused = answering.sizes(session(), info.model, piece.golden.samples)
+
+    def fill(into: Path) -> None:
+        (into / _JUDGING).write_bytes(msgspec.json.encode(made))
+        golden.write(Pairs(sizes=tuple(pairs)), into / _SIZES)
+        (into / _TRIED).write_bytes(msgspec.json.encode(refused))
+
+    return Judgement(cache.make("judging", piece.judging_key, fill))
+
+
+def _judging(piece: Piece, info: Info) -> Judging:
+    return judging.found(
+        info.model.name,
+        info.model.outputs,
+        _answers(piece.golden.pairs),
+        piece.model.accuracy,
+        network=info.network,
+        functions=_by_output(piece, list(info.model.outputs)),
+        residuals=piece.golden.residuals,
+    )
+
+
+def _answers(pairs: Pairs) -> Sequence[GoldenSample]:
+    """Return the answers that tell how far eager's answer moves: of few samples, with what is made of them."""
+    made = [pair for pair in pairs.stress if not trials.is_zero(pair.inputs)]
+    return pairs.samples if len(pairs.samples) >= FEW else [*pairs.samples, *made]
+
+
+def _by_output(piece: Piece, outputs: list[str]) -> judging.Functions:
+    slices: Mapping[str, Mapping[str, judging.Cut]] = piece.model.slices
+    if "" in slices and len(outputs) != 1:
+        raise BuildError(
+            f"model {piece.model.spec.name} has the outputs {', '.join(outputs)}, and outputs= cuts slices without "
+            "saying of which: name the function's parameter as the output"
+        )
+    return {owner or outputs[0]: functions for owner, functions in slices.items()}

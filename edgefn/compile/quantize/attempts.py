@@ -1,0 +1,144 @@
+"""The ways of making a network int8, in the order in which they are tried: the fastest first, ours before plain ones.
+
+Owns what each way makes its file of. Never judges one.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgefn.backends import output_names
+from edgefn.compile.cache import key_of
+from edgefn.compile.quantize import dynamic, finetune, fit, plain, propagation, pruning
+from edgefn.compile.quantize.graph import Graph, with_biases
+from edgefn.compile.quantize.static import Static
+
+if TYPE_CHECKING:
+    import onnx
+
+    from edgefn.backends.backend import Captured
+    from edgefn.compile.quantize.calibration import Parts
+    from edgefn.compile.quantize.engine import Engine
+
+    Write = Callable[[tuple[str, ...]], onnx.ModelProto]
+    Way = Callable[[bool, Mapping[str, str]], "Attempt"]
+
+_EXACT = ", exact products"
+
+
+class Attempt(NamedTuple):
+    """A way of making it; `write` gives the file with the named layers and those `kept` in float.
+
+    model     the float network that is quantised
+    layers    those that may be left in float
+    estimate  what each of them is thought to cost; {} where a scan must tell
+    searched  whether layers are left in float where the bound is missed with none
+    """
+
+    recipe: str
+    session: Mapping[str, str]
+    model: onnx.ModelProto
+    layers: list[str]
+    write: Write
+    kept: tuple[str, ...] = ()
+    estimate: Mapping[str, float] = {}
+    searched: bool = True
+
+
+class Ways(NamedTuple):
+    """Ours, and what is tried besides, which takes no care that products do not saturate."""
+
+    ours: list[Way]
+    others: list[Way]
+
+
+def ways_of(captured: Captured, model: onnx.ModelProto, parts: Parts, chosen: str) -> Ways:
+    ours, plain = static(captured, model, parts), plain_static(model, parts)
+    asked = captured.quantize.epochs or captured.quantize.sparsity  # it would have neither
+    others = [] if asked or not parts.calibration else [plain]
+    if chosen == "static":
+        return Ways([ours], others)
+    further = captured.quantize.method == "auto" and parts.calibration
+    return Ways([without_ranges(model), *([ours] if further else [])], others if further else [])
+
+
+def attempts_of(ways: Ways, engine: Engine, saturates: bool) -> Iterator[Callable[[], Attempt]]:
+    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
+    for way in ways.ours:
+        yield partial(way, saturates, {})
+    if saturates and engine.exact is not None:
+        for way in (*ways.ours, *ways.others):
+            yield partial(way, False, engine.exact)
+    else:
+        for way in ways.others:
+            yield partial(way, saturates, {})
+
+
+def static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:
+    """By a fit that all compilers of the model share, whatever their engine."""
+
+    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
+        asked = key_of(captured.quantize.epochs, captured.quantize.sparsity, paired)[:16]
+        folder = captured.shared(f"fit-{asked}", lambda into: fit.write(fitted(captured, model, parts, paired), into))
+        found = fit.read(folder)
+        recipe = f"static{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
+        if captured.quantize.epochs:
+            recipe = f"{recipe}, fine-tuned {captured.quantize.epochs} epochs"
+        return Attempt(recipe, entries, found.model, found.names, found.written, found.kept, found.noise)
+
+    return way
+
+
+def plain_static(model: onnx.ModelProto, parts: Parts) -> Way:
+    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
+        named = with_biases(copy.deepcopy(model))
+
+        def write(kept: tuple[str, ...]) -> onnx.ModelProto:
+            return plain.written(named, [one.inputs for one in parts.calibration], kept, seven_bits=paired)
+
+        recipe = f"plain static{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
+        names = [layer.name for layer in Graph(named).layers]
+        return Attempt(recipe, entries, named, names, cache(write), searched=False)
+
+    return way
+
+
+def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
+    """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
+    inputs, quantize = [sample.inputs for sample in parts.calibration], captured.quantize
+    model = copy.deepcopy(model)
+    if quantize.sparsity:
+        model = pruning.pruned(model, quantize.sparsity, captured.model.name)
+        if quantize.epochs:  # in float first: ranges are those of a network that has recovered
+            _taught(finetune.Student(Graph(model)), parts, quantize.epochs)
+    static = Static(model, inputs, saturates=paired)
+    static.compensate()
+    if quantize.epochs:
+        _taught(finetune.Student(static.graph, static), parts, quantize.epochs)
+    return static.fit
+
+
+def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
+    """The student has learnt what the float network gives for the calibration inputs."""
+    inputs, outputs = ([getattr(one, side) for one in parts.calibration] for side in ("inputs", "outputs"))
+    graph = student.graph
+    step = propagation.together(graph, inputs)
+    names = [output_names.outside(name, graph.inputs) for name in graph.outputs]
+    wanted = propagation.pieces(outputs, names, step)
+    finetune.train(
+        student, propagation.pieces(inputs, graph.inputs, step), list(zip(*wanted.values(), strict=True)), epochs
+    )
+
+
+def without_ranges(model: onnx.ModelProto) -> Way:
+    def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
+        def write(kept: tuple[str, ...]) -> onnx.ModelProto:
+            return dynamic.written(model, kept, seven_bits=paired)
+
+        recipe = f"dynamic{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
+        return Attempt(recipe, entries, model, dynamic.layers(model), write)
+
+    return way

@@ -1,0 +1,160 @@
+"""ONNX of our own for operators that the exporter translates for the example's sizes alone, or not at all.
+
+    aten.adaptive_avg_pool1d, 2d, 3d    windows from the size at hand; F.interpolate(mode="area") is one of these
+    aten.rnn_tanh, aten.rnn_relu        plain recurrent layers (edgefn.compile.recurrent keeps them whole)
+
+The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
+is written with the operators of opset 18, which the exporter writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgefn.errors import BuildError
+
+if TYPE_CHECKING:
+    import torch
+
+    Table = dict[Callable[..., Any], Callable[..., Any]]
+
+
+def table(program: torch.export.ExportedProgram, model: str) -> Table:
+    """Return the translations that the program needs, by operator. Raises BuildError for a layer that ONNX has not."""
+    import torch
+
+    aten = torch.ops.aten
+    ours: Table = {
+        aten.adaptive_avg_pool1d.default: adaptive_average,
+        aten.adaptive_avg_pool2d.default: adaptive_average,
+        aten.adaptive_avg_pool3d.default: adaptive_average,
+        aten.rnn_tanh.input: rnn_tanh,
+        aten.rnn_relu.input: rnn_relu,
+    }
+    found: Table = {}
+    for node in program.graph.nodes:
+        if node.target is aten.lstm.input:
+            _refuse_projection(node, model)
+        elif node.target in ours and (ours[node.target] is not adaptive_average or _has_free_windows(node)):
+            found[node.target] = ours[node.target]
+    return found
+
+
+def _has_free_windows(node: torch.fx.Node) -> bool:
+    """Whether an adaptive pooling's windows depend on a free size; those of one output are all there is."""
+    tensor: Any = node.args[0]
+    wanted: Any = node.args[1]
+    sizes = tensor.meta["val"].shape[-len(wanted) :]
+    return any(not isinstance(size, int) and out != 1 for size, out in zip(sizes, wanted, strict=True))
+
+
+def _refuse_projection(node: torch.fx.Node, model: str) -> None:
+    states: Any = node.args[1]
+    hidden, cell = states
+    if hidden.meta["val"].shape[2] != cell.meta["val"].shape[2]:
+        raise BuildError(
+            f"model {model} does not export to ONNX: it has no LSTM with proj_size; leave proj_size out, and put "
+            "torch.nn.Linear(hidden_size, proj_size, bias=False) after the layer where the output is to be smaller"
+        )
+
+
+# ── pooling ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
+    """Average over windows that share an axis out evenly: window i of n is from floor(i*size/n) to ceil((i+1)*size/n).
+
+    One axis after the other, each a product with a matrix that holds 1/length where a window is
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html).
+    """
+    op = _operators()
+
+    rank = len(self.shape)
+    for number, wanted in enumerate(output_size):
+        axis = rank - len(output_size) + number
+        order = [*(one for one in range(rank) if one != axis), axis]
+        back = [order.index(one) for one in range(rank)]
+        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
+        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
+        averaged = op.MatMul(last, op.CastLike(_windows(size, wanted), self))
+        self = averaged if axis == rank - 1 else op.Transpose(averaged, perm=back)
+    return self
+
+
+def _windows(size: Any, wanted: Any) -> Any:
+    """A matrix [size, wanted]: 1/length where an element is in a window, else 0."""
+    op = _operators()
+
+    zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
+    count = op.Constant(value_int=wanted) if isinstance(wanted, int) else op.Squeeze(wanted)
+    element = op.Unsqueeze(op.Range(zero, size, one), op.Constant(value_ints=[1]))
+    window = op.Range(zero, count, one)
+    begin = op.Div(op.Mul(window, size), count)
+    end = op.Div(op.Sub(op.Add(op.Mul(op.Add(window, one), size), count), one), count)
+    inside = op.And(op.GreaterOrEqual(element, begin), op.Less(element, end))
+    return op.Div(op.Cast(inside, to=1), op.Cast(op.Sub(end, begin), to=1))
+
+
+# ── recurrent layers ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rnn_tanh(input: Any, hx: Any, params: Sequence[Any], *options: Any) -> tuple[Any, Any]:
+    """Translate a plain recurrent layer with tanh."""
+    return _rnn("Tanh", input, hx, params, *options)
+
+
+def rnn_relu(input: Any, hx: Any, params: Sequence[Any], *options: Any) -> tuple[Any, Any]:
+    """Translate a plain recurrent layer with relu."""
+    return _rnn("Relu", input, hx, params, *options)
+
+
+def _rnn(
+    activation: str,
+    input: Any,
+    hx: Any,
+    params: Sequence[Any],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Any, Any]:
+    op = _operators()
+
+    directions, each = (2 if bidirectional else 1), (4 if has_biases else 2)
+    current = op.Transpose(input, perm=[1, 0, 2]) if batch_first else input
+    states = []
+    for layer in range(num_layers):
+        begin = layer * directions
+        weights = [params[number * each : (number + 1) * each] for number in range(begin, begin + directions)]
+        y, state = op.RNN(
+            current,
+            _stacked([one[0] for one in weights]),
+            _stacked([one[1] for one in weights]),
+            _stacked([op.Concat(one[2], one[3], axis=0) for one in weights]) if has_biases else None,
+            None,
+            op.Slice(hx, [begin], [begin + directions], [0]),
+            activations=[activation] * directions,
+            direction="bidirectional" if bidirectional else "forward",
+            hidden_size=hx.shape[2],
+        )
+        # [time, directions, batch, width] → [time, batch, directions * width]
+        current = op.Reshape(op.Transpose(y, perm=[0, 2, 1, 3]), [0, 0, directions * hx.shape[2]])
+        states.append(state)
+    last = states[0] if len(states) == 1 else op.Concat(*states, axis=0)
+    return (op.Transpose(current, perm=[1, 0, 2]) if batch_first else current), last
+
+
+def _stacked(tensors: Sequence[Any]) -> Any:
+    op = _operators()
+
+    rows = [op.Unsqueeze(one, [0]) for one in tensors]
+    return rows[0] if len(rows) == 1 else op.Concat(*rows, axis=0)
+
+
+def _operators() -> Any:
+    from onnxscript.onnx_opset import opset18
+
+    return opset18

@@ -1,0 +1,8 @@
+"""What edgefn asks of the operating system by system calls of its own, one subject a module.
+
+    syscalls      calls that Python has no name for
+    bpf           the instructions of a seccomp filter
+    file_opens    which files this process and its children open, as the kernel sees it
+
+Light: the box imports it in the zygote, so nothing here imports more than the standard library.
+"""

@@ -1,0 +1,137 @@
+"""The handler's answers on this box, held against eager's: asked of a confined instance, kept beside the artifacts.
+
+    <finished>/answers.json      what was found, by `ArtifactEntry.path`
+
+User code runs in the instance alone; here its replies are read, and not trusted to be well formed. A record goes with
+its folder: another machine or library has none, and a redeployment asks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgefn.accuracy.answers.limits import limits_for
+from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference, agreed
+from edgefn.bundle.config import ArtifactEntry, BundleConfig
+from edgefn.errors import EdgefnError, RetryLater
+from edgefn_runtime.deployment import choice, proof
+from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.store.disk import Disk, write_file
+from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.revision import Revision
+
+FILE = "answers.json"
+
+LIMIT_S = 120.0
+"""All questions together: a handler of seconds is asked a few."""
+
+MAX_TEXT = 400
+"""Characters of each text of a mismatch."""
+
+NO_INPUTS = "answers not compared here: the bundle has no inputs (golden_inputs=False)"
+NO_REQUESTS = "answers not compared here: the bundle has no requests, since no sample is one or the handler is random"
+
+_DECODER = msgspec.msgpack.Decoder(Mismatch | None)
+
+
+def read(finished: Path) -> dict[str, Agreed]:
+    """What was found of the artifacts in the folder `finished`, by path. Reads a file."""
+    try:
+        return msgspec.json.decode((finished / FILE).read_bytes(), type=dict[str, Agreed])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def keep(disk: Disk, finished: Path, paths: Sequence[str], found: Agreed) -> None:
+    """`found` is on the disk for the artifacts `paths`. Blocks; raises OSError."""
+    known = read(finished) | dict.fromkeys(paths, found)
+    if finished.is_dir():
+        write_file(disk, finished / FILE, msgspec.json.encode(known, order="deterministic"))
+
+
+def forget(disk: Disk, finished: Path) -> None:
+    """Nothing is known of the folder's artifacts. Blocks."""
+    if (finished / FILE).exists():
+        disk.remove(finished / FILE)
+
+
+def lacking(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[ArtifactEntry]:
+    """Those of `entries` that passed their proof and were not asked yet; the portable ones serve all the same."""
+    if not revision.config.requests:
+        return []
+    known = read(revision.finished)
+    others = [entry for entry in entries if not choice.portable(entry) and entry.path not in known]
+    return [entry for entry in others if (found := proof.read(revision.finished, entry)) is not None and found.passed]
+
+
+def why_not(config: BundleConfig) -> str:
+    """Why no answer is compared on this box; empty where they are, or there is no model."""
+    if not config.models or config.requests:
+        return ""
+    return NO_REQUESTS if config.function.golden_inputs else NO_INPUTS
+
+
+def beside(revision: Revision, entry: ArtifactEntry) -> Revision:
+    """`revision` as it serves with `entry`, the first artifacts of its other models beside it."""
+    others = [one for one in choice.first(revision.artifacts) if one.model != entry.model]
+    served = tuple({one.model: one for one in reversed(others)}.values())
+    return msgspec.structs.replace(
+        revision, config=msgspec.structs.replace(revision.config, artifacts=(entry, *served))
+    )
+
+
+async def ask(host: Host, revision: Revision) -> Agreed:
+    """How the handler's answers with the artifacts that `revision` serves match eager's.
+
+    An instance that dies or hangs answers otherwise than eager; one that there is no memory for was not asked.
+    """
+    precision = _loosest(revision.config.artifacts)
+    questions, reference = await in_thread(_questions, revision, precision)
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            replies = await host.ask(revision, questions)
+        found = [_short(_DECODER.decode(reply)) for reply in replies]
+    except TimeoutError:
+        return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: they took over {LIMIT_S:.0f} s")
+    except RetryLater as error:
+        return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: {error}")
+    except (EdgefnError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        lost = Mismatch(reference.asked[0].name, "", "", str(error)[:MAX_TEXT])
+        return msgspec.structs.replace(agreed([lost], len(questions), strict=True), matched=0)
+    return agreed([one for one in found if one is not None], len(questions), strict=limits_for(precision).strict)
+
+
+def refusal(found: Agreed) -> str:
+    """What a user would have seen of answers that are wrong."""
+    pairs = [
+        f"{one.sample}: {one.reason}" + (f" (eager {one.expected}, here {one.actual})" if one.actual else "")
+        for one in found.examples
+    ]
+    return f"it answers otherwise than eager PyTorch here: {found} match. {'; '.join(pairs)}"
+
+
+def _short(found: Mismatch | None) -> Mismatch | None:
+    """`found`, its texts cut: an instance runs a user's code, and is not to fill the box's disk."""
+    if found is None:
+        return None
+    return Mismatch(*(str(text)[:MAX_TEXT] for text in (found.sample, found.expected, found.actual, found.reason)))
+
+
+def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Reference]:
+    folder = revision.folder
+    known = msgspec.msgpack.decode((folder / "answers" / "answers.msgpack").read_bytes(), type=Reference)
+    pairs = zip(known.asked, known.answers, strict=True)
+    questions = [
+        Question(asked, (folder / "requests" / str(number)).read_bytes(), expected, known.spreads, precision)
+        for number, (asked, expected) in enumerate(pairs)
+    ]
+    return list(map(msgspec.msgpack.encode, questions)), known
+
+
+def _loosest(artifacts: Sequence[ArtifactEntry]) -> str:
+    """The precision of the least precise artifact: the answers are its."""
+    return max((entry.precision for entry in artifacts), key=lambda one: limits_for(one).number, default="fp32")

@@ -1,0 +1,174 @@
+"""The list of networks: what goes in fits, what the oracle counts is what it says, and what was found is kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.zoo import catalogue, inputs, oracle, record, table
+from benchmarks.zoo.project import Project
+from benchmarks.zoo.record import Artifact, Judged, Record
+
+NETWORKS = {one.name: one for one in catalogue.networks()}
+WRITTEN = Path(catalogue.__file__).parents[1] / "written"
+
+
+def test_the_list_is_long_and_of_many_kinds() -> None:
+    """At least 120 networks, each function's name once and one that a function may have."""
+    assert len(NETWORKS) >= 120
+    functions = [one.function for one in NETWORKS.values()]
+    assert len(set(functions)) == len(functions) == len(catalogue.networks())
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) for name in functions)
+    assert len({one.family for one in NETWORKS.values()}) >= 12
+
+
+def test_each_written_network_is_in_the_list() -> None:
+    """No file of benchmarks/zoo/written is forgotten, none is missing."""
+    assert {one.module for one in NETWORKS.values() if one.module} == {path.stem for path in WRITTEN.glob("*.py")}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "Bert", "m5", "stateful_lstm", "dlrm", "gat", "r3d_18"])
+def test_inputs_have_their_shapes_and_differ_by_seed(name: str) -> None:
+    """At the samples' sizes and at all others; the same seed gives the same."""
+    network = NETWORKS[name]
+    for sizes in (network.sizes, *network.others()):
+        first, second = (inputs.draw(network, sizes, seed) for seed in (1, 2))
+        shapes = network.shapes(sizes)
+        assert {key: array.shape for key, array in first.items()} == shapes
+        assert {key: str(array.dtype) for key, array in first.items()} == {
+            key: one.dtype for key, one in network.inputs.items()
+        }
+        assert any(not np.array_equal(first[key], second[key]) for key in first)
+        assert all(np.array_equal(first[key], array) for key, array in inputs.draw(network, sizes, 1).items())
+
+
+def test_each_free_size_is_tried_beside_the_samples() -> None:
+    """Every word of a shape that is not the samples' alone has other sizes, one of them odd or one."""
+    for network in NETWORKS.values():
+        words = {size for one in network.inputs.values() for size in one.shape if isinstance(size, str)}
+        assert words == set(network.sizes), network.name
+        assert set(network.trials) <= words, network.name
+
+
+@pytest.mark.parametrize("form", ["fixed", "free"])
+def test_a_project_is_what_a_user_writes(form: str, tmp_path: Path) -> None:
+    """The module imports, its model has the declared inputs, and the samples fit them."""
+    network = NETWORKS["mlp"]
+    project = Project(tmp_path, network, "free" if form == "free" else "fixed")
+    project.write()
+    text = (project.folder / "mlp.py").read_text()
+    assert ('"batch"' in text) == (form == "free")
+    compile(text, "mlp.py", "exec")
+    assert len(list(project.folder.glob("samples/*.npz"))) >= 8
+    assert not {path.name for path in project.folder.glob("samples/*")} - {f"{n:02}.npz" for n in range(100)}
+
+
+RANDOM = np.random.default_rng(0)
+ANSWERS = RANDOM.normal(0, 1, (8, 2, 30))
+
+
+def _error(ours: np.ndarray, eagers: np.ndarray) -> float:
+    return oracle.worst([[one] for one in ours], [[one] for one in eagers])[0]
+
+
+def test_what_ignores_its_input_scores_one() -> None:
+    """Whatever the offset and the unit: the average of all answers in place of each."""
+    for offset, unit in ((0, 1), (295, 3), (-1e4, 1e3)):
+        eager = ANSWERS * unit + offset
+        assert _error(np.broadcast_to(eager.mean(0), eager.shape), eager) == pytest.approx(0.94, abs=0.02)
+
+
+def test_a_small_part_of_a_tensor_is_judged_by_itself() -> None:
+    """Scores beside boxes in pixels: all of them lost is an error of one, though the tensor hardly moved."""
+    boxes, scores = RANDOM.uniform(0, 640, (8, 1, 4, 50)), RANDOM.random((8, 1, 2, 50))
+    eager = np.concatenate([boxes, scores], 2)
+    ours = np.concatenate([boxes, np.zeros_like(scores)], 2)
+    assert np.abs(ours - eager).max() / np.abs(eager).max() < 2e-3
+    assert _error(ours, eager) > 1
+
+
+def test_rounding_is_no_error() -> None:
+    """Float32's own noise stays far below what counts as wrong."""
+    assert _error((ANSWERS * (1 + 1e-7)).astype(np.float32), ANSWERS.astype(np.float32)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("ours", "eager"),
+    [
+        (ANSWERS[:, :1], ANSWERS),
+        (np.where(ANSWERS > 2, np.nan, ANSWERS), ANSWERS),
+        (ANSWERS, np.where(ANSWERS > 2, -np.inf, ANSWERS)),
+        (ANSWERS, np.where(ANSWERS > 2, -1e9, ANSWERS)),
+    ],
+    ids=["shape", "nan", "infinity", "mask"],
+)
+def test_what_cannot_be_compared_is_wrong(ours: np.ndarray, eager: np.ndarray) -> None:
+    """Another shape, NaN, and a number where eager has minus infinity or stands for it."""
+    assert _error(ours, eager) == np.inf
+
+
+def test_masked_numbers_are_no_part_of_the_error() -> None:
+    """A mask of -1e9 in both does not hide what is beside it."""
+    masked = np.where(np.arange(30) > 20, -1e9, ANSWERS)
+    assert _error(masked, masked) == 0
+    assert _error(np.where(np.arange(30) > 20, -1e9, ANSWERS[::-1]), masked) > 0.5
+
+
+def test_whole_numbers_count_where_they_differ() -> None:
+    """A label that changed is one of so many."""
+    eager = np.arange(80).reshape(8, 10)
+    assert _error(np.where(eager == 7, 0, eager), eager) == pytest.approx(1 / 80)
+
+
+def _record(name: str = "mlp", error: float = 1e-6) -> Record:
+    artifact = Artifact(status="built", mb=1.0, ratio=0.5, judged=Judged(error=error, other=2 * error, sizes=4))
+    return Record(name=name, family="tabular", form="fixed", seconds=9.0, artifacts={"portable/fp32": artifact})
+
+
+def test_the_last_record_of_a_network_counts(tmp_path: Path) -> None:
+    """A line each, appended; a file that is not there holds none."""
+    path = tmp_path / "results" / "zoo.jsonl"
+    assert record.read(path) == []
+    for one in (_record(error=1.0), _record("vae"), _record(error=1e-6)):
+        record.append(path, one)
+    assert record.read(path) == [_record(error=1e-6), _record("vae")]
+
+
+def test_eagers_own_noise_is_not_held_against_an_artifact() -> None:
+    """A network whose float32 is as far from its float64 is right; int8 has a limit of its own."""
+    assert Judged(error=0.01).wrong(int8=False)
+    assert not Judged(error=0.01, noise=0.02).wrong(int8=False)
+    assert not Judged(error=0.01).wrong(int8=True)
+    assert Judged(error=0.0, other=0.5).wrong(int8=True)
+    assert Judged(error=1e30).wrong(int8=True)
+
+
+def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
+    """Errors, refusals by number, and wrong answers for everybody to see."""
+    refused = Record(name="gat", family="others", form="fixed", seconds=3.0, refusal="model network: no")
+    again = Record(name="gcn", family="others", form="fixed", seconds=3.0, refusal="model network: no")
+    text = table.render([_record(), _record("vae", error=0.5), refused, again])
+    assert re.search(r"^\| mlp \|.* 2e-06 \|", text, re.MULTILINE)
+    assert re.search(r"^\| vae \|.*\*\*wrong\*\* 1e\+00 \|", text, re.MULTILINE)
+    assert text.count("refused, 1 |") == 2
+    assert text.endswith("1. no\n")
+    assert "- portable, fixed sizes, built and right: 1 of 4 (25.0%)" in text
+    assert "- wrong answers let through: 1 vae (fixed) portable/fp32" in text
+
+
+@pytest.mark.needs_torch
+@pytest.mark.parametrize("name", ["crnn", "lcnet_050"])
+def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
+    """With all sizes fixed: a text reader with an LSTM, and one of timm's."""
+    project = Project(tmp_path, NETWORKS[name], "fixed")
+    project.write()
+    outcome = project.build(["portable/fp32"], 110)
+    assert outcome.event.get("event") == "built", outcome
+    eager = oracle.Eager(project)
+    (session,) = [session for _, session in oracle.sessions(project.bundle)]
+    judged = record.judged(oracle.judge(session, eager, project))
+    assert judged.error is not None
+    assert not judged.wrong(int8=False), judged
