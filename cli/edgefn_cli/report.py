@@ -32,11 +32,13 @@ def table(artifacts: Iterable[Row]) -> Table:
     return made
 
 
-def notes(artifacts: Iterable[Row], warning: str = "") -> Iterator[str]:
-    """What is to be known of artifacts beside the figures: the toolchains, why one was skipped, what to mind.
+def notes(artifacts: Iterable[Row], warning: str = "", models: Iterable[Row] = ()) -> Iterator[str]:
+    """What is to be known beside the figures: of the networks, the toolchains, why one was skipped, what to mind.
 
     `warning` is of the function.
     """
+    for model in models:
+        yield from (f"model {model['model']}: {note}" for note in model.get("notes") or ())
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
     if compared := _answers(artifacts):

@@ -351,8 +351,17 @@ def _model_entry(
 
 
 def _model_report(entry: ModelEntry, golden: Mapping[str, Golden], judgement: Judgement) -> ModelReport:
-    spec, own, sizes = entry.spec, golden[entry.spec.name], len(judgement.sizes)
-    return ModelReport(spec.name, spec.outputs, len(own.samples), own.cached, spec.ranges, sizes, judgement.refused)
+    spec, own = entry.spec, golden[entry.spec.name]
+    return ModelReport(
+        model=spec.name,
+        outputs=spec.outputs,
+        golden=len(own.samples),
+        golden_cached=own.cached,
+        ranges=spec.ranges,
+        sizes=len(judgement.sizes),
+        refused=judgement.refused,
+        notes=own.notes,
+    )
 
 
 def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:

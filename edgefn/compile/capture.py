@@ -6,13 +6,14 @@ torch.onnx. Owns how the two are called; never decides accuracy.
 
 from __future__ import annotations
 
+import io
 import logging
 import shutil
 import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -175,10 +176,14 @@ _TRIED = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shape
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, the exporter's own deprecations and its notes that torchvision is missing are not shown; errors are."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", *_TRIED)]
+    """Within, the exporter's own deprecations, notes and printed graphs are not shown; errors are raised as they were.
+
+    torch.export prints the graph up to the line that it refuses, thousands of lines of it.
+    """
+    names = ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir", *_TRIED)
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         # Of each torch.nn.LSTM, whose weights are parameters all the same; told as of whoever called it.

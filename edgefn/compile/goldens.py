@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from edgefn import golden
 from edgefn.compile import boundary, trials
 from edgefn.compile.cache import Cache
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
     from edgefn.compile.recording import Recorder
 
-_FILE, _EXACT = "golden.npz", "exact.npz"
+_FILE, _EXACT, _NOTES = "golden.npz", "exact.npz", "notes.json"
 
 EXACT = 4
 """Samples that are run in float64, too."""
@@ -75,6 +77,11 @@ class Golden:
             sizes=trials.within(sizes, KEPT_BYTES),
         )
         golden.write(kept, path)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says of the network that was recorded."""
+        return msgspec.json.decode(self.path.with_name(_NOTES).read_bytes(), type=tuple[str, ...])
 
 
 class Goldens:
@@ -124,8 +131,9 @@ def _write(session: EagerSession, samples: Sequence[GoldenSample], into: Path) -
 
     golden.write(Pairs(tuple(samples), stress=tuple(answering.stress(session, samples))), into / _FILE)
     golden.write(answering.residuals(session, samples[:EXACT]), into / _EXACT)
+    (into / _NOTES).write_bytes(msgspec.json.encode(session.notes))
 
 
 def _copy(folder: Path, into: Path) -> None:
-    for name in (_FILE, _EXACT):
+    for name in (_FILE, _EXACT, _NOTES):
         shutil.copyfile(folder / name, into / name)

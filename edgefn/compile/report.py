@@ -87,7 +87,8 @@ class ModelReport(msgspec.Struct, frozen=True):
     """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before.
 
     `ranges` are the lengths that its free dimensions may have; a word that is not there may have any. `sizes` are pairs
-    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at.
+    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at. `notes` say what was
+    changed in the network, and what of its result is no output.
     """
 
     model: str
@@ -97,6 +98,7 @@ class ModelReport(msgspec.Struct, frozen=True):
     ranges: dict[str, SizeRange] = {}
     sizes: int = 0
     refused: dict[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True):

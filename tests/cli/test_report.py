@@ -112,3 +112,9 @@ def test_lengths_that_a_model_takes_are_told() -> None:
         {"model": "other", "ranges": {}},
     ]
     assert list(report.lengths(models)) == ["model net takes length: 1 to 512, width: a multiple of 32"]
+
+
+def test_what_was_changed_in_a_network_is_said() -> None:
+    """A model's notes stand first, each with the model's name."""
+    model = {"model": "net", "notes": ["2 tensors of bfloat16 became float32"]}
+    assert next(report.notes([], models=[model])) == "model net: 2 tensors of bfloat16 became float32"

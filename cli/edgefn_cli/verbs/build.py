@@ -58,7 +58,7 @@ def _show(built: Built) -> None:
     if built.artifacts:
         output.draw(report.table(built.artifacts))
     warning = str(built.report.get("warning", ""))
-    for note in (*report.lengths(built.models), *report.notes(built.artifacts, warning)):
+    for note in (*report.lengths(built.models), *report.notes(built.artifacts, warning, built.models)):
         output.line(note)
     if unseen := built.report.get("unseen"):
         output.line(f"files that native libraries read were not seen here ({unseen}): name weights in weights=")
