@@ -107,7 +107,7 @@ MATERIAL: Mapping[str, Callable[[Path], Callable[[int], Arrays]]] = {
 }
 
 
-NOT_YET = ("embed", "detect")
+NOT_YET: tuple[str, ...] = ()
 """Free sizes with a greatest one, and a module that occurs twice."""
 
 
