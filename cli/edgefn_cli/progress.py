@@ -46,7 +46,9 @@ class Progress:
         self._said = text
 
     def build_event(self, function: str, event: dict[str, Any]) -> None:
-        """An event of the build child, as a step; those that are no step show in the report."""
+        """An event of the build child, as a step; a refused artifact as a page; others show in the report."""
+        from edgefn_cli import refusal
+
         if event["event"] == "step":
             text = " ".join(filter(None, [f"build {function}:", str(event["name"]), str(event.get("model") or "")]))
             self.step(text, int(event.get("done") or 0), int(event.get("total") or 0))
@@ -56,6 +58,16 @@ class Progress:
                 self._compiler_started(text)
             else:
                 self._compiler_ended(text, str(event.get("status") or "built"))
+        else:
+            for line in refusal.page(event):
+                self._say(line)
+
+    def _say(self, line: str) -> None:
+        """Say a line that stays; a bar goes on below it."""
+        if self._bars is not None:
+            self._bars.console.print(line, markup=False, highlight=False)
+        elif not self._quiet:
+            say(line)
 
     def _compiler_started(self, text: str) -> None:
         """A line of its own for a compiler that runs."""

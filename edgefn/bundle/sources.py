@@ -70,5 +70,8 @@ class _Walk:
         except (OSError, RuntimeError):
             raise SpecError(f"{path} is a link to nowhere, or to itself: remove it") from None
         if not real.is_relative_to(self.root):
-            raise SpecError(f"{path} is a link that leaves {self.root}, to {real}: put a copy there")
+            raise SpecError(
+                f"{path} is a link that leaves {self.root}, to {real}: put a copy there, or remove the link and name "
+                "what a builder reads in @edge_model(weights=...)"
+            )
         return real

@@ -148,7 +148,8 @@ class Artifacts:
             spec = snapshot.info(capture).model if capture else None
             making.absorb(ended, tasks[number].folder / "files", spec, room.limit_s)
             self._ended(making, step)
-            if str(making.piece.target) == PORTABLE:
+            if str(making.piece.target) == PORTABLE and not making.open:
+                self._tell(making)
                 making.raise_missing()
 
     def _task(self, making: Making, captures: Mapping[str, Path], folder: Path, *, time: bool) -> Task:

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     import torch
 
 
-def is_recurrent(program: torch.export.ExportedProgram) -> bool:
-    """Tell whether a program has a recurrent layer."""
-    names = ("aten.lstm.input", "aten.gru.input", "aten.rnn_tanh.input", "aten.rnn_relu.input")
-    return any(node.op == "call_function" and str(node.target) in names for node in program.graph.nodes)
-
-
 @contextmanager
 def kept_whole() -> Iterator[None]:
     """Within, torch infers a recurrent layer's shape without unrolling it. Tracing keeps such a layer in any case."""

@@ -65,7 +65,8 @@ def _candidates(lengths: Sequence[int], allowed: SizeRange) -> list[int]:
     """Return lengths to try, the most telling first, of those that are `allowed`."""
     usual, most = lengths[len(lengths) // 2], lengths[-1]
     step = allowed.multiple_of
-    ends = [allowed.min, *([] if allowed.max is None else [allowed.max])]
+    whole = allowed.tightened()
+    ends = [whole.min, *([] if whole.max is None else [whole.max])]
     others = [1, 2, 3, usual + step, usual - step, _odd(most * 3 // 2), 2 * most, usual // 2 or 1, usual * 3 // 4 or 1]
     rounded = [max(step, -(-length // step) * step) for length in others]
     fitting = [length for length in [*ends, *rounded] if length in allowed and length not in lengths and length > 0]
@@ -136,7 +137,7 @@ def _array(array: NDArray[Any], other: NDArray[Any], way: int) -> NDArray[Any]:
         case 0:
             changed = np.flip(array, -1) if array.ndim else array
         case 1 if array.shape == other.shape:
-            changed = (array + other) / 2
+            changed = (array + (np.flip(other, -1) if other.ndim else other)) / 2
         case 2:
             changed = array * 0.5
         case _:

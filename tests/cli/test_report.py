@@ -103,3 +103,12 @@ def test_compilers_that_run_side_by_side_have_a_bar_each_at_a_terminal(monkeypat
         progress.build_event("talk", running | {"target": "a/int8", "state": "ended", "status": "killed"})
         shown = [task.description for task in progress._bars.tasks]
     assert shown == ["build talk: compile", "build talk: compile net for b/fp32"]
+
+
+def test_lengths_that_a_model_takes_are_told() -> None:
+    """Of models whose free dimensions may not have any length."""
+    models = [
+        {"model": "net", "ranges": {"length": {"max": 512}, "width": {"min": 32, "multiple_of": 32}}},
+        {"model": "other", "ranges": {}},
+    ]
+    assert list(report.lengths(models)) == ["model net takes length: 1 to 512, width: a multiple of 32"]

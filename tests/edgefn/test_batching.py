@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from edgefn import SpecError, edge_model, tensor
 from edgefn.accuracy.judge import judge_served
 from edgefn.accuracy.rules import Judging
-from edgefn.batching import apart, check_function, check_outputs, kind_of, rows_of, together
+from edgefn.batching import apart, check_function, check_outputs, check_range, kind_of, rows_of, together
 from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry
 from edgefn.bundle.documents import encode, parse_config
 from edgefn.errors import BundleError
 from edgefn.golden import GoldenSample, Pairs
-from edgefn.spec import Batching, FunctionSpec, ModelSpec
+from edgefn.spec import Batching, FunctionSpec, ModelSpec, SizeRange
 
 ROWS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}
 
@@ -164,3 +164,11 @@ def test_a_network_that_mixes_its_rows_does_not_pass(samples: int) -> None:
         found = judge_served(network, pairs, Judging(), "fp32", batched=True)
         assert found.passed != mixes
         assert found.passed or "run together with another call its answer changes" in found.reason
+
+
+def test_no_more_rows_come_together_than_the_network_takes() -> None:
+    """A table of so many rows, say: the build says which batch= is possible."""
+    spec = ModelSpec("net", {"x": tensor("float32", "batch", 4)}, {}, {"batch": SizeRange(1, 4)})
+    check_range(spec, Batching(4))
+    with pytest.raises(SpecError, match=r"@edge_model net: batch puts up to 8 rows together, and batch is 1 to 4: "):
+        check_range(spec, Batching(8))

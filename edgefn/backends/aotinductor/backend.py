@@ -58,9 +58,10 @@ class AotInductor:
         cpu = profiles(captured.profiles)[target.profile].cpu
         chosen = _instructions(cpu, what)
         from edgefn.backends.aotinductor import compiler
-        from edgefn.backends.pytorch import operators
+        from edgefn.backends.pytorch import operators, recurrent
 
         operators.check_none_foreign(captured.program, what)
+        recurrent.check_unrolls(captured.program, what)
         compiler.compile_library(captured.program, chosen, folder / FILE, what)
         record.write(folder, captured.model, cpu.features)
         return Lowered({"torch": record.installed(), "march": chosen.march})

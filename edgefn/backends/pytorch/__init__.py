@@ -1,1 +1,1 @@
-"""What the backends of PyTorch share: the record beside an artifact, example inputs, the session."""
+"""What the backends of PyTorch share: the record beside an artifact, example inputs, the session, recurrent layers."""

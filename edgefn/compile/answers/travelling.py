@@ -24,8 +24,11 @@ MAX_BYTES = 8 * 2**20
 
 
 def chosen(answers: Answers | None, spec: FunctionSpec) -> tuple[list[Path], Reference]:
-    """Return the requests that travel, as files, with eager's answers; none where the function keeps its samples."""
-    if answers is None or not answers.fit or not spec.golden_inputs:
+    """Return the requests that travel, as files, with eager's answers; none where the function keeps its samples.
+
+    Nor of one that reaches the network or devices: asked on a box, it would act there.
+    """
+    if answers is None or not answers.fit or not spec.golden_inputs or spec.network or spec.devices:
         return [], Reference()
     numbers = spread(_fitting(answers), MAX_REQUESTS)
     known = answers.reference

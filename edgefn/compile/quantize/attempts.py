@@ -6,8 +6,8 @@ Owns what each way makes its file of. Never judges one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.backends import output_names
@@ -65,16 +65,27 @@ def ways_of(captured: Captured, model: onnx.ModelProto, parts: Parts, chosen: st
     return Ways([without_ranges(model), *([ours] if further else [])], others if further else [])
 
 
-def attempts_of(ways: Ways, engine: Engine, saturates: bool) -> Iterator[Callable[[], Attempt]]:
+class Plan(NamedTuple):
+    """An attempt that is not made yet: a way, whether weights are safe in pairs, the session's entries.
+
+    One with entries is slower: it is for where those without are wrong.
+    """
+
+    way: Way
+    paired: bool
+    entries: Mapping[str, str]
+
+    def attempt(self) -> Attempt:
+        """Make it."""
+        return self.way(self.paired, self.entries)
+
+
+def plans(ways: Ways, engine: Engine, saturates: bool) -> list[Plan]:
     """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
-    for way in ways.ours:
-        yield partial(way, saturates, {})
+    found = [Plan(way, saturates, {}) for way in ways.ours]
     if saturates and engine.exact is not None:
-        for way in (*ways.ours, *ways.others):
-            yield partial(way, False, engine.exact)
-    else:
-        for way in ways.others:
-            yield partial(way, saturates, {})
+        return [*found, *(Plan(way, False, engine.exact) for way in (*ways.ours, *ways.others))]
+    return [*found, *(Plan(way, saturates, {}) for way in ways.others)]
 
 
 def static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:

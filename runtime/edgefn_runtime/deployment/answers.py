@@ -33,6 +33,7 @@ MAX_TEXT = 400
 """Characters of each text of a mismatch."""
 
 NO_INPUTS = "answers not compared here: the bundle has no inputs (golden_inputs=False)"
+ACTS = "answers not compared here: the function reaches the network or devices, so that asking it would act on them"
 NO_REQUESTS = "answers not compared here: the bundle has no requests, since no sample is one or the handler is random"
 
 _DECODER = msgspec.msgpack.Decoder(Mismatch | None)
@@ -72,7 +73,9 @@ def why_not(config: BundleConfig) -> str:
     """Why no answer is compared on this box; empty where they are, or there is no model."""
     if not config.models or config.requests:
         return ""
-    return NO_REQUESTS if config.function.golden_inputs else NO_INPUTS
+    if not config.function.golden_inputs:
+        return NO_INPUTS
+    return ACTS if config.function.network or config.function.devices else NO_REQUESTS
 
 
 def beside(revision: Revision, entry: ArtifactEntry) -> Revision:

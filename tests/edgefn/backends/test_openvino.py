@@ -22,6 +22,8 @@ from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
+from tests.edgefn.compile.quantize.networks import Caught, weights
+from tests.edgefn.compile.quantize.networks import network as network_of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -72,11 +74,13 @@ for paired in (False, True):
 BFLOAT = """
 import sys
 from pathlib import Path
-from edgefn.backends.openvino.int8 import WEIGHTED
-from edgefn.backends.openvino.session import BFLOAT, compiled, executed, read
-model = read(Path(sys.argv[1]))
-model.reshape({"pixels": [1, 3, 16, 16]})
-print(executed(compiled(model, precision=BFLOAT), WEIGHTED, (BFLOAT,)))
+from types import SimpleNamespace
+from edgefn import backends
+from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.targets.profiles import target
+spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, 16, 16))})
+caught = SimpleNamespace(model=spec, sizes={"batch": 1}, onnx=lambda opset: Path(sys.argv[1]))
+backends.get("openvino").lower(caught, target("x86-64-v4/bf16"), Path(sys.argv[2]))
 """
 
 
@@ -203,26 +207,44 @@ def test_what_another_version_made_is_refused(finished: Path, tmp_path: Path) ->
         BACKEND.load(tmp_path)
 
 
+@pytest.fixture
+def plain(tmp_path: Path) -> Caught:
+    """A network of two convolutions and a matrix product, for any batch."""
+    text = (
+        "net (float[N,3,16,16] x) => (float[N,10] y) {\n"
+        "a = Conv <kernel_shape: ints = [3,3]> (x, w1, b1)\n b = Relu (a)\n"
+        "c = Conv <kernel_shape: ints = [3,3]> (b, w2, b2)\n d = Relu (c)\n"
+        "e = GlobalAveragePool (d)\n f = Flatten (e)\n y = Gemm (f, w3, b3)\n}"
+    )
+    constants = weights(w1=(16, 3, 3, 3), b1=(16,), w2=(32, 16, 3, 3), b2=(32,), w3=(32, 10), b3=(10,))
+    found = Caught(network_of(text, constants), [{"x": pixels(seed)["pixels"]} for seed in range(4)], tmp_path)
+    found.model = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, 16, 16))})
+    return found
+
+
 @pytest.mark.skipif("avx512_bf16" not in Path("/proc/cpuinfo").read_text(), reason="this CPU has no bfloat16")
-def test_bf16_is_run_in_bfloat16_and_agrees(caught: Capture, eager: EagerSession, tmp_path: Path) -> None:
-    """Finished or not, for the samples' size and for others: near eager, and not float32's answers."""
-    assert BACKEND.lower(caught, target("x86-64-v4/bf16"), tmp_path / "portable").quantized == {}
+def test_bf16_is_run_in_bfloat16_and_agrees(plain: Caught, tmp_path: Path) -> None:
+    """Finished or not, for the samples' size and for others: near float32, and not its answers."""
+    assert BACKEND.lower(plain, target("x86-64-v4/bf16"), tmp_path / "portable").quantized == {}
     BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    inputs: Any = [one.inputs["x"] for one in plain.calibration]
+    outputs: Any = [one.outputs["y"] for one in plain.calibration]
     for session in (BACKEND.load(tmp_path / "portable"), BACKEND.load(tmp_path / "finished")):
-        for batch in (1, 5):
-            wanted: Any = eager.run(pixels(batch, batch))["output"]
-            found: Any = session.run(pixels(batch, batch))["output"]
+        for count in (1, 4):
+            wanted = np.concatenate(outputs[:count])
+            found: Any = session.run({"x": np.concatenate(inputs[:count])})["y"]
             assert 1e-5 < np.abs(found - wanted).max() / np.abs(wanted).max() < 0.02
 
 
-def test_bf16_is_refused_where_the_cpu_has_none(caught: Capture, tmp_path: Path) -> None:
-    """Nothing would be proved there: the engine computes in float32 without a word."""
+def test_bf16_is_refused_where_the_cpu_has_none(plain: Caught, tmp_path: Path) -> None:
+    """Nothing would be proved there: the engine refuses, or computes in float32 without a word."""
     done = subprocess.run(
-        [sys.executable, "-c", BFLOAT, str(caught.onnx(20))],
+        [sys.executable, "-c", BFLOAT, str(plain.onnx(20)), str(tmp_path / "out")],
         env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
         capture_output=True,
         text=True,
         timeout=90,
         check=False,
     )
-    assert done.stdout == "{}\n", done.stderr
+    assert "x86-64-v4/bf16 of model net" in done.stderr, done.stderr
+    assert "runs none of its layers in bfloat16" in done.stderr

@@ -7,14 +7,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
-from edgefn import golden
+from edgefn import edge_function, edge_model, golden, tensor
+from edgefn.accuracy.answers import record
+from edgefn.accuracy.answers.record import Asked, Reference
 from edgefn.bundle import archive
 from edgefn.bundle.config import ANSWERS_TYPE, GOLDEN_TYPE, REQUESTS_TYPE
 from edgefn.bundle.layout import Layout
+from edgefn.compile.answers import reference
+from edgefn.compile.answers import travelling as choosing
+from edgefn.compile.answers.requests import Sample
+from edgefn.compile.cache import Cache
+from edgefn.compile.sources import Sources
 from edgefn.errors import BuildError, GateError
+from edgefn.spec import FunctionSpec
 from edgefn_cli.samples import travelling
 from tests.edgefn.compile.test_compilers import Lab, new_lab
 
@@ -162,15 +173,36 @@ def test_the_samples_travel_unless_the_author_keeps_them(alarm: Lab, tmp_path: P
     assert travelling(kept).startswith("no sample travels in the bundle (golden_inputs=False)")
 
 
-def test_samples_that_are_arrays_are_no_requests(alarm: Lab, tmp_path: Path) -> None:
-    """Where samples= yields arrays, no handler runs, and the report says that its answers were not compared."""
-    lab = alarm.copy(tmp_path / "lab")
-    source = ALARM.replace('samples="samples/*.json"', "samples=lambda: [{'x': np.ones((1, 1), np.float32)}] * 3")
-    (lab.root / "talk" / "talk.py").write_text(source)
-    outcome = lab.build()
-    assert outcome.exit_code == 0, outcome.stderr
-    assert "no request samples" in outcome.last["report"]["warning"]
-    assert outcome.rows["portable/fp32"]["answers"] is None
+def test_samples_that_are_arrays_are_no_requests(tmp_path: Path) -> None:
+    """Where samples= yields arrays or names .npz files, no handler runs, and why nothing was compared is said."""
+    (tmp_path / "one.npz").write_bytes(b"")
+
+    @edge_function
+    def talk(n: int) -> int:
+        return n
+
+    for samples in (lambda: [{"x": np.ones((1, 1), np.float32)}], "*.npz"):
+
+        @edge_model(inputs={"x": tensor("float32", "batch", 1)}, samples=samples)
+        def small() -> None:
+            raise NotImplementedError
+
+        found = reference.obtain(talk, [small], Sources(tmp_path), Cache(tmp_path / "cache"), {})
+        assert not found.fit
+        assert "no request samples, so the handler's answers were not compared" in found.reference.unfit
+        assert choosing.chosen(found, talk.spec) == ([], Reference())
+
+
+@pytest.mark.parametrize("option", [{"golden_inputs": False}, {"network": True}, {"devices": ("/dev/video0",)}])
+def test_a_function_that_acts_or_keeps_its_samples_is_not_asked(tmp_path: Path, option: dict[str, Any]) -> None:
+    """Asked on a box, a handler that reaches the network or a device would act there: none of its requests travels."""
+    path = tmp_path / "answers.msgpack"
+    known = Reference((Asked("1.json", "application/json"),), (record.encode(1),))
+    (tmp_path / "1.json").write_text("1")
+    answers = reference.Answers(tmp_path, "talk", (Sample(tmp_path / "1.json"),), known, path)
+    spec = FunctionSpec("talk", "talk:talk")
+    assert choosing.chosen(answers, spec) == ([tmp_path / "1.json"], known)
+    assert choosing.chosen(answers, msgspec.structs.replace(spec, **option)) == ([], Reference())
 
 
 TWO = """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -117,3 +120,30 @@ def test_a_module_that_does_not_parse_counts_by_its_text(folder: Path) -> None:
     before = digest(folder)
     (folder / "deeper.py").write_text("def [")
     assert digest(folder) != before
+
+
+def test_the_modules_that_were_looked_at_are_known(folder: Path) -> None:
+    """A builder may read those, as Python's import does, and no other module of the folder."""
+    (folder / "other.py").write_text("")
+    found = closure_of(folder / "fn.py", "model", folder)
+    assert found.files == {folder / "fn.py", folder / "network.py", folder / "deeper.py"}
+
+
+def test_an_editable_install_that_is_on_no_path_is_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its finder stands on sys.meta_path; a change there is a change of the closure."""
+    away = folder / "away"
+    away.mkdir()
+    (away / "deeper_still.py").write_text("WIDTH = 1")
+    (folder / "network.py").write_text("import deeper_still\nDEPTH = 2\n")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object, target: object = None) -> ModuleSpec | None:
+            found = away / f"{name}.py"
+            return spec_from_file_location(name, found) if found.exists() else None
+
+    monkeypatch.setattr("sys.meta_path", [*sys.meta_path, Finder])
+    before = closure_of(folder / "fn.py", "model", folder)
+    assert away / "deeper_still.py" in before.files
+    (away / "deeper_still.py").write_text("WIDTH = 2")
+    assert closure_of(folder / "fn.py", "model", folder).digest() != before.digest()

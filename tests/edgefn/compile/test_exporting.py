@@ -12,6 +12,7 @@ import pytest
 
 from edgefn import Dim, tensor
 from edgefn.backends import get
+from edgefn.backends.pytorch.recurrent import check_unrolls
 from edgefn.compile import dimensions
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
@@ -19,6 +20,7 @@ from edgefn.compile.guards import drawn
 from edgefn.errors import BuildError
 from edgefn.sizes import combined, words
 from edgefn.spec import ModelSpec, SizeRange, TensorSpec
+from edgefn.targets.profiles import target
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -123,6 +125,20 @@ def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
         capture(eager, {"batch": 1})
 
 
+def test_a_batch_of_one_stays_where_a_guard_is_about_memory_alone() -> None:
+    """torch writes `batch != 1` of attention; a run at 1 shows that no answer depends on it."""
+    import torch
+
+    eager = of(
+        lambda layer, x: layer(x, x, x)[0],
+        torch.nn.MultiheadAttention(16, 4, batch_first=True),
+        x=tensor("float32", "batch", "length", 16),
+    )
+    captured = capture(eager, {"batch": 1, "length": 9})
+    assert any("!= 1" in guard for guard in captured.program._guards_code)
+    assert captured.model.ranges == {}
+
+
 def test_examples_are_unlike_each_other_and_what_is_fixed() -> None:
     """Two at least; multiples of the samples' lengths first; the samples' own last. Declared ranges are kept."""
     spec = ModelSpec(
@@ -165,6 +181,23 @@ def test_recurrent_layers_take_any_time(kind: str, options: dict[str, Any]) -> N
     captured = capture(eager, {"batch": 1, "time": 7})
     assert captured.model.ranges == {}
     check(eager, captured, {"batch": 3, "time": 20})
+
+
+def test_aotinductor_refuses_what_it_would_unroll() -> None:
+    """With what to do; TorchScript has the layer as it is."""
+    import torch
+
+    from edgefn.backends.torchscript.tracing import trace
+
+    for steps, told in (("time", "any number of steps"), (400, "has 400 steps")):
+        captured = capture(of(lambda layer, x: layer(x)[0], torch.nn.GRU(4, 4), x=tensor("float32", steps, "n", 4)), {})
+        with pytest.raises(
+            BuildError, match=rf"net: aotinductor unrolls recurrent layers, .* {told}; leave this target"
+        ):
+            check_unrolls(captured.program, "net")
+    scripted = trace(captured, target("x86-64-v3/fp32@torchscript"))
+    x = torch.rand(400, 3, 4)
+    torch.testing.assert_close(scripted(x)[0], captured.program.module(check_guards=False)(x)[0])
 
 
 def test_a_fixed_time_is_not_unrolled() -> None:

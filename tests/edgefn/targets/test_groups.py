@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from edgefn.errors import SpecError
+from edgefn.targets import profiles as profiles_module
 from edgefn.targets.facts import this_machine
 from edgefn.targets.groups import ALL_NATIVE, check, members, native
 from edgefn.targets.matcher import Facts
@@ -31,13 +32,29 @@ def machine(profile: str, **more: object) -> Facts:
 
 @pytest.mark.parametrize("profile", sorted(set(profiles()) - {"portable"}))
 def test_the_most_specific_profile_is_native(profile: str) -> None:
-    """A machine that has a profile's features, and no more, is that profile; all-native is all its targets."""
+    """A machine with a profile's features and no more is that profile; all-native is all its targets but those
+    that ask for more.
+    """
     here = machine(profile)
     assert native(here) == profile
     found = names_of(ALL_NATIVE, here)
-    own = {str(target) for target in targets().values() if target.profile == profile}
+    own = {
+        str(one)
+        for one in targets().values()
+        if one.profile == profile and not profiles_module.runtime_of(one).features
+    }
     assert found[0] == "portable/fp32"
     assert set(found) == {"portable/fp32", *own}
+
+
+def test_a_precision_that_asks_for_more_is_native_where_the_cpu_has_it() -> None:
+    """bf16 of a profile whose CPUs need not have it: not on the least of them, and needed by its artifacts."""
+    least = machine("x86-64-v4")
+    more = machine("x86-64-v4", features=least.features | {"avx512_bf16"})
+    assert "x86-64-v4/bf16" not in names_of(ALL_NATIVE, least)
+    assert "x86-64-v4/bf16" in names_of(ALL_NATIVE, more)
+    assert "avx512_bf16" in profiles_module.needs_of(profiles_module.target("x86-64-v4/bf16")).features
+    assert "avx512_bf16" not in profiles_module.needs_of(profiles_module.target("x86-64-v4/fp32@openvino")).features
 
 
 def test_a_machine_of_no_profile_has_portable() -> None:

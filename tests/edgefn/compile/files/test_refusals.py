@@ -139,22 +139,14 @@ def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(kind: str, tmp_pat
     [
         ("Path('none.onnx')", "does not exist"),
         ("Path('.')", "is a folder"),
-        ("Path('.hidden.onnx')", "would not be noticed"),
-        ("Path('samples/net.onnx')", "would not be noticed"),
-        ("Path('../net.onnx')", "would not be noticed"),
-        ("Path('link.onnx')", "link that leaves"),
         ("'net.onnx'", "return Path('net.onnx')"),
         ("None", "returned NoneType"),
     ],
 )
 def test_a_path_that_leads_nowhere_good_is_refused(returned: str, said: str, tmp_path: Path) -> None:
-    """A model file lies in the function's folder, where a change of it is a change of the function."""
+    """It says what to return. That a build reads no file that its cache keys do not hold is the boundary's to see."""
     folder = tmp_path / "function"
-    (folder / "samples").mkdir(parents=True)
-    for place in (folder / ".hidden.onnx", folder / "samples" / "net.onnx", tmp_path / "net.onnx"):
-        onnx.save(doors.as_onnx(), place)
-    if "link" in returned:
-        (folder / "link.onnx").symlink_to(tmp_path / "net.onnx")
+    folder.mkdir()
     with pytest.raises((BuildError, SpecError), match=said.replace("(", r"\(").replace(")", r"\)")):
         _ = EagerSession(doors.builder_of(folder, returned), doors.SPEC).network
 

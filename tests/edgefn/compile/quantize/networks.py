@@ -50,7 +50,7 @@ class Caught:
         self, model: onnx.ModelProto, inputs: Sequence[Arrays], folder: Path, accuracy: Accuracy = LOOSE, **options: Any
     ) -> None:
         session = opened(model, {})
-        self._path, self._folder = folder / "float.onnx", folder
+        self._path, self._folder = folder / "model.onnx", folder
         onnx.save(model, self._path)
         self.calibration = [GoldenSample(one, session.run(one)) for one in inputs]
         first = self.calibration[0]

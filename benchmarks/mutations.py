@@ -1,0 +1,271 @@
+"""Count broken artifacts that the judge lets through, and sound ones that it refuses.
+
+    python -m benchmarks.mutations [NETWORK...]
+
+Ten networks of the list are built. The ONNX file of each is broken in twenty ways and changed harmlessly in six, and
+judged as an artifact by what the bundle says. A mutation counts where it moves 5 % of held-out answers or more by over
+twice the limit, by this module's own arithmetic.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from benchmarks.zoo import catalogue, inputs
+from benchmarks.zoo.oracle import unpack
+from benchmarks.zoo.project import Project
+from edgefn import golden
+from edgefn.accuracy.judge import judge
+from edgefn.accuracy.limits import FLOAT32
+from edgefn.backends.onnxruntime.session import PROVIDER, OnnxSession, import_onnxruntime, session_options
+from edgefn.bundle.config import ModelEntry
+from edgefn.golden import Pairs
+
+NETWORKS = [
+    *("mlp", "m5", "tcn", "espcn", "lenet", "gru_classifier"),
+    *("ft_transformer", "u_net_of_any_size", "ds_cnn", "pointnet"),
+]
+EACH, HARMLESS = 20, 6
+HELD_OUT, FIRST = 40, 20_000
+MOVED, TWICE = 0.05, 2 * FLOAT32.error
+BUILD_S = 600.0
+
+Change = Callable[[onnx.ModelProto, np.random.Generator], str]
+
+
+class Subject(NamedTuple):
+    """A built network: its file, what judges it, its golden pairs and held-out inputs."""
+
+    name: str
+    model: onnx.ModelProto
+    entry: ModelEntry
+    pairs: Pairs
+    held_out: list[Mapping[str, NDArray[Any]]]
+
+
+def main() -> int:
+    """Print a line for each network and the shares of all; 1 where a share misses its bound."""
+    broken = refused = sound = kept = 0
+    for name in sys.argv[1:] or NETWORKS:
+        with tempfile.TemporaryDirectory(prefix="edgefn-mutations-") as scratch:
+            subject = built(name, Path(scratch))
+        counts = [sum(column) for column in zip(*judged(subject, BREAKING, EACH), strict=True)]
+        harmless = [sum(column) for column in zip(*judged(subject, CHANGING, HARMLESS, harmless=True), strict=True)]
+        print(
+            f"{name}: {counts[1]} of {counts[0]} broken refused, {harmless[1]} of {harmless[0]} sound kept", flush=True
+        )
+        broken, refused = broken + counts[0], refused + counts[1]
+        sound, kept = sound + harmless[0], kept + harmless[1]
+    print(f"broken and refused: {refused} of {broken} ({refused / broken:.1%}); sound and kept: {kept} of {sound}")
+    return int(refused < 0.99 * broken or kept < 0.98 * sound)
+
+
+def built(name: str, folder: Path) -> Subject:
+    """Build a network of the list with free sizes, and read what its bundle has."""
+    network = catalogue.named(name)
+    project = Project(folder / "project", network, "free")
+    project.write()
+    outcome = project.build(["portable/fp32"], BUILD_S)
+    if outcome.event.get("event") != "built":
+        raise SystemExit(f"{name} does not build: {outcome.event or outcome.stderr[-2000:]}")
+    unpack(project.bundle, folder / "unpacked")
+    (entry,) = project.bundle.config.models
+    (artifact,) = project.bundle.config.artifacts
+    model = onnx.load(folder / "unpacked" / artifact.path / "model.onnx")
+    pairs = golden.load_pairs(folder / "unpacked" / "golden" / f"{entry.spec.name}.npz")
+    held_out: list[Mapping[str, NDArray[Any]]] = [
+        inputs.draw(network, project.sizes, FIRST + number) for number in range(HELD_OUT)
+    ]
+    return Subject(name, model, entry, pairs, held_out)
+
+
+def judged(
+    subject: Subject, changes: tuple[Change, ...], count: int, *, harmless: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Yield (1, 1 where the judge is right) for each changed file that counts, (0, 0) for one that does not."""
+    before = [opened(subject.model).run(one) for one in subject.held_out]
+    for number in range(count):
+        model, random = copy.deepcopy(subject.model), np.random.default_rng(number)
+        told = changes[number % len(changes)](model, random)
+        try:
+            session = opened(model)
+            after = [session.run(one) for one in subject.held_out]
+        except Exception:  # a file that does not run is refused by any gate
+            yield 0, 0
+            continue
+        moved = share_moved(before, after)
+        if not told or (moved > 0 if harmless else moved < MOVED):
+            yield 0, 0
+            continue
+        verdict = judge(opened(model), subject.pairs, subject.entry.judging, "fp32")
+        right = verdict.passed if harmless else not verdict.passed
+        if not right:
+            print(f"  {subject.name}: {told}: {verdict.verdict}, {moved:.0%} moved; {verdict.reason}", flush=True)
+        yield 1, int(right)
+
+
+def share_moved(before: list[Any], after: list[Any]) -> float:
+    """The share of held-out answers that are off by over twice the limit, by how far answers move."""
+    off = np.zeros(len(before))
+    for name in before[0]:
+        wanted = np.stack([one[name] for one in before]).astype(np.float64)
+        found = np.stack([one[name] for one in after]).astype(np.float64)
+        axes = tuple(range(1, wanted.ndim))
+        spread = np.sqrt(wanted.var(axis=0, ddof=1).mean()) or 1.0
+        off = np.maximum(off, np.nan_to_num(np.sqrt(np.square(found - wanted).mean(axis=axes)) / spread, nan=np.inf))
+    return float((off > TWICE).mean())
+
+
+def opened(model: onnx.ModelProto) -> OnnxSession:
+    """A session of a file, optimised as for serving."""
+    ort = import_onnxruntime()
+    return OnnxSession(ort.InferenceSession(model.SerializeToString(), session_options({}), providers=[PROVIDER]))
+
+
+# ── what breaks a file ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def weight(model: onnx.ModelProto, random: np.random.Generator, rank: int = 2) -> tuple[onnx.TensorProto, NDArray[Any]]:
+    """One of the model's float weights, and a copy of its values."""
+    found = [one for one in model.graph.initializer if one.data_type == 1 and len(one.dims) >= rank]
+    chosen = found[int(random.integers(len(found)))]
+    return chosen, numpy_helper.to_array(chosen).copy()
+
+
+def put(tensor: onnx.TensorProto, values: NDArray[Any]) -> None:
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+
+
+def scaled(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    tensor, values = weight(model, random, 1)
+    put(tensor, values * np.float32(random.choice([0.5, 0.9, 1.02, -1.0])))
+    return f"{tensor.name} scaled"
+
+
+def dead_channel(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    tensor, values = weight(model, random)
+    values[int(random.integers(len(values)))] = 0
+    put(tensor, values)
+    return f"a channel of {tensor.name} is zero"
+
+
+def swapped(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    tensor, values = weight(model, random)
+    if len(values) < 2:
+        return ""
+    one, other = random.choice(len(values), 2, replace=False)
+    values[[one, other]] = values[[other, one]]
+    put(tensor, values)
+    return f"two channels of {tensor.name} swapped"
+
+
+def few_bits(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    tensor, values = weight(model, random)
+    step = np.abs(values).max() / 7 or 1
+    put(tensor, np.round(values / step).astype(np.float32) * np.float32(step))
+    return f"{tensor.name} in four bits"
+
+
+def older(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    for tensor in model.graph.initializer:
+        if tensor.data_type == 1 and len(tensor.dims) >= 2:
+            values = numpy_helper.to_array(tensor)
+            put(tensor, values + random.normal(0, 0.05 * (values.std() or 1), values.shape).astype(np.float32))
+    return "other weights"
+
+
+def lost_bias(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    tensor, values = weight(model, random, 1)
+    if values.ndim > 1 or not values.any():
+        return ""
+    put(tensor, np.zeros_like(values))
+    return f"{tensor.name} is zero"
+
+
+OTHERS = {
+    **{"Relu": "Abs", "Sigmoid": "HardSigmoid", "Tanh": "Softsign", "MaxPool": "AveragePool", "Erf": "Tanh"},
+    **{
+        "Sub": "Add",
+        "Add": "Sub",
+        "GlobalAveragePool": "GlobalMaxPool",
+        "ReduceMean": "ReduceMax",
+        "Softmax": "Hardmax",
+    },
+}
+
+
+def other_operator(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    nodes = [node for node in model.graph.node if node.op_type in OTHERS]
+    if not nodes:
+        return ""
+    node = nodes[int(random.integers(len(nodes)))]
+    before, node.op_type = node.op_type, OTHERS[node.op_type]
+    kept = [one for one in node.attribute if before != "MaxPool" or one.name not in ("dilations", "storage_order")]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+    return f"{before} became {node.op_type}"
+
+
+def clipped(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    name = model.graph.output[0].name
+    for node in model.graph.node:
+        for place, output in enumerate(node.output):
+            if output == name:
+                node.output[place] = f"{name}.free"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(random.choice([0.0, 0.1]), np.float32), "least"))
+    model.graph.node.append(helper.make_node("Max", [f"{name}.free", "least"], [name]))
+    return "the output is clipped"
+
+
+BREAKING: tuple[Change, ...] = (
+    *(scaled, dead_channel, swapped, few_bits, other_operator, older, lost_bias, clipped),
+    *(other_operator, swapped),
+)
+
+
+# ── what does not ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rounding(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    for tensor in model.graph.initializer:
+        if tensor.data_type == 1:
+            values = numpy_helper.to_array(tensor)
+            put(tensor, values * (1 + random.choice([-1, 1], values.shape) * 3e-8).astype(np.float32))
+    return "weights rounded otherwise"
+
+
+def turned(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    for node in model.graph.node:
+        if node.op_type in ("Add", "Mul"):
+            node.input[0], node.input[1] = node.input[1], node.input[0]
+    return "sums turned round"
+
+
+def relaid(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    value = model.graph.output[0]
+    rank, name = len(value.type.tensor_type.shape.dim), value.name
+    for node in model.graph.node:
+        for place, output in enumerate(node.output):
+            if output == name:
+                node.output[place] = f"{name}.before"
+    order = list(range(rank))[::-1]
+    model.graph.node.append(helper.make_node("Transpose", [f"{name}.before"], [f"{name}.turned"], perm=order))
+    model.graph.node.append(helper.make_node("Transpose", [f"{name}.turned"], [name], perm=order))
+    return "another layout on the way"
+
+
+CHANGING: tuple[Change, ...] = (rounding, turned, relaid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
