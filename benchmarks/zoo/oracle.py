@@ -29,6 +29,7 @@ from benchmarks.zoo.record import finite
 from edgefn.backends import registry
 from edgefn.bundle import archive, references
 from edgefn.bundle.layout import Bundle
+from edgefn.spec import SizeRange
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
@@ -53,7 +54,9 @@ def main() -> int:
     project = Project(Path(root), network, "free" if form == "free" else "fixed")
     eager = Eager(project)
     torch.set_num_threads(1)
-    found = {entry.target: judge(session, eager, project) for entry, session in sessions(project.bundle)}
+    bundle = project.bundle
+    ranges = bundle.config.models[0].spec.ranges
+    found = {entry.target: judge(session, eager, project, ranges) for entry, session in sessions(bundle)}
     plain = _plain(eager, project) if any("/int8" in target for target in targets) else None
     print(json.dumps(finite({"parameters": eager.parameters, "artifacts": found, "plain": plain})))
     return 0
@@ -138,14 +141,14 @@ def unpack(bundle: Bundle, folder: Path) -> None:
     references.resolve(folder)
 
 
-def judge(session: Any, eager: Eager, project: Project) -> dict[str, Any]:
-    """The worst error at the samples' sizes and at others, where it was, and at which sizes one gives no answer."""
+def judge(session: Any, eager: Eager, project: Project, ranges: Mapping[str, SizeRange]) -> dict[str, Any]:
+    """The worst error at the samples' sizes and at others, where it was, and at which sizes there is no answer."""
     network = project.network
     found: dict[str, Any] = {"other": None, "sizes": 0, "no_answer": [], "eager_refuses": []}
     found |= at(session, eager, network, project.sizes, BASE)
     if project.form == "free":
         for sizes in network.others():
-            if outside := _outside(project.bundle.config.models[0].spec, sizes):
+            if outside := _outside(ranges, sizes):
                 found["no_answer"].append(f"{told(sizes)}: a box refuses {outside}")
                 continue
             try:
@@ -162,13 +165,9 @@ def judge(session: Any, eager: Eager, project: Project) -> dict[str, Any]:
     return found
 
 
-def _outside(spec: Any, sizes: Mapping[str, int]) -> str:
+def _outside(ranges: Mapping[str, SizeRange], sizes: Mapping[str, int]) -> str:
     """The first word whose size the bundle says it does not take: a box answers 400 and runs nothing."""
-    for word, taken in getattr(spec, "ranges", {}).items():
-        size = sizes.get(word, taken.min)
-        if size < taken.min or (taken.max is not None and size > taken.max) or size % taken.multiple_of:
-            return f"{word} = {size}"
-    return ""
+    return next((f"{word} = {sizes[word]}" for word, taken in ranges.items() if sizes[word] not in taken), "")
 
 
 class EagerRefuses(Exception):

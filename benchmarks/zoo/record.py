@@ -46,7 +46,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One artifact: what the build's report says of it, and what the oracle found. Sizes in MB, times in seconds."""
+    """One artifact: what the build's report says of it, and what the oracle found. Sizes in MB, times in seconds.
+
+    gate     the error that the build's own gate found, and its `verdict`
+    """
 
     status: str
     reason: str = ""
@@ -54,6 +57,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None = None
     seconds: float = 0.0
     gate: float | None = None
+    verdict: str = ""
     judged: Judged | None = None
 
     @property

@@ -54,7 +54,8 @@ def _artifacts(outcome: Outcome) -> dict[str, Artifact]:
             mb=round(row["size_bytes"] / 1e6, 2),
             ratio=row["latency_ratio"],
             seconds=round(row["seconds"], 1),
-            gate=row["max_error"],
+            gate=row["error"],
+            verdict=row["verdict"] or "",
         )
         for row in rows
     }

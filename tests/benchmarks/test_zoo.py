@@ -169,6 +169,6 @@ def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path:
     assert outcome.event.get("event") == "built", outcome
     eager = oracle.Eager(project)
     (session,) = [session for _, session in oracle.sessions(project.bundle)]
-    judged = record.judged(oracle.judge(session, eager, project))
+    judged = record.judged(oracle.judge(session, eager, project, {}))
     assert judged.error is not None
     assert not judged.wrong(int8=False), judged
