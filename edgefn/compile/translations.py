@@ -2,6 +2,7 @@
 
     aten.adaptive_avg_pool1d, 2d, 3d    windows from the size at hand; F.interpolate(mode="area") is one of these
     aten.rnn_tanh, aten.rnn_relu        plain recurrent layers (edgefn.compile.recurrent keeps them whole)
+    aten.scaled_dot_product_attention   0 where all is masked, as eager has it, and not NaN; where there is a mask
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
 is written with the operators of opset 18, which the exporter writes.
@@ -31,14 +32,23 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.adaptive_avg_pool3d.default: adaptive_average,
         aten.rnn_tanh.input: rnn_tanh,
         aten.rnn_relu.input: rnn_relu,
+        aten.scaled_dot_product_attention.default: attention,
     }
     found: Table = {}
     for node in program.graph.nodes:
         if node.target is aten.lstm.input:
             _refuse_projection(node, model)
-        elif node.target in ours and (ours[node.target] is not adaptive_average or _has_free_windows(node)):
+        elif node.target in ours and _needs(ours[node.target], node):
             found[node.target] = ours[node.target]
     return found
+
+
+def _needs(translation: Callable[..., Any], node: torch.fx.Node) -> bool:
+    """Whether the exporter's own translation of `node` would be wrong."""
+    if translation is attention:
+        masked = (len(node.args) > 3 and node.args[3] is not None) or node.kwargs.get("attn_mask") is not None
+        return masked and not node.kwargs.get("enable_gqa", False)
+    return translation is not adaptive_average or _has_free_windows(node)
 
 
 def _has_free_windows(node: torch.fx.Node) -> bool:
@@ -94,6 +104,42 @@ def _windows(size: Any, wanted: Any) -> Any:
     end = op.Div(op.Sub(op.Add(op.Mul(op.Add(window, one), size), count), one), count)
     inside = op.And(op.GreaterOrEqual(element, begin), op.Less(element, end))
     return op.Div(op.Cast(inside, to=1), op.Cast(op.Sub(end, begin), to=1))
+
+
+# ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """Attend, and give 0 for a row that is masked as a whole, as PyTorch does since 2.5 (`_safe_softmax`)."""
+    op = _operators()
+
+    if enable_gqa:
+        raise ValueError("attention with fewer keys than queries and a mask has no translation")
+    width = query.shape[-1]
+    factor = scale if scale is not None else float(width) ** -0.5
+    rank = len(key.shape)
+    turned = op.Transpose(key, perm=[*range(rank - 2), rank - 1, rank - 2])
+    scores = op.MatMul(op.Mul(query, op.CastLike(op.Constant(value_float=factor), query)), turned)
+    nothing = op.CastLike(op.Constant(value_float=0.0), query)
+    hidden = op.CastLike(op.Constant(value_float=float("-inf")), query)
+    if is_causal:
+        size = op.Concat(op.Shape(query, start=-2, end=-1), op.Shape(key, start=-2, end=-1), axis=0)
+        seen = op.Trilu(op.Expand(op.Constant(value_float=1.0), size), upper=0)
+        scores = op.Where(op.Cast(seen, to=9), scores, hidden)
+    if attn_mask is not None:
+        is_bool = attn_mask.dtype == 9
+        scores = op.Where(attn_mask, scores, hidden) if is_bool else op.Add(scores, attn_mask)
+    shares = op.Softmax(scores, axis=-1)
+    return op.MatMul(op.Where(op.IsNaN(shares), nothing, shares), value)
 
 
 # ── recurrent layers ──────────────────────────────────────────────────────────────────────────────────────────
