@@ -11,9 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
+
+
+settings.register_profile("edgefn", deadline=None)  # a busy machine is no fault of a property
+settings.load_profile("edgefn")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -61,9 +61,9 @@ def judge(
     real = [*pairs.samples, *pairs.held_out]
     if not real:
         return refused("not shown", "there are no golden samples", 0)
+    limits = limits_of(precision, judging.accuracy, judging.coarse)
     if not judging.outputs:
         judging = of_samples(real, judging.accuracy)
-    limits = limits_of(precision, judging.accuracy, judging.coarse)
     return _Trial(session, pairs, judging, limits, bound, steps or {}).run(real)
 
 
@@ -345,7 +345,10 @@ class _Trial:
         random.Random(len(made)).shuffle(made)
         for number, (where, pair, resized) in enumerate(made, 1):
             outputs = self.session.run(pair.inputs)
-            reason = mismatch(outputs, pair.outputs, self.judging) or self._differs(outputs, pair)
+            reason = mismatch(outputs, pair.outputs, self.judging)
+            if not reason and any(np.any(array) for array in pair.inputs.values()):
+                # Of zeros alone only NaN and infinity are judged: all masked or no contrast, the answer has no meaning.
+                reason = self._differs(outputs, pair)
             if reason:
                 return f"{where}: {reason}"
             place = number % len(real)

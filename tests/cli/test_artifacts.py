@@ -162,13 +162,10 @@ def test_an_artifact_that_computes_wrongly(
     box = start(library)
     engines.bundle(tmp_path / "bundle", factor=3 if how == "bytes" else 2)
     assert edgefn("deploy", "--bundle", f"{tmp_path / 'bundle' / 'layout'}:{engines.NAME}", "--wait").code == 0
-    figures = "max error 5.00e-01 is over its bound 1.00e-03"
     told = {one["target"]: one for one in edgefn("explain", engines.NAME, "--json").json["artifacts"]}
-    assert (told[SWIFT]["state"], told[SWIFT]["reason"], told[PORTABLE]["state"]) == (
-        "out of bound",
-        figures,
-        "serving",
-    )
+    figures = told[SWIFT]["reason"]
+    assert "of what it moves between samples, and 0.01 % is allowed" in figures
+    assert (told[SWIFT]["state"], told[PORTABLE]["state"]) == ("out of bound", "serving")
     assert f"- {FULL_NAME}: {figures}" in edgefn("explain", engines.NAME).stdout.decode()
     status = edgefn("status", engines.NAME, "--json").json
     assert (status["broken"], status["out_of_bound"]) == ([], [{"artifact": FULL_NAME, "reason": figures}])

@@ -20,7 +20,7 @@ INT8: dict[str, Any] = {
     "opset": 20,
     "quantized": {"MatMul": 1, "Conv": 52},
     "kept": ["features.0"],
-    "max_error": 0.031,
+    "error": 0.031,
     "top1": 0.96,
     "latency_ratio": 0.187,
     "toolchain": {"onnxruntime": "1.32.0", "opset": "20"},
@@ -35,7 +35,7 @@ SKIPPED: dict[str, Any] = {
     "target": "x86-64-v3/fp32@openvino",
     "backend": "openvino",
     "status": "skipped",
-    "max_error": None,
+    "error": None,
     "latency_ratio": None,
     "reason": "pip install openvino",
 }

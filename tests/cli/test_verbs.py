@@ -50,7 +50,7 @@ def test_status_shows_all_that_the_box_knows(edgefn: Edgefn, box: StandIn) -> No
 def test_status_of_a_function_that_never_ran(edgefn: Edgefn, box: StandIn) -> None:
     """No instance, no template, no proof yet: dashes, not errors."""
     bare = STATUS | {"instances": [], "template": None, "phases": {}, "state": "parked", "reason": "not yet [asked]"}
-    unproved = [{"model": "net", "target": "portable/fp32", "backend": "onnxruntime", "max_error": None, "top1": None}]
+    unproved = [{"model": "net", "target": "portable/fp32", "backend": "onnxruntime", "error": None, "top1": None}]
     box.json("GET /admin/functions/echo", bare | {"artifacts": unproved})
     shown = edgefn("status", "echo").stdout.decode()
     assert "parked (not yet [asked])" in shown

@@ -150,10 +150,10 @@ def test_what_is_missing_says_why(first: tuple[Lab, Outcome], target: str, statu
 
 
 def test_the_figures_of_a_dropped_artifact_are_told(first: tuple[Lab, Outcome]) -> None:
-    """Half as much again: an error of half of what the answer moves, beside the limit that it misses."""
+    """Half as much again, layer for layer: how far it is off, beside the limit that it misses."""
     row = first[1].rows["wrong/fp32"]
     assert row["verdict"] == "wrong"
-    assert 0.1 < row["error"] < 1
+    assert 0.1 < row["error"] < 10
     assert (row["error_limit"], row["bound"]) == (1e-4, None)
 
 
