@@ -80,14 +80,14 @@ def _right(one: Artifact, kind: str) -> bool:
 
 
 class Reasons:
-    """Refusals by number, each once; the names of networks in them are left out."""
+    """Refusals by number, each once; the names of networks and of files in them are left out."""
 
     def __init__(self) -> None:
         self.known: list[str] = []
 
     def number(self, reason: str) -> int:
         """The number of `reason`, the next one when it is new."""
-        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? ", "", reason)
+        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? |; its log is \S+", "", reason)
         if plain not in self.known:
             self.known.append(plain)
         return 1 + self.known.index(plain)
