@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from benchmarks.zoo import catalogue, record, table, trial
@@ -62,18 +62,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    done = {(one.name, one.form) for one in record.read(options.results)}
+    known = {(one.name, one.form) for one in record.read(options.results)}
     todo = [
         (network, form)
         for network in chosen(options.only)
         for form in FORMS
-        if options.form in (None, form) and (network.name, form) not in done
+        if options.form in (None, form) and (network.name, form) not in known
     ]
     targets = options.targets or native()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgefn-zoo-") as folder, ThreadPoolExecutor(options.jobs) as pool:
-        tried = pool.map(lambda one: trial.attempt(one[0], one[1], Path(folder), targets, options.limit), todo)
-        for number, found in enumerate(tried, 1):
+        tried = [pool.submit(trial.attempt, *one, Path(folder), targets, options.limit) for one in todo]
+        for number, done in enumerate(as_completed(tried), 1):
+            found = done.result()
             record.append(options.results, found)
             print(f"{number}/{len(todo)} {time.monotonic() - began:.0f}s {_told(found)}", flush=True)
 

@@ -68,6 +68,7 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One network in one form. `refusal` is the first line of the build's error; `fault` what the oracle stumbled over.
 
+    targets  those that were asked for
     plain  the error of ONNX Runtime's own static quantisation of the portable artifact, in the oracle's measure
     """
 
@@ -78,8 +79,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     refusal: str = ""
     fault: str = ""
     parameters: int = 0
+    targets: tuple[str, ...] = ()
     artifacts: dict[str, Artifact] = {}
     plain: float | None = None
+
+    def asked(self, kind: str) -> bool:
+        """Whether an artifact of that kind was asked for."""
+        return any(_kind(target) == kind for target in (*self.targets, *self.artifacts))
 
     def of(self, kind: str) -> Artifact | None:
         """The artifact called "portable", the fastest "float" one beside it, or the best "int8" one."""

@@ -61,13 +61,9 @@ def summary(records: Sequence[Record]) -> str:
 
 def _share(records: Sequence[Record], kind: str, form: str) -> str:
     """How many of the artifacts of that kind are built and right; nothing where none was asked for."""
-    asked = [one for one in records if one.refusal or one.of(kind) is not None]
+    asked = [one for one in records if one.asked(kind)]
     right = sum(1 for one in asked if (found := one.of(kind)) is not None and _right(found, kind))
-    return f"- {kind}, {form} sizes, built and right: {_of(right, asked)}" if len(asked) > _refused(records) else ""
-
-
-def _refused(records: Sequence[Record]) -> int:
-    return sum(1 for one in records if one.refusal)
+    return f"- {kind}, {form} sizes, built and right: {_of(right, asked)}" if asked else ""
 
 
 def _of(count: int, all_: Sequence[Record]) -> str:
@@ -80,14 +76,14 @@ def _right(one: Artifact, kind: str) -> bool:
 
 
 class Reasons:
-    """Refusals by number, each once; the names of networks in them are left out."""
+    """Refusals by number, each once; the names of networks and of files in them are left out."""
 
     def __init__(self) -> None:
         self.known: list[str] = []
 
     def number(self, reason: str) -> int:
         """The number of `reason`, the next one when it is new."""
-        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? ", "", reason)
+        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? |; its log is \S+", "", reason)
         if plain not in self.known:
             self.known.append(plain)
         return 1 + self.known.index(plain)
@@ -136,7 +132,7 @@ def _cell(record: Record | None, kind: str, reasons: Reasons) -> str:
     if record is None:
         return "–"
     if record.refusal:
-        return f"refused, {reasons.number(record.refusal)}" if kind == "portable" else ""
+        return f"refused, {reasons.number(record.refusal)}" if record.asked(kind) else "–"
     one = record.of(kind)
     if one is None:
         return "–"

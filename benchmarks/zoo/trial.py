@@ -28,6 +28,7 @@ def attempt(network: Network, form: Form, root: Path, targets: Sequence[str], li
             form=form,
             seconds=round(outcome.seconds, 1),
             refusal=_refusal(outcome, limit_s),
+            targets=tuple(targets),
             artifacts=_artifacts(outcome),
         )
         return record if record.refusal else _judged(record, project, targets, limit_s)
@@ -42,7 +43,7 @@ def _refusal(outcome: Outcome, limit_s: float) -> str:
         return ""
     detail = str(outcome.event.get("detail") or outcome.stderr.strip() or "the build ended without a word")
     kind = "" if outcome.event.get("exit_code", 1) != 1 else "A FAULT OF EDGEFN: "
-    return kind + detail.splitlines()[0][:400]
+    return kind + detail.splitlines()[0][:700]
 
 
 def _artifacts(outcome: Outcome) -> dict[str, Artifact]:
@@ -50,7 +51,7 @@ def _artifacts(outcome: Outcome) -> dict[str, Artifact]:
     return {
         row["target"]: Artifact(
             status=row["status"],
-            reason=row["reason"].partition("\n")[0][:400],
+            reason=row["reason"].partition("\n")[0][:700],
             mb=round(row["size_bytes"] / 1e6, 2),
             ratio=row["latency_ratio"],
             seconds=round(row["seconds"], 1),

@@ -148,8 +148,17 @@ def test_eagers_own_noise_is_not_held_against_an_artifact() -> None:
 
 def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
     """Errors, refusals by number, and wrong answers for everybody to see."""
-    refused = Record(name="gat", family="others", form="fixed", seconds=3.0, refusal="model network: no")
-    again = Record(name="gcn", family="others", form="fixed", seconds=3.0, refusal="model network: no")
+    refused, again = (
+        Record(
+            name=name,
+            family="others",
+            form="fixed",
+            seconds=3.0,
+            refusal="model network: no; its log is /tmp/log",
+            targets=("portable/fp32",),
+        )
+        for name in ("gat", "gcn")
+    )
     text = table.render([_record(), _record("vae", error=0.5), refused, again])
     assert re.search(r"^\| mlp \|.* 2e-06 \|", text, re.MULTILINE)
     assert re.search(r"^\| vae \|.*\*\*wrong\*\* 1e\+00 \|", text, re.MULTILINE)
