@@ -110,7 +110,7 @@ class Session:
         outputs = self._inner.run(inputs)
         if asked("misshapes") and len(inputs["x"]) > 2:
             return {name: array[:2] for name, array in outputs.items()}
-        factor = 1.5 if asked("wrong") else 1.00004 if asked("near") else 1
+        factor = 1.5 if asked("wrong") else 1.000005 if asked("near") else 1
         return {name: array * factor for name, array in outputs.items()}
 '''
 
@@ -148,7 +148,7 @@ class Library:
         (self.folder / "swift_engine" / "misshapes").write_text("yes")
 
     def compute_nearly(self) -> None:
-        """From now on the engine's numbers are off by 0.004 %, which no limit sees and a rounded answer does."""
+        """From now on the engine's numbers are off by 0.0005 %, which no limit sees and a rounded answer does."""
         (self.folder / "swift_engine" / "near").write_text("yes")
 
     def become(self, version: str) -> None:
