@@ -81,6 +81,8 @@ def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) ->
             "target": "portable/fp32",
             "backend": "onnxruntime",
             "passed": True,
+            "verdict": "",
+            "error": None,
             "max_error": 1e-06,
             "top1": 1.0,
             "answers": "",

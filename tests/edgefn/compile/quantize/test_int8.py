@@ -32,7 +32,7 @@ from .conftest import Digits
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = target("x86-64-v3/int8")
-LOOSE = Accuracy(error=0.5, top1=0.0, classes={"output": 1})
+LOOSE = Accuracy(error=10.0, top1=0.0, classes={"output": 1})
 
 
 def has_vnni() -> bool:
