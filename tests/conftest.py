@@ -16,7 +16,6 @@ from hypothesis import settings
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
 
-
 settings.register_profile("edgefn", deadline=None)  # a busy machine is no fault of a property
 settings.load_profile("edgefn")
 

@@ -84,6 +84,7 @@ class Case:
         import torch
 
         torch.manual_seed(0)
+        torch.set_num_threads(1)  # as in a build: a builder that trains learns the same weights
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what users' builders warn of is theirs
             return self.model.builder().eval()
