@@ -142,7 +142,7 @@ def test_a_handler_that_tells_the_time_is_not_judged(alarm: Lab, tmp_path: Path)
     """A clock that stands still between two quick runs is seen when an artifact's answer differs: asked again later."""
     lab = alarm.copy(tmp_path / "lab")
     source = ALARM.replace("import numpy as np", "import time\n\nimport numpy as np")
-    source = source.replace('return {"alarm":', 'return {"at": int(time.time()), "alarm":')
+    source = source.replace('return {"alarm":', 'return {"at": int(time.time() * 100), "alarm":')
     (lab.root / "talk" / "talk.py").write_text(source.replace("-> dict[str, bool]", "-> dict[str, int]"))
     outcome = lab.build()
     assert outcome.exit_code == 0, outcome.stderr
