@@ -32,7 +32,7 @@ from edgefn.bundle.config import ModelEntry
 from edgefn.golden import Pairs
 
 NETWORKS = [
-    *("mlp", "m5", "tcn", "espcn", "lenet", "gru_classifier"),
+    *("mlp", "m5", "tcn", "espcn", "resnet_for_tables", "gru_classifier"),
     *("ft_transformer", "u_net_of_any_size", "ds_cnn", "pointnet"),
 ]
 EACH, HARMLESS = 20, 6
