@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -72,14 +72,11 @@ def probable(arrays: Sequence[NDArray[Any]], axes: Sequence[int]) -> int | None:
     return None
 
 
-class Margin(NamedTuple):
-    """How near two scores of a row may be for a changed top class to be excused."""
+def top1(found: NDArray[Any], eager: NDArray[Any], scores: ClassScores, margin: float = 0.0) -> Top1:
+    """Return how many rows of one sample have the same top class; a tie of eager's own is no disagreement.
 
-    absolute: float = 0.0
-
-
-def top1(found: NDArray[Any], eager: NDArray[Any], scores: ClassScores, margin: Margin) -> Top1:
-    """Return how many rows of one sample have the same top class; a tie of eager's own is no disagreement."""
+    `margin` is how near two scores of a row may be for their order not to matter.
+    """
     wanted = np.moveaxis(np.asarray(eager, np.float64), scores.axis, -1)
     wanted = wanted.reshape(-1, wanted.shape[-1])
     given = np.moveaxis(np.asarray(found, np.float64), scores.axis, -1).reshape(wanted.shape)
@@ -87,7 +84,7 @@ def top1(found: NDArray[Any], eager: NDArray[Any], scores: ClassScores, margin: 
         return Top1()
     rows = np.arange(len(wanted))
     largest = wanted.max(axis=1)
-    slack = np.maximum(TIE * np.abs(np.where(np.isfinite(wanted), wanted, 0.0)).max(axis=1), margin.absolute)
+    slack = np.maximum(TIE * np.abs(np.where(np.isfinite(wanted), wanted, 0.0)).max(axis=1), margin)
     agree = wanted[rows, given.argmax(axis=1)] >= largest - slack
     sure = _probability(wanted, scores) >= SURE
     return Top1(int(agree.sum()), len(wanted), int((agree & sure).sum()), int(sure.sum()))
@@ -101,7 +98,7 @@ def last_axis(found: NDArray[Any], eager: NDArray[Any]) -> Top1:
         return Top1(int((found == eager).sum()), eager.size)
     if eager.ndim == 0 or eager.shape[-1] < 2:
         return Top1()
-    return top1(found, eager, ClassScores(eager.ndim - 1, "Bound(top1=...)"), Margin())
+    return top1(found, eager, ClassScores(eager.ndim - 1, "Bound(top1=...)"))
 
 
 def _probability(wanted: NDArray[np.float64], scores: ClassScores) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from edgefn.accuracy import classes, figures, special, spread, wording
-from edgefn.accuracy.classes import Margin, Top1
+from edgefn.accuracy.classes import Top1
 from edgefn.accuracy.judging import FEW, of_samples
 from edgefn.accuracy.limits import Limits, limits_of
 from edgefn.accuracy.rules import Judging, OutputRule, Slice
@@ -286,11 +286,11 @@ class _Trial:
                 reason = f"{name}: {own}, and at least {self.limits.top1:.1%} is wanted"
         return total, reason
 
-    def _margin(self, eager: Sequence[NDArray[Any]], rule: OutputRule) -> Margin:
+    def _margin(self, eager: Sequence[NDArray[Any]], rule: OutputRule) -> float:
         """Return how near two scores may be for their order not to matter: eager's noise, or a hair of its lead."""
         assert rule.scores is not None
         if self.limits.exact:
-            return Margin(4 * max((cut.noise for cut in rule.slices), default=0.0))
+            return 4 * max((cut.noise for cut in rule.slices), default=0.0)
         leads = []
         for array in eager:
             rows = np.moveaxis(special.plain(array, rule.masks), rule.scores.axis, -1)
@@ -298,7 +298,7 @@ class _Trial:
             lead = (ordered[..., -1] - ordered[..., -2]).ravel() if ordered.shape[-1] > 1 else np.zeros(0)
             leads.append(lead[np.isfinite(lead)])
         together = np.concatenate(leads or [np.zeros(0)])
-        return Margin(0.05 * float(np.median(together)) if together.size else 0.0)
+        return 0.05 * float(np.median(together)) if together.size else 0.0
 
     def _max_error(self, real: Sequence[GoldenSample], answers: Sequence[Outputs]) -> float:
         worst = 0.0
@@ -379,8 +379,9 @@ class _Trial:
     def _slice_differs(self, cut: Slice, rule: OutputRule, given: NDArray[Any], wanted: NDArray[Any]) -> str:
         if not wanted.size:
             return ""
-        if float((rule.masks.of(given) != rule.masks.of(wanted)).mean()) > max(self.limits.masks, 0.0):
-            return wording.masks(cut.name, float((rule.masks.of(given) != rule.masks.of(wanted)).mean()))
+        unmasked = float((rule.masks.of(given) != rule.masks.of(wanted)).mean())
+        if unmasked > self.limits.masks:
+            return wording.masks(cut.name, unmasked)
         reference, own = special.plain(wanted, rule.masks), special.plain(given, rule.masks)
         known = np.isfinite(reference) & np.isfinite(own)
         if not known.any():

@@ -74,9 +74,9 @@ class Agreement(msgspec.Struct, frozen=True):
         return f"{figures}{top1}, on {self.samples} golden samples{f' and {self.sizes} other sizes' * bool(self.sizes)}"
 
 
-def refused(word: Word, reason: str, samples: int, **figures: object) -> Agreement:
+def refused(word: Word, reason: str, samples: int) -> Agreement:
     """Return the agreement of an artifact that gave nothing to measure."""
-    return Agreement(word, math.inf, math.inf, None, samples, reason=reason, **figures)  # type: ignore[arg-type]
+    return Agreement(word, math.inf, math.inf, None, samples, reason=reason)
 
 
 def worst_of(words: list[Word]) -> Word:
