@@ -19,12 +19,13 @@ INSTALLED := $(VENV)/.installed
 GROUPS := --group examples --group networks --group test --group check --group package
 # Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
 WORKERS := --numprocesses auto --maxprocesses 4
+PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test bench zoo soak build constraints clean
+.PHONY: help install demo check test test-long bench zoo soak build constraints clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## .venv with edgefn (editable) and everything that builds, checks and tests it
 
@@ -41,7 +42,10 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
 	@.ci/debian-packages skopeo curl systemd faketime
-	EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS) $(TESTS)
+	$(PYTEST) $(TESTS)
+
+test-long: $(TEST_VENV)/.installed ## the tests that build for minutes, which `make test` leaves out
+	$(PYTEST) -m long $(TESTS)
 
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks

@@ -107,9 +107,8 @@ MATERIAL: Mapping[str, Callable[[Path], Callable[[int], Arrays]]] = {
     one.__name__: one for one in (classify, tag, embed, detect)
 }
 
-
-NOT_YET: tuple[str, ...] = ()
-"""Free sizes with a greatest one, and a module that occurs twice."""
+LARGE = ("classify", "embed")
+"""A network of torchvision and one of transformers are in `make test`, by tests/benchmarks/test_zoo.py."""
 
 
 def test_each_function_of_the_page_is_tried() -> None:
@@ -118,7 +117,9 @@ def test_each_function_of_the_page_is_tried() -> None:
 
 
 @pytest.mark.needs_torch
-@pytest.mark.parametrize("name", [name for name in MATERIAL if name not in NOT_YET])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in MATERIAL]
+)
 def test_a_function_of_the_page_builds_and_answers_as_eager_does(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ def built(name: str, folder: Path) -> Case:
     return case
 
 
+@pytest.mark.long
 def test_a_network_of_one_dimension_is_made_int8(tmp_path: Path) -> None:
     """A raw wave's classifier: on sounds never seen the scores are within a tenth of how far they move."""
     case = built("audio_1d", tmp_path)
@@ -42,6 +43,7 @@ def test_a_map_with_an_offset_keeps_its_levels(tmp_path: Path) -> None:
     assert len(np.unique(found[0])) > 1000
 
 
+@pytest.mark.long
 def test_a_detector_finds_what_eager_finds(tmp_path: Path) -> None:
     """Boxes in pixels and scores from 0 to 1 in one tensor: each part is near, and the scores do not vanish."""
     case = built("yolo_int8", tmp_path)
@@ -55,6 +57,7 @@ def test_a_detector_finds_what_eager_finds(tmp_path: Path) -> None:
     assert (found[..., 4:][likely] > 0.4).mean() > 0.95
 
 
+@pytest.mark.long
 def test_a_larger_picture_is_near(tmp_path: Path) -> None:
     """Super-resolution at sizes other than the samples'."""
     case = Case("superres", tmp_path)

@@ -136,19 +136,10 @@ def detector(name: str) -> Network:
     size = "" if "320" in name or "300" in name else ", min_size=128, max_size=160"
     limits = "" if "ssd" in name else ", box_score_thresh=0.02" if "rcnn" in name else ", score_thresh=0.02"
     source = f"""
-    import torch
+    from edgefn.adapters import detector
     from torchvision.models.detection import {name}
 
-    class Detector(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network = {name}(weights=None, weights_backbone=None, num_classes=5{size}{limits})
-
-        def forward(self, pixels):
-            (found,) = self.network([pixels])
-            return found["boxes"], found["scores"], found["labels"]
-
-    return Detector()
+    return detector({name}(weights=None, weights_backbone=None, num_classes=5{size}{limits}))
     """
     return signal(
         name,
