@@ -8,8 +8,13 @@
     spread       how far eager's answer moves between samples
     special      masks, NaN and other values that are no measurements
     classes      outputs that are class scores: the axis, how that is known, top-1 with its interval
+    ordering     outputs whose rows are ordered by scores, of which nearly equal ones may swap
+    invariants   rules that eager's answers keep: between 0 and 1, rows that sum to 1
+    structure    names, dtypes, shapes, NaN and infinity
     figures      the statistics of one slice
     verdict      right, wrong or not shown, and why
+    slice_judge  one output's answers, slice by slice
+    derived      runs an artifact on inputs made of samples: other sizes, mirrored, mixed
     judge        runs an artifact on the golden pairs and returns the verdict
     wording      a verdict in words
     answers/     what a handler returns with the artifact, against what it returns with eager PyTorch

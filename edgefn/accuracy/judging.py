@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgefn.accuracy import classes, slices, special, spread
+from edgefn.accuracy import classes, invariants, ordering, slices, special, spread
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import ClassScores, Judging, Network, OutputRule, Slice
 from edgefn.errors import BuildError
@@ -60,7 +60,7 @@ def found(
         noise = [residual[name] for residual in residuals if name in residual]
         rules[name] = _rule(model, name, spec, arrays, accuracy, network, functions.get(name, {}), noise)
     _check_names(model, accuracy, rules)
-    return Judging(rules, accuracy, len(pairs), network.coarse)
+    return Judging(rules, accuracy, len(pairs), network.coarse, ordering.found([pair.outputs for pair in pairs]))
 
 
 def of_samples(pairs: Sequence[GoldenSample], accuracy: Accuracy | None = None) -> Judging:
@@ -115,7 +115,9 @@ def _rule(
         high=masks.high,
         scores=_scores(model, name, spec, accuracy, network, sums),
         unit=unit,
+        positive=invariants.positive(arrays, masks),
         sums=sums,
+        norms=invariants.norms(arrays, [other for other in statics if len(spec.shape) > 1]),
         fixed=fixed,
     )
 

@@ -56,7 +56,9 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low, high     thresholds of masked values, see `special.Masks`
     scores        set where it holds class scores
     unit          all its values are between 0 and 1
+    positive      none is below 0
     sums          the axis along which it sums to 1
+    norms         the axis along which its rows have the length 1
     fixed         it depends on no input
     """
 
@@ -66,7 +68,9 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: float | None = None
     scores: ClassScores | None = None
     unit: bool = False
+    positive: bool = False
     sums: int | None = None
+    norms: int | None = None
     fixed: bool = False
 
     @property
@@ -76,16 +80,26 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Masks(self.low, self.high)
 
 
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Outputs whose rows along `axis` come in the order of falling `scores`, which is one of them."""
+
+    scores: str
+    axis: int
+    outputs: tuple[str, ...]
+
+
 class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a model's artifacts are judged: by output, with what the author said, and how many answers that rests on.
 
-    `coarse` is the precision that the network itself computes in, where that is less than float32's.
+    `coarse` is the precision that the network itself computes in, where that is less than float32's; `orders` are of
+    outputs whose rows are ordered.
     """
 
     outputs: dict[str, OutputRule] = {}
     accuracy: Accuracy = Accuracy()
     answers: int = 0
     coarse: str = ""
+    orders: tuple[Order, ...] = ()
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

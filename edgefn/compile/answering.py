@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgefn.accuracy import ordering
 from edgefn.compile import blame, trials
 from edgefn.compile.arguments import call
 from edgefn.compile.eager import one_thread, without_fast_path
@@ -21,6 +22,7 @@ from edgefn.spec import ModelSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edgefn.accuracy.rules import Order
     from edgefn.compile.eager import EagerSession
 
 SOURCES = 3
@@ -57,6 +59,10 @@ def stress(session: EagerSession, samples: Sequence[GoldenSample]) -> list[Golde
     return made
 
 
+NEAR = 1e-4
+"""Scores this near, by the largest, may change places between float32 and float64."""
+
+
 class NotANumber(ValueError):
     """Eager answers with NaN, so nothing can be held against it."""
 
@@ -76,22 +82,27 @@ def residuals(session: EagerSession, samples: Sequence[GoldenSample]) -> list[Go
     try:
         network = copy.deepcopy(session.network).double()
         with torch.inference_mode(), one_thread(), without_fast_path():
-            return [_residual(network, session, sample) for sample in samples]
+            orders = ordering.found([sample.outputs for sample in samples])
+            return [_residual(network, session, sample, orders) for sample in samples]
     except Exception:  # constants of float32 in forward(), a network that does not copy, an engine that is no PyTorch
         return []
 
 
-def _residual(network: Any, session: EagerSession, sample: GoldenSample) -> GoldenSample:
+def _residual(network: Any, session: EagerSession, sample: GoldenSample, orders: Sequence[Order]) -> GoldenSample:
     import torch
 
     tensors = [torch.from_numpy(np.array(sample.inputs[name], order="C")) for name in session.spec.inputs]
     wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors]
-    outputs = named_outputs(call(network, session.spec, wide), session.spec)
+    exact = {
+        name: tensor.numpy() for name, tensor in named_outputs(call(network, session.spec, wide), session.spec).items()
+    }
+    near = {one.scores: NEAR * float(np.abs(sample.outputs[one.scores]).max(initial=0.0)) for one in orders}
+    exact = dict(ordering.aligned(exact, sample.outputs, orders, near))
     return GoldenSample(
         {},
         {
-            name: (tensor.double().numpy() - sample.outputs[name]).astype(np.float32)
-            for name, tensor in outputs.items()
-            if tensor.is_floating_point()
+            name: (np.asarray(array, np.float64) - np.asarray(sample.outputs[name], np.float64)).astype(np.float32)
+            for name, array in exact.items()
+            if np.issubdtype(array.dtype, np.floating)
         },
     )

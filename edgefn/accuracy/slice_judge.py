@@ -1,0 +1,194 @@
+"""One output of an artifact against eager's, slice by slice, from the answers to all samples.
+
+PURE: answers in, verdicts out; `judge` runs the artifact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgefn.accuracy import figures, ordering, special, spread, wording
+from edgefn.accuracy.limits import Limits
+from edgefn.accuracy.rules import Judging, OutputRule, Slice
+from edgefn.accuracy.verdict import SliceVerdict, Word
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgefn.golden import GoldenSample
+
+    Outputs = Mapping[str, NDArray[Any]]
+
+SCORE_FLOOR = 0.002
+"""Eight bits of a score between 0 and 1 are 0.004 apart: half of that is no error."""
+
+EXCUSED = 3.0
+"""An artifact may be off by this many times eager's own distance from float64 (TorchDynamo's rule)."""
+
+LEVELS = 8.0
+"""A slice that gets fewer steps of the quantiser has lost its answer."""
+
+
+class SliceJudge:
+    """Judges outputs by `judging` within `limits`; `steps` are the steps of the last quantiser by output."""
+
+    def __init__(self, judging: Judging, limits: Limits, steps: Mapping[str, float]) -> None:
+        self._judging, self._limits, self._steps = judging, limits, steps
+
+    def aligned(self, given: Outputs, wanted: Outputs) -> Outputs:
+        """Return an answer with rows of nearly equal scores in eager's order."""
+        margins = {order.scores: self._margin(order.scores, wanted[order.scores]) for order in self._judging.orders}
+        return ordering.aligned(given, wanted, self._judging.orders, margins)
+
+    def _margin(self, scores: str, wanted: NDArray[Any]) -> float:
+        """Return how near two scores may be for their order not to matter: both may be off by what is allowed."""
+        rule = self._judging.outputs.get(scores, OutputRule())
+        largest = float(np.abs(special.plain(wanted, rule.masks)).max(initial=0.0)) if wanted.size else 0.0
+        floors = [max(self._limits.error * cut.spread, self.floor(cut, rule, largest)) for cut in rule.slices]
+        return 2 * max(floors, default=0.0)
+
+    def of(self, name: str, real: Sequence[GoldenSample], answers: Sequence[Outputs]) -> list[SliceVerdict]:
+        """Return the verdicts on the output called `name`, one for each slice."""
+        eager = [sample.outputs[name] for sample in real]
+        found = [answer[name] for answer in answers]
+        rule = self._judging.outputs.get(name, OutputRule())
+        if not any(array.size for array in eager):
+            return [self._unshown(name, name, 0.0, wording.EMPTY.format(name=name, count=len(real)))]
+        if not rule.slices:
+            return [self._exact(name, rule, found, eager)]
+        shape = [size if size >= 0 else "free" for size in _common([array.shape for array in eager])]
+        mean = spread.field([array for array in eager if array.size], shape, rule.masks).mean
+        return [self._slice(name, cut, rule, found, eager, mean) for cut in rule.slices]
+
+    def _exact(
+        self, name: str, rule: OutputRule, found: Sequence[NDArray[Any]], eager: Sequence[NDArray[Any]]
+    ) -> SliceVerdict:
+        """Judge an output of whole numbers, booleans or text: each element is equal, or it is not."""
+        equal = sum(int((one == other).sum()) for one, other in zip(found, eager, strict=True))
+        total = sum(array.size for array in eager)
+        off, limit = 1 - equal / total, 1 - self._limits.top1
+        still = all(np.array_equal(array, eager[0]) for array in eager)
+        if off > limit:
+            return SliceVerdict(
+                name, name, "wrong", off, limit or 1e-9, reason=wording.unequal(name, total - equal, total)
+            )
+        if still and not rule.fixed and name not in self._judging.accuracy.unproven:
+            return self._unshown(name, name, off, wording.still(name, len(eager)))
+        return SliceVerdict(name, name, "right", off, limit or 1e-9)
+
+    def _unshown(self, output: str, name: str, error: float, reason: str) -> SliceVerdict:
+        return SliceVerdict(output, name, "not shown", error, self._limits.error, reason=reason)
+
+    def _slice(
+        self,
+        output: str,
+        cut: Slice,
+        rule: OutputRule,
+        found: Sequence[NDArray[Any]],
+        eager: Sequence[NDArray[Any]],
+        mean: NDArray[np.float64],
+    ) -> SliceVerdict:
+        seen = figures.of(cut, rule, found, eager, mean)
+        low, high = _extent([cut.of(array) for array in eager], rule.masks)
+        floor = self.floor(cut, rule, max(abs(low), abs(high)))
+        if not cut.spread:
+            return self._still(output, cut, rule, seen.error, max(abs(low), abs(high)), floor, len(eager))
+        levels = (high - low) / self._steps[output] if self._steps.get(output) else None
+        reason = self._wrong(cut, rule, seen, floor, levels)
+        return SliceVerdict(
+            output=output,
+            slice=cut.name,
+            verdict="wrong" if reason else "right",
+            error=seen.error / cut.spread,
+            limit=max(self._limits.error, floor / cut.spread),
+            worst=seen.worst / cut.spread,
+            sample=seen.sample,
+            bias=seen.bias / cut.spread,
+            gain=seen.gain,
+            tail=seen.tail,
+            spread=cut.spread,
+            distinct=seen.distinct,
+            levels=levels,
+            reason=reason,
+        )
+
+    def _still(
+        self, output: str, cut: Slice, rule: OutputRule, error: float, largest: float, floor: float, count: int
+    ) -> SliceVerdict:
+        """Judge a slice that is the same for all samples: equal is no proof, unless it is meant to be."""
+        allowed = max(floor, self._limits.error * largest)
+        unproven = self._judging.accuracy.unproven
+        known = rule.fixed or output in unproven or cut.name in unproven
+        word: Word = "wrong" if error > allowed else "right" if known else "not shown"
+        reason = {
+            "wrong": wording.off_constant(cut.name, error, largest),
+            "right": "",
+            "not shown": wording.still(cut.name, count),
+        }[word]
+        return SliceVerdict(
+            output, cut.name, word, error / largest if largest else error, self._limits.error, reason=reason
+        )
+
+    def floor(self, cut: Slice, rule: OutputRule, largest: float) -> float:
+        """Return the error, in the output's own unit, that no artifact of the precision can be blamed for."""
+        floor = self._limits.rounding * largest
+        if self._limits.exact:
+            return max(floor, min(EXCUSED * cut.noise, 0.1 * cut.spread))
+        return max(floor, SCORE_FLOOR) if rule.unit else floor
+
+    def _wrong(self, cut: Slice, rule: OutputRule, seen: figures.Figures, floor: float, levels: float | None) -> str:
+        """Return why the slice is wrong, or nothing."""
+        limits, moves = self._limits, cut.spread
+        if seen.unmasked > limits.masks:
+            return wording.masks(cut.name, seen.unmasked)
+        if levels is not None and levels < LEVELS:
+            return wording.levels(cut.name, levels)
+        if seen.distinct < figures.DISTINCT and seen.eager_distinct > figures.MANY:
+            return wording.distinct(cut.name, seen.distinct)
+        if seen.error > max(limits.error * moves, floor):
+            return wording.off(cut.name, seen.error / moves, limits.error, seen)
+        if seen.worst > max(self.one(moves), limits.sample * floor):
+            return wording.off_once(cut.name, seen.worst / moves, seen.sample)
+        if (channel := self._channel(cut, seen, floor)) is not None:
+            return wording.off_channel(cut.name, channel, seen.channels[channel], cut.channels[channel], rule)
+        if seen.error <= floor:
+            return ""
+        if abs(seen.bias) > max(limits.bias * moves, floor):
+            return wording.biased(cut.name, seen.bias / moves)
+        if seen.gain is not None and abs(seen.gain - 1) > limits.gain:
+            return wording.scaled(cut.name, seen.gain)
+        if seen.tail is not None and seen.tail > limits.tail:
+            return wording.tail(cut.name, seen.tail)
+        return ""
+
+    def one(self, moves: float) -> float:
+        """Return the error that one sample, or one size, may have."""
+        return min(self._limits.sample * self._limits.error, self._limits.sample_most) * moves
+
+    def _channel(self, cut: Slice, seen: figures.Figures, floor: float) -> int | None:
+        """Return the worst channel that is out of its limit: a dead one of eighty does not show in their mean."""
+        if not cut.channels or not seen.channels:
+            return None
+        own = np.array(cut.channels)
+        # A channel that hardly moves beside its siblings is held to what they move by.
+        moves = np.where(own > 0, np.maximum(own, cut.spread / 4), cut.spread)
+        allowed = np.maximum(self._limits.channel * self._limits.error * moves, self._limits.channel * floor)
+        over = np.array(seen.channels) / allowed
+        worst = int(np.argmax(over))
+        return worst if over[worst] > 1 else None
+
+
+def _common(shapes: Sequence[tuple[int, ...]]) -> list[int]:
+    """Return the lengths that all shapes have, -1 where they differ."""
+    return [sizes[0] if len(set(sizes)) == 1 else -1 for sizes in zip(*shapes, strict=True)]
+
+
+def _extent(parts: Sequence[NDArray[Any]], masks: special.Masks) -> tuple[float, float]:
+    """Return the least and the greatest value that is no mask."""
+    plain = [special.plain(part, masks) for part in parts if part.size]
+    lows = [float(np.nanmin(one)) for one in plain if np.isfinite(one).any()]
+    highs = [float(np.nanmax(one)) for one in plain if np.isfinite(one).any()]
+    return min(lows, default=0.0), max(highs, default=0.0)
