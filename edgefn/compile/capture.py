@@ -23,7 +23,18 @@ import msgspec
 from edgefn.accuracy.rules import Judging
 from edgefn.backends import output_names
 from edgefn.bundle.config import Bound
-from edgefn.compile import arguments, effects, exporting, foreign, onnx_file, recurrent, refusals, results, translations
+from edgefn.compile import (
+    arguments,
+    effects,
+    exporting,
+    foreign,
+    onnx_file,
+    recurrent,
+    refusals,
+    results,
+    rewrites,
+    translations,
+)
 from edgefn.compile.eager import EagerSession, without_fast_path
 from edgefn.compile.files.opening import Traceable
 from edgefn.compile.symbols import dimension, lengths_of, symbols_of
@@ -61,7 +72,7 @@ class Capture:
         import torch
 
         table = translations.table(self.program, self.model.name)
-        with _quiet(), recurrent.kept_whole():
+        with _quiet(), recurrent.kept_whole(), _frozen(self.program):
             try:
                 exported = torch.onnx.export(
                     self.program,
@@ -109,7 +120,7 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
     with _quiet(), without_fast_path():
         program, ranges = exporting.export(wrapper, spec, sizes or {})
-        program = foreign.resolved(program, spec.name)
+        program = foreign.resolved(rewrites.rewrite(program), spec.name)
         effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
     symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
@@ -172,6 +183,22 @@ def _check_declared(spec: ModelSpec, outputs: Mapping[str, TensorSpec]) -> None:
 
 _TRIED = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 """They log what then is raised; example lengths that a network does not take are no errors."""
+
+
+@contextmanager
+def _frozen(program: torch.export.ExportedProgram) -> Iterator[None]:
+    """Within, no weight has gradients: attention chooses its way, and how its rows lie in memory, by them."""
+    import torch
+
+    weights = [weight for weight in program.parameters() if weight.requires_grad]
+    for weight in weights:
+        weight.requires_grad_(False)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 @contextmanager

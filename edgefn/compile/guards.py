@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType
+from operator import not_
+from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING
 
 from edgefn.sizes import intersection, nearest
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 Lengths = Mapping[str, int]
 
 _SIZE = re.compile(r"L\['(\w+)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]")
-_FUNCTIONS = {"__builtins__": {}, "max": max, "min": min, "abs": abs, "int": int, "float": float, "math": math}
+_TORCH = SimpleNamespace(sym_max=max, sym_min=min, sym_int=int, sym_float=float, sym_sqrt=math.sqrt, sym_not=not_)
+"""What torch's own functions on sizes do with numbers."""
+_FUNCTIONS = {
+    **{"__builtins__": {}, "max": max, "min": min, "abs": abs, "int": int, "float": float, "bool": bool},
+    **{"math": math, "torch": _TORCH},
+}
 _FEW = 2
 """Guards on what is over this tell how memory lies, far more often than what is right."""
 _DENSE = 128

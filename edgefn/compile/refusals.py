@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgefn.compile import blame, symptoms
@@ -82,7 +82,12 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     """The program has a step that does not exist in ONNX, or the exporter failed."""
     operator = _operator(error)
     where = (_failing_line(error) or _source_line(program, operator)) if operator else ""
-    what = f"ONNX has no operator for {operator}" if operator else blame.first_line(error)
+    causes = list(_causes(error))
+    missing = any(type(cause).__name__ == "DispatchError" for cause in causes)
+    said = blame.first_line(causes[-1])
+    what = f"ONNX has no operator for {operator}" if operator and missing else said
+    if operator and not missing:
+        what = f"PyTorch's exporter fails at {operator}: {said}"
     instead = next((way for pattern, way in _INSTEAD.items() if re.search(pattern, operator)), "")
     advice = instead or f"write it with other operators, {NUMPY_INSTEAD}"
     return CaptureError(f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; {advice}")
@@ -130,13 +135,19 @@ def _operator_of(error: Exception) -> str:
     return f"torch.export does not know {found[1]}" if found else ""
 
 
-def _operator(error: BaseException | None) -> str:
-    """The ATen operator that an exporter's chain of errors names, e.g. "aten.special_i0", or nothing."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield `error` and what caused it, the first cause last."""
     while error is not None:
-        found = re.search(r"OpOverload\(op='([\w.]+)'", str(error)) or re.search(r"torch\.ops\.(\w+\.\w+)", str(error))
+        yield error
+        error = error.__cause__
+
+
+def _operator(error: BaseException) -> str:
+    """Return the ATen operator that an exporter's chain of errors names, e.g. "aten.special_i0", or nothing."""
+    for cause in _causes(error):
+        found = re.search(r"OpOverload\(op='([\w.]+)'", str(cause)) or re.search(r"torch\.ops\.(\w+\.\w+)", str(cause))
         if found:
             return found[1]
-        error = error.__cause__
     return ""
 
 
@@ -145,12 +156,11 @@ def _failing_line(error: BaseException | None) -> str:
 
     It decomposes further than torch.export does: the operator that it names may be in no program that we have.
     """
-    while error is not None:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
+    for cause in _causes(error):
+        for frame, _ in traceback.walk_tb(cause.__traceback__):
             meta = getattr(frame.f_locals.get("node"), "meta", None)
             if isinstance(meta, dict) and (line := _user_line(str(meta.get("stack_trace") or ""))):
                 return line
-        error = error.__cause__
     return ""
 
 

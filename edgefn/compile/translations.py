@@ -2,7 +2,11 @@
 
     aten.adaptive_avg_pool1d, 2d, 3d    windows from the size at hand; F.interpolate(mode="area") is one of these
     aten.rnn_tanh, aten.rnn_relu        plain recurrent layers (edgefn.compile.recurrent keeps them whole)
-    aten.scaled_dot_product_attention   0 where all is masked, as eager has it, and not NaN; where there is a mask
+    aten.scaled_dot_product_attention   0 where all is masked, as eager has it, and not NaN; where there is a mask. And
+                                        of other ranks than four
+    aten.adaptive_max_pool1d, 2d, 3d    as the averages; the exporter has none
+    aten.remainder.Scalar               by a length that is free
+    //                                  of lengths, where it may be of a negative number: rounded down, not to zero
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
 is written with the operators of opset 18, which the exporter writes.
@@ -10,6 +14,7 @@ is written with the operators of opset 18, which the exporter writes.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +35,23 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.adaptive_avg_pool1d.default: adaptive_average,
         aten.adaptive_avg_pool2d.default: adaptive_average,
         aten.adaptive_avg_pool3d.default: adaptive_average,
+        aten.adaptive_max_pool1d.default: adaptive_maximum,
+        aten.adaptive_max_pool2d.default: adaptive_maximum,
+        aten.adaptive_max_pool3d.default: adaptive_maximum,
+        aten.remainder.Scalar: remainder,
         aten.rnn_tanh.input: rnn_tanh,
         aten.rnn_relu.input: rnn_relu,
         aten.scaled_dot_product_attention.default: attention,
     }
     found: Table = {}
     for node in program.graph.nodes:
-        if node.target is aten.lstm.input:
+        if node.target is operator.floordiv and _may_be_negative(node, program):
+            found[operator.floordiv] = floor_division
+        elif node.target is aten.lstm.input:
             _refuse_projection(node, model)
+        elif ours.get(node.target) is adaptive_maximum:
+            _refuse_places(node, model)
+            found[node.target] = adaptive_maximum
         elif node.target in ours and _needs(ours[node.target], node):
             found[node.target] = ours[node.target]
     return found
@@ -45,9 +59,14 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
 
 def _needs(translation: Callable[..., Any], node: torch.fx.Node) -> bool:
     """Whether the exporter's own translation of `node` would be wrong."""
+    import torch
+
     if translation is attention:
+        query: Any = node.args[0]
         masked = (len(node.args) > 3 and node.args[3] is not None) or node.kwargs.get("attn_mask") is not None
-        return masked and not node.kwargs.get("enable_gqa", False)
+        return (masked or query.meta["val"].dim() != 4) and not node.kwargs.get("enable_gqa", False)
+    if translation is remainder:
+        return isinstance(node.args[1], torch.fx.Node)
     return translation is not adaptive_average or _has_free_windows(node)
 
 
@@ -67,6 +86,52 @@ def _refuse_projection(node: torch.fx.Node, model: str) -> None:
             f"model {model} does not export to ONNX: it has no LSTM with proj_size; leave proj_size out, and put "
             "torch.nn.Linear(hidden_size, proj_size, bias=False) after the layer where the output is to be smaller"
         )
+
+
+def _refuse_places(node: torch.fx.Node, model: str) -> None:
+    """Raise BuildError where the network asks an adaptive pooling for the places of its largest values."""
+    if any(user.args[1] == 1 and user.users for user in node.users):
+        raise BuildError(
+            f"model {model} does not export to ONNX: it has no adaptive pooling that tells where the largest values "
+            "are; leave return_indices out, or pool with torch.nn.MaxPool2d(kernel, stride, return_indices=True)"
+        )
+
+
+def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    """Whether what is divided is below 0 for a length that the network takes."""
+    import torch
+    from torch.utils._sympy.value_ranges import bound_sympy
+
+    above: Any = node.args[0]
+    value = above.meta["val"] if isinstance(above, torch.fx.Node) else above
+    if not isinstance(value, torch.SymInt):
+        return bool(value < 0)
+    return bool(bound_sympy(value.node.expr, program.range_constraints).lower < 0)
+
+
+def floor_division(above: Any, below: Any) -> Any:
+    """Divide whole numbers and round down; ONNX rounds to zero."""
+    op = _operators()
+
+    return op.Div(op.Sub(above, op.Mod(above, below)), below)
+
+
+def remainder(self: Any, other: Any) -> Any:
+    """Return what is left after dividing by a whole number, with the sign of the divisor."""
+    op = _operators()
+
+    return op.Mod(self, op.CastLike(other, self)) if self.dtype in _WHOLE else _left(self, other)
+
+
+def _left(self: Any, other: Any) -> Any:
+    op = _operators()
+
+    divisor = op.CastLike(other, self)
+    return op.Sub(self, op.Mul(op.Floor(op.Div(self, divisor)), divisor))
+
+
+_WHOLE = (2, 3, 4, 5, 6, 7, 12, 13)
+"""ONNX's numbers of the whole types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
 # ── pooling ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,8 +157,35 @@ def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
     return self
 
 
+def adaptive_maximum(self: Any, output_size: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the largest value of each window, see `adaptive_average`, and nothing of use in place of their places."""
+    op = _operators()
+
+    rank = len(self.shape)
+    nothing = op.CastLike(op.Constant(value_float=float("-inf")), self)
+    for number, wanted in enumerate(output_size):
+        axis = rank - len(output_size) + number
+        order = [*(one for one in range(rank) if one != axis), axis]
+        back = [order.index(one) for one in range(rank)]
+        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
+        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
+        inside, _, _ = _inside(size, wanted)  # [size, wanted]
+        spread = op.Where(inside, op.Unsqueeze(last, op.Constant(value_ints=[-1])), nothing)
+        largest = op.ReduceMax(spread, op.Constant(value_ints=[-2]), keepdims=0)
+        self = largest if axis == rank - 1 else op.Transpose(largest, perm=back)
+    return self, op.Cast(self, to=7)
+
+
 def _windows(size: Any, wanted: Any) -> Any:
     """A matrix [size, wanted]: 1/length where an element is in a window, else 0."""
+    op = _operators()
+
+    inside, begin, end = _inside(size, wanted)
+    return op.Div(op.Cast(inside, to=1), op.Cast(op.Sub(end, begin), to=1))
+
+
+def _inside(size: Any, wanted: Any) -> tuple[Any, Any, Any]:
+    """A matrix [size, wanted] that tells whether an element is in a window, and where windows begin and end."""
     op = _operators()
 
     zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
@@ -102,8 +194,7 @@ def _windows(size: Any, wanted: Any) -> Any:
     window = op.Range(zero, count, one)
     begin = op.Div(op.Mul(window, size), count)
     end = op.Div(op.Sub(op.Add(op.Mul(op.Add(window, one), size), count), one), count)
-    inside = op.And(op.GreaterOrEqual(element, begin), op.Less(element, end))
-    return op.Div(op.Cast(inside, to=1), op.Cast(op.Sub(end, begin), to=1))
+    return op.And(op.GreaterOrEqual(element, begin), op.Less(element, end)), begin, end
 
 
 # ── attention ─────────────────────────────────────────────────────────────────────────────────────────────────
