@@ -49,6 +49,7 @@ class Agreement(msgspec.Struct, frozen=True):
     samples    golden samples that were run, `sizes` pairs at other sizes, `stress` pairs made of samples
     slices     each slice's figures, the worst first
     reason     why it is not right, for a person
+    advice     what to do about that, where it is known
     notes      what to know although it is right
     """
 
@@ -61,6 +62,7 @@ class Agreement(msgspec.Struct, frozen=True):
     stress: int = 0
     slices: tuple[SliceVerdict, ...] = ()
     reason: str = ""
+    advice: str = ""
     notes: tuple[str, ...] = ()
 
     @property

@@ -7,9 +7,9 @@ by node, as the file says.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from edgefn.accuracy.judge import judge
+from edgefn.accuracy.judge import judge, judge_served
 from edgefn.accuracy.limits import INT8
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edgefn.backends.backend import Session
+    from edgefn.bundle.config import Bound
 
 FILE = "model.onnx"
 
@@ -42,11 +43,42 @@ def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], jud
     return "" if found.passed else found.reason
 
 
+class Guilt(NamedTuple):
+    """What an artifact's wrong answers come from, in words, and what to do."""
+
+    what: str
+    do: str
+
+
+ENGINE = Guilt(
+    "the file answers right as it stands, its engine changes the answer",
+    "leave this target out, or write that step with other operators",
+)
+EXPORT = Guilt(
+    "the file itself answers so: its translation to ONNX does",
+    "write that step with other operators, or say what is near enough with accuracy=",
+)
+
+
+def guilty(
+    portable: Path, pairs: Pairs, judging: Judging, precision: str, *, bound: Bound | None, batched: bool
+) -> Guilt | None:
+    """Return what makes the artifact in `portable` answer otherwise than eager PyTorch; None where that is unknown.
+
+    It is judged as its file stands, no node optimised, by the same judges.
+    """
+    if not (portable / FILE).exists() or precision.startswith("int"):
+        return None
+    try:
+        found = judge_served(literal(portable / FILE), pairs, judging, precision, bound=bound, batched=batched)
+    except Exception:  # an engine's own classes; it is no better judge then
+        return None
+    return ENGINE if found.passed else EXPORT
+
+
 def literal(path: Path) -> Session:
     """Return a session of the file at `path` that runs each node as it stands."""
-    from edgefn.backends.onnxruntime.session import PROVIDER, OnnxSession, import_onnxruntime, session_options
+    from edgefn.backends.onnxruntime.session import OnnxSession
+    from edgefn.compile.files import onnx_source
 
-    ort = import_onnxruntime()
-    options = session_options({})
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return OnnxSession(ort.InferenceSession(str(path), options, providers=[PROVIDER]))
+    return OnnxSession(onnx_source.session(path, path.name))

@@ -74,12 +74,19 @@ def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str
                 steps=_steps(portable, gate.precision),
             )
             apart = engines.apart(portable, session, pairs.samples, gate.judging) if gate.engines else ""
+            guilt = _guilt(portable, pairs, gate) if found.verdict == "wrong" else None
         except Exception as error:  # an engine's own classes
             raise BuildError(f"{name} fails on its golden samples: {error}") from error
+    if guilt is not None:
+        return msgspec.structs.replace(found, reason=f"{found.reason} ({guilt.what})", advice=guilt.do)
     if not apart:
         return found
     reason = f"its engine computes the file otherwise than the file says: {apart}; leave this target out"
     return msgspec.structs.replace(found, verdict="wrong", reason=reason)
+
+
+def _guilt(portable: Path, pairs: Pairs, gate: Gate) -> engines.Guilt | None:
+    return engines.guilty(portable, pairs, gate.judging, gate.precision, bound=gate.bound, batched=gate.batched)
 
 
 def _steps(portable: Path, precision: str) -> dict[str, float]:
@@ -97,7 +104,7 @@ def check(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
         return
     if agreement.verdict == "not shown":
         raise GateError(f"{name} is not shown to be right: {agreement.reason}")
-    advice = (
+    advice = agreement.advice or (
         "give more calibration=, keep= layers in float, or say what is near enough with accuracy="
         if quantized
         else "mend the network, or say what is near enough with accuracy="

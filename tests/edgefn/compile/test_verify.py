@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -76,6 +77,46 @@ def test_an_artifact_that_does_not_run_is_a_build_error(portable: Path) -> None:
     pairs = Pairs((GoldenSample({"x": X[:, :2]}, {"y": X[:, :2]}),))
     with pytest.raises(BuildError, match="double fails on its golden samples"):
         verify(backends.get("onnxruntime"), portable, pairs, Gate(Judging()), "double")
+
+
+class _Optimising:
+    """ONNX Runtime, as if its optimiser had a fault."""
+
+    name = "onnxruntime"
+
+    def __init__(self, factor: float) -> None:
+        self._engine: Any = backends.get("onnxruntime")
+        self._factor = np.float32(factor)
+
+    def finish(self, portable: Path, folder: Path) -> None:
+        self._engine.finish(portable, folder)
+
+    def load(self, folder: Path, *, batched: bool = False) -> Any:
+        session = self._engine.load(folder, batched=batched)
+        factor = self._factor
+
+        class Session:
+            def run(self, inputs: Any) -> Any:
+                return {name: array * factor for name, array in session.run(inputs).items()}
+
+        return Session()
+
+
+@pytest.mark.parametrize(
+    ("eager", "engine", "what", "do"),
+    [
+        (2.0, 1.1, "its engine changes the answer", "leave this target out"),
+        (2.2, 1.0, "its translation to ONNX does", "write that step with other operators"),
+    ],
+)
+def test_the_guilty_one_is_named(portable: Path, eager: float, engine: float, what: str, do: str) -> None:
+    """The engine where the file answers right as it stands, else the file."""
+    pairs = Pairs(tuple(GoldenSample({"x": x}, {"y": np.float32(eager) * x}) for x in XS))
+    backend: Any = _Optimising(engine)
+    found = verify(backend, portable, pairs, Gate(Judging()), "double")
+    assert what in found.reason
+    with pytest.raises(GateError, match=do):
+        check(found, "double")
 
 
 def test_both_are_timed_alike(portable: Path) -> None:
