@@ -37,7 +37,7 @@ def norms(arrays: Sequence[NDArray[Any]], axes: Sequence[int]) -> int | None:
 def positive(arrays: Sequence[NDArray[Any]], masks: special.Masks) -> bool:
     """Whether nothing of `arrays` is below 0, and something is above."""
     values = [special.plain(array, masks) for array in arrays]
-    return all(np.nanmin(value, initial=0.0) >= 0 for value in values) and any(np.nanmax(value) > 0 for value in values)
+    return all(np.nanmin(value, initial=0.0) >= 0 for value in values) and any((value > 0).any() for value in values)
 
 
 def broken(name: str, rule: OutputRule, given: NDArray[Any], allowed: float) -> str:

@@ -106,7 +106,7 @@ def _rule(
     channels = _channels(axis, spec, statics)
     measured = tuple(_measured(cut, square, channels, residuals) for cut in cuts)
     values = [special.plain(array, masks) for array in arrays]
-    unit = all(np.nanmin(value) >= 0 and np.nanmax(value) <= 1 for value in values)
+    unit = all(np.nanmin(value, initial=0.0) >= 0 and np.nanmax(value, initial=0.0) <= 1 for value in values)
     sums = classes.probable(arrays, [other for other in statics if len(spec.shape) > 1])
     return OutputRule(
         slices=measured,

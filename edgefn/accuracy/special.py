@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GAP = 100.0
-"""A mask is further from the other values than this many times their range."""
+"""A mask is further from the other values than this many times their range, and its own."""
 
 LEAST = 1e-3
 """Least share of the values that are masked: a single outlier is a measurement."""
@@ -48,7 +48,11 @@ def find(arrays: Sequence[NDArray[Any]]) -> Masks:
     step = max(1, total // SEEN)
     values = np.sort(np.concatenate([array.ravel()[::step] for array in arrays]).astype(np.float64))
     values = values[~np.isnan(values)]
-    return Masks(_below(values), None if (high := _below(-values[::-1])) is None else -high)
+    low, high = _below(values), _below(-values[::-1])
+    if low is not None and high is not None and low > -high:
+        # Two clusters and one gap: the one that is further from zero is no measurement.
+        return Masks(low, None) if abs(values[0]) > abs(values[-1]) else Masks(None, -high)
+    return Masks(low, None if high is None else -high)
 
 
 def _below(values: NDArray[np.float64]) -> float | None:
@@ -67,7 +71,8 @@ def _below(values: NDArray[np.float64]) -> float | None:
     lowest = float(finite[0]) if finite.size else float(distinct[cut + 1])
     masked = values <= distinct[cut]
     enough = masked.sum() >= 2 and masked.mean() >= LEAST
-    far = gaps[cut] > GAP * max(extent, 1e-30)
+    cluster = float(distinct[cut] - distinct[0]) if np.isfinite(distinct[0]) else 0.0
+    far = gaps[cut] > GAP * max(extent, cluster, 1e-30)
     if not (np.isneginf(distinct[cut]) or (enough and far)):
         return None
     # Whatever stands clearly below all measurements is masked: an artifact may use another constant.
