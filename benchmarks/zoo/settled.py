@@ -16,6 +16,8 @@ from torch import nn
 
 Norms = nn.modules.batchnorm._BatchNorm
 SMALL = 0.05
+LEAST = 0.2
+"""Least variance of a channel, by the mean of its layer."""
 
 
 def settled(network: nn.Module, files: Sequence[Path]) -> nn.Module:
@@ -53,6 +55,9 @@ def _observe(network: nn.Module, norms: Sequence[Any], inputs: Sequence[Sequence
     except RuntimeError:  # inputs without a batch, one by one
         for one in inputs:
             network(*one)
+    for norm in norms:
+        # A channel that hardly moves would have its noise blown up, layer by layer.
+        norm.running_var.clamp_(min=LEAST * float(norm.running_var.mean()))
 
 
 def _read(path: Path) -> list[torch.Tensor]:

@@ -1,7 +1,8 @@
 """Outputs whose rows are ordered by scores: what a detector finds, the best k. Rows of nearly equal scores may swap.
 
 Two detections whose scores differ by less than an artifact may be off come in either order, with boxes and labels
-beside them: each is right. PURE: arrays in, arrays out.
+beside them: each is right. Of rows that all have the very score of the last one, which come in is chance. PURE: arrays
+in, arrays out.
 """
 
 from __future__ import annotations
@@ -75,18 +76,23 @@ def _aligned(given: Arrays, wanted: Arrays, order: Order, margin: float) -> Arra
     length = scores.shape[-1]
     flat, own = scores.reshape(-1, length), np.asarray(given[order.scores], np.float64).reshape(-1, length)
     picks = np.tile(np.arange(length), (len(flat), 1))
+    excused = np.zeros((len(flat), length), bool)
     for lead in range(len(flat)):
         for first, stop in _runs(flat[lead], margin):
             mine, theirs = (_features(side, order, lead, slice(first, stop)) for side in (given, wanted))
             near = np.abs(own[lead, first:stop][None] - flat[lead, first:stop][:, None]) <= 2 * margin
             picks[lead, first:stop] = first + _matched(mine, theirs, near)
-    if (picks == np.arange(length)).all():
+            if stop == length and flat[lead, first] == flat[lead, -1] and near.all():
+                excused[lead, first:stop] = True
+    if (picks == np.arange(length)).all() and not excused.any():
         return given
     changed = {}
     for name in order.outputs:
         array = given[name].reshape(-1, length, *given[name].shape[order.axis + 1 :])
         rows = np.arange(len(array))[:, None]
-        changed[name] = array[rows, picks].reshape(given[name].shape)
+        eagers = wanted[name].reshape(array.shape)
+        shown = excused.reshape(*excused.shape, *[1] * (array.ndim - 2))
+        changed[name] = np.where(shown, eagers, array[rows, picks]).reshape(given[name].shape)
     return {**given, **changed}
 
 

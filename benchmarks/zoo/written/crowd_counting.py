@@ -15,7 +15,7 @@ class Crowd(nn.Module):
             nn.MaxPool2d(2),
         )
         self.back = nn.Sequential(
-            nn.Conv2d(24, 24, 3, padding=2, dilation=2), nn.ReLU(), nn.Conv2d(24, 1, 1), nn.ReLU()
+            nn.Conv2d(24, 24, 3, padding=2, dilation=2), nn.ReLU(), nn.Conv2d(24, 1, 1), nn.Softplus()
         )
 
     def forward(self, x):

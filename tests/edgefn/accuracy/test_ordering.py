@@ -71,6 +71,22 @@ def test_the_order_is_found_in_answers() -> None:
     assert ordering.found([]) == ()
 
 
+def test_which_rows_of_the_last_score_come_in_is_chance() -> None:
+    """The best k of scores that are 0 for most: another row of score 0 is as right, one of another score is not."""
+    wanted = detections(3, 10)
+    wanted["scores"][6:] = 0.0
+    given_ = {name: array.copy() for name, array in wanted.items()}
+    given_["boxes"][6:] += 50
+    found = ordering.aligned(given_, wanted, [ORDER], {"scores": 1e-5})
+    assert np.array_equal(found["boxes"], wanted["boxes"])
+    given_["boxes"][5] += 50
+    found = ordering.aligned(given_, wanted, [ORDER], {"scores": 1e-5})
+    assert np.array_equal(found["boxes"][5], given_["boxes"][5])
+    given_["scores"][8] = 0.5
+    found = ordering.aligned(given_, wanted, [ORDER], {"scores": 1e-5})
+    assert not np.array_equal(found["boxes"][6:], wanted["boxes"][6:])
+
+
 def judged(change: Any, tied: int) -> Agreement:
     """Judge a detector whose rows an artifact gives otherwise."""
     samples = [GoldenSample({"x": np.array([seed])}, detections(seed, 20, tied)) for seed in range(10)]
