@@ -16,7 +16,7 @@ from torch import nn
 
 Norms = nn.modules.batchnorm._BatchNorm
 SMALL = 0.05
-LEAST = 0.2
+LEAST = 0.5
 """Least variance of a channel, by the mean of its layer."""
 
 

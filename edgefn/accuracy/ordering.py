@@ -37,9 +37,9 @@ def found(answers: Sequence[Arrays]) -> tuple[Order, ...]:
         arrays = [answer[name] for answer in answers]
         if name in taken or not _falls(arrays):
             continue
-        axis = arrays[0].ndim - 1
-        beside = tuple(other for other in answers[0] if other not in taken and _goes_with(answers, name, other, axis))
-        orders.append(Order(name, axis, beside))
+        axes = {other: _rows_of(answers, name, other) for other in answers[0] if other not in taken}
+        beside = {other: axis for other, axis in axes.items() if axis is not None}
+        orders.append(Order(name, beside))
         taken.update(beside)
     return tuple(orders)
 
@@ -54,10 +54,14 @@ def _falls(arrays: Sequence[NDArray[Any]]) -> bool:
     return sum(int((step < 0).sum()) for step in steps) >= ROWS
 
 
-def _goes_with(answers: Sequence[Arrays], scores: str, other: str, axis: int) -> bool:
-    """Whether an output has a row for each score of each answer."""
+def _rows_of(answers: Sequence[Arrays], scores: str, other: str) -> int | None:
+    """Return the axis along which an output has a row for each score of each answer; None where there is none."""
+    axis = answers[0][scores].ndim - 1
     shapes = [(answer[scores].shape, answer[other].shape) for answer in answers]
-    return all(theirs[: axis + 1] == mine for mine, theirs in shapes)
+    if any(len(theirs) <= axis or theirs[:axis] != mine[:axis] for mine, theirs in shapes):
+        return None
+    places = range(axis, len(shapes[0][1]))
+    return next((place for place in places if all(theirs[place] == mine[axis] for mine, theirs in shapes)), None)
 
 
 def aligned(given: Arrays, wanted: Arrays, orders: Sequence[Order], margins: Mapping[str, float]) -> Arrays:
@@ -82,18 +86,26 @@ def _aligned(given: Arrays, wanted: Arrays, order: Order, margin: float) -> Arra
             mine, theirs = (_features(side, order, lead, slice(first, stop)) for side in (given, wanted))
             near = np.abs(own[lead, first:stop][None] - flat[lead, first:stop][:, None]) <= 2 * margin
             picks[lead, first:stop] = first + _matched(mine, theirs, near)
-            if stop == length and flat[lead, first] == flat[lead, -1] and near.all():
-                excused[lead, first:stop] = True
+            last = np.flatnonzero(flat[lead, first:stop] == flat[lead, -1])
+            if stop == length and len(last) > 1 and near[np.ix_(last, last)].all():
+                excused[lead, first + last] = True
     if (picks == np.arange(length)).all() and not excused.any():
         return given
     changed = {}
-    for name in order.outputs:
-        array = given[name].reshape(-1, length, *given[name].shape[order.axis + 1 :])
+    for name, place in order.outputs.items():
+        array, eagers = (_flat(side[name], order.axis, place) for side in (given, wanted))
         rows = np.arange(len(array))[:, None]
-        eagers = wanted[name].reshape(array.shape)
         shown = excused.reshape(*excused.shape, *[1] * (array.ndim - 2))
-        changed[name] = np.where(shown, eagers, array[rows, picks]).reshape(given[name].shape)
+        moved = np.moveaxis(given[name], place, order.axis).shape
+        changed[name] = np.moveaxis(np.where(shown, eagers, array[rows, picks]).reshape(moved), order.axis, place)
     return {**given, **changed}
+
+
+def _flat(array: NDArray[Any], axis: int, place: int) -> NDArray[Any]:
+    """Return an output as [leading, rows, ...], whose rows lie along axis `place`."""
+    moved = np.moveaxis(np.asarray(array), place, axis)
+    lead = int(np.prod(moved.shape[:axis], dtype=np.int64))
+    return moved.reshape(lead, *moved.shape[axis:])
 
 
 def _runs(scores: NDArray[np.float64], margin: float) -> list[tuple[int, int]]:
@@ -108,10 +120,9 @@ def _runs(scores: NDArray[np.float64], margin: float) -> list[tuple[int, int]]:
 def _features(answer: Arrays, order: Order, lead: int, rows: slice) -> NDArray[np.float64]:
     """Return what rows are known by, [rows, features]."""
     parts = []
-    for name in order.outputs:
-        array = np.asarray(answer[name])
-        length = array.shape[order.axis]
-        own = array.reshape(-1, length, int(np.prod(array.shape[order.axis + 1 :], dtype=np.int64)))[lead, rows]
+    for name, place in order.outputs.items():
+        own = _flat(answer[name], order.axis, place)[lead, rows]
+        own = own.reshape(len(own), -1)
         parts.append(np.nan_to_num(own[:, :: max(1, own.shape[1] // FEATURES)].astype(np.float64)))
     return np.concatenate(parts, axis=1)
 

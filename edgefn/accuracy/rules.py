@@ -81,11 +81,15 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Outputs whose rows along `axis` come in the order of falling `scores`, which is one of them."""
+    """Outputs whose rows come in the order of falling `scores`, one of them; `outputs` has the axis of each one's rows."""
 
     scores: str
-    axis: int
-    outputs: tuple[str, ...]
+    outputs: dict[str, int]
+
+    @property
+    def axis(self) -> int:
+        """Return the axis of the scores' rows, their last one."""
+        return self.outputs[self.scores]
 
 
 class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -60,14 +60,26 @@ def line(error: BaseException) -> str:
     return last(traceback.extract_tb(error.__traceback__))
 
 
+def library(error: BaseException) -> str:
+    """Return the last frame of another library than PyTorch, as `line` does; empty when there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_library(frame.filename)]
+    return _one_line(frames[-1]) if frames else ""
+
+
+def _is_library(filename: str) -> bool:
+    parts = Path(filename).parts
+    sites = [place for place, part in enumerate(parts) if part in _SITES]
+    return bool(sites) and parts[sites[-1] + 1] not in ("torch", "edgefn", "functorch")
+
+
 def last(frames: Iterable[traceback.FrameSummary]) -> str:
     """The last of `frames` that is the user's, in one line; empty when none is."""
     users = [frame for frame in frames if is_user(frame.filename)]
-    return (
-        'File "{0.filename}", line {0.lineno}, in {0.name}: {1}'.format(users[-1], _cut(users[-1].line or "", MAX_CODE))
-        if users
-        else ""
-    )
+    return _one_line(users[-1]) if users else ""
+
+
+def _one_line(frame: traceback.FrameSummary) -> str:
+    return f'File "{frame.filename}", line {frame.lineno}, in {frame.name}: {_cut(frame.line or "", MAX_CODE)}'
 
 
 def is_user(filename: str) -> bool:

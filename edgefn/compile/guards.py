@@ -19,6 +19,8 @@ from operator import not_
 from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edgefn.sizes import intersection, nearest
 from edgefn.spec import MAX_DIMENSION, ModelSpec, SizeRange
 
@@ -153,12 +155,28 @@ def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, 
         word: _run(word, guards, _beside(word, draws, example, guards), example, free[word], found.multiple_of)
         for word, found in alone.items()
     }
+    joint = _above_the_least(joint, guards, example)
     for lengths in (*_corners(joint, example), *(_drawn(joint, example, source) for _ in range(4 * _DRAWS))):
         if broken := next((guard for guard in guards if not guard.holds(lengths)), None):
             raise Tied(broken.text)
     if fixed := {word: found.min for word, found in joint.items() if found.min == found.max}:
         raise Tied(next(guard.text for guard in guards if set(fixed) & set(guard.words) and len(guard.words) > 1))
     return joint
+
+
+def _above_the_least(joint: Mapping[str, SizeRange], guards: Sequence[Guard], example: Lengths) -> dict[str, SizeRange]:
+    """Raise the least lengths together until a guard such as `height * width != 1` holds for all of them at once."""
+    ranges = dict(joint)
+    for guard in guards:
+        if len(guard.words) < 2 or not guard.is_suspect:
+            continue
+        least = {word: ranges[word].min for word in guard.words}
+        while not guard.holds({**example, **least}):
+            least = {word: length + ranges[word].multiple_of for word, length in least.items()}
+            if any(length > example[word] for word, length in least.items()):
+                return ranges
+        ranges |= {word: msgspec.structs.replace(ranges[word], min=length) for word, length in least.items()}
+    return ranges
 
 
 def _together(fixed: Lengths, guards: Sequence[Guard], example: Lengths) -> Tied | None:

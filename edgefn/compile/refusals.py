@@ -61,7 +61,7 @@ def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) 
     """torch.export refused the network, or the network raised, for these example lengths."""
     if fixed := _specialised(spec, lengths, str(error)):
         return not_free(spec.name, Fixed(fixed))
-    where = blame.line(error)
+    where = blame.line(error) or blame.library(error)
     symptom = symptoms.find(error)
     said = _operator_of(error) or f"{type(error).__name__}: {blame.first_line(error)}"
     sizes = ", ".join(f"{word} = {length}" for word, length in lengths.items())

@@ -18,7 +18,7 @@ from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import TensorSpec
 
 Arrays = dict[str, Any]
-ORDER = Order("scores", 0, ("boxes", "labels", "scores"))
+ORDER = Order("scores", {"boxes": 0, "labels": 0, "scores": 0})
 
 
 def detections(seed: int, count: int, tied: int = 0) -> Arrays:
@@ -43,6 +43,18 @@ def test_tied_rows_come_back_into_eagers_order(seed: int, count: int, data: st.D
     assert np.allclose(found["scores"], wanted["scores"], atol=1e-5)
 
 
+@given(st.integers(0, 1000), st.permutations(range(6)))
+def test_rows_may_lie_along_another_axis(seed: int, order: list[int]) -> None:
+    """Sizes [batch, 2, found] beside scores [batch, found], as a heat map's peaks have them."""
+    wanted = {name: array[None] for name, array in detections(seed, 9, tied=6).items()}
+    wanted["boxes"] = wanted["boxes"].transpose(0, 2, 1)
+    rows = [*order, 6, 7, 8]
+    given_ = {name: array[..., rows] for name, array in wanted.items()}
+    (found_order,) = ordering.found([wanted] * 4)
+    found = ordering.aligned(given_, wanted, [found_order], {"scores": 1e-5})
+    assert np.array_equal(found["boxes"], wanted["boxes"])
+
+
 @given(st.integers(0, 1000), st.integers(4, 30))
 def test_rows_of_unlike_scores_stay_where_they_are(seed: int, count: int) -> None:
     """An artifact that gives the boxes in another order is wrong, and stays so."""
@@ -65,7 +77,9 @@ def test_the_order_is_found_in_answers() -> None:
     several = [detections(seed, 5 + seed) for seed in range(4)]
     assert ordering.found(several) == (ORDER,)
     batched = [{name: array[None] for name, array in one.items()} for one in several]
-    assert ordering.found(batched) == (Order("scores", 1, ("boxes", "labels", "scores")),)
+    assert ordering.found(batched) == (Order("scores", {"boxes": 1, "labels": 1, "scores": 1}),)
+    turned = [{**one, "boxes": one["boxes"].transpose(0, 2, 1)} for one in batched]
+    assert ordering.found(turned) == (Order("scores", {"boxes": 2, "labels": 1, "scores": 1}),)
     several[2]["scores"] = several[2]["scores"][::-1]
     assert ordering.found(several) == ()
     assert ordering.found([]) == ()

@@ -88,6 +88,17 @@ def test_declared_limits_make_a_tie_harmless() -> None:
     assert told(found, declared) == declared
 
 
+@pytest.mark.parametrize("example", [{"a": 8, "b": 12}, {"a": 4, "b": 5}])
+def test_a_product_that_is_not_one_raises_the_least_lengths(example: dict[str, int]) -> None:
+    """As a normalisation over height and width has it: it fails where both are least, and nowhere else."""
+    guards = [guard("((a + 1) // 2) * ((b + 1) // 2) != 1", "a", "b")]
+    found = ranges_of(guards, example, {})
+    assert found == {"a": SizeRange(3), "b": SizeRange(3)} or all(one.max is None for one in found.values())
+    least = {word: allowed.min for word, allowed in found.items()}
+    assert guards[0].holds(least)
+    assert max(least.values()) == 3
+
+
 def test_what_says_nothing_is_left_out() -> None:
     """A word that may have any length has no entry; what was declared has one."""
     found = {"batch": SizeRange(1), "length": SizeRange(1, 64), "width": SizeRange(1)}
