@@ -81,7 +81,7 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Outputs whose rows come in the order of falling `scores`, one of them; `outputs` has the axis of each one's rows."""
+    """Outputs whose rows come in the order of falling `scores`, one of them; `outputs` has the axis of their rows."""
 
     scores: str
     outputs: dict[str, int]

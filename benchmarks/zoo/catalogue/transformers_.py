@@ -96,7 +96,10 @@ PICTURES: dict[str, tuple[int, Mapping[str, Any]]] = {
     "MobileNetV2Model": (64, {}),
     "MobileViTModel": (
         64,
-        {"image_size": 64, "neck_hidden_sizes": [16, 16, 24, 48, 64, 80, 160], "hidden_sizes": [48, 64, 80]},
+        {
+            **{"image_size": 64, "neck_hidden_sizes": [16, 16, 24, 48, 64, 80, 160], "hidden_sizes": [48, 64, 80]},
+            "initializer_range": 0.2,
+        },
     ),
     "PoolFormerModel": (64, {"depths": [1, 1, 2, 1], "hidden_sizes": [16, 32, 64, 96]}),
     "PvtModel": (64, STAGES | {"image_size": 64}),
