@@ -29,6 +29,9 @@ MAX_CHANNELS = 512
 FEW = 8
 """Under so many different answers the spread is weak, which the report says."""
 
+AS_NOISY = 5e-4
+"""Of a channel's spread: the noise that it takes over from its siblings, at most."""
+
 STILL = 1e-6
 """A spread below this fraction of the largest value is none: float32 computes no finer."""
 
@@ -105,6 +108,8 @@ def _rule(
     cuts = [piece for cut in cuts for piece in _split(name, cut, square, axis)]
     channels = _channels(axis, spec, statics)
     measured = tuple(_measured(cut, square, channels, residuals) for cut in cuts)
+    if not functions and name not in network.joins:
+        measured = _as_noisy(measured)
     values = [special.plain(array, masks) for array in arrays]
     unit = all(np.nanmin(value, initial=0.0) >= 0 and np.nanmax(value, initial=0.0) <= 1 for value in values)
     sums = classes.probable(arrays, [other for other in statics if len(spec.shape) > 1])
@@ -178,6 +183,16 @@ def _measured(
         noise=float(np.sqrt(max(known))) if known else 0.0,
         channels=tuple(map(float, spread.by_index(own, channels))) if channels is not None else (),
     )
+
+
+def _as_noisy(cuts: Sequence[Slice]) -> tuple[Slice, ...]:
+    """Return slices of one operator's channels, each as noisy as the others, up to a share of what it moves by.
+
+    A channel that an activation hides in most samples has the sums of its siblings behind it, and shows no noise of
+    its own in the few samples that eager answers in float64.
+    """
+    most = max((cut.noise for cut in cuts), default=0.0)
+    return tuple(msgspec.structs.replace(cut, noise=max(cut.noise, min(most, AS_NOISY * cut.spread))) for cut in cuts)
 
 
 def _scores(
