@@ -24,7 +24,8 @@ from benchmarks.zoo.record import Record
 from edgefn.targets import groups
 from edgefn.targets.facts import this_machine
 
-RESULTS = Path(__file__).parents[1] / "results" / "zoo.jsonl"
+RESULTS = Path(__file__).parent / "records.jsonl"
+"""What was found so far: kept with the code, so that a run goes on where the last one ended."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "networks.md"
 LIMIT_S = 120.0
 FORMS: tuple[Form, ...] = ("fixed", "free")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,17 @@ def _kind(target: str) -> str:
     if target.startswith("portable/"):
         return "portable"
     return "int8" if "/int8" in target else "float"
+
+
+def plain(text: str) -> str:
+    """Return a message without the folders of the machine that it is of."""
+    text = re.sub(r"; its log is \S+", "", text)
+    return re.sub(r"/[^\s\"']*/(?:site-packages/)?(?=[^\s\"'/]+)", _kept, text)
+
+
+def _kept(folder: re.Match[str]) -> str:
+    """Return what follows site-packages, nothing of another folder."""
+    return folder[0].rpartition("site-packages/")[2] if "site-packages/" in folder[0] else ""
 
 
 def read(path: Path) -> list[Record]:

@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Form, Outcome, Project, run
-from benchmarks.zoo.record import Artifact, Record, judged
+from benchmarks.zoo.record import Artifact, Record, judged, plain
 
 
 def attempt(network: Network, form: Form, root: Path, targets: Sequence[str], limit_s: float) -> Record:
@@ -43,7 +43,7 @@ def _refusal(outcome: Outcome, limit_s: float) -> str:
         return ""
     detail = str(outcome.event.get("detail") or outcome.stderr.strip() or "the build ended without a word")
     kind = "" if outcome.event.get("exit_code", 1) != 1 else "A FAULT OF EDGEFN: "
-    return kind + detail.splitlines()[0][:700]
+    return kind + plain(detail.splitlines()[0])[:700]
 
 
 def _artifacts(outcome: Outcome) -> dict[str, Artifact]:
@@ -51,7 +51,7 @@ def _artifacts(outcome: Outcome) -> dict[str, Artifact]:
     return {
         row["target"]: Artifact(
             status=row["status"],
-            reason=row["reason"].partition("\n")[0][:700],
+            reason=plain(row["reason"].partition("\n")[0])[:700],
             mb=round(row["size_bytes"] / 1e6, 2),
             ratio=row["latency_ratio"],
             seconds=round(row["seconds"], 1),
@@ -67,7 +67,7 @@ def _judged(record: Record, project: Project, targets: Sequence[str], limit_s: f
     code, out, err, _ = run([*command, *targets], limit_s)
     if code or not out.strip():
         lines = [line for line in err.strip().splitlines() if line.strip()]
-        return msgspec.structs.replace(record, fault=f"oracle, exit {code}: {lines[-1][:300] if lines else ''}")
+        return msgspec.structs.replace(record, fault=f"oracle, exit {code}: {plain(lines[-1])[:300] if lines else ''}")
     found = json.loads(out.splitlines()[-1])
     of = found["artifacts"]
     artifacts = {

@@ -168,10 +168,19 @@ def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
     assert "- wrong answers let through: 1 vae (fixed) portable/fp32" in text
 
 
+def test_a_record_has_no_folder_of_the_machine() -> None:
+    """The file's name stays, and the part of a library's path that says which one it is."""
+    said = 'no (File "/tmp/zoo-x/net.py", line 3, in f: a / b); see "/v/site-packages/timm/models/a.py"; its log is /l'
+    assert record.plain(said) == 'no (File "net.py", line 3, in f: a / b); see "timm/models/a.py"'
+
+
 @pytest.mark.needs_torch
-@pytest.mark.parametrize("name", ["crnn", "lcnet_050"])
+@pytest.mark.parametrize("name", ["crnn", "lcnet_050", "DistilBert", "mlp_with_embeddings"])
 def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
-    """With all sizes fixed: a text reader with an LSTM, and one of timm's."""
+    """With all sizes fixed: a text reader with an LSTM, one of timm's, one of transformers, and one of tables.
+
+    Two more of the list's kinds, a transformer for pictures and a detector, are built by test_frameworks.py.
+    """
     project = Project(tmp_path, NETWORKS[name], "fixed")
     project.write()
     outcome = project.build(["portable/fp32"], 110)
