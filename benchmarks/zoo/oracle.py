@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.zoo import catalogue, inputs
+from benchmarks.zoo import catalogue, inputs, ties
 from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Project
 from benchmarks.zoo.record import finite
@@ -197,6 +197,7 @@ def at(session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], c
 def worst(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]]) -> tuple[float, str]:
     """(the worst output's error, where): infinity for other shapes, NaN, or an answer too few."""
     found = (0.0, "")
+    answers = ties.settled(answers, wanted)
     for number in range(len(wanted[0])):
         for a, r in zip(answers, wanted, strict=True):
             if number >= len(a) or a[number].shape != r[number].shape:

@@ -123,6 +123,26 @@ def test_whole_numbers_count_where_they_differ() -> None:
     assert _error(np.where(eager == 7, 0, eager), eager) == pytest.approx(1 / 80)
 
 
+def _detections(random: np.random.Generator, scores: list[float]) -> list[np.ndarray]:
+    return [random.uniform(0, 640, (len(scores), 4)), np.arange(len(scores)), np.array(scores)]
+
+
+def test_rows_of_equal_scores_may_swap() -> None:
+    """With all that is beside them, and none else: boxes in another row, boxes alone, and rows that differ in score."""
+    random = np.random.default_rng(1)
+    eager = [_detections(random, scores) for scores in ([0.9, 0.5, 0.5, 0.3], [0.8, 0.2], [])]
+    swapped = [[array[[0, 2, 1, 3]] for array in eager[0]], *eager[1:]]
+    assert oracle.worst(swapped, eager)[0] == 0
+    wrongs = {
+        "boxes alone": [[eager[0][0][[0, 2, 1, 3]], *eager[0][1:]], *eager[1:]],
+        "another box": [[eager[0][0] + np.eye(4) * 9, *eager[0][1:]], *eager[1:]],
+        "other scores": [[array[[1, 0, 2, 3]] for array in eager[0]], *eager[1:]],
+        "one too few": [[array[:3] for array in eager[0]], *eager[1:]],
+    }
+    for name, ours in wrongs.items():
+        assert oracle.worst(ours, eager)[0] > 0.01, name
+
+
 def _record(name: str = "mlp", error: float = 1e-6) -> Record:
     artifact = Artifact(status="built", mb=1.0, ratio=0.5, judged=Judged(error=error, other=2 * error, sizes=4))
     return Record(name=name, family="tabular", form="fixed", seconds=9.0, artifacts={"portable/fp32": artifact})
