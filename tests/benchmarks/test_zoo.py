@@ -188,13 +188,19 @@ def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
     assert "- wrong answers let through: 1 vae (fixed) portable/fp32" in text
 
 
+DETECTORS = [one.name for one in NETWORKS.values() if one.family == "torchvision, detection"]
+
+
 @pytest.mark.needs_torch
-@pytest.mark.parametrize("name", ["crnn", "lcnet_050"])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "name", ["crnn", "lcnet_050", *(pytest.param(one, marks=pytest.mark.long) for one in DETECTORS)]
+)
 def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
-    """With all sizes fixed: a text reader with an LSTM, and one of timm's."""
+    """With all sizes fixed: a text reader with an LSTM, one of timm's, and torchvision's detectors."""
     project = Project(tmp_path, NETWORKS[name], "fixed")
     project.write()
-    outcome = project.build(["portable/fp32"], 110)
+    outcome = project.build(["portable/fp32"], 600 if name in DETECTORS else 110)
     assert outcome.event.get("event") == "built", outcome
     eager = oracle.Eager(project)
     (session,) = [session for _, session in oracle.sessions(project.bundle)]

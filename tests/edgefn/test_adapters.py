@@ -66,10 +66,11 @@ def test_a_detector_gives_what_it_finds(shape: tuple[int, ...]) -> None:
 
 
 def rcnn() -> Any:
-    """torchvision's Faster R-CNN, small: two levels, a proposal network, boxes of two classes."""
+    """torchvision's Mask R-CNN, small: two levels, a proposal network, boxes and masks of two classes."""
     import torch
     from torchvision.models.detection import FasterRCNN
     from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+    from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
     from torchvision.models.detection.rpn import AnchorGenerator
     from torchvision.ops import MultiScaleRoIAlign
 
@@ -97,9 +98,12 @@ def rcnn() -> Any:
         box_score_thresh=0.5,
         box_detections_per_img=20,
     )
-    scores = network.roi_heads.box_predictor.cls_score
+    heads: Any = network.roi_heads
+    scores = heads.box_predictor.cls_score
     torch.nn.init.normal_(scores.weight, std=3.0)
     scores.bias.data = torch.tensor([3.0, 0.0, 0.0])  # no box of what is plain
+    heads.mask_roi_pool = MultiScaleRoIAlign(["0", "1"], 7, 2)
+    heads.mask_head, heads.mask_predictor = MaskRCNNHeads(8, (8,), 1), MaskRCNNPredictor(8, 8, 3)
     return network.eval()
 
 
@@ -112,7 +116,10 @@ def test_a_detector_of_torchvision_is_built_as_it_is() -> None:
 
     plain = rcnn()
     shape = (3, 64, 80)
-    artifact = onnx_of(capture(session(lambda: adapters.detector(plain), {"image": TensorSpec("float32", shape)})))
+    wrapped = session(
+        lambda: adapters.detector(plain, (*adapters.FIELDS, "masks")), {"image": TensorSpec("float32", shape)}
+    )
+    artifact = onnx_of(capture(wrapped))
     counts = []
     for seed in range(8):
         image = _picture(shape, seed)
@@ -129,6 +136,26 @@ def test_a_detector_of_torchvision_is_built_as_it_is() -> None:
 
 
 @pytest.mark.needs_torch
+def test_heads_of_fields_that_nobody_asks_for_do_not_run() -> None:
+    """The mask head, unless for masks; the network itself is as before."""
+    from edgefn import adapters
+
+    plain = rcnn()
+    runs: list[int] = []
+    plain.roi_heads.mask_head.register_forward_hook(lambda *_: runs.append(1))
+    image = _tensor(_picture((3, 64, 80), 1))
+    (wanted,) = plain([image])
+    assert len(runs) == 1
+    found = adapters.detector(plain).eval()(image)
+    assert len(runs) == 1
+    assert list(found) == list(adapters.FIELDS)
+    assert all((found[name] == wanted[name]).all() for name in found)
+    masks = adapters.detector(plain, fields=("masks",)).eval()(image)["masks"]
+    assert len(runs) == 2
+    np.testing.assert_allclose(masks.detach(), wanted["masks"].detach(), atol=1e-6)
+
+
+@pytest.mark.needs_torch
 def test_what_a_detector_cannot_give_is_refused_with_the_way_out() -> None:
     """Keypoints when it is wrapped, before anything runs; a field that the network does not find when it has run."""
     import torch
@@ -137,8 +164,8 @@ def test_what_a_detector_cannot_give_is_refused_with_the_way_out() -> None:
 
     with pytest.raises(BuildError, match=r"'keypoints' is not built: .*a network of its own that takes the crop"):
         adapters.detector(rcnn(), fields=("boxes", "keypoints"))
-    with pytest.raises(BuildError, match="the network finds boxes, labels, scores, no 'masks'"):
-        adapters.detector(rcnn(), fields=("boxes", "masks")).eval()(torch.zeros(3, 64, 80))
+    with pytest.raises(BuildError, match="the network finds boxes, labels, scores, masks, no 'depth'"):
+        adapters.detector(rcnn(), fields=("boxes", "depth", "masks")).eval()(torch.zeros(3, 64, 80))
 
 
 def _picture(shape: tuple[int, ...], seed: int) -> Any:
