@@ -7,10 +7,12 @@ its input scores 1. It never decides what serves.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import inspect
 import json
+import os
 import random
 import sys
 import tempfile
@@ -22,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.zoo import catalogue, inputs
+from benchmarks.zoo import catalogue, inputs, ties
 from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Project
 from benchmarks.zoo.record import finite
@@ -79,16 +81,29 @@ def _plain(eager: Eager, project: Project) -> float | None:
         return found
 
 
+@contextlib.contextmanager
+def _importing(folder: Path) -> Iterator[None]:
+    """Import what lies in `folder` within; another project's module of the same name is another one."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+                del sys.modules[name]
+
+
 class Eager:
     """The network as its builder gives it, in float32, and in float64 for the noise of float32."""
 
     def __init__(self, project: Project) -> None:
-        sys.path.insert(0, str(project.folder))
-        module = importlib.import_module(project.network.function)
-        random.seed(0)
-        np.random.seed(0)
-        torch.manual_seed(0)
-        self.network = module.network.builder().eval()
+        with _importing(project.folder):
+            module = importlib.import_module(project.network.function)
+            random.seed(0)
+            np.random.seed(0)
+            torch.manual_seed(0)
+            self.network = module.network.builder().eval()
         self.names = list(project.network.inputs)
         self.parameters = sum(one.numel() for one in self.network.parameters())
 
@@ -197,6 +212,7 @@ def at(session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], c
 def worst(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]]) -> tuple[float, str]:
     """(the worst output's error, where): infinity for other shapes, NaN, or an answer too few."""
     found = (0.0, "")
+    answers = ties.settled(answers, wanted)
     for number in range(len(wanted[0])):
         for a, r in zip(answers, wanted, strict=True):
             if number >= len(a) or a[number].shape != r[number].shape:

@@ -49,15 +49,23 @@ def _observe(network: nn.Module, norms: Sequence[Any], inputs: Sequence[Sequence
     for norm in norms:
         norm.momentum = None
         norm.reset_running_stats()
-        norm.train()
+    hooks = [norm.register_forward_pre_hook(_watch) for norm in norms]
     try:
         network(*(torch.cat(of) for of in zip(*inputs, strict=True)))
     except RuntimeError:  # inputs without a batch, one by one
         for one in inputs:
             network(*one)
+    finally:
+        for hook in hooks:
+            hook.remove()
     for norm in norms:
         # A channel that hardly moves would have its noise blown up, layer by layer.
         norm.running_var.clamp_(min=LEAST * float(norm.running_var.mean()))
+
+
+def _watch(norm: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+    """Let `norm` take statistics of what comes in, unless that is one number a channel, which has none."""
+    norm.train(given[0].numel() > given[0].shape[1])
 
 
 def _read(path: Path) -> list[torch.Tensor]:

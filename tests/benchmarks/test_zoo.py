@@ -123,6 +123,26 @@ def test_whole_numbers_count_where_they_differ() -> None:
     assert _error(np.where(eager == 7, 0, eager), eager) == pytest.approx(1 / 80)
 
 
+def _detections(random: np.random.Generator, scores: list[float]) -> list[np.ndarray]:
+    return [random.uniform(0, 640, (len(scores), 4)), np.arange(len(scores)), np.array(scores)]
+
+
+def test_rows_of_equal_scores_may_swap() -> None:
+    """With all that is beside them, and none else: boxes in another row, boxes alone, and rows that differ in score."""
+    random = np.random.default_rng(1)
+    eager = [_detections(random, scores) for scores in ([0.9, 0.5, 0.5, 0.3], [0.8, 0.2], [])]
+    swapped = [[array[[0, 2, 1, 3]] for array in eager[0]], *eager[1:]]
+    assert oracle.worst(swapped, eager)[0] == 0
+    wrongs = {
+        "boxes alone": [[eager[0][0][[0, 2, 1, 3]], *eager[0][1:]], *eager[1:]],
+        "another box": [[eager[0][0] + np.eye(4) * 9, *eager[0][1:]], *eager[1:]],
+        "other scores": [[array[[1, 0, 2, 3]] for array in eager[0]], *eager[1:]],
+        "one too few": [[array[:3] for array in eager[0]], *eager[1:]],
+    }
+    for name, ours in wrongs.items():
+        assert oracle.worst(ours, eager)[0] > 0.01, name
+
+
 def _record(name: str = "mlp", error: float = 1e-6) -> Record:
     artifact = Artifact(status="built", mb=1.0, ratio=0.5, judged=Judged(error=error, other=2 * error, sizes=4))
     return Record(name=name, family="tabular", form="fixed", seconds=9.0, artifacts={"portable/fp32": artifact})
@@ -174,16 +194,31 @@ def test_a_record_has_no_folder_of_the_machine() -> None:
     assert record.plain(said) == 'no (File "net.py", line 3, in f: a / b); see "timm/models/a.py"'
 
 
-@pytest.mark.needs_torch
-@pytest.mark.parametrize("name", ["crnn", "lcnet_050", "DistilBert", "mlp_with_embeddings"])
-def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
-    """With all sizes fixed: a text reader with an LSTM, one of timm's, one of transformers, and one of tables.
+DETECTORS = [one.name for one in NETWORKS.values() if one.family == "torchvision, detection"]
+QUICK = ("crnn", "lcnet_050", "DistilBert", "mlp_with_embeddings")
 
-    Two more of the list's kinds, a transformer for pictures and a detector, are built by test_frameworks.py.
+
+@pytest.mark.needs_torch
+def test_eager_is_the_projects_own(tmp_path: Path) -> None:
+    """Two projects' modules of one name are two modules, in one process too."""
+    for name in ("crnn", "mlp_with_embeddings", "crnn"):
+        project = Project(tmp_path / name, NETWORKS[name], "fixed")
+        project.write()
+        eager = oracle.Eager(project)
+        assert eager(inputs.draw(project.network, project.sizes, 1))[0].size
+
+
+@pytest.mark.needs_torch
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(one, marks=pytest.mark.long) for one in DETECTORS)])
+def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
+    """With all sizes fixed: a text reader with an LSTM, one of timm's, of transformers and of tables, and detectors.
+
+    Two more of the list's kinds, a transformer for pictures and a small detector, are built by test_frameworks.py.
     """
     project = Project(tmp_path, NETWORKS[name], "fixed")
     project.write()
-    outcome = project.build(["portable/fp32"], 110)
+    outcome = project.build(["portable/fp32"], 600 if name in DETECTORS else 110)
     assert outcome.event.get("event") == "built", outcome
     eager = oracle.Eager(project)
     (session,) = [session for _, session in oracle.sessions(project.bundle)]

@@ -131,15 +131,40 @@ def raft() -> Network:
     )
 
 
+TEMPERED = {
+    "fcos_resnet50_fpn": (1.0, 4.0),
+    "retinanet_resnet50_fpn": (3.0, 1.0),
+    "ssd300_vgg16": (1.0, 0.25),
+}
+"""Gains of the convolutions of a head, and of the last one, at which its scores are neither all 0.01 nor all 1."""
+
+
 def detector(name: str) -> Network:
-    """A detector of one picture: boxes, scores and labels, some of which are likelier than others."""
+    """A detector of one picture: the twenty likeliest boxes, of scores that differ as those of a trained one do.
+
+    Of many random proposals some are as likely as others that overlap them, and eager itself then keeps now the one,
+    now the other when the picture changes by a millionth. So there are few.
+    """
     size = "" if "320" in name or "300" in name else ", min_size=128, max_size=160"
-    limits = "" if "ssd" in name else ", box_score_thresh=0.02" if "rcnn" in name else ", score_thresh=0.02"
+    few = ", ".join(f"rpn_{when}_nms_top_n_test=30" for when in ("pre", "post"))
+    limits = f"box_score_thresh=0.02, box_detections_per_img=20, {few}" if "rcnn" in name else "detections_per_img=20"
+    least = ", score_thresh=0.02" if name in ("fcos_resnet50_fpn", "retinanet_resnet50_fpn") else ""
+    every, last = TEMPERED.get(name, (1.0, 1.0))
     source = f"""
+    import torch
     from edgefn.adapters import detector
     from torchvision.models.detection import {name}
 
-    return detector({name}(weights=None, weights_backbone=None, num_classes=5{size}{limits}))
+    network = {name}(weights=None, weights_backbone=None, num_classes=5{size}, {limits}{least})
+    """
+    if name in TEMPERED:
+        source += f"""
+    for place, layer in network.head.classification_head.named_modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.weight.data *= {last} if place.startswith(("cls_logits", "module_list")) else {every}
+    """
+    source += """
+    return detector(network)
     """
     return signal(
         name,
