@@ -1,14 +1,15 @@
 """Count broken artifacts that the judge lets through, and sound ones that it refuses.
 
-    python -m benchmarks.mutations [NETWORK...]
+    python -m benchmarks.mutations [--int8] [NETWORK...]
 
-Ten networks of the list are built. The ONNX file of each is broken in twenty ways and changed harmlessly in six, and
-judged as an artifact by what the bundle says. A mutation counts where it moves 5 % of held-out answers or more by over
-twice the limit, by this module's own arithmetic.
+Ten networks of the list are built. The ONNX file of each, the portable one or this machine's int8 one, is broken up to
+24 times and changed harmlessly up to six times, and judged as an artifact by what the bundle says. A mutation counts
+where it moves 5 % of held-out answers or more by over twice the limit, by this module's own arithmetic.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import sys
 import tempfile
@@ -22,11 +23,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from benchmarks.zoo import catalogue, inputs
+from benchmarks.zoo.__main__ import native
 from benchmarks.zoo.oracle import unpack
 from benchmarks.zoo.project import Project
 from edgefn import golden
 from edgefn.accuracy.judge import judge
-from edgefn.accuracy.limits import FLOAT32
+from edgefn.accuracy.limits import BY_PRECISION
+from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.session import PROVIDER, OnnxSession, import_onnxruntime, session_options
 from edgefn.bundle.config import ModelEntry
 from edgefn.golden import Pairs
@@ -35,11 +38,13 @@ NETWORKS = [
     *("mlp", "m5", "tcn", "espcn", "resnet_for_tables", "gru_classifier"),
     *("ft_transformer", "u_net_of_any_size", "ds_cnn", "pointnet"),
 ]
-EACH, HARMLESS = 20, 6
+EACH, HARMLESS = 24, 6
 HELD_OUT, FIRST = 40, 20_000
-MOVED, TWICE = 0.05, 2 * FLOAT32.error
+MOVED = 0.05
+"""The share of held-out answers that a mutation moves by over twice the limit."""
 BUILD_S = 600.0
 
+FLOAT, INT8 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT8
 Change = Callable[[onnx.ModelProto, np.random.Generator], str]
 
 
@@ -47,6 +52,8 @@ class Subject(NamedTuple):
     """A built network: its file, what judges it, its golden pairs and held-out inputs."""
 
     name: str
+    precision: str
+    session: Mapping[str, str]
     model: onnx.ModelProto
     entry: ModelEntry
     pairs: Pairs
@@ -55,10 +62,15 @@ class Subject(NamedTuple):
 
 def main() -> int:
     """Print a line for each network and the shares of all; 1 where a share misses its bound."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--int8", action="store_true", help="this machine's int8 file instead of the portable one")
+    parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK")
+    asked = parser.parse_args()
+    target = next(one for one in native() if one.endswith("/int8")) if asked.int8 else "portable/fp32"
     broken = refused = sound = kept = 0
-    for name in sys.argv[1:] or NETWORKS:
+    for name in asked.networks:
         with tempfile.TemporaryDirectory(prefix="edgefn-mutations-") as scratch:
-            subject = built(name, Path(scratch))
+            subject = built(name, target, Path(scratch))
         counts = [sum(column) for column in zip(*judged(subject, BREAKING, EACH), strict=True)]
         harmless = [sum(column) for column in zip(*judged(subject, CHANGING, HARMLESS, harmless=True), strict=True)]
         print(
@@ -70,52 +82,62 @@ def main() -> int:
     return int(refused < 0.99 * broken or kept < 0.98 * sound)
 
 
-def built(name: str, folder: Path) -> Subject:
-    """Build a network of the list with free sizes, and read what its bundle has."""
+def built(name: str, target: str, folder: Path) -> Subject:
+    """Build a network of the list with free sizes, and read what its bundle has of `target`."""
     network = catalogue.named(name)
     project = Project(folder / "project", network, "free")
     project.write()
-    outcome = project.build(["portable/fp32"], BUILD_S)
+    outcome = project.build(sorted({"portable/fp32", target}), BUILD_S)
     if outcome.event.get("event") != "built":
         raise SystemExit(f"{name} does not build: {outcome.event or outcome.stderr[-2000:]}")
     unpack(project.bundle, folder / "unpacked")
     (entry,) = project.bundle.config.models
-    (artifact,) = project.bundle.config.artifacts
-    model = onnx.load(folder / "unpacked" / artifact.path / "model.onnx")
+    found = [one for one in project.bundle.config.artifacts if one.target == target]
+    if not found:
+        raise SystemExit(f"{name} has no {target}: {outcome.event['report']['artifacts']}")
+    (artifact,) = found
+    files = folder / "unpacked" / artifact.path
+    model, asked = onnx.load(files / "model.onnx"), settings.read(files)
     pairs = golden.load_pairs(folder / "unpacked" / "golden" / f"{entry.spec.name}.npz")
     held_out: list[Mapping[str, NDArray[Any]]] = [
         inputs.draw(network, project.sizes, FIRST + number) for number in range(HELD_OUT)
     ]
-    return Subject(name, model, entry, pairs, held_out)
+    return Subject(name, target.partition("/")[2], asked.session, model, entry, pairs, held_out)
 
 
 def judged(
     subject: Subject, changes: tuple[Change, ...], count: int, *, harmless: bool = False
 ) -> Iterator[tuple[int, int]]:
     """Yield (1, 1 where the judge is right) for each changed file that counts, (0, 0) for one that does not."""
-    before = [opened(subject.model).run(one) for one in subject.held_out]
+    twice = 2 * BY_PRECISION[subject.precision].error
+    before = answers(subject, subject.model)
     for number in range(count):
         model, random = copy.deepcopy(subject.model), np.random.default_rng(number)
         told = changes[number % len(changes)](model, random)
         try:
-            session = opened(model)
-            after = [session.run(one) for one in subject.held_out]
+            after = answers(subject, model)
         except Exception:  # a file that does not run is refused by any gate
             yield 0, 0
             continue
-        moved = share_moved(before, after)
+        moved = share_moved(before, after, twice)
         if not told or (moved > 0 if harmless else moved < MOVED):
             yield 0, 0
             continue
-        verdict = judge(opened(model), subject.pairs, subject.entry.judging, "fp32")
+        verdict = judge(opened(model, subject.session), subject.pairs, subject.entry.judging, subject.precision)
         right = verdict.passed if harmless else not verdict.passed
         if not right:
             print(f"  {subject.name}: {told}: {verdict.verdict}, {moved:.0%} moved; {verdict.reason}", flush=True)
         yield 1, int(right)
 
 
-def share_moved(before: list[Any], after: list[Any]) -> float:
-    """The share of held-out answers that are off by over twice the limit, by how far answers move."""
+def answers(subject: Subject, model: onnx.ModelProto) -> list[dict[str, NDArray[Any]]]:
+    """What `model` answers on the held-out inputs."""
+    session = opened(model, subject.session)
+    return [session.run(one) for one in subject.held_out]
+
+
+def share_moved(before: list[Any], after: list[Any], twice: float) -> float:
+    """The share of held-out answers that are off by over `twice`, by how far answers move."""
     off = np.zeros(len(before))
     for name in before[0]:
         wanted = np.stack([one[name] for one in before]).astype(np.float64)
@@ -123,27 +145,31 @@ def share_moved(before: list[Any], after: list[Any]) -> float:
         axes = tuple(range(1, wanted.ndim))
         spread = np.sqrt(wanted.var(axis=0, ddof=1).mean()) or 1.0
         off = np.maximum(off, np.nan_to_num(np.sqrt(np.square(found - wanted).mean(axis=axes)) / spread, nan=np.inf))
-    return float((off > TWICE).mean())
+    return float((off > twice).mean())
 
 
-def opened(model: onnx.ModelProto) -> OnnxSession:
+def opened(model: onnx.ModelProto, session: Mapping[str, str]) -> OnnxSession:
     """A session of a file, optimised as for serving."""
     ort = import_onnxruntime()
-    return OnnxSession(ort.InferenceSession(model.SerializeToString(), session_options({}), providers=[PROVIDER]))
+    options = session_options(dict(session))
+    return OnnxSession(ort.InferenceSession(model.SerializeToString(), options, providers=[PROVIDER]))
 
 
 # ── what breaks a file ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def weight(model: onnx.ModelProto, random: np.random.Generator, rank: int = 2) -> tuple[onnx.TensorProto, NDArray[Any]]:
-    """One of the model's float weights, and a copy of its values."""
-    found = [one for one in model.graph.initializer if one.data_type == 1 and len(one.dims) >= rank]
+    """One of the model's weights, float or of eight bits, or a scale of those; and a copy of its values in float."""
+    found = [one for one in model.graph.initializer if one.data_type in (FLOAT, INT8) and len(one.dims) >= rank]
     chosen = found[int(random.integers(len(found)))]
-    return chosen, numpy_helper.to_array(chosen).copy()
+    return chosen, numpy_helper.to_array(chosen).astype(np.float32)
 
 
 def put(tensor: onnx.TensorProto, values: NDArray[Any]) -> None:
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    if dtype.kind in "iu":
+        values = np.clip(np.round(values), np.iinfo(dtype).min, np.iinfo(dtype).max)
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values.astype(dtype)), tensor.name))
 
 
 def scaled(model: onnx.ModelProto, random: np.random.Generator) -> str:
@@ -178,8 +204,8 @@ def few_bits(model: onnx.ModelProto, random: np.random.Generator) -> str:
 
 def older(model: onnx.ModelProto, random: np.random.Generator) -> str:
     for tensor in model.graph.initializer:
-        if tensor.data_type == 1 and len(tensor.dims) >= 2:
-            values = numpy_helper.to_array(tensor)
+        if tensor.data_type in (FLOAT, INT8) and len(tensor.dims) >= 2:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
             put(tensor, values + random.normal(0, 0.05 * (values.std() or 1), values.shape).astype(np.float32))
     return "other weights"
 
@@ -216,6 +242,25 @@ def other_operator(model: onnx.ModelProto, random: np.random.Generator) -> str:
     return f"{before} became {node.op_type}"
 
 
+def moved_zero(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    found = [one for one in model.graph.initializer if one.data_type == onnx.TensorProto.UINT8 and not one.dims]
+    if not found:
+        return ""
+    tensor = found[int(random.integers(len(found)))]
+    put(tensor, numpy_helper.to_array(tensor).astype(np.float32) + random.choice([-40, 40]))
+    return f"the zero {tensor.name} moved"
+
+
+def narrower(model: onnx.ModelProto, random: np.random.Generator) -> str:
+    scales = {node.input[1] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    found = [one for one in model.graph.initializer if one.name in scales and not one.dims]
+    if not found:
+        return ""
+    tensor = found[int(random.integers(len(found)))]
+    put(tensor, numpy_helper.to_array(tensor) * np.float32(0.3))
+    return f"the range of {tensor.name} is too narrow"
+
+
 def clipped(model: onnx.ModelProto, random: np.random.Generator) -> str:
     name = model.graph.output[0].name
     for node in model.graph.node:
@@ -229,7 +274,7 @@ def clipped(model: onnx.ModelProto, random: np.random.Generator) -> str:
 
 BREAKING: tuple[Change, ...] = (
     *(scaled, dead_channel, swapped, few_bits, other_operator, older, lost_bias, clipped),
-    *(other_operator, swapped),
+    *(other_operator, swapped, moved_zero, narrower),
 )
 
 
@@ -238,7 +283,7 @@ BREAKING: tuple[Change, ...] = (
 
 def rounding(model: onnx.ModelProto, random: np.random.Generator) -> str:
     for tensor in model.graph.initializer:
-        if tensor.data_type == 1:
+        if tensor.data_type == FLOAT:
             values = numpy_helper.to_array(tensor)
             put(tensor, values * (1 + random.choice([-1, 1], values.shape) * 3e-8).astype(np.float32))
     return "weights rounded otherwise"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.zoo.network import Network, image, signal, tokens
+from benchmarks.zoo.network import Input, Network, image, signal, tokens
 
 SMALL = {
     "vocab_size": 500,
@@ -118,7 +118,6 @@ PICTURES: dict[str, tuple[int, Mapping[str, Any]]] = {
         32,
         {"image_size": 32, "embed_dim": 24, "depths": [2, 2], "num_heads": [2, 4], "window_size": 8, "upscale": 2},
     ),
-    "ViTMAEModel": (64, VISION | {"image_size": 64, "patch_size": 16, "mask_ratio": 0.0}),
     "ViTModel": (64, VISION | {"image_size": 64, "patch_size": 16}),
     "VitDetModel": (64, VISION | {"image_size": 64, "patch_size": 16, "window_block_indices": [], "mlp_ratio": 2}),
     "YolosForObjectDetection": (
@@ -176,12 +175,24 @@ def networks() -> Iterator[Network]:
         class_ = CLASS.get(name, name)
         source = _source(class_, _config(class_), options)
         yield image(name, "transformers, pictures", source, side, free=name in FREE, step=32 if name in FREE else 1)
+    yield _masked()
     for name, options in WAVES.items():
         source = _source(_class(name), _config(name), {**SPEECH, **options})
         sizes, trials = {"batch": 2, "time": 1600}, {"time": (801, 2405)}
         yield signal(name, "transformers, sound", source, ("batch", "time"), sizes, trials, kind="wave")
     yield from _spectrograms()
     yield from _series()
+
+
+def _masked() -> Network:
+    """A network that looks at a share of the picture, by chance; its chance is an input, as its forward() allows."""
+    options = VISION | {"image_size": 64, "patch_size": 16, "mask_ratio": 0.5}
+    inputs = {
+        "pixel_values": Input("float32", ("batch", 3, 64, 64), "image"),
+        "noise": Input("float32", ("batch", 16), "uniform"),
+    }
+    source = _source("ViTMAEModel", "ViTMAEConfig", options)
+    return Network("ViTMAEModel", "transformers, pictures", source, inputs, {"batch": 2}, {"batch": (1, 3, 5)})
 
 
 def _sequences() -> Iterator[Network]:
