@@ -63,9 +63,11 @@ def main() -> int:
         for name, session in sessions.items():
             found = judge(session, pairs, entry.judging, "int8")
             title = f"{'edgefn build' if session is ours else 'Plain static quantisation'}: {found.verdict}"
-            drawn = svg(title, list(panels(session, pairs, found.passed)), found.reason)
-            (DOCS / f"judged-{name}.svg").write_text(drawn)
-            print(f"{title}; {found.reason}")
+            worst = found.slices[0].slice
+            kept = f"{worst} is off by {found.error:.1%} of what it moves between samples, the others by less"
+            reason = found.reason or kept
+            (DOCS / f"judged-{name}.svg").write_text(svg(title, list(panels(session, pairs, found.passed)), reason))
+            print(f"{title}; {reason}")
     return 0
 
 
@@ -98,7 +100,7 @@ def _only(outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 def svg(title: str, panels: Sequence[Panel], reason: str) -> str:
     """The panels side by side, the title above and the reason below."""
     width = LEFT + len(panels) * (SIDE + GAP) - GAP + 20
-    lines = _lines(reason or "every limit is kept")
+    lines = _lines(reason)
     height = TOP + 22 + SIDE + BELOW - 40 + 18 * len(lines)
     box = f'viewBox="0 0 {width} {height}"'
     parts = [
@@ -126,10 +128,11 @@ def _drawn(panel: Panel, left: float) -> Iterator[str]:
     dots = "".join(
         f"M{left + at(x):.1f} {floor - at(y):.1f}h0" for x, y in zip(panel.eager, panel.artifact, strict=True)
     )
-    yield f'<path d="{dots}" stroke="{panel.colour}" stroke-width="3" stroke-linecap="round" stroke-opacity=".45"/>'
+    yield f'<path d="{dots}" stroke="{panel.colour}" stroke-width="3" stroke-linecap="round" stroke-opacity=".6"/>'
     for value, anchor in ((least, "start"), (most, "end")):
-        yield _text(left + at(value), floor + 16, f"{value:.3g}", GREY, anchor)
-        yield _text(left - 6, floor - at(value) + (0 if anchor == "start" else 10), f"{value:.3g}", GREY, "end")
+        told = f"{round(value, 2):.3g}"
+        yield _text(left + at(value), floor + 16, told, GREY, anchor)
+        yield _text(left - 6, floor - at(value) + (0 if anchor == "start" else 10), told, GREY, "end")
     yield _text(left + SIDE / 2, floor + 16, "eager", GREY, "middle")
     yield _text(left - 6, floor - SIDE / 2, "artifact", GREY, "end")
 

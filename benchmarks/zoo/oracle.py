@@ -43,6 +43,9 @@ MASKED = 1e7
 """Numbers above stand for infinity: they must be as large, and are no part of the error."""
 UNLIKE = 3
 """Powers of two by which the spreads of channels differ that are judged apart."""
+SCORE = 0.002
+"""Of numbers between 0 and 1: a group of channels that eight bits put off by less, and by less than a tenth of what all
+together move, is no wrong answer. They are half a step of eight bits apart."""
 OTHER_SHAPE = "eager's is"
 """A box holds the shapes of outputs against those recorded, and answers 500 where they are others."""
 DEAD = 1e-7
@@ -58,15 +61,18 @@ def main() -> int:
     torch.set_num_threads(1)
     bundle = project.bundle
     ranges = bundle.config.models[0].spec.ranges
-    found = {entry.target: judge(session, eager, project, ranges) for entry, session in sessions(bundle)}
-    plain = _plain(eager, project) if any("/int8" in target for target in targets) else None
-    print(json.dumps(finite({"parameters": eager.parameters, "artifacts": found, "plain": plain})))
+    found = {
+        entry.target: judge(session, eager, project, ranges, coarse="/int8" in entry.target)
+        for entry, session in sessions(bundle)
+    }
+    plain = _plain(eager, project) if any("/int8" in target for target in targets) else {}
+    print(json.dumps(finite({"parameters": eager.parameters, "artifacts": found, **plain})))
     return 0
 
 
-def _plain(eager: Eager, project: Project) -> float | None:
-    """The error of plain static quantisation at the samples' sizes; None where it makes nothing of the network."""
-    from benchmarks.zoo.plain import Plain
+def _plain(eager: Eager, project: Project) -> dict[str, Any]:
+    """What becomes of plain static quantisation: its error at the samples' sizes, and whether the gate takes it."""
+    from benchmarks.zoo.plain import Plain, passes
 
     with tempfile.TemporaryDirectory() as folder:
         unpack(project.bundle, Path(folder))
@@ -74,11 +80,12 @@ def _plain(eager: Eager, project: Project) -> float | None:
         calibration = sorted(project.folder.glob("calibration/*.npz"))
         try:
             session = Plain(model, calibration, Path(folder))
+            right = passes(session, project.bundle.config.models[0], Path(folder))
         except Exception as error:
             print(f"plain quantisation: {first_line(error)}", file=sys.stderr)
-            return None
-        found: float | None = at(session, eager, project.network, project.sizes, BASE)["error"]
-        return found
+            return {"plain": None, "plain_right": False}
+        found = at(session, eager, project.network, project.sizes, BASE, coarse=True)["error"]
+        return {"plain": found, "plain_right": right}
 
 
 @contextlib.contextmanager
@@ -156,18 +163,23 @@ def unpack(bundle: Bundle, folder: Path) -> None:
     references.resolve(folder)
 
 
-def judge(session: Any, eager: Eager, project: Project, ranges: Mapping[str, SizeRange]) -> dict[str, Any]:
-    """The worst error at the samples' sizes and at others, where it was, and at which sizes there is no answer."""
+def judge(
+    session: Any, eager: Eager, project: Project, ranges: Mapping[str, SizeRange], *, coarse: bool = False
+) -> dict[str, Any]:
+    """The worst error at the samples' sizes and at others, where it was, and at which sizes there is no answer.
+
+    `coarse` is for artifacts of eight bits: see SCORE.
+    """
     network = project.network
     found: dict[str, Any] = {"other": None, "sizes": 0, "no_answer": [], "eager_refuses": []}
-    found |= at(session, eager, network, project.sizes, BASE)
+    found |= at(session, eager, network, project.sizes, BASE, coarse=coarse)
     if project.form == "free":
         for sizes in network.others():
             if outside := _outside(ranges, sizes):
                 found["no_answer"].append(f"{told(sizes)}: a box refuses {outside}")
                 continue
             try:
-                result = at(session, eager, network, sizes, OTHER)
+                result = at(session, eager, network, sizes, OTHER, coarse=coarse)
             except EagerRefuses as error:
                 found["eager_refuses"].append(f"{told(sizes)}: {first_line(error)}")
                 continue
@@ -189,7 +201,9 @@ class EagerRefuses(Exception):
     """Eager PyTorch has no answer at these sizes either."""
 
 
-def at(session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], count: int) -> dict[str, Any]:
+def at(
+    session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], count: int, *, coarse: bool
+) -> dict[str, Any]:
     """The worst error at these sizes, the noise of float32 beside it, and the share of equal answers."""
     drawn = [inputs.draw(network, sizes, HELD_OUT + number) for number in range(count)]
     try:
@@ -200,7 +214,7 @@ def at(session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], c
         answers = [list(session.run(arrays).values()) for arrays in drawn]
     except Exception as error:
         return {"failure": first_line(error), "error": None, "noise": None, "equal": None, "why": ""}
-    off, why = worst(answers, wanted)
+    off, why = worst(answers, wanted, coarse=coarse)
     return {
         "error": off,
         "why": why,
@@ -209,7 +223,9 @@ def at(session: Any, eager: Eager, network: Network, sizes: Mapping[str, int], c
     }
 
 
-def worst(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]]) -> tuple[float, str]:
+def worst(
+    answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]], *, coarse: bool = False
+) -> tuple[float, str]:
     """(the worst output's error, where): infinity for other shapes, NaN, or an answer too few."""
     found = (0.0, "")
     answers = ties.settled(answers, wanted)
@@ -219,23 +235,24 @@ def worst(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]])
                 shape = a[number].shape if number < len(a) else None
                 return np.inf, f"output {number} is {shape}, {OTHER_SHAPE} {r[number].shape}"
         ours, eagers = ([one[number] for one in of] for of in (answers, wanted))
-        error, why = _compare(ours, eagers)
+        error, why = _compare(ours, eagers, coarse=coarse)
         if not error <= found[0]:
             found = (float(error), f"output {number}{why}")
     return found
 
 
-def _compare(ours: Sequence[Array], eagers: Sequence[Array]) -> tuple[float, str]:
+def _compare(ours: Sequence[Array], eagers: Sequence[Array], *, coarse: bool) -> tuple[float, str]:
     """One output's error; where its size follows the content, over how far all its numbers are spread."""
     whole = eagers[0].dtype.kind != "f"
     if len({one.shape for one in eagers}) == 1:
-        return distance(np.stack(ours).astype(np.float64), np.stack(eagers).astype(np.float64), whole=whole)
+        a, r = (np.stack(one).astype(np.float64) for one in (ours, eagers))
+        return distance(a, r, whole=whole, coarse=coarse)
     a, r = (np.concatenate([one.ravel() for one in of]).astype(np.float64) for of in (ours, eagers))
     spread = max(float(r.std()), DEAD)
     return (float((a != r).mean()) if whole else float(np.sqrt(((a - r) ** 2).mean())) / spread), " of any size"
 
 
-def distance(a: Array, r: Array, *, whole: bool) -> tuple[float, str]:
+def distance(a: Array, r: Array, *, whole: bool, coarse: bool = False) -> tuple[float, str]:
     """RMS(a - r) over how far r moves between samples, in the worst group of channels of like spread."""
     if whole:
         return float((a != r).mean()), " (whole numbers)"
@@ -247,6 +264,7 @@ def distance(a: Array, r: Array, *, whole: bool) -> tuple[float, str]:
     spread = ((r - r.mean(0)) ** 2) * len(r) / (len(r) - 1)
     floor = (DEAD * np.abs(r).max(initial=0)) ** 2 + 1e-30
     found = (float(np.sqrt(squares.mean() / max(spread.mean(), floor))), "")
+    unseen = min(SCORE, float(np.sqrt(spread.mean())) / 10) if coarse and 0 <= r.min() <= r.max() <= 1 else 0.0
     for axis in {2, r.ndim - 1} & set(range(2, r.ndim)):
         rest = tuple(one for one in range(r.ndim) if one != axis)
         error, width = squares.mean(rest), np.maximum(spread.mean(rest), floor)
@@ -254,7 +272,7 @@ def distance(a: Array, r: Array, *, whole: bool) -> tuple[float, str]:
         for one in np.unique(group):
             chosen = group == one
             value = float(np.sqrt(error[chosen].mean() / width[chosen].mean()))
-            if value > found[0]:
+            if value > found[0] and error[chosen].mean() > unseen**2:
                 found = (value, f", {chosen.sum()} of {chosen.size} along axis {axis - 1}")
     return found
 

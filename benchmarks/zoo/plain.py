@@ -12,6 +12,10 @@ import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from edgefn import golden
+from edgefn.accuracy.judge import judge
+from edgefn.bundle.config import ModelEntry
+
 Arrays = dict[str, Any]
 
 
@@ -33,6 +37,12 @@ class Plain:
     def run(self, inputs: Mapping[str, Any]) -> Arrays:
         """The outputs by name, in the order of the file."""
         return dict(zip(self._names, self._session.run(None, dict(inputs)), strict=True))
+
+
+def passes(session: Plain, entry: ModelEntry, folder: Path) -> bool:
+    """Whether the build's gate would take it: judged as an int8 artifact by what the bundle in `folder` says."""
+    pairs = golden.load_pairs(folder / "golden" / f"{entry.spec.name}.npz")
+    return judge(session, pairs._replace(sizes=(), stress=()), entry.judging, "int8").passed
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types

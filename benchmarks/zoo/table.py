@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchmarks import machine
 from benchmarks.zoo.project import Form
-from benchmarks.zoo.record import WRONG_INT8, Artifact, Record
+from benchmarks.zoo.record import Artifact, Record
 
 KINDS = ("portable", "float", "int8")
 HEAD = """# Networks that were tried
@@ -51,10 +51,12 @@ def summary(records: Sequence[Record]) -> str:
     for form in ("fixed", "free"):
         of = [one for one in records if one.form == form]
         lines += [line for kind in KINDS if (line := _share(of, kind, form))]
-    if compared := [one for one in records if one.plain is not None and one.plain <= WRONG_INT8]:
-        through = sum(1 for one in compared if (best := one.of("int8")) is not None and best.built)
-        title = f"int8 through the gate, of those where plain quantisation is within {WRONG_INT8}"
-        lines.append(f"- {title}: {_of(through, compared)}")
+    if compared := [one for one in records if one.plain_right]:
+        lost = [f"{one.name} ({one.form})" for one in compared if (best := one.of("int8")) is None or not best.built]
+        through = _of(len(compared) - len(lost), compared)
+        lines.append(
+            f"- int8 built, of those where the gate takes plain quantisation: {through} {', '.join(lost)}".rstrip()
+        )
     wrong = [f"{one.name} ({one.form}) {target}" for one in records for target in one.wrongs()]
     return "\n".join([*lines, f"- wrong answers let through: {len(wrong)} {', '.join(wrong)}".rstrip(), ""])
 

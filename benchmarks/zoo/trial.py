@@ -75,5 +75,9 @@ def _judged(record: Record, project: Project, targets: Sequence[str], limit_s: f
         for target, one in record.artifacts.items()
     }
     return msgspec.structs.replace(
-        record, artifacts=artifacts, parameters=found["parameters"], plain=found.get("plain")
+        record,
+        artifacts=artifacts,
+        parameters=found["parameters"],
+        plain=found.get("plain"),
+        plain_right=found.get("plain_right"),
     )

@@ -140,7 +140,7 @@ class _Trial:
                 Top1(),
             )
             total = own if total is None else total + own
-            if own.rows and own.share < self.limits.top1:
+            if own.agreeing < own.rows and own.interval[1] < self.limits.top1:
                 reason = f"{name}: {own}, and at least {self.limits.top1:.1%} is wanted"
         return total, reason
 

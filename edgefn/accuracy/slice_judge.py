@@ -137,7 +137,9 @@ class SliceJudge:
         floor = self._limits.rounding * largest
         if self._limits.exact:
             return max(floor, min(EXCUSED * cut.noise, 0.1 * cut.spread))
-        return max(floor, SCORE_FLOOR) if rule.unit else floor
+        if not rule.unit:
+            return floor
+        return max(floor, min(SCORE_FLOOR, self._limits.error * max((one.spread for one in rule.slices), default=0)))
 
     def _wrong(self, cut: Slice, rule: OutputRule, seen: figures.Figures, floor: float, levels: float | None) -> str:
         """Return why the slice is wrong, or nothing."""

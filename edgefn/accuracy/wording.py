@@ -74,7 +74,7 @@ def tail(name: str, error: float) -> str:
 
 def distinct(name: str, values: int) -> str:
     """Say that the answer was rounded away."""
-    return f"{name} has only {values} different values, and eager has many"
+    return f"{name} has only {values} different value{'s' * (values != 1)}, and eager has many"
 
 
 def levels(name: str, count: float) -> str:

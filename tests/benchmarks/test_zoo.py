@@ -95,6 +95,19 @@ def test_rounding_is_no_error() -> None:
     assert _error((ANSWERS * (1 + 1e-7)).astype(np.float32), ANSWERS.astype(np.float32)) < 1e-5
 
 
+def test_eight_bits_need_not_tell_scores_apart_that_are_all_but_zero() -> None:
+    """Of numbers from 0 to 1, a channel that moves by 0.0001 beside others; alone it is held to how far it moves."""
+    scores = np.concatenate([RANDOM.random((8, 1, 20)), 1e-4 * RANDOM.random((8, 1, 20))], 2)
+    ours = np.concatenate([scores[..., :20], np.full((8, 1, 20), 1e-3)], 2)
+    few = scores[..., 20:]
+    for coarse, wrong in ((True, False), (False, True)):
+        assert (oracle.worst([[one] for one in ours], [[one] for one in scores], coarse=coarse)[0] > 0.1) == wrong
+        assert (
+            oracle.worst([[one] for one in np.full_like(few, few.mean())], [[one] for one in few], coarse=coarse)[0]
+            > 0.9
+        )
+
+
 @pytest.mark.parametrize(
     ("ours", "eager"),
     [

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgefn.compile.quantize import propagation, ranges, tail
+from edgefn.compile.quantize.levels import MOVES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ ANSWERS = 20_000_000
 
 JOINS = ("Concat", "Where")
 """Operators whose output has pieces of several tensors, as they were."""
+
+MAXIMA = ("ReduceMax", "GlobalMaxPool")
 
 
 class Observed(NamedTuple):
@@ -59,6 +62,8 @@ class _Seen:
         self._outputs.update(self._ends)
         self._joins = {node.output[0]: node.input for node in graph.nodes if node.op_type in JOINS}
         self._joined = {name for inputs in self._joins.values() for name in inputs}
+        self._whole = _sent(graph) | _before_maxima(graph)
+        self._batched = _batched(graph)
         self._kept: dict[str, Values] = {}
         self.ranges: dict[str, Range] = {}
         self.answers: dict[str, Values] = {}
@@ -72,9 +77,7 @@ class _Seen:
         step = max(1, sum(t.numel() for t in tensors) // OBSERVED)
         values = np.concatenate([t.reshape(-1)[::step].float().numpy() for t in tensors])
         values = values[np.isfinite(values)]
-        whole = ranges.spanned(*_extremes(tensors))
-        # the answer is the largest score: nothing of it may be clipped
-        self.ranges[name] = whole if name in self._outputs else ranges.least_error(values, whole)
+        self.ranges[name] = self._range(name, tensors, values)
         pieces = [ranges.lost(one, self.ranges[name]) for one in (values, *self._pieces(name))]
         self.lost[name] = pieces[0]
         if max(pieces) > ranges.UNLIKE:
@@ -84,8 +87,43 @@ class _Seen:
         if name in self._ends:
             self.answers[self._ends[name]] = _samples(tensors)
 
+    def _range(self, name: str, tensors: propagation.Pieces, values: Values) -> Range:
+        """Return the range of a tensor. Nothing is clipped of what a caller sends, of what leads to a maximum over all
+        positions, where an outlier is what counts, and of the answer.
+        """
+        if name in self._whole:
+            samples = [row for t in tensors for row in t] if self._batched else tensors
+            sides = np.array([_extremes([one]) for one in samples])
+            return ranges.expected(sides[:, 0], sides[:, 1])
+        whole = ranges.spanned(*_extremes(tensors))
+        return whole if name in self._outputs else ranges.least_error(values, whole)
+
     def _pieces(self, name: str) -> list[Values]:
         return [self._kept[one] for one in self._joins.get(name, ()) if one in self._kept]
+
+
+def _sent(graph: Graph) -> set[str]:
+    """Return the names of the inputs, and of what is one in another shape."""
+    found = set(graph.inputs)
+    for node in graph.nodes:
+        if node.op_type in MOVES and node.input[0] in found:
+            found.update(node.output)
+    return found
+
+
+def _before_maxima(graph: Graph) -> set[str]:
+    """Return the names of all that a maximum over all positions is taken of, and of what that is computed from."""
+    found: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.op_type in MAXIMA or found.intersection(node.output):
+            found.update(node.input)
+    return found
+
+
+def _batched(graph: Graph) -> bool:
+    """Return whether the first dimension of each input is free: its rows are samples."""
+    shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
+    return all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
 
 
 def _extremes(tensors: propagation.Pieces) -> tuple[float, float]:

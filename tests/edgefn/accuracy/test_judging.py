@@ -36,3 +36,46 @@ def test_a_hidden_channel_is_as_noisy_as_its_siblings(off: float, word: str) -> 
             return {"y": answer}
 
     assert judge(Session(), Pairs(tuple(samples)), found, "fp32").verdict == word
+
+
+def _classifier(moves: float, wrong: int, rows: int = 18) -> tuple[Pairs, Any]:
+    """Class scores of `rows` samples that move by `moves`, and a session that confuses `wrong` of them."""
+    scores = np.random.default_rng(1).dirichlet(np.ones(5), rows).astype(np.float32)[:, None] * moves
+    samples = [GoldenSample({"x": np.array([number])}, {"y": one}) for number, one in enumerate(scores)]
+
+    class Session:
+        def run(self, inputs: Any) -> Any:
+            number = int(inputs["x"][0])
+            answer = scores[number].copy()
+            if number < wrong:
+                first, second = np.argsort(answer[0])[[-1, -2]]
+                answer[0, [first, second]] = answer[0, [second, first]]
+            return {"y": answer}
+
+    return Pairs(tuple(samples)), Session()
+
+
+@pytest.mark.parametrize(("wrong", "refused"), [(0, False), (3, False), (7, True)])
+def test_a_share_is_wrong_where_its_interval_is(wrong: int, refused: bool) -> None:
+    """Of 18 rows three may differ by chance where 93 % agree; seven may not."""
+    pairs, session = _classifier(1.0, wrong)
+    accuracy = Accuracy(error={"int8": 0.5}, classes={"y": 1})
+    found = judging.found("net", {"y": TensorSpec("float32", (1, 5))}, list(pairs.samples), accuracy)
+    verdict = judge(session, pairs, found, "int8")
+    assert verdict.top1 is not None
+    assert verdict.top1.agreeing == 18 - wrong
+    assert ("top class" in verdict.reason) == refused
+
+
+@pytest.mark.parametrize("moves", [1.0, 0.1, 0.01, 1e-3])
+def test_small_scores_are_held_to_how_far_they_move(moves: float) -> None:
+    """What gives the mean for all samples is wrong, however small numbers between 0 and 1 are."""
+    pairs, _ = _classifier(moves, 0)
+    mean = np.mean(np.stack([one.outputs["y"] for one in pairs.samples]).astype(np.float64), axis=0)
+    found = judging.found("net", {"y": TensorSpec("float32", (1, 5))}, list(pairs.samples), Accuracy())
+
+    class Mean:
+        def run(self, inputs: Any) -> Any:
+            return {"y": mean + np.float32(1e-6 * moves) * int(inputs["x"][0])}
+
+    assert judge(Mean(), pairs, found, "int8").verdict == "wrong"

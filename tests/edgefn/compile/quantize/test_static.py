@@ -110,3 +110,40 @@ def test_inputs_run_together_only_where_the_network_has_a_batch() -> None:
     assert propagation.together(Graph(fixed), alike) == 1
     assert propagation.together(Graph(free), [*alike, {"x": np.zeros((2, *shape), np.float32)}]) == 1
     assert Static(fixed, alike, saturates=False).fit.names
+
+
+def test_what_a_caller_sends_is_not_clipped_at_the_largest_that_was_seen() -> None:
+    """The input's range, in any shape, reaches beyond that of few samples that differ."""
+    few = inputs(12, 5, 16)
+    for batch in ("batch", 1):
+        _, model = exported(attention, batch, 5, 16)
+        static = Static(model, few, saturates=False)
+        seen = max(float(one["x"].max()) for one in few)
+        assert 1.05 * seen < static.ranges["x"].high < 2 * seen
+
+
+def test_what_leads_to_a_maximum_over_all_positions_is_not_clipped() -> None:
+    """There the outliers are the answer: a set of points keeps its error on sets that were never seen."""
+    import torch
+    from torch import nn
+
+    class Points(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.each, self.all = nn.Sequential(nn.Conv1d(3, 32, 1), nn.ReLU(), nn.Conv1d(32, 64, 1)), nn.Linear(64, 8)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.all(self.each(x).amax(2))
+
+    eager, model = exported(Points, "batch", 3, 128)
+    static = Static(model, inputs(18, 3, 128), saturates=False)
+    static.compensate()
+    session = opened(static.fit.written(), {})
+    held = inputs(200, 3, 128)
+    wanted, found = (
+        np.concatenate([next(iter(run(one).values())) for one in held]) for run in (eager.run, session.run)
+    )
+    errors = np.sqrt(np.square(found - wanted).mean(axis=1) / wanted.var(axis=0).mean())
+    assert errors.max() < 0.3
+    assert np.sqrt(np.square(errors).mean()) < 0.1

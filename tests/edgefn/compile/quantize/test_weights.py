@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -61,6 +62,31 @@ def test_zero_is_on_the_grid(one: float, other: float) -> None:
     within = ranges.spanned(min(one, other), max(one, other))
     assert within.low <= 0 <= within.high
     assert 0 <= within.zero <= ranges.LEVELS
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(0, 50)), min_size=1, max_size=40))
+def test_an_expected_range_holds_what_was_seen(seen: list[tuple[float, float]]) -> None:
+    """All of it, and where the samples' extremes are the same no more than that."""
+    lows, widths = np.array(seen).T
+    within = ranges.expected(lows, lows + widths)
+    assert within.low <= lows.min() + 1e-9
+    assert within.high >= (lows + widths).max() - 1e-9
+    alike = ranges.expected(np.full(len(lows), lows[0]), np.full(len(lows), lows[0] + widths[0]))
+    assert alike == pytest.approx(ranges.spanned(lows[0], lows[0] + widths[0]))
+
+
+def test_an_expected_range_holds_what_comes_later() -> None:
+    """Of 18 samples of normal numbers: 97 % of those that come later, where the range that was seen holds 90 %."""
+    random = np.random.default_rng(0)
+    held = {"seen": 0, "expected": 0}
+    for _ in range(200):
+        samples = random.standard_normal((19, 300))
+        lows, highs = samples[:18].min(axis=1), samples[:18].max(axis=1)
+        found = {"seen": ranges.spanned(lows.min(), highs.max()), "expected": ranges.expected(lows, highs)}
+        for name, within in found.items():
+            held[name] += bool(within.low <= samples[18].min() and samples[18].max() <= within.high)
+    assert held["expected"] >= 0.97 * 200
+    assert held["seen"] < 0.93 * 200
 
 
 def test_an_outlier_does_not_take_the_resolution() -> None:
