@@ -26,6 +26,10 @@ DAMPING = 0.01
 """Share of the mean diagonal that is added to it: columns of little signal then move little."""
 
 
+BLOCK = 64
+"""Columns whose errors are carried to the rest together."""
+
+
 class Statistics(NamedTuple):
     """Sums over a layer's input rows: x as the quantised layers before give it, f as the float ones do.
 
@@ -89,18 +93,26 @@ def _hessian(seen: Statistics) -> Matrix:
 
 
 def _rounded(wanted: Matrix, scale: Matrix, hessian: Matrix, *, paired: bool) -> Matrix:
-    """[groups, out, k] of integers, column by column; each column's error is spread over those after it."""
+    """[groups, out, k] of integers, column by column; each column's error is spread over those after it.
+
+    Within a block at once, over the blocks after it once a block: the same, with a hundredth of the memory's traffic.
+    """
     spread = _spread(hessian)
     rest, integers = wanted.copy(), np.zeros_like(wanted)
     size = wanted.shape[2]
-    for column in range(size):
-        exact = rest[:, :, column] / scale
-        chosen = np.clip(np.rint(exact), -weights.LARGEST, weights.LARGEST)
-        if paired and column and (size % 2 or column % 2):
-            chosen = _beside(chosen, integers[:, :, column - 1])
-        integers[:, :, column] = chosen
-        error = (rest[:, :, column] - chosen * scale) / spread[:, None, column, column]
-        rest[:, :, column + 1 :] -= error[:, :, None] * spread[:, None, column, column + 1 :]
+    for start in range(0, size, BLOCK):
+        end = min(start + BLOCK, size)
+        block, errors = rest[:, :, start:end].copy(), np.zeros_like(rest[:, :, start:end])
+        for column in range(start, end):
+            exact = block[:, :, column - start] / scale
+            chosen = np.clip(np.rint(exact), -weights.LARGEST, weights.LARGEST)
+            if paired and column and (size % 2 or column % 2):
+                chosen = _beside(chosen, integers[:, :, column - 1])
+            integers[:, :, column] = chosen
+            error = (block[:, :, column - start] - chosen * scale) / spread[:, None, column, column]
+            block[:, :, column - start + 1 :] -= error[:, :, None] * spread[:, None, column, column + 1 : end]
+            errors[:, :, column - start] = error
+        rest[:, :, end:] -= errors @ spread[:, start:end, end:]
     return integers
 
 

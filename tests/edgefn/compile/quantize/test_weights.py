@@ -128,3 +128,23 @@ def test_the_bias_takes_back_what_moved_the_inputs_mean() -> None:
     rounded = compensation.compensated(rows, bias, statistics(x, f), paired=False)
     given_mean = (x @ rounded.rows.T + rounded.bias).mean(0)
     np.testing.assert_allclose(given_mean, (f @ rows.T + bias).mean(0), atol=1e-4)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize(("groups", "outs", "size"), [(1, 8, 27), (3, 4, 9), (1, 16, 200), (1, 5, 64)])
+def test_columns_are_rounded_the_same_in_blocks_of_any_size(
+    groups: int, outs: int, size: int, paired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time, as the method is told, or many: the integers are the same."""
+    random = np.random.default_rng(size)
+    rows = random.standard_normal((groups * outs, size)).astype(np.float32)
+    x = random.standard_normal((groups, 300, size)) @ random.standard_normal((groups, size, size))
+    mean = x.mean(axis=1)
+    seen = compensation.Statistics(mean, mean, np.swapaxes(x, 1, 2) @ x / 300)
+    bias = np.zeros(groups * outs, np.float32)
+    found = []
+    for block in (1, 7, 64, 1000):
+        monkeypatch.setattr(compensation, "BLOCK", block)
+        found.append(compensation.compensated(rows, bias, seen, paired=paired).integers)
+    for one in found[1:]:
+        np.testing.assert_array_equal(one, found[0])
