@@ -146,8 +146,10 @@ def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
 
 def without_ranges(model: onnx.ModelProto) -> Way:
     def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
+        quantised = cache(lambda: dynamic.written(model, seven_bits=paired))
+
         def write(kept: tuple[str, ...]) -> onnx.ModelProto:
-            return dynamic.written(model, kept, seven_bits=paired)
+            return dynamic.with_float(quantised(), model, kept)
 
         recipe = f"dynamic{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
         return Attempt(recipe, entries, model, dynamic.layers(model), write)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.onnxruntime import import_onnxruntime
+from edgefn.compile.quantize.graph import reads
 from edgefn.compile.quantize.qdq import quiet
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def layers(model: onnx.ModelProto) -> list[str]:
     ]
 
 
-def written(model: onnx.ModelProto, kept: Sequence[str] = (), *, seven_bits: bool) -> onnx.ModelProto:
-    """`model` with its matrix products and LSTMs in int8, but for the nodes named in `kept`."""
+def written(model: onnx.ModelProto, *, seven_bits: bool) -> onnx.ModelProto:
+    """`model` with its matrix products and LSTMs in int8."""
     import onnx
 
     import_onnxruntime()
@@ -46,10 +47,42 @@ def written(model: onnx.ModelProto, kept: Sequence[str] = (), *, seven_bits: boo
             per_channel=True,
             reduce_range=seven_bits,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],  # what a Gemm becomes there,
             extra_options={"MatMulConstBOnly": True},
         )
         result = onnx.load(path)
     result.producer_name = result.producer_version = ""
     del result.metadata_props[:]
     return result
+
+
+def with_float(quantised: onnx.ModelProto, model: onnx.ModelProto, kept: Sequence[str]) -> onnx.ModelProto:
+    """Return `quantised`, which `written` made of `model`, with the nodes named in `kept` as they are in `model`.
+
+    The quantiser takes seconds for a vision transformer, and a search for what must stay in float asks many times.
+    """
+    import onnx
+
+    result = onnx.ModelProto()
+    result.CopyFrom(quantised)
+    given = {name: node for node in model.graph.node if node.name in kept for name in node.output if name}
+    nodes: list[onnx.NodeProto] = []
+    for node in quantised.graph.node:
+        found = [given[name] for name in node.output if name in given]
+        nodes += [one for one in found if all(one is not before for before in nodes)] if found else [node]
+    nodes = _needed(nodes, [value.name for value in model.graph.output])
+    read = {name for node in nodes for name in reads(node)}
+    constants = {tensor.name: tensor for tensor in (*quantised.graph.initializer, *model.graph.initializer)}
+    del result.graph.node[:], result.graph.initializer[:]
+    result.graph.node.extend(nodes)
+    result.graph.initializer.extend(tensor for name, tensor in constants.items() if name in read)
+    return result
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    """Return the nodes that an output depends on, in their order."""
+    wanted, found = set(outputs), []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            found.append(node)
+            wanted.update(reads(node))
+    return found[::-1]

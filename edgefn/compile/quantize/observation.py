@@ -62,7 +62,7 @@ class _Seen:
         self._outputs.update(self._ends)
         self._joins = {node.output[0]: node.input for node in graph.nodes if node.op_type in JOINS}
         self._joined = {name for inputs in self._joins.values() for name in inputs}
-        self._whole = _sent(graph) | _before_maxima(graph)
+        self._sent, self._maxima = _sent(graph), _before_maxima(graph)
         self._batched = _batched(graph)
         self._kept: dict[str, Values] = {}
         self.ranges: dict[str, Range] = {}
@@ -91,10 +91,11 @@ class _Seen:
         """Return the range of a tensor. Nothing is clipped of what a caller sends, of what leads to a maximum over all
         positions, where an outlier is what counts, and of the answer.
         """
-        if name in self._whole:
+        if name in self._sent or name in self._maxima:
             samples = [row for t in tensors for row in t] if self._batched else tensors
             sides = np.array([_extremes([one]) for one in samples])
-            return ranges.expected(sides[:, 0], sides[:, 1])
+            deviations = ranges.OUTLIERS if name in self._maxima else ranges.HEADROOM
+            return ranges.expected(sides[:, 0], sides[:, 1], deviations)
         whole = ranges.spanned(*_extremes(tensors))
         return whole if name in self._outputs else ranges.least_error(values, whole)
 

@@ -17,6 +17,9 @@ LEVELS = 255
 CANDIDATES = tuple(np.linspace(1.0, 0.5, 26))
 """Shares of the observed range that `least_error` tries."""
 
+HEADROOM, OUTLIERS = 3.0, 4.0
+"""Standard deviations of the samples' extremes that a range covers: an input's, and where an outlier is the answer."""
+
 
 class Range(NamedTuple):
     """The lowest and the highest value that is kept; what is outside is clipped."""
@@ -40,19 +43,15 @@ def spanned(low: float, high: float) -> Range:
     return Range(min(float(low), 0.0), max(float(high), 0.0))
 
 
-def expected(lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]]) -> Range:
+def expected(lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]], deviations: float = HEADROOM) -> Range:
     """Return the range of samples that were not seen, from the least and the largest value of each that was.
 
     Of few samples the next one's largest is often larger than theirs: where it differs between them the range reaches
-    four standard deviations beyond its mean. Pictures, whose largest is about the same in each, keep their range.
+    so many standard deviations beyond its mean. Pictures, whose largest is about the same in each, keep their range.
     """
-    reach = HEADROOM * (len(lows) > 1)
+    reach = deviations * (len(lows) > 1)
     low, high = lows.mean() - reach * lows.std(), highs.mean() + reach * highs.std()
     return spanned(min(low, lows.min()), max(high, highs.max()))
-
-
-HEADROOM = 4
-"""Standard deviations of the samples' extremes that an input's range covers."""
 
 
 def least_error(values: NDArray[np.floating[Any]], seen: Range) -> Range:

@@ -37,6 +37,6 @@ def test_the_share_is_what_the_file_has(kept: tuple[str, ...], operations: float
     text = "net (float[N,8] x) => (float[N,8] y) {a = Gemm (x, w1, b1)\n b = Relu (a)\n y = Gemm (b, w2, b2)\n}"
     model = prepared(network(text, weights(w1=(8, 24), b1=(24,), w2=(24, 8), b2=(8,))))
     costed = {"gemm_0": Cost(192, 576), "gemm_2": Cost(192, 192)}
-    written = dynamic.written(model, kept, seven_bits=False)
+    written = dynamic.with_float(dynamic.written(model, seven_bits=False), model, kept)
     assert costs.share(written, costed).operations == pytest.approx(operations)
     assert costs.share(model, costed) == (0.0, 0.0)

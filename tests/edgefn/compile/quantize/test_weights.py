@@ -76,7 +76,7 @@ def test_an_expected_range_holds_what_was_seen(seen: list[tuple[float, float]]) 
 
 
 def test_an_expected_range_holds_what_comes_later() -> None:
-    """Of 18 samples of normal numbers: 97 % of those that come later, where the range that was seen holds 90 %."""
+    """Of 18 samples of normal numbers: 95 % of those that come later, where the range that was seen holds 90 %."""
     random = np.random.default_rng(0)
     held = {"seen": 0, "expected": 0}
     for _ in range(200):
@@ -85,7 +85,7 @@ def test_an_expected_range_holds_what_comes_later() -> None:
         found = {"seen": ranges.spanned(lows.min(), highs.max()), "expected": ranges.expected(lows, highs)}
         for name, within in found.items():
             held[name] += bool(within.low <= samples[18].min() and samples[18].max() <= within.high)
-    assert held["expected"] >= 0.97 * 200
+    assert held["expected"] >= 0.95 * 200
     assert held["seen"] < 0.93 * 200
 
 
