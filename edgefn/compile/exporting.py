@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgefn.compile import dimensions, ranges, recurrent, refusals
+from edgefn.compile import dimensions, ranges, recurrent, refusals, substitutes
 from edgefn.compile.guards import Fixed, Tied, guards_of, told
 from edgefn.compile.probes import Probe
 from edgefn.compile.symbols import lengths_of, output_shapes
@@ -80,7 +80,7 @@ def _program(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, in
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
         for tensor in spec.inputs.values()
     )
-    with oblivious(), recurrent.kept_whole(), torch.no_grad():
+    with oblivious(), recurrent.kept_whole(), substitutes.recorded(), torch.no_grad():
         return torch.export.export(wrapper, examples.zeros_of(spec, lengths), dynamic_shapes=(free,))
 
 
