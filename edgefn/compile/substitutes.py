@@ -2,6 +2,7 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
     torch.stft     with align_to_window, which the exporter does not take
+    pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -20,9 +21,10 @@ def recorded() -> Iterator[None]:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import spectra
+    from edgefn.compile import pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
+        **pooling.replacements(),
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,
