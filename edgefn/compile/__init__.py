@@ -15,6 +15,7 @@
     files/         networks that come as files: TorchScript, .pt2, .onnx
     exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
     guards.py      torch's conditions → ranges         ranges.py      those mended by runs
+    guard_lines.py the author's line of a condition
     probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
     recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
     rewrites.py    steps written otherwise             substitutes.py  functions replaced while recorded
