@@ -10,10 +10,37 @@ computed in double precision, so each of them is exact to the last digit.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+
+def windows() -> dict[Any, Callable[..., Any]]:
+    """Return PyTorch's windows, each with what is recorded for it: its numbers, where its size is no free length.
+
+    The exporter's Hamming window has 25/46 where PyTorch's has 0.54, and most others have no translation.
+    """
+    import torch
+
+    plain = (torch.bartlett_window, torch.blackman_window, torch.hann_window)
+    return {function: _computed(function) for function in (*plain, torch.hamming_window, torch.kaiser_window)}
+
+
+def _computed(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    import torch
+    from torch._subclasses.fake_tensor import unset_fake_temporarily
+    from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
+
+    def window(*arguments: Any, **options: Any) -> torch.Tensor:
+        if any(isinstance(one, torch.SymInt) for one in (*arguments, *options.values())):
+            return function(*arguments, **options)
+        with unset_fake_temporarily(), disable_proxy_modes_tracing():
+            numbers = function(*arguments, **options)
+        return torch.tensor(numbers.tolist(), dtype=numbers.dtype)
+
+    return window
 
 
 def forward(

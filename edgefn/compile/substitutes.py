@@ -2,6 +2,7 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
     torch.stft     with align_to_window, which the exporter does not take
+    windows        of which the exporter has some, and one with other coefficients
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
@@ -25,6 +26,7 @@ def recorded() -> Iterator[None]:
 
     replacements: dict[Any, Callable[..., Any]] = {
         **pooling.replacements(),
+        **spectra.windows(),
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,

@@ -171,3 +171,23 @@ def test_the_transform_of_a_signal_of_any_length(chosen: dict[str, Any]) -> None
 
     eager = of(forward, x=FREE)
     check(eager, capture(eager, SIZES), SIZES, rounds=4)
+
+
+def test_windows_of_any_kind() -> None:
+    """With PyTorch's coefficients, periodic or symmetric, made in forward()."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        size = x.shape[1]
+        made = (
+            torch.hann_window(size),
+            torch.hamming_window(size),
+            torch.hamming_window(size, periodic=False, alpha=0.5, beta=0.4),
+            torch.blackman_window(size, False),
+            torch.bartlett_window(size),
+            torch.kaiser_window(size, True, 9.0),
+        )
+        return tuple(x * window for window in made)
+
+    eager = of(forward, x=tensor("float32", "batch", 16))
+    check(eager, capture(eager, {"batch": 2}), {"batch": 2}, rounds=2)
