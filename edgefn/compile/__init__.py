@@ -15,9 +15,12 @@
     files/         networks that come as files: TorchScript, .pt2, .onnx
     exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
     guards.py      torch's conditions → ranges         ranges.py      those mended by runs
+    guard_lines.py the author's line of a condition
     probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
     recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
-    rewrites.py    steps written otherwise
+    rewrites.py    steps written otherwise             substitutes.py  functions replaced while recorded
+    spectra.py     short-time Fourier transforms       pooling.py     pooling of any length
+    indexing.py    indices as ONNX takes them
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

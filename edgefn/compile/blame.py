@@ -62,11 +62,12 @@ def line(error: BaseException) -> str:
 
 def library(error: BaseException) -> str:
     """Return the last frame of another library than PyTorch, as `line` does; empty when there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_library(frame.filename)]
-    return _one_line(frames[-1]) if frames else ""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_library(frame.filename)]
+    return one_line(frames[-1]) if frames else ""
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Tell whether a frame's file is of another library than PyTorch."""
     parts = Path(filename).parts
     sites = [place for place, part in enumerate(parts) if part in _SITES]
     return bool(sites) and parts[sites[-1] + 1] not in ("torch", "edgefn", "functorch")
@@ -75,10 +76,11 @@ def _is_library(filename: str) -> bool:
 def last(frames: Iterable[traceback.FrameSummary]) -> str:
     """The last of `frames` that is the user's, in one line; empty when none is."""
     users = [frame for frame in frames if is_user(frame.filename)]
-    return _one_line(users[-1]) if users else ""
+    return one_line(users[-1]) if users else ""
 
 
-def _one_line(frame: traceback.FrameSummary) -> str:
+def one_line(frame: traceback.FrameSummary) -> str:
+    """Write a frame as `line` does."""
     return f'File "{frame.filename}", line {frame.lineno}, in {frame.name}: {_cut(frame.line or "", MAX_CODE)}'
 
 

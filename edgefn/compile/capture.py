@@ -119,7 +119,7 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     spec, network = session.spec, session.network
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
     with _quiet(), without_fast_path():
-        program, ranges = exporting.export(wrapper, spec, sizes or {})
+        program, ranges, _ = exporting.export(wrapper, spec, sizes or {})
         program = foreign.resolved(rewrites.rewrite(program), spec.name)
         effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
     symbols = symbols_of(program, spec)

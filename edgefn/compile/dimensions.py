@@ -48,6 +48,15 @@ def examples(spec: ModelSpec, sizes: Mapping[str, int], fixed: Iterable[int]) ->
                 yield lengths
 
 
+def moved(spec: ModelSpec, lengths: Mapping[str, int], fixed: Iterable[str]) -> dict[str, int]:
+    """Return `lengths` with others for the words `fixed`, where others are declared.
+
+    A network may keep what it computed for the length that it had last, which is a sample's.
+    """
+    further = {word: spec.ranges.get(word, SizeRange()) for word in fixed}
+    return {**lengths, **{word: nearest(allowed, 2 * lengths[word]) for word, allowed in further.items()}}
+
+
 def weights_sizes(network: torch.nn.Module) -> set[int]:
     """Return each size of each weight and buffer of `network`."""
     tensors = [*network.parameters(), *network.buffers()]

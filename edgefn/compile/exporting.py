@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgefn.compile import dimensions, ranges, recurrent, refusals
+from edgefn.compile import dimensions, guard_lines, ranges, recurrent, refusals, substitutes
 from edgefn.compile.guards import Fixed, Tied, guards_of, told
 from edgefn.compile.probes import Probe
 from edgefn.compile.symbols import lengths_of, output_shapes
@@ -28,6 +29,14 @@ class Exported(NamedTuple):
 
     program: torch.export.ExportedProgram
     ranges: dict[str, SizeRange]
+    noted: guard_lines.Noted
+
+
+class Refused(NamedTuple):
+    """Why there is no program; `fixed` are the lengths that the network had to have, where it is about them."""
+
+    error: BuildError
+    fixed: Mapping[str, int] = MappingProxyType({})
 
 
 def export(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) -> Exported:
@@ -38,7 +47,7 @@ def export(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int]) 
     found = _exported(wrapper, spec, sizes)
     for word, allowed in found.ranges.items():
         if (length := sizes.get(word, allowed.tightened().min)) not in allowed:
-            raise refusals.samples_out_of_range(spec.name, word, length, allowed)
+            raise refusals.samples_out_of_range(spec.name, word, length, allowed, found.noted.breaking(sizes))
     return found
 
 
@@ -48,22 +57,34 @@ def _exported(wrapper: torch.nn.Module, spec: ModelSpec, sizes: Mapping[str, int
     if best != own and isinstance(found := _tried(wrapper, spec, best), Exported):
         return found
     fallback = _tried(wrapper, spec, own)
-    if isinstance(fallback, BuildError):  # then it is not about the lengths
-        raise fallback
+    if isinstance(fallback, Refused):  # then it is not about the lengths, or about those that a sample left behind
+        moved = dimensions.moved(spec, own, fallback.fixed)
+        if moved != own and isinstance(found := _tried(wrapper, spec, moved), Exported):
+            return found
+        raise fallback.error
     tried = (_tried(wrapper, spec, lengths) for lengths in others)
     return next((one for one in tried if isinstance(one, Exported)), fallback)
 
 
-def _tried(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]) -> Exported | BuildError:
-    try:
-        program = _program(wrapper, spec, lengths)
-        return Exported(program, _ranges(wrapper, program, spec, lengths))
-    except BuildError as refusal:
-        return refusal
-    except (Fixed, Tied) as found:
-        return refusals.not_free(spec.name, found)
-    except Exception as raised:  # torch.export raises what the network raises, and a dozen classes of its own
-        return _caused(refusals.not_exported(spec, lengths, raised), raised)
+def _tried(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]) -> Exported | Refused:
+    with guard_lines.noted(spec) as noted:
+        try:
+            program = _program(wrapper, spec, lengths)
+            return Exported(program, _ranges(wrapper, program, spec, lengths), noted)
+        except BuildError as refusal:
+            return Refused(refusal)
+        except (Fixed, Tied) as found:
+            return _not_free(found, spec, noted, lengths)
+        except Exception as raised:  # torch.export raises what the network raises, and a dozen classes of its own
+            if fixed := refusals.specialised(spec, lengths, str(raised)):
+                return _not_free(Fixed(fixed), spec, noted, lengths)
+            return Refused(_caused(refusals.not_exported(spec, lengths, raised), raised))
+
+
+def _not_free(found: Fixed | Tied, spec: ModelSpec, noted: guard_lines.Noted, lengths: Mapping[str, int]) -> Refused:
+    fixed = found.lengths if isinstance(found, Fixed) else {}
+    lines = dict.fromkeys(noted.line(word, {**lengths, **fixed}) for word in fixed)
+    return Refused(refusals.not_free(spec.name, found, " and ".join(filter(None, lines))), fixed)
 
 
 def _caused(refusal: BuildError, cause: Exception) -> BuildError:
@@ -80,7 +101,7 @@ def _program(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, in
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}
         for tensor in spec.inputs.values()
     )
-    with oblivious(), recurrent.kept_whole(), torch.no_grad():
+    with oblivious(), recurrent.kept_whole(), substitutes.recorded(), torch.no_grad():
         return torch.export.export(wrapper, examples.zeros_of(spec, lengths), dynamic_shapes=(free,))
 
 

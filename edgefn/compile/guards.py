@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import not_
 from types import CodeType, SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 Lengths = Mapping[str, int]
+T = TypeVar("T")
 
 _SIZE = re.compile(r"L\['(\w+)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]")
 _TORCH = SimpleNamespace(sym_max=max, sym_min=min, sym_int=int, sym_float=float, sym_sqrt=math.sqrt, sym_not=not_)
@@ -137,6 +138,14 @@ def _read(text: str, shapes: Sequence[Sequence[int | str]]) -> Guard | None:
     except SyntaxError:  # no condition on sizes alone
         return None
     return Guard(_SIZE.sub(lambda match: named(match, code=False), text), tuple(words), source)
+
+
+def words_of(sources: Mapping[str, T], spec: ModelSpec) -> dict[T, str]:
+    """Return the words of what torch calls by the `sources` of inputs' sizes."""
+    shapes = [tensor.shape for tensor in spec.inputs.values()]
+    found = ((one, _SIZE.fullmatch(source)) for source, one in sources.items())
+    sizes = ((one, shapes[int(match[2] or 0)][int(match[3])]) for one, match in found if match)
+    return {one: size for one, size in sizes if isinstance(size, str)}
 
 
 def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, SizeRange]) -> dict[str, SizeRange]:

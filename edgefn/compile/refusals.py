@@ -29,13 +29,13 @@ _INSTEAD = {
 """What to write instead of an operator that ONNX lacks, by a pattern of its name."""
 
 
-def not_free(model: str, found: Fixed | Tied) -> BuildError:
-    """Free dimensions have one length only, or depend on each other."""
+def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
+    """Free dimensions have one length only, which is fixed `where`, or depend on each other."""
     if isinstance(found, Fixed):
         rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
         return CaptureError(
-            f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}. "
-            "Write those as numbers in tensor(...), or make forward() work for any size"
+            f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}"
+            f"{where and f' ({where})'}. Write those as numbers in tensor(...), or make forward() work for any size"
         )
     return BuildError(
         f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
@@ -44,12 +44,12 @@ def not_free(model: str, found: Fixed | Tied) -> BuildError:
     )
 
 
-def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange) -> BuildError:
+def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange, where: str) -> BuildError:
     """The program that could be exported is right for other lengths than the samples'."""
     return BuildError(
         f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
-        f"(those are {allowed}); name the dimension in squeeze(), leave out what depends on {word} being {length}, "
-        f"give samples of another length, or write {length} as a number in tensor(...)"
+        f"(those are {allowed}{where and f'; {where}'}); name the dimension in squeeze(), leave out what depends on "
+        f"{word} being {length}, give samples of another length, or write {length} as a number in tensor(...)"
     )
 
 
@@ -59,8 +59,6 @@ def _are(words: Sequence[str]) -> str:
 
 def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) -> BuildError:
     """torch.export refused the network, or the network raised, for these example lengths."""
-    if fixed := _specialised(spec, lengths, str(error)):
-        return not_free(spec.name, Fixed(fixed))
     where = blame.line(error) or blame.library(error)
     symptom = symptoms.find(error)
     said = _operator_of(error) or f"{type(error).__name__}: {blame.first_line(error)}"
@@ -70,8 +68,8 @@ def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) 
     return CaptureError(f"model {spec.name} does not export: {what}{where and f' ({where})'}; {advice}")
 
 
-def _specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
-    """The dimensions that torch says it had to fix, with their example lengths."""
+def specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
+    """Return the dimensions that torch says it had to fix, with their example lengths."""
     shapes = [tensor.shape for tensor in spec.inputs.values()]
     found = re.findall(r"marked L\['\w+'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\] as dynamic but your code specialized", text)
     words = [shapes[int(number or 0)][int(axis)] for number, axis in found]

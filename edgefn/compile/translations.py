@@ -6,6 +6,7 @@
                                         of other ranks than four
     aten.adaptive_max_pool1d, 2d, 3d    as the averages; the exporter has none
     aten.remainder.Scalar               by a length that is free
+    x[i], scatter and their kind        with indices of int32, or fewer than values (edgefn.compile.indexing)
     //                                  of lengths, where it may be of a negative number: rounded down, not to zero
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
@@ -18,6 +19,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile import indexing
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -43,7 +45,14 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.rnn_relu.input: rnn_relu,
         aten.scaled_dot_product_attention.default: attention,
     }
-    found: Table = {}
+    found: Table = {
+        aten.index.Tensor: indexing.index,
+        aten._unsafe_index.Tensor: indexing.index,
+        aten.index_put.default: indexing.index_put,
+        aten._unsafe_index_put.default: indexing.index_put,
+        aten.scatter.src: indexing.scatter,
+        aten.scatter_add.default: indexing.scatter_add,
+    }  # the exporter's decompositions have them too
     for node in program.graph.nodes:
         if node.target is operator.floordiv and _may_be_negative(node, program):
             found[operator.floordiv] = floor_division

@@ -3,6 +3,7 @@
     backend.py     probe, lower, finish, load
     library.py     the import of openvino, silent and short
     lowering.py    captured network → ONNX that openvino converts
+    transforms.py  ONNX written otherwise for openvino
     int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Lowered
+from edgefn.backends.openvino import transforms
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.backends.openvino.session import version
 from edgefn.errors import BuildError, BundleError, GateError
@@ -26,6 +27,8 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
     opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
     source = captured.onnx(opset)
+    if target.precision != "int8":
+        source = transforms.convertible(source, captured)
     _check(source, captured, target)
     toolchain = {"openvino": version()}
     if target.precision == "int8":

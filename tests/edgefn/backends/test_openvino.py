@@ -24,6 +24,7 @@ from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
 from tests.edgefn.compile.quantize.networks import Caught, weights
 from tests.edgefn.compile.quantize.networks import network as network_of
+from tests.edgefn.compile.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -129,6 +130,29 @@ def test_float32_is_right_in_any_batch_size(eager: EagerSession, finished: Path)
             wanted: Any = eager.run(pixels(batch, batch))["output"]
             found: Any = session.run(pixels(batch, batch))["output"]
             np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("onesided", [True, False])
+def test_a_transform_of_a_free_length(onesided: bool, tmp_path: Path) -> None:
+    """STFT, which openvino converts of fixed sizes only, and its inverse."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        z = torch.stft(x, 64, 24, window=torch.hamming_window(64), onesided=onesided, return_complex=True)
+        return torch.view_as_real(z), torch.istft(z * 2, 64, 24, window=torch.hamming_window(64), onesided=onesided)
+
+    eager = of(forward, x=TensorSpec("float32", ("batch", "n")))
+    caught = capture(eager, {"batch": 1, "n": 300})
+    caught.sizes = {"batch": 1, "n": 300}
+    BACKEND.lower(caught, FP32, tmp_path / "portable")
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    session = BACKEND.load(tmp_path / "finished")
+    for shape in ((1, 300), (3, 77), (2, 1000)):
+        x = {"x": np.random.default_rng(0).standard_normal(shape).astype(np.float32)}
+        wanted: dict[str, Any] = dict(eager.run(x))
+        found: dict[str, Any] = dict(session.run(x))
+        for name, array in wanted.items():
+            np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-5 * np.abs(array).max())
 
 
 def test_outputs_are_the_callers_own(finished: Path) -> None:

@@ -113,6 +113,47 @@ def test_what_is_fixed_or_tied_is_refused_with_the_words() -> None:
         capture(both, {"left": 3, "right": 3})
 
 
+def test_what_fixes_a_length_is_told_with_its_line() -> None:
+    """The author's own, where torch's guard is deep in an operator; for a range that ends before the samples too."""
+    import torch
+
+    weights = torch.ones(60, 2)
+
+    def fixing(x: Any) -> Any:
+        flat = x.flatten(1)
+        return flat @ weights  # here
+
+    eager = of(fixing, x=tensor("float32", "batch", 4, "n"))
+    with pytest.raises(
+        BuildError, match=r'n = 15 \(File ".*test_exporting.py", line \d+, in fixing: .*# here\)\. Write'
+    ):
+        capture(eager, {"batch": 2, "n": 15})
+    squeezed = of(lambda x: x * 2 if x.shape[0] > 1 else x[0], x=tensor("float32", "batch", 4))  # here
+    with pytest.raises(BuildError, match=r"those are 2 or more; File .*# here\)"):
+        capture(squeezed, {"batch": 1})
+
+
+@pytest.mark.parametrize("last", [1, 2, 5])
+def test_what_a_network_keeps_of_its_last_call_fixes_nothing(last: int) -> None:
+    """A grid that is made anew for another batch: whichever the samples had, the batch is free."""
+    import torch
+
+    class Cached(torch.nn.Module):
+        shape: Any = None
+        grid: Any = None
+
+        def forward(self, x: Any) -> Any:
+            if self.shape != x.shape:
+                self.shape, self.grid = x.shape, torch.arange(x.shape[1]) * 0.5
+            return x + self.grid
+
+    eager = session(Cached(), x=tensor("float32", "batch", 6))
+    eager.run({"x": np.zeros((last, 6), np.float32)})
+    captured = capture(eager, {"batch": last})
+    assert captured.model.ranges == {}
+    check(eager, captured, {"batch": last})
+
+
 def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
     """`squeeze()` gives another rank for one row; torch writes no condition down, the trial at 1 shows it."""
     eager = of(lambda x: x.mean(1).squeeze(), x=tensor("float32", "batch", 4))

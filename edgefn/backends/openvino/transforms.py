@@ -1,0 +1,94 @@
+"""ONNX's STFT for openvino, which converts one of fixed sizes only: a convolution with cosines and sines instead.
+
+Each frame's DFT is a product with a matrix, and the frames begin `step` samples apart: a convolution with that stride.
+Runs on the build machine only.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+    from numpy.typing import NDArray
+
+    from edgefn.backends.backend import Captured
+
+    Constants = Mapping[str, NDArray[np.generic]]
+
+
+def convertible(source: Path, captured: Captured) -> Path:
+    """Return a file that openvino converts: `source`, or where it has an STFT of free sizes, one without it."""
+    import onnx
+
+    model = onnx.load(source, load_external_data=False)
+    is_free = any(isinstance(size, str) for tensor in captured.model.inputs.values() for size in tensor.shape)
+    if not is_free or all(node.op_type != "STFT" for node in model.graph.node):
+        return source
+    _replace(model.graph)
+
+    def fill(folder: Path) -> None:
+        for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
+            shutil.copyfile(file, folder / file.name)
+        onnx.save(model, folder / source.name)
+
+    return captured.shared(f"stft-{source.parent.name}", fill) / source.name
+
+
+def _replace(graph: onnx.GraphProto) -> None:
+    """Replace each STFT whose window, step and length of a frame are constant."""
+    constants = _constants(graph)
+    nodes = list(graph.node)
+    del graph.node[:]
+    for node in nodes:
+        known = node.op_type == "STFT" and all(name in constants for name in node.input[1:])
+        graph.node.extend(_convolution(graph, node, constants) if known else [node])
+
+
+def _constants(graph: onnx.GraphProto) -> Constants:
+    from onnx import numpy_helper
+
+    values = {one.name: one for one in graph.initializer if not one.external_data}
+    values |= {
+        node.output[0]: attribute.t
+        for node in graph.node
+        if node.op_type == "Constant"
+        for attribute in node.attribute
+        if attribute.name == "value"
+    }
+    return {name: numpy_helper.to_array(value) for name, value in values.items()}
+
+
+def _convolution(graph: onnx.GraphProto, node: onnx.NodeProto, constants: Constants) -> Iterator[onnx.NodeProto]:
+    """Yield steps from a signal [batch, samples, 1] to the output of `node`, [batch, frames, bins, 2]."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    signal, step, window, *_ = node.input
+    (result,) = node.output
+    weights = constants[window]
+    onesided = next((one.i for one in node.attribute if one.name == "onesided"), 1)
+    kernel = _kernel(weights, bool(onesided)).astype(weights.dtype)
+    bins = np.array([0, 2, len(kernel) // 2, -1])
+    graph.initializer.append(numpy_helper.from_array(kernel, f"{result}_kernel"))
+    graph.initializer.append(numpy_helper.from_array(bins, f"{result}_bins"))
+    names = [f"{result}_{part}" for part in ("row", "parts", "split")]
+    yield helper.make_node("Transpose", [signal], [names[0]], perm=[0, 2, 1])
+    strides = [int(constants[step].item())]
+    yield helper.make_node("Conv", [names[0], f"{result}_kernel"], [names[1]], strides=strides)
+    yield helper.make_node("Reshape", [names[1], f"{result}_bins"], [names[2]])
+    yield helper.make_node("Transpose", [names[2]], [result], perm=[0, 3, 2, 1])
+
+
+def _kernel(window: NDArray[np.generic], onesided: bool) -> NDArray[np.float64]:
+    """Return the DFT times the window as [real parts of the bins and imaginary parts, 1, samples of a frame]."""
+    import numpy as np
+
+    size = len(window)
+    bins = size // 2 + 1 if onesided else size
+    angles = 2 * np.pi / size * (np.outer(np.arange(bins), np.arange(size)) % size)
+    return np.concatenate([np.cos(angles), -np.sin(angles)])[:, None] * window.astype(np.float64)
