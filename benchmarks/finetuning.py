@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import crops
 from benchmarks.quantisation import worst
 from benchmarks.stage import CLASSIFIER
+from benchmarks.zoo.__main__ import native
 from tests.road.bundles import EXAMPLES
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from edgefn.golden import GoldenSample
     from edgefn.quantization import Quantize
 
-TARGET = "x86-64-v3/int8"
 SURE = 0.3
 """Eager's probability of its likeliest class, over which it counts as sure."""
 
@@ -80,6 +80,8 @@ def captured(count: int) -> tuple[Any, list[GoldenSample]]:
     from calibration import crops as calibration_crops
     from classify_image import efficientnet
 
+    from edgefn.accuracy.options import Accuracy
+    from edgefn.accuracy.rules import Judging
     from edgefn.bundle.config import Bound
     from edgefn.compile.capture import capture
     from edgefn.compile.eager import EagerSession
@@ -91,6 +93,9 @@ def captured(count: int) -> tuple[Any, list[GoldenSample]]:
     found = capture(eager, {"batch": 1})
     found.sizes = {"batch": 1}
     found.bound = Bound(100.0, None)
+    found.judging = Judging(
+        accuracy=Accuracy(error={"int8": 10.0}, top1=0.0)
+    )  # all are shown, also what no build keeps
     found.calibration = [GoldenSample(one, eager.run(one)) for one in inputs[::step][:count]]
     held = [{"pixels": one[np.newaxis]} for one in crops.held_out()]
     return found, [GoldenSample(one, eager.run(one)) for one in held]
@@ -105,7 +110,9 @@ def measured(caught: Any, held: Sequence[GoldenSample], quantize: Quantize) -> R
     from edgefn.targets.profiles import target
 
     caught.quantize = quantize
-    made = int8.made(caught, target(TARGET), onnx.load(caught.onnx(20)), ONNX_RUNTIME)
+    made = int8.made(
+        caught, target(next(one for one in native() if one.endswith("/int8"))), onnx.load(caught.onnx(20)), ONNX_RUNTIME
+    )
     session = ONNX_RUNTIME.opened(made.model, made.session)
     found = [session.run(one.inputs) for one in held]
     (name,) = held[0].outputs

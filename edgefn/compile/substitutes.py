@@ -4,6 +4,7 @@
     torch.stft     with align_to_window, which the exporter does not take
     windows        of which the exporter has some, and one with other coefficients
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
+    affine_grid    of a free height and width (edgefn.compile.warping)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -22,11 +23,12 @@ def recorded() -> Iterator[None]:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import pooling, spectra
+    from edgefn.compile import pooling, spectra, warping
 
     replacements: dict[Any, Callable[..., Any]] = {
         **pooling.replacements(),
         **spectra.windows(),
+        torch.nn.functional.affine_grid: warping.affine_grid,
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,

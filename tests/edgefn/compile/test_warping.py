@@ -1,0 +1,33 @@
+"""Sampling grids of spatial transformers: right at every size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgefn import tensor
+from edgefn.compile.capture import capture
+from tests.edgefn.compile.test_exporting import check, of
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("corners", [False, True])
+def test_pictures_and_volumes_of_a_free_size_are_warped(corners: bool) -> None:
+    """By a matrix of their own, from one pixel on, with both meanings of the corners."""
+    import torch
+    from torch.nn import functional
+
+    def forward(theta: Any, x: Any) -> Any:
+        flat = functional.affine_grid(theta, list(x.shape), align_corners=corners)
+        deep = functional.affine_grid(
+            torch.cat([theta, theta[:, :1]], 1).repeat(1, 1, 2)[:, :, :4], [*x.shape[:2], 3, *x.shape[2:]], corners
+        )
+        return flat, deep, functional.grid_sample(x, flat, align_corners=corners)
+
+    eager = of(forward, theta=tensor("float32", "batch", 2, 3), x=tensor("float32", "batch", 1, "height", "width"))
+    sizes = {"batch": 2, "height": 6, "width": 9}
+    captured = capture(eager, sizes)
+    assert all(allowed.max is None and allowed.multiple_of == 1 for allowed in captured.model.ranges.values())
+    check(eager, captured, sizes, rounds=6)
