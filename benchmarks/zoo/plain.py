@@ -20,7 +20,7 @@ from edgefn.bundle.config import ModelEntry
 Arrays = dict[str, Any]
 INTEGER, FLOAT = ("QLinear", "QGemm", "QAttention"), ("Conv", "ConvTranspose", "Gemm", "MatMul", "GRU", "LSTM", "RNN")
 LEAST = 0.5
-"""Of the operators that multiply, in eight bits: with fewer it is a float artifact under another name."""
+"""Of the weights, in eight bits: with fewer it is a float artifact under another name."""
 
 
 class Plain:
@@ -46,10 +46,17 @@ class Plain:
 
 
 def _share(path: Path) -> float:
-    """The share of the operators that multiply which the engine runs in eight bits: it has no integer GRU, for one."""
-    kinds = [node.op_type for node in onnx.load(path, load_external_data=False).graph.node]
-    whole = sum(kind.startswith(INTEGER) or "Integer" in kind for kind in kinds)
-    return whole / max(1, whole + sum(kind.endswith(FLOAT) for kind in kinds if not kind.startswith(INTEGER)))
+    """The share of the weights that the engine computes with in eight bits: it has no integer GRU, for one."""
+    graph = onnx.load(path).graph
+    sizes = {tensor.name: float(np.prod(tensor.dims)) for tensor in graph.initializer}
+    whole = rest = 0.0
+    for node in graph.node:
+        size = max((sizes.get(name, 0.0) for name in node.input), default=0.0)
+        if node.op_type.startswith(INTEGER) or "Integer" in node.op_type:
+            whole += size
+        elif node.op_type.endswith(FLOAT):
+            rest += size
+    return whole / (whole + rest or 1.0)
 
 
 def passes(session: Plain, entry: ModelEntry, folder: Path) -> bool:
