@@ -2,6 +2,7 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
     torch.stft     with align_to_window, which the exporter does not take
+    affine_grid    of a free height and width (edgefn.compile.grids)
     windows        of which the exporter has some, and one with other coefficients
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
@@ -20,13 +21,15 @@ from typing import Any
 def recorded() -> Iterator[None]:
     """Within, the functions that have a replacement are recorded as that."""
     import torch
+    from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import pooling, spectra
+    from edgefn.compile import grids, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
         **pooling.replacements(),
         **spectra.windows(),
+        functional.affine_grid: grids.affine,
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,

@@ -154,6 +154,27 @@ def test_what_a_network_keeps_of_its_last_call_fixes_nothing(last: int) -> None:
     check(eager, captured, {"batch": last})
 
 
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_an_affine_grid_of_any_size(align_corners: bool) -> None:
+    """In two dimensions and three: a spatial transformer takes images of any size."""
+    import torch
+    from torch.nn import functional
+
+    def forward(x: Any) -> Any:
+        theta = torch.stack([x.mean((2, 3)), x[:, :, 0, 0], x[:, :, 1, 1]], 1)[..., :3]
+        flat = functional.affine_grid(theta[:, :2], list(x.shape), align_corners)
+        solid = functional.affine_grid(
+            torch.cat([theta, theta[..., :1]], 2), [x.shape[0], 1, 3, *x.shape[2:]], align_corners
+        )
+        return functional.grid_sample(x, flat, align_corners=align_corners), solid
+
+    eager = of(forward, x=tensor("float32", "batch", 3, "height", "width"))
+    sizes = {"batch": 2, "height": 9, "width": 14}
+    captured = capture(eager, sizes)
+    assert all(allowed.max is None and allowed.min <= 2 for allowed in captured.model.ranges.values())
+    check(eager, captured, sizes, rounds=5)
+
+
 def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
     """`squeeze()` gives another rank for one row; torch writes no condition down, the trial at 1 shows it."""
     eager = of(lambda x: x.mean(1).squeeze(), x=tensor("float32", "batch", 4))
