@@ -2,9 +2,9 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
     torch.stft     with align_to_window, which the exporter does not take
+    affine_grid    of a free height and width (edgefn.compile.grids)
     windows        of which the exporter has some, and one with other coefficients
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
-    affine_grid    of a free height and width (edgefn.compile.warping)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -21,14 +21,15 @@ from typing import Any
 def recorded() -> Iterator[None]:
     """Within, the functions that have a replacement are recorded as that."""
     import torch
+    from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import pooling, spectra, warping
+    from edgefn.compile import grids, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
         **pooling.replacements(),
         **spectra.windows(),
-        torch.nn.functional.affine_grid: warping.affine_grid,
+        functional.affine_grid: grids.affine,
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,

@@ -27,20 +27,20 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
     opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
     source = captured.onnx(opset)
-    if target.precision != "int8":
-        source = transforms.convertible(source, captured)
-    _check(source, captured, target)
     toolchain = {"openvino": version()}
     if target.precision == "int8":
         from edgefn.backends.openvino.int8 import ENGINE
         from edgefn.compile.quantize import int8
 
+        _check(source, captured, target)
         made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
         return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
-    if target.precision == "bf16":
-        _check_bfloat(source, captured, target)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))
+    transforms.convert(path.with_name(source.name), captured.model)
+    _check(path.with_name(source.name), captured, target)
+    if target.precision == "bf16":
+        _check_bfloat(path.with_name(source.name), captured, target)
     return Lowered(toolchain, opset)
 
 

@@ -6,7 +6,6 @@ Runs on the build machine only.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,27 +15,20 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Captured
+    from edgefn.spec import ModelSpec
 
     Constants = Mapping[str, NDArray[np.generic]]
 
 
-def convertible(source: Path, captured: Captured) -> Path:
-    """Return a file that openvino converts: `source`, or where it has an STFT of free sizes, one without it."""
+def convert(path: Path, spec: ModelSpec) -> None:
+    """Rewrite the file at `path` so that openvino converts it, where it has an STFT of free sizes."""
     import onnx
 
-    model = onnx.load(source, load_external_data=False)
-    is_free = any(isinstance(size, str) for tensor in captured.model.inputs.values() for size in tensor.shape)
-    if not is_free or all(node.op_type != "STFT" for node in model.graph.node):
-        return source
-    _replace(model.graph)
-
-    def fill(folder: Path) -> None:
-        for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
-            shutil.copyfile(file, folder / file.name)
-        onnx.save(model, folder / source.name)
-
-    return captured.shared(f"stft-{source.parent.name}", fill) / source.name
+    model = onnx.load(path, load_external_data=False)
+    is_free = any(isinstance(size, str) for tensor in spec.inputs.values() for size in tensor.shape)
+    if is_free and any(node.op_type == "STFT" for node in model.graph.node):
+        _replace(model.graph)
+        onnx.save(model, path)
 
 
 def _replace(graph: onnx.GraphProto) -> None:
