@@ -4,6 +4,7 @@
     torch.stft     with align_to_window, which the exporter does not take
     affine_grid    of a free height and width (edgefn.compile.grids)
     windows        of which the exporter has some, and one with other coefficients
+    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (edgefn.compile.nearest)
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
@@ -24,9 +25,10 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import grids, pooling, spectra
+    from edgefn.compile import grids, nearest, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
+        **nearest.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
         functional.affine_grid: grids.affine,
