@@ -22,12 +22,13 @@ eager's answer moves from one input to another, in the worst group of channels, 
 artifact that ignores its input scores 1. With free sizes the worst of all sizes tried is shown; 1, odd and larger ones
 are among them. **int8** is the better of the two engines'; *plain* is ONNX Runtime's static quantisation of the
 same network, without a gate. **÷ eager** is the fastest artifact's time over eager PyTorch's, one thread each. Seconds
-are of the whole build.
+are of the whole build. Times are rough: networks were built side by side.
 
 | sign | |
 | --- | --- |
 | refused, n | the build says why: [below](#what-is-refused-and-why) |
 | – | not asked for |
+| n sizes fail | eager has an answer at n of the sizes tried, a box has a 400 with the range that it takes |
 | **wrong** | an answer that is not eager's was let through |
 """
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from edgefn.backends import output_names
 from edgefn.compile.cache import key_of
 from edgefn.compile.quantize import dynamic, finetune, fit, plain, propagation, pruning
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
     from edgefn.compile.quantize.calibration import Parts
     from edgefn.compile.quantize.engine import Engine
+    from edgefn.quantization import Quantize
 
     Write = Callable[[tuple[str, ...]], onnx.ModelProto]
     Way = Callable[[bool, Mapping[str, str]], "Attempt"]
@@ -56,13 +59,16 @@ class Ways(NamedTuple):
 
 
 def ways_of(captured: Captured, model: onnx.ModelProto, parts: Parts, chosen: str) -> Ways:
-    ours, plain = static(captured, model, parts), plain_static(model, parts)
-    asked = captured.quantize.epochs or captured.quantize.sparsity  # it would have neither
-    others = [] if asked or not parts.calibration else [plain]
+    quantize = captured.quantize
+    ours = [static(captured, quantize, model, parts)]
+    if quantize.epochs and not quantize.sparsity:  # few inputs teach a network to be worse
+        ours.append(static(captured, msgspec.structs.replace(quantize, epochs=0), model, parts))
+    asked = quantize.epochs or quantize.sparsity  # plain quantisation has neither
+    others = [] if asked or not parts.calibration else [plain_static(model, parts)]
     if chosen == "static":
-        return Ways([ours], others)
-    further = captured.quantize.method == "auto" and parts.calibration
-    return Ways([without_ranges(model), *([ours] if further else [])], others if further else [])
+        return Ways(ours, others)
+    further = quantize.method == "auto" and parts.calibration
+    return Ways([without_ranges(model), *(ours if further else [])], others if further else [])
 
 
 class Plan(NamedTuple):
@@ -88,16 +94,18 @@ def plans(ways: Ways, engine: Engine, saturates: bool) -> list[Plan]:
     return [*found, *(Plan(way, saturates, {}) for way in ways.others)]
 
 
-def static(captured: Captured, model: onnx.ModelProto, parts: Parts) -> Way:
+def static(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts) -> Way:
     """By a fit that all compilers of the model share, whatever their engine."""
 
     def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
-        asked = key_of(captured.quantize.epochs, captured.quantize.sparsity, paired)[:16]
-        folder = captured.shared(f"fit-{asked}", lambda into: fit.write(fitted(captured, model, parts, paired), into))
+        asked = key_of(quantize.epochs, quantize.sparsity, paired)[:16]
+        folder = captured.shared(
+            f"fit-{asked}", lambda into: fit.write(fitted(captured, quantize, model, parts, paired), into)
+        )
         found = fit.read(folder)
         recipe = f"static{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
-        if captured.quantize.epochs:
-            recipe = f"{recipe}, fine-tuned {captured.quantize.epochs} epochs"
+        if quantize.epochs:
+            recipe = f"{recipe}, fine-tuned {quantize.epochs} epochs"
         return Attempt(recipe, entries, found.model, found.names, found.written, found.kept, found.noise)
 
     return way
@@ -117,9 +125,9 @@ def plain_static(model: onnx.ModelProto, parts: Parts) -> Way:
     return way
 
 
-def fitted(captured: Captured, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
+def fitted(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
     """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
-    inputs, quantize = [sample.inputs for sample in parts.calibration], captured.quantize
+    inputs = [sample.inputs for sample in parts.calibration]
     model = copy.deepcopy(model)
     if quantize.sparsity:
         model = pruning.pruned(model, quantize.sparsity, captured.model.name)

@@ -21,7 +21,7 @@ FREE, FIXED = tensor("float32", "batch", "n"), tensor("float32", 2, 64)
 SIZES = {"batch": 2, "n": 64}
 
 
-MANY = 150
+MANY = 60
 
 
 def options(n_fft: int) -> list[dict[str, Any]]:

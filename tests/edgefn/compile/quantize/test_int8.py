@@ -210,6 +210,17 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
     assert after.error < before.error
 
 
+def test_fine_tuning_that_makes_it_worse_is_not_kept(trained: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps far too large spoil the network: the file is the one without them."""
+    from edgefn.compile.quantize import finetune
+
+    monkeypatch.setattr(finetune, "RATE", 3.0)
+    made = int8.made(trained.captured(Quantize(epochs=1), LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
+    plain = int8.made(trained.captured(accuracy=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
+    assert "fine-tuned" not in made.recipe
+    assert share(opened(made.model, {}), trained) == share(opened(plain.model, {}), trained)
+
+
 def test_pruning_shrinks_the_network_and_fine_tuning_mends_it(trained: Digits) -> None:
     """Three fifths of the channels are gone from file and arithmetic, and lost answers are back after fine-tuning."""
     full = int8.made(trained.captured(accuracy=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
