@@ -7,8 +7,8 @@ does (https://docs.pytorch.org/docs/stable/export.html). Owns the retries with o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,9 +130,27 @@ def check_translation(
 
 
 def oblivious() -> Any:
-    """Within, torch assumes of no free length that it is neither 0 nor 1."""
+    """Within, torch assumes of no free length that it is neither 0 nor 1.
+
+    Nor of how many rows another library's operator gives: of torchvision's nms it assumes 2 or more, and a branch for
+    one box would be lost.
+    """
     import torch.fx.experimental._config as config
 
     stack = ExitStack()
     stack.enter_context(config.patch(backed_size_oblivious=True))  # type: ignore[attr-defined]
+    stack.enter_context(_from_none())
     return stack
+
+
+@contextmanager
+def _from_none() -> Iterator[None]:
+    """Within, a number of rows that follows from values is 0 or more, where its library says nothing else."""
+    from torch._library.fake_impl import FakeImplCtx
+
+    usual = FakeImplCtx.create_unbacked_symint
+    FakeImplCtx.create_unbacked_symint = FakeImplCtx.new_dynamic_size  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        FakeImplCtx.create_unbacked_symint = usual  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The grid of a spatial transformer, for any height and width: torch.export fixes torch.nn.functional.affine_grid."""
+"""Places evenly apart, as many as a free size says: torch.export fixes torch.linspace and the grids of affine_grid."""
 
 from __future__ import annotations
 
@@ -35,3 +35,18 @@ def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tenso
     between = torch.sym_max(length - 1, 1) if align_corners else length  # type: ignore[no-untyped-call]
     places: torch.Tensor = (numbers * 2 - (length - 1)).div(between)
     return places
+
+
+def line(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:
+    """Compute what torch.linspace does: from both ends to the middle, one alone at the start."""
+    import torch
+
+    numbers = (start, end)
+    is_whole = options.get("dtype") is not None and not options["dtype"].is_floating_point
+    if not isinstance(steps, torch.SymInt) or is_whole or not all(isinstance(one, (int, float)) for one in numbers):
+        return torch.linspace(start, end, steps, **options)
+    length: Any = steps
+    places: torch.Tensor = torch.arange(length, **{"dtype": torch.get_default_dtype(), **options})
+    step = torch.ones_like(places) * (end - start) / torch.sym_max(length - 1, 1)  # type: ignore[no-untyped-call]
+    left = torch.ones_like(places) * (length - 1) - places
+    return torch.where(places <= left, start + step * places, end - step * left)

@@ -1,7 +1,9 @@
 """Indices as ONNX takes them: of int64, where PyTorch takes int32 too; and values no larger than their indices.
 
     x[i, j], index_put, index_add    GatherND and ScatterND take int64 alone; torch decomposes unfold_backward to int32
-    scatter, scatter_add             take a source that is larger than the indices; ONNX does not
+    scatter and its kind             take a source that is larger than the indices; ONNX does not
+    scatter_reduce(reduce="mean")    a sum over a count: the exporter's keeps the last value of each place
+    roll                             by a number that follows from a free size, as torch.fft.fftshift
 
 Translations from the exporter's own, called with what they are right for.
 """
@@ -12,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 INT32, INT64 = 6, 7
+FLOATS = (1, 10, 11, 16)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
@@ -33,6 +36,39 @@ def scatter(self: Any, dim: int, index: Any, src: Any) -> Any:
 def scatter_add(self: Any, dim: int, index: Any, src: Any) -> Any:
     """Translate `self.scatter_add(dim, index, src)`."""
     return _exporters().aten_scatter_add(self, dim, index, _part(src, index))
+
+
+def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Any:
+    """Translate `self.scatter_reduce(dim, index, src, "mean")` of floats: a place that gets nothing is left alone."""
+    op = _operators()
+
+    part = _part(src, index)
+    if reduce != "mean" or self.dtype not in FLOATS or not self.shape:
+        return _exporters().aten_scatter_reduce(self, dim, index, part, reduce, include_self)
+    zeros = op.CastLike(op.Expand(op.Constant(value_float=0.0), op.Shape(self)), self)
+    ones = op.CastLike(op.Expand(op.Constant(value_float=1.0), op.Shape(index)), self)
+    one = op.CastLike(op.Constant(value_float=1.0), self)
+    counted = op.ScatterElements(zeros, index, ones, axis=dim, reduction="add")
+    if include_self:
+        return op.Div(op.ScatterElements(self, index, part, axis=dim, reduction="add"), op.Add(counted, one))
+    total = op.ScatterElements(zeros, index, part, axis=dim, reduction="add")
+    return op.Where(op.Less(counted, one), self, op.Div(total, op.Max(counted, one)))
+
+
+def roll(self: Any, shifts: Sequence[Any], dims: Sequence[int] = ()) -> Any:
+    """Translate `self.roll(shifts, dims)`: what is behind the cut, and then what is before it."""
+    op = _operators()
+
+    if not dims:
+        return _exporters().aten_roll(self, shifts, dims)
+    zero, end = op.Constant(value_ints=[0]), op.Constant(value_ints=[2**63 - 1])
+    for shift, dim in zip(shifts, dims, strict=True):
+        axis = dim % len(self.shape)
+        by = op.Constant(value_ints=[-shift]) if isinstance(shift, int) else op.Neg(op.Reshape(shift, [1]))
+        cut = op.Mod(by, op.Shape(self, start=axis, end=axis + 1))
+        pieces = op.Slice(self, cut, end, [axis]), op.Slice(self, zero, cut, [axis])
+        self = _known(op.Concat(*pieces, axis=axis), self.shape, self.dtype)
+    return self
 
 
 def _wide(indices: Sequence[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def windows() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's windows, each with what is recorded for it: its numbers, where its size is no free length.
+    """Return PyTorch's windows, each with what is recorded for it: its numbers, or a formula where its length is free.
 
     The exporter's Hamming window has 25/46 where PyTorch's has 0.54, and most others have no translation.
     """
@@ -35,12 +35,31 @@ def _computed(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tens
 
     def window(*arguments: Any, **options: Any) -> torch.Tensor:
         if any(isinstance(one, torch.SymInt) for one in (*arguments, *options.values())):
-            return function(*arguments, **options)
+            cosines = _COSINES.get(function.__name__)
+            return _free(cosines, *arguments, **options) if cosines else function(*arguments, **options)
         with unset_fake_temporarily(), disable_proxy_modes_tracing():
             numbers = function(*arguments, **options)
         return torch.tensor(numbers.tolist(), dtype=numbers.dtype)
 
     return window
+
+
+_COSINES = {"hann_window": (0.5, 0.5), "hamming_window": (0.54, 0.46), "blackman_window": (0.42, 0.5, 0.08)}
+"""Windows that are sums of cosines of multiples of the angle, with alternating signs."""
+
+
+def _free(cosines: tuple[float, ...], window_length: Any, periodic: bool = True, *more: float, **options: Any) -> Any:
+    """Return a window of a free length; `more` are a Hamming window's own coefficients. One number alone is 1."""
+    import torch
+
+    coefficients = [*more, *cosines[len(more) :]]
+    coefficients = [options.pop(name, one) for name, one in zip(("alpha", "beta", ""), coefficients, strict=False)]
+    numbers = torch.arange(window_length, **{"dtype": torch.get_default_dtype(), **options})
+    period = window_length if periodic else torch.sym_max(window_length - 1, 1)  # type: ignore[no-untyped-call]
+    angles = numbers * (2 * math.pi) / period
+    terms = [(-1) ** order * one * torch.cos(angles * order) for order, one in enumerate(coefficients)]
+    window = torch.stack(terms).sum(0)
+    return torch.where(torch.ones_like(numbers) * window_length < 2, torch.ones_like(window), window)
 
 
 def forward(

@@ -2,8 +2,10 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
     torch.stft     with align_to_window, which the exporter does not take
-    affine_grid    of a free height and width (edgefn.compile.grids)
+    affine_grid, linspace    of a free size (edgefn.compile.grids)
     windows        of which the exporter has some, and one with other coefficients
+    cdist          of a free number of rows (edgefn.compile.distances)
+    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (edgefn.compile.nearest)
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
@@ -24,12 +26,15 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import grids, pooling, spectra
+    from edgefn.compile import distances, grids, nearest, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
+        **distances.replacements(),
+        **nearest.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
         functional.affine_grid: grids.affine,
+        torch.linspace: grids.line,
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,
         torch.istft: spectra.inverse,

@@ -7,6 +7,8 @@
     aten.adaptive_max_pool1d, 2d, 3d    as the averages; the exporter has none
     aten.remainder.Scalar               by a length that is free
     x[i], scatter and their kind        with indices of int32, or fewer than values (edgefn.compile.indexing)
+    scatter_reduce                      to a mean
+    roll                                by what follows from a free size, as fftshift does
     //                                  of lengths, where it may be of a negative number: rounded down, not to zero
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
@@ -44,6 +46,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.rnn_tanh.input: rnn_tanh,
         aten.rnn_relu.input: rnn_relu,
         aten.scaled_dot_product_attention.default: attention,
+        aten.roll.default: indexing.roll,
     }
     found: Table = {
         aten.index.Tensor: indexing.index,
@@ -52,6 +55,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten._unsafe_index_put.default: indexing.index_put,
         aten.scatter.src: indexing.scatter,
         aten.scatter_add.default: indexing.scatter_add,
+        aten.scatter_reduce.two: indexing.scatter_reduce,
     }  # the exporter's decompositions have them too
     for node in program.graph.nodes:
         if node.target is operator.floordiv and _may_be_negative(node, program):
@@ -74,6 +78,9 @@ def _needs(translation: Callable[..., Any], node: torch.fx.Node) -> bool:
         query: Any = node.args[0]
         masked = (len(node.args) > 3 and node.args[3] is not None) or node.kwargs.get("attn_mask") is not None
         return (masked or query.meta["val"].dim() != 4) and not node.kwargs.get("enable_gqa", False)
+    if translation is indexing.roll:
+        shifts: Any = node.args[1]
+        return len(node.args) > 2 and any(isinstance(one, torch.fx.Node) for one in shifts)
     if translation is remainder:
         return isinstance(node.args[1], torch.fx.Node)
     return translation is not adaptive_average or _has_free_windows(node)

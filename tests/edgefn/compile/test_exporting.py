@@ -260,3 +260,19 @@ def test_an_lstm_with_a_projection_is_refused_with_what_to_write() -> None:
     captured = capture(of(lambda layer, x: layer(x)[0], layer, x=tensor("float32", "time", 1, 4)), {"time": 5})
     with pytest.raises(BuildError, match=r"no LSTM with proj_size.*torch\.nn\.Linear\(hidden_size, proj_size"):
         captured.onnx(20)
+
+
+def test_how_many_boxes_are_left_is_not_assumed() -> None:
+    """A branch for fewer than two is refused, never left out; and one box alone may come in."""
+    torchvision = pytest.importorskip("torchvision")
+    kept: Any = torchvision.ops.nms
+
+    def branching(x: Any) -> Any:
+        places = kept(x, x[:, 0], 0.5)
+        return x[places] * 0 if places.numel() < 2 else x[places]  # here
+
+    boxes = tensor("float32", "n", 4)
+    with pytest.raises(BuildError, match=r"a branch depends on a tensor's values .*# here"):
+        capture(of(branching, x=boxes), {"n": 5})
+    captured = capture(of(lambda x: x[kept(x, x[:, 0], 0.5)[:10]], x=boxes), {"n": 5})
+    assert captured.model.ranges == {}

@@ -31,3 +31,16 @@ def test_pictures_and_volumes_of_a_free_size_are_warped(corners: bool) -> None:
     captured = capture(eager, sizes)
     assert all(allowed.max is None and allowed.multiple_of == 1 for allowed in captured.model.ranges.values())
     check(eager, captured, sizes, rounds=6)
+
+
+def test_a_line_of_a_free_size_is_pytorchs() -> None:
+    """Down to a single place, upwards and downwards."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        return x * torch.linspace(-1, 1, x.shape[1]), torch.linspace(5, 0.3, steps=x.shape[1] + 1, dtype=torch.float32)
+
+    eager = of(forward, x=tensor("float32", "batch", "n"))
+    captured = capture(eager, {"batch": 2, "n": 9})
+    assert captured.model.ranges == {}
+    check(eager, captured, {"batch": 2, "n": 9})

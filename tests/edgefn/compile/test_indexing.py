@@ -48,7 +48,24 @@ def scattered(x: Any, i: Any, j: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("forward", [read, written, folded, scattered])
+def averaged(x: Any, i: Any, j: Any) -> Any:
+    """Average what meets at one place: with what was there, without it, and beside other reductions."""
+    index = (i % 2).expand(*x.shape[:2], 4).long()
+    return (
+        x.scatter_reduce(2, index, x, "mean"),
+        x.scatter_reduce(2, index, x * 2, "mean", include_self=False),
+        x.scatter_reduce(2, index, x * 2, "amax", include_self=False),
+    )
+
+
+def rolled(x: Any, i: Any, j: Any) -> Any:
+    """Roll by what follows from a free size, by more than there is, and back; along all axes as one."""
+    import torch
+
+    return torch.fft.fftshift(x), x.roll((x.shape[1] // 2, -7), (1, 2)), x.roll(13, -1), x.roll(3)
+
+
+@pytest.mark.parametrize("forward", [read, written, folded, scattered, averaged, rolled])
 def test_indices(forward: Any) -> None:
     """Right at every size."""
     import torch

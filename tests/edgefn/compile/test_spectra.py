@@ -191,3 +191,18 @@ def test_windows_of_any_kind() -> None:
 
     eager = of(forward, x=tensor("float32", "batch", 16))
     check(eager, capture(eager, {"batch": 2}), {"batch": 2}, rounds=2)
+
+
+def test_a_window_as_long_as_the_signal_is_pytorchs() -> None:
+    """Of a free length, down to one number, periodic or not, with a Hamming window's own coefficients."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        n = x.shape[1]
+        hamming = torch.hamming_window(n, True, alpha=0.6), torch.hamming_window(n, False, 0.6, 0.4)
+        return x * torch.hann_window(n), torch.blackman_window(n, periodic=False), *hamming
+
+    eager = of(forward, x=tensor("float32", "batch", "n"))
+    captured = capture(eager, {"batch": 2, "n": 9})
+    assert captured.model.ranges == {}
+    check(eager, captured, {"batch": 2, "n": 9})

@@ -1,0 +1,35 @@
+"""Distances between rows, of any number of them, held against eager PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgefn import Dim, tensor
+from edgefn.compile.capture import capture
+from tests.edgefn.compile.test_exporting import check, of
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("rows", [7, 40])
+def test_rows_are_held_against_a_bank(rows: int) -> None:
+    """As for maps of anomalies: for fewer than 26 rows and for more, which PyTorch computes in two ways."""
+    import torch
+
+    torch.manual_seed(1)
+    bank = torch.randn(rows, 5)
+
+    def forward(x: Any) -> Any:
+        return (
+            torch.cdist(x, bank),
+            torch.cdist(x, bank, p=1),
+            torch.cdist(x, x + 9),
+            torch.cdist(x, x + 9, float("inf")),
+        )
+
+    eager = of(forward, x=tensor("float32", "batch", Dim("n", max=60), 5))
+    captured = capture(eager, {"batch": 2, "n": 30})
+    assert captured.model.ranges["n"].min == 1
+    check(eager, captured, {"batch": 2, "n": 30}, rounds=6)
