@@ -108,6 +108,7 @@ def rcnn() -> Any:
 
 
 @pytest.mark.needs_torch
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_detector_of_torchvision_is_built_as_it_is() -> None:
     """What the artifact finds is what torchvision finds unwrapped: in every picture, and in one where it is nothing."""

@@ -242,7 +242,8 @@ def test_a_fork_bomb_stops_at_the_functions_own_share(on_bench: OnBench) -> None
         "import os, zoneinfo, ssl, platform; os.urandom(8); ssl.create_default_context(); found = platform.system()",
         "import pathlib, multiprocessing.pool as p; pathlib.Path.home().joinpath('x').write_text('y'); found = 'Linux'",
         "import multiprocessing as m; found = m.get_context('fork').Pool(1).apply(str, ('Linux',))",
-        "import os, sys; found = 'Linux' * (os.spawnl(os.P_WAIT, sys.executable, 'python', '-c', 'pass') == 0)",
+        "import os, sys\nended = os.spawnl(os.P_WAIT, sys.executable, 'python', '-c', 'pass')\n"
+        "found = f'it ended with {ended}' if ended else 'Linux'",
     ],
     ids=["subprocess", "threads", "asyncio", "system", "home", "multiprocessing", "spawn"],
 )

@@ -210,6 +210,7 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
     assert after.error < before.error
 
 
+@pytest.mark.long
 def test_fine_tuning_that_makes_it_worse_is_not_kept(trained: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps far too large spoil the network: the file is the one without them."""
     from edgefn.compile.quantize import finetune
