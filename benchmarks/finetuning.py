@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import crops
+from benchmarks import crops, machine
 from benchmarks.quantisation import worst
 from benchmarks.stage import CLASSIFIER
-from benchmarks.zoo.__main__ import native
 from tests.road.bundles import EXAMPLES
 
 if TYPE_CHECKING:
@@ -110,9 +109,7 @@ def measured(caught: Any, held: Sequence[GoldenSample], quantize: Quantize) -> R
     from edgefn.targets.profiles import target
 
     caught.quantize = quantize
-    made = int8.made(
-        caught, target(next(one for one in native() if one.endswith("/int8"))), onnx.load(caught.onnx(20)), ONNX_RUNTIME
-    )
+    made = int8.made(caught, target(machine.int8()), onnx.load(caught.onnx(20)), ONNX_RUNTIME)
     session = ONNX_RUNTIME.opened(made.model, made.session)
     found = [session.run(one.inputs) for one in held]
     (name,) = held[0].outputs

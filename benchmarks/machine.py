@@ -8,6 +8,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from edgefn.targets import groups
+from edgefn.targets.facts import this_machine
+
 _PACKAGES = ("edgefn", "torch", "onnxruntime", "numpy", "uvicorn", "uvloop")
 
 
@@ -22,6 +25,17 @@ def describe() -> dict[str, Any]:
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "load": load(),
     }
+
+
+def targets() -> list[str]:
+    """Return the portable target, and this machine's best float and int8 ones."""
+    best = groups.native(this_machine())
+    return ["portable/fp32", *(f"{best}/{one}" for one in ("fp32", "int8", "int8@openvino") if best)]
+
+
+def int8() -> str:
+    """Return this machine's best int8 target in the default engine. Raises StopIteration where it has none."""
+    return next(one for one in targets() if one.endswith("/int8"))
 
 
 def load() -> float:

@@ -22,8 +22,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from benchmarks import machine
 from benchmarks.zoo import catalogue, inputs
-from benchmarks.zoo.__main__ import native
 from benchmarks.zoo.oracle import unpack
 from benchmarks.zoo.project import Project
 from edgefn import golden
@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--int8", action="store_true", help="this machine's int8 file instead of the portable one")
     parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK")
     asked = parser.parse_args()
-    target = next(one for one in native() if one.endswith("/int8")) if asked.int8 else "portable/fp32"
+    target = machine.int8() if asked.int8 else "portable/fp32"
     broken = refused = sound = kept = 0
     for name in asked.networks:
         with tempfile.TemporaryDirectory(prefix="edgefn-mutations-") as scratch:

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import machine
 from benchmarks.plot import GREY, INK, LIGHT
-from benchmarks.zoo.__main__ import native
 from benchmarks.zoo.plain import Plain
 from edgefn import golden
 from edgefn.accuracy.judge import judge
@@ -48,7 +48,7 @@ class Panel(NamedTuple):
 
 def main() -> int:
     """Build, judge and draw both."""
-    target = next(one for one in native() if one.endswith("/int8"))
+    target = machine.int8()
     with tempfile.TemporaryDirectory(prefix="edgefn-pictures-") as scratch:
         folder = Path(scratch)
         case = Case("yolo_int8", folder)

@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.zoo import catalogue, record, table, trial
 from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Form
 from benchmarks.zoo.record import Record
-from edgefn.targets import groups
-from edgefn.targets.facts import this_machine
 
 RESULTS = Path(__file__).parent / "records.jsonl"
 """What was found so far: kept with the code, so that a run goes on where the last one ended."""
@@ -70,7 +69,7 @@ def _run(options: argparse.Namespace) -> None:
         for form in FORMS
         if options.form in (None, form) and (network.name, form) not in known
     ]
-    targets = options.targets or native()
+    targets = options.targets or machine.targets()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgefn-zoo-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         tried = [pool.submit(trial.attempt, *one, Path(folder), targets, options.limit) for one in todo]
@@ -87,12 +86,6 @@ def chosen(only: Sequence[str]) -> list[Network]:
     places = {one.name: [other.family for other in every[:place]].count(one.family) for place, one in enumerate(every)}
     found = [one for one in every if not wanted or any(text in f"{one.family} {one.name}".lower() for text in wanted)]
     return sorted(found, key=lambda one: places[one.name])
-
-
-def native() -> list[str]:
-    """The portable target, and this machine's best float and int8 ones."""
-    best = groups.native(this_machine())
-    return ["portable/fp32", *(f"{best}/{one}" for one in ("fp32", "int8", "int8@openvino") if best)]
 
 
 def _told(found: Record) -> str:

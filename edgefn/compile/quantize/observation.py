@@ -63,7 +63,7 @@ class _Seen:
         self._joins = {node.output[0]: node.input for node in graph.nodes if node.op_type in JOINS}
         self._joined = {name for inputs in self._joins.values() for name in inputs}
         self._sent, self._maxima = _sent(graph), _before_maxima(graph)
-        self._batched = _batched(graph)
+        self._batched = propagation.batched(graph)
         self._kept: dict[str, Values] = {}
         self.ranges: dict[str, Range] = {}
         self.answers: dict[str, Values] = {}
@@ -119,12 +119,6 @@ def _before_maxima(graph: Graph) -> set[str]:
         if node.op_type in MAXIMA or found.intersection(node.output):
             found.update(node.input)
     return found
-
-
-def _batched(graph: Graph) -> bool:
-    """Return whether the first dimension of each input is free: its rows are samples."""
-    shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
-    return all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
 
 
 def _extremes(tensors: propagation.Pieces) -> tuple[float, float]:

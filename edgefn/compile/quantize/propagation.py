@@ -43,10 +43,14 @@ def together(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> int
 
     A first dimension that is free need not be a batch: two samples are run together and one by one to see.
     """
-    shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
-    batched = all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
     alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in graph.inputs)
-    return PIECE if batched and alike and _independent(graph, samples[:2]) else 1
+    return PIECE if batched(graph) and alike and _independent(graph, samples[:2]) else 1
+
+
+def batched(graph: Graph) -> bool:
+    """Return whether the first dimension of each input is free: its rows may be samples."""
+    shapes = [value.type.tensor_type.shape.dim for value in graph.model.graph.input if value.name in graph.inputs]
+    return all(len(shape) > 1 and shape[0].dim_param for shape in shapes)
 
 
 def _independent(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> bool:
