@@ -122,7 +122,7 @@ def measured(caught: Any, held: Sequence[GoldenSample], quantize: Quantize) -> R
 
 
 def latency(session: Session, sample: GoldenSample) -> float:
-    """The median of some runs, in seconds."""
+    """Return the median of some runs, in seconds."""
     session.run(sample.inputs)
     times = []
     for _ in range(ROUNDS):

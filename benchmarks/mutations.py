@@ -41,7 +41,7 @@ NETWORKS = [
 EACH, HARMLESS = 24, 6
 HELD_OUT, FIRST = 40, 20_000
 MOVED = 0.05
-"""The share of held-out answers that a mutation moves by over twice the limit."""
+"""Return the share of held-out answers that a mutation moves by over twice the limit."""
 BUILD_S = 600.0
 
 FLOAT, INT8 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT8
@@ -137,13 +137,13 @@ def judged(
 
 
 def answers(subject: Subject, model: onnx.ModelProto) -> list[dict[str, NDArray[Any]]]:
-    """What `model` answers on the held-out inputs."""
+    """Return what `model` answers on the held-out inputs."""
     session = opened(model, subject.session)
     return [session.run(one) for one in subject.held_out]
 
 
 def share_moved(before: list[Any], after: list[Any], twice: float) -> float:
-    """The share of held-out answers that are off by over `twice`, by how far answers move."""
+    """Return the share of held-out answers that are off by over `twice`, by how far answers move."""
     off = np.zeros(len(before))
     for name in before[0]:
         wanted = np.stack([one[name] for one in before]).astype(np.float64)
@@ -165,7 +165,7 @@ def opened(model: onnx.ModelProto, session: Mapping[str, str]) -> OnnxSession:
 
 
 def weight(model: onnx.ModelProto, random: np.random.Generator, rank: int = 2) -> tuple[onnx.TensorProto, NDArray[Any]]:
-    """One of the model's weights, float or of eight bits, or a scale of those; and a copy of its values in float."""
+    """Return one of the model's weights, float or of eight bits, or a scale of those, and a copy in float."""
     found = [one for one in model.graph.initializer if one.data_type in (FLOAT, INT8) and len(one.dims) >= rank]
     chosen = found[int(random.integers(len(found)))]
     return chosen, numpy_helper.to_array(chosen).astype(np.float32)

@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def calibration(case: Case, folder: Path) -> list[Path]:
-    """The function's calibration inputs as files."""
+    """Return the function's calibration inputs as files."""
     files = []
     for number, one in enumerate(case.module.detector.calibration()):
         np.savez(folder / f"{number:03}.npz", **one)
@@ -98,7 +98,7 @@ def _only(outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 def svg(title: str, panels: Sequence[Panel], reason: str) -> str:
-    """The panels side by side, the title above and the reason below."""
+    """Return the panels side by side, the title above and the reason below."""
     width = LEFT + len(panels) * (SIDE + GAP) - GAP + 20
     lines = _lines(reason)
     height = TOP + 22 + SIDE + BELOW - 40 + 18 * len(lines)

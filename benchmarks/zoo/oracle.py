@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def _plain(eager: Eager, project: Project) -> dict[str, Any]:
-    """What becomes of plain static quantisation: its error at the samples' sizes, and whether the gate takes it."""
+    """Return what becomes of plain static quantisation: its error at the samples' sizes, and if the gate takes it."""
     from benchmarks.zoo.plain import Plain, passes
 
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,7 @@ def unpack(bundle: Bundle, folder: Path) -> None:
 def judge(
     session: Any, eager: Eager, project: Project, ranges: Mapping[str, SizeRange], *, coarse: bool = False
 ) -> dict[str, Any]:
-    """The worst error at the samples' sizes and at others, where it was, and at which sizes there is no answer.
+    """Return the worst error at the samples' sizes and at others, where it was, and at which sizes there is no answer.
 
     `coarse` is for artifacts of eight bits: see SCORE.
     """

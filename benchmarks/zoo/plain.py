@@ -46,7 +46,7 @@ class Plain:
 
 
 def _share(path: Path) -> float:
-    """The share of the weights that the engine computes with in eight bits: it has no integer GRU, for one."""
+    """Return the share of the weights that the engine computes with in eight bits: it has no integer GRU, for one."""
     graph = onnx.load(path).graph
     sizes = {tensor.name: float(np.prod(tensor.dims)) for tensor in graph.initializer}
     whole = rest = 0.0
@@ -60,7 +60,7 @@ def _share(path: Path) -> float:
 
 
 def passes(session: Plain, entry: ModelEntry, folder: Path) -> bool:
-    """Whether the build's gate would take it: judged as an int8 artifact by what the bundle in `folder` says."""
+    """Return whether the build's gate would take it: judged as an int8 artifact by what the bundle in `folder` says."""
     if session.share < LEAST:
         return False
     pairs = golden.load_pairs(folder / "golden" / f"{entry.spec.name}.npz")

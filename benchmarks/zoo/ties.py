@@ -34,7 +34,7 @@ def settled(answers: Sequence[Sequence[Array]], wanted: Sequence[Sequence[Array]
 
 
 def _falling(scores: Sequence[Array]) -> bool:
-    """Whether these are vectors of floats that never rise, and somewhere fall."""
+    """Return whether these are vectors of floats that never rise, and somewhere fall."""
     if any(one.ndim != 1 or one.dtype.kind != "f" for one in scores):
         return False
     steps = np.concatenate([np.diff(one) for one in scores])
@@ -64,7 +64,7 @@ def _ties(scores: Array, margin: float) -> Iterator[slice]:
 
 
 def _distances(mine: Array, theirs: Array) -> Array:
-    """How far each of their rows [rows] is from each of mine [columns], between 0 and 1."""
+    """Return how far each of their rows [rows] is from each of mine [columns], between 0 and 1."""
     a, b = (np.nan_to_num(one.reshape(len(one), -1).astype(np.float64)) for one in (mine, theirs))
     apart = np.stack([np.abs(a - row).mean(1) for row in b])
     return np.asarray(apart / max(float(apart.max()), 1e-30))

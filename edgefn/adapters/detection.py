@@ -150,7 +150,7 @@ def paste_masks(
 
 
 def _shares(first: torch.Tensor, last: torch.Tensor, length: int, side: int) -> torch.Tensor:
-    """A matrix [found, length, side] of each: what the mask's rows weigh in the picture's from `first` to `last`."""
+    """Return a matrix [found, length, side] of each: how a mask's rows weigh in the picture's `first` to `last`."""
     import torch
 
     pixels = torch.arange(length, device=first.device)

@@ -38,7 +38,7 @@ def between(x1: torch.Tensor, x2: torch.Tensor, p: float = 2.0, compute_mode: st
 
 
 def _from_product(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
-    """As PyTorch has it: one product of rows that carry their squares with them."""
+    """Compute it as PyTorch does: one product of rows that carry their squares with them."""
     import torch
 
     ones1, ones2 = torch.ones_like(x1[..., :1]), torch.ones_like(x2[..., :1])

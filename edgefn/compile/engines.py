@@ -44,7 +44,7 @@ def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], jud
 
 
 class Guilt(NamedTuple):
-    """What an artifact's wrong answers come from, in words, and what to do."""
+    """Return what an artifact's wrong answers come from, in words, and what to do."""
 
     what: str
     do: str

@@ -67,7 +67,7 @@ def _places(input: torch.Tensor, length: Any, out: Any, factor: float | None, *,
 
 
 def _is_multiple(length: Any, out: Any) -> bool:
-    """Whether `out` is `length` times a small whole number, for every length."""
+    """Return whether `out` is `length` times a small whole number, for every length."""
     from torch.fx.experimental.symbolic_shapes import statically_known_true
 
     return any(statically_known_true(out == length * factor) for factor in range(1, SURE + 1))

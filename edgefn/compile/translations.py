@@ -114,7 +114,7 @@ def _refuse_places(node: torch.fx.Node, model: str) -> None:
 
 
 def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    """Whether what is divided is below 0 for a length that the network takes."""
+    """Return whether what is divided is below 0 for a length that the network takes."""
     import torch
     from torch.utils._sympy.value_ranges import bound_sympy
 
@@ -201,7 +201,7 @@ def _windows(size: Any, wanted: Any) -> Any:
 
 
 def _inside(size: Any, wanted: Any) -> tuple[Any, Any, Any]:
-    """A matrix [size, wanted] that tells whether an element is in a window, and where windows begin and end."""
+    """Return a matrix [size, wanted] that tells whether an element is in a window, and where windows begin and end."""
     op = _operators()
 
     zero, one = op.Constant(value_int=0), op.Constant(value_int=1)

@@ -140,7 +140,7 @@ TEMPERED = {
 
 
 def detector(name: str) -> Network:
-    """A detector of one picture: the twenty likeliest boxes, of scores that differ as those of a trained one do.
+    """Return a detector of one picture: the twenty likeliest boxes, of scores that differ as those of a trained one do.
 
     Of many random proposals some are as likely as others that overlap them, and eager itself then keeps now the one,
     now the other when the picture changes by a millionth. So there are few.

@@ -185,7 +185,7 @@ def networks() -> Iterator[Network]:
 
 
 def _masked() -> Network:
-    """A network that looks at a share of the picture, by chance; its chance is an input, as its forward() allows."""
+    """Return a network that looks at a share of the picture, by chance, which is an input as its forward() allows."""
     options = VISION | {"image_size": 64, "patch_size": 16, "mask_ratio": 0.5}
     inputs = {
         "pixel_values": Input("float32", ("batch", 3, 64, 64), "image"),
