@@ -17,12 +17,8 @@
     guards.py      torch's conditions → ranges         ranges.py      those mended by runs
     guard_lines.py the author's line of a condition
     probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
-    recurrent.py   recurrent layers, kept whole        translations.py  ONNX of our own
-    rewrites.py    steps written otherwise             substitutes.py  functions replaced while recorded
-    spectra.py     short-time Fourier transforms       pooling.py     pooling of any length
-    indexing.py    indices as ONNX takes them          grids.py       affine grids of any size
-    nearest.py     the nearest pixel, as PyTorch rounds
-    distances.py   distances between any number of rows
+    recurrent.py   recurrent layers, kept whole        rewrites.py    steps written otherwise
+    substitutes/   functions replaced while recorded   translations/  ONNX of our own
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

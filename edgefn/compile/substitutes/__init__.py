@@ -1,12 +1,12 @@
 """Functions of PyTorch that torch.export or the exporter cannot take, replaced while a network is recorded.
 
-    torch.istft    takes its length as a plain number, and no runtime has it (edgefn.compile.spectra)
+    torch.istft    takes its length as a plain number, and no runtime has it (spectra.py)
     torch.stft     with align_to_window, which the exporter does not take
-    affine_grid, linspace    of a free size (edgefn.compile.grids)
+    affine_grid, linspace    of a free size (grids.py)
     windows        of which the exporter has some, and one with other coefficients
-    cdist          of a free number of rows (edgefn.compile.distances)
-    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (edgefn.compile.nearest)
-    pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
+    cdist          of a free number of rows (distances.py)
+    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (nearest.py)
+    pooling        with windows of a free size, or along one axis (pooling.py)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -26,7 +26,7 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import distances, grids, nearest, pooling, spectra
+    from edgefn.compile.substitutes import distances, grids, nearest, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),

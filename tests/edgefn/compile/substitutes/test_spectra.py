@@ -55,7 +55,7 @@ def test_the_inverse_with_every_option(n_fft: int, batch: tuple[int, ...]) -> No
     """Real and complex frames, odd and even numbers of bins, padded beyond the last frame or cut: as torch computes."""
     import torch
 
-    from edgefn.compile import spectra
+    from edgefn.compile.substitutes import spectra
 
     torch.manual_seed(0)
     compared = 0
@@ -82,7 +82,7 @@ def test_the_inverse_is_as_exact_as_float32(n_fft: int) -> None:
     """Its cosines are of angles that are reduced exactly: the RMS error is of float32's last digit."""
     import torch
 
-    from edgefn.compile import spectra
+    from edgefn.compile.substitutes import spectra
 
     torch.manual_seed(0)
     z = torch.randn(n_fft // 2 + 1, 20, dtype=torch.complex128)

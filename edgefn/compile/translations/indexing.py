@@ -11,11 +11,41 @@ Translations from the exporter's own, called with what they are right for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from edgefn.compile.translations.operators import operators
+from edgefn.compile.translations.rule import Rule
+
+if TYPE_CHECKING:
+    import torch
 
 INT32, INT64 = 6, 7
 FLOATS = (1, 10, 11, 16)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
+
+def rules() -> dict[Any, Rule]:
+    """Return the translations by operator; the exporter's decompositions have all but `roll` too."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.index.Tensor: Rule(index),
+        aten._unsafe_index.Tensor: Rule(index),
+        aten.index_put.default: Rule(index_put),
+        aten._unsafe_index_put.default: Rule(index_put),
+        aten.scatter.src: Rule(scatter),
+        aten.scatter_add.default: Rule(scatter_add),
+        aten.scatter_reduce.two: Rule(scatter_reduce),
+        aten.roll.default: Rule(roll, _has_free_shift),
+    }
+
+
+def _has_free_shift(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    import torch
+
+    shifts: Any = node.args[1]
+    return len(node.args) > 2 and any(isinstance(one, torch.fx.Node) for one in shifts)
 
 
 def index(self: Any, indices: Sequence[Any]) -> Any:
@@ -40,7 +70,7 @@ def scatter_add(self: Any, dim: int, index: Any, src: Any) -> Any:
 
 def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Any:
     """Translate `self.scatter_reduce(dim, index, src, "mean")` of floats: a place that gets nothing is left alone."""
-    op = _operators()
+    op = operators()
 
     part = _part(src, index)
     if reduce != "mean" or self.dtype not in FLOATS or not self.shape:
@@ -57,7 +87,7 @@ def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, inclu
 
 def roll(self: Any, shifts: Sequence[Any], dims: Sequence[int] = ()) -> Any:
     """Translate `self.roll(shifts, dims)`: what is behind the cut, and then what is before it."""
-    op = _operators()
+    op = operators()
 
     if not dims:
         return _exporters().aten_roll(self, shifts, dims)
@@ -76,14 +106,14 @@ def _wide(indices: Sequence[Any]) -> list[Any]:
 
 
 def _cast(index: Any) -> Any:
-    op = _operators()
+    op = operators()
 
     return _known(op.Cast(index, to=INT64), index.shape, INT64)
 
 
 def _part(source: Any, index: Any) -> Any:
     """Return the part of `source` that `index` has places for: its beginning along each axis."""
-    op = _operators()
+    op = operators()
 
     rank = len(index.shape)
     if rank == 0 or source.shape == index.shape:
@@ -104,9 +134,3 @@ def _exporters() -> Any:
     from onnxscript.function_libs.torch_lib.ops import core
 
     return core
-
-
-def _operators() -> Any:
-    from onnxscript.onnx_opset import opset18
-
-    return opset18

@@ -1,0 +1,104 @@
+"""Adaptive pooling of any size: the exporter has it for one size, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edgefn.compile.translations.operators import operators
+from edgefn.compile.translations.rule import Rule
+from edgefn.errors import BuildError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def rules() -> dict[Any, Rule]:
+    """Return the translations by operator. F.interpolate(mode="area") is one of these."""
+    import torch
+
+    aten = torch.ops.aten
+    averages = (aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default, aten.adaptive_avg_pool3d.default)
+    maxima = (aten.adaptive_max_pool1d.default, aten.adaptive_max_pool2d.default, aten.adaptive_max_pool3d.default)
+    return {
+        **dict.fromkeys(averages, Rule(adaptive_average, _has_free_windows)),
+        **dict.fromkeys(maxima, Rule(adaptive_maximum)),
+    }
+
+
+def _has_free_windows(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    """Whether an adaptive pooling's windows depend on a free size; those of one output are all there is."""
+    tensor: Any = node.args[0]
+    wanted: Any = node.args[1]
+    sizes = tensor.meta["val"].shape[-len(wanted) :]
+    return any(not isinstance(size, int) and out != 1 for size, out in zip(sizes, wanted, strict=True))
+
+
+def check(node: torch.fx.Node, model: str) -> None:
+    """Raise BuildError where the network asks an adaptive pooling for the places of its largest values."""
+    rule = rules().get(node.target)
+    if rule and rule.translation is adaptive_maximum and any(user.args[1] == 1 and user.users for user in node.users):
+        raise BuildError(
+            f"model {model} does not export to ONNX: it has no adaptive pooling that tells where the largest values "
+            "are; leave return_indices out, or pool with torch.nn.MaxPool2d(kernel, stride, return_indices=True)"
+        )
+
+
+def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
+    """Average over windows that share an axis out evenly: window i of n is from floor(i*size/n) to ceil((i+1)*size/n).
+
+    One axis after the other, each a product with a matrix that holds 1/length where a window is
+    (https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html).
+    """
+    op = operators()
+
+    rank = len(self.shape)
+    for number, wanted in enumerate(output_size):
+        axis = rank - len(output_size) + number
+        order = [*(one for one in range(rank) if one != axis), axis]
+        back = [order.index(one) for one in range(rank)]
+        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
+        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
+        averaged = op.MatMul(last, op.CastLike(_windows(size, wanted), self))
+        self = averaged if axis == rank - 1 else op.Transpose(averaged, perm=back)
+    return self
+
+
+def adaptive_maximum(self: Any, output_size: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the largest value of each window, see `adaptive_average`, and nothing of use in place of their places."""
+    op = operators()
+
+    rank = len(self.shape)
+    nothing = op.CastLike(op.Constant(value_float=float("-inf")), self)
+    for number, wanted in enumerate(output_size):
+        axis = rank - len(output_size) + number
+        order = [*(one for one in range(rank) if one != axis), axis]
+        back = [order.index(one) for one in range(rank)]
+        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
+        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
+        inside, _, _ = _inside(size, wanted)  # [size, wanted]
+        spread = op.Where(inside, op.Unsqueeze(last, op.Constant(value_ints=[-1])), nothing)
+        largest = op.ReduceMax(spread, op.Constant(value_ints=[-2]), keepdims=0)
+        self = largest if axis == rank - 1 else op.Transpose(largest, perm=back)
+    return self, op.Cast(self, to=7)
+
+
+def _windows(size: Any, wanted: Any) -> Any:
+    """A matrix [size, wanted]: 1/length where an element is in a window, else 0."""
+    op = operators()
+
+    inside, begin, end = _inside(size, wanted)
+    return op.Div(op.Cast(inside, to=1), op.Cast(op.Sub(end, begin), to=1))
+
+
+def _inside(size: Any, wanted: Any) -> tuple[Any, Any, Any]:
+    """Return a matrix [size, wanted] that tells whether an element is in a window, and where windows begin and end."""
+    op = operators()
+
+    zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
+    count = op.Constant(value_int=wanted) if isinstance(wanted, int) else op.Squeeze(wanted)
+    element = op.Unsqueeze(op.Range(zero, size, one), op.Constant(value_ints=[1]))
+    window = op.Range(zero, count, one)
+    begin = op.Div(op.Mul(window, size), count)
+    end = op.Div(op.Sub(op.Add(op.Mul(op.Add(window, one), size), count), one), count)
+    return op.And(op.GreaterOrEqual(element, begin), op.Less(element, end)), begin, end
