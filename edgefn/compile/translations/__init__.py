@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations import adaptive, arithmetic, attention, indexing, recurrent
+from edgefn.compile.translations import adaptive, angles, arithmetic, attention, indexing, recurrent
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         recurrent.check(node, model)
     return {
         target: rule.translation
-        for module in (adaptive, arithmetic, attention, indexing, recurrent)
+        for module in (adaptive, angles, arithmetic, attention, indexing, recurrent)
         for target, rule in module.rules().items()
         if rule.needed is None or any(node.target is target and rule.needed(node, program) for node in nodes)
     }
