@@ -1,11 +1,12 @@
-"""Arithmetic where ONNX rounds otherwise than PyTorch."""
+"""Divisions and what they leave, where ONNX or the exporter rounds otherwise than PyTorch."""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import operators
+from edgefn.compile.translations.operators import constant, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -13,19 +14,46 @@ if TYPE_CHECKING:
 
 
 def rules() -> dict[Any, Rule]:
-    """Return the translations by operator."""
+    """Return the translations by operator. The exporter's own lose digits: of whole numbers beyond 2^24, of quotients
+    near a whole number.
+    """
     import torch
 
+    aten = torch.ops.aten
+    remainders = (aten.remainder.Scalar, aten.remainder.Tensor, aten.remainder.Scalar_Tensor)
+    quotients = (aten.div.Tensor_mode, aten.div.Scalar_mode)
     return {
         operator.floordiv: Rule(floor_division, _may_be_negative),
-        torch.ops.aten.remainder.Scalar: Rule(remainder, _has_free_divisor),
+        **dict.fromkeys(remainders, Rule(_in_float32(remainder))),
+        **dict.fromkeys(quotients, Rule(_in_float32(quotient))),
+        aten.floor_divide.default: Rule(_in_float32(floor_divide)),
+        aten.floor_divide.Scalar: Rule(_in_float32(floor_divide)),
     }
 
 
-def _has_free_divisor(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    import torch
+def _in_float32(translation: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a translation that computes halves in float32, as PyTorch does."""
 
-    return isinstance(node.args[1], torch.fx.Node)
+    def translated(self: Any, other: Any, rounding_mode: str | None = None) -> Any:
+        op = operators()
+
+        options = {} if rounding_mode is None else {"rounding_mode": rounding_mode}
+        halves = {one.dtype for one in (self, other) if getattr(one, "dtype", None) in HALVES}
+        if not halves:
+            return translation(self, other, **options)
+        wide = [op.Cast(one, to=FLOAT) if hasattr(one, "dtype") else one for one in (self, other)]
+        return op.Cast(translation(*map(_typed, wide), **options), to=int(halves.pop()))
+
+    return translated
+
+
+def _typed(value: Any) -> Any:
+    """Write down the type of what was made a float: the translations ask for it."""
+    from onnx_ir import DataType
+
+    if hasattr(value, "dtype"):
+        value.dtype = DataType(FLOAT)
+    return value
 
 
 def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
@@ -48,18 +76,79 @@ def floor_division(above: Any, below: Any) -> Any:
 
 
 def remainder(self: Any, other: Any) -> Any:
-    """Return what is left after dividing by a whole number, with the sign of the divisor."""
+    """Return what is left after a division that is rounded down: it has the sign of the divisor."""
     op = operators()
 
-    return op.Mod(self, op.CastLike(other, self)) if self.dtype in _WHOLE else _left(self, other)
+    above, below = _pair(self, other)
+    if above.dtype in WHOLE:
+        return op.Mod(above, below)
+    left = op.Mod(above, below, fmod=1)
+    return op.Where(_is_off(left, below), op.Add(left, below), left)
 
 
-def _left(self: Any, other: Any) -> Any:
+def quotient(self: Any, other: Any, rounding_mode: str | None = None) -> Any:
+    """Divide, and round to zero or down."""
     op = operators()
 
-    divisor = op.CastLike(other, self)
-    return op.Sub(self, op.Mul(op.Floor(op.Div(self, divisor)), divisor))
+    if rounding_mode == "floor":
+        return floor_divide(self, other)
+    above, below = _pair(self, other)
+    if rounding_mode is None:
+        floats = [op.Cast(one, to=FLOAT) if one.dtype in WHOLE else one for one in (above, below)]
+        return op.Div(*floats)
+    whole = op.Div(above, below)
+    return whole if above.dtype in WHOLE else op.Mul(op.Floor(op.Abs(whole)), op.Sign(whole))
 
 
-_WHOLE = (2, 3, 4, 5, 6, 7, 12, 13)
-"""ONNX's numbers of the whole types (https://onnx.ai/onnx/api/mapping.html)."""
+def floor_divide(self: Any, other: Any) -> Any:
+    """Divide and round down, floats as Python does: 0.6 // 0.2 is 2, for 0.6 is a little less than three times 0.2.
+
+    That is what PyTorch computes (div_floor_floating in c10/util/generic_math.h).
+    """
+    op = operators()
+
+    above, below = _pair(self, other)
+    if above.dtype in UNSIGNED:
+        return op.Div(above, below)
+    if above.dtype in WHOLE:
+        return floor_division(above, below)
+    left = op.Mod(above, below, fmod=1)
+    whole = op.Div(op.Sub(above, left), below)
+    whole = op.Sub(whole, op.CastLike(_is_off(left, below), above))
+    down = op.Floor(whole)
+    half = op.CastLike(op.Constant(value_float=0.5), above)
+    down = op.Add(down, op.CastLike(op.Greater(op.Sub(whole, down), half), above))
+    zero = op.CastLike(op.Constant(value_float=0.0), above)
+    return op.Where(op.Equal(below, zero), op.Div(above, below), down)
+
+
+def _is_off(left: Any, below: Any) -> Any:
+    """Return where a remainder is not 0 and has not the sign of the divisor."""
+    op = operators()
+
+    zero = op.CastLike(op.Constant(value_float=0.0), left)
+    differs = op.Xor(op.Less(left, zero), op.Less(below, zero))
+    return op.And(op.Not(op.Equal(left, zero)), differs)
+
+
+def _pair(self: Any, other: Any) -> tuple[Any, Any]:
+    """Return two numbers or tensors as tensors of one type: that of the floating one, where only one of them is."""
+    op = operators()
+
+    if not hasattr(self, "dtype"):
+        other, self = _pair(other, self)
+        return self, other
+    if not hasattr(other, "dtype"):
+        if isinstance(other, float) and self.dtype in WHOLE:
+            self = _typed(op.Cast(self, to=FLOAT))
+        return self, constant(other, self.dtype)
+    if self.dtype == other.dtype:
+        return self, other
+    return (op.CastLike(self, other), other) if self.dtype in WHOLE else (self, op.CastLike(other, self))
+
+
+FLOAT = 1
+HALVES = (10, 16)
+UNSIGNED = (2, 4, 12, 13)
+WHOLE = (*UNSIGNED, 3, 5, 6, 7)
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""

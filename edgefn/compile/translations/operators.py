@@ -1,4 +1,4 @@
-"""ONNX's operators, of the opset that the exporter writes."""
+"""ONNX's operators, of the opset that the exporter writes, and its numbers."""
 
 from __future__ import annotations
 
@@ -10,3 +10,10 @@ def operators() -> Any:
     from onnxscript.onnx_opset import opset18
 
     return opset18
+
+
+def constant(value: float, dtype: Any) -> Any:
+    """Return a number of one of ONNX's types, to its last digit."""
+    from onnx_ir import DataType, tensor
+
+    return operators().Constant(value=tensor(value, dtype=DataType(dtype)))

@@ -1,0 +1,103 @@
+"""Logarithms and exponentials that neither overflow nor lose a small number's digits, as PyTorch's do not.
+
+The exporter writes them as their definitions: log(exp(100) + exp(0)) is infinity, log(sigmoid(-200)) minus infinity,
+and log(1 + 1e-9) is 0, of answers that are 100, -200 and 1e-9.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from edgefn.compile.translations.operators import constant, operators
+from edgefn.compile.translations.rule import Rule
+
+
+def rules() -> dict[Any, Rule]:
+    """Return the translations by operator."""
+    import torch
+
+    aten = torch.ops.aten
+    return {
+        aten.log1p.default: Rule(log1p),
+        aten.expm1.default: Rule(expm1),
+        aten.log_sigmoid.default: Rule(log_sigmoid),
+        aten.logaddexp.default: Rule(logaddexp),
+        aten.logaddexp2.default: Rule(logaddexp2),
+        aten.logcumsumexp.default: Rule(logcumsumexp),
+    }
+
+
+def log1p(self: Any) -> Any:
+    """Return log(1 + x)."""
+    return _log1p(self, self.dtype)
+
+
+def _log1p(value: Any, dtype: Any) -> Any:
+    """Return log(1 + x). What 1 + x loses is made good by x / ((1 + x) - 1).
+
+    After W. Kahan, see D. Goldberg, "What Every Computer Scientist Should Know About Floating-Point Arithmetic", 1991,
+    theorem 4.
+    """
+    op = operators()
+
+    one = constant(1.0, dtype)
+    above = op.Add(value, one)
+    logarithm = op.Log(above)
+    is_nothing = op.Equal(above, one)
+    is_lost = op.Or(is_nothing, op.IsInf(above))  # there is nothing to divide by, or no end
+    scaled = op.Mul(logarithm, op.Div(value, op.Where(is_lost, one, op.Sub(above, one))))
+    return op.Where(is_nothing, value, op.Where(is_lost, logarithm, scaled))
+
+
+def expm1(self: Any) -> Any:
+    """Return exp(x) - 1, which is tanh(x / 2) * (exp(x) + 1)."""
+    op = operators()
+
+    half = op.Tanh(op.Mul(self, constant(0.5, self.dtype)))
+    return op.Mul(half, op.Add(op.Exp(self), constant(1.0, self.dtype)))
+
+
+def log_sigmoid(self: Any) -> Any:
+    """Return the logarithm of the sigmoid: min(x, 0) - log1p(exp(-|x|))."""
+    op = operators()
+
+    return op.Sub(op.Min(self, constant(0.0, self.dtype)), _log1p(op.Exp(op.Neg(op.Abs(self))), self.dtype))
+
+
+def logaddexp(self: Any, other: Any) -> Any:
+    """Return log(exp(x) + exp(y))."""
+    return _added(self, other, 1.0)
+
+
+def logaddexp2(self: Any, other: Any) -> Any:
+    """Return log2(2^x + 2^y)."""
+    return _added(self, other, math.log(2))
+
+
+def _added(self: Any, other: Any, scale: float) -> Any:
+    """Return the larger one, and what the smaller one adds to it; infinities of one sign are as far apart as 0."""
+    op = operators()
+
+    factor = constant(scale, self.dtype)
+    apart = op.Where(op.Equal(self, other), constant(0.0, self.dtype), op.Abs(op.Sub(self, other)))
+    added = _log1p(op.Exp(op.Neg(op.Mul(apart, factor))), self.dtype)
+    return op.Add(op.Max(self, other), op.Div(added, factor))
+
+
+def logcumsumexp(self: Any, dim: int) -> Any:
+    """Return the logarithm of the sum of the exponentials up to each place: a sum over a triangle of them all."""
+    op = operators()
+
+    rank = len(self.shape)
+    if rank == 0:
+        return op.Identity(self)
+    axis = dim % rank
+    order = [*(one for one in range(rank) if one != axis), axis]
+    last = op.Transpose(self, perm=order)
+    size = op.Shape(self, start=axis, end=axis + 1)
+    square = op.Expand(constant(1.0, 1), op.Concat(size, size, axis=0))
+    is_past = op.Cast(op.Trilu(square, upper=0), to=9)
+    summed = op.Where(is_past, op.Unsqueeze(last, op.Constant(value_ints=[-2])), constant(-math.inf, self.dtype))
+    found = op.ReduceLogSumExp(summed, op.Constant(value_ints=[-1]), keepdims=0)
+    return op.Transpose(found, perm=[order.index(one) for one in range(rank)])

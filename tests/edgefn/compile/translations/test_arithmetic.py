@@ -1,0 +1,79 @@
+"""Divisions and remainders: PyTorch's answer for every kind of number, whole ones beyond 2^24 and tenths among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefn import tensor
+from edgefn.backends.registry import get
+from edgefn.compile.capture import capture
+from tests.edgefn.compile.test_exporting import of
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+
+def numbers(dtype: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return numbers, and what to divide each by; a float may be divided by 0."""
+    source = np.random.default_rng(0)
+    if dtype.startswith("float"):
+        most = 3.0 if dtype == "float16" else 6.0
+        wide = source.standard_normal(500) * 10 ** source.uniform(-3, most, 500)
+        above = np.concatenate([np.arange(-100, 101) / 10, wide, [np.inf, 0.0]])
+        below = source.choice([0.1, 0.2, -0.3, 0.7, 2 * np.pi, -1.0, 0.0, 5.0], above.size)
+    else:
+        limits = np.iinfo(dtype)
+        above = source.integers(limits.min // 2, limits.max // 2, 600)
+        below = source.choice([one for one in (1, 2, 3, 7, 100, 9973, -1, -7) if limits.min <= one <= limits.max], 600)
+    return above.astype(dtype), below.astype(dtype)
+
+
+def by_a_tensor(above: Any, below: Any) -> Any:
+    """Divide by a tensor, in every way."""
+    return above % below, above // below, above.div(below, rounding_mode="floor"), _cut(above, below), above.fmod(below)
+
+
+def by_a_number(above: Any, below: Any) -> Any:
+    """Divide by numbers of Python, and one of them by a tensor."""
+    import torch
+
+    one = 0.1 if above.is_floating_point() else 7
+    left = above % one, torch.remainder(5, below)
+    if above.element_size() == 2:  # PyTorch rounds each step of such a quotient to a half
+        return left
+    return *left, above // one, above.div(one, rounding_mode="floor"), _cut(above, one)
+
+
+def _cut(above: Any, below: Any) -> Any:
+    """Divide and round to zero. PyTorch rounds a quotient of halves to a half before, ONNX Runtime after."""
+    return above.div(below, rounding_mode="trunc") if above.element_size() != 2 else above
+
+
+@pytest.mark.parametrize("forward", [by_a_tensor, by_a_number])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int32", "uint8"])
+def test_divisions(dtype: Any, forward: Any) -> None:
+    """To the last digit of whole numbers; a quotient of floats near a whole number is rounded as PyTorch rounds it."""
+    above, below = numbers(dtype)
+    eager = of(forward, above=tensor(dtype, "n"), below=tensor(dtype, "n"))
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs = {"above": above, "below": below}
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        np.testing.assert_allclose(
+            np.array(found), np.array(wanted), rtol=1e-6 if dtype != "float16" else 2e-3, atol=1e-6, equal_nan=True
+        )
+
+
+def test_whole_numbers_by_a_float() -> None:
+    """They become floats first."""
+    eager = of(
+        lambda x: (x % 0.5, x.div(0.3, rounding_mode="floor"), x.div(0.3, rounding_mode="trunc")),
+        x=tensor("int64", "n"),
+    )
+    captured = capture(eager, {"n": 4})
+    inputs = {"x": np.arange(-40, 40)}
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-6)

@@ -1,0 +1,47 @@
+"""Logarithms and exponentials: PyTorch's digits for numbers of every size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgefn import tensor
+from edgefn.backends.registry import get
+from edgefn.compile.capture import capture
+from tests.edgefn.compile.test_exporting import of
+
+pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+
+def test_numbers_of_every_size() -> None:
+    """From 1e-30 to 1e30, of both signs, each as precise as PyTorch's."""
+    import torch
+    from torch.nn import functional
+
+    sizes = np.logspace(-30, 30, 121)
+    numbers = np.concatenate([sizes, -sizes, np.linspace(-120, 120, 97), [0.0, np.inf, -np.inf]]).astype(np.float32)
+    others = np.random.default_rng(0).permutation(numbers)
+    eager = of(
+        lambda x, y: (x.log1p(), x.expm1(), functional.logsigmoid(x), torch.logaddexp(x, y), torch.logaddexp2(x, y)),
+        x=tensor("float32", "n"),
+        y=tensor("float32", "n"),
+    )
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    for inputs in ({"x": numbers, "y": others}, {"x": numbers, "y": numbers}):
+        pairs = zip(artifact.run(inputs).values(), eager.run(inputs).values(), (0, 0, 0, 1e-7, 1e-7), strict=True)
+        for found, wanted, least in pairs:  # the last two add numbers of both signs
+            np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=2e-6, atol=least + 1e-37, equal_nan=True)
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_a_running_sum_that_grows_by_far(dim: int) -> None:
+    """What comes first is not lost beside what comes last."""
+    numbers = np.cumsum(np.random.default_rng(0).uniform(0, 60, (3, 4, 9)), dim).astype(np.float32)
+    eager = of(lambda x: x.logcumsumexp(dim), x=tensor("float32", "n", "m", 9))
+    captured = capture(eager, {"n": 3, "m": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    found, wanted = np.asarray(artifact.run({"x": numbers})["output"]), np.asarray(eager.run({"x": numbers})["output"])
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
