@@ -6,7 +6,8 @@
     windows        of which the exporter has some, and one with other coefficients
     cdist          of a free number of rows (distances.py)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (nearest.py)
-    pooling        with windows of a free size, or along one axis (pooling.py)
+    pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)
+    batch_norm     by the batch's own figures (norms.py)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -26,11 +27,12 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile.substitutes import distances, grids, nearest, pooling, spectra
+    from edgefn.compile.substitutes import distances, grids, nearest, norms, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
         **nearest.replacements(),
+        **norms.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
         functional.affine_grid: grids.affine,

@@ -2,10 +2,12 @@
 
 avg_pool2d(x, x.shape[2:])    windows as large as the input: the mean, or the largest, along those axes
 max_pool1d                    of a free length: a max_pool2d of signals that are one row high
+divisor_override              an average times the window's size over the divisor, which the exporter leaves out
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,8 @@ def _average(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
         strides = _strides(stride, kernel, rank)
         if divisor_override is None and (axes := _whole(input, kernel, padding, rank)):
             input, kernel, strides = input.mean(axes, keepdim=True), _ones(kernel, axes), _ones(strides, axes)
+        if divisor_override is not None and not ceil_mode:
+            return function(input, kernel, strides, padding) * (math.prod(kernel) / divisor_override)
         divisor = () if rank == 1 else (divisor_override,)
         return function(input, kernel, strides, padding, ceil_mode, count_include_pad, *divisor)
 

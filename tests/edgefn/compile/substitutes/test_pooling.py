@@ -45,7 +45,20 @@ def along_one_axis(x: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("forward", [whole, along_one_axis])
+def by_another_divisor(x: Any) -> Any:
+    """Pool sums."""
+    from torch import nn
+    from torch.nn import functional
+
+    wide = x[:, None]
+    return (
+        nn.AvgPool2d(3, 2, 1, count_include_pad=False, divisor_override=1)(wide),
+        functional.avg_pool2d(wide, (2, 3), divisor_override=-4),
+        functional.avg_pool3d(wide[:, None], (1, 2, 2), 1, divisor_override=3),
+    )
+
+
+@pytest.mark.parametrize("forward", [whole, along_one_axis, by_another_divisor])
 def test_pooling_of_a_free_length(forward: Any) -> None:
     """From the shortest that forward() takes."""
     eager = of(forward, x=tensor("float32", "batch", 3, "n"))
