@@ -4,6 +4,7 @@
     scatter and its kind             take a source that is larger than the indices; ONNX does not
     scatter_reduce(reduce="mean")    a sum over a count: the exporter's keeps the last value of each place
     roll                             by a number that follows from a free size, as torch.fft.fftshift
+    diagonal                         its places, not a sum over a mask, of which an infinity beside it makes NaN
 
 Translations from the exporter's own, called with what they are right for.
 """
@@ -25,7 +26,7 @@ FLOATS = (1, 10, 11, 16)
 
 
 def rules() -> dict[Any, Rule]:
-    """Return the translations by operator; the exporter's decompositions have all but `roll` too."""
+    """Return the translations by operator; the exporter's decompositions have most of them too."""
     import torch
 
     aten = torch.ops.aten
@@ -38,6 +39,7 @@ def rules() -> dict[Any, Rule]:
         aten.scatter_add.default: Rule(scatter_add),
         aten.scatter_reduce.two: Rule(scatter_reduce),
         aten.roll.default: Rule(roll, _has_free_shift),
+        aten.diagonal.default: Rule(diagonal),
     }
 
 
@@ -99,6 +101,23 @@ def roll(self: Any, shifts: Sequence[Any], dims: Sequence[int] = ()) -> Any:
         pieces = op.Slice(self, cut, end, [axis]), op.Slice(self, zero, cut, [axis])
         self = _known(op.Concat(*pieces, axis=axis), self.shape, self.dtype)
     return self
+
+
+def diagonal(self: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Translate `self.diagonal(offset, dim1, dim2)`: every so many places of the two axes laid out in one."""
+    op = operators()
+
+    rank = len(self.shape)
+    dim1, dim2 = dim1 % rank, dim2 % rank
+    kept = [axis for axis in range(rank) if axis not in (dim1, dim2)]
+    flat = op.Reshape(op.Transpose(self, perm=[*kept, dim1, dim2]), op.Constant(value_ints=[0] * len(kept) + [-1]))
+    rows, columns = (op.Squeeze(op.Shape(self, start=axis, end=axis + 1)) for axis in (dim1, dim2))
+    down, right = (op.Constant(value_int=max(by, 0)) for by in (-offset, offset))
+    length = op.Max(op.Min(op.Sub(rows, down), op.Sub(columns, right)), op.Constant(value_int=0))
+    numbers = op.Range(op.Constant(value_int=0), length, op.Constant(value_int=1))
+    step = op.Add(columns, op.Constant(value_int=1))
+    places = op.Add(op.Mul(numbers, step), op.Add(op.Mul(down, columns), right))
+    return op.Gather(flat, places, axis=len(kept))
 
 
 def _wide(indices: Sequence[Any]) -> list[Any]:

@@ -74,3 +74,18 @@ def test_indices(forward: Any) -> None:
     eager = of(lambda x: forward(x, i, j), x=tensor("float32", "batch", "n", 5))
     captured = capture(eager, SIZES)
     check(eager, captured, SIZES, rounds=4)
+
+
+@pytest.mark.parametrize("offset", [0, 1, -1, 7, -7])
+def test_diagonals_beside_infinities(offset: int) -> None:
+    """Of two axes in any order, for any lengths; what is not on it is not read."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        wide = x[..., None] + torch.arange(5.0)
+        is_on = torch.arange(5) - torch.arange(3)[:, None, None] == offset
+        beside = wide.masked_fill(~is_on, float("-inf"))
+        return x.diagonal(offset), wide.diagonal(offset, 2, 0), beside.diagonal(offset, 1, 3), (x > 0).diagonal(offset)
+
+    eager = of(forward, x=tensor("float32", "batch", 3, "n"))
+    check(eager, capture(eager, SIZES), SIZES)
