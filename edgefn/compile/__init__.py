@@ -10,7 +10,8 @@
     eager.py       the network, run by PyTorch         capture.py     network → exported program
     arguments.py   declared inputs → forward()         results.py     what forward() returns → named tensors
     conversion.py  a builder's network, made ready     purity.py      the same answer each time, or refused
-    draws.py       which line draws random numbers     effects.py     what a program does beside computing
+    histories.py   the same after another first input  effects.py     what a program does beside computing
+    draws.py       which line draws random numbers
     foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
     files/         networks that come as files: TorchScript, .pt2, .onnx
     exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
