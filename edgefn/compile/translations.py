@@ -10,6 +10,7 @@
     scatter_reduce                      to a mean
     roll                                by what follows from a free size, as fftshift does
     //                                  of lengths, where it may be of a negative number: rounded down, not to zero
+    sigmoid, log_sigmoid                where a logarithm follows (edgefn.compile.sigmoids)
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
 is written with the operators of opset 18, which the exporter writes.
@@ -21,7 +22,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile import indexing
+from edgefn.compile import indexing, sigmoids
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.rnn_relu.input: rnn_relu,
         aten.scaled_dot_product_attention.default: attention,
         aten.roll.default: indexing.roll,
+        aten.sigmoid.default: sigmoids.sigmoid,
     }
     found: Table = {
         aten.index.Tensor: indexing.index,
@@ -56,6 +58,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.scatter.src: indexing.scatter,
         aten.scatter_add.default: indexing.scatter_add,
         aten.scatter_reduce.two: indexing.scatter_reduce,
+        aten.log_sigmoid.default: sigmoids.log_sigmoid,
     }  # the exporter's decompositions have them too
     for node in program.graph.nodes:
         if node.target is operator.floordiv and _may_be_negative(node, program):
@@ -83,6 +86,8 @@ def _needs(translation: Callable[..., Any], node: torch.fx.Node) -> bool:
         return len(node.args) > 2 and any(isinstance(one, torch.fx.Node) for one in shifts)
     if translation is remainder:
         return isinstance(node.args[1], torch.fx.Node)
+    if translation is sigmoids.sigmoid:
+        return sigmoids.is_small_told(node)
     return translation is not adaptive_average or _has_free_windows(node)
 
 
