@@ -23,7 +23,7 @@
     spectra.py     short-time Fourier transforms       pooling.py     pooling of any length
     indexing.py    indices as ONNX takes them          grids.py       affine grids of any size
     nearest.py     the nearest pixel, as PyTorch rounds
-    sigmoids.py    sigmoids whose smallest values tell
+    sigmoids.py    sigmoids whose smallest values tell empties.py     averages of nothing
     distances.py   distances between any number of rows
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made

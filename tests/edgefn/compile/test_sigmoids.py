@@ -33,7 +33,8 @@ def smallest(net: Any, x: Any) -> Any:
 def test_the_smallest_values_are_pytorchs() -> None:
     """ONNX Runtime's own sigmoid is 0 below -18: a logarithm of -inf, an odds ratio of infinity."""
     eager = session(network(smallest))
-    wanted, found = eager.run({"x": FAR}), onnx_of(capture(eager)).run({"x": FAR})
+    wanted: dict[str, Any] = eager.run({"x": FAR})
+    found: dict[str, Any] = onnx_of(capture(eager)).run({"x": FAR})
     for name, values in wanted.items():
         assert np.isfinite(values).all()
         np.testing.assert_allclose(found[name], values, rtol=2e-6, atol=1e-6, err_msg=name)
