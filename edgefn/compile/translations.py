@@ -49,6 +49,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         aten.scaled_dot_product_attention.default: attention,
         aten.roll.default: indexing.roll,
         aten.sigmoid.default: sigmoids.sigmoid,
+        aten.special_expit.default: sigmoids.sigmoid,
     }
     found: Table = {
         aten.index.Tensor: indexing.index,

@@ -17,12 +17,13 @@ FAR = np.linspace(-80, 80, 160, dtype=np.float32).reshape(20, 8)
 
 def smallest(net: Any, x: Any) -> Any:
     """Logarithms of a sigmoid, of a product of two, one of them cut from a pair; odds; an entropy."""
+    import torch
     from torch.nn import functional
 
     first, second = (x / 2).view(-1, 4, 2).sigmoid().unbind(-1)
     chance = x.clamp(max=5).sigmoid()
     return (
-        x.sigmoid().log(),
+        *(x.sigmoid().log(), torch.special.expit(x).log()),
         (first * second[..., None].squeeze(-1)).log2(),
         1 / (x / 4).sigmoid(),
         -(chance * chance.log()),
