@@ -10,7 +10,8 @@
     eager.py       the network, run by PyTorch         capture.py     network → exported program
     arguments.py   declared inputs → forward()         results.py     what forward() returns → named tensors
     conversion.py  a builder's network, made ready     purity.py      the same answer each time, or refused
-    draws.py       which line draws random numbers     effects.py     what a program does beside computing
+    histories.py   the same after another first input  effects.py     what a program does beside computing
+    draws.py       which line draws random numbers
     foreign.py     operators of other libraries        symptoms.py    what an exception means, and the way out
     files/         networks that come as files: TorchScript, .pt2, .onnx
     exporting.py   free dimensions, kept free          dimensions.py  lengths to export with
@@ -19,6 +20,7 @@
     probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
     recurrent.py   recurrent layers, kept whole        rewrites.py    steps written otherwise
     substitutes/   functions replaced while recorded   translations/  ONNX of our own
+    empties.py     averages of nothing, as NaN
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

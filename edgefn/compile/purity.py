@@ -6,6 +6,7 @@ anything is compiled, with what to write instead. Judges by answers: a table tha
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,16 +31,16 @@ MORE_RUNS = 3
 def check(session: EagerSession, samples: Sequence[GoldenSample]) -> None:
     """Run the first sample again, after all of `samples` were run. Raises BuildError where the answers differ."""
     first = samples[0]
-    generators, before = _generators(), _attributes(session.network)
+    generators, before = _generators(), attributes(session.network)
     again = session.run(first.inputs)
-    changed = _changed(before, _attributes(session.network))
+    changed = _changed(before, attributes(session.network))
     drawn = _generators() != generators
-    if _differ(first.outputs, again) or (drawn and _differs_later(session, first.inputs, again)):
+    if differ(first.outputs, again) or (drawn and _differs_later(session, first.inputs, again)):
         raise BuildError(f"model {session.spec.name}: {_reason(session, first.inputs, changed, drawn=drawn)}")
 
 
 def _differs_later(session: EagerSession, inputs: Arrays, answers: Arrays) -> bool:
-    return any(_differ(answers, session.run(inputs)) for _ in range(MORE_RUNS))
+    return any(differ(answers, session.run(inputs)) for _ in range(MORE_RUNS))
 
 
 def _reason(session: EagerSession, inputs: Arrays, changed: Sequence[str], *, drawn: bool) -> str:
@@ -49,14 +50,23 @@ def _reason(session: EagerSession, inputs: Arrays, changed: Sequence[str], *, dr
             session.run(inputs)
         return f"its answers are random{draws.where}: {way_out(draws.is_dropout)}"
     if changed:
-        return (
-            f"its answers depend on earlier calls: forward() writes {', '.join(changed[:3])}, which an artifact does "
-            f"not keep. Make {changed[0]} an input and an output: forward(..., state) returns (y, state), and whoever "
-            "calls carries it"
-        )
+        return _remembers(changed)
     return (
         "it answers the same input differently each time, and neither a random number of PyTorch nor an attribute of "
         "the network is why: take what changes (time, files, global variables) out of forward(), or make it an input"
+    )
+
+
+def remembers(model: str, written: Sequence[str]) -> str:
+    """Return what is said of a network whose answers depend on what earlier calls wrote to the attributes `written`."""
+    return f"model {model}: {_remembers([f'self.{name}' for name in written])}"
+
+
+def _remembers(written: Sequence[str]) -> str:
+    return (
+        f"its answers depend on earlier calls: forward() writes {', '.join(written[:3])}, which an artifact does "
+        f"not keep. Make {written[0]} an input and an output: forward(..., state) returns (y, state), and whoever "
+        "calls carries it"
     )
 
 
@@ -66,10 +76,11 @@ def _is_chance(session: EagerSession, inputs: Arrays) -> bool:
     for _ in range(2):
         with seeded():
             answers.append(session.run(inputs))
-    return not _differ(*answers)
+    return not differ(*answers)
 
 
-def _differ(some: Arrays, others: Arrays) -> bool:
+def differ(some: Arrays, others: Arrays) -> bool:
+    """Whether two answers are unlike by more than the order of their sums."""
     return some.keys() != others.keys() or any(not _near(some[name], others[name]) for name in some)
 
 
@@ -96,7 +107,7 @@ def _generators() -> tuple[bytes, object, bytes]:
     )
 
 
-def _attributes(network: torch.nn.Module) -> dict[str, object]:
+def attributes(network: torch.nn.Module) -> dict[str, object]:
     """What the network's modules hold beside parameters and submodules, by path, in a form that can be compared."""
     return {
         f"{path}.{name}" if path else name: _frozen(value)
@@ -118,14 +129,24 @@ def _frozen(value: Any, depth: int = 2) -> object:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return (value.shape, value.detach().cpu().numpy().tobytes()) if not value.is_sparse else id(value)
+        return _digest(value)
     if isinstance(value, np.ndarray):
-        return value.shape, value.tobytes()
+        return value.shape, hashlib.sha256(value.tobytes()).digest()
     if isinstance(value, Mapping) and depth:
         return {str(key): _frozen(one, depth - 1) for key, one in value.items()}
     if isinstance(value, list | tuple | set) and depth:
         return [_frozen(one, depth - 1) for one in value]
     return value if isinstance(value, int | float | str | bytes | None) else id(value)
+
+
+def _digest(tensor: torch.Tensor) -> object:
+    """Return a tensor's shape and the hash of its values; its identity where they are not laid out in memory."""
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        return id(tensor)
+    flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    return tensor.shape, hashlib.sha256(flat.numpy().data).digest()
 
 
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

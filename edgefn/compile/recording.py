@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgefn.compile import boundary, purity
+from edgefn.compile import boundary, histories, purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
 from edgefn.compile.usercode import blaming
@@ -59,6 +59,7 @@ class Recorder:
         self.source = ""
         self.most = MAX_SAMPLES
         self._calls = 0
+        self.before: Mapping[str, object] | None = None  # what the network held before it ran
 
     def begin(self, source: str) -> None:
         """The calls that follow are of the sample `source`; the first `most` of them are kept."""
@@ -67,6 +68,8 @@ class Recorder:
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         import numpy as np
 
+        if self.before is None:
+            self.before = purity.attributes(self.session.network)
         outputs = self.session.run(inputs)
         self._check(inputs, outputs)
         self._calls += 1
@@ -141,7 +144,7 @@ def record(
             recorder.kept = spread(recorder.kept, source(model).most)
             _require(model, recorder)
             if recorder.option == "samples":
-                purity.check(recorder.session, recorder.kept)
+                _check_repeats(model, recorder)
         for model in models:
             model.bind(recorders[model.spec.name].session)
     return recorders
@@ -206,6 +209,14 @@ def _run_request(function: EdgeFunction[..., Any], model: EdgeModel, path: Path)
             asyncio.run(function.handler(**arguments))
         else:
             function.handler(**arguments)
+
+
+def _check_repeats(model: EdgeModel, recorder: Recorder) -> None:
+    """Raise BuildError where the network does not answer the same input the same way, whatever came before."""
+    purity.check(recorder.session, recorder.kept)
+    histories.check(
+        recorder.session, recorder.kept, recorder.before or {}, lambda: EagerSession(model.builder, model.spec)
+    )
 
 
 def _require(model: EdgeModel, recorder: Recorder) -> None:

@@ -5,6 +5,7 @@
     scaled_dot_product_attention           its rows one after the other in memory, whichever way it is computed: a view
                                            that fits one trace would not fit the next
     1.0 - mask                             of whole numbers: of the mask as floats, as PyTorch computes it
+    mean, std, var                         of what may be nothing (edgefn.compile.empties)
 
 Changes a program in place; never what it computes.
 """
@@ -15,6 +16,8 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from edgefn.compile import empties
 
 if TYPE_CHECKING:
     import torch
@@ -36,13 +39,14 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
         aten.rsub.Scalar: _from_floats,
     }
     graph = program.graph
+    averaged = empties.rewrite(program)
     attending = graph.find_nodes(op="call_function", target=aten.scaled_dot_product_attention.default)
     for node in attending:
         _lay_out(graph, node)
     changed = [node for node in list(graph.nodes) if node.target in ways and ways[node.target](graph, node)]
     for node in changed:
         graph.erase_node(node)
-    if changed or attending:
+    if changed or attending or averaged:
         graph.eliminate_dead_code()
         program.graph_module.recompile()
     return program

@@ -35,6 +35,8 @@ class OpenVinoSession:
         self._any: Runner | None = None
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """The outputs by name. Raises ValueError for integers beyond EXACT."""
+        check_integers(inputs)
         if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
             return self._usual.run(inputs)
         if self._any is None:
@@ -56,6 +58,21 @@ class Runner:
         # infer() and not start_async(): that would want a thread which a fork has left behind.
         results = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {name: results[output].copy() for name, output in self._outputs}
+
+
+def check_integers(inputs: Arrays) -> None:
+    """Raise ValueError for integers that float32 does not compute with exactly, as openvino does on a CPU."""
+    for name, array in inputs.items():
+        is_wide = array.dtype.kind in "iu" and array.dtype.itemsize >= 4 and array.size > 0
+        if is_wide and (array.max() > EXACT or array.min() < -EXACT):
+            raise ValueError(
+                f"input {name!r} holds integers beyond {EXACT}, and openvino computes with float32, which is exact "
+                "up to that"
+            )
+
+
+EXACT = 2**23
+"""Up to this a remainder and a sum of two are right. From 2**24 on, 16777217 == 16777216 and remainders are off."""
 
 
 def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:

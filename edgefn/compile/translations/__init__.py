@@ -4,7 +4,7 @@
     adaptive.py    adaptive pooling of any size   attention.py   masked rows, and any rank
     recurrent.py   plain recurrent layers         indexing.py    int32 indices, scatter, roll
     arithmetic.py  divisions and remainders       angles.py      atan2 on its half lines
-    logarithms.py  those that would overflow
+    logarithms.py  those that would overflow      sigmoids.py    whose smallest values tell
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
 is written with the operators of opset 18, which the exporter writes.
@@ -15,7 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations import adaptive, angles, arithmetic, attention, indexing, logarithms, recurrent
+from edgefn.compile.translations import (
+    adaptive,
+    angles,
+    arithmetic,
+    attention,
+    indexing,
+    logarithms,
+    recurrent,
+    sigmoids,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +40,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         recurrent.check(node, model)
     return {
         target: rule.translation
-        for module in (adaptive, angles, arithmetic, attention, indexing, logarithms, recurrent)
+        for module in (adaptive, angles, arithmetic, attention, indexing, logarithms, recurrent, sigmoids)
         for target, rule in module.rules().items()
         if rule.needed is None or any(node.target is target and rule.needed(node, program) for node in nodes)
     }

@@ -155,6 +155,21 @@ def test_a_transform_of_a_free_length(onesided: bool, tmp_path: Path) -> None:
             np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-5 * np.abs(array).max())
 
 
+@pytest.mark.parametrize("kind", ["int64", "int32"])
+def test_integers_beyond_float32_are_refused(kind: str, tmp_path: Path) -> None:
+    """openvino divides, sums and compares in float32, so another artifact answers; the largest allowed are right."""
+    eager = of(lambda x: (x // 7, x % 97, x == 2**23 - 1, x.amax(1), x * 3 - x), x=TensorSpec(kind, ("batch", 4)))
+    BACKEND.lower(capture(eager, {"batch": 1}), FP32, tmp_path)
+    session = BACKEND.load(tmp_path)
+    x = np.array([[2**23, 2**23 - 1, 5, -(2**23)]], kind)
+    wanted = eager.run({"x": x})
+    for name, found in session.run({"x": x}).items():
+        np.testing.assert_array_equal(found, wanted[name], strict=True)
+    for far in (x + 1, x - 1, x * 100):
+        with pytest.raises(ValueError, match="input 'x' holds integers beyond 8388608"):
+            session.run({"x": far})
+
+
 def test_outputs_are_the_callers_own(finished: Path) -> None:
     """A later run writes into none that were given before."""
     session = BACKEND.load(finished)
