@@ -22,7 +22,7 @@ WORKERS := --numprocesses auto --maxprocesses 4
 PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test test-long bench zoo soak build constraints clean
+.PHONY: help install demo check test test-long bench zoo operators soak build constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 
 zoo: $(INSTALLED) ## docs/networks.md, a table of 250 public networks; `make zoo ZOO="--only torchvision --resume"`
 	$(VENV)/bin/python -m benchmarks.zoo $(ZOO)
+
+operators: $(INSTALLED) ## docs/operators.md, every operator of PyTorch; `make operators OPERATORS="--only atan2"`
+	$(VENV)/bin/python -W ignore -m benchmarks.operators $(OPERATORS)
 
 soak: $(INSTALLED) ## a million requests with faults among them; `make soak SOAK="--minutes 5"`
 	$(VENV)/bin/python -m benchmarks.soak $(SOAK)

@@ -92,7 +92,7 @@ def _start(name: str, options: argparse.Namespace) -> int:
     signal.alarm(LIMIT_S)
     try:
         for one in outcomes(name, options.calls):
-            _append(options.results, one)
+            append(options.results, one)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -113,10 +113,11 @@ def _ended(running: dict[int, str], results: Path) -> None:
     child, status = os.wait()
     if (name := running.pop(child, "")) and status:
         why = f"the screening ended with {os.waitstatus_to_exitcode(status)}"
-        _append(results, Outcome(operator=name, call="", dtype="", free=False, state="refused", why=why))
+        append(results, Outcome(operator=name, call="", dtype="", free=False, state="refused", why=why))
 
 
-def _append(results: Path, outcome: Outcome) -> None:
+def append(results: Path, outcome: Outcome) -> None:
+    """Write an outcome down, and show what is wrong."""
     with results.open("ab") as file:
         file.write(msgspec.json.encode(outcome) + b"\n")
     for numbers, what in outcome.wrong.items():
