@@ -98,15 +98,16 @@ class SliceJudge:
             return self._still(output, cut, rule, seen.error, max(abs(low), abs(high)), floor, len(eager))
         levels = (high - low) / self._steps[output] if self._steps.get(output) else None
         reason = self._wrong(cut, rule, seen, floor, levels)
+        moves = self._moves(cut, floor)
         return SliceVerdict(
             output=output,
             slice=cut.name,
             verdict="wrong" if reason else "right",
-            error=seen.error / cut.spread,
-            limit=max(self._limits.error, floor / cut.spread),
-            worst=seen.worst / cut.spread,
+            error=seen.error / moves,
+            limit=max(self._limits.error, floor / moves),
+            worst=seen.worst / moves,
             sample=seen.sample,
-            bias=seen.bias / cut.spread,
+            bias=seen.bias / moves,
             gain=seen.gain,
             tail=seen.tail,
             spread=cut.spread,
@@ -140,6 +141,12 @@ class SliceJudge:
         if not rule.unit:
             return floor
         return max(floor, min(SCORE_FLOOR, self._limits.error * max((one.spread for one in rule.slices), default=0)))
+
+    def _moves(self, cut: Slice, floor: float) -> float:
+        """Return what an error is told by: how far the slice moves, or, of scores that hardly do, what their floor is
+        the limit of.
+        """
+        return cut.spread if self._limits.exact else max(cut.spread, floor / self._limits.error)
 
     def _wrong(self, cut: Slice, rule: OutputRule, seen: figures.Figures, floor: float, levels: float | None) -> str:
         """Return why the slice is wrong, or nothing."""

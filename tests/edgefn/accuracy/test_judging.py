@@ -79,3 +79,21 @@ def test_small_scores_are_held_to_how_far_they_move(moves: float) -> None:
             return {"y": mean + np.float32(1e-6 * moves) * int(inputs["x"][0])}
 
     assert judge(Mean(), pairs, found, "int8").verdict == "wrong"
+
+
+@pytest.mark.parametrize("off", [1e-4, 5e-4, 1e-3])
+def test_an_error_is_told_by_what_is_allowed(off: float) -> None:
+    """A score that is all but 0 and off by less than a step of eight bits is right, and its error below the limit."""
+    random = np.random.default_rng(0)
+    answers = random.uniform(0, 1, (18, 1, 2)).astype(np.float32) * np.array([1.0, 1e-4], np.float32)
+    samples = [GoldenSample({"x": np.array([number])}, {"y": one}) for number, one in enumerate(answers)]
+    found = judging.found("net", {"y": TensorSpec("float32", (1, 2))}, samples, Accuracy())
+    assert len(found.outputs["y"].slices) == 2
+
+    class Session:
+        def run(self, inputs: Any) -> Any:
+            return {"y": answers[int(inputs["x"][0])] + np.array([0, off], np.float32)}
+
+    verdict = judge(Session(), Pairs(tuple(samples)), found, "int8")
+    assert verdict.verdict == "right"
+    assert 0 < verdict.error <= verdict.slices[0].limit <= 0.25
