@@ -45,6 +45,7 @@ class Captured(Protocol):
 
     sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float
+    judges       samples that the gate will hold the artifact against; () where the target is float
     judging      what artifacts of the model are judged by; `bound` is what the author asks for beside
     quantize     how the author wants int8 made
     profiles     the project's folder of profiles beside edgefn's own; None where there is no project
@@ -55,6 +56,9 @@ class Captured(Protocol):
 
     @property
     def calibration(self) -> Sequence[GoldenSample]: ...
+
+    @property
+    def judges(self) -> Sequence[GoldenSample]: ...
 
     @property
     def judging(self) -> Judging: ...

@@ -55,6 +55,7 @@ class Capture:
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
+    judges: Sequence[GoldenSample] = ()
     judging = Judging()
     bound: Bound | None = None
     quantize = Quantize()

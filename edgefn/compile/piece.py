@@ -82,7 +82,7 @@ class Piece:
         backend = backends.get(self.target.backend)
         options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
         quantized = [
-            self.calibration.digest if self.calibration else "",
+            *((self.calibration.digest, hash_file(self.golden.path)) if self.calibration else ("",)),
             *(options if is_quantized(self.target) else []),
         ]
         profile = msgspec.to_builtins(profiles.profiles(self.profiles)[self.target.profile])

@@ -88,6 +88,7 @@ class Snapshot:
         self._folder = Path(job.capture)
         self._cache = Cache(Path(job.cache))
         self._calibration = job.calibration
+        self._golden, self._numbers = job.golden, job.judges
         self.model: ModelSpec = info(self._folder).model
         self.sizes: Mapping[str, int] = job.sizes
         self.bound: Bound | None = job.bound
@@ -110,6 +111,14 @@ class Snapshot:
     def calibration(self) -> Sequence[GoldenSample]:
         """Real inputs with their eager outputs; () where the target is float."""
         return golden.load(Path(self._calibration)) if self._calibration else ()
+
+    @cached_property
+    def judges(self) -> Sequence[GoldenSample]:
+        """Samples that the gate will hold the artifact against; () where the target is float."""
+        if not self._calibration:
+            return ()
+        samples, held_out = golden.load(Path(self._golden)), golden.load_pairs(Path(self._calibration)).held_out
+        return (*(samples[number] for number in self._numbers), *held_out)
 
     def onnx(self, opset: int | None = None) -> Path:
         """Path of the program's ONNX file, which is not to be written to. Raises BuildError as `Capture.onnx`."""

@@ -52,6 +52,7 @@ class OnnxCapture:
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
+    judges: Sequence[GoldenSample] = ()
     judging = Judging()
     bound: Bound | None = None
     quantize = Quantize()

@@ -1,6 +1,7 @@
 """The calibration inputs in two parts: what ranges and weights are taken from, and what the result is judged on.
 
-Pure and deterministic. Golden samples are in neither: they are the gate's.
+Pure and deterministic. Ranges and weights are taken from no golden sample: those are of the gate. Some judge here,
+too, where the part for that is too small to tell a bias from chance.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 EVERY = 4
 """Each fourth input is for validation: spread over the whole, because neighbours in a list often come of one source."""
+
+ENOUGH = 12
+"""With fewer samples, what is off by chance looks like a bias."""
 
 
 class Parts(NamedTuple):
@@ -37,3 +41,8 @@ def split(samples: Sequence[GoldenSample], model: str, target: str) -> Parts:
     validation = tuple(samples[EVERY - 1 :: EVERY])
     calibration = tuple(sample for place, sample in enumerate(samples) if place % EVERY != EVERY - 1)
     return Parts(calibration, validation)
+
+
+def enough(validation: Sequence[GoldenSample], judges: Sequence[GoldenSample]) -> tuple[GoldenSample, ...]:
+    """Return the samples that forms are judged on while one is sought: `judges` fill them up to `ENOUGH`."""
+    return (*validation, *judges[: max(0, ENOUGH - len(validation))])

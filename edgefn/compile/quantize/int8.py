@@ -1,6 +1,7 @@
 """One network in int8 for one target and engine: method, safety, fine-tuning, the search for layers to keep.
 
-Every form is judged on the part of the calibration inputs that nothing was taken from, by the engine that will run it.
+Every form is judged on the part of the calibration inputs that nothing was taken from, by the engine that will run it;
+and before it is taken, on the golden samples, so that the next way is tried where the gate would refuse it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgefn.compile.quantize import attempts, calibration, costs, gate, method, safety, sensitivity
+from edgefn.accuracy.judge import judge
+from edgefn.compile.quantize import attempts, calibration, costs, gate, levels, method, safety, sensitivity
 from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import loaded, prepared
-from edgefn.compile.quantize.trial import Trial
+from edgefn.compile.quantize.trial import PRECISION, Trial
 from edgefn.errors import BuildError, EdgefnError
+from edgefn.golden import Pairs
 from edgefn.targets import profiles
 
 if TYPE_CHECKING:
@@ -97,6 +100,7 @@ def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Eng
         parts = calibration.split(captured.calibration, name, str(target))
     else:
         parts = calibration.Parts((), ())
+    parts = parts._replace(validation=calibration.enough(parts.validation, captured.judges))
     saturates = safety.saturates(profiles.profiles(captured.profiles)[target.profile].cpu)
     ways = attempts.ways_of(captured, model, parts, chosen)
     return _first(attempts.plans(ways, engine, saturates), parts, captured, engine, f"{target} of model {name}")
@@ -162,7 +166,25 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
     if reason := gate.share(share, least) or _in_engine(model, attempt.session, engine):
         return Tried(attempt.recipe, reason)
     error = math.sqrt(found.score.error / max(1, len(parts.validation)))
+    judged = _by_gate(model, attempt, engine, captured)
+    if judged is not None and not judged.passed:
+        return Tried(attempt.recipe, judged.reason, error, judged)
     return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
+
+
+def _by_gate(model: onnx.ModelProto, attempt: Attempt, engine: Engine, captured: Captured) -> Agreement | None:
+    """Judge a file as the build's gate will, on all golden samples; None where there are none."""
+    import onnx
+
+    if not captured.judges:
+        return None
+    with tempfile.TemporaryDirectory(prefix="edgefn-gate-") as scratch:
+        path = Path(scratch) / "model.onnx"
+        onnx.save(model, path)
+        steps = levels.steps(path)
+    session = engine.opened(model, attempt.session)
+    pairs = Pairs(tuple(captured.judges))
+    return judge(session, pairs, captured.judging, PRECISION, bound=captured.bound, steps=steps)
 
 
 def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engine) -> str:

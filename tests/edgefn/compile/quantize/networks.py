@@ -53,6 +53,7 @@ class Caught:
         self._path, self._folder = folder / "model.onnx", folder
         onnx.save(model, self._path)
         self.calibration = [GoldenSample(one, session.run(one)) for one in inputs]
+        self.judges: list[GoldenSample] = []
         first = self.calibration[0]
         self.model = ModelSpec("net", {name: _spec(one) for name, one in first.inputs.items()})
         self.sizes: dict[str, int] = {}

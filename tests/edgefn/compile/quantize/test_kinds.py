@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
 
 from edgefn.accuracy.options import Accuracy
-from edgefn.compile.quantize import compensation, int8
+from edgefn.accuracy.rules import Judging
+from edgefn.compile.quantize import calibration, compensation, int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
 from edgefn.errors import GateError
+from edgefn.golden import GoldenSample
 from edgefn.targets.profiles import target
 
 from .networks import Arrays, Caught, error, network, weights
@@ -105,6 +108,37 @@ def test_where_ours_fails_plain_quantisation_takes_over(tmp_path: Path, monkeypa
     made = int8.made(caught, TARGET, model, ONNX_RUNTIME)
     assert made.recipe == "plain static"
     assert error(made.model, made.session, held)["y"] < 0.3
+
+
+def test_what_the_gate_would_refuse_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A way that is near enough while it is sought, and not on the golden samples, makes room for the next."""
+    kind = KINDS["one dimension"]
+    model = network(kind.text, kind.constants)
+    caught = Caught(model, [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(40)], tmp_path)
+    caught.judges, caught.calibration = caught.calibration[28:], caught.calibration[:28]
+    by_gate = int8._by_gate
+
+    def strict(model: onnx.ModelProto, attempt: Any, *rest: Any) -> Any:
+        found: Any = by_gate(model, attempt, *rest)
+        return msgspec.structs.replace(found, verdict="wrong") if attempt.recipe == "static" else found
+
+    monkeypatch.setattr(int8, "_by_gate", strict)
+    assert int8.made(caught, TARGET, model, ONNX_RUNTIME).recipe == "plain static"
+    far = [GoldenSample(one.inputs, {"y": np.negative(one.outputs["y"])}) for one in caught.judges]
+    caught.judges, caught.judging = far, Judging(accuracy=Accuracy())
+    with pytest.raises(GateError, match=r"tried: static; plain static"):
+        int8.made(caught, TARGET, model, ONNX_RUNTIME)
+
+
+@pytest.mark.parametrize("validation", range(15))
+def test_few_samples_are_filled_up(validation: int) -> None:
+    """Up to a dozen, by golden samples; none is added to more, or where there are none."""
+    own = [GoldenSample({"x": np.array([number])}, {}) for number in range(validation)]
+    others = [GoldenSample({"x": np.array([-number])}, {}) for number in range(20)]
+    found = calibration.enough(own, others)
+    assert len(found) == max(validation, 12)
+    assert list(found[:validation]) == own
+    assert list(calibration.enough(own, [])) == own
 
 
 def detector(joined: bool) -> onnx.ModelProto:
