@@ -6,7 +6,7 @@ Owns what each way makes its file of. Never judges one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
     from edgefn.compile.quantize.calibration import Parts
     from edgefn.compile.quantize.engine import Engine
+    from edgefn.golden import GoldenSample
     from edgefn.quantization import Quantize
 
     Write = Callable[[tuple[str, ...]], onnx.ModelProto]
     Way = Callable[[bool, Mapping[str, str]], "Attempt"]
 
 _EXACT = ", exact products"
+
+FEW = 64
+"""Of fewer inputs each counts: what was left out to judge is calibrated on, too, where the first way is not good."""
 
 
 class Attempt(NamedTuple):
@@ -61,10 +65,12 @@ class Ways(NamedTuple):
 def ways_of(captured: Captured, model: onnx.ModelProto, parts: Parts, chosen: str) -> Ways:
     quantize = captured.quantize
     ours = [static(captured, quantize, model, parts)]
+    if captured.judges and len(parts.calibration) < FEW:
+        ours.append(static(captured, quantize, model, parts, whole=True))
     if quantize.epochs and not quantize.sparsity:  # few inputs teach a network to be worse
         ours.append(static(captured, msgspec.structs.replace(quantize, epochs=0), model, parts))
     asked = quantize.epochs or quantize.sparsity  # plain quantisation has neither
-    others = [] if asked or not parts.calibration else [plain_static(model, parts)]
+    others = [] if asked or not parts.calibration else [plain_static(model, everything(captured, parts))]
     if chosen == "static":
         return Ways(ours, others)
     further = quantize.method == "auto" and parts.calibration
@@ -94,29 +100,38 @@ def plans(ways: Ways, engine: Engine, saturates: bool) -> list[Plan]:
     return [*found, *(Plan(way, saturates, {}) for way in ways.others)]
 
 
-def static(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts) -> Way:
-    """By a fit that all compilers of the model share, whatever their engine."""
+def static(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts, *, whole: bool = False) -> Way:
+    """By a fit that all compilers of the model share, whatever their engine.
+
+    With `whole` all calibration inputs are calibrated on, and what comes of it is judged by golden samples alone.
+    """
+    parts = parts._replace(calibration=everything(captured, parts)) if whole else parts
 
     def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
-        asked = key_of(quantize.epochs, quantize.sparsity, paired)[:16]
+        asked = key_of(quantize.epochs, quantize.sparsity, paired, *(["whole"] if whole else []))[:16]
         folder = captured.shared(
             f"fit-{asked}", lambda into: fit.write(fitted(captured, quantize, model, parts, paired), into)
         )
         found = fit.read(folder)
-        recipe = f"static{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
+        recipe = f"static{' of all inputs' * whole}{', weights in safe pairs' * paired}{_EXACT * bool(entries)}"
         if quantize.epochs:
             recipe = f"{recipe}, fine-tuned {quantize.epochs} epochs"
-        return Attempt(recipe, entries, found.model, found.names, found.written, found.kept, found.noise)
+        return Attempt(recipe, entries, found.model, found.names, found.written, found.kept, found.noise, not whole)
 
     return way
 
 
-def plain_static(model: onnx.ModelProto, parts: Parts) -> Way:
+def everything(captured: Captured, parts: Parts) -> tuple[GoldenSample, ...]:
+    """Return what may be calibrated on where golden samples judge: all inputs that are given for it."""
+    return tuple(captured.calibration) if captured.judges else parts.calibration
+
+
+def plain_static(model: onnx.ModelProto, calibration: Sequence[GoldenSample]) -> Way:
     def way(paired: bool, entries: Mapping[str, str]) -> Attempt:
         named = with_biases(copy.deepcopy(model))
 
         def write(kept: tuple[str, ...]) -> onnx.ModelProto:
-            return plain.written(named, [one.inputs for one in parts.calibration], kept, seven_bits=paired)
+            return plain.written(named, [one.inputs for one in calibration], kept, seven_bits=paired)
 
         recipe = f"plain static{', weights of seven bits' * paired}{_EXACT * bool(entries)}"
         names = [layer.name for layer in Graph(named).layers]

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgefn.accuracy.judge import judge
-from edgefn.compile.quantize import attempts, calibration, costs, gate, levels, method, safety, sensitivity
+from edgefn.compile.quantize import attempts, calibration, costs, gate, method, safety, sensitivity
 from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import loaded, prepared
-from edgefn.compile.quantize.trial import PRECISION, Trial
+from edgefn.compile.quantize.trial import Trial
 from edgefn.errors import BuildError, EdgefnError
-from edgefn.golden import Pairs
 from edgefn.targets import profiles
 
 if TYPE_CHECKING:
@@ -38,6 +36,9 @@ if TYPE_CHECKING:
 
 GOOD = 0.05
 """Error over how far answers move, with which the first right way is taken; over it, the best of the fast ones."""
+
+CLEARLY = 1.1
+"""An error that is so many times another's is told apart from it."""
 
 SCAN_S = 90.0
 """Time for one run after another with each layer alone in float; what was not run by then stays in eight bits."""
@@ -122,7 +123,13 @@ def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engi
         right.append(found)
     if not right:
         raise gate.refusal(tried, name)
-    return min(right, key=lambda one: one.error)
+    return _best(right)
+
+
+def _best(right: Sequence[Made]) -> Made:
+    """Return the first whose error is not clearly above another's: on a few samples, less than a tenth is chance."""
+    least = min(one.error for one in right)
+    return next(one for one in right if one.error <= least * CLEARLY)
 
 
 def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
@@ -142,7 +149,10 @@ def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: 
 def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
     forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
     costed = costs.measured(attempt.model, _example(captured))
-    trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
+    judges = Trial(attempt, engine, captured.judges or parts.validation, captured.judging, captured.bound)
+    trial = judges
+    if attempt.searched and captured.judges:  # what is sought by golden samples alone would not be judged by them
+        trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
     least = captured.quantize.min_share
 
     def spare(kept: Sequence[str]) -> bool:
@@ -165,26 +175,13 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
     share = costs.share(model, costed)
     if reason := gate.share(share, least) or _in_engine(model, attempt.session, engine):
         return Tried(attempt.recipe, reason)
-    error = math.sqrt(found.score.error / max(1, len(parts.validation)))
-    judged = _by_gate(model, attempt, engine, captured)
-    if judged is not None and not judged.passed:
-        return Tried(attempt.recipe, judged.reason, error, judged)
+    score = judges.score(found.kept) if judges is not trial else found.score
+    if not score.passed:
+        judged = judges.agreements[found.kept]
+        _log.info("%s: %s: %s", name, attempt.recipe, judged.reason)
+        return Tried(attempt.recipe, judged.reason, score.error, judged)
+    error = math.sqrt(score.error / max(1, len(captured.judges or parts.validation)))
     return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
-
-
-def _by_gate(model: onnx.ModelProto, attempt: Attempt, engine: Engine, captured: Captured) -> Agreement | None:
-    """Judge a file as the build's gate will, on all golden samples; None where there are none."""
-    import onnx
-
-    if not captured.judges:
-        return None
-    with tempfile.TemporaryDirectory(prefix="edgefn-gate-") as scratch:
-        path = Path(scratch) / "model.onnx"
-        onnx.save(model, path)
-        steps = levels.steps(path)
-    session = engine.opened(model, attempt.session)
-    pairs = Pairs(tuple(captured.judges))
-    return judge(session, pairs, captured.judging, PRECISION, bound=captured.bound, steps=steps)
 
 
 def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engine) -> str:

@@ -23,7 +23,11 @@ def steps(path: Path) -> dict[str, float]:
     """Return the step of the quantiser behind each output of the ONNX file at `path`; none where an output is float."""
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
+    return of(onnx.load(path, load_external_data=False))
+
+
+def of(model: onnx.ModelProto) -> dict[str, float]:
+    """Return the same of a model."""
     made = {name: node for node in model.graph.node for name in node.output}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     inputs = [value.name for value in model.graph.input]

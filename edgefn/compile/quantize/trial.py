@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgefn.accuracy.judge import judge
-from edgefn.compile.quantize import sensitivity
+from edgefn.compile.quantize import levels, sensitivity
 from edgefn.compile.quantize.distance import Distance
 from edgefn.golden import Pairs
 
@@ -46,9 +46,10 @@ class Trial:
         """How the validation part comes out of the engine; what cannot be judged, as there is none, passes."""
         if not self._samples:
             return sensitivity.Score(True, 0.0)
-        session = self._engine.opened(self._attempt.write(kept), self._attempt.session)
+        model = self._attempt.write(kept)
+        session, steps = self._engine.opened(model, self._attempt.session), levels.of(model)
         noted = _Noted(session, self._samples, self._distance)
-        agreement = judge(noted, Pairs(tuple(self._samples)), self._judging, PRECISION, bound=self._bound)
+        agreement = judge(noted, Pairs(tuple(self._samples)), self._judging, PRECISION, bound=self._bound, steps=steps)
         self.agreements[kept] = agreement
         return sensitivity.Score(agreement.passed, noted.error)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import onnx
 import pytest
 
 from edgefn.accuracy.options import Accuracy
-from edgefn.accuracy.rules import Judging
 from edgefn.compile.quantize import calibration, compensation, int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
+from edgefn.compile.quantize.trial import Trial
 from edgefn.errors import GateError
 from edgefn.golden import GoldenSample
 from edgefn.targets.profiles import target
@@ -116,17 +115,27 @@ def test_what_the_gate_would_refuse_is_not_taken(tmp_path: Path, monkeypatch: py
     model = network(kind.text, kind.constants)
     caught = Caught(model, [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(40)], tmp_path)
     caught.judges, caught.calibration = caught.calibration[28:], caught.calibration[:28]
-    by_gate = int8._by_gate
+    score, judged = Trial.score, list[str]()
 
-    def strict(model: onnx.ModelProto, attempt: Any, *rest: Any) -> Any:
-        found: Any = by_gate(model, attempt, *rest)
-        return msgspec.structs.replace(found, verdict="wrong") if attempt.recipe == "static" else found
+    def strict(trial: Trial, kept: tuple[str, ...]) -> Any:
+        found = score(trial, kept)
+        of_gate = trial._samples is caught.judges
+        judged.extend([trial._attempt.recipe] * of_gate)
+        return found._replace(passed=found.passed and (not of_gate or trial._attempt.recipe == "plain static"))
 
-    monkeypatch.setattr(int8, "_by_gate", strict)
+    monkeypatch.setattr(Trial, "score", strict)
     assert int8.made(caught, TARGET, model, ONNX_RUNTIME).recipe == "plain static"
-    far = [GoldenSample(one.inputs, {"y": np.negative(one.outputs["y"])}) for one in caught.judges]
-    caught.judges, caught.judging = far, Judging(accuracy=Accuracy())
-    with pytest.raises(GateError, match=r"tried: static; plain static"):
+    assert judged == ["static", "static of all inputs", "plain static"]
+
+
+def test_samples_far_from_all_that_was_calibrated_on_refuse_it(tmp_path: Path) -> None:
+    """The refusal names each way that was tried."""
+    kind = KINDS["one dimension"]
+    model = network(kind.text, kind.constants)
+    caught = Caught(model, [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(40)], tmp_path, Accuracy())
+    caught.judges, caught.calibration = caught.calibration[28:], caught.calibration[:28]
+    caught.judges = [GoldenSample(one.inputs, {"y": np.negative(one.outputs["y"])}) for one in caught.judges]
+    with pytest.raises(GateError, match=r"tried: static; static of all inputs; plain static"):
         int8.made(caught, TARGET, model, ONNX_RUNTIME)
 
 
