@@ -2,7 +2,7 @@
 
     torch.istft    takes its length as a plain number, and no runtime has it (spectra.py)
     torch.stft     with align_to_window, which the exporter does not take
-    affine_grid, linspace    of a free size (grids.py)
+    affine_grid, linspace    of a free size (grids.py); grid_sample refused where engines round otherwise
     windows        of which the exporter has some, and one with other coefficients
     cdist          of a free number of rows (distances.py)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (nearest.py)
@@ -36,6 +36,7 @@ def recorded() -> Iterator[None]:
         **pooling.replacements(),
         **spectra.windows(),
         functional.affine_grid: grids.affine,
+        functional.grid_sample: grids.sampled,
         torch.linspace: grids.line,
         torch.stft: spectra.forward,
         torch.Tensor.stft: spectra.forward,

@@ -1,9 +1,14 @@
-"""Places evenly apart, as many as a free size says: torch.export fixes torch.linspace and the grids of affine_grid."""
+"""Places evenly apart, as many as a free size says: torch.export fixes torch.linspace and the grids of affine_grid.
+
+And places between two pixels, of which ONNX Runtime takes another one than PyTorch where they are reflected.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +27,24 @@ def affine(theta: torch.Tensor, size: Sequence[Any], align_corners: bool | None 
     places.append(torch.ones_like(places[0]))
     flat = torch.stack(places, -1).flatten(0, -2)
     return (flat @ theta.transpose(1, 2)).view(theta.shape[0], *lengths, len(lengths))
+
+
+def sampled(
+    input: torch.Tensor,
+    grid: torch.Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> torch.Tensor:
+    """Compute what torch.nn.functional.grid_sample does. Raises BuildError where it rounds what is reflected."""
+    from torch.nn import functional
+
+    if mode == "nearest" and padding_mode == "reflection":
+        raise BuildError(
+            "grid_sample(mode='nearest', padding_mode='reflection') takes another pixel in ONNX Runtime for a place "
+            "just between two; write padding_mode='border', or mode='bilinear'"
+        )
+    return functional.grid_sample(input, grid, mode, padding_mode, align_corners)
 
 
 def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tensor:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import constant, operators
+from edgefn.compile.translations.operators import FLOAT, HALVES, constant, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -147,8 +147,6 @@ def _pair(self: Any, other: Any) -> tuple[Any, Any]:
     return (op.CastLike(self, other), other) if self.dtype in WHOLE else (self, op.CastLike(other, self))
 
 
-FLOAT = 1
-HALVES = (10, 16)
 UNSIGNED = (2, 4, 12, 13)
 WHOLE = (*UNSIGNED, 3, 5, 6, 7)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""

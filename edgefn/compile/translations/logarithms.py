@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgefn.compile.translations.operators import constant, operators
+from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, operators
 from edgefn.compile.translations.rule import Rule
 
 
@@ -22,6 +22,8 @@ def rules() -> dict[Any, Rule]:
         aten.log1p.default: Rule(log1p),
         aten.expm1.default: Rule(expm1),
         aten.log_sigmoid.default: Rule(log_sigmoid),
+        aten.erfc.default: Rule(erfc),
+        aten.special_erfc.default: Rule(erfc),
         aten.logaddexp.default: Rule(logaddexp),
         aten.logaddexp2.default: Rule(logaddexp2),
         aten.logcumsumexp.default: Rule(logcumsumexp),
@@ -63,6 +65,29 @@ def log_sigmoid(self: Any) -> Any:
     op = operators()
 
     return op.Sub(op.Min(self, constant(0.0, self.dtype)), _log1p(op.Exp(op.Neg(op.Abs(self))), self.dtype))
+
+
+_ERFC = (
+    *(-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806),
+    *(0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277),
+)
+"""Coefficients of powers of 2 / (2 + |x|), to 1.2e-7 of the answer: W. Press et al., "Numerical Recipes", 6.2."""
+
+
+def erfc(self: Any) -> Any:
+    """Return 1 - erf(x), with the digits of a small answer; float32 at least, and whole numbers become it."""
+    op = operators()
+
+    dtype = self.dtype if self.dtype == DOUBLE else FLOAT
+    value = op.Cast(self, to=dtype)
+    far = op.Abs(value)
+    part = op.Div(constant(2.0, dtype), op.Add(far, constant(2.0, dtype)))
+    power = constant(_ERFC[-1], dtype)
+    for coefficient in reversed(_ERFC[:-1]):
+        power = op.Add(op.Mul(power, part), constant(coefficient, dtype))
+    tail = op.Mul(part, op.Exp(op.Sub(power, op.Mul(far, far))))
+    found = op.Where(op.Less(value, constant(0.0, dtype)), op.Sub(constant(2.0, dtype), tail), tail)
+    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
 
 
 def logaddexp(self: Any, other: Any) -> Any:

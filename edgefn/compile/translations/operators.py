@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+FLOAT, DOUBLE = 1, 11
+HALVES = (10, 16)
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
 
 def operators() -> Any:
     """Return the operators of opset 18, as functions (https://onnx.ai/onnx/operators/)."""

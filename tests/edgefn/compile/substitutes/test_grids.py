@@ -8,6 +8,7 @@ import pytest
 
 from edgefn import tensor
 from edgefn.compile.capture import capture
+from edgefn.errors import BuildError
 from tests.edgefn.compile.test_exporting import check, of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
@@ -44,3 +45,14 @@ def test_a_line_of_a_free_size_is_pytorchs() -> None:
     captured = capture(eager, {"batch": 2, "n": 9})
     assert captured.model.ranges == {}
     check(eager, captured, {"batch": 2, "n": 9})
+
+
+def test_a_pixel_that_engines_choose_otherwise_is_refused() -> None:
+    """The nearest of two pixels that are as near, reflected; with what to write instead. The others build."""
+    from torch.nn import functional
+
+    inputs = {"x": tensor("float32", 1, 2, 5, 5), "grid": tensor("float32", 1, 4, 4, 2)}
+    with pytest.raises(BuildError, match=r"padding_mode='border', or mode='bilinear'"):
+        capture(of(lambda x, grid: functional.grid_sample(x, grid, "nearest", "reflection"), **inputs), {})
+    eager = of(lambda x, grid: functional.grid_sample(x, grid, "nearest", "border", align_corners=False), **inputs)
+    check(eager, capture(eager, {}), {}, rounds=2)
