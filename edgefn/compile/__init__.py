@@ -22,7 +22,7 @@
     rewrites.py    steps written otherwise             substitutes.py  functions replaced while recorded
     spectra.py     short-time Fourier transforms       pooling.py     pooling of any length
     indexing.py    indices as ONNX takes them          grids.py       affine grids of any size
-    nearest.py     the nearest pixel, as PyTorch rounds
+    nearest.py     the nearest pixel, as PyTorch rounds  rounding.py  lengths computed with fractions
     sigmoids.py    sigmoids whose smallest values tell empties.py     averages of nothing
     distances.py   distances between any number of rows
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
