@@ -34,6 +34,7 @@ from edgefn.compile import (
     results,
     rewrites,
     rounding,
+    texts,
     translations,
 )
 from edgefn.compile.eager import EagerSession, without_fast_path
@@ -128,7 +129,7 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
 
     spec, network = session.spec, session.network
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
-    with _quiet(), without_fast_path():
+    with _quiet(), without_fast_path(), texts.noted() as noted:
         program, ranges, _ = exporting.export(wrapper, spec, sizes or {})
         program = foreign.resolved(rewrites.rewrite(program), spec.name)
         effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
@@ -136,8 +137,10 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
     model = msgspec.structs.replace(spec, outputs=outputs, ranges=ranges)
-    telling = rounding.telling(program, model, {**lengths_of(program, spec), **(sizes or {})})
-    return Capture(model, program, symbols, telling)
+    usual = {**lengths_of(program, spec), **(sizes or {})}
+    rounded, named = rounding.telling(program, model, usual), texts.telling(network, usual) if noted else {}
+    telling = {word: [*rounded.get(word, ()), *named.get(word, ())] for word in usual}
+    return Capture(model, program, symbols, {word: lengths for word, lengths in telling.items() if lengths})
 
 
 def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:

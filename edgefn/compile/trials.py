@@ -45,7 +45,12 @@ def other_sizes(
     candidates = {
         word: _candidates(sorted({one[word] for one in seen}), spec.ranges.get(word, SizeRange())) for word in words
     }
-    wanted = [usual | {word: length} for word in words for length in telling.get(word, ())]
+    wanted = [
+        usual | {word: length}
+        for word in words
+        for length in telling.get(word, ())
+        if length in spec.ranges.get(word, SizeRange())
+    ]
     wanted += [  # all at once, so that no two dimensions stay alike
         {word: few[(pick + place) % len(few)] for place, (word, few) in enumerate(candidates.items())}
         for pick in range(max(map(len, candidates.values())))
