@@ -6,6 +6,7 @@
     windows        of which the exporter has some, and one with other coefficients
     cdist          of a free number of rows (edgefn.compile.distances)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (edgefn.compile.nearest)
+    tensor         of free lengths (edgefn.compile.length_tensors)
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
@@ -26,10 +27,11 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import distances, grids, nearest, pooling, spectra
+    from edgefn.compile import distances, grids, length_tensors, nearest, pooling, spectra
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
+        **length_tensors.replacements(),
         **nearest.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
