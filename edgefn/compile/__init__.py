@@ -26,6 +26,7 @@
     sigmoids.py    sigmoids whose smallest values tell empties.py     averages of nothing
     distances.py   distances between any number of rows
     texts.py       lengths that become text            length_tensors.py  lengths that become tensors
+    splits.py      pieces of a free length
     onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

@@ -7,6 +7,7 @@
     cdist          of a free number of rows (edgefn.compile.distances)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (edgefn.compile.nearest)
     tensor         of free lengths (edgefn.compile.length_tensors)
+    tensor_split   of a free length (edgefn.compile.splits)
     pooling        with windows of a free size, or along one axis (edgefn.compile.pooling)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
@@ -27,7 +28,7 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile import distances, grids, length_tensors, nearest, pooling, spectra
+    from edgefn.compile import distances, grids, length_tensors, nearest, pooling, spectra, splits
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
@@ -35,6 +36,7 @@ def recorded() -> Iterator[None]:
         **nearest.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
+        **splits.replacements(),
         functional.affine_grid: grids.affine,
         torch.linspace: grids.line,
         torch.stft: spectra.forward,
