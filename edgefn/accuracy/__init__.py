@@ -12,6 +12,8 @@
     invariants   rules that eager's answers keep: between 0 and 1, rows that sum to 1
     structure    names, dtypes, shapes, NaN and infinity
     figures      the statistics of one slice
+    shares       rare values of whole numbers: at the same places?
+    far          what is so far from all else that it is taken for a mask, and is none
     verdict      right, wrong or not shown, and why
     slice_judge  one output's answers, slice by slice
     derived      runs an artifact on inputs made of samples: other sizes, mirrored, mixed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgefn.accuracy import classes, special
+from edgefn.accuracy import classes, special, wording
 from edgefn.accuracy.classes import Top1
 from edgefn.accuracy.derived import Derived
 from edgefn.accuracy.invariants import broken
@@ -210,4 +210,5 @@ class _Trial:
                 found.append(f"{row.slice} is not proved: {why}")
             elif rule.fixed:
                 found.append(f"{row.slice} depends on no input")
+        found += [reason for name, rule in self.judging.outputs.items() if (reason := wording.silent(name, rule))]
         return found

@@ -63,7 +63,8 @@ def found(
         noise = [residual[name] for residual in residuals if name in residual]
         rules[name] = _rule(model, name, spec, arrays, accuracy, network, functions.get(name, {}), noise)
     _check_names(model, accuracy, rules)
-    return Judging(rules, accuracy, len(pairs), network.coarse, ordering.found([pair.outputs for pair in pairs]))
+    orders = ordering.found([pair.outputs for pair in pairs]) if network.sorts else ()
+    return Judging(rules, accuracy, len(pairs), network.coarse, orders)
 
 
 def of_samples(pairs: Sequence[GoldenSample], accuracy: Accuracy | None = None) -> Judging:

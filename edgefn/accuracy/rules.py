@@ -113,9 +113,11 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores  outputs that a softmax makes: its axis
     fixed   outputs that depend on no input
     coarse  the precision that the network itself computes in, where that is less than float32's
+    sorts   whether it puts anything in order, so that rows of equal scores may come in any
     """
 
     joins: dict[str, tuple[int, tuple[int, ...]]] = {}
     scores: dict[str, int] = {}
     fixed: tuple[str, ...] = ()
     coarse: str = ""
+    sorts: bool = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.accuracy import figures, ordering, special, spread, wording
+from edgefn.accuracy import far, figures, ordering, shares, special, spread, wording
 from edgefn.accuracy.limits import Limits
 from edgefn.accuracy.rules import Judging, OutputRule, Slice
 from edgefn.accuracy.verdict import SliceVerdict, Word
@@ -75,6 +75,8 @@ class SliceJudge:
             return SliceVerdict(
                 name, name, "wrong", off, limit or 1e-9, reason=wording.unequal(name, total - equal, total)
             )
+        if lost := shares.lost(found, eager):
+            return SliceVerdict(name, name, "wrong", off, limit or 1e-9, reason=wording.lost(name, *lost))
         if still and not rule.fixed and name not in self._judging.accuracy.unproven:
             return self._unshown(name, name, off, wording.still(name, len(eager)))
         return SliceVerdict(name, name, "right", off, limit or 1e-9)
@@ -97,7 +99,7 @@ class SliceJudge:
         if not cut.spread:
             return self._still(output, cut, rule, seen.error, max(abs(low), abs(high)), floor, len(eager))
         levels = (high - low) / self._steps[output] if self._steps.get(output) else None
-        reason = self._wrong(cut, rule, seen, floor, levels)
+        reason = self._wrong(cut, rule, seen, floor, levels) or self._far(cut, rule, found, eager)
         moves = self._moves(cut, floor)
         return SliceVerdict(
             output=output,
@@ -172,6 +174,15 @@ class SliceJudge:
         if seen.tail is not None and seen.tail > limits.tail:
             return wording.tail(cut.name, seen.tail)
         return ""
+
+    def _far(self, cut: Slice, rule: OutputRule, found: Sequence[NDArray[Any]], eager: Sequence[NDArray[Any]]) -> str:
+        """Return how values that lie far from all others are wrong, or nothing."""
+        if rule.low is None and rule.high is None:
+            return ""
+        own, reference = ([cut.of(array) for array in side] for side in (found, eager))
+        count, error, moves, largest = far.off(own, reference, rule)
+        is_off = count and error > max(self._limits.error * moves, self._limits.rounding * largest)
+        return wording.far(cut.name, count, error / moves) if is_off else ""
 
     def one(self, moves: float) -> float:
         """Return the error that one sample, or one size, may have."""

@@ -95,6 +95,31 @@ def unequal(name: str, count: int, total: int) -> str:
     return f"{name} has {count} of {total} values that are not eager's"
 
 
+def lost(name: str, value: object, shared: int, eager: int, own: int) -> str:
+    """Say that a value is at other places, however few of all places those are."""
+    return (
+        f"{name} is {value} at {eager} places in eager and at {own} in the artifact, and {shared} of them are the same"
+    )
+
+
+def silent(name: str, rule: OutputRule) -> str:
+    """Say which channels never move, where others do; nothing where there are none."""
+    moves = [max(own) for own in zip(*(cut.channels for cut in rule.slices if cut.channels), strict=False)]
+    still = [channel for channel, own in enumerate(moves) if not own]
+    if not still or len(still) == len(moves) or rule.fixed:
+        return ""
+    which = ", ".join(map(str, still[:5])) + (", …" if len(still) > 5 else "")
+    return (
+        f"{name}: index {which} of axis {rule.channel_axis} ({len(still)} of {len(moves)}) is the same in all samples, "
+        "so nothing proves it: give samples in which it differs"
+    )
+
+
+def far(name: str, count: int, error: float) -> str:
+    """Say that values far from all others are other ones."""
+    return f"{name} is off by {percent(error)} of what they move at the {count} values that lie far from all others"
+
+
 def shapes(inputs: Mapping[str, NDArray[Any]]) -> str:
     """Return the inputs' shapes for people."""
     return ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())

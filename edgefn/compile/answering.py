@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +31,19 @@ SOURCES = 3
 
 
 def sizes(
-    session: EagerSession, spec: ModelSpec, samples: Sequence[GoldenSample]
+    session: EagerSession,
+    spec: ModelSpec,
+    samples: Sequence[GoldenSample],
+    telling: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> tuple[list[GoldenSample], dict[str, str]]:
-    """Return pairs at other sizes, of those that `spec` allows, and the sizes that eager does not run at, with why."""
+    """Return pairs at other sizes, of those that `spec` allows, and the sizes that eager does not run at, with why.
+
+    `telling` are lengths to try before others, by word.
+    """
     made: list[GoldenSample] = []
     refused: dict[str, str] = {}
     with one_thread():
-        for number, wanted in enumerate(trials.other_sizes(spec, samples)):
+        for number, wanted in enumerate(trials.other_sizes(spec, samples, telling)):
             inputs = trials.resized(spec, samples, number % min(SOURCES, len(samples)), wanted)
             if inputs is None:
                 continue

@@ -97,6 +97,16 @@ class Built(msgspec.Struct, frozen=True):
     cached: bool = False
 
 
+_NAMES = "names.json"
+
+
+class Looked(NamedTuple):
+    """What a build looked at outside of the function's folder: patterns of weights, and modules."""
+
+    weights: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+
 def build(order: Order, events: Events) -> Built:
     """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
     sources = Sources(order.folder)
@@ -124,7 +134,7 @@ class _Build:
         self.cache = Cache(order.cache, fresh=order.force)
         self.steps = Steps(events, total=1)
         self.wanted = expand_targets(order.targets, this_machine(), order.profiles)
-        self.weights: tuple[str, ...] = ()
+        self.looked = Looked()
 
     def run(self) -> Built:
         profiles = [msgspec.to_builtins(known_profiles(self.order.profiles)[one.target.profile]) for one in self.wanted]
@@ -134,7 +144,7 @@ class _Build:
         if known := self._known(key) or (self._known(f"{key}-stale") if self.order.reuse_golden else None):
             return known
         built, stale = self._make()
-        self._keep_weights(code_key)
+        self._keep_looked(code_key)
         key = self._whole_key(code_key)
         name = f"{key}-stale" if stale else key
         if not built.report.missing:  # what is missing may come with the next try
@@ -143,18 +153,28 @@ class _Build:
         return built
 
     def _whole_key(self, code_key: str) -> str:
-        """Depends on all that the bundle may: the sources, and the weights that a build of them named."""
-        folder = self.cache.find("weights", code_key)
-        patterns = msgspec.json.decode((folder / "weights.json").read_bytes(), type=tuple[str, ...]) if folder else ()
+        """Depends on all that the bundle may: the sources, and what a build of them looked at elsewhere."""
+        patterns = self._read("weights", code_key)
+        self.sources.remembered = self._read("modules", key_of(str(self.sources.folder)))
         try:
-            return key_of(code_key, self.sources.weights_key(patterns))
+            return key_of(code_key, self.sources.weights_key(patterns), self.sources.modules_key())
         except FileNotFoundError:  # the build says what is missing
             return key_of(code_key, "missing")
 
-    def _keep_weights(self, code_key: str) -> None:
-        """What the models of these very sources name is known before the next build imports them."""
-        text = msgspec.json.encode(self.weights)
-        self.cache.make("weights", code_key, lambda into: (into / "weights.json").write_bytes(text))
+    def _keep_looked(self, code_key: str) -> None:
+        """What these sources name, and any of this folder import, elsewhere is known before the next build runs them.
+
+        A builder may put a folder on sys.path itself: where its modules lie is known once it ran.
+        """
+        self._write_names("weights", code_key, self.looked.weights)
+        self._write_names("modules", key_of(str(self.sources.folder)), self.looked.modules)
+
+    def _read(self, kind: str, key: str) -> tuple[str, ...]:
+        folder = self.cache.find(kind, key)
+        return msgspec.json.decode((folder / _NAMES).read_bytes(), type=tuple[str, ...]) if folder else ()
+
+    def _write_names(self, kind: str, key: str, names: tuple[str, ...]) -> None:
+        self.cache.make(kind, key, lambda into: (into / _NAMES).write_bytes(msgspec.json.encode(names)))
 
     def _known(self, key: str) -> Built | None:
         """What an earlier build gave for the same, when it still lies in the layout."""
@@ -178,7 +198,7 @@ class _Build:
         function = import_function(self.order.folder)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
         border.admit(models)
-        self.weights = tuple(pattern for model in models for pattern in model.weights)
+        weights = tuple(pattern for model in models for pattern in model.weights)
         check_function(function.spec, function.is_async, [one.spec.name for one in models if one.batching])
         wanted, skipped = available(self.wanted) if models else ((), ())
         quantized = any(is_quantized(one) for one in wanted)
@@ -202,6 +222,8 @@ class _Build:
         makings = made.build(pieces)
         artifacts = [making.artifact() for making in makings if making.open]
 
+        needed = [function.handler, *(model.builder for model in models)]
+        self.looked = Looked(weights, self.sources.modules_elsewhere(needed))
         self.steps.begin("wheels")
         wheels = self._wheels()
 

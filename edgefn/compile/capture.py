@@ -33,6 +33,8 @@ from edgefn.compile import (
     refusals,
     results,
     rewrites,
+    rounding,
+    texts,
     translations,
 )
 from edgefn.compile.eager import EagerSession, without_fast_path
@@ -50,7 +52,8 @@ if TYPE_CHECKING:
 class Capture:
     """A captured network; satisfies `edgefn.backends.backend.Captured`.
 
-    `model` is the spec with its outputs filled in; `program` the `torch.export.ExportedProgram`.
+    `model` is the spec with its outputs filled in; `program` the `torch.export.ExportedProgram`; `telling` has lengths
+    at which artifacts must be tried, by word.
     """
 
     sizes: Mapping[str, int] = MappingProxyType({})
@@ -61,8 +64,15 @@ class Capture:
     quantize = Quantize()
     profiles: Path | None = None
 
-    def __init__(self, model: ModelSpec, program: torch.export.ExportedProgram, symbols: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: ModelSpec,
+        program: torch.export.ExportedProgram,
+        symbols: Mapping[str, str],
+        telling: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
         self.model = model
+        self.telling = telling
         self.program = program
         self._symbols = symbols
         self._folder = Path(tempfile.mkdtemp(prefix="edgefn-capture-"))
@@ -90,6 +100,7 @@ class Capture:
         assert exported.exported_program is not None, "it came from one"
         exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
+        rounding.exact(model, exported.exported_program)
         if opset is not None:
             onnx_file.check_opset(model, opset, self.model.name)
         onnx_file.strip(model, self._symbols)
@@ -119,14 +130,18 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
 
     spec, network = session.spec, session.network
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
-    with _quiet(), without_fast_path():
+    with _quiet(), without_fast_path(), texts.noted() as noted:
         program, ranges, _ = exporting.export(wrapper, spec, sizes or {})
         program = foreign.resolved(rewrites.rewrite(program), spec.name)
         effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
     symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
-    return Capture(msgspec.structs.replace(spec, outputs=outputs, ranges=ranges), program, symbols)
+    model = msgspec.structs.replace(spec, outputs=outputs, ranges=ranges)
+    usual = {**lengths_of(program, spec), **(sizes or {})}
+    rounded, named = rounding.telling(program, model, usual), texts.telling(network, usual) if noted else {}
+    telling = {word: [*rounded.get(word, ()), *named.get(word, ())] for word in usual}
+    return Capture(model, program, symbols, {word: lengths for word, lengths in telling.items() if lengths})
 
 
 def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+
+QUIET = {"edge_function", "edge_model", "match", "lru_cache", "cache", "cached_property", "dataclass", "contextmanager"}
+QUIET |= {"wraps", "njit", "jit", "no_grad", "inference_mode", "overload", "total_ordering", "singledispatch"}
+"""Decorators that put what they decorate nowhere; others may register it, for whoever looks it up by a name."""
 
 TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "importlib", "setattr"}
 
@@ -23,16 +28,18 @@ TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "import
 class Closure:
     """Source that a result depends on: statements and modules by hash, and other distributions' packages by name.
 
-    `files` are the modules that were looked at.
+    `files` are the modules that were looked at, `variables` the names of environment variables that they read.
     """
 
     parts: set[str] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     files: set[Path] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
 
     def digest(self) -> str:
-        """A hash of the parts. Positions, comments and formatting do not count; docstrings do."""
-        return hashlib.sha256("\n".join(sorted(self.parts)).encode()).hexdigest()
+        """A hash of the parts, and of what the variables are now. Positions, comments and formatting do not count."""
+        values = [f"{name}={os.environ.get(name)!r}" for name in sorted(self.variables)]
+        return hashlib.sha256("\n".join([*sorted(self.parts), *values]).encode()).hexdigest()
 
 
 def closure_of(module: Path, name: str, folder: Path) -> Closure:
@@ -97,8 +104,16 @@ def _one_import_each(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 def _acts(statement: ast.stmt) -> bool:
-    """Whether a statement works by what it does, e.g. `torch.set_default_dtype(...)`; a docstring does nothing."""
+    """Whether a statement works by what it does: `torch.set_default_dtype(...)`, `@register("resnet")`."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return any(_last(decorator) not in QUIET for decorator in statement.decorator_list)
     return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
+
+
+def _last(decorator: ast.expr) -> str:
+    """Return a decorator's own name: "cache" of `@functools.cache` and of `@cache(maxsize=1)`."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
 
 
 def _binds(statement: ast.stmt) -> Iterator[str]:
@@ -129,7 +144,29 @@ def _names(nodes: Iterable[ast.AST]) -> list[str]:
     return found
 
 
-def _follow_imports(roots: Iterable[ast.AST], folder: Path, found: Closure, seen: set[Path]) -> None:
+def _variables(roots: Iterable[ast.AST]) -> Iterator[str]:
+    """The environment variables that `roots` read by name: os.environ["A"], os.environ.get("A"), os.getenv("A")."""
+    for node in (one for root in roots for one in ast.walk(root)):
+        match node:
+            case ast.Subscript(value=read, slice=ast.Constant(value=str(name))):
+                pass
+            case ast.Call(func=ast.Attribute(value=read, attr="get" | "setdefault" | "pop"), args=[first, *_]) if (
+                isinstance(first, ast.Constant) and isinstance(first.value, str)
+            ):
+                name = first.value
+            case ast.Call(func=read, args=[ast.Constant(value=str(name)), *_]) if _last(read) == "getenv":
+                yield name
+                continue
+            case ast.Compare(left=ast.Constant(value=str(name)), comparators=[read]):
+                pass
+            case _:
+                continue
+        if _last(read) == "environ":
+            yield name
+
+
+def _follow_imports(roots: Sequence[ast.AST], folder: Path, found: Closure, seen: set[Path]) -> None:
+    found.variables |= set(_variables(roots))
     for package in _imported(roots):
         if package in sys.stdlib_module_names or package == "edgefn":
             continue

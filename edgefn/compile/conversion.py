@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def prepared(network: torch.nn.Module, model: str) -> tuple[torch.nn.Module, list[str]]:
     """Return the network to capture and what was changed in it. Raises BuildError for weights without values."""
     inner = _unwrapped(network)
+    _check_shapes(inner, model)
     _move(inner, model)
     return inner.eval(), _widened(inner)
 
@@ -31,6 +32,18 @@ def _unwrapped(network: torch.nn.Module) -> torch.nn.Module:
         if not isinstance(inner, torch.nn.Module):
             return network
         network = inner
+
+
+def _check_shapes(network: torch.nn.Module, model: str) -> None:
+    """Raise BuildError where a layer has not met an input yet, and so has no weights."""
+    from torch.nn.parameter import is_lazy
+
+    waiting = (*network.named_parameters(), *network.named_buffers())
+    if lazy := next((name for name, tensor in waiting if is_lazy(tensor)), ""):
+        raise BuildError(
+            f"model {model}: the weights of {lazy} have no shape yet: load a checkpoint into the lazy layers, or call "
+            "the network on an input in the builder"
+        )
 
 
 def _move(network: torch.nn.Module, model: str) -> None:

@@ -71,7 +71,7 @@ def found(cache: Cache, piece: Piece, capture: Path, session: Callable[[], Eager
 
     info = snapshot.info(capture)
     made = _judging(piece, info)
-    pairs, refused = answering.sizes(session(), info.model, piece.golden.samples)
+    pairs, refused = answering.sizes(session(), info.model, piece.golden.samples, info.telling)
 
     def fill(into: Path) -> None:
         (into / _JUDGING).write_bytes(msgspec.json.encode(made))

@@ -18,6 +18,7 @@ SAME = {"clone", "alias", "detach", "contiguous", "_to_copy", "to", "dropout", "
 """Operators of ATen that move no element to another index."""
 
 RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten"}
+SORTING = {"aten::topk", "aten::sort", "aten::argsort", "aten::msort", "aten::unique_dim", "aten::kthvalue"}
 SOFTMAX = {"softmax", "_softmax", "log_softmax", "_log_softmax"}
 
 
@@ -42,7 +43,15 @@ def network(program: torch.export.ExportedProgram, names: Sequence[str]) -> Netw
             along = source.args[1]
             if isinstance(along, int) and (place := _forward(along % rank, passed)) is not None:
                 scores[name] = place
-    return Network(joins, scores, tuple(fixed), _coarse(program))
+    return Network(joins, scores, tuple(fixed), _coarse(program), _sorts(program))
+
+
+def _sorts(program: torch.export.ExportedProgram) -> bool:
+    """Return whether any operator sorts: one of ATen that does, or one of a library, whose body nobody reads."""
+    graphs = [getattr(module, "graph", None) for module in program.graph_module.modules()]
+    nodes = [node for graph in graphs if graph is not None for node in graph.nodes]
+    names = [str(node.target._schema.name) for node in nodes if hasattr(node.target, "_schema")]
+    return any(not name.startswith("aten::") or name in SORTING for name in names)
 
 
 def _coarse(program: torch.export.ExportedProgram) -> str:

@@ -167,7 +167,11 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
     name = operator.rpartition(".")[2]
     sources: list[Callable[[], torch.export.ExportedProgram]] = [lambda: program, program.run_decompositions]
     for source in sources:
-        for node in source().graph.nodes:
+        try:
+            nodes = source().graph.nodes
+        except Exception:  # it does not decompose: then there is no line of it
+            return ""
+        for node in nodes:
             if name in str(node.target) and (line := _user_line(node.meta.get("stack_trace") or "")):
                 return line
     return ""

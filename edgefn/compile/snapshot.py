@@ -55,6 +55,8 @@ class Info(msgspec.Struct, frozen=True):
     network: Network = Network()
     libraries: tuple[str, ...] = ()
     """Modules that register operators of the program: to be imported before it is read."""
+    telling: dict[str, list[int]] = {}
+    """Lengths at which artifacts must be tried, by word."""
 
 
 def write(capture: Capture | OnnxCapture, folder: Path) -> None:
@@ -65,7 +67,8 @@ def write(capture: Capture | OnnxCapture, folder: Path) -> None:
         found = Info(capture.model, capture.save(folder), Network(coarse=capture.coarse))
     else:
         network = provenance.network(capture.program, list(capture.model.outputs))
-        found = Info(capture.model, _save(capture, folder), network, foreign.libraries(capture.program))
+        telling = {word: list(lengths) for word, lengths in capture.telling.items()}
+        found = Info(capture.model, _save(capture, folder), network, foreign.libraries(capture.program), telling)
     (folder / _INFO).write_bytes(msgspec.json.encode(found))
 
 

@@ -25,21 +25,24 @@ COMPILING = ("compile", "backends", "golden.py")
 
 
 class Sources:
-    """The folder of one function."""
+    """The folder of one function. `remembered` are modules elsewhere that an earlier build of it imported."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
+        self.remembered: tuple[str, ...] = ()
         self._hashes: dict[Path, str] = {}
+        self._followed: set[Path] = set()
         if not self.folder.is_dir():
             raise SpecError(f"{folder} is not a folder: name the folder of a function")
 
     def whole_key(self, *options: object) -> str:
         """Depends on everything that the bundle may: every file, installed distribution and option of the build."""
         code = code_files(self.folder)
-        modules = [path for _, path in code if path.suffix == ".py"]
+        followed = follow([path for _, path in code if path.suffix == ".py"], self.folder)
+        self._followed = followed.files
         return key_of(
             [[name, hash_file(path)] for name, path in [*code, *self._samples(), *self.requirements()]],
-            follow(modules, self.folder).digest(),
+            followed.digest(),
             environment.own_code(),
             environment.toolchain(),
             environment.installed(),
@@ -51,6 +54,19 @@ class Sources:
         paths = weight_files(patterns, self.folder)
         return key_of([[os.path.relpath(path, self.folder), self._hashed(path)] for path in paths]) if paths else ""
 
+    def modules_key(self) -> str:
+        """Depends on the modules that are remembered; one that is gone counts as such."""
+        paths = [Path(path) for path in self.remembered]
+        return key_of([[str(path), self._hashed(path) if path.is_file() else ""] for path in paths]) if paths else ""
+
+    def modules_elsewhere(self, functions: Sequence[Callable[..., Any]]) -> tuple[str, ...]:
+        """Return the modules outside of the folder that `functions` need and that `whole_key` did not find.
+
+        It imports nothing, so it does not know of a sys.path that the modules change.
+        """
+        files = {path for function in functions for path in self._closure(function).files} - self._followed
+        return tuple(sorted(str(path) for path in files if not path.is_relative_to(self.folder)))
+
     def builder_key(self, model: EdgeModel) -> str:
         """Depends on what the network may: the closure of its builder, data files, its weights, the toolchain."""
         closure = self.closure(model)
@@ -60,6 +76,7 @@ class Sources:
             closure.digest(),
             data,
             self.weights_key(model.weights),
+            self.modules_key(),
             msgspec.to_builtins(model.spec),
             environment.versions(closure.packages),
             environment.toolchain(),

@@ -133,6 +133,18 @@ SYMPTOMS = (
         "make it an input and an output, or build it in the builder",
     ),
     Symptom(
+        r"unhashable type.*Sym(Int|Float)",
+        "",
+        "a free length is looked up in a dict, a set or a cache (lru_cache)",
+        "compute what it keeps at each call, or write the length as a number in tensor(...)",
+    ),
+    Symptom(
+        r"unsupported operand.*divmod.*Sym",
+        "",
+        "divmod() takes no free length",
+        "write n // k and n % k",
+    ),
+    Symptom(
         r"sparse",
         "",
         "sparse tensors cannot be captured",

@@ -8,6 +8,7 @@ PURE: arrays and specs in, arrays out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,13 @@ ALWAYS = 3
 """Stress inputs beside enough samples; fewer samples get more."""
 
 
-def other_sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> list[dict[str, int]]:
-    """Return sizes of the free dimensions that no sample has: least, greatest, odd and larger, each and all at once."""
+def other_sizes(
+    spec: ModelSpec, samples: Sequence[GoldenSample], telling: Mapping[str, Sequence[int]] = MappingProxyType({})
+) -> list[dict[str, int]]:
+    """Return sizes of the free dimensions that no sample has: least, greatest, odd and larger, each and all at once.
+
+    The `telling` lengths of a word come first, each alone.
+    """
     seen = [lengths(spec, sample.inputs) for sample in samples]
     words = list(dict.fromkeys(word for one in seen for word in one))
     if not words:
@@ -39,7 +45,13 @@ def other_sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> list[dict[s
     candidates = {
         word: _candidates(sorted({one[word] for one in seen}), spec.ranges.get(word, SizeRange())) for word in words
     }
-    wanted = [  # all at once, so that no two dimensions stay alike
+    wanted = [
+        usual | {word: length}
+        for word in words
+        for length in telling.get(word, ())
+        if length in spec.ranges.get(word, SizeRange())
+    ]
+    wanted += [  # all at once, so that no two dimensions stay alike
         {word: few[(pick + place) % len(few)] for place, (word, few) in enumerate(candidates.items())}
         for pick in range(max(map(len, candidates.values())))
     ]

@@ -8,6 +8,8 @@
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (nearest.py)
     pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)
     batch_norm     by the batch's own figures (norms.py)
+    tensor         of free lengths (length_tensors.py)
+    tensor_split   of a free length (splits.py)
 
 A replacement computes the same from other operators, in the program of every target. Never changes what eager PyTorch
 computes.
@@ -27,14 +29,16 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile.substitutes import distances, grids, nearest, norms, pooling, spectra
+    from edgefn.compile.substitutes import distances, grids, length_tensors, nearest, norms, pooling, spectra, splits
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
+        **length_tensors.replacements(),
         **nearest.replacements(),
         **norms.replacements(),
         **pooling.replacements(),
         **spectra.windows(),
+        **splits.replacements(),
         functional.affine_grid: grids.affine,
         functional.grid_sample: grids.sampled,
         torch.linspace: grids.line,

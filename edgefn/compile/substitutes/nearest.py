@@ -40,9 +40,9 @@ def _resized(
 
     options = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     rank = input.dim() - 2
-    if mode not in MODES or not 1 <= rank <= 3 or align_corners is not None or (size is None) == (scale_factor is None):
-        return functional.interpolate(input, *options)
     lengths = input.shape[2:]
+    if mode not in MODES or not 1 <= rank <= 3 or align_corners is not None or (size is None) == (scale_factor is None):
+        return _cut(functional.interpolate(input, *options), lengths, [] if size else _each(scale_factor, rank))
     factors = _each(scale_factor, rank)
     wanted = _each(size, rank) or [_product(length, one) for length, one in zip(lengths, factors, strict=True)]
     if all(_is_multiple(length, one) for length, one in zip(lengths, wanted, strict=True)):
@@ -53,6 +53,14 @@ def _resized(
         places = _places(input, length, out, factors[number] if factors else None, exact=mode == "nearest-exact")
         input = input.index_select(number + 2, places)
     return input
+
+
+def _cut(resized: torch.Tensor, lengths: Sequence[Any], factors: Sequence[Any]) -> torch.Tensor:
+    """Return as much as PyTorch gives of a free length: Resize multiplies it in float32, and may give one more."""
+    for axis, (length, factor) in enumerate(zip(lengths, factors, strict=False), 2):
+        if not isinstance(length, int) and not float(factor * SURE).is_integer():
+            resized = resized.narrow(axis, 0, _product(length, factor))
+    return resized
 
 
 def _places(input: torch.Tensor, length: Any, out: Any, factor: float | None, *, exact: bool) -> torch.Tensor:

@@ -272,3 +272,41 @@ def test_a_function_without_models_needs_no_torch(tmp_path: Path) -> None:
     assert not outcome.had_torch
     config = Layout(tmp_path / "project" / "out").open("talk").config
     assert (config.models, config.artifacts, config.function.entry) == ((), (), "talk:talk")
+
+
+ELSEWHERE = """
+from edgefn import edge_function, edge_model, tensor
+import numpy as np
+
+@edge_model(inputs={"x": tensor("float32", "batch", 4)}, samples="samples/*.json")
+def scaled():
+    import os, sys, torch
+    from pathlib import Path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "library"))
+    from scales import SCALE
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return x * SCALE * float(os.environ.get("TALK_SCALE", "1"))
+
+    return Net()
+
+@edge_function
+def talk(numbers: list[float]) -> float:
+    return float(scaled(x=np.array([numbers], np.float32)).max())
+"""
+
+
+def test_modules_elsewhere_and_variables_make_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A builder that puts a folder on sys.path, or reads a variable, is not taken for what it was before."""
+    project = new_project(tmp_path, ELSEWHERE)
+    (library := project / "library").mkdir()
+    digests = []
+    for scale, variable in ((2, "1"), (2, "1"), (3, "1"), (3, "5")):
+        (library / "scales.py").write_text(f"SCALE = {scale}")
+        monkeypatch.setenv("TALK_SCALE", variable)
+        done = build(project)
+        assert done.exit_code == 0, done.stderr
+        digests.append((done.last["digest"], done.last["cached"]))
+    assert digests[1] == (digests[0][0], True)
+    assert len({digest for digest, _ in digests}) == 3

@@ -147,3 +147,43 @@ def test_an_editable_install_that_is_on_no_path_is_followed(folder: Path, monkey
     assert away / "deeper_still.py" in before.files
     (away / "deeper_still.py").write_text("WIDTH = 2")
     assert closure_of(folder / "fn.py", "model", folder).digest() != before.digest()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        'os.environ["WIDTH"]',
+        'os.environ.get("WIDTH", 4)',
+        'os.getenv("WIDTH")',
+        '"WIDTH" in os.environ',
+        'getenv("WIDTH")',
+    ],
+)
+@pytest.mark.parametrize("file", ["fn.py", "network.py"])
+def test_an_environment_variable_is_part_of_what_reads_it(
+    folder: Path, read: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A builder that reads one returns another network where it is another; one that reads none does not."""
+    monkeypatch.delenv("WIDTH", raising=False)
+    plain = digest(folder)
+    old = "WIDTH = 4" if file == "fn.py" else "DEPTH = 2"
+    edited(folder, old, f"{old.partition(' ')[0]} = int({read} or 4)", file)
+    unset = digest(folder)
+    monkeypatch.setenv("WIDTH", "8")
+    assert digest(folder) != unset != plain
+    monkeypatch.setenv("HEIGHT", "8")
+    wide = digest(folder)
+    monkeypatch.setenv("HEIGHT", "9")
+    assert digest(folder) == wide
+    assert follow([folder / "fn.py"], folder).variables == {"WIDTH"}
+
+
+def test_what_a_decorator_registers_is_part_of_what_looks_it_up(folder: Path) -> None:
+    """By a name that no syntax tree shows; what is only cached or wrapped is used by its own name."""
+    registry = "\nNETS = {}\ndef register(f):\n    NETS[f.__name__] = f\n    return f\n"
+    small = "\n@register\ndef small():\n    return KIND\nKIND = 1\n"
+    more = registry + small + "\n@functools.cache\ndef shown():\n    return LINE\nLINE = 1\n"
+    (folder / "fn.py").write_text(SOURCE.replace("return layers()", 'return NETS["small"]()') + more)
+    before = digest(folder)
+    assert digest(edited(folder, "LINE = 1", "LINE = 2")) == before
+    assert digest(edited(folder, "KIND = 1", "KIND = 2")) != before

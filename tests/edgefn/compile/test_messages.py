@@ -66,6 +66,10 @@ def _sparse(net: Any) -> None:
     net.register_buffer("eye", _t().eye(8).to_sparse())
 
 
+def looks_up(net: Any, x: Any) -> Any:
+    return x * {3: 2.0}.get(x.shape[0], 1.0)
+
+
 LINE = r"\(File \".*test_messages\.py\", line \d+, in {}: {}\)"
 
 
@@ -84,9 +88,10 @@ LINE = r"\(File \".*test_messages\.py\", line \d+, in {}: {}\)"
         (asserts, None, "values are checked in forward", r"assert x\.max.*", "leave the check out"),
         (calls_numpy, None, r"forward\(\) calls NumPy", r"return _t\(\)\.from_numpy.*", "with the functions of torch"),
         (formats, None, "prints or formats a tensor's values", r"print\(f.*", "leave the print, log or f-string out"),
+        (looks_up, None, "a free length is looked up in a dict", r"return x \* .*", "write the length as a number"),
         (multiplies_sparse, _sparse, "sparse tensors cannot be", r"return _t\(\)\.sparse.*", r"\.to_dense\(\)"),
     ],
-    ids=["branch", "item", "loop", "assert", "numpy", "format", "sparse"],
+    ids=["branch", "item", "loop", "assert", "numpy", "format", "lookup", "sparse"],
 )
 def test_what_cannot_be_captured(
     forward: Callable[..., Any], fill: Any, what: str, code: str, do: str, capfd: pytest.CaptureFixture[str]
@@ -221,9 +226,11 @@ def test_what_a_checkpoint_raises(content: Callable[[], Any], message: str, tmp_
         (lambda: lambda x: x * 2, "returned function.*into the forward.. of a torch.nn.Module"),
         (lambda: None, "returned NoneType.*return the network itself"),
         (lambda: _t().nn.Linear(2, 2, device="meta"), "weights are on the device meta"),
+        (lambda: _t().nn.LazyLinear(2), "the weights of weight have no shape yet: .*call the network on an input"),
     ],
-    ids=["weights", "function", "nothing", "meta"],
+    ids=["weights", "function", "nothing", "meta", "lazy"],
 )
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
 def test_what_is_no_network(returned: Callable[[], Any], message: str) -> None:
     """A builder that returns something else is told what to return."""
     with pytest.raises(BuildError, match=f"model net: .*{message}"):
@@ -273,3 +280,14 @@ def test_operators_of_the_author() -> None:
         CaptureError, match=r"edgefn_test::tanh \(File .*\) is no operator of PyTorch.*write it in PyTorch"
     ):
         capture(session(network(lambda net, x: other(x) + 1)))
+
+
+def test_what_the_exporter_does_not_decompose_is_told_all_the_same() -> None:
+    """Without the line, where the program does not decompose far enough to find it."""
+
+    def counts(net: Any, x: Any) -> Any:
+        return _t().bincount(x.argmax(1), weights=x.sum(1), minlength=8)
+
+    captured = capture(session(network(counts)))
+    with pytest.raises(BuildError, match="model net does not export to ONNX: "):
+        captured.onnx(20)
