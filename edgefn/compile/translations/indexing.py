@@ -126,7 +126,7 @@ def nonzero(self: Any) -> Any:
     op = operators()
 
     found = op.Transpose(op.NonZero(self), perm=[1, 0])
-    return found if self.shape else op.Slice(found, [0], [0], [1])
+    return found if len(self.shape) else op.Slice(found, [0], [0], [1])
 
 
 def _wide(indices: Sequence[Any]) -> list[Any]:
