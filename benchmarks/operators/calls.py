@@ -65,7 +65,7 @@ class _Place(NamedTuple):
 
 
 def _call(operator: Any, sample: Any) -> Call | None:
-    """Return a sample as a network of its tensors; None where it has none, an empty one or one of too many elements."""
+    """Return a sample as a network of its tensors; None where none has an axis, one is empty or too large."""
     import torch
     from torch.utils import _pytree
 
@@ -75,7 +75,7 @@ def _call(operator: Any, sample: Any) -> Call | None:
         if isinstance(argument, torch.Tensor):
             flat[place] = _Place(len(inputs))
             inputs.append(argument.detach().contiguous().clone())
-    if not inputs or not all(_is_usual(one) for one in inputs):
+    if not any(one.dim() for one in inputs) or not all(_is_usual(one) for one in inputs):
         return None
 
     class Network(torch.nn.Module):

@@ -40,7 +40,6 @@ def rules() -> dict[Any, Rule]:
         aten.scatter_reduce.two: Rule(scatter_reduce),
         aten.roll.default: Rule(roll, _has_free_shift),
         aten.diagonal.default: Rule(diagonal),
-        aten.nonzero.default: Rule(nonzero),
     }
 
 
@@ -119,14 +118,6 @@ def diagonal(self: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     step = op.Add(columns, op.Constant(value_int=1))
     places = op.Add(op.Mul(numbers, step), op.Add(op.Mul(down, columns), right))
     return op.Gather(flat, places, axis=len(kept))
-
-
-def nonzero(self: Any) -> Any:
-    """Translate `self.nonzero()`: [places, axes]; a number alone has no axis, and ONNX gives it one."""
-    op = operators()
-
-    found = op.Transpose(op.NonZero(self), perm=[1, 0])
-    return found if len(self.shape) else op.Slice(found, [0], [0], [1])
 
 
 def _wide(indices: Sequence[Any]) -> list[Any]:
