@@ -37,7 +37,7 @@ def main() -> int:
         _run(options)
     outcomes = list(read(results))
     if not options.only:
-        options.document.write_text(table.render(outcomes))
+        options.document.write_text(table.render(outcomes, names()))
     print(table.summary(outcomes))
     return 1 if any(one.state == "wrong" for one in outcomes) else 0
 
@@ -63,20 +63,21 @@ def read(results: Path) -> Iterator[Outcome]:
     yield from {(one.operator, one.call, one.dtype, one.free): one for one in found}.values()
 
 
+def names() -> list[str]:
+    """Return the operators that are screened."""
+    return [name for name in calls.operators() if not known.reason(name)]
+
+
 def _run(options: argparse.Namespace) -> None:
     """Screen each operator in a process of its own: an engine's crash, or an endless run, costs that alone."""
     done = {one.operator for one in read(options.results)} if options.resume else set()
-    names = [
-        name
-        for name in calls.operators()
-        if name not in done and not known.reason(name) and (not options.only or _is_asked_for(name, options.only))
-    ]
+    todo = [name for name in names() if name not in done and (not options.only or _is_asked_for(name, options.only))]
     running: dict[int, str] = {}
-    for number, name in enumerate(names, 1):
+    for number, name in enumerate(todo, 1):
         if len(running) >= options.jobs:
             _ended(running, options.results)
         running[_start(name, options)] = name
-        print(f"{number}/{len(names)} {name}", file=sys.stderr, flush=True)
+        print(f"{number}/{len(todo)} {name}", file=sys.stderr, flush=True)
     while running:
         _ended(running, options.results)
 

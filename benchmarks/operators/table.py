@@ -25,9 +25,11 @@ differently, so take them out in the handler.
 """
 
 
-def render(outcomes: Sequence[Outcome]) -> str:
-    """Return the document."""
-    return _HEAD + summary(outcomes) + "\n\n" + "\n".join(_rows(outcomes)) + "\n\n" + _left_out()
+def render(outcomes: Sequence[Outcome], names: Sequence[str]) -> str:
+    """Return the document; `names` are the operators that are to be screened."""
+    todo = sorted(set(names) - {one.operator for one in outcomes})
+    left = f"\n- not screened yet, or with no call that has an answer: {', '.join(todo)}" if todo else ""
+    return _HEAD + summary(outcomes) + left + "\n\n" + "\n".join(_rows(outcomes)) + "\n\n" + _left_out()
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
