@@ -49,7 +49,17 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
     if changed or attending or averaged:
         graph.eliminate_dead_code()
         program.graph_module.recompile()
+        _name_outputs(program)
     return program
+
+
+def _name_outputs(program: torch.export.ExportedProgram) -> None:
+    """Let the program's signature name its outputs as the graph does: one that was written otherwise has a new name."""
+    output = program.graph.output_node()
+    returned: Any = output.args[0]
+    for spec, node in zip(program.graph_signature.output_specs, returned, strict=True):
+        if hasattr(node, "name") and hasattr(spec.arg, "name"):
+            spec.arg.name = node.name
 
 
 def _lay_out(graph: torch.fx.Graph, node: torch.fx.Node) -> None:

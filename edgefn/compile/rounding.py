@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from edgefn.compile.symbols import dimension, symbols_of
@@ -36,6 +37,20 @@ _ARITHMETIC: Mapping[Any, str] = {
     operator.sub: "Sub",
     operator.pow: "Pow",
 }
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within, torch.export saves and loads programs that round lengths: of Python's functions it knows one, trunc."""
+    from torch._export.serde import serialize
+
+    operators: set[Any] = serialize._SYM_OPS
+    added = set(_ROUNDED) - operators
+    operators |= added
+    try:
+        yield
+    finally:
+        operators -= added
 
 
 def _rounding(program: torch.export.ExportedProgram) -> list[torch.fx.Node]:

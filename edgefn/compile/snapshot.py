@@ -23,7 +23,7 @@ from edgefn import golden
 from edgefn.accuracy.rules import Judging, Network
 from edgefn.bundle.config import Bound
 from edgefn.bundle.durable import locked
-from edgefn.compile import foreign, provenance
+from edgefn.compile import foreign, provenance, rounding
 from edgefn.compile.cache import Cache, hash_file
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -75,7 +75,8 @@ def write(capture: Capture | OnnxCapture, folder: Path) -> None:
 def _save(capture: Capture, folder: Path) -> int:
     import torch
 
-    torch.export.save(capture.program, folder / _PROGRAM)
+    with rounding.kept():
+        torch.export.save(capture.program, folder / _PROGRAM)
     return sum(tensor.nbytes for tensor in capture.program.state_dict.values())
 
 
@@ -108,7 +109,8 @@ class Snapshot:
             return self._file.program
         for library in info(self._folder).libraries:
             importlib.import_module(library)
-        return torch.export.load(self._folder / _PROGRAM)
+        with rounding.kept():
+            return torch.export.load(self._folder / _PROGRAM)
 
     @cached_property
     def calibration(self) -> Sequence[GoldenSample]:

@@ -81,3 +81,16 @@ def test_a_float_less_a_whole_mask() -> None:
     inputs: dict[str, Any] = {"x": np.ones((3, 5), np.float32), "mask": np.arange(15).reshape(3, 5) % 2}
     (found,), (wanted,) = artifact.run(inputs).values(), eager.run(inputs).values()
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_what_is_written_otherwise_may_be_an_output(tmp_path: Any) -> None:
+    """The program's signature names it, so its file can be written: pieces, attention, an average of nothing."""
+    from torch.nn import functional
+
+    def forward(x: Any) -> Any:
+        chosen = x[x > 1].mean()
+        return (*(x * 2).chunk(2, 1), functional.scaled_dot_product_attention(x, x, x), chosen, 1.0 - (x > 0).long())
+
+    caught = capture(of(forward, x=tensor("float32", "batch", "n", 4)), SIZES)
+    snapshot.write(caught, tmp_path)
+    assert snapshot.info(tmp_path).model.outputs.keys() == {f"output_{number}" for number in range(5)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from edgefn.backends import get
 from edgefn.bundle.config import Bound
 from edgefn.compile import snapshot
 from edgefn.compile.cache import Cache
@@ -137,3 +139,26 @@ def test_an_operator_that_onnx_lacks_is_named_with_its_line(tmp_path: Path) -> N
     folder = Cache(tmp_path).make("capture", "odd", lambda into: snapshot.write(odd, into))
     with pytest.raises(BuildError, match=r"aten._linalg_eigh .*test_snapshot.py.*torch.linalg.eigvalsh\(x\)"):
         Snapshot(_job(tmp_path, folder)).onnx(20)
+
+
+class Shares(torch.nn.Module):
+    """Takes shares of a free length, rounded down and up."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        width = x.shape[2]
+        return x[:, :, : math.floor(width * 0.7)].sum(2) - x[:, :, math.ceil(width / 1.1) :].sum(2)
+
+
+def test_a_program_that_rounds_lengths_is_kept(tmp_path: Path) -> None:
+    """torch.export's own files know no math.floor; what is read answers as eager does, at a length that tells."""
+    eager = EagerSession(Shares, SPEC)
+    caught = capture(eager, {"batch": 1, "width": 9})
+    assert dict(caught.telling)["width"][0] == 90
+    folder = Cache(tmp_path).make("capture", "key", lambda into: snapshot.write(caught, into))
+    assert snapshot.info(folder).telling["width"][0] == 90
+    read = Snapshot(_job(tmp_path, folder))
+    inputs = {"x": np.random.default_rng(0).standard_normal((2, 3, 90)).astype(np.float32)}
+    wanted = eager.run(inputs)["output"]
+    artifact = get("onnxruntime").load(read.onnx(20).parent)
+    for session in (read.eager(), artifact):
+        np.testing.assert_allclose(session.run(inputs)["output"], wanted, rtol=1e-4, atol=1e-4)  # type: ignore[arg-type]
