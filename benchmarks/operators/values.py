@@ -1,4 +1,4 @@
-"""Numbers of every kind: equal ones, halves, tenths, large and tiny ones, whole ones beyond what a float holds."""
+"""Numbers of every kind: equal ones, halves, tenths, large and tiny ones, whole ones beyond 2^24."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def sweeps(tensors: Sequence[torch.Tensor], shapes: Sequence[Sequence[int]]) -> 
     for name, draw in floats.items():
         yield name, [_like(one, draw(shape), shape, source) for one, shape in zip(tensors, shapes, strict=True)]
     if any(_is_whole(one) for one in tensors):
-        for name, most in (("small whole", 5), ("large whole", 2**30)):
+        for name, most in (("small whole", 5), ("large whole", 20_000_000)):
             pairs = zip(tensors, shapes, strict=True)
             yield name, [_whole(one, shape, most, source) for one, shape in pairs]
 
