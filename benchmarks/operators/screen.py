@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.operators.values import dtype_of, sweeps
+from benchmarks.zoo.record import plain
 from edgefn import tensor
 from edgefn.backends.registry import get
 from edgefn.compile.capture import capture
@@ -60,7 +61,7 @@ def screened(name: str, call: Call, dtype: str, *, free: bool) -> Outcome | None
         captured = capture(eager, {word: size for size, word in words.items()})
         session: Any = get("onnxruntime").load(captured.onnx(20).parent)
     except EdgefnError as refusal:
-        return msgspec.structs.replace(found, state="refused", why=str(refusal)[:400])
+        return msgspec.structs.replace(found, state="refused", why=plain(str(refusal))[:400])
     wrong = dict(_wrongs(call, session, words, captured.model.ranges))
     return msgspec.structs.replace(found, state="wrong", wrong=wrong) if wrong else found
 
