@@ -124,6 +124,8 @@ def _import(folder: Path) -> ModuleType:
         raise SpecError(f"{folder} is not a function's folder: it has no {source.name}")
     if not folder.name.isidentifier():
         raise SpecError(f"{folder.name!r} cannot be imported: name the folder as a Python module, e.g. my_function")
+    if folder.name in sys.stdlib_module_names:
+        raise SpecError(f"{folder.name!r} is a module of Python's own, which {source} would hide: rename the folder")
     sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
     importlib.invalidate_caches()
     module = importlib.import_module(folder.name)

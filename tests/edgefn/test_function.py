@@ -175,7 +175,9 @@ def test_load_finds_the_one_function(folder: Callable[..., Path]) -> None:
     [
         ("loaded_none", "x = 1\n", "must hold exactly one @edge_function; it holds none"),
         ("loaded_two", ONE.format(name="a") + ONE.format(name="b"), "exactly one @edge_function; it holds a, b"),
-        ("json", ONE.format(name="f"), "another module called json .* rename the folder"),
+        ("msgspec", ONE.format(name="f"), "another module called msgspec .* rename the folder"),
+        ("json", ONE.format(name="f"), "'json' is a module of Python's own.* rename the folder"),
+        ("sndhdr", ONE.format(name="f"), "'sndhdr' is a module of Python's own.* rename the folder"),
         ("not-a-module", ONE.format(name="f"), "cannot be imported: name the folder"),
     ],
 )
