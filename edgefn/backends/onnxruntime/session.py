@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,22 @@ def open_session(path: Path, options: Any) -> Any:
     try:
         session = ort.InferenceSession(str(path), options, providers=[PROVIDER], disabled_optimizers=DISABLED)
     except Exception as error:  # onnxruntime's exceptions have no common class but this
-        raise BundleError(f"onnxruntime {ort.__version__} does not load {path.name}: {error}") from error
+        raise BundleError(f"onnxruntime {ort.__version__} does not load {path.name}: {_why(str(error))}") from error
     if session.get_providers() != [PROVIDER]:
         raise BundleError(f"{path.name} runs on {session.get_providers()}, not on {PROVIDER} alone")
     return session
+
+
+_TYPE = re.compile(r"Type 'tensor\((\w+)\)' of input parameter .* of operator \((\w+)\)")
+_IMPLEMENTATION = re.compile(r"Could not find an implementation for (\w+)\(\d+\)")
+_ABOUT = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Load model from \S+ failed:)?\s*")
+
+
+def _why(message: str) -> str:
+    """Return what the engine says of a file that it does not load, and what to write where a type is at fault."""
+    if found := _TYPE.search(message):
+        dtype, operator = found.groups()
+        return f"it has no {operator} of {dtype}: compute that step in another type, as float32 by .float()"
+    if found := _IMPLEMENTATION.search(message):
+        return f"it has no {found[1]} of such types: compute that step in another type, as float32 by .float()"
+    return _ABOUT.sub("", message)

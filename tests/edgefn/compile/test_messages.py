@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgefn import backends
 from edgefn.compile import blame
 from edgefn.compile.capture import capture
 from edgefn.compile.usercode import blaming
-from edgefn.errors import BuildError, CaptureError
+from edgefn.errors import BuildError, BundleError, CaptureError
 from edgefn.spec import TensorSpec
 from tests.edgefn.compile.networks import network, onnx_of, session
 
@@ -291,3 +292,17 @@ def test_what_the_exporter_does_not_decompose_is_told_all_the_same() -> None:
     captured = capture(session(network(counts)))
     with pytest.raises(BuildError, match="model net does not export to ONNX: "):
         captured.onnx(20)
+
+
+@pytest.mark.parametrize(
+    ("forward", "what"),
+    [
+        (lambda net, x: x.to(_t().int16).amax(1), "it has no ReduceMax of int16"),
+        (lambda net, x: (x.to(_t().bfloat16) @ net.eye.to(_t().bfloat16)).float(), "it has no MatMul of such types"),
+    ],
+)
+def test_what_the_engine_has_not_of_a_type(forward: Callable[..., Any], what: str) -> None:
+    """The operator and the type, and what to do, with no path of the build's."""
+    captured = capture(session(network(forward, lambda net: net.register_buffer("eye", _t().eye(8)))))
+    with pytest.raises(BundleError, match=rf"does not load model\.onnx: {what}: compute .* as float32 by \.float\(\)$"):
+        backends.get("onnxruntime").load(captured.onnx(20).parent)
