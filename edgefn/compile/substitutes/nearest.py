@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile.substitutes import linear
+
 if TYPE_CHECKING:
     import torch
 
@@ -41,6 +43,18 @@ def _resized(
     options = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     rank = input.dim() - 2
     lengths = input.shape[2:]
+    if (
+        mode not in MODES
+        and 1 <= rank <= 3
+        and size is None
+        and scale_factor is not None
+        and not recompute_scale_factor
+    ):
+        factors = _each(scale_factor, rank)
+        sizes = [_product(length, one) for length, one in zip(lengths, factors, strict=True)]
+        linear.check(mode, antialias, factors, lengths, sizes)
+        if linear.is_apart(mode, factors) and not antialias:
+            return linear.resized(input, factors, sizes, bool(align_corners))
     if mode not in MODES or not 1 <= rank <= 3 or align_corners is not None or (size is None) == (scale_factor is None):
         return _cut(functional.interpolate(input, *options), lengths, [] if size else _each(scale_factor, rank))
     factors = _each(scale_factor, rank)
