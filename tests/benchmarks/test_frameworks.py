@@ -107,7 +107,7 @@ MATERIAL: Mapping[str, Callable[[Path], Callable[[int], Arrays]]] = {
     one.__name__: one for one in (classify, tag, embed, detect)
 }
 
-LARGE = ("classify", "embed")
+LARGE = ("classify", "embed", "detect")
 """A network of torchvision and one of transformers are in `make test`, by tests/benchmarks/test_zoo.py."""
 
 

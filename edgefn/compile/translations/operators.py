@@ -20,4 +20,6 @@ def constant(value: float, dtype: Any) -> Any:
     """Return a number of one of ONNX's types, to its last digit."""
     from onnx_ir import DataType, tensor
 
-    return operators().Constant(value=tensor(value, dtype=DataType(dtype)))
+    found = operators().Constant(value=tensor(value, dtype=DataType(dtype)))
+    found.dtype = DataType(dtype)  # translations ask for it
+    return found

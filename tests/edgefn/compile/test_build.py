@@ -297,6 +297,7 @@ def talk(numbers: list[float]) -> float:
 """
 
 
+@pytest.mark.long
 def test_modules_elsewhere_and_variables_make_another_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A builder that puts a folder on sys.path, or reads a variable, is not taken for what it was before."""
     project = new_project(tmp_path, ELSEWHERE)

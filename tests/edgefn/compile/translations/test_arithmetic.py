@@ -40,7 +40,7 @@ def by_a_number(above: Any, below: Any) -> Any:
     import torch
 
     one = 0.1 if above.is_floating_point() else 7
-    left = above % one, torch.remainder(5, below)
+    left = above % one, torch.remainder(5, below), 7 // (below * below + 1)
     if above.element_size() == 2:  # PyTorch rounds each step of such a quotient to a half
         return left
     return *left, above // one, above.div(one, rounding_mode="floor"), _cut(above, one)
