@@ -30,6 +30,7 @@ def test_a_translation_that_errs_for_a_kind_of_number_is_seen(monkeypatch: pytes
     assert all(name.startswith(("equal", "halves", "tenths")) for name in theirs.wrong)
 
 
+@pytest.mark.long
 def test_an_operator_that_onnx_lacks_is_refused() -> None:
     """With the operator's name."""
     found = list(command.outcomes("igamma", 1))

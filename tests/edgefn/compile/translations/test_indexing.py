@@ -76,7 +76,7 @@ def test_indices(forward: Any) -> None:
     check(eager, captured, SIZES, rounds=4)
 
 
-@pytest.mark.parametrize("offset", [0, 1, -1, 7, -7])
+@pytest.mark.parametrize("offset", [0, -1, 7])
 def test_diagonals_beside_infinities(offset: int) -> None:
     """Of two axes in any order, for any lengths; what is not on it is not read."""
     import torch
