@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import operators
+from edgefn.compile.translations.operators import operators, with_last
 from edgefn.compile.translations.rule import Rule
 from edgefn.errors import BuildError
 
@@ -52,35 +53,36 @@ def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
     """
     op = operators()
 
-    rank = len(self.shape)
-    for number, wanted in enumerate(output_size):
-        axis = rank - len(output_size) + number
-        order = [*(one for one in range(rank) if one != axis), axis]
-        back = [order.index(one) for one in range(rank)]
-        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
-        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
-        averaged = op.MatMul(last, op.CastLike(_windows(size, wanted), self))
-        self = averaged if axis == rank - 1 else op.Transpose(averaged, perm=back)
-    return self
+    def averaged(last: Any, size: Any, wanted: Any) -> Any:
+        return op.MatMul(last, op.CastLike(_windows(size, wanted), self))
+
+    return _along_each(self, output_size, averaged)
 
 
 def adaptive_maximum(self: Any, output_size: Sequence[Any]) -> tuple[Any, Any]:
     """Return the largest value of each window, see `adaptive_average`, and nothing of use in place of their places."""
     op = operators()
 
-    rank = len(self.shape)
     nothing = op.CastLike(op.Constant(value_float=float("-inf")), self)
-    for number, wanted in enumerate(output_size):
-        axis = rank - len(output_size) + number
-        order = [*(one for one in range(rank) if one != axis), axis]
-        back = [order.index(one) for one in range(rank)]
-        size = op.Squeeze(op.Shape(self, start=axis, end=axis + 1))
-        last = self if axis == rank - 1 else op.Transpose(self, perm=order)
+
+    def largest(last: Any, size: Any, wanted: Any) -> Any:
         inside, _, _ = _inside(size, wanted)  # [size, wanted]
         spread = op.Where(inside, op.Unsqueeze(last, op.Constant(value_ints=[-1])), nothing)
-        largest = op.ReduceMax(spread, op.Constant(value_ints=[-2]), keepdims=0)
-        self = largest if axis == rank - 1 else op.Transpose(largest, perm=back)
-    return self, op.Cast(self, to=7)
+        return op.ReduceMax(spread, op.Constant(value_ints=[-2]), keepdims=0)
+
+    found = _along_each(self, output_size, largest)
+    return found, op.Cast(found, to=7)
+
+
+def _along_each(value: Any, output_size: Sequence[Any], pooled: Callable[..., Any]) -> Any:
+    """Pool one axis after the other: `pooled` takes a value, the size of its last axis, and the size that is wanted."""
+    op = operators()
+
+    rank = len(value.shape)
+    for axis, wanted in enumerate(output_size, rank - len(output_size)):
+        size = op.Squeeze(op.Shape(value, start=axis, end=axis + 1))
+        value = with_last(value, rank, axis, partial(pooled, size=size, wanted=wanted))
+    return value
 
 
 def _windows(size: Any, wanted: Any) -> Any:

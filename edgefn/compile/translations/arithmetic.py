@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import FLOAT, HALVES, constant, operators
+from edgefn.compile.translations.operators import FLOAT, HALVES, constant, known, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -41,19 +41,10 @@ def _in_float32(translation: Callable[..., Any]) -> Callable[..., Any]:
         halves = {one.dtype for one in (self, other) if getattr(one, "dtype", None) in HALVES}
         if not halves:
             return translation(self, other, **options)
-        wide = [op.Cast(one, to=FLOAT) if hasattr(one, "dtype") else one for one in (self, other)]
-        return op.Cast(translation(*map(_typed, wide), **options), to=int(halves.pop()))
+        wide = [known(op.Cast(one, to=FLOAT), FLOAT) if hasattr(one, "dtype") else one for one in (self, other)]
+        return op.Cast(translation(*wide, **options), to=int(halves.pop()))
 
     return translated
-
-
-def _typed(value: Any) -> Any:
-    """Write down the type of what was made a float: the translations ask for it."""
-    from onnx_ir import DataType
-
-    if hasattr(value, "dtype"):
-        value.dtype = DataType(FLOAT)
-    return value
 
 
 def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
@@ -140,7 +131,7 @@ def _pair(self: Any, other: Any) -> tuple[Any, Any]:
         return self, other
     if not hasattr(other, "dtype"):
         if isinstance(other, float) and self.dtype in WHOLE:
-            self = _typed(op.Cast(self, to=FLOAT))
+            self = known(op.Cast(self, to=FLOAT), FLOAT)
         return self, constant(other, self.dtype)
     if self.dtype == other.dtype:
         return self, other

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import operators
+from edgefn.compile.translations.operators import known, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def roll(self: Any, shifts: Sequence[Any], dims: Sequence[int] = ()) -> Any:
         by = op.Constant(value_ints=[-shift]) if isinstance(shift, int) else op.Neg(op.Reshape(shift, [1]))
         cut = op.Mod(by, op.Shape(self, start=axis, end=axis + 1))
         pieces = op.Slice(self, cut, end, [axis]), op.Slice(self, zero, cut, [axis])
-        self = _known(op.Concat(*pieces, axis=axis), self.shape, self.dtype)
+        self = known(op.Concat(*pieces, axis=axis), self.dtype, self.shape)
     return self
 
 
@@ -127,7 +127,7 @@ def _wide(indices: Sequence[Any]) -> list[Any]:
 def _cast(index: Any) -> Any:
     op = operators()
 
-    return _known(op.Cast(index, to=INT64), index.shape, INT64)
+    return known(op.Cast(index, to=INT64), INT64, index.shape)
 
 
 def _part(source: Any, index: Any) -> Any:
@@ -138,15 +138,7 @@ def _part(source: Any, index: Any) -> Any:
     if rank == 0 or source.shape == index.shape:
         return source
     part = op.Slice(source, [0] * rank, op.Shape(index), list(range(rank)))
-    return _known(part, index.shape, source.dtype)
-
-
-def _known(value: Any, shape: Any, dtype: int) -> Any:
-    """Write down the shape and the type of a new value: the exporter's translations ask for them."""
-    from onnx_ir import DataType
-
-    value.shape, value.dtype = shape, DataType(dtype)
-    return value
+    return known(part, source.dtype, index.shape)
 
 
 def _exporters() -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, operators
+from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, operators, with_last
 from edgefn.compile.translations.rule import Rule
 
 
@@ -118,11 +118,12 @@ def logcumsumexp(self: Any, dim: int) -> Any:
     if rank == 0:
         return op.Identity(self)
     axis = dim % rank
-    order = [*(one for one in range(rank) if one != axis), axis]
-    last = op.Transpose(self, perm=order)
     size = op.Shape(self, start=axis, end=axis + 1)
-    square = op.Expand(constant(1.0, 1), op.Concat(size, size, axis=0))
+    square = op.Expand(constant(1.0, FLOAT), op.Concat(size, size, axis=0))
     is_past = op.Cast(op.Trilu(square, upper=0), to=9)
-    summed = op.Where(is_past, op.Unsqueeze(last, op.Constant(value_ints=[-2])), constant(-math.inf, self.dtype))
-    found = op.ReduceLogSumExp(summed, op.Constant(value_ints=[-1]), keepdims=0)
-    return op.Transpose(found, perm=[order.index(one) for one in range(rank)])
+
+    def summed(last: Any) -> Any:
+        past = op.Where(is_past, op.Unsqueeze(last, op.Constant(value_ints=[-2])), constant(-math.inf, self.dtype))
+        return op.ReduceLogSumExp(past, op.Constant(value_ints=[-1]), keepdims=0)
+
+    return with_last(self, rank, axis, summed)

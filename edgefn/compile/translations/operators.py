@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 FLOAT, DOUBLE = 1, 11
@@ -20,6 +21,25 @@ def constant(value: float, dtype: Any) -> Any:
     """Return a number of one of ONNX's types, to its last digit."""
     from onnx_ir import DataType, tensor
 
-    found = operators().Constant(value=tensor(value, dtype=DataType(dtype)))
-    found.dtype = DataType(dtype)  # translations ask for it
-    return found
+    return known(operators().Constant(value=tensor(value, dtype=DataType(dtype))), dtype)
+
+
+def known(value: Any, dtype: int, shape: Any = None) -> Any:
+    """Write down the type of a new value, and its shape where it is known: the exporter's translations ask for them."""
+    from onnx_ir import DataType
+
+    value.dtype = DataType(dtype)
+    if shape is not None:
+        value.shape = shape
+    return value
+
+
+def with_last(value: Any, rank: int, axis: int, translation: Callable[[Any], Any]) -> Any:
+    """Translate `value` with `axis` turned to the end, and turn it back."""
+    op = operators()
+
+    if axis == rank - 1:
+        return translation(value)
+    order = [*(one for one in range(rank) if one != axis), axis]
+    back = [order.index(one) for one in range(rank)]
+    return op.Transpose(translation(op.Transpose(value, perm=order)), perm=back)
