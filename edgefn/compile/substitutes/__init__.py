@@ -5,7 +5,7 @@
     affine_grid, linspace    of a free size (grids.py); grid_sample refused where engines round otherwise
     windows        of which the exporter has some, and one with other coefficients
     cdist          of a free number of rows (distances.py)
-    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (nearest.py);
+    interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (resizing.py);
                    linear, by a factor that is no whole number (linear.py)
     pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)
     batch_norm     by the batch's own figures (norms.py)
@@ -30,12 +30,12 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile.substitutes import distances, grids, length_tensors, nearest, norms, pooling, spectra, splits
+    from edgefn.compile.substitutes import distances, grids, length_tensors, norms, pooling, resizing, spectra, splits
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
         **length_tensors.replacements(),
-        **nearest.replacements(),
+        **resizing.replacements(),
         **norms.replacements(),
         **pooling.replacements(),
         **spectra.windows(),

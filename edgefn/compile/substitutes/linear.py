@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 MODES = ("linear", "bilinear", "trilinear")
 
-HALVES = 32
+PARTS = 32
 """A factor that is a whole number of these parts is computed alike everywhere."""
+
+
+def is_plain(factor: float) -> bool:
+    """Return whether a length times the factor is the same in float32 as in double precision."""
+    return (float(factor) * PARTS).is_integer()
 
 
 def is_apart(mode: str, factors: Sequence[float]) -> bool:
     """Return whether engines resize by such factors otherwise than PyTorch."""
     parts = [float(one) for one in factors if not float(one).is_integer()]
-    return mode in MODES and any(mode == "trilinear" or 1 < one < 2 or not (one * HALVES).is_integer() for one in parts)
+    return mode in MODES and any(mode == "trilinear" or 1 < one < 2 or not is_plain(one) for one in parts)
 
 
 def resized(input: torch.Tensor, factors: Sequence[float], sizes: Sequence[Any], align_corners: bool) -> torch.Tensor:
