@@ -67,7 +67,7 @@ def screened(name: str, call: Call, dtype: str, *, free: bool) -> Outcome | None
 
 
 def _repeats(call: Call) -> bool:
-    """Whether eager answers, with tensors, and the same twice."""
+    """Tell whether eager answers, with tensors, and the same twice."""
     import torch
 
     with torch.no_grad():
@@ -114,7 +114,7 @@ def _wrongs(call: Call, session: Any, words: dict[int, str], ranges: Any) -> Ite
 
 
 def _overflows(call: Call, arrays: Arrays, wanted: Arrays) -> bool:
-    """Whether eager's whole numbers are beyond 64 bits: what comes of those is left open."""
+    """Tell whether eager's whole numbers are beyond 64 bits: what comes of those is left open."""
     import torch
 
     if not any(one.dtype.kind in "iu" for one in wanted):

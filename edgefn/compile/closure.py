@@ -104,7 +104,7 @@ def _one_import_each(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 def _acts(statement: ast.stmt) -> bool:
-    """Whether a statement works by what it does: `torch.set_default_dtype(...)`, `@register("resnet")`."""
+    """Tell whether a statement works by what it does: `torch.set_default_dtype(...)`, `@register("resnet")`."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return any(_last(decorator) not in QUIET for decorator in statement.decorator_list)
     return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)

@@ -1,4 +1,4 @@
-"""Whether answers depend on a history that the samples did not have: another input first, or very many calls.
+"""Tell whether answers depend on a history that the samples did not have: another input first, or very many calls.
 
 A background that the first frame leaves stays for all that come after, so running a sample again shows nothing; a
 count of calls that matters at every hundredth one shows nothing in sixteen. Judges by answers, and only a network that
@@ -53,7 +53,7 @@ def check(
 
 
 def _differs_after_another(samples: Sequence[GoldenSample], renew: Callable[[], Any]) -> bool:
-    """Whether a network that meets another input first answers the first sample otherwise."""
+    """Tell whether a network that meets another input first answers the first sample otherwise."""
     first = samples[0]
     other = samples[-1].inputs if len(samples) > 1 else list(trials.stressed(samples))[MIXED]
     try:
@@ -66,12 +66,12 @@ def _differs_after_another(samples: Sequence[GoldenSample], renew: Callable[[], 
 
 
 def _is_count(value: object) -> bool:
-    """Whether an attribute, as `purity.attributes` has it, is a whole number."""
+    """Tell whether an attribute, as `purity.attributes` has it, is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _differs_after_many(session: EagerSession, sample: GoldenSample, counts: Sequence[str]) -> bool:
-    """Whether the sample has another answer, or none, once the `counts` are about MANY."""
+    """Tell whether the sample has another answer, or none, once the `counts` are about MANY."""
     with _counted(session.network, counts, MANY - 2):
         try:
             return any(purity.differ(sample.outputs, session.run(sample.inputs)) for _ in range(3))

@@ -80,7 +80,7 @@ def _is_chance(session: EagerSession, inputs: Arrays) -> bool:
 
 
 def differ(some: Arrays, others: Arrays) -> bool:
-    """Whether two answers are unlike by more than the order of their sums."""
+    """Tell whether two answers are unlike by more than the order of their sums."""
     return some.keys() != others.keys() or any(not _near(some[name], others[name]) for name in some)
 
 

@@ -35,7 +35,7 @@ class OpenVinoSession:
         self._any: Runner | None = None
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The outputs by name. Raises ValueError for integers beyond EXACT."""
+        """Return the outputs by name. Raises ValueError for integers beyond EXACT."""
         check_integers(inputs)
         if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
             return self._usual.run(inputs)

@@ -149,8 +149,8 @@ def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: 
 def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
     forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
     costed = costs.measured(attempt.model, _example(captured))
-    judges = Trial(attempt, engine, captured.judges or parts.validation, captured.judging, captured.bound)
-    trial = judges
+    last = captured.judges or parts.validation
+    judges = trial = Trial(attempt, engine, last, captured.judging, captured.bound)
     if attempt.searched and captured.judges:  # what is sought by golden samples alone would not be judged by them
         trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
     least = captured.quantize.min_share
@@ -180,7 +180,7 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
         judged = judges.agreements[found.kept]
         _log.info("%s: %s: %s", name, attempt.recipe, judged.reason)
         return Tried(attempt.recipe, judged.reason, score.error, judged)
-    error = math.sqrt(score.error / max(1, len(captured.judges or parts.validation)))
+    error = math.sqrt(score.error / max(1, len(last)))
     return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
 
 

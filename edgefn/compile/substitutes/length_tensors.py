@@ -34,7 +34,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 
 def _has_lengths(data: Any) -> bool:
-    """Whether a free length, or what was computed from one, is anywhere in nested lists."""
+    """Tell whether a free length, or what was computed from one, is anywhere in nested lists."""
     import torch
 
     if isinstance(data, (list, tuple)):

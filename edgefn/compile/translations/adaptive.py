@@ -28,7 +28,7 @@ def rules() -> dict[Any, Rule]:
 
 
 def _has_free_windows(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    """Whether an adaptive pooling's windows depend on a free size; those of one output are all there is."""
+    """Tell whether an adaptive pooling's windows depend on a free size; those of one output are all there is."""
     tensor: Any = node.args[0]
     wanted: Any = node.args[1]
     sizes = tensor.meta["val"].shape[-len(wanted) :]
@@ -86,7 +86,7 @@ def _along_each(value: Any, output_size: Sequence[Any], pooled: Callable[..., An
 
 
 def _windows(size: Any, wanted: Any) -> Any:
-    """A matrix [size, wanted]: 1/length where an element is in a window, else 0."""
+    """Return a matrix [size, wanted]: 1/length where an element is in a window, else 0."""
     op = operators()
 
     inside, begin, end = _inside(size, wanted)

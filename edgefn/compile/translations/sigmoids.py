@@ -45,7 +45,7 @@ def sigmoid(self: Any) -> Any:
 
 
 def _is_small_told(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    """Whether what uses a sigmoid, directly or further on, takes its logarithm or divides by it."""
+    """Tell whether what uses a sigmoid, directly or further on, takes its logarithm or divides by it."""
     waiting, seen = [node], {node}
     while waiting:
         current = waiting.pop()
