@@ -13,13 +13,13 @@ TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to ge
 if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
+    from edgefn.codec.tensors import tensor
     from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
-    from edgefn.image import Image
+    from edgefn.images.image import Image
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
     from edgefn.sizes import Dim
-    from edgefn.tensors import tensor
 
     __version__: str
 
@@ -47,14 +47,14 @@ _HOMES = {
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",
     "EdgefnError": "edgefn.errors",
-    "Image": "edgefn.image",
+    "Image": "edgefn.images.image",
     "InputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
     "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",
-    "tensor": "edgefn.tensors",
+    "tensor": "edgefn.codec.tensors",
 }
 
 

@@ -18,6 +18,7 @@ import msgspec
 from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
+from edgefn.codec.tensors import bind_shape
 from edgefn.errors import BuildError, InputError, SizeError, SpecError, WrongShape
 from edgefn.options import check_name
 from edgefn.quantization import Quantize, read_quantize
@@ -25,7 +26,6 @@ from edgefn.shapes import OutputShapes
 from edgefn.sizes import combined, misfit
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.suggestion import did_you_mean
-from edgefn.tensors import bind_shape
 from edgefn.tolerance import read_tolerance
 from edgefn.weights import Weights, read_weights
 

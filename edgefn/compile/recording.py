@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgefn.codec.signature import Request
 from edgefn.compile import boundary, histories, purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread
@@ -20,7 +21,6 @@ from edgefn.compile.usercode import blaming
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES, GoldenSample
-from edgefn.inputs import Request
 from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from echo import echo
 
 from edgefn import InputError
-from edgefn.inputs import Request
-from edgefn.outputs import encode
+from edgefn.codec.results import encode
+from edgefn.codec.signature import Request
 
 SAMPLE = Path(__file__).parent / "samples" / "one.json"
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from edgefn import arrays
 from edgefn.accuracy.answers.share import Verdict, shown_at_least, told, verdict
 from edgefn.accuracy.answers.spread import Spread
 from edgefn.accuracy.answers.values import Picture, Plain, is_array, plain
-from edgefn.hints import is_array as is_array_hint
-from edgefn.hints import is_pillow
-from edgefn.image import Image
-from edgefn.outputs import plain_msgpack
+from edgefn.codec import arrays
+from edgefn.codec.results import plain_msgpack
+from edgefn.codec.type_hints import is_array as is_array_hint
+from edgefn.codec.type_hints import is_pillow
+from edgefn.images.image import Image
 
 EXAMPLES = 3
 """Mismatches that are shown."""

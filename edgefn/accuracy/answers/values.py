@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.image import Image
+from edgefn.images.image import Image
 
 if TYPE_CHECKING:
     import numpy as np

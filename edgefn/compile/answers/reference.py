@@ -15,12 +15,12 @@ import msgspec
 from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.judging import differing, spreads_of
 from edgefn.accuracy.answers.record import Asked, Reference
+from edgefn.codec.type_hints import hints_of
 from edgefn.compile.answers.requests import Sample, answer, samples_of
 from edgefn.compile.cache import Cache
 from edgefn.compile.sources import Sources
 from edgefn.compile.usercode import blaming
 from edgefn.function import EdgeFunction
-from edgefn.hints import hints_of
 from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:

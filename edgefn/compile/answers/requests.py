@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.accuracy.answers import record
+from edgefn.codec.signature import Request
 from edgefn.compile.recording import CONTENT_TYPES
 from edgefn.compile.samples import sample_files, spread
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES
-from edgefn.inputs import Request
 from edgefn.model import EdgeModel
 
 MAX_REQUESTS = 2 * MAX_SAMPLES

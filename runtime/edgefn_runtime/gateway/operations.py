@@ -1,4 +1,4 @@
-"""One function as OpenAPI operations: what `edgefn.inputs` reads and `edgefn.outputs` writes, as a document.
+"""One function as OpenAPI operations: what `edgefn.codec` reads and writes, as a document.
 
 Pure: a FunctionSpec in, a path item out, its schemas hoisted into the document's components.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from edgefn.media import FORM, JSON, MSGPACK, MULTIPART, NPY, OCTETS, TEXT
+from edgefn.codec.media_types import FORM, JSON, MSGPACK, MULTIPART, NPY, OCTETS, TEXT
 from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
 from edgefn_runtime.gateway.components import Components, Schema
 from edgefn_runtime.gateway.timeout import NAME as TIMEOUT

@@ -14,9 +14,9 @@ from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.judging import comparison, mismatch
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Mismatch, Question
+from edgefn.codec.signature import Request
+from edgefn.codec.type_hints import hints_of
 from edgefn.function import EdgeFunction
-from edgefn.hints import hints_of
-from edgefn.inputs import Request
 
 
 class Comparison:

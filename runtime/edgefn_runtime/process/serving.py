@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
+from edgefn.codec.results import encode
+from edgefn.codec.signature import Request
 from edgefn.errors import InputError
 from edgefn.function import EdgeFunction
-from edgefn.inputs import Request
-from edgefn.outputs import encode
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
 from edgefn_runtime.wire.messages import Answer, Asked, Compare, Crash, Invoke, Refusal, Reply, WrongAnswer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn.media import JSON, MSGPACK, NPY, OCTETS, TEXT, MediaType, media_type, preferred
+from edgefn.codec.media_types import JSON, MSGPACK, NPY, OCTETS, TEXT, MediaType, media_type, preferred
 
 OFFERS = (JSON, MSGPACK, NPY, OCTETS)
 

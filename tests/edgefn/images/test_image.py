@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import ImageOps
 
 from edgefn import Image, InputError
-from edgefn.fitting import Fit, Size
-from edgefn.imagefile import MAX_PIXELS, recognise
+from edgefn.images.decoder import MAX_PIXELS, recognise
+from edgefn.images.geometry import Fit, Size
 
 Encode = Callable[..., bytes]
 

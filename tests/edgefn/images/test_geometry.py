@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn.fitting import Fit, Size, check_wanted, fit_into, least_decoded
+from edgefn.images.geometry import Fit, Size, check_wanted, fit_into, least_decoded
 
 SIZES = st.tuples(st.integers(1, 5000), st.integers(1, 5000))
 FITS: tuple[Fit, ...] = ("cover", "contain", "stretch")

@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 
-from edgefn import arrays
+from edgefn.codec import arrays
+from edgefn.codec.base64_images import build, from_base64, read_image
+from edgefn.codec.forms import Field
+from edgefn.codec.json_schema import BYTES, IMAGE, parameter_schema, tensor_schema
+from edgefn.codec.media_types import NPY, OCTETS, MediaType
+from edgefn.codec.parameters import Buffer, Dims, Parameter
+from edgefn.codec.type_hints import Hint
+from edgefn.codec.validation import INVALID, shortened
 from edgefn.errors import InputError, SpecError
-from edgefn.forms import Field
-from edgefn.hints import Hint
-from edgefn.image import Image
-from edgefn.media import NPY, OCTETS, MediaType
-from edgefn.parameters import Buffer, Dims, Parameter
-from edgefn.pictures import build, from_base64, read_image
-from edgefn.schemas import BYTES, IMAGE, parameter_schema, tensor_schema
-from edgefn.validation import INVALID, shortened
+from edgefn.images.image import Image
 
 _NPY = (NPY, "application/npy")
 _SCALARS = (

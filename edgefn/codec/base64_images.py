@@ -9,7 +9,7 @@ import binascii
 from typing import Any
 
 from edgefn.errors import InputError
-from edgefn.image import Image
+from edgefn.images.image import Image
 
 
 def build(wanted: type, value: Any) -> Any:

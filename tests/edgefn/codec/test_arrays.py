@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from edgefn import arrays
+from edgefn.codec import arrays
+from edgefn.codec.tensors import DTYPES
 from edgefn.spec import TensorSpec
-from edgefn.tensors import DTYPES
 
 ARRAYS = st.sampled_from(DTYPES).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn import Image, InputError, tensor
+from edgefn.codec.signature import Request, Signature
 from edgefn.errors import UnsupportedMediaType
-from edgefn.inputs import Request, Signature
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"

@@ -1,6 +1,6 @@
 """A handler's type hints, read once at import: what each parameter and the result is.
 
-It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.parameters.
+It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.codec.parameters.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from edgefn.codec.tensors import DTYPES
 from edgefn.errors import SpecError
-from edgefn.image import Image
+from edgefn.images.image import Image
 from edgefn.spec import ParameterKind, TensorSpec
-from edgefn.tensors import DTYPES
 
 WRITE_TENSOR = 'Annotated[np.ndarray, tensor("float32", "n", 4)]'
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edgefn import Image, tensor
-from edgefn.inputs import Signature
-from edgefn.schemas import parameter_schema, result_schema, tensor_schema
+from edgefn.codec.json_schema import parameter_schema, result_schema, tensor_schema
+from edgefn.codec.signature import Signature
 
 
 class Leaf(msgspec.Struct):

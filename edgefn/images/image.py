@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from edgefn.fitting import Fit, Size, check_wanted, fit_into, least_decoded
+from edgefn.images.geometry import Fit, Size, check_wanted, fit_into, least_decoded
 from edgefn.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Image:
     """A picture, from a file, from bytes or from Pillow; always upright, whatever its EXIF orientation says.
 
     What reads it (`size`, `pil`, `array`, ...) raises InputError when the bytes are not an image, are truncated, or
-    announce more than `edgefn.imagefile.MAX_PIXELS` pixels. `Image(data)` itself reads nothing.
+    announce more than `edgefn.images.decoder.MAX_PIXELS` pixels. `Image(data)` itself reads nothing.
     """
 
     __slots__ = ("_data", "_field", "_header", "_opened", "_pixels")
@@ -65,7 +65,7 @@ class Image:
     @property
     def size(self) -> Size:
         """(width, height) upright, from the header alone."""
-        from edgefn.imagefile import lies_on_its_side
+        from edgefn.images.decoder import lies_on_its_side
 
         _, (width, height), orientation = self.read_header()
         return (height, width) if lies_on_its_side(orientation) else (width, height)
@@ -77,7 +77,7 @@ class Image:
 
     def pil(self, mode: str = "RGB") -> Pixels:
         """A Pillow image of its own, decoded in full, upright, in `mode`."""
-        from edgefn.imagefile import rgb, upright
+        from edgefn.images.decoder import rgb, upright
 
         pixels = upright(self._decode()[0], self.read_header()[2])
         pixels = rgb(pixels) if mode == "RGB" else pixels if pixels.mode == mode else pixels.convert(mode)
@@ -111,15 +111,15 @@ class Image:
         The bytes it came with, unchanged, when they are of that format and no `quality` (1 to 100; 90 when encoded
         anew) is asked for.
         """
-        from edgefn import imagefile
+        from edgefn.images import decoder
 
         if format not in _ENCODED:
             raise ValueError(f"format is {format!r}{did_you_mean(str(format), _ENCODED)}")
         held, _, orientation = self.read_header()
         if held == format and self._data and quality is None:
             return self._data
-        pixels = imagefile.upright(self._decode()[0], orientation)
-        return imagefile.encode(pixels, format, 90 if quality is None else quality)
+        pixels = decoder.upright(self._decode()[0], orientation)
+        return decoder.encode(pixels, format, 90 if quality is None else quality)
 
     def _repr_png_(self) -> bytes:
         return self.encode("PNG")
@@ -132,7 +132,7 @@ class Image:
     def read_header(self) -> tuple[str, Size, int]:
         """(format, size as stored, EXIF orientation), read once; raises InputError where `size` would."""
         if self._header is None:
-            from edgefn.imagefile import open_header, orientation
+            from edgefn.images.decoder import open_header, orientation
 
             if self._pixels is None:
                 self._opened = open_header(self._data, self._field)
@@ -143,7 +143,7 @@ class Image:
 
     def _decode(self, least: Size | None = None) -> tuple[Pixels, int]:
         """The stored pixels, not put upright, and by how much a JPEG was reduced, to no less than `least`."""
-        from edgefn.imagefile import load_pixels, open_header
+        from edgefn.images.decoder import load_pixels, open_header
 
         self.read_header()
         if self._pixels is not None:
@@ -159,7 +159,7 @@ class Image:
         # stays on the right, where `box` leaves it out.
         from PIL.Image import Resampling
 
-        from edgefn.imagefile import lies_on_its_side, rgb, upright
+        from edgefn.images.decoder import lies_on_its_side, rgb, upright
 
         _, stored, orientation = self.read_header()
         fitting = fit_into(stored, size[::-1] if lies_on_its_side(orientation) else size, fit)

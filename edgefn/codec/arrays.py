@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.codec.tensors import DTYPES, MAX_RANK, bind
 from edgefn.spec import TensorSpec
-from edgefn.tensors import DTYPES, MAX_RANK, bind
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,18 +18,18 @@ from typing import Any
 
 import msgspec
 
+from edgefn.codec.base64_images import build
+from edgefn.codec.forms import Field, multipart, urlencoded
+from edgefn.codec.json_schema import result_schema, tensor_schema
+from edgefn.codec.kinds import ValueParameter, parameter
+from edgefn.codec.media_types import FORM, JSON, MULTIPART, MediaType, media_type
+from edgefn.codec.parameters import Buffer, Dims, Parameter
+from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
+from edgefn.codec.validation import INVALID, input_error, shortened
 from edgefn.errors import InputError, SpecError, UnsupportedMediaType
-from edgefn.forms import Field, multipart, urlencoded
-from edgefn.hints import hints_of, is_array, is_pillow, read_hint
-from edgefn.kinds import ValueParameter, parameter
-from edgefn.media import FORM, JSON, MULTIPART, MediaType, media_type
-from edgefn.parameters import Buffer, Dims, Parameter
-from edgefn.pictures import build
-from edgefn.schemas import result_schema, tensor_schema
 from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
-from edgefn.validation import INVALID, input_error, shortened
 
 
 class Request(msgspec.Struct, frozen=True):

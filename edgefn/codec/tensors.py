@@ -1,6 +1,6 @@
 """What a tensor must be: `tensor(...)` declares dtype and shape, `bind` holds an array against the declaration.
 
-Pure: it sees dtype names and shapes, never an array, and imports no NumPy. The wire forms are in edgefn.arrays.
+Pure: it sees dtype names and shapes, never an array, and imports no NumPy. The wire forms are in edgefn.codec.arrays.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What every parameter of a handler can do: be read from a body, a form's field, a query, or a member of an object.
 
 A parameter knows nothing of the others. Its readers raise InputError naming the parameter, and the path below it. The
-five kinds are in edgefn.kinds.
+five kinds are in edgefn.codec.kinds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
+from edgefn.codec.base64_images import build
+from edgefn.codec.forms import Field
+from edgefn.codec.media_types import OCTETS, MediaType
+from edgefn.codec.type_hints import Hint
+from edgefn.codec.validation import INVALID, input_error
 from edgefn.errors import InputError
-from edgefn.forms import Field
-from edgefn.hints import Hint
-from edgefn.media import OCTETS, MediaType
-from edgefn.pictures import build
 from edgefn.spec import ParameterSpec
-from edgefn.validation import INVALID, input_error
 
 Dims = dict[str, int]
 Buffer = bytes | bytearray | memoryview

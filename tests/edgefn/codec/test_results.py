@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn import Image
-from edgefn.imagefile import recognise
-from edgefn.inputs import Request, Signature
-from edgefn.outputs import encode
+from edgefn.codec.results import encode
+from edgefn.codec.signature import Request, Signature
+from edgefn.images.decoder import recognise
 from edgefn.spec import ResultSpec, TensorSpec
 
 VALUE = ResultSpec()
@@ -142,7 +142,7 @@ def test_endless_and_oversized_results_are_type_errors() -> None:
 
 
 def test_nan_is_null_in_json_and_exact_elsewhere() -> None:
-    """As documented in edgefn.outputs."""
+    """As documented in edgefn.codec.results."""
     values = [math.nan, math.inf, np.float32("nan"), np.longdouble(1)]
     assert encode(values, VALUE, "") == (JSON, b"[null,null,null,1.0]")
     assert math.isnan(msgspec.msgpack.decode(encode(values, VALUE, MSGPACK)[1])[0])

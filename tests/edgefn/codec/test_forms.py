@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn import InputError
-from edgefn.forms import MAX_FIELDS, multipart, urlencoded
-from edgefn.media import media_type
+from edgefn.codec.forms import MAX_FIELDS, multipart, urlencoded
+from edgefn.codec.media_types import media_type
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from edgefn import arrays
-from edgefn.image import Image
-from edgefn.media import JSON, MSGPACK, NPY, OCTETS, TEXT, X_MSGPACK, preferred
+from edgefn.codec import arrays
+from edgefn.codec.media_types import JSON, MSGPACK, NPY, OCTETS, TEXT, X_MSGPACK, preferred
+from edgefn.images.image import Image
 from edgefn.spec import ResultSpec
 
 _PNG, _JPEG, _WEBP = "image/png", "image/jpeg", "image/webp"

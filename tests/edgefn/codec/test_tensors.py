@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn import SpecError, tensor
+from edgefn.codec.tensors import DTYPES, bind
 from edgefn.spec import TensorSpec
-from edgefn.tensors import DTYPES, bind
 
 NAMES = st.sampled_from(["batch", "n", "height"])
 SPECS = st.builds(

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from edgefn.hints import WRITE_TENSOR, is_array, is_pillow
-from edgefn.image import Image
+from edgefn.codec.type_hints import WRITE_TENSOR, is_array, is_pillow
+from edgefn.images.image import Image
 from edgefn.spec import Dimension, SizeRange, TensorSpec
 
 IMAGE: dict[str, Any] = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn.codec.media_types import MediaType, media_type
 from edgefn.errors import InputError
-from edgefn.media import MediaType, media_type
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
