@@ -74,7 +74,7 @@ class Derived:
                 if off > 1 - self._limits.top1:
                     return wording.unequal(name, round(off * wanted.size), wanted.size)
                 continue
-            if reason := broken(name, rule, given, self._limits.invariant):
+            if reason := broken(name, rule, given, wanted, self._limits.invariant):
                 return reason
             for cut in rule.slices:
                 if reason := self._slice_differs(cut, rule, cut.of(given), cut.of(wanted)):
