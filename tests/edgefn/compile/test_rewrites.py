@@ -83,6 +83,21 @@ def test_a_float_less_a_whole_mask() -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def test_a_clamp_between_a_whole_number_and_a_fraction() -> None:
+    """Bounds of unlike types, in each way that a clamp is written, of floats and of whole numbers."""
+    from torch.nn import functional
+
+    def forward(x: Any) -> Any:
+        whole = (x * 3).int()
+        return (
+            *(x.clamp(0, 0.5), x.clip(-0.5, 1), x.clamp(max=1, min=-0.3), functional.hardtanh(x, 0, 0.9)),
+            *((x * 2).clamp_(-1, 0.7), whole.clamp(0, 2.5), whole.clamp(-1, 2), x.clamp(min=-1), x.clamp(0, 1)),
+        )
+
+    eager = of(forward, x=tensor("float32", "batch", "n"))
+    check(eager, capture(eager, SIZES), SIZES)
+
+
 def test_what_is_written_otherwise_may_be_an_output(tmp_path: Any) -> None:
     """The program's signature names it, so its file can be written: pieces, attention, an average of nothing."""
     from torch.nn import functional
