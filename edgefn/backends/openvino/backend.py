@@ -94,11 +94,12 @@ class OpenVino:
             usual = session.imported(blob, threads, precision, names)
             return session.OpenVinoSession(usual, shapes, path, threads, precision)
         model = session.read(path)
-        if batched:
-            shapes = {}  # runs of many sizes will come: one that fits them all
-        else:
+        if not batched:
             model.reshape({name: list(shape) for name, shape in shapes.items()})
-        usual = session.Runner(session.compiled(model, threads, precision), names)
+        made = session.compiled(model, threads, precision)
+        usual = session.Runner(made, names)
+        if batched:  # runs of many sizes will come: one that fits them all
+            usual, shapes = session.primed(usual, made, shapes), {}
         return session.OpenVinoSession(usual, shapes, path, threads, precision)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ class OpenVinoSession:
         if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
             return self._usual
         if self._any is None:
-            self._any = Runner(compiled(read(self._model), self._threads, self._precision), self._names)
+            model = compiled(read(self._model), self._threads, self._precision)
+            self._any = primed(Runner(model, self._names), model, self._shapes)
         return self._any
 
 
@@ -71,6 +73,27 @@ class Runner:
         # infer() and not start_async(): that would want a thread which a fork has left behind.
         results = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {name: results[output].copy() for name, output in self._outputs}
+
+
+def primed(runner: Runner, compiled: Any, shapes: Shapes) -> Runner:
+    """Return `runner` after a first run of free dimensions longer than 1, as long as in `shapes` where they are.
+
+    openvino keeps the kernels of its first run. One of length 1 broadcasts, and went on to do so: a causal mask was
+    that of its first row, for every length from 16 on.
+    """
+    import numpy as np
+
+    inputs = {}
+    for one in compiled.inputs:
+        usual = shapes.get(one.get_any_name(), (1,) * len(one.partial_shape))
+        sizes = [
+            max(2, length) if size.is_dynamic else size.get_length()
+            for size, length in zip(one.partial_shape, usual, strict=True)
+        ]
+        inputs[one.get_any_name()] = np.zeros(sizes, one.element_type.to_dtype())
+    with suppress(RuntimeError):  # lengths that the network does not take together
+        runner.run(inputs)
+    return runner
 
 
 def _chosen(outputs: Sequence[Any], names: Sequence[str]) -> Iterator[str]:

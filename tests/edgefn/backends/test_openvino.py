@@ -325,3 +325,25 @@ def test_bf16_is_refused_where_the_cpu_has_none(plain: Caught, tmp_path: Path) -
     )
     assert "x86-64-v4/bf16 of model net" in done.stderr, done.stderr
     assert "runs none of its layers in bfloat16" in done.stderr
+
+
+def test_a_first_run_of_length_one_decides_nothing(tmp_path: Path) -> None:
+    """A causal decoder answers one token, then many: openvino keeps what it chose for the first run."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layer = nn.TransformerDecoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+    mask = nn.Transformer.generate_square_subsequent_mask
+    eager = of(
+        lambda decoder, x: decoder(x, x.flip(1), tgt_mask=mask(x.shape[1]), tgt_is_causal=True),
+        nn.TransformerDecoder(layer, 2),
+        x=TensorSpec("float32", ("batch", "length", 8)),
+    )
+    BACKEND.lower(capture(eager, {"batch": 2, "length": 12}), FP32, tmp_path)
+    for batched in (False, True):
+        session = BACKEND.load(tmp_path, batched=batched)
+        for rows, length in ((1, 1), (2, 40), (1, 1), (3, 17), (2, 1), (1, 100)):
+            x = {"x": np.random.default_rng(length).normal(size=(rows, length, 8)).astype(np.float32)}
+            found, wanted = (np.asarray(one.run(x)["output"], np.float64) for one in (session, eager))
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
