@@ -10,6 +10,7 @@
     pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)
     batch_norm     by the batch's own figures (norms.py)
     median, bucketize, cumprod …    which ONNX has not (sorting.py)
+    conv_transpose to a size that is free (transposed.py)
     tensor         of free lengths (length_tensors.py)
     tensor_split   of a free length (splits.py)
 
@@ -41,6 +42,7 @@ def recorded() -> Iterator[None]:
         sorting,
         spectra,
         splits,
+        transposed,
     )
 
     replacements: dict[Any, Callable[..., Any]] = {
@@ -52,6 +54,7 @@ def recorded() -> Iterator[None]:
         **sorting.replacements(),
         **spectra.windows(),
         **splits.replacements(),
+        **transposed.replacements(),
         functional.affine_grid: grids.affine,
         functional.grid_sample: grids.sampled,
         torch.linspace: grids.line,

@@ -24,6 +24,7 @@ def rules() -> dict[Any, Rule]:
     quotients = (aten.div.Tensor_mode, aten.div.Scalar_mode)
     return {
         operator.floordiv: Rule(floor_division, _may_be_negative),
+        aten.add.Tensor: Rule(either, _is_of_truth_values),
         **dict.fromkeys(remainders, Rule(_in_float32(remainder))),
         **dict.fromkeys(quotients, Rule(_in_float32(quotient))),
         aten.floor_divide.default: Rule(_in_float32(floor_divide)),
@@ -58,6 +59,22 @@ def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram)
     if not isinstance(value, torch.SymInt):
         return bool(value < 0)
     return bool(bound_sympy(value.node.expr, program.range_constraints).lower < 0)
+
+
+def _is_of_truth_values(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    import torch
+
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and value.dtype == torch.bool
+
+
+def either(self: Any, other: Any, alpha: float = 1.0) -> Any:
+    """Add: of truth values, whether one of them holds."""
+    from onnxscript.function_libs.torch_lib.ops import core
+
+    if self.dtype == other.dtype == BOOL:
+        return operators().Or(self, other)
+    return core.aten_add(self, other, alpha)
 
 
 def floor_division(above: Any, below: Any) -> Any:
@@ -158,5 +175,6 @@ def _pair(self: Any, other: Any) -> tuple[Any, Any]:
 UNSIGNED = (2, 4, 12, 13)
 NARROW = (3, 5)
 INT32 = 6
+BOOL = 9
 WHOLE = (*UNSIGNED, 3, 5, 6, 7)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""

@@ -96,3 +96,13 @@ def test_shifts_and_divisions_to_the_ends_of_a_type(dtype: Any) -> None:
     inputs = {"x": numbers, "y": wide}
     for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
+
+
+def test_a_sum_of_truth_values() -> None:
+    """It holds where one of them does; beside it, numbers are added as ever."""
+    eager = of(lambda x: ((x > 0) + (x < -1), (x > 1) * (x < 2), x + x, x.add(x, alpha=2)), x=tensor("float32", "n"))
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs: dict[str, Any] = {"x": np.linspace(-3, 3, 13, dtype=np.float32)}
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
