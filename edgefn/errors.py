@@ -11,6 +11,8 @@
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    │       └── UnsupportedEncoding 415  2   a body that is compressed in a way that is not read
+    ├── ModelInputError            500   1   a handler calls a model with arrays that are not its inputs
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
@@ -137,6 +139,17 @@ class UnsupportedMediaType(InputError):
     """A content type from which the function's input cannot be read."""
 
     status = 415
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """A Content-Encoding that is not read."""
+
+
+class ModelInputError(EdgefnError):
+    """A handler calls a model with an array of another name, dtype or rank than its inputs have.
+
+    It is the author's mistake, not the caller's: what a caller sends is held against the handler's own parameters.
+    """
 
 
 class SizeError(EdgefnError):
