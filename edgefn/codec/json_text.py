@@ -60,7 +60,7 @@ def fault(body: Buffer, error: Exception) -> ValueError:
 
 def path(data: bytes, offset: int) -> str:
     """Return the path of the value that byte `offset` of a JSON document stands in, e.g. `.boxes[2].label`."""
-    steps: list[str | int] = []
+    steps: list[str | int | None] = []  # None for an object of which no name has come yet
     key, expects_key = b"", False
     for token in _TOKEN.finditer(data):
         if token.start() >= offset:
@@ -68,7 +68,7 @@ def path(data: bytes, offset: int) -> str:
         text = token[0]
         match text:
             case b"{":
-                steps.append("")
+                steps.append(None)
                 expects_key = True
             case b"[":
                 steps.append(0)
@@ -78,7 +78,7 @@ def path(data: bytes, offset: int) -> str:
                     steps.pop()
                 expects_key = False
             case b":":
-                if steps and isinstance(steps[-1], str):
+                if steps and not isinstance(steps[-1], int):
                     steps[-1] = _name(key)
                 expects_key = False
             case b",":
@@ -88,7 +88,7 @@ def path(data: bytes, offset: int) -> str:
                     expects_key = True
             case _ if expects_key:
                 key = text
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps if step != "")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps if step is not None)
 
 
 def _name(key: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import textwrap
+from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
@@ -39,7 +40,7 @@ def wrapped(text: str) -> str:
     return "\n".join(textwrap.wrap(text, 8)) + "\n"
 
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "standard": lambda text: text,
     "wrapped": wrapped,
     "windows": lambda text: wrapped(text).replace("\n", "\r\n"),
