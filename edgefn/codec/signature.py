@@ -104,8 +104,8 @@ class Signature:
         if lone is None or not (lone.takes_any or lone.name in lone.members) or lone.kind != "value":
             return ""
         return (
-            f"an object is the value of {lone.name}, also one that has a member {lone.name}: a parameter added beside it "
-            "later would change that"
+            f"an object is the value of {lone.name}, also one that has a member {lone.name}: a parameter added beside "
+            "it later would change that"
         )
 
     # ── the body ─────────────────────────────────────────────────────────────────────────────────────────────
