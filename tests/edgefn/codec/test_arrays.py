@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from edgefn.codec import arrays
-from edgefn.codec.tensors import DTYPES
+from edgefn.codec.tensors import DTYPES, tensor
 from edgefn.spec import TensorSpec
 
 ARRAYS = st.sampled_from(DTYPES).flatmap(
