@@ -16,7 +16,6 @@ from edgefn.codec.parameters import Buffer, Dims, Parameter
 from edgefn.codec.type_hints import Hint
 from edgefn.codec.validation import INVALID, shortened
 from edgefn.errors import InputError, SpecError
-from edgefn.images.image import Image
 
 _NPY = (NPY, "application/npy")
 _SCALARS = (
@@ -45,17 +44,21 @@ class ImageParameter(Parameter):
     plain = False
     media = ("image/jpeg", "image/png", OCTETS)
 
+    def __init__(self, name: str, hint: Hint, default: Any, schema: dict[str, Any]) -> None:
+        super().__init__(name, hint, default, schema)
+        self._lenient = hint.picture.lenient
+
     def reads(self, media: MediaType) -> bool:
         return media.name.startswith("image/") or super().reads(media)
 
     def finish(self, value: Any, dims: Dims) -> Any:
-        return value if value is None else value.named(self.name)
+        return value if value is None else value.named(self.name, lenient=self._lenient)
 
-    def read_field(self, field: Field, dims: Dims) -> Image:
-        return read_image(field.data).named(self.name) if field.is_file else self.read_text(field.data, dims)
+    def read_field(self, field: Field, dims: Dims) -> Any:
+        return self.finish(read_image(field.data), dims) if field.is_file else self.read_text(field.data, dims)
 
-    def read_text(self, text: bytes, dims: Dims) -> Image:
-        return read_image(from_base64(text)).named(self.name)
+    def read_text(self, text: bytes, dims: Dims) -> Any:
+        return self.finish(read_image(from_base64(text)), dims)
 
 
 class TensorParameter(Parameter):
