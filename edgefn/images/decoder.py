@@ -30,7 +30,7 @@ memory of an instance (512 MiB) together with one copy."""
 
 _UNREAD = re.compile(
     r"unknown pixel mode|unknown data organization|not yet supported|[Uu]nsupported|cannot handle|samples per pixel"
-    r"|unable to determine J2K|[Nn]o codec available|which are not read|^\d+$"
+    r"|unable to determine J2K|[Nn]o codec available|^\d+$"
 )
 """What Pillow says of a file that may be whole, but of a kind that it does not read; a number is TIFF's compression."""
 
@@ -167,7 +167,8 @@ def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
     try:
         opened.seek(source.page or 0)
     except EOFError:
-        pages = int(getattr(opened, "n_frames", 1))
+        whole = source._replace(page=None)
+        pages = count_pages(whole, open_header(whole))  # Pillow's count of a TIFF is wrong after this
         counted = f"{pages} page{'s' * (pages != 1)}"
         raise InputError(f"has {counted}, and no page {source.page} (counted from 0)", field=source.field) from None
     _check(opened, name, source)

@@ -71,7 +71,7 @@ def mended(pixels: Pixels) -> Pixels:
     if pixels.mode == "I" and (tags.get(_FORMAT) or (_UNSIGNED,))[0] == _UNSIGNED:
         low, _ = pixels.getextrema()
         if isinstance(low, int | float) and low < 0:
-            raise ValueError("it holds unsigned integers of 2^31 and more, which are not read")
+            raise ValueError("unsupported: unsigned integers of 2^31 and more")
     if pixels.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0:
         from edgefn.images.modes import inverted
 
