@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgefn.errors import InputError, PictureTooLarge
+from edgefn.images.memory import release
 
 
 @contextmanager
@@ -18,6 +19,7 @@ def to_caller(field: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
+        release(error)
         raise PictureTooLarge(
             "takes more memory once decoded than the function has; send a smaller picture, or give the function more "
             "`memory`",

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgefn.errors import InputError
 from edgefn.images import jpeg, memory, png, tiff, webp
@@ -33,6 +33,10 @@ _UNREAD = re.compile(
     r"|unable to determine J2K|[Nn]o codec available|^\d+$"
 )
 """What Pillow says of a file that may be whole, but of a kind that it does not read; a number is TIFF's compression."""
+
+
+_CODECS = {"AVIF": "_avif", "WEBP": "_webp"}
+"""Pillow's modules of codecs that a plugin can do without."""
 
 
 class Source(NamedTuple):
@@ -102,7 +106,10 @@ def _enough_memory(source: Source, size: tuple[int, int], needed: int) -> Iterat
         raise memory.too_large(size, needed, source.field)
     try:
         yield
-    except MemoryError:
+    except MemoryError as error:
+        memory.release(error)
+        if not needed:
+            raise
         raise memory.too_large(size, needed, source.field) from None
     except InputError:
         if memory.is_short(needed):  # codecs call it a broken stream when an allocation fails
@@ -184,13 +191,24 @@ def _reader(name: str, field: str) -> type[ImageFile]:
         raise InputError(_unsupported(name, missing), field=field) from None
     if "TIFF" in name:
         tiff.silence()
+    if name in _CODECS and not plugin.SUPPORTED:
+        _load_codec(vars(plugin), name, missing, field)
     if name == "AVIF":
-        if not plugin.SUPPORTED:
-            raise InputError(_unsupported(name, missing), field=field)
         # One thread for each core would need 8 MiB of stack each; set only where nobody did.
         vars(plugin)["DEFAULT_MAX_THREADS"] = plugin.DEFAULT_MAX_THREADS or 1
     found: type[ImageFile] = getattr(plugin, reader)
     return found
+
+
+def _load_codec(plugin: dict[str, Any], name: str, missing: str, field: str) -> None:
+    """Load a codec that was not loaded with its plugin. Raises InputError when there is none, MemoryError for that."""
+    try:
+        plugin[_CODECS[name]] = import_module(f"PIL.{_CODECS[name]}")
+    except ImportError as error:
+        if "segment" in str(error) or "memory" in str(error):  # what ld.so says of a library that it cannot map
+            raise MemoryError from error
+        raise InputError(_unsupported(name, missing), field=field) from None
+    plugin["SUPPORTED"] = True
 
 
 def _unsupported(name: str, missing: str) -> str:

@@ -5,6 +5,8 @@ The bound is the process's own (RLIMIT_DATA, RLIMIT_AS), whoever set it; without
 
 from __future__ import annotations
 
+import ctypes
+import traceback
 from typing import TYPE_CHECKING
 
 from edgefn.errors import PictureTooLarge
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
 LOOKED_AT = 2**24
 """Pictures that need less are just decoded: looking would take as long as a thumbnail's decoding."""
 
-SLACK = 2**25
-"""What malloc may keep of freed blocks, which the limits count and a picture can have (mallopt(3), twice
-DEFAULT_MMAP_THRESHOLD_MAX / 2)."""
+SLACK = 2**24
+"""By how much the need and what is there may be misjudged before anything is tried: one of Pillow's blocks."""
 
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """Bytes of a pixel as Pillow stores it, where they are not 4."""
@@ -55,11 +56,26 @@ def left_bytes() -> int | None:
     except (ImportError, OSError):  # a laptop without either
         return None
     used = int(pages[0]), int(pages[5])
-    return min(
+    return _free_bytes() + min(
         bound - each * resource.getpagesize()
         for bound, each in zip(bounds, used, strict=True)
         if bound != resource.RLIM_INFINITY
     )
+
+
+def _free_bytes() -> int:
+    """Return what malloc holds of freed blocks, which the limits count: 0 where that is not known."""
+    ask = getattr(ctypes.CDLL(None), "mallinfo2", None)  # glibc's
+    if ask is None:
+        return 0
+    ask.restype = _Mallinfo
+    return int(ask().fordblks)
+
+
+class _Mallinfo(ctypes.Structure):
+    """struct mallinfo2 (mallinfo(3)): `fordblks` bytes are free."""
+
+    _fields_ = (("others", ctypes.c_size_t * 8), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t))
 
 
 def is_short(needed: int, slack: int = 0) -> bool:
@@ -68,6 +84,14 @@ def is_short(needed: int, slack: int = 0) -> bool:
         return False
     left = left_bytes()
     return left is not None and needed > left + slack
+
+
+def release(error: BaseException) -> None:
+    """Drop what the frames of `error` hold, and give malloc's free memory back: what comes next may need it."""
+    traceback.clear_frames(error.__traceback__)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
 
 
 def too_large(size: tuple[int, int], needed: int, field: str) -> PictureTooLarge:

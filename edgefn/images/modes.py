@@ -68,6 +68,19 @@ def rgb(pixels: Pixels, field: str = "") -> Pixels:
     return converted(pixels, "RGB", field)
 
 
+def array(pixels: Pixels) -> NDArray[np.uint8]:
+    """Return 8-bit pixels as an array of its own; some rows at a time, as Pillow's way to NumPy holds them thrice."""
+    import numpy as np
+
+    rows = max(1, _BAND // pixels.width)
+    if pixels.height <= rows:
+        return np.array(pixels, dtype=np.uint8)
+    made = np.empty((pixels.height, pixels.width, len(pixels.getbands())), np.uint8)
+    for top in range(0, pixels.height, rows):
+        made[top : top + rows] = np.asarray(pixels.crop((0, top, pixels.width, min(top + rows, pixels.height))))
+    return made
+
+
 def inverted(pixels: Pixels) -> Pixels:
     """Return 16-bit grey with black and white changed over."""
     return _mapped(pixels, pixels.mode, lambda band: 65535 - band)

@@ -330,6 +330,7 @@ def test_heic_with_its_plugin_is_read() -> None:
 def test_a_pillow_without_a_codec_says_so(encoded: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Distributions build Pillow without AVIF."""
     data = encoded("AVIF")
+    monkeypatch.setitem(sys.modules, "PIL._avif", None)
     monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
     with pytest.raises(InputError, match="is a AVIF picture, which is read only where a Pillow with AVIF is installed"):
         Image(data).read_header()
