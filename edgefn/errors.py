@@ -11,6 +11,7 @@
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    ├── NotAcceptable              406   2   no form that the caller accepts can hold the result
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
@@ -137,6 +138,23 @@ class UnsupportedMediaType(InputError):
     """A content type from which the function's input cannot be read."""
 
     status = 415
+
+
+class NotAcceptable(EdgefnError):
+    """No form that the request accepts can hold the function's result.
+
+    `available` are the media types that can, the one that is sent by default first.
+    """
+
+    status = 406
+    exit_code = 2
+
+    def __init__(self, message: str, *, available: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.available = available
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | {"available": list(self.available)}
 
 
 class SizeError(EdgefnError):
