@@ -31,10 +31,13 @@ def to_npy(array: Array) -> bytes:
     import numpy as np
 
     plain = _filled(array)
-    if plain.dtype.hasobject:
-        raise Unholdable(f"is an array of dtype {plain.dtype}, which a .npy file cannot hold without a pickle")
+    dtype = np.lib.format.drop_metadata(plain.dtype)  # of which numpy.save would warn at each request
+    if dtype.hasobject:
+        raise Unholdable(f"is an array of dtype {dtype}, which a .npy file cannot hold without a pickle")
+    if np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype)) != dtype:
+        raise Unholdable(f"is an array of dtype {dtype}, for which a .npy file has no name")
     file = io.BytesIO()
-    np.save(file, plain.view(np.lib.format.drop_metadata(plain.dtype)), allow_pickle=False)
+    np.save(file, plain.view(dtype), allow_pickle=False)
     return file.getvalue()
 
 

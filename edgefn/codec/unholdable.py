@@ -1,6 +1,6 @@
 """`Unholdable`: why a form cannot hold a value, in words that go on from the value's path.
 
-"$.scores[2] " + "is a fractions.Fraction, which has no encoding: write float(x) or str(x)".
+"$.scores[2] " + "is of type fractions.Fraction, which has no encoding: write float(x) or str(x)".
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Unholdable(TypeError):
 def of_unknown_type(value: Any) -> Unholdable:
     """Say that the type of `value` has no encoding, and what to return instead."""
     kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     instead = _instead(value)
-    advice = f"; {instead}" if instead else ""
-    return Unholdable(f"is a {kind.__module__}.{kind.__qualname__}, which has no encoding{advice}: {_KNOWN}")
+    return Unholdable(f"is of type {name}, which has no encoding{instead and f'; {instead}'}: {_KNOWN}")
 
 
 def _instead(value: Any) -> str:

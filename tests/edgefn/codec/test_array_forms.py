@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edgefn.codec.array_forms import to_lists, to_npy, to_packed, to_raw
+from edgefn.codec.array_forms import to_item, to_lists, to_npy, to_packed, to_raw
 from edgefn.codec.tensors import DTYPES
 from edgefn.codec.unholdable import Unholdable
 
@@ -94,6 +94,17 @@ def test_what_needs_a_pickle_is_no_file() -> None:
             to_npy(array)
         with pytest.raises(Unholdable, match="has no raw form; those that have: bool, int8"):
             to_raw(array)
+
+
+def test_a_dtype_that_numpy_has_no_name_for_is_no_file() -> None:
+    """The file would have bytes of no type; values they are all the same."""
+    dtypes = pytest.importorskip("ml_dtypes")
+    for dtype in (dtypes.bfloat16, dtypes.float8_e4m3fn, dtypes.int4):
+        for array in (np.array([1, 2], dtype), np.zeros(2, [("a", dtype)])):
+            with pytest.raises(Unholdable, match=r"for which a \.npy file has no name"):
+                to_npy(array)
+        assert to_lists(np.array([1, 2], dtype)) == [1, 2]
+        assert to_item(np.array([1, 2], dtype)[1]) == 2
 
 
 def test_metadata_of_a_dtype_is_left_out_without_a_word() -> None:

@@ -155,18 +155,18 @@ class Unknown(msgspec.Struct):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (threading.Lock(), r"^the result cannot be sent: it is a _thread\.lock, which has no encoding: return "),
-        ({"a": [object()]}, r"\$\.a\[0\] is a builtins\.object, which has no encoding"),
-        ({"a b": (1, {"d": Unknown(Fraction(1, 2))})}, r'\$\["a b"\]\[1\]\.d\.inner is a fractions\.Fraction, '),
-        (Unknown(np.array([{"x": object()}])), r"\$\.inner\[0\]\.x is a builtins\.object"),
-        ([{1: Fraction(1, 2)}], r"\$\[0\]\[1\] is a fractions\.Fraction, .*; write float\(x\) or str\(x\)"),
-        (1j, r"is a builtins\.complex, .*; write \[x\.real, x\.imag\]"),
+        (threading.Lock(), r"^the result cannot be sent: it is of type _thread\.lock, which has no encoding: return "),
+        ({"a": [object()]}, r"\$\.a\[0\] is of type object, which has no encoding"),
+        ({"a b": (1, {"d": Unknown(Fraction(1, 2))})}, r'\$\["a b"\]\[1\]\.d\.inner is of type fractions\.Fraction, '),
+        (Unknown(np.array([{"x": object()}])), r"\$\.inner\[0\]\.x is of type object"),
+        ([{1: Fraction(1, 2)}], r"\$\[0\]\[1\] is of type fractions\.Fraction, .*; write float\(x\) or str\(x\)"),
+        (1j, r"is of type complex, .*; write \[x\.real, x\.imag\]"),
         ([np.array([1j])], r"\$\[0\] is of dtype complex128; send the parts"),
-        ((n for n in range(3)), r"is a builtins\.generator, .*; collect it in a list"),
+        ((n for n in range(3)), r"is of type generator, .*; collect it in a list"),
         (map(int, "12"), "collect it in a list"),
         (Model(), r"Model, which has no encoding; write \.model_dump\(\)"),
-        (Model, r"is a builtins\.type, which has no encoding: "),
-        (lambda: None, "is a builtins.function, which"),
+        (Model, r"is of type type, which has no encoding: "),
+        (lambda: None, "is of type function, which"),
         ("a\ud800", r"it has a lone surrogate, '\\ud800' at 1, which is no text; write text.encode"),
         ({"a": ["", "\udfff"]}, r"\$\.a\[1\] has a lone surrogate"),
         ({"a": {"\ud800": 1}}, r"\$\.a has the key '\\ud800', which has a lone surrogate"),
@@ -191,7 +191,7 @@ def test_what_no_form_holds_is_a_type_error(value: Any, message: str) -> None:
 def test_what_torch_returns_has_its_own_advice() -> None:
     """A tensor of torch's, which no box has: it would come from a package that looks like it."""
     tensor = type("Tensor", (), {"__module__": "torch"})()
-    with pytest.raises(TypeError, match=r"\$\.x is a torch\.Tensor, which has no encoding; write \.numpy\(\)"):
+    with pytest.raises(TypeError, match=r"\$\.x is of type torch\.Tensor, which has no encoding; write \.numpy\(\)"):
         encode({"x": tensor}, VALUE)
 
 
@@ -318,7 +318,7 @@ def test_a_member_that_cannot_be_sent_is_found_by_its_path(pair: tuple[Any, Any]
         return
     with pytest.raises(TypeError) as raised:
         encode(value, VALUE, accept)
-    path = re.search(r"(\$\.result.*?) is a fractions\.Fraction", str(raised.value), re.DOTALL)
+    path = re.search(r"(\$\.result.*?) is of type fractions\.Fraction", str(raised.value), re.DOTALL)
     assert path is not None, raised.value
     assert _at(value, path[1].removeprefix("$")) == Fraction(1, 3)
 
