@@ -11,10 +11,10 @@ arrays tensors    a request's arrays; what an array must be
 validation        errors that name the field
 json_schema       schemas for OpenAPI
 results           a result as the body that Accept asks for
-structured        a result's values in JSON and MessagePack
+result_values     a result's values in JSON and MessagePack
 array_forms       a result's array in each form
 iso8601           NumPy's dates and durations as text
 pictures          a result's picture as a file, and the sizes that files hold
-members           the member of a result that a form cannot hold, with its path
+result_members    the member of a result that a form cannot hold, with its path
 unholdable        why a form cannot hold a value
 """

@@ -8,7 +8,7 @@ them holds the result, that is a NotAcceptable. A result that no form holds is a
 Text is JSON unless Accept prefers text/plain. Bytes and pictures are themselves, a picture as PNG, JPEG or WebP;
 `image/*` gets the bytes that it was made of where they are one of these. An array is nested lists in JSON,
 {"dtype", "shape", "data"} in MessagePack, and .npy or raw little-endian bytes. Everything else is JSON or MessagePack
-(`edgefn.codec.structured`).
+(`edgefn.codec.result_values`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import msgspec
 from edgefn.codec import array_forms, pictures
 from edgefn.codec.accept import ALIASES, ranking
 from edgefn.codec.media_types import JSON, MSGPACK, NPY, OCTETS, REMEMBERED, TEXT, VND_MSGPACK, X_MSGPACK
-from edgefn.codec.members import CANNOT, failure
-from edgefn.codec.structured import (
+from edgefn.codec.result_members import CANNOT, failure
+from edgefn.codec.result_values import (
     JSON_ENCODING,
     MSGPACK_ENCODING,
     image_of_pillow,

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from edgefn.codec import array_forms, members, pictures
-from edgefn.codec.members import ROOT, Failure
+from edgefn.codec import array_forms, pictures, result_members
+from edgefn.codec.result_members import ROOT, Failure
 from edgefn.codec.unholdable import Unholdable, of_unknown_type
 from edgefn.images.image import Image
 
@@ -43,23 +43,23 @@ class Encoding:
 
     def reason(self, value: Any, error: Exception) -> str:
         """Say which member of `value` cannot be written, by its path, and why, after it raised `error`."""
-        failed = members.failing(value, error, self._encode, self._plain)
+        failed = result_members.failing(value, error, self._encode, self._plain)
         return f"{'it' if failed.path == ROOT else failed.path} {self._predicate(failed)}"
 
     def _predicate(self, failed: Failure) -> str:
         if isinstance(failed.value, Mapping) and not isinstance(failed.error, RecursionError):
             for key in failed.value:
-                if (error := members.failure({key: None}, self._encode)) is not None:
+                if (error := result_members.failure({key: None}, self._encode)) is not None:
                     return f"has the key {_shown(key)}, {_of_key(key, error)}"
         return words(failed.value, failed.error)
 
 
 def to_json(value: Any) -> bytes:
-    """Encode `value` as JSON. Raises one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words."""
+    """Encode `value` as JSON. Raises one of `result_members.CANNOT`, for which `JSON_ENCODING.reason` has the words."""
     if type(value) is dict:  # of those inside it msgspec writes all keys: to look at each takes as long as to encode it
         for key in value:
             if type(key) is not str:
-                members.check_names(value, _json)
+                result_members.check_names(value, _json)
                 break
     return _json(value)
 
@@ -69,7 +69,7 @@ def to_msgpack(value: Any) -> bytes:
     if type(value) is dict:
         for key in value:
             if type(key) is not str:
-                members.check_names(value, _msgpack)
+                result_members.check_names(value, _msgpack)
                 break
     return _msgpack(value)
 

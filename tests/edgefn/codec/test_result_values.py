@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn.codec import members, structured
-from edgefn.codec.members import failure
-from edgefn.codec.structured import to_json, to_msgpack
+from edgefn.codec import result_members, result_values
+from edgefn.codec.result_members import failure
+from edgefn.codec.result_values import to_json, to_msgpack
 
 
 class One(Enum):
@@ -101,9 +101,9 @@ def test_ordinary_results_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a member was looked at")
 
     for name in ("plain_json", "_plain", "_collected"):
-        monkeypatch.setattr(structured, name, fail)
-    monkeypatch.setattr(members, "check_names", fail)
-    monkeypatch.setattr(structured, "_json", msgspec.json.Encoder(enc_hook=fail).encode)
+        monkeypatch.setattr(result_values, name, fail)
+    monkeypatch.setattr(result_members, "check_names", fail)
+    monkeypatch.setattr(result_values, "_json", msgspec.json.Encoder(enc_hook=fail).encode)
     value = {"label": "cat", "boxes": [{"score": 0.5, "at": (1, 2)}], "n": None, "more": {"a": [True] * 100}}
     assert json.loads(to_json(value)) == json.loads(json.dumps(value))
     assert to_json([1, 2.5]) == b"[1,2.5]"
