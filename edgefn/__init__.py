@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
-    from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
+    from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.images.image import Image
     from edgefn.model import EdgeModel, edge_model
@@ -32,6 +32,7 @@ __all__ = [
     "EdgefnError",
     "Image",
     "InputError",
+    "ModelInputError",
     "Quantize",
     "SizeError",
     "SpecError",
@@ -49,6 +50,7 @@ _HOMES = {
     "EdgefnError": "edgefn.errors",
     "Image": "edgefn.images.image",
     "InputError": "edgefn.errors",
+    "ModelInputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
     "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",

@@ -11,7 +11,9 @@
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    │       └── UnsupportedEncoding 415  2   a body that is compressed in a way that is not read
     ├── NotAcceptable              406   2   no form that the caller accepts can hold the result
+    ├── ModelInputError            500   1   a handler calls a model with arrays that are not its inputs
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
@@ -140,6 +142,10 @@ class UnsupportedMediaType(InputError):
     status = 415
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """A Content-Encoding that is not read."""
+
+
 class NotAcceptable(EdgefnError):
     """No form that the request accepts can hold the function's result.
 
@@ -155,6 +161,13 @@ class NotAcceptable(EdgefnError):
 
     def as_problem(self) -> dict[str, Any]:
         return super().as_problem() | {"available": list(self.available)}
+
+
+class ModelInputError(EdgefnError):
+    """A handler calls a model with an array of another name, dtype or rank than its inputs have.
+
+    It is the author's mistake, not the caller's: what a caller sends is held against the handler's own parameters.
+    """
 
 
 class SizeError(EdgefnError):

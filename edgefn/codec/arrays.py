@@ -61,6 +61,9 @@ def from_lists(value: Any, spec: TensorSpec, dims: dict[str, int]) -> Array:
         raise ValueError(f"a number does not fit {spec.dtype}") from error
     except ValueError as error:
         raise ValueError("rows have different lengths") from error
+    if not array.size and array.ndim < len(spec.shape):  # lists without items do not say how long those would be
+        rest = [dims.get(length, 0) if isinstance(length, str) else length for length in spec.shape[array.ndim :]]
+        array = array.reshape([*array.shape, *rest])
     bind(spec, spec.dtype, array.shape, dims)
     if array.dtype.name == spec.dtype:
         return array
@@ -135,6 +138,9 @@ def _array(
 
     if len(shape) > MAX_RANK:
         raise ValueError(f"has {len(shape)} dimensions, needs {spec}")
+    if dtype != spec.dtype and dtype in DTYPES:
+        has = TensorSpec(dtype, tuple(shape))
+        raise ValueError(f"has {has}, needs {spec}; send array.astype(np.{spec.dtype})")
     bind(spec, dtype, shape, dims)
     stored = np.dtype("uint8" if dtype == "bool" else dtype)
     needed = math.prod(shape) * stored.itemsize

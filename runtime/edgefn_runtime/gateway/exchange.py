@@ -62,6 +62,7 @@ class Exchange:
             get(b"accept", b"").decode("latin-1"),
             body,
             request_timeout_s(get(TIMEOUT_HEADER)),
+            encoding=get(b"content-encoding", b"").decode("latin-1"),
         )
         self.pool.submit(call)
         self._cold = call.cold

@@ -44,6 +44,8 @@ class Service:
         self._function = function
         self._signature = function.signature
         self._handler = function.handler
+        self._max_body = function.spec.max_body_bytes
+        self._ignores_query = function.spec.unknown_query == "ignore"
         self._code = code
         self.is_async = inspect.iscoroutinefunction(function.handler)
         self._runner = _runner() if self.is_async else None
@@ -112,7 +114,10 @@ class Service:
     def _decode(self, invoke: Invoke, body: bytes | bytearray) -> tuple[dict[str, Any], float, Refusal | None]:
         started = time.perf_counter()
         try:
-            arguments = self._signature.decode(Request(invoke.content_type, body, invoke.query))
+            request = Request(
+                invoke.content_type, body, invoke.query, invoke.encoding, self._max_body, self._ignores_query
+            )
+            arguments = self._signature.decode(request)
         except InputError as error:
             decoded = time.perf_counter() - started
             return {}, decoded, _refusal(invoke, error, decoded)

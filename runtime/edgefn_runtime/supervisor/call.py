@@ -45,6 +45,7 @@ class Call:
         "compares",
         "content_type",
         "deadline",
+        "encoding",
         "future",
         "instance",
         "number",
@@ -58,12 +59,22 @@ class Call:
         "timer",
     )
 
-    def __init__(self, content_type: str, query: str, accept: str, body: Body, timeout_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        query: str,
+        accept: str,
+        body: Body,
+        timeout_s: float = math.inf,
+        *,
+        encoding: str = "",
+    ) -> None:
         self.content_type = content_type
         self.query = query
         self.accept = accept
         self.body = body
         self.timeout_s = timeout_s
+        self.encoding = encoding
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.instance: Instance | None = None
         self.number = self.ticket = 0

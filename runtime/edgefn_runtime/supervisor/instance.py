@@ -199,7 +199,7 @@ class Instance(asyncio.Protocol):
         header = encode(
             Compare(number, call.deadline)
             if call.compares
-            else Invoke(number, call.deadline, call.content_type, call.query, call.accept)
+            else Invoke(number, call.deadline, call.content_type, call.query, call.accept, call.encoding)
         )
         if not self._outgoing:
             self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call

@@ -124,13 +124,17 @@ Report = Born | Binding | Ready | Failed
 
 
 class Invoke(_Message, frozen=True, tag="invoke"):
-    """One request; the frame's body is the HTTP body. `deadline` is on the clock of time.monotonic(), in seconds."""
+    """One request; the frame's body is the HTTP body. `deadline` is on the clock of time.monotonic(), in seconds.
+
+    `encoding` is the body's Content-Encoding.
+    """
 
     id: int
     deadline: float
     content_type: str
     query: str
     accept: str
+    encoding: str = ""
 
 
 class Compare(_Message, frozen=True, tag="compare"):
