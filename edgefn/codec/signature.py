@@ -97,6 +97,17 @@ class Signature:
             self._add_empty(request, given)
         return given
 
+    @property
+    def note(self) -> str:
+        """What the author should know of how requests are read; empty where nothing can be read in two ways."""
+        lone = self._lone
+        if lone is None or not (lone.takes_any or lone.name in lone.members) or lone.kind != "value":
+            return ""
+        return (
+            f"an object is the value of {lone.name}, also one that has a member {lone.name}: a parameter added beside "
+            "it later would change that"
+        )
+
     # ── the body ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _from_body(self, body: Buffer, content_type: str, queried: Set[str], dims: Dims) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from edgefn.codec import array_forms, arrays
-from edgefn.codec.tensors import DTYPES
+from edgefn.codec.tensors import DTYPES, tensor
 from edgefn.spec import TensorSpec
 
 ARRAYS = st.sampled_from(DTYPES).flatmap(
@@ -150,3 +150,35 @@ def test_a_bool_is_zero_or_one() -> None:
     """Other bytes would be a bool that compares wrongly."""
     with pytest.raises(ValueError, match="neither 0 nor 1"):
         arrays.from_raw(b"\x00\x02", TensorSpec("bool", ("n",)), {})
+
+
+@pytest.mark.parametrize(
+    ("lists", "shape", "expected"),
+    [
+        ([], ("n", 4), (0, 4)),
+        ([], ("n",), (0,)),
+        ([], ("n", 2, 3), (0, 2, 3)),
+        ([[], []], ("n", "m", 3), (2, 0, 3)),
+        ([], ("n", "m"), (0, 0)),
+        ([[]], (1, "n"), (1, 0)),
+    ],
+)
+def test_no_rows_are_an_array_of_none(
+    lists: list[Any], shape: tuple[int | str, ...], expected: tuple[int, ...]
+) -> None:
+    """Lists without items do not say how long those would be: the spec does."""
+    found = arrays.from_lists(lists, tensor("float32", *shape), {})
+    assert (found.shape, found.dtype.name) == (expected, "float32")
+
+
+def test_no_rows_fit_what_is_bound_and_nothing_else() -> None:
+    """A length that another parameter has, and a first dimension that is none."""
+    assert arrays.from_lists([], tensor("float32", "n", "m"), {"m": 5}).shape == (0, 5)
+    with pytest.raises(ValueError, match=r"has float32\[0, 4\], needs float32\[2, 4\]"):
+        arrays.from_lists([], tensor("float32", 2, 4), {})
+
+
+def test_another_dtype_is_told_with_the_cast() -> None:
+    """A .npy of float64 where float32 is declared: what to write."""
+    with pytest.raises(ValueError, match=r"send array\.astype\(np\.float32\)"):
+        arrays.from_npy(array_forms.to_npy(np.zeros((1, 4))), tensor("float32", "n", 4), {})

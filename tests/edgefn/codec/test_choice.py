@@ -194,3 +194,11 @@ def test_curl_d_of_an_object_is_keyed_for_a_text() -> None:
     with pytest.raises(InputError) as caught:
         decode(text_1, FORM, b'{"txt": "x"}')
     assert caught.value.field == "txt"
+
+
+def test_what_can_be_read_in_two_ways_is_said_to_the_author() -> None:
+    """A lone dict, Any, or a struct with a member of its own name; nobody else has a note."""
+    ambiguous: list[Any] = [data_1, any_, own]
+    plain: list[Any] = [data_2, reading_1, reading_2, t_1, xs_1, raw_1, text_1, image_1, x_1, data]
+    assert all("an object is the value of" in Signature.of(handler).note for handler in ambiguous)
+    assert not any(Signature.of(handler).note for handler in plain)
