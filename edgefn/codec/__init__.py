@@ -11,6 +11,7 @@ arrays tensors    a request's arrays; what an array must be
 validation        errors that name the field
 json_schema       schemas for OpenAPI
 results           a result as the body that Accept asks for
+result_types      schemas of results that msgspec does not know
 result_values     a result's values in JSON and MessagePack
 array_forms       a result's array in each form
 iso8601           NumPy's dates and durations as text
