@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from edgefn.codec import json_text, members
+from edgefn.codec import base64_text, json_text, members
 from edgefn.codec.base64_images import build
+from edgefn.codec.file_kinds import is_picture
 from edgefn.codec.forms import Field
 from edgefn.codec.type_names import shown
 from edgefn.codec.unknown_members import check_of
@@ -81,22 +82,24 @@ class FormReader:
         self._check = check_of(info)
         self._finite = not members.contains(info, inspect.FloatType, inspect.DecimalType, inspect.AnyType)
 
-    def read(self, fields: Sequence[Field]) -> Any:
+    def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
         """Return the value of a parameter's fields; ABSENT where they say that nothing was given.
+
+        Bytes are as they stand in a multipart form, and base64 elsewhere.
 
         Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
         """
         if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file:
             return self._convert(str(fields[0].data, "utf-8"))
-        value = builtin(fields, self._info)
+        value = builtin(fields, self._info, multipart=multipart)
         return value if value is ABSENT else self._convert(value)
 
-    def read_members(self, fields: Mapping[str, Sequence[Field]], path: str) -> Any:
+    def read_members(self, fields: Mapping[str, Sequence[Field]], path: str, *, multipart: bool) -> Any:
         """Return the value of fields that are its members. Raises InputError naming the member below `path`."""
         found: dict[str, Any] = {}
         for name, given in fields.items():
             try:
-                value = builtin(given, members.member(self._info, name))
+                value = builtin(given, members.member(self._info, name), multipart=multipart)
             except InputError as error:
                 raise InputError(str(error), field=f"{path}.{name}") from error
             if value is not ABSENT:
@@ -115,21 +118,21 @@ class FormReader:
         return found
 
 
-def builtin(fields: Sequence[Field], info: inspect.Type) -> Any:
+def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> Any:
     """Return what `msgspec.convert` makes a value of the type of, not strict; ABSENT where nothing was given."""
     fields = [field for field in fields if not field.is_unchosen]
     if not fields:
         return ABSENT
     if is_list(info) and not _is_document(fields):
-        values = [_single(field, members.item(info, number)) for number, field in enumerate(fields)]
+        values = [_single(field, members.item(info, n), multipart=multipart) for n, field in enumerate(fields)]
         return [value for value in values if value is not ABSENT]
     if len(fields) > 1:
         raise InputError("is given twice; give it once")
-    return _single(fields[0], info)
+    return _single(fields[0], info, multipart=multipart)
 
 
-def _single(field: Field, info: inspect.Type) -> Any:
-    if field.is_file and not field.media.is_json:
+def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
+    if multipart and _is_file_of(field, info):
         return field.data
     text = str(field.data, "utf-8")
     if text and isinstance(info, _PLAIN):
@@ -143,11 +146,20 @@ def _single(field: Field, info: inspect.Type) -> Any:
     return text
 
 
+def _is_file_of(field: Field, info: inspect.Type) -> bool:
+    """Tell whether a part of a multipart form is the bytes or the picture themselves, whatever it is called."""
+    if members.holds(info, *base64_text.BYTES):
+        return field.is_file or not members.holds(info, *_TEXTS)
+    return _is_image(info) and (field.is_file or is_picture(field.data))
+
+
 def _is_document(fields: Sequence[Field]) -> bool:
     return len(fields) == 1 and not fields[0].is_file and json_text.is_document(fields[0].data, b"[")
 
 
 def _is_image(info: inspect.Type) -> bool:
+    if isinstance(info, inspect.UnionType):
+        return any(_is_image(one) for one in info.types)
     return isinstance(info, inspect.CustomType) and info.cls is Image
 
 

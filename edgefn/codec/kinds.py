@@ -40,7 +40,8 @@ class ImageParameter(Parameter):
         return value if value is None else value.named(self.name)
 
     def read_field(self, field: Field, dims: Dims) -> Image:
-        return read_image(field.data).named(self.name) if field.is_file else self.read_text(field.data, dims)
+        file = field.is_file or is_picture(field.data)
+        return read_image(field.data).named(self.name) if file else self.read_text(field.data, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Image:
         return read_image(base64_text.decoded(text)).named(self.name)
@@ -164,12 +165,12 @@ class ValueParameter(Parameter):
     def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
         if len(fields) == 1 and (fields[0].media.is_json or fields[0].media.is_msgpack):
             return self.finish(self.reader.read(fields[0].data, fields[0].media), dims)
-        return self._form.read(fields)
+        return self._form.read(fields, multipart=multipart)
 
-    def read_members(self, fields: dict[str, list[Field]]) -> Any:
+    def read_members(self, fields: dict[str, list[Field]], *, multipart: bool) -> Any:
         """Return the value, from fields of a form that are its members."""
         with self._naming():
-            return self._form.read_members(fields, self.name)
+            return self._form.read_members(fields, self.name, multipart=multipart)
 
     def read_field(self, field: Field, dims: Dims) -> Any:
         return self.read_fields([field], dims, multipart=True)
@@ -202,10 +203,14 @@ def parameter(name: str, hint: Hint, default: Any, where: str) -> Parameter:
 
 def _schema(hint: Hint) -> dict[str, Any]:
     if hint.tensor is not None:
-        return tensor_schema(hint.tensor)
-    if hint.kind == "image":
-        return dict(IMAGE)
-    return dict(BYTES) if hint.type is bytes else parameter_schema(hint.type)
+        schema = tensor_schema(hint.tensor)
+    elif hint.kind == "image":
+        schema = dict(IMAGE)
+    elif hint.kind == "bytes":
+        schema = dict(BYTES)
+    else:
+        return parameter_schema(hint.type if hint.kind == "value" or not hint.optional else hint.type | None)
+    return {"anyOf": [schema, {"type": "null"}]} if hint.optional else schema
 
 
 def _shown(hint: Any) -> str:

@@ -24,7 +24,7 @@ from edgefn.codec.form_values import ABSENT
 from edgefn.codec.forms import MAX_FIELDS, Field, multipart, urlencoded
 from edgefn.codec.json_schema import result_schema, tensor_schema
 from edgefn.codec.kinds import ValueParameter, parameter
-from edgefn.codec.media_types import MULTIPART, MediaType, media_type
+from edgefn.codec.media_types import FORM, MULTIPART, MediaType, media_type
 from edgefn.codec.parameters import Buffer, Dims, Parameter
 from edgefn.codec.result_types import is_array_class
 from edgefn.codec.structured import Reader
@@ -162,7 +162,7 @@ class Signature:
     def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
         if self._are_members(fields.keys()):
             assert isinstance(self._lone, ValueParameter)
-            return {self._lone.name: self._lone.read_members(fields)}
+            return {self._lone.name: self._lone.read_members(fields, multipart=multipart)}
         fields = {name: of for name, of in fields.items() if name in self._by_name or name not in BUTTONS}
         return self._read(fields, dims, multipart=multipart)
 
@@ -213,9 +213,12 @@ class Signature:
     # ── what is missing ──────────────────────────────────────────────────────────────────────────────────────
 
     def _add_empty(self, request: Request, given: dict[str, Any]) -> None:
-        # An empty body is a value of a lone bytes or str, and of no other.
+        # An empty body is a value of a lone bytes or str, and of no other; an empty form has no fields.
         missing = next(name for name in self._by_name if name in self._required and name not in given)
-        if self._lone is not None and self._lone.kind in ("bytes", "text") and not request.query and not request.body:
+        empty = (
+            not request.query and not request.body and media_type(request.content_type).name not in (FORM, MULTIPART)
+        )
+        if empty and self._lone is not None and self._lone.kind in ("bytes", "text"):
             given[missing] = b"" if self._lone.kind == "bytes" else ""
             return
         raise InputError(f"is missing; send {self._accepted()}", field=missing)

@@ -37,7 +37,7 @@ _UNNAMED, _OCTETS = MediaType(""), MediaType(OCTETS)
 
 def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], value: Parameter | None) -> bool:
     """Tell whether a body that is called an urlencoded form is one."""
-    if media.name != FORM or json_text.is_document(body):
+    if media.name != FORM or json_text.is_document(body) or b"=" not in bytes(body):
         return False
     begins = bytes(body[:256]).lstrip()
     names = [(f"{one.name}=".encode(), f"{one.name}[]=".encode(), f"{one.name}%5B%5D=".encode()) for one in parameters]

@@ -222,3 +222,43 @@ def test_codings_of_mail_are_undone() -> None:
     ):
         body = f"--B\r\n{head}{coding}\r\n\r\n{data}\r\n--B--\r\n".encode("latin-1")
         assert decode(fields, "multipart/form-data; boundary=B", body) == {"file": b"\x00\x01"}
+
+
+def test_a_part_is_what_it_is_whatever_it_is_called(encoded: Any) -> None:
+    """Without a file name and a type, as some generators write it; a scalar as a file; bytes as they were typed."""
+
+    def f(image: Image | None = None, data: bytes = b"", n: int = 0, text: str = "") -> None: ...
+
+    png = encoded("PNG", 4, 3)
+    content_type, body = multipart(
+        [("image", (None, png)), ("data", (None, b"AAE=")), ("n", ("n.bin", b"-3", "text/plain"))]
+    )
+    found = decode(f, content_type, body)
+    assert (found["image"].size, found["data"], found["n"]) == ((4, 3), b"AAE=", -3)
+    content_type, body = multipart([("images", (None, png)), ("images", ("b", png))])
+    assert [one.size for one in decode(images, content_type, body)["images"]] == [(4, 3)] * 2
+    content_type, body = multipart([("blobs", (None, b"AAE=")), ("blobs", ("b", b"AAE="))])
+    assert decode(blobs, content_type, body) == {"blobs": [b"AAE="] * 2}
+    assert decode(blobs, FORM, b"blobs=AAE%3D") == {"blobs": [b"\x00\x01"]}
+
+
+def test_curl_d_of_a_word_is_the_value() -> None:
+    """`curl -d 3` calls a number a form that has no field."""
+
+    def number(n: int) -> None: ...
+    def sure(sure: bool) -> None: ...
+
+    assert decode(number, FORM, b"-3") == {"n": -3}
+    assert decode(sure, FORM, b"true") == {"sure": True}
+    with pytest.raises(InputError, match="n: "):
+        decode(number, FORM, b"abc")
+
+
+def test_an_empty_form_gives_nothing() -> None:
+    """An empty text is the body of a text alone."""
+
+    def text(text: str) -> None: ...
+
+    assert decode(text, "text/plain", b"") == decode(text, "", b"") == {"text": ""}
+    with pytest.raises(InputError, match="text: is missing"):
+        decode(text, FORM, b"")
