@@ -63,7 +63,7 @@ class Invocation:
         pool = self._pools.find(name)
         if pool is None or scope["method"] not in METHODS:
             return None
-        return Exchange(name, pool, self._logs, self._ids, dict(scope["headers"]))
+        return Exchange(name, pool, self._logs, self._ids, _by_name(scope["headers"]))
 
     def at_once(self, exchange: Exchange, query: bytes, body: Body, respond: Callable[[Reply], None]) -> Call | None:
         """The call is under way and `respond` will get its answer; None where it has got one already."""
@@ -172,6 +172,14 @@ async def _read(receive: Receive, exchange: Exchange) -> bytes:
 
 def _too_large(name: str, most: int) -> BodyTooLarge:
     return BodyTooLarge(f"{name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+
+
+def _by_name(headers: Headers) -> dict[bytes, bytes]:
+    """The headers by name: of one that came several times the last, of Accept all, as one list (RFC 9110, 5.3)."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        found[b"accept"] = b", ".join(value for name, value in headers if name == b"accept")
+    return found
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -151,6 +151,24 @@ def test_a_result_that_no_accepted_form_holds_is_a_406(ask: Ask) -> None:
     ask(test)
 
 
+def test_accept_may_come_in_several_lines(ask: Ask) -> None:
+    """They are one list, whatever else comes twice."""
+
+    async def test(bench: Bench, client: httpx.AsyncClient) -> None:
+        lines = [
+            ("accept", "application/msgpack"),
+            ("accept", "text/html, application/json;q=0.5"),
+            ("x-a", ""),
+            ("x-a", ""),
+        ]
+        answer = await client.post("/fn/f", json={"n": 1}, headers=lines)
+        assert (answer.headers["content-type"], answer.content) == ("application/msgpack", b"\x81\xa1n\x02")
+        twice = await client.post("/fn/f", json={"n": 1}, headers=[("x-a", "1"), ("x-a", "2")])
+        assert twice.json() == {"n": 2}
+
+    ask(test)
+
+
 def test_a_body_over_the_limit_is_refused_before_it_is_read_and_wakes_nothing(ask: Ask) -> None:
     """413 by the declared length: the body is never asked for first, no process starts."""
 
