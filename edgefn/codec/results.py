@@ -46,6 +46,8 @@ def _from_bytes(write: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 _ALWAYS_JSON = (dict, list, int, float, msgspec.Struct)
 """The results of most functions, for which there is nothing to choose."""
+_BYTES = (bytes, bytearray, memoryview)
+_ANY_OR_JSON = frozenset({"", "*/*", JSON})
 _EXCLUDED = "Accept excludes each form of the result by q=0"
 _CONTENT_TYPES = {TEXT: "text/plain; charset=utf-8"}
 _ENCODINGS = {
@@ -70,7 +72,7 @@ def encode(value: Any, result: ResultSpec, accept: str = "") -> tuple[str, bytes
 
     Raises NotAcceptable where what `accept` takes cannot hold it, TypeError naming the member that no form holds.
     """
-    if result.kind == "value" and accept in ("", "*/*", JSON) and isinstance(value, _ALWAYS_JSON):
+    if result.kind == "value" and accept in _ANY_OR_JSON and isinstance(value, _ALWAYS_JSON):
         try:
             return JSON, to_json(value)
         except CANNOT:
@@ -94,7 +96,7 @@ def _negotiate(value: Any, accept: str) -> tuple[str, bytes]:
 def _kind(value: Any) -> str:
     if isinstance(value, str):
         return "text"
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _BYTES):
         return "bytes"
     if is_array(value):
         return "array"
