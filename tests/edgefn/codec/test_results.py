@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -216,6 +217,15 @@ def test_a_picture_comes_as_it_was_where_image_of_any_type_is_asked_for() -> Non
     assert encode(Image(JPEG_FILE), VALUE, "image/*;q=0.9, image/png")[0] == PNG
     assert encode(Image(JPEG_FILE), VALUE, "*/*")[0] == PNG
     assert encode(Image(JPEG_FILE).pil(), VALUE, "image/*")[0] == PNG
+
+
+def test_the_documented_forms_are_those_there_are() -> None:
+    """docs/results.md: by the kind of result, in the order on offer."""
+    page = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = page.partition("| a result |")[2].partition("\n\n")[0].splitlines()[2:]
+    documented = [tuple(dict.fromkeys(re.findall(r"\w+/[\w-]+", row))) for row in rows]
+    kinds = {kind.name: tuple(kind.forms) for kind in KINDS}
+    assert documented == [kinds[name] for name in ("text", "bytes", "picture", "float64", "int")]
 
 
 def test_the_declared_kind_changes_no_answer() -> None:
