@@ -13,6 +13,7 @@
     │   ├── PictureTooLarge        413   2   a picture that needs more memory than the function has
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
     │       └── UnsupportedEncoding 415  2   a body that is compressed in a way that is not read
+    ├── NotAcceptable              406   2   no form that the caller accepts can hold the result
     ├── ModelInputError            500   1   a handler calls a model with arrays that are not its inputs
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
@@ -150,6 +151,23 @@ class UnsupportedMediaType(InputError):
 
 class UnsupportedEncoding(UnsupportedMediaType):
     """A Content-Encoding that is not read."""
+
+
+class NotAcceptable(EdgefnError):
+    """No form that the request accepts can hold the function's result.
+
+    `available` are the media types that can, the one that is sent by default first.
+    """
+
+    status = 406
+    exit_code = 2
+
+    def __init__(self, message: str, *, available: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.available = available
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | {"available": list(self.available)}
 
 
 class ModelInputError(EdgefnError):

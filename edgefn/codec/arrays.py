@@ -1,4 +1,4 @@
-"""The wire forms of an array: .npy, raw little-endian bytes, nested lists, and {"dtype", "shape", "data"}.
+"""Read an array of a request: .npy, raw little-endian bytes, nested lists, and {"dtype", "shape", "data"}.
 
 Every reader checks the array against its spec, binds symbolic dimensions into `dims`, and raises ValueError with what
 is wrong. An array it returns is C-contiguous, writable, of native byte order, and owns its memory: it never
@@ -9,7 +9,6 @@ NaN: the binary forms carry it as it is. JSON has no word for it, so nested list
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -169,29 +168,3 @@ def _infer(spec: TensorSpec, count: int, dims: dict[str, int]) -> tuple[int, ...
     if step * length**times != count:
         raise ValueError(f"has {count} {spec.dtype} values, which is no {spec}")
     return tuple(length if d in unknown else dims[d] if isinstance(d, str) else d for d in spec.shape)
-
-
-def to_npy(array: Array) -> bytes:
-    """`array` as a .npy file."""
-    import numpy as np
-
-    file = io.BytesIO()
-    np.save(file, _plain(array), allow_pickle=False)
-    return file.getvalue()
-
-
-def to_raw(array: Array) -> bytes:
-    """`array`'s elements as little-endian bytes in C order."""
-    plain = _plain(array)
-    return plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def to_packed(array: Array) -> Packed:
-    """`array` as a {"dtype", "shape", "data"} object."""
-    return Packed(array.dtype.name, array.shape, to_raw(array))
-
-
-def _plain(array: Array) -> Array:
-    if array.dtype.name not in DTYPES:
-        raise TypeError(f"an array of dtype {array.dtype} has no binary form; use one of {', '.join(DTYPES)}")
-    return array

@@ -26,6 +26,7 @@ from edgefn.codec.json_schema import result_schema, tensor_schema
 from edgefn.codec.kinds import ValueParameter, parameter
 from edgefn.codec.media_types import FORM, MULTIPART, MediaType, media_type
 from edgefn.codec.parameters import Buffer, Dims, Parameter
+from edgefn.codec.result_types import is_array_class
 from edgefn.codec.structured import Reader
 from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
 from edgefn.codec.validation import INVALID, input_error, shortened
@@ -239,7 +240,7 @@ def _result(hint: Any, where: str) -> ResultSpec:
     where = f"{where}, result"
     if hint is type(None):
         return ResultSpec("none", {"type": "null"})
-    if is_pillow(hint) or is_array(hint):
+    if is_pillow(hint) or is_array(hint) or is_array_class(hint):
         return ResultSpec("image" if is_pillow(hint) else "tensor", result_schema(hint))
     read = read_hint(hint, where)
     if read.tensor is not None:

@@ -115,6 +115,11 @@ class Image:
         """Pillow's name of the encoded format, e.g. "JPEG"; empty for pixels that were never encoded."""
         return self.read_header()[0]
 
+    @property
+    def file(self) -> bytes:
+        """The bytes that it was made of; empty for pixels that were never encoded."""
+        return self._data
+
     def pil(self, mode: str = "RGB") -> Pixels:
         """Return a Pillow image of its own, decoded in full, upright, in `mode`.
 

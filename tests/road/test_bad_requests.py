@@ -20,6 +20,9 @@ from tests.road.deadline import eventually
 
 Deployed = Callable[[str], RunningBox]
 
+LARGE = b'{"n": 18446744073709551615}'
+"""The number after it is one that MessagePack does not hold."""
+
 
 def photo(kind: str) -> bytes:
     """A picture with detail in it, so that its file is long enough to cut."""
@@ -56,6 +59,21 @@ def test_a_good_photo_passes(deployed: Deployed) -> None:
     for kind in ("JPEG", "PNG"):
         answer = deployed("measure").send("measure", photo(kind), f"image/{kind.lower()}")
         assert answer.json()[:2] == [96, 64], answer.text
+
+
+def test_a_result_that_no_accepted_form_holds(deployed: Deployed) -> None:
+    """406 with what to ask for; the answer to that is right, the function counts no error and its log has no trace."""
+    box = deployed("echo")
+    before = box.status("echo")
+    answer = box.send("echo", LARGE, "application/json", accept="application/msgpack, text/html")
+    assert_problem(answer, 406, "application/msgpack cannot hold the result", "$.n is 18446744073709551616")
+    assert answer.json()["available"] == ["application/json"]
+    right = box.send("echo", LARGE, "application/json", accept=answer.json()["available"][0])
+    assert (right.status_code, right.content) == (200, b'{"n":18446744073709551616}')
+    refused = box.send("echo", LARGE, "application/json", accept="*/*;q=0")
+    assert_problem(refused, 406, "Accept excludes each form of the result", "ask for application/json")
+    assert box.status("echo")["errors"] == before["errors"]
+    assert "Traceback" not in box.logs("echo")
 
 
 @pytest.mark.parametrize(

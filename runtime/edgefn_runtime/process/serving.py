@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 from edgefn.codec.results import encode
 from edgefn.codec.signature import Request
-from edgefn.errors import InputError
+from edgefn.errors import InputError, NotAcceptable
 from edgefn.function import EdgeFunction
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
-from edgefn_runtime.wire.messages import Answer, Asked, Compare, Crash, Invoke, Refusal, Reply, WrongAnswer
+from edgefn_runtime.wire.messages import (
+    Answer,
+    Asked,
+    Compare,
+    Crash,
+    Invoke,
+    Refusal,
+    Reply,
+    Unacceptable,
+    WrongAnswer,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -123,6 +133,8 @@ class Service:
         if isinstance(error, InputError):  # an image found broken only when the handler looked at it
             return _refusal(invoke, error, decoded)
         ran = time.perf_counter() - started
+        if isinstance(error, NotAcceptable):
+            return Unacceptable(invoke.id, str(error), error.available, decoded, ran)
         return Crash(invoke.id, user_trace(error, self._code), decoded, ran)
 
 

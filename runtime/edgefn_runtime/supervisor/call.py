@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgefn_runtime.wire.messages import Answer, Crash, Reply
+from edgefn_runtime.wire.messages import Answer, Crash, Reply, Unacceptable
 
 if TYPE_CHECKING:
     from edgefn_runtime.supervisor.instance import Instance
@@ -105,7 +105,7 @@ class Call:
         """The Server-Timing header (W3C) as of now, in ms. `queue` is what the other phases do not explain."""
         reply = outcome.reply
         start = max(0.0, self.started - self.admitted) if self.cold else 0.0
-        run = reply.run_s if isinstance(reply, Answer | Crash) else 0.0
+        run = reply.run_s if isinstance(reply, Answer | Unacceptable | Crash) else 0.0
         encode = reply.encode_s if isinstance(reply, Answer) else 0.0
         queue = time.monotonic() - self.admitted - start - reply.decode_s - run - encode
         return (
@@ -119,7 +119,7 @@ def work_s(reply: Reply) -> float:
     match reply:
         case Answer():
             return reply.decode_s + reply.run_s + reply.encode_s
-        case Crash():
+        case Unacceptable() | Crash():
             return reply.decode_s + reply.run_s
         case _:
             return reply.decode_s

@@ -29,6 +29,7 @@ from edgefn_runtime.wire.messages import (
     Ready,
     Refusal,
     Returned,
+    Unacceptable,
     WrongAnswer,
     decode_from_instance,
     encode,
@@ -290,7 +291,7 @@ class Instance(asyncio.Protocol):
         try:
             for frame in self._decoder.feed(data):
                 match decode_from_instance(frame.header):
-                    case Answer() | Refusal() | Crash() as reply:
+                    case Answer() | Refusal() | Unacceptable() | Crash() as reply:
                         self._answered(reply.id, Outcome(reply, frame.body))
                     case Returned(number):
                         self._passed_over(number)
