@@ -11,7 +11,8 @@ from msgspec import inspect
 
 from edgefn.codec import members
 
-_SPACE = bytes(range(9, 14)) + b" "
+_WRAPS = b"\t\n\v\f\r"
+"""What lines of base64 are broken with. A space is none of it: it is prose, or a plus sign that was not escaped."""
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 BYTES = (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)
 
@@ -24,7 +25,7 @@ def decoded(text: bytes) -> bytes:
         text = unquote_to_bytes(text[url.end() :])
         if not url[1].rstrip().lower().endswith(b"base64"):
             return text
-    plain = text.translate(_URL_SAFE, _SPACE).rstrip(b"=")
+    plain = text.strip().translate(_URL_SAFE, _WRAPS).rstrip(b"=")
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
     except binascii.Error as error:

@@ -55,7 +55,8 @@ class Choice(NamedTuple):
             # What is no object can only be keyed, and what takes any object never is.
             if principal.takes_any or not principal.takes_objects:
                 return not principal.takes_any
-            return principal.mark in bytes(body) and not principal.is_value(_keys(body, media))
+            held = bytes(body) if isinstance(body, memoryview) else body
+            return principal.mark in held and not principal.is_value(_keys(body, media))
         keys = _keys(body, media)
         if principal.name in keys:
             return True

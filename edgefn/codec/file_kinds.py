@@ -15,6 +15,7 @@ Buffer = bytes | bytearray | memoryview
 
 _HEAD = 16
 _MAX_LOOKED_AT = 1 << 16
+_MAX_OPCODES = 1000
 _FIRST = {
     b"%PDF-": "a PDF document",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
@@ -70,15 +71,18 @@ def _is_whole_picture(data: bytes) -> bool:
 
 
 def _is_pickle(data: bytes) -> bool:
+    """Tell whether `data` is opcodes to its last byte, or so many of them that no numbers would be by chance."""
     if not data.endswith(b"."):
         return False
-    last = None
     try:
-        for opcode, _, position in pickletools.genops(data):
-            last = opcode.name, position
+        for number, (opcode, _, position) in enumerate(pickletools.genops(data)):
+            if opcode.name == "STOP":
+                return position == len(data) - 1
+            if number > _MAX_OPCODES:
+                return True
     except (ValueError, IndexError, UnicodeDecodeError):
         return False
-    return last == ("STOP", len(data) - 1)
+    return False
 
 
 def _is_gzip(data: bytes) -> bool:

@@ -70,7 +70,9 @@ def test_every_form_is_the_same_bytes(data: bytes, form: str) -> None:
     assert found == Outer([Inner(data, text)], {"a": data}, (1, data), data)
 
 
-@pytest.mark.parametrize("text", ["A", "AA=A", "!", "é", "A" * 5, "data:image/png;base64,A"])
+@pytest.mark.parametrize(
+    "text", ["A", "AA=A", "!", "é", "A" * 5, "data:image/png;base64,A", "hello world", "AA A", "AA= ="]
+)
 def test_what_is_none_is_refused_with_its_place(text: str) -> None:
     """The path of the text, whatever it is inside of."""
     body = msgspec.json.encode({"parts": [{}, {"thumb": text}]})

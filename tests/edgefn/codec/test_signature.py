@@ -10,6 +10,7 @@ import io
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -83,11 +84,14 @@ def mixed(
 def album(album: Album) -> None: ...
 def shapes(pair: Pair, tags: Tags, by_name: dict[str, int], any_: Any = None) -> None: ...
 def nothing() -> None: ...
+def pictures(images: list[Image], n: int | None = None, data: list[bytes] | None = None) -> None: ...
+def nested(album: Album, boxes: dict[str, list[Box]] | None = None) -> None: ...
+def words(xs: set[str] | None = None, ys: tuple[int, ...] = (), on: bool = False) -> None: ...
 
 
 HANDLERS = (
     echo, image, top, maybe, rows, pairs, greet, short, blob, box, numbers, anything, scalars, times, mixed, album,
-    shapes, nothing,
+    shapes, nothing, pictures, nested, words,
 )  # fmt: skip
 SIGNATURES = {handler.__name__: Signature.of(handler) for handler in HANDLERS}
 
@@ -432,18 +436,22 @@ BODIES = (
         lambda data: b'--B\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + data + b"\r\n--B--"
     )
     | st.binary(max_size=60).map(lambda data: b"\x89PNG\r\n\x1a\n" + data)
+    | st.lists(st.tuples(st.sampled_from(["n", "xs", "xs[]", "on", "album", "submit"]), st.text(max_size=5))).map(
+        lambda pairs: urlencode(pairs).encode()
+    )
 )
+ENCODINGS = st.sampled_from(["", "", "", "gzip", "deflate", "br"])
 
 
-@given(st.sampled_from(HANDLERS), CONTENT_TYPES, BODIES, st.just("") | st.text(max_size=20))
-@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(HANDLERS), CONTENT_TYPES, BODIES, st.just("") | st.text(max_size=20), ENCODINGS)
+@settings(max_examples=800, deadline=None)
 def test_anything_is_arguments_or_an_input_error(
-    handler: Callable[..., None], content_type: str, body: bytes, query: str
+    handler: Callable[..., None], content_type: str, body: bytes, query: str, encoding: str
 ) -> None:
     """Arbitrary bytes, JSON, forms and queries never raise anything but InputError, and name only real parameters."""
     signature = SIGNATURES[handler.__name__]
     try:
-        arguments = signature.decode(Request(content_type, body, query))
+        arguments = signature.decode(Request(content_type, body, query, encoding, 1000))
     except InputError:
         return
     names = {spec.name for spec in signature.parameters}

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from edgefn_runtime.gateway.invocation import Invocation
 from tests.runtime.gateway.listener import Run, answer, listening, request
 from tests.runtime.supervisor.bench import Bench
@@ -67,6 +69,31 @@ def test_pipelined_bodies_come_in_any_pieces(run: Run) -> None:
             got += [await answer(reader) for _ in range(3 - len(got))]
             assert [(status, json.loads(body).get("n")) for status, _, body in got] == [(200, 20), (200, 21), (200, 22)]
             writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("content-type: application/json\r\ncontent-length: 7\r\n\r\n", 200),
+        ("content-type: application/json\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n", 415),
+        ("content-encoding: gzip\r\ncontent-encoding: gzip\r\ncontent-length: 7\r\n\r\n", 415),
+        ("content-encoding: br\r\ncontent-length: 7\r\n\r\n", 415),
+        ("transfer-encoding: chunked\r\n\r\n7\r\n", 200),
+        ("transfer-encoding: gzip, chunked\r\n\r\n7\r\n", 415),
+    ],
+)
+def test_no_header_is_passed_over(run: Run, headers: str, status: int) -> None:
+    """One that stands twice is both its values; a coding that is not undone is refused, of the body or of the way."""
+    tail = "\r\n0\r\n\r\n" if "chunked" in headers else ""
+
+    async def test(_bench: Bench, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f'POST /fn/f HTTP/1.1\r\nhost: box\r\n{headers}{{"n":5}}{tail}'.encode())
+        found, _, body = await answer(reader)
+        assert found == status, body
+        writer.close()
 
     run(test)
 
