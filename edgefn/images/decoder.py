@@ -140,6 +140,13 @@ def _loaded(source: Source, opened: ImageFile, least: tuple[int, int] | None) ->
         if opened.format == "JPEG" and (kind := jpeg.unread_frame(source.data)):
             raise InputError(_unread("JPEG", kind), field=source.field) from error
         raise
+    return _mended(opened, source.data)
+
+
+def _mended(opened: ImageFile, data: bytes) -> Pixels:
+    """Return the loaded `opened` with what Pillow reads otherwise than the file of `data` has it."""
+    if opened.format == "PNG" and "transparency" in opened.info:
+        opened.info["transparency"] = png.transparent(data, opened.info["transparency"])
     return tiff.mended(opened) if opened.format == "TIFF" else opened
 
 
@@ -167,7 +174,7 @@ def _pixels_of(data: bytes, name: str, least: tuple[int, int] | None) -> Pixels:
     opened = open_header(Source(data))
     _draft(opened, least)
     opened.load()
-    return opened
+    return _mended(opened, data)
 
 
 def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
