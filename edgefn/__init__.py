@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
-    from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
+    from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.images.image import Image
     from edgefn.images.options import picture
@@ -33,6 +33,7 @@ __all__ = [
     "EdgefnError",
     "Image",
     "InputError",
+    "ModelInputError",
     "Quantize",
     "SizeError",
     "SpecError",
@@ -51,6 +52,7 @@ _HOMES = {
     "EdgefnError": "edgefn.errors",
     "Image": "edgefn.images.image",
     "InputError": "edgefn.errors",
+    "ModelInputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
     "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",

@@ -1,13 +1,13 @@
-"""Images inside text and objects: base64 and data: URLs read, and msgspec taught what an Image is.
+"""Images inside text and objects: msgspec taught what an Image is.
 
 What it raises is a ValueError, because to that msgspec adds the path of the member it was reading.
 """
 
 from __future__ import annotations
 
-import binascii
 from typing import Any
 
+from edgefn.codec import base64_text
 from edgefn.errors import InputError, PictureTooLarge
 from edgefn.images.image import Image
 
@@ -18,7 +18,7 @@ def build(wanted: type, value: Any) -> Any:
         raise NotImplementedError(f"{wanted.__name__} cannot be read")
     try:
         if isinstance(value, str):
-            return read_image(from_base64(value.encode()))
+            return read_image(base64_text.decoded(value.encode()))
         if isinstance(value, bytes):
             return read_image(value)
     except PictureTooLarge:
@@ -33,13 +33,3 @@ def read_image(data: bytes) -> Image:
     image = Image(data)
     image.read_header()
     return image
-
-
-def from_base64(text: bytes) -> bytes:
-    """The bytes of base64 text, or of a data: URL as browsers make them. Raises ValueError."""
-    if text.startswith(b"data:"):
-        text = text.partition(b",")[2]
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error as error:
-        raise ValueError(f"is not base64: {error}") from error

@@ -5,6 +5,7 @@ It knows nothing of the function's parameters. Every fault of the form itself is
 
 from __future__ import annotations
 
+import binascii
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ class Field(msgspec.Struct):
     def is_file(self) -> bool:
         """Whether `data` is a file's content rather than text that was typed in."""
         return self.filename is not None or self.media.name not in ("", "text/plain")
+
+    @property
+    def is_unchosen(self) -> bool:
+        """Whether it is what a browser sends for a file that nobody chose."""
+        return self.filename == "" and not self.data
 
 
 def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
@@ -76,10 +82,23 @@ def _field(headers: dict[bytes, bytes], data: bytes) -> Field:
         raise InputError('a part of the multipart body has no `Content-Disposition: form-data; name="..."`')
     return Field(
         name.decode(),
-        data,
+        _plain(data, headers.get(b"content-transfer-encoding", b"")),
         media_type(headers.get(b"content-type", b"").decode("latin-1")),
         None if filename is None else filename.decode(errors="replace"),
     )
+
+
+def _plain(data: bytes, encoding: bytes) -> bytes:
+    """Return `data` without a coding of mail, which RFC 7578 (4.7) has done away with, and some clients still use."""
+    try:
+        match encoding.strip().lower():
+            case b"base64":
+                return binascii.a2b_base64(data)
+            case b"quoted-printable":
+                return binascii.a2b_qp(data)
+    except binascii.Error as error:
+        raise InputError(f"a part of the multipart body is said to be base64, and is not: {error}") from error
+    return data
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from edgefn.codec import result_types
 from edgefn.codec.type_hints import WRITE_TENSOR, is_array, is_pillow
 from edgefn.images.image import Image
 from edgefn.spec import Dimension, SizeRange, TensorSpec
@@ -26,7 +27,12 @@ def parameter_schema(hint: Any) -> dict[str, Any]:
 
 def result_schema(hint: Any) -> dict[str, Any]:
     """The schema of a result of type `hint` in JSON. Raises TypeError naming a type that cannot be written."""
-    return _schema(hint, _writable)
+    try:
+        return _schema(hint, _writable)
+    except TypeError as error:
+        if "InitVar" in str(error):  # msgspec writes such a dataclass, and describes none
+            return {"description": "any value"}
+        raise
 
 
 def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
@@ -91,14 +97,6 @@ def _writable(hint: Any) -> dict[str, Any]:
         return {"type": "array"}
     if hint is object:
         return {"description": "any value"}
-    if getattr(hint, "__module__", "") == "numpy":
-        return _numpy_scalar(hint)
-    raise NotImplementedError
-
-
-def _numpy_scalar(hint: Any) -> dict[str, Any]:
-    names = {base.__name__ for base in getattr(hint, "__mro__", ())}
-    for name, kind in {"bool": "boolean", "integer": "integer", "floating": "number"}.items():
-        if name in names:
-            return {"type": kind}
+    if (schema := result_types.schema_of(hint)) is not None:
+        return schema
     raise NotImplementedError

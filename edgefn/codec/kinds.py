@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence, Set
 from typing import Any
 
 import msgspec
 
-from edgefn.codec import arrays
-from edgefn.codec.base64_images import build, from_base64, read_image
+from edgefn.codec import arrays, base64_text, json_text
+from edgefn.codec.base64_images import read_image
+from edgefn.codec.file_kinds import file_kind, is_picture
+from edgefn.codec.form_values import FormReader, is_scalar
 from edgefn.codec.forms import Field
 from edgefn.codec.json_schema import BYTES, IMAGE, parameter_schema, tensor_schema
 from edgefn.codec.media_types import NPY, OCTETS, MediaType
 from edgefn.codec.parameters import Buffer, Dims, Parameter
 from edgefn.codec.type_hints import Hint
-from edgefn.codec.validation import INVALID, shortened
-from edgefn.errors import InputError, SpecError
+from edgefn.codec.validation import shortened
+from edgefn.errors import InputError, SpecError, UnsupportedMediaType
 
 _NPY = (NPY, "application/npy")
-_SCALARS = (
-    msgspec.inspect.NoneType,
-    msgspec.inspect.BoolType,
-    msgspec.inspect.IntType,
-    msgspec.inspect.FloatType,
-    msgspec.inspect.StrType,
-    msgspec.inspect.BytesType,
-    msgspec.inspect.ByteArrayType,
-    msgspec.inspect.MemoryViewType,
-    msgspec.inspect.EnumType,
-    msgspec.inspect.LiteralType,
-    msgspec.inspect.DateTimeType,
-    msgspec.inspect.DateType,
-    msgspec.inspect.TimeType,
-    msgspec.inspect.TimeDeltaType,
-    msgspec.inspect.UUIDType,
-    msgspec.inspect.DecimalType,
-)
+_PACKED = frozenset({"dtype", "shape", "data"})
 
 
 class ImageParameter(Parameter):
@@ -51,14 +36,18 @@ class ImageParameter(Parameter):
     def reads(self, media: MediaType) -> bool:
         return media.name.startswith("image/") or super().reads(media)
 
+    def claims(self, body: Buffer, media: MediaType) -> bool:
+        return media.name.startswith("image/") or is_picture(body)
+
     def finish(self, value: Any, dims: Dims) -> Any:
         return value if value is None else value.named(self.name, lenient=self._lenient)
 
     def read_field(self, field: Field, dims: Dims) -> Any:
-        return self.finish(read_image(field.data), dims) if field.is_file else self.read_text(field.data, dims)
+        is_file = field.is_file or is_picture(field.data)
+        return self.finish(read_image(field.data), dims) if is_file else self.read_text(field.data, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
-        return self.finish(read_image(from_base64(text)), dims)
+        return self.finish(read_image(base64_text.decoded(text)), dims)
 
 
 class TensorParameter(Parameter):
@@ -71,12 +60,20 @@ class TensorParameter(Parameter):
         super().__init__(name, hint, default, schema)
         assert hint.tensor is not None
         self._spec = hint.tensor
+        self.is_text = hint.tensor.dtype == "uint8" and len(hint.tensor.shape) == 1
+        """Whether it takes the bytes of any file."""
         self.wire = arrays.list_type(hint.tensor) | arrays.Packed
         if hint.optional:
             self.wire |= None
 
+    def is_value(self, keys: Set[str]) -> bool:
+        return keys >= _PACKED
+
     def reads(self, media: MediaType) -> bool:
         return media.name in _NPY or super().reads(media)
+
+    def claims(self, body: Buffer, media: MediaType) -> bool:
+        return media.name in _NPY or bytes(body[:6]) == arrays.NPY_MAGIC
 
     def from_body(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
         if not isinstance(body, bytearray) or not media.name:
@@ -92,7 +89,10 @@ class TensorParameter(Parameter):
 
     def read_field(self, field: Field, dims: Dims) -> Any:
         numbers = (
-            not field.media.is_json and not field.media.is_msgpack and field.is_file and not _is_untyped_json(field)
+            not field.media.is_json
+            and not field.media.is_msgpack
+            and field.is_file
+            and (field.media.name or self.is_text or not json_text.is_document(field.data))
         )
         if numbers or field.media.name in _NPY or field.data.startswith(arrays.NPY_MAGIC):
             return self._read(field.data, field.media.name, dims)
@@ -101,8 +101,13 @@ class TensorParameter(Parameter):
     def _read(self, data: bytes | bytearray, media: str, dims: Dims) -> Any:
         # Clients send a .npy file as application/octet-stream, so its magic decides: raw numbers begin with
         # those six bytes once in 2^48.
-        npy = media in _NPY or data.startswith(arrays.NPY_MAGIC)
-        return (arrays.from_npy if npy else arrays.from_raw)(data, self._spec, dims)
+        if media in _NPY or data.startswith(arrays.NPY_MAGIC):
+            return arrays.from_npy(data, self._spec, dims)
+        if not self.is_text and (file := file_kind(data)):
+            raise UnsupportedMediaType(
+                f"is {file}, not raw numbers; send the bytes of {self._spec}, or numpy.save's .npy"
+            )
+        return arrays.from_raw(data, self._spec, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
         return self.from_object(text, MediaType(""), dims)
@@ -113,6 +118,9 @@ class BytesParameter(Parameter):
 
     media = (OCTETS, "any other type")
 
+    def is_value(self, keys: Set[str]) -> bool:
+        return keys != {self.name}  # another object is a document that goes to the handler as it is
+
     def reads(self, media: MediaType) -> bool:
         return True
 
@@ -120,7 +128,7 @@ class BytesParameter(Parameter):
         return msgspec.convert(field.data, self.wire)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
-        return msgspec.convert(from_base64(text), self.wire)
+        return msgspec.convert(base64_text.decoded(text), self.wire)
 
 
 class TextParameter(Parameter):
@@ -130,6 +138,9 @@ class TextParameter(Parameter):
 
     def reads(self, media: MediaType) -> bool:
         return media.name.startswith("text/") or super().reads(media)
+
+    def claims(self, body: Buffer, media: MediaType) -> bool:
+        return media.name.startswith("text/")
 
     def read_field(self, field: Field, dims: Dims) -> Any:
         if not field.media.is_utf8:
@@ -147,25 +158,28 @@ class ValueParameter(Parameter):
 
     def __init__(self, name: str, hint: Hint, default: Any, schema: dict[str, Any]) -> None:
         super().__init__(name, hint, default, schema)
-        self.body_like = not _is_scalar(msgspec.inspect.type_info(hint.type))
+        info = msgspec.inspect.type_info(hint.type)
+        self.body_like = not is_scalar(info)
+        self._form = FormReader(self.wire, info)
 
     def reads(self, media: MediaType) -> bool:
         return False
 
+    def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+        if len(fields) == 1 and (fields[0].media.is_json or fields[0].media.is_msgpack):
+            return self.finish(self.reader.read(fields[0].data, fields[0].media), dims)
+        return self._form.read(fields, multipart=multipart)
+
+    def read_members(self, fields: dict[str, list[Field]], *, multipart: bool) -> Any:
+        """Return the value, from fields of a form that are its members."""
+        with self._naming():
+            return self._form.read_members(fields, self.name, multipart=multipart)
+
     def read_field(self, field: Field, dims: Dims) -> Any:
-        if field.media.is_json or field.media.is_msgpack:
-            return self.from_object(field.data, field.media, dims)
-        return self.read_text(field.data, dims)
+        return self.read_fields([field], dims, multipart=True)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
-        return self._json.decode(text) if self.body_like else self.lax(str(text, "utf-8"))
-
-    def lax(self, value: Any) -> Any:
-        """The value of text, or of an object of texts: "1" is a number here, and "nan" is not."""
-        with self._naming():
-            read = msgspec.convert(value, self.wire, strict=False, dec_hook=build)
-            _check_finite(msgspec.to_builtins(read, enc_hook=repr))
-            return read
+        return self.read_fields([Field(self.name, text)], dims, multipart=False)
 
 
 _KINDS: dict[str, type[Parameter]] = {
@@ -190,40 +204,16 @@ def parameter(name: str, hint: Hint, default: Any, where: str) -> Parameter:
         ) from error
 
 
-def _is_untyped_json(field: Field) -> bool:
-    # `curl -d '[[1, 2]]'` names no type of its own. Raw numbers hardly ever are JSON to their last byte.
-    if field.media.name or not field.data.startswith((b"[", b"{")):
-        return False
-    try:
-        msgspec.json.decode(field.data, type=msgspec.Raw)
-    except INVALID:
-        return False
-    return True
-
-
 def _schema(hint: Hint) -> dict[str, Any]:
     if hint.tensor is not None:
-        return tensor_schema(hint.tensor)
-    if hint.kind == "image":
-        return dict(IMAGE)
-    return dict(BYTES) if hint.type is bytes else parameter_schema(hint.type)
-
-
-def _is_scalar(info: msgspec.inspect.Type) -> bool:
-    if isinstance(info, msgspec.inspect.Metadata):
-        return _is_scalar(info.type)
-    if isinstance(info, msgspec.inspect.UnionType):
-        return all(_is_scalar(member) for member in info.types)
-    return isinstance(info, _SCALARS)
-
-
-def _check_finite(value: Any) -> None:
-    """Raises ValueError when a number in `value` (of builtins) is NaN or infinite."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a number that text can carry; send a finite one, or msgpack")
-    if isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            _check_finite(item)
+        schema = tensor_schema(hint.tensor)
+    elif hint.kind == "image":
+        schema = dict(IMAGE)
+    elif hint.kind == "bytes":
+        schema = dict(BYTES)
+    else:
+        return parameter_schema(hint.type if hint.kind == "value" or not hint.optional else hint.type | None)
+    return {"anyOf": [schema, {"type": "null"}]} if hint.optional else schema
 
 
 def _shown(hint: Any) -> str:

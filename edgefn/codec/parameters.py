@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from edgefn.codec.base64_images import build
+from edgefn.codec import members
+from edgefn.codec.form_values import ABSENT
 from edgefn.codec.forms import Field
 from edgefn.codec.media_types import OCTETS, MediaType
+from edgefn.codec.structured import Reader
 from edgefn.codec.type_hints import Hint
 from edgefn.codec.validation import INVALID, input_error
 from edgefn.errors import InputError
@@ -33,6 +35,8 @@ class Parameter(ABC):
     body_like  whether a request's body can be its value
     plain      whether the checked wire value is the argument, with nothing left to do
     media      the content types a body may have to be read as its value, for a person
+    mark       its name as it stands in a document
+    members    those that an object may have to be its value; `members.ANY` for all
     """
 
     wire: Any
@@ -48,15 +52,22 @@ class Parameter(ABC):
         self.spec = ParameterSpec(name, hint.kind, schema | _default(default), required)
 
     def prepare(self) -> None:
-        """Makes the decoders of a body that is this parameter's value."""
-        self._json = msgspec.json.Decoder(self.wire, dec_hook=build)
-        self._msgpack = msgspec.msgpack.Decoder(self.wire, dec_hook=build)
+        """Make the decoders of a body that is this parameter's value."""
+        self.reader = Reader(self.wire)
+        self.members = members.taken(self.reader.info)
+        self.mark = self.name.encode()
+        self.takes_any = self.members is members.ANY
+        self.takes_objects = bool(self.members) or self.kind == "bytes"
 
     def from_object(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
-        """The value of a JSON or msgpack body that is nothing but this parameter's value."""
+        """Return the value of a JSON or msgpack body that is nothing but this parameter's value."""
         with self._naming():
-            decoder = self._msgpack if media.is_msgpack else self._json
-            return self.finish(decoder.decode(body), dims)
+            return self.finish(self.reader.read(body, media), dims)
+
+    def is_value(self, keys: Set[str]) -> bool:
+        """Tell whether an object of `keys` is this parameter's value, and not one that has it as a member."""
+        taken = self.members
+        return bool(taken) and (self.name in taken or self.name not in keys)
 
     def from_member(self, value: Any, dims: Dims) -> Any:
         """The value, from a member of an object that msgspec has checked to be a `wire`."""
@@ -65,20 +76,31 @@ class Parameter(ABC):
         with self._naming():
             return self.finish(value, dims)
 
-    def from_field(self, field: Field, dims: Dims) -> Any:
-        """The value, from a field of a multipart form."""
-        with self._naming():
-            return self.read_field(field, dims)
+    def from_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+        """Return the value, from its fields of a multipart form, or of a query or an urlencoded form.
 
-    def from_text(self, text: bytes, dims: Dims) -> Any:
-        """The value, from a field of a query string or an urlencoded form."""
+        ABSENT where they say that nothing was given.
+        """
         with self._naming():
-            return self.read_text(text, dims)
+            return self.read_fields(fields, dims, multipart=multipart)
+
+    def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+        """As `from_fields`; what it raises names no parameter yet."""
+        chosen = [field for field in fields if not field.is_unchosen]
+        if len(chosen) > 1:
+            raise InputError("is given twice; give it once")
+        if not chosen:
+            return ABSENT
+        return self.read_field(chosen[0], dims) if multipart else self.read_text(chosen[0].data, dims)
 
     def from_body(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
         """The value of a body that is neither JSON nor msgpack; only where `reads(media)`."""
         with self._naming():
             return self.read_field(Field(self.name, bytes(body), media, ""), dims)
+
+    def claims(self, body: Buffer, media: MediaType) -> bool:
+        """Tell whether a body is, by its type or its first bytes, this kind's and no other's."""
+        return False
 
     def reads(self, media: MediaType) -> bool:
         """Whether a body of `media`, neither JSON nor msgpack, can be this parameter's value."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from edgefn.codec.unknown_members import UnknownMember
 from edgefn.errors import InputError
 from edgefn.suggestion import did_you_mean
 
@@ -22,10 +23,10 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 def input_error(error: Exception, field: str = "", known: Iterable[str] = ()) -> InputError:
     """The InputError for `error`, raised below `field`; `known` are the names allowed at the top."""
-    text = str(error)
-    path = ""
-    if located := _LOCATED.fullmatch(text):
-        text, path = located[1], located[2]
+    text, path = located(str(error))
+    if isinstance(error, UnknownMember):
+        member = error.path.rpartition(".")[2]
+        return InputError(f"is unknown{did_you_mean(member, error.known)}", field=_join(field, error.path))
     if unknown := _UNKNOWN.fullmatch(text):
         name = shortened(unknown[1])
         return InputError(
@@ -38,6 +39,12 @@ def input_error(error: Exception, field: str = "", known: Iterable[str] = ()) ->
     elif isinstance(error, UnicodeDecodeError):
         text = f"is not UTF-8 (byte {error.start}); send text and JSON as UTF-8"
     return InputError(shortened(text), field=_join(field, path))
+
+
+def located(text: str) -> tuple[str, str]:
+    """Return an error's text without the path that msgspec ends it with, and that path."""
+    found = _LOCATED.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "")
 
 
 def shortened(text: str) -> str:

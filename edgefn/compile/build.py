@@ -247,7 +247,7 @@ class _Build:
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
             unseen=border.unseen,
-            warning=answers.reference.unfit if answers is not None else "",
+            warning="; ".join(filter(None, (answers.reference.unfit if answers else "", function.signature.note))),
         )
         report.write(written, self.order.output)
         return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())

@@ -115,6 +115,11 @@ class Image:
         """Pillow's name of the encoded format, e.g. "JPEG"; empty for pixels that were never encoded."""
         return self.read_header()[0]
 
+    @property
+    def file(self) -> bytes:
+        """The bytes that it was made of; empty for a page of a file, and for pixels that were never encoded."""
+        return self._data if self._page is None else b""
+
     def pil(self, mode: str = "RGB") -> Pixels:
         """Return a Pillow image of its own, decoded in full, upright, in `mode`.
 
@@ -166,8 +171,8 @@ class Image:
         if format not in _ENCODED:
             raise ValueError(f"format is {format!r}{did_you_mean(str(format), _ENCODED)}")
         held, _, orientation = self.read_header()
-        if held == format and self._data and quality is None and self._page is None:
-            return self._data
+        if held == format and self.file and quality is None:
+            return self.file
         with self._blame():
             pixels = upright(self._decode()[0], orientation)
             return encoder.encode(pixels, format, 90 if quality is None else quality, self._field)

@@ -21,6 +21,7 @@ from edgefn_runtime.gateway import health, openapi, problems, status
 from edgefn_runtime.gateway.admin import admin
 from edgefn_runtime.gateway.invocation import PREFIX, Invocation, Pools
 from edgefn_runtime.gateway.ports import AdminBox, Supervisor
+from edgefn_runtime.gateway.redirect import Redirect, clean
 
 _LINKS = {
     "functions": "/fn",
@@ -50,7 +51,10 @@ def application(box: GatewayBox, invocation: Invocation | None = None) -> ASGIAp
         if scope["type"] == "http":
             path: str = scope["path"]
             called = path.startswith(PREFIX) and len(path) > len(PREFIX)
-            await (invocation if called else pages)(scope, receive, send)
+            if ("//" in path or path[-1:] == "/") and (moved := clean(scope["raw_path"])) is not None:
+                await Redirect(moved)(scope, receive, send)
+            else:
+                await (invocation if called else pages)(scope, receive, send)
         elif scope["type"] == "websocket":
             await refuse_websocket(receive, send)
         else:

@@ -228,7 +228,7 @@ def test_pages_and_frames_are_pictures(format: str, options: dict[str, Any]) -> 
         assert np.abs(page.array().astype(int) - shade).max() <= (
             8 if format == "AVIF" else 3 if format == "GIF" else 0
         )
-        assert (page.size, page.format) == ((20, 10), format)
+        assert (page.size, page.format, page.file) == ((20, 10), format, b"")
         assert recognise(page.encode("PNG")) == "PNG"
         assert _opened(page.encode("PNG")).format == "PNG"
         assert getattr(_opened(page.encode("PNG")), "n_frames", 1) == 1
