@@ -72,6 +72,8 @@ def open_header(source: Source) -> ImageFile:
 def count_pages(source: Source, opened: ImageFile) -> int:
     """Return how many pages or frames `opened` has."""
     with _faults_of_sender(opened.format or "image", source):
+        if opened.format == "TIFF":
+            return tiff.count_pages(source.data)
         return int(getattr(opened, "n_frames", 1))
 
 
@@ -179,10 +181,11 @@ def _pixels_of(data: bytes, name: str, least: tuple[int, int] | None) -> Pixels:
 
 def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
     try:
+        if opened.format == "TIFF" and (source.page or 0) >= tiff.count_pages(source.data):
+            raise EOFError
         opened.seek(source.page or 0)
     except EOFError:
-        whole = source._replace(page=None)
-        pages = count_pages(whole, open_header(whole))  # Pillow's count of a TIFF is wrong after this
+        pages = count_pages(source, opened)
         counted = f"{pages} page{'s' * (pages != 1)}"
         raise InputError(f"has {counted}, and no page {source.page} (counted from 0)", field=source.field) from None
     _check(opened, name, source)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SUBFILE, _BITS, _PHOTOMETRIC, _SUB_IFDS, _FORMAT, _DNG = 254, 258, 262, 330, 339, 50706
 _REDUCED = 1
+MAX_PAGES = 10_000
+"""Pillow looks at all pages before the one it turns to."""
 _SWAPPED = {"F;32BF": "F;32F", "I;32BS": "I;32S", "I;16BS": "I;16S"}
 """Pillow's names of big-endian samples, and those of the same in little-endian."""
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
@@ -36,6 +38,26 @@ def silence() -> None:
             library.TIFFSetWarningHandler(None)
     except (OSError, AttributeError, IndexError):
         pass
+
+
+def count_pages(data: bytes) -> int:
+    """Return how many directories follow each other in a TIFF. Raises ValueError when they are more than MAX_PAGES.
+
+    Pillow looks at the pixels of each, and for each at all that went before.
+    """
+    order: str = "<" if data.startswith(b"II") else ">"
+    big = 43 in data[2:4]
+    head, count, entry, next_ = (8, order + "Q", 20, order + "Q") if big else (4, order + "H", 12, order + "I")
+    (place,) = struct.unpack_from(next_, data, head)
+    seen: set[int] = set()
+    while place and place not in seen and place < len(data):
+        if len(seen) == MAX_PAGES:
+            raise ValueError(f"unsupported: more than {MAX_PAGES:,} pages")
+        seen.add(place)
+        (entries,) = struct.unpack_from(count, data, place)
+        after = place + struct.calcsize(count) + entry * entries
+        place = struct.unpack_from(next_, data, after)[0] if after + struct.calcsize(next_) <= len(data) else 0
+    return len(seen)
 
 
 def unread_reason(opened: ImageFile, data: bytes) -> str:
@@ -90,7 +112,6 @@ _STRIPS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips, and of tiles."""
 _PIXELS = frozenset(tag for pair in _STRIPS for tag in pair)
 _MOST_ENTRIES = 1000
-_MOST_PAGES = 10_000
 
 
 def classic(data: bytes) -> bytes:
@@ -101,7 +122,7 @@ def classic(data: bytes) -> bytes:
     (place,) = struct.unpack_from(">Q", data, 8)
     made = bytearray(b"MM\0*\0\0\0\0" + data[8:])
     link, seen = 4, set[int]()
-    while place and place not in seen and len(seen) < _MOST_PAGES:
+    while place and place not in seen and len(seen) < MAX_PAGES:
         if len(made) > 2 * len(data):
             raise ValueError("its directories hold more than the file")
         seen.add(place)

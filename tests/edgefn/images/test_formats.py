@@ -269,6 +269,22 @@ def test_pages_have_sizes_of_their_own(order: Order, big: bool) -> None:
         Image(bytes(patched)).page(1)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_are_counted_without_looking_at_them(order: Order, big: bool) -> None:
+    """One that cannot be read is one more, and does not hide the others; far too many are refused, at once."""
+    readable, unreadable = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.int8)
+    image = Image(tiff(readable, unreadable, readable, order=order, big=big))
+    assert image.pages == 3
+    assert image.page(2).array().shape == (1, 1, 3)
+    with pytest.raises(InputError, match="signed 8-bit samples"):
+        image.page(1)
+    many = Image(tiff(*[readable] * 10_001, order=order, big=big))
+    for read in (lambda: many.pages, lambda: many.page(9_000)):
+        with pytest.raises(InputError, match="more than 10,000 pages"):
+            read()
+
+
 _UNREAD = {
     b"8BPS\0\1": "a Photoshop picture",
     b"%PDF-1.7\n": "a PDF document",
