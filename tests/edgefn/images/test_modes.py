@@ -83,7 +83,7 @@ _SHOWN: dict[str, Callable[..., Colour]] = {
 }
 """What a pixel of a mode shows, in RGB."""
 
-_TOLERANCE = {"P": 52, "PA": 52, "LAB": 12, "HSV": 6, "YCbCr": 3, "La": 3, "RGBa": 3}
+_TOLERANCE = {"P": 52, "PA": 52, "LAB": 24, "HSV": 8, "YCbCr": 3, "La": 3, "RGBa": 3}
 """Steps of 255 that a mode costs: half of the web palette's 51 and its dither, rounding twice."""
 
 
