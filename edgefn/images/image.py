@@ -148,16 +148,16 @@ class Image:
         `fit`: "cover" (fills, middle taken), "contain" (whole image, padded with `fill`), "stretch". A JPEG
         is decoded at 1/2, 1/4 or 1/8 scale where that still is twice the wanted size.
         """
-        from edgefn.images import modes
+        from edgefn.images.wide import array
 
         if size is None:
             with self._blame():
-                return modes.array(self.pil())
+                return array(self.pil())
         check_wanted(size, fit)
         if resample not in _RESAMPLES:
             raise ValueError(f"resample is {resample!r}{did_you_mean(str(resample), _RESAMPLES)}")
         with self._blame():
-            return modes.array(_padded(self._resized(size, fit, resample), size, fill))
+            return array(_padded(self._resized(size, fit, resample), size, fill))
 
     def encode(self, format: EncodedFormat = "PNG", *, quality: int | None = None) -> bytes:
         """Return the picture as a PNG, JPEG or WebP file.

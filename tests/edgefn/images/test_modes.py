@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image as Pixels
 
 from edgefn import Image, InputError
-from edgefn.images.modes import EIGHT_BITS, MODES, WIDE, converted
+from edgefn.images.modes import EIGHT_BITS, MODES, converted
+from edgefn.images.wide import WIDE
 
 Colour = tuple[float, float, float]
 
