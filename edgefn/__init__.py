@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.images.image import Image
+    from edgefn.images.options import picture
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
     from edgefn.sizes import Dim
@@ -38,6 +39,7 @@ __all__ = [
     "SpecError",
     "edge_function",
     "edge_model",
+    "picture",
     "tensor",
 ]
 
@@ -56,6 +58,7 @@ _HOMES = {
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",
+    "picture": "edgefn.images.options",
     "tensor": "edgefn.codec.tensors",
 }
 

@@ -10,6 +10,7 @@
     ├── DeploymentRefused          422   9   the box refused a revision; the one before it goes on
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
+    │   ├── PictureTooLarge        413   2   a picture that needs more memory than the function has
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
     │       └── UnsupportedEncoding 415  2   a body that is compressed in a way that is not read
     ├── NotAcceptable              406   2   no form that the caller accepts can hold the result
@@ -132,6 +133,12 @@ class InputError(EdgefnError):
 
 class BodyTooLarge(InputError):
     """A request body over the function's `max_body`; refused before it is read."""
+
+    status = 413
+
+
+class PictureTooLarge(InputError):
+    """A picture that needs more memory, once decoded, than the function has."""
 
     status = 413
 

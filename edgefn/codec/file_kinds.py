@@ -9,11 +9,11 @@ from io import BytesIO
 
 from edgefn.codec import json_text
 from edgefn.errors import InputError
-from edgefn.images.decoder import FORMATS, open_header, recognise
+from edgefn.images.decoder import Source, open_header, recognise
 
 Buffer = bytes | bytearray | memoryview
 
-_HEAD = 16
+_HEAD = 256
 _MAX_LOOKED_AT = 1 << 16
 _MAX_OPCODES = 1000
 _FIRST = {
@@ -27,7 +27,7 @@ _FIRST = {
     b"\xfd7zXZ\0": "an xz file",
 }
 _BEGINNINGS = (
-    *(magic for magic, *_ in FORMATS.values()),
+    *(b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II", b"MM", b"\0\0\0", b"\xff\x4f"),  # pictures
     *_FIRST,
     *(b"PK", b"\x80", b"\x1f\x8b\x08", b"RIFF", b"{", b"[", b" ", b"\t", b"\r", b"\n", b"\xef\xbb\xbf"),
 )
@@ -64,7 +64,7 @@ def file_kind(data: Buffer) -> str:
 
 def _is_whole_picture(data: bytes) -> bool:
     try:
-        open_header(data)
+        open_header(Source(data))
     except InputError as error:
         return "megapixels" in str(error)
     return True

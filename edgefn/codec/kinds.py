@@ -18,7 +18,6 @@ from edgefn.codec.parameters import Buffer, Dims, Parameter
 from edgefn.codec.type_hints import Hint
 from edgefn.codec.validation import shortened
 from edgefn.errors import InputError, SpecError, UnsupportedMediaType
-from edgefn.images.image import Image
 
 _NPY = (NPY, "application/npy")
 _PACKED = frozenset({"dtype", "shape", "data"})
@@ -30,6 +29,10 @@ class ImageParameter(Parameter):
     plain = False
     media = ("image/jpeg", "image/png", OCTETS)
 
+    def __init__(self, name: str, hint: Hint, default: Any, schema: dict[str, Any]) -> None:
+        super().__init__(name, hint, default, schema)
+        self._lenient = hint.picture.lenient
+
     def reads(self, media: MediaType) -> bool:
         return media.name.startswith("image/") or super().reads(media)
 
@@ -37,14 +40,14 @@ class ImageParameter(Parameter):
         return media.name.startswith("image/") or is_picture(body)
 
     def finish(self, value: Any, dims: Dims) -> Any:
-        return value if value is None else value.named(self.name)
+        return value if value is None else value.named(self.name, lenient=self._lenient)
 
-    def read_field(self, field: Field, dims: Dims) -> Image:
-        file = field.is_file or is_picture(field.data)
-        return read_image(field.data).named(self.name) if file else self.read_text(field.data, dims)
+    def read_field(self, field: Field, dims: Dims) -> Any:
+        is_file = field.is_file or is_picture(field.data)
+        return self.finish(read_image(field.data), dims) if is_file else self.read_text(field.data, dims)
 
-    def read_text(self, text: bytes, dims: Dims) -> Image:
-        return read_image(base64_text.decoded(text)).named(self.name)
+    def read_text(self, text: bytes, dims: Dims) -> Any:
+        return self.finish(read_image(base64_text.decoded(text)), dims)
 
 
 class TensorParameter(Parameter):
