@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -149,6 +150,13 @@ class Model:
         return {}
 
 
+class Unshown:
+    """A key whose repr() fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr()")
+
+
 class Unknown(msgspec.Struct):
     inner: Any
 
@@ -165,6 +173,12 @@ class Unknown(msgspec.Struct):
         ([np.array([1j])], r"\$\[0\] is of dtype complex128; send the parts"),
         ((n for n in range(3)), r"is of type generator, .*; collect it in a list"),
         (map(int, "12"), "collect it in a list"),
+        (io.BytesIO(), r"is of type _io\.BytesIO, .*; write \.read\(\)"),
+        (
+            [10**5000],
+            r"as application/json, \$\[0\] cannot be encoded: .*limit.*; as application/msgpack, \$\[0\] is <int ",
+        ),
+        ({Unshown(): 1}, r"it has the key <Unshown without a repr\(\)>, and a Unshown is no name"),
         (Model(), r"Model, which has no encoding; write \.model_dump\(\)"),
         (Model, r"is of type type, which has no encoding: "),
         (lambda: None, "is of type function, which"),
