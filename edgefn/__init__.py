@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
-    from edgefn.errors import EdgefnError, InputError, SizeError, SpecError
+    from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.images.image import Image
+    from edgefn.images.options import picture
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
     from edgefn.sizes import Dim
@@ -32,11 +33,13 @@ __all__ = [
     "EdgefnError",
     "Image",
     "InputError",
+    "ModelInputError",
     "Quantize",
     "SizeError",
     "SpecError",
     "edge_function",
     "edge_model",
+    "picture",
     "tensor",
 ]
 
@@ -49,11 +52,13 @@ _HOMES = {
     "EdgefnError": "edgefn.errors",
     "Image": "edgefn.images.image",
     "InputError": "edgefn.errors",
+    "ModelInputError": "edgefn.errors",
     "Quantize": "edgefn.quantization",
     "SizeError": "edgefn.errors",
     "SpecError": "edgefn.errors",
     "edge_function": "edgefn.function",
     "edge_model": "edgefn.model",
+    "picture": "edgefn.images.options",
     "tensor": "edgefn.codec.tensors",
 }
 

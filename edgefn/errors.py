@@ -10,7 +10,11 @@
     ├── DeploymentRefused          422   9   the box refused a revision; the one before it goes on
     ├── InputError                 400   2   a request does not fit the function's declared inputs
     │   ├── BodyTooLarge           413   2   a body over the function's limit
+    │   ├── PictureTooLarge        413   2   a picture that needs more memory than the function has
     │   └── UnsupportedMediaType   415   2   a content type that the function's input cannot be read from
+    │       └── UnsupportedEncoding 415  2   a body that is compressed in a way that is not read
+    ├── NotAcceptable              406   2   no form that the caller accepts can hold the result
+    ├── ModelInputError            500   1   a handler calls a model with arrays that are not its inputs
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
@@ -133,10 +137,44 @@ class BodyTooLarge(InputError):
     status = 413
 
 
+class PictureTooLarge(InputError):
+    """A picture that needs more memory, once decoded, than the function has."""
+
+    status = 413
+
+
 class UnsupportedMediaType(InputError):
     """A content type from which the function's input cannot be read."""
 
     status = 415
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """A Content-Encoding that is not read."""
+
+
+class NotAcceptable(EdgefnError):
+    """No form that the request accepts can hold the function's result.
+
+    `available` are the media types that can, the one that is sent by default first.
+    """
+
+    status = 406
+    exit_code = 2
+
+    def __init__(self, message: str, *, available: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.available = available
+
+    def as_problem(self) -> dict[str, Any]:
+        return super().as_problem() | {"available": list(self.available)}
+
+
+class ModelInputError(EdgefnError):
+    """A handler calls a model with an array of another name, dtype or rank than its inputs have.
+
+    It is the author's mistake, not the caller's: what a caller sends is held against the handler's own parameters.
+    """
 
 
 class SizeError(EdgefnError):

@@ -19,7 +19,7 @@ from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.codec.tensors import bind_shape
-from edgefn.errors import BuildError, InputError, SizeError, SpecError, WrongShape
+from edgefn.errors import BuildError, ModelInputError, SizeError, SpecError, WrongShape
 from edgefn.options import check_name
 from edgefn.quantization import Quantize, read_quantize
 from edgefn.shapes import OutputShapes
@@ -95,8 +95,8 @@ class EdgeModel:
     def run(self, **arrays: Array) -> dict[str, NDArray[Any]]:
         """Run the model; all outputs by name.
 
-        Raises InputError naming the input that does not fit its spec, SizeError for a length that the model does not
-        take, and WrongShape where an artifact gives an output of another shape than the network's.
+        Raises ModelInputError naming the input that does not fit its spec, SizeError for a length that the model does
+        not take, and WrongShape where an artifact gives an output of another shape than the network's.
         """
         dims: dict[str, int] = {}
         checked = self._checked(arrays, dims)
@@ -157,7 +157,9 @@ class EdgeModel:
         """The arrays in the order of the spec, C-contiguous and of native byte order."""
         for name in arrays:
             if name not in self.spec.inputs:
-                raise InputError(f"model {self.spec.name} has no input {name!r}{did_you_mean(name, self.spec.inputs)}")
+                raise ModelInputError(
+                    f"model {self.spec.name} has no input {name!r}{did_you_mean(name, self.spec.inputs)}"
+                )
         return {name: self._fitted(name, spec, arrays, dims) for name, spec in self.spec.inputs.items()}
 
     def _fitted(self, name: str, spec: TensorSpec, arrays: dict[str, Array], dims: dict[str, int]) -> Array:
@@ -165,14 +167,15 @@ class EdgeModel:
 
         where = f"model {self.spec.name}, input {name!r}"
         if name not in arrays:
-            raise InputError(f"{where} is missing, needs {spec}")
+            raise ModelInputError(f"{where} is missing, needs {spec}")
         array = arrays[name]
         if not isinstance(array, np.ndarray | np.generic):
-            raise InputError(f"{where} has a {type(array).__name__}, needs a NumPy array {spec}")
+            raise ModelInputError(f"{where} has a {type(array).__name__}, needs a NumPy array {spec}")
         try:
             bind_shape(spec, array.dtype.name, array.shape, dims)
         except ValueError as error:
-            raise InputError(f"{where} {error}") from None
+            cast = f": write .astype(np.{spec.dtype})" if array.dtype.name != spec.dtype else ""
+            raise ModelInputError(f"{where} {error}{cast}") from None
         return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
 
     def _several(self, outputs: Iterable[str]) -> SpecError:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict, get_args
 
 from edgefn.errors import SpecError
 from edgefn.quantities import parse_bytes, parse_duration
-from edgefn.spec import NAME_PATTERN, Optimize
+from edgefn.spec import NAME_PATTERN, Optimize, UnknownQuery
 from edgefn.suggestion import did_you_mean
 
 MIN_MEMORY_BYTES = 2**20
@@ -50,6 +50,7 @@ class FunctionOptions(TypedDict, total=False):
     threads: int
     devices: Sequence[str]
     golden_inputs: bool
+    unknown_query: UnknownQuery
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
@@ -131,6 +132,12 @@ def _optimize(option: str, value: object) -> str:
     return value
 
 
+def _unknown_query(option: str, value: object) -> str:
+    if not isinstance(value, str) or value not in get_args(UnknownQuery):
+        raise SpecError(f'{option} is {value!r}: use "refuse", or "ignore" where a proxy adds parameters of its own')
+    return value
+
+
 def _switch(option: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise SpecError(f"{option} is {value!r}: use True or False")
@@ -164,4 +171,5 @@ _READERS: dict[str, tuple[str, Callable[[str, object], object]]] = {
     "threads": ("threads", _count(1, MAX_THREADS)),
     "devices": ("devices", _devices),
     "golden_inputs": ("golden_inputs", _switch),
+    "unknown_query": ("unknown_query", _unknown_query),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, RetryLater
+from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, RetryLater
 
 
 def error_of(members: Mapping[str, Any], *, retry_after_s: int = 1) -> EdgefnError:
@@ -28,6 +28,8 @@ def _restore(error: EdgefnError, members: Mapping[str, Any], retry_after_s: int)
         error.trace = str(members.get("trace", ""))
     elif isinstance(error, InputError):
         error.field = str(members.get("field", ""))
+    elif isinstance(error, NotAcceptable):
+        error.available = tuple(map(str, members.get("available", ())))
     elif isinstance(error, RetryLater):
         error.retry_after_s = retry_after_s
     elif isinstance(error, HandlerError):

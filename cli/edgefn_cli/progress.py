@@ -60,9 +60,9 @@ class Progress:
                 self._compiler_ended(text, str(event.get("status") or "built"))
         else:
             for line in refusal.page(event):
-                self._say(line)
+                self.say(line)
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         """Say a line that stays; a bar goes on below it."""
         if self._bars is not None:
             self._bars.console.print(line, markup=False, highlight=False)

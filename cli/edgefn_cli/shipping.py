@@ -33,6 +33,7 @@ class Shipped:
     uploaded_blobs: int
     uploaded_bytes: int
     finishing: int = 0
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The members of the deploy verb's JSON."""
@@ -44,9 +45,13 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
     name = bundle.config.function.name
     blobs, size = _upload(client, bundle, progress)
     last: dict[str, Any] = {}
+    warnings: list[str] = []
     for last in client.deploy(name, bundle.manifest_digest):
         if last.get("event") == "step":
             progress.step(_words(name, last), int(last.get("done", 0)), int(last.get("total", 0)))
+        elif last.get("event") == "warning":
+            warnings.append(str(last["text"]))
+            progress.say(f"warning: {name}, {warnings[-1]}")
     return Shipped(
         function=name,
         revision=str(last["revision"]),
@@ -55,6 +60,7 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
         uploaded_blobs=blobs,
         uploaded_bytes=size,
         finishing=int(last.get("finishing", 0)),
+        warnings=tuple(warnings),
     )
 
 

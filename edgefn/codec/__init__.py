@@ -1,13 +1,11 @@
-"""Between HTTP bodies and Python values, by type hints: a request's way in, and a result's way out.
+"""Between HTTP bodies and Python values, by type hints.
 
-signature         a handler's parameters together: which part of a request is whose
-parameters kinds  one parameter: how it is read from each form
-type_hints        what a handler's hints say
-forms             multipart, urlencoded and query strings as fields
-media_types       Content-Type and Accept
-base64_images     images inside text and objects
-arrays tensors    arrays' wire forms; what an array must be
-validation        errors that name the field
-json_schema       schemas for OpenAPI
-results           a result as the body that Accept asks for
+request/        a request's way in: which part of it is whose, and how each kind is read
+result/         a result's way out: the form that Accept asks for and that can hold it
+type_hints      what a handler's hints say
+members         what msgspec's description of a type says; type_names in words
+media_types     media types, and what a Content-Type says
+arrays tensors  a request's arrays; what an array must be
+json_schema     schemas for OpenAPI
+compatibility   what a new signature breaks for its predecessor's clients
 """

@@ -1,4 +1,4 @@
-"""The wire forms of an array: .npy, raw little-endian bytes, nested lists, and {"dtype", "shape", "data"}.
+"""Read an array of a request: .npy, raw little-endian bytes, nested lists, and {"dtype", "shape", "data"}.
 
 Every reader checks the array against its spec, binds symbolic dimensions into `dims`, and raises ValueError with what
 is wrong. An array it returns is C-contiguous, writable, of native byte order, and owns its memory: it never
@@ -9,7 +9,6 @@ NaN: the binary forms carry it as it is. JSON has no word for it, so nested list
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -62,6 +61,9 @@ def from_lists(value: Any, spec: TensorSpec, dims: dict[str, int]) -> Array:
         raise ValueError(f"a number does not fit {spec.dtype}") from error
     except ValueError as error:
         raise ValueError("rows have different lengths") from error
+    if not array.size and array.ndim < len(spec.shape):  # lists without items do not say how long those would be
+        rest = [dims.get(length, 0) if isinstance(length, str) else length for length in spec.shape[array.ndim :]]
+        array = array.reshape([*array.shape, *rest])
     bind(spec, spec.dtype, array.shape, dims)
     if array.dtype.name == spec.dtype:
         return array
@@ -136,6 +138,9 @@ def _array(
 
     if len(shape) > MAX_RANK:
         raise ValueError(f"has {len(shape)} dimensions, needs {spec}")
+    if dtype != spec.dtype and dtype in DTYPES:
+        has = TensorSpec(dtype, tuple(shape))
+        raise ValueError(f"has {has}, needs {spec}; send array.astype(np.{spec.dtype})")
     bind(spec, dtype, shape, dims)
     stored = np.dtype("uint8" if dtype == "bool" else dtype)
     needed = math.prod(shape) * stored.itemsize
@@ -163,29 +168,3 @@ def _infer(spec: TensorSpec, count: int, dims: dict[str, int]) -> tuple[int, ...
     if step * length**times != count:
         raise ValueError(f"has {count} {spec.dtype} values, which is no {spec}")
     return tuple(length if d in unknown else dims[d] if isinstance(d, str) else d for d in spec.shape)
-
-
-def to_npy(array: Array) -> bytes:
-    """`array` as a .npy file."""
-    import numpy as np
-
-    file = io.BytesIO()
-    np.save(file, _plain(array), allow_pickle=False)
-    return file.getvalue()
-
-
-def to_raw(array: Array) -> bytes:
-    """`array`'s elements as little-endian bytes in C order."""
-    plain = _plain(array)
-    return plain.astype(plain.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def to_packed(array: Array) -> Packed:
-    """`array` as a {"dtype", "shape", "data"} object."""
-    return Packed(array.dtype.name, array.shape, to_raw(array))
-
-
-def _plain(array: Array) -> Array:
-    if array.dtype.name not in DTYPES:
-        raise TypeError(f"an array of dtype {array.dtype} has no binary form; use one of {', '.join(DTYPES)}")
-    return array

@@ -1,14 +1,14 @@
-"""Media types: what a Content-Type says, and which of the types on offer an Accept header prefers. Pure."""
+"""Media types: their names, and what a Content-Type says. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
 X_MSGPACK = "application/x-msgpack"
+VND_MSGPACK = "application/vnd.msgpack"
 NPY = "application/x-npy"
 OCTETS = "application/octet-stream"
 TEXT = "text/plain"
@@ -32,7 +32,7 @@ class MediaType(NamedTuple):
 
     @property
     def is_msgpack(self) -> bool:
-        return self.name in (MSGPACK, X_MSGPACK, "application/vnd.msgpack")
+        return self.name in (MSGPACK, X_MSGPACK, VND_MSGPACK)
 
     @property
     def is_utf8(self) -> bool:
@@ -43,7 +43,7 @@ class MediaType(NamedTuple):
 @lru_cache(REMEMBERED)
 def media_type(header: str) -> MediaType:
     """The media type of a Content-Type header's value."""
-    name, *parameters = _split(header, ";")
+    name, *parameters = split_header(header, ";")
     found = {"charset": "", "boundary": ""}
     for parameter in parameters:
         key, _, value = parameter.partition("=")
@@ -52,45 +52,8 @@ def media_type(header: str) -> MediaType:
     return MediaType(name.strip().lower(), found["charset"].lower(), found["boundary"])
 
 
-@lru_cache(REMEMBERED)
-def preferred(accept: str, offers: tuple[str, ...]) -> str:
-    """The offer that `accept` wants most (RFC 9110, 12.5.1); the first offer when it wants none or says nothing."""
-    ranges = [_media_range(text) for text in _split(accept, ",") if text.strip()]
-    best, best_quality = offers[0], 0.0
-    for offer in offers:
-        quality = _quality(offer, ranges)
-        if quality > best_quality:
-            best, best_quality = offer, quality
-    return best
-
-
-def _quality(offer: str, ranges: Sequence[tuple[str, float]]) -> float:
-    by_range = dict(reversed(ranges))
-    for pattern in (offer, offer.partition("/")[0] + "/*", "*/*"):
-        if pattern in by_range:
-            return by_range[pattern]
-    return 0.0
-
-
-def _media_range(text: str) -> tuple[str, float]:
-    name, *parameters = _split(text, ";")
-    quality = 1.0
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip().lower() == "q":
-            quality = _number(value.strip())
-    return name.strip().lower(), quality
-
-
-def _number(text: str) -> float:
-    try:
-        return min(1.0, max(0.0, float(text)))
-    except ValueError:
-        return 0.0
-
-
-def _split(text: str, separator: str) -> list[str]:
-    """`text` at each separator that is not inside double quotes."""
+def split_header(text: str, separator: str) -> list[str]:
+    """Split `text` at each separator that is not inside double quotes."""
     if '"' not in text:
         return text.split(separator)
     parts, quoted = [""], False

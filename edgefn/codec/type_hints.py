@@ -1,6 +1,6 @@
 """A handler's type hints, read once at import: what each parameter and the result is.
 
-It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.codec.parameters.
+It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.codec.request.parameters.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import msgspec
 from edgefn.codec.tensors import DTYPES
 from edgefn.errors import SpecError
 from edgefn.images.image import Image
+from edgefn.images.options import PictureSpec
 from edgefn.spec import ParameterKind, TensorSpec
 
 WRITE_TENSOR = 'Annotated[np.ndarray, tensor("float32", "n", 4)]'
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """A type hint read: its kind, the hint without `| None`, whether None is allowed, and a tensor's spec."""
+    """A type hint read: its kind, the hint without `| None`, whether None is allowed, a tensor's or picture's spec."""
 
     kind: ParameterKind
     type: Any
     optional: bool = False
     tensor: TensorSpec | None = None
+    picture: PictureSpec = PictureSpec()
 
 
 class Hints(msgspec.Struct, frozen=True):
@@ -78,19 +80,38 @@ def _evaluated(handler: Callable[..., Any], name: str, annotation: Any, where: s
 def read_hint(hint: Any, where: str) -> Hint:
     """The kind of a parameter's `hint`. Raises SpecError, beginning with `where`, for one that is of none."""
     inner, optional = _without_none(hint)
-    base, specs = inner, []
+    base, specs, pictures = inner, [], []
     if get_origin(inner) is Annotated:
         base = get_args(inner)[0]
         specs = [item for item in get_args(inner)[1:] if isinstance(item, TensorSpec)]
+        pictures = [item for item in get_args(inner)[1:] if isinstance(item, PictureSpec)]
+    if base is not Image and _declares_picture(hint):
+        raise SpecError(
+            f"{where} has picture(...) inside {hint}: it belongs to a parameter that is an Image itself; inside other "
+            "types write `bytes`, and `Image(data, lenient=True)` in the handler"
+        )
     if is_array(base) or specs:
         return Hint("tensor", inner, optional, _tensor(base, specs, where))
     if is_pillow(base):
         raise SpecError(f"{where} is annotated as a Pillow image: write `Image` of edgefn, and call its .pil()")
     if base is Image:
-        return Hint("image", inner, optional)
+        return Hint("image", base, optional, picture=pictures[0] if pictures else PictureSpec())
     if base is bytes or base is str:
         return Hint("bytes" if base is bytes else "text", inner, optional)
     return Hint("value", hint, optional)
+
+
+def _declares_picture(hint: Any, seen: tuple[Any, ...] = ()) -> bool:
+    """Whether picture(...) stands anywhere in `hint`, or in a member of a class in it."""
+    if isinstance(hint, PictureSpec):
+        return True
+    parts = get_args(hint)
+    if isinstance(hint, type) and "__annotations__" in vars(hint) and hint not in seen:
+        try:
+            parts = (*parts, *get_type_hints(hint, include_extras=True).values())
+        except Exception:  # msgspec tells what is wrong with it
+            return False
+    return any(_declares_picture(part, (*seen, hint)) for part in parts)
 
 
 def is_array(hint: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Encoded images from outside: recognised by their first bytes, refused before decoding when they are too large.
+"""Encoded pictures from outside: recognised by their first bytes, refused before decoding when they are too large.
 
 The only module that hands bytes from outside to Pillow. It must never let Pillow try a format that is not in FORMATS
 (its EPS reader starts Ghostscript), nor decode a pixel before the header's size was checked. Pillow is imported on
@@ -8,13 +8,14 @@ first use.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.errors import InputError
+from edgefn.images import bigtiff, faults, jpeg, memory, png, tiff, webp
+from edgefn.images.formats import recognise as recognise  # others look for it here
+from edgefn.images.plugins import reader
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pixels
@@ -24,83 +25,168 @@ MAX_PIXELS = 2**26
 """67 megapixels: the photos of 64-megapixel sensors pass (9248 x 6944), and their RGB, 201 MB, fits the default
 memory of an instance (512 MiB) together with one copy."""
 
-FORMATS = {
-    "JPEG": (b"\xff\xd8\xff", "PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": (b"\x89PNG\r\n\x1a\n", "PIL.PngImagePlugin", "PngImageFile"),
-    "WEBP": (b"RIFF", "PIL.WebPImagePlugin", "WebPImageFile"),
-    "GIF": (b"GIF8", "PIL.GifImagePlugin", "GifImageFile"),
-    "BMP": (b"BM", "PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": (b"II*\x00", "PIL.TiffImagePlugin", "TiffImageFile"),
-    "TIFF (big-endian)": (b"MM\x00*", "PIL.TiffImagePlugin", "TiffImageFile"),
-}
 
-_ROTATED = frozenset({5, 6, 7, 8})
-"""EXIF orientations that lay the image on its side (CIPA DC-008, tag 0x0112)."""
-_ORIENTATION = 0x0112
+class Source(NamedTuple):
+    """An encoded picture: its bytes, the page that is wanted (None: the file's own), and how it is read.
 
+    lenient    a JPEG or PNG cut short gives what is there, the rest grey
+    field      the request's field that an InputError names
+    """
 
-def recognise(data: bytes) -> str | None:
-    """The name in FORMATS of the format that `data` begins as, or None when it is no image we read."""
-    for name, (magic, _, _) in FORMATS.items():
-        if data.startswith(magic) and (name != "WEBP" or data[8:12] == b"WEBP"):
-            return name
-    return None
+    data: bytes
+    page: int | None = None
+    lenient: bool = False
+    field: str = ""
 
 
-def open_header(data: bytes, field: str = "") -> ImageFile:
-    """Pillow's image of `data`, its header read and its size within MAX_PIXELS; no pixel is decoded yet."""
+def open_header(source: Source) -> ImageFile:
+    """Return Pillow's image of `source`, its header read and its size within MAX_PIXELS; no pixel is decoded yet."""
+    data, field = source.data, source.field
     name = recognise(data)
     if name is None:
-        shown = data[:8].hex(" ") or "nothing"
-        raise InputError(
-            f"is not an image that can be read: {len(data)} bytes that begin {shown}; send JPEG, PNG, WebP, GIF, "
-            "BMP or TIFF",
-            field=field,
-        )
-    _, module, reader = FORMATS[name]
-    with _faults_of_sender(name, field):
+        raise InputError(faults.unknown(data), field=field)
+    with _enough_memory(source, *_allocated_to_open(name, source)), faults.of_sender(name, data, field):
+        if name == "BigTIFF (big-endian)":
+            data = bigtiff.classic(data)
         # The plugin's class, not PIL.Image.open: that one warns on large images and tries further formats.
-        opened: ImageFile = getattr(import_module(module), reader)(io.BytesIO(data))
-    _check_size(opened.size, field)
+        opened: ImageFile = reader(name, field)(io.BytesIO(data))
+        _check(opened, name, source)
+        if source.page is not None:
+            _turn_to(opened, name, source)
     return opened
 
 
-def load_pixels(opened: ImageFile, field: str = "") -> None:
-    """`opened` is decoded in place. Raises InputError when its data is truncated or damaged."""
-    with _faults_of_sender(opened.format or "image", field):
-        opened.load()
+def count_pages(source: Source, opened: ImageFile) -> int:
+    """Return how many pages or frames `opened` has."""
+    with faults.of_sender(opened.format or "image", source.data, source.field):
+        if opened.format == "TIFF":
+            return tiff.count_pages(source.data)
+        return int(getattr(opened, "n_frames", 1))
 
 
-def orientation(pixels: Pixels) -> int:
-    """The EXIF orientation still to be applied, 1 (upright) when there is none that can be read."""
-    if pixels.format == "TIFF":  # Pillow turns these by itself as it loads them, and their size before that
-        return 1
+def decode(source: Source, opened: ImageFile, least: tuple[int, int] | None = None) -> tuple[Pixels, int]:
+    """Return the pixels of `opened`, and by how much a JPEG was reduced, to no less than `least`.
+
+    Raises InputError when the data is truncated or damaged, PictureTooLarge when there is not enough memory.
+    """
+    name, size, needed = opened.format or "image", opened.size, memory.progressive_bytes(opened)
+    draft = _draft(opened, least)
+    needed += memory.needed_bytes(opened)
+    with _enough_memory(source, size, needed), faults.of_sender(name, source.data, source.field):
+        pixels = _loaded(source, opened, least)
+        if draft == 1 and pixels.size != size:
+            raise ValueError(f"its header says {size[0]}x{size[1]} pixels, it has {pixels.width}x{pixels.height}")
+        return pixels, draft
+
+
+def _allocated_to_open(name: str, source: Source) -> tuple[tuple[int, int], int]:
+    """Return the size of a picture whose reader allocates as it opens, and how much; zeros for most."""
+    if name != "WEBP":
+        return (0, 0), 0
+    size = webp.size(source.data)
+    _check_size(size, source.field)
+    return size, size[0] * size[1] * webp.CANVAS_BYTES
+
+
+@contextmanager
+def _enough_memory(source: Source, size: tuple[int, int], needed: int) -> Iterator[None]:
+    """Raise PictureTooLarge when `needed` bytes are not there, before anything is done or after it failed for that."""
+    if memory.is_short(needed, memory.SLACK):
+        raise memory.too_large(size, needed, source.field)
     try:
-        value = pixels.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block says nothing about the pixels, which may be whole
+        yield
+    except MemoryError as error:
+        memory.release(error)
+        if not needed:
+            raise
+        raise memory.too_large(size, needed, source.field) from None
+    except InputError:
+        if memory.is_short(needed):  # codecs call it a broken stream when an allocation fails
+            raise memory.too_large(size, needed, source.field) from None
+        raise
+
+
+def _draft(opened: ImageFile, least: tuple[int, int] | None) -> int:
+    """Have a JPEG decoded as small as `least` allows; return by how much it is reduced."""
+    if least is None or opened.format != "JPEG":  # others may give a thumbnail instead
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    width = opened.width
+    draft = opened.draft(None, least)
+    return 1 if draft is None else round(width / draft[1][2])
 
 
-def lies_on_its_side(orientation: int) -> bool:
-    """Whether width and height change places when an image of `orientation` is put upright."""
-    return orientation in _ROTATED
+def _loaded(source: Source, opened: ImageFile, least: tuple[int, int] | None) -> Pixels:
+    try:
+        if opened.format == "TIFF":
+            tiff.prepare(opened)
+        opened.load()
+    except MemoryError:
+        raise
+    except Exception as error:
+        completed = _completed(source, opened.format or "", least)
+        if completed is not None:
+            return completed
+        if opened.format == "JPEG" and (kind := jpeg.unread_frame(source.data)):
+            raise InputError(faults.unread("JPEG", kind), field=source.field) from error
+        raise
+    return _mended(opened, source.data)
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """`pixels` as its camera's holder saw them; the same object when nothing is to be done."""
-    from PIL.Image import Transpose
+def _mended(opened: ImageFile, data: bytes) -> Pixels:
+    """Return the loaded `opened` with what Pillow reads otherwise than the file of `data` has it."""
+    if opened.format == "PNG" and "transparency" in opened.info:
+        opened.info["transparency"] = png.transparent(data, opened.info["transparency"])
+    return tiff.mended(opened) if opened.format == "TIFF" else opened
 
-    method = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }.get(orientation)
-    return pixels if method is None else pixels.transpose(method)
+
+def _completed(source: Source, name: str, least: tuple[int, int] | None) -> Pixels | None:
+    """Return the pixels of a file that lacks its end, or None when that is not what is wrong with it."""
+    if name == "PNG" and source.lenient and not source.page:
+        whole = png.completed(source.data)
+        return None if whole is None else _pixels_of(whole, least)
+    if name != "JPEG" or not jpeg.lacks_end(source.data):
+        return None
+    if source.lenient:
+        return _pixels_of(jpeg.ended(source.data), least)
+    if not jpeg.has_all_scans(source.data):
+        return None
+    from hashlib import blake2b
+
+    digests = set()
+    for continuation in jpeg.CONTINUATIONS:
+        pixels = _pixels_of(jpeg.ended(source.data, continuation), least)
+        digests.add(blake2b(pixels.tobytes()).digest())
+    return pixels if len(digests) == 1 else None
+
+
+def _pixels_of(data: bytes, least: tuple[int, int] | None) -> Pixels:
+    opened = open_header(Source(data))
+    _draft(opened, least)
+    opened.load()
+    return _mended(opened, data)
+
+
+def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
+    try:
+        if opened.format == "TIFF" and (source.page or 0) >= tiff.count_pages(source.data):
+            raise EOFError
+        opened.seek(source.page or 0)
+    except EOFError:
+        pages = count_pages(source, opened)
+        counted = f"{pages} page{'s' * (pages != 1)}"
+        raise InputError(f"has {counted}, and no page {source.page} (counted from 0)", field=source.field) from None
+    _check(opened, name, source)
+
+
+def _check(opened: ImageFile, name: str, source: Source) -> None:
+    """Raise InputError when a header tells of too many pixels, of none, or of others than Pillow would give."""
+    _check_size(opened.size, source.field)
+    if min(opened.size) < 1:
+        raise InputError(
+            f"is an image of {opened.width}x{opened.height} pixels: send one that has pixels", field=source.field
+        )
+    if opened.format == "TIFF" and (reason := tiff.unread_reason(opened, source.data)):
+        raise InputError(faults.unread(name, reason), field=source.field)
 
 
 def _check_size(size: tuple[int, int], field: str) -> None:
@@ -111,59 +197,3 @@ def _check_size(size: tuple[int, int], field: str) -> None:
             "taken: send a smaller image",
             field=field,
         )
-    if width < 1 or height < 1:
-        raise InputError(f"is an image of {width}x{height} pixels: send one that has pixels", field=field)
-
-
-@contextmanager
-def _faults_of_sender(name: str, field: str) -> Iterator[None]:
-    # Pillow's readers raise two dozen kinds of exception on damaged data, struct.error and IndexError among them.
-    try:
-        with _strict_about_size(name):
-            yield
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:
-        raise InputError(
-            f"is a truncated or damaged {name} image ({error}); send the file whole", field=field
-        ) from error
-
-
-@contextmanager
-def _strict_about_size(name: str) -> Iterator[None]:
-    # GIF frames and TIFF tiles have sizes of their own, which Pillow only warns about. Only for these two: leaving
-    # catch_warnings makes Python forget which of the user's own warnings it has shown once.
-    if not name.startswith(("GIF", "TIFF")):
-        yield
-        return
-    from PIL.Image import DecompressionBombWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", DecompressionBombWarning)
-        yield
-
-
-def encode(pixels: Pixels, format: str, quality: int) -> bytes:
-    """`pixels` as a PNG, JPEG or WebP file; what the format cannot hold (alpha in JPEG, CMYK in PNG) becomes RGB."""
-    modes: dict[str, tuple[str, ...]] = {
-        "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
-        "JPEG": ("L", "RGB", "CMYK"),
-        "WEBP": ("RGB", "RGBA"),
-    }
-    if pixels.mode not in modes[format]:
-        pixels = rgb(pixels)
-    options: dict[str, Any] = {} if format == "PNG" else {"quality": quality}
-    file = io.BytesIO()
-    pixels.save(file, format=format, **options)
-    return file.getvalue()
-
-
-def rgb(pixels: Pixels) -> Pixels:
-    """`pixels` as 8-bit RGB: alpha is dropped, 16-bit grey keeps its upper 8 bits."""
-    if pixels.mode.startswith("I"):
-        pixels = pixels.point(lambda value: value * (1 / 256)).convert("L")
-    elif pixels.mode == "P" and "transparency" in pixels.info:
-        # Pillow warns when such a palette goes to RGB directly.
-        pixels = pixels.convert("RGBA")
-    return pixels if pixels.mode == "RGB" else pixels.convert("RGB")

@@ -1,15 +1,17 @@
 """`Image`: what a handler says to be given a picture. Pillow inside, decoded only when pixels are asked for.
 
-It owns laziness, orientation and resizing. It must never keep decoded pixels: an instance that serves photos would
-hold hundreds of megabytes between requests. Ask once, keep the result.
+It owns laziness, resizing, and whose fault a broken picture is. It must never keep decoded pixels: an instance that
+serves photos would hold hundreds of megabytes between requests. Ask once, keep the result.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edgefn.images.blame import to_author, to_caller
 from edgefn.images.geometry import Fit, Size, check_wanted, fit_into, least_decoded
 from edgefn.suggestion import did_you_mean
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image as Pixels
     from PIL.ImageFile import ImageFile
+
+    from edgefn.images.decoder import Source
 
 Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 EncodedFormat = Literal["PNG", "JPEG", "WEBP"]
@@ -29,43 +33,79 @@ _ENCODED = ("PNG", "JPEG", "WEBP")
 class Image:
     """A picture, from a file, from bytes or from Pillow; always upright, whatever its EXIF orientation says.
 
-    What reads it (`size`, `pil`, `array`, ...) raises InputError when the bytes are not an image, are truncated, or
-    announce more than `edgefn.images.decoder.MAX_PIXELS` pixels. `Image(data)` itself reads nothing.
+    What reads it (`size`, `pil`, `array`, ...) raises InputError when the bytes are not a picture that is read, are
+    truncated, or announce more than `edgefn.images.decoder.MAX_PIXELS` pixels, and its subclass PictureTooLarge when
+    decoding needs more memory than there is. `Image(data)` itself reads nothing. A picture of the function's own
+    (`Image.open`, `Image.from_pil`) is never the caller's fault: there it is ValueError and MemoryError.
     """
 
-    __slots__ = ("_data", "_field", "_header", "_opened", "_pixels")
+    __slots__ = ("_data", "_field", "_header", "_lenient", "_opened", "_own", "_page", "_pixels")
 
-    def __init__(self, data: bytes | bytearray | memoryview, *, field: str = "") -> None:
-        """The image encoded in `data`; `field` is the request's field that an InputError will name."""
+    def __init__(self, data: bytes | bytearray | memoryview, *, field: str = "", lenient: bool = False) -> None:
+        """Hold the picture encoded in `data`; `field` is the request's field that an InputError will name.
+
+        `lenient`: a JPEG or PNG that was cut short gives the pixels that are there, the rest grey.
+        """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"Image takes bytes, not {type(data).__name__}; see Image.open and Image.from_pil")
         self._data = bytes(data)
         self._field = field
+        self._lenient = lenient
+        self._own = False
+        self._page: int | None = None
         self._pixels: Pixels | None = None
         self._opened: ImageFile | None = None
         self._header: tuple[str, Size, int] | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Image:
-        """The image of a file. Raises OSError when it cannot be read."""
-        return cls(Path(path).read_bytes(), field=os.fspath(path))
+    def open(cls, path: str | os.PathLike[str], *, lenient: bool = False) -> Image:
+        """Return the picture of a file. Raises OSError when it cannot be read; ValueError later, when it is broken."""
+        image = cls(Path(path).read_bytes(), field=os.fspath(path), lenient=lenient)
+        image._own = True
+        return image
 
     @classmethod
     def from_pil(cls, pixels: Pixels) -> Image:
-        """The image of a Pillow image, which is not copied."""
+        """Return the picture of a Pillow image, which is not copied."""
         image = cls(b"")
         image._pixels = pixels
+        image._own = True
         return image
 
-    def named(self, field: str) -> Image:
-        """This image, its InputErrors from now on naming `field`."""
+    def named(self, field: str, *, lenient: bool = False) -> Image:
+        """Return this picture, from now on naming `field` in its InputErrors, and `lenient` where that is asked for."""
         self._field = field
+        self._lenient = self._lenient or lenient
         return self
+
+    def page(self, number: int) -> Image:
+        """Return page `number`, from 0, of a TIFF, or that frame of a GIF, WebP, AVIF or animated PNG.
+
+        Raises InputError (ValueError for a picture of the function's own) when it has no such page.
+        """
+        if not isinstance(number, int) or number < 0:
+            raise ValueError(f"page is {number!r}: use a whole number from 0 on")
+        if self._pixels is not None and number > 0:
+            raise ValueError(f"pixels have 1 page, and no page {number} (counted from 0)")
+        image = Image(self._data, field=self._field, lenient=self._lenient)
+        image._own, image._pixels, image._page = self._own, self._pixels, number
+        image.read_header()
+        return image
+
+    @property
+    def pages(self) -> int:
+        """How many pages or frames it has; 1 for most pictures."""
+        from edgefn.images.decoder import count_pages, open_header
+
+        if self._pixels is not None:
+            return 1
+        with self._blame():
+            return count_pages(self._source(), open_header(self._source()))
 
     @property
     def size(self) -> Size:
         """(width, height) upright, from the header alone."""
-        from edgefn.images.decoder import lies_on_its_side
+        from edgefn.images.orientation import lies_on_its_side
 
         _, (width, height), orientation = self.read_header()
         return (height, width) if lies_on_its_side(orientation) else (width, height)
@@ -75,13 +115,25 @@ class Image:
         """Pillow's name of the encoded format, e.g. "JPEG"; empty for pixels that were never encoded."""
         return self.read_header()[0]
 
-    def pil(self, mode: str = "RGB") -> Pixels:
-        """A Pillow image of its own, decoded in full, upright, in `mode`."""
-        from edgefn.images.decoder import rgb, upright
+    @property
+    def file(self) -> bytes:
+        """The bytes that it was made of; empty for a page of a file, and for pixels that were never encoded."""
+        return self._data if self._page is None else b""
 
-        pixels = upright(self._decode()[0], self.read_header()[2])
-        pixels = rgb(pixels) if mode == "RGB" else pixels if pixels.mode == mode else pixels.convert(mode)
-        return pixels.copy() if pixels is self._pixels else pixels
+    def pil(self, mode: str = "RGB") -> Pixels:
+        """Return a Pillow image of its own, decoded in full, upright, in `mode`.
+
+        What is black stays black and white stays white: 16-bit grey and integers are scaled from 0 to 65,535, floats
+        from 0 to 1. "I;16", "I" and "F" keep the values.
+        """
+        from edgefn.images.modes import check_mode, converted
+        from edgefn.images.orientation import upright
+
+        check_mode(mode)
+        with self._blame():
+            pixels = upright(self._decode()[0], self.read_header()[2])
+            pixels = converted(pixels, mode, self._field)
+            return pixels.copy() if pixels is self._pixels else pixels
 
     def array(
         self,
@@ -91,35 +143,39 @@ class Image:
         resample: Resample = "bilinear",
         fill: tuple[int, int, int] = (0, 0, 0),
     ) -> NDArray[np.uint8]:
-        """uint8 RGB pixels (height, width, 3), C-contiguous, of `size` (width, height) or as they are.
+        """Return uint8 RGB pixels (height, width, 3), C-contiguous, of `size` (width, height) or as they are.
 
         `fit`: "cover" (fills, middle taken), "contain" (whole image, padded with `fill`), "stretch". A JPEG
         is decoded at 1/2, 1/4 or 1/8 scale where that still is twice the wanted size.
         """
-        import numpy as np
+        from edgefn.images.wide import array
 
         if size is None:
-            return np.array(self.pil(), dtype=np.uint8)
+            with self._blame():
+                return array(self.pil())
         check_wanted(size, fit)
         if resample not in _RESAMPLES:
             raise ValueError(f"resample is {resample!r}{did_you_mean(str(resample), _RESAMPLES)}")
-        return np.array(_padded(self._resized(size, fit, resample), size, fill), dtype=np.uint8)
+        with self._blame():
+            return array(_padded(self._resized(size, fit, resample), size, fill))
 
     def encode(self, format: EncodedFormat = "PNG", *, quality: int | None = None) -> bytes:
-        """The image as a PNG, JPEG or WebP file.
+        """Return the picture as a PNG, JPEG or WebP file.
 
         The bytes it came with, unchanged, when they are of that format and no `quality` (1 to 100; 90 when encoded
-        anew) is asked for.
+        anew) is asked for. Raises ValueError when the format holds no picture so large (`encoder.holds`).
         """
-        from edgefn.images import decoder
+        from edgefn.images import encoder
+        from edgefn.images.orientation import upright
 
         if format not in _ENCODED:
             raise ValueError(f"format is {format!r}{did_you_mean(str(format), _ENCODED)}")
         held, _, orientation = self.read_header()
-        if held == format and self._data and quality is None:
-            return self._data
-        pixels = decoder.upright(self._decode()[0], orientation)
-        return decoder.encode(pixels, format, 90 if quality is None else quality)
+        if held == format and self.file and quality is None:
+            return self.file
+        with self._blame():
+            pixels = upright(self._decode()[0], orientation)
+            return encoder.encode(pixels, format, 90 if quality is None else quality, self._field)
 
     def _repr_png_(self) -> bytes:
         return self.encode("PNG")
@@ -130,43 +186,54 @@ class Image:
         return f"<edgefn.Image {self.format or 'pixels'} {self.size[0]}x{self.size[1]}>"
 
     def read_header(self) -> tuple[str, Size, int]:
-        """(format, size as stored, EXIF orientation), read once; raises InputError where `size` would."""
+        """Return (format, size as stored, EXIF orientation), read once; raises InputError where `size` would."""
         if self._header is None:
-            from edgefn.images.decoder import open_header, orientation
+            from edgefn.images.orientation import orientation
 
-            if self._pixels is None:
-                self._opened = open_header(self._data, self._field)
-            pixels = self._pixels if self._opened is None else self._opened
-            assert pixels is not None
-            self._header = (pixels.format or "", pixels.size, orientation(pixels))
+            with self._blame():
+                pixels = self._pixels if self._pixels is not None else self._open()
+                self._header = (pixels.format or "", pixels.size, orientation(pixels, self._data))
         return self._header
 
+    def _source(self) -> Source:
+        from edgefn.images.decoder import Source
+
+        return Source(self._data, self._page, self._lenient, self._field)
+
+    def _open(self) -> ImageFile:
+        from edgefn.images.decoder import open_header
+
+        self._opened = open_header(self._source())
+        return self._opened
+
     def _decode(self, least: Size | None = None) -> tuple[Pixels, int]:
-        """The stored pixels, not put upright, and by how much a JPEG was reduced, to no less than `least`."""
-        from edgefn.images.decoder import load_pixels, open_header
+        """Return the stored pixels, not put upright, and by how much a JPEG was reduced, to no less than `least`."""
+        from edgefn.images.decoder import decode
 
         self.read_header()
         if self._pixels is not None:
             return self._pixels, 1
-        opened, self._opened = self._opened or open_header(self._data, self._field), None
-        width = opened.width
-        draft = None if least is None else opened.draft(None, least)
-        load_pixels(opened, self._field)
-        return opened, 1 if draft is None else round(width / draft[1][2])
+        opened, self._opened = self._opened or self._open(), None
+        return decode(self._source(), opened, least)
 
     def _resized(self, size: Size, fit: Fit, resample: Resample) -> Pixels:
         # In the stored orientation, turned at the end: less to turn, and a reduced JPEG's last, partial column
         # stays on the right, where `box` leaves it out.
         from PIL.Image import Resampling
 
-        from edgefn.images.decoder import lies_on_its_side, rgb, upright
+        from edgefn.images.modes import rgb
+        from edgefn.images.orientation import lies_on_its_side, upright
 
         _, stored, orientation = self.read_header()
         fitting = fit_into(stored, size[::-1] if lies_on_its_side(orientation) else size, fit)
         decoded, reduction = self._decode(least_decoded(stored, fitting))
         left, top, right, bottom = (edge / reduction for edge in fitting.box)
-        pixels = rgb(decoded).resize(fitting.size, Resampling[resample.upper()], (left, top, right, bottom))
+        pixels = rgb(decoded, self._field)
+        pixels = pixels.resize(fitting.size, Resampling[resample.upper()], (left, top, right, bottom))
         return upright(pixels, orientation)
+
+    def _blame(self) -> AbstractContextManager[None]:
+        return to_author() if self._own else to_caller(self._field)
 
 
 def _padded(pixels: Pixels, size: Size, fill: tuple[int, int, int]) -> Pixels:

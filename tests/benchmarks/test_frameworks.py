@@ -107,9 +107,6 @@ MATERIAL: Mapping[str, Callable[[Path], Callable[[int], Arrays]]] = {
     one.__name__: one for one in (classify, tag, embed, detect)
 }
 
-LARGE = ("classify", "embed", "detect")
-"""A network of torchvision and one of transformers are in `make test`, by tests/benchmarks/test_zoo.py."""
-
 
 def test_each_function_of_the_page_is_tried() -> None:
     """A further section brings a further test."""
@@ -117,9 +114,8 @@ def test_each_function_of_the_page_is_tried() -> None:
 
 
 @pytest.mark.needs_torch
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name in LARGE else name for name in MATERIAL]
-)
+@pytest.mark.long  # networks of timm and transformers are in `make test`, by tests/benchmarks/test_zoo.py
+@pytest.mark.parametrize("name", MATERIAL)
 def test_a_function_of_the_page_builds_and_answers_as_eager_does(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

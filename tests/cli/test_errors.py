@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgefn import errors
-from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, QueueFull
+from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, QueueFull
 from edgefn_cli.problems import error_of
 
 if TYPE_CHECKING:
@@ -40,13 +40,16 @@ def test_each_error_of_a_box_keeps_its_class_message_and_exit_code(
 
 
 def test_what_an_error_carries_beside_its_message_survives_the_wire() -> None:
-    """trace, field, id and Retry-After come back as they were sent."""
+    """trace, field, available, id and Retry-After come back as they were sent."""
     refused = error_of(DeploymentRefused("no", trace="Traceback …").as_problem())
     assert isinstance(refused, DeploymentRefused)
     assert refused.trace == "Traceback …"
     wrong = error_of(InputError("too long", field="$.n").as_problem())
     assert isinstance(wrong, InputError)
     assert (wrong.field, str(wrong)) == ("$.n", "$.n: too long")
+    unfit = error_of(NotAcceptable("no", available=("image/png",)).as_problem())
+    assert isinstance(unfit, NotAcceptable)
+    assert unfit.available == ("image/png",)
     full = error_of(QueueFull("full").as_problem(), retry_after_s=7)
     assert isinstance(full, QueueFull)
     assert full.retry_after_s == 7

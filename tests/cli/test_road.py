@@ -34,6 +34,7 @@ def test_from_init_to_remove(edgefn: Edgefn, real_box: LocalBox) -> None:
     first = edgefn("deploy", "road", "--json").json["deployed"][0]
     assert first["function"] == "road"
     assert first["url"] == f"{real_box.address.url}/fn/road"
+    assert first["warnings"] == []
     assert first["uploaded_bytes"] > 0
     assert _answer(edgefn, "road") == 2
     assert "road" in edgefn("list").stdout.decode()
@@ -167,3 +168,17 @@ def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) 
     assert again.code == 0, again.stderr
     assert "warning: sharpness was built without 1 of its 2 artifacts: " in again.stderr
     assert "model edges is not built for mine/fp16" in again.stderr
+
+
+def test_what_breaks_clients_is_a_warning(edgefn: Edgefn, real_box: LocalBox) -> None:
+    """A parameter that the predecessor had not is served beside it; one without a default is told, and deployed."""
+    source = _make(edgefn, "grows")
+    assert edgefn("deploy", "grows").code == 0
+    before = source.read_text()
+    source.write_text(before.replace("n: int", "n: int, unit: str = 'C'"))
+    assert edgefn("deploy", "grows", "--json").json["deployed"][0]["warnings"] == []
+    assert edgefn("invoke", "grows", "--json", "1").json["n"] == 2
+    source.write_text(before.replace("n: int", "n: int, unit: str"))
+    told = edgefn("deploy", "grows")
+    assert told.code == 0
+    assert "warning: grows, clients of revision 2: unit has no default any more" in told.stderr

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefn import Accuracy, Bound, EdgeModel, InputError, Quantize, SpecError, edge_model, tensor
+from edgefn import Accuracy, Bound, EdgeModel, ModelInputError, Quantize, SpecError, edge_model, tensor
 from edgefn.model import models_of
 
 INPUTS = {"a": tensor("float32", "n", 4), "b": tensor("int64", "n")}
@@ -89,7 +89,7 @@ def test_one_output_is_returned_as_it_is() -> None:
 def test_what_does_not_fit_names_model_input_has_and_needs(arrays: dict[str, Any], message: str) -> None:
     """And never reaches the session."""
     model, session = _model()
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(ModelInputError, match=message):
         model.run(**_arrays(**arrays))
     assert session.seen == {}
 
@@ -97,7 +97,7 @@ def test_what_does_not_fit_names_model_input_has_and_needs(arrays: dict[str, Any
 def test_a_missing_input_is_named() -> None:
     """With what it needs."""
     model, _ = _model()
-    with pytest.raises(InputError, match=r"model network, input 'b' is missing, needs int64\[n\]"):
+    with pytest.raises(ModelInputError, match=r"model network, input 'b' is missing, needs int64\[n\]"):
         model.run(a=np.ones((2, 4), np.float32))
 
 

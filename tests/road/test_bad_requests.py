@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import socket
 import zlib
@@ -18,6 +19,9 @@ from tests.road.box import RunningBox
 from tests.road.deadline import eventually
 
 Deployed = Callable[[str], RunningBox]
+
+LARGE = b'{"n": 18446744073709551615}'
+"""The number after it is one that MessagePack does not hold."""
 
 
 def photo(kind: str) -> bytes:
@@ -55,6 +59,21 @@ def test_a_good_photo_passes(deployed: Deployed) -> None:
     for kind in ("JPEG", "PNG"):
         answer = deployed("measure").send("measure", photo(kind), f"image/{kind.lower()}")
         assert answer.json()[:2] == [96, 64], answer.text
+
+
+def test_a_result_that_no_accepted_form_holds(deployed: Deployed) -> None:
+    """406 with what to ask for; the answer to that is right, the function counts no error and its log has no trace."""
+    box = deployed("echo")
+    before = box.status("echo")
+    answer = box.send("echo", LARGE, "application/json", accept="application/msgpack, text/html")
+    assert_problem(answer, 406, "application/msgpack cannot hold the result", "$.n is 18446744073709551616")
+    assert answer.json()["available"] == ["application/json"]
+    right = box.send("echo", LARGE, "application/json", accept=answer.json()["available"][0])
+    assert (right.status_code, right.content) == (200, b'{"n":18446744073709551616}')
+    refused = box.send("echo", LARGE, "application/json", accept="*/*;q=0")
+    assert_problem(refused, 406, "Accept excludes each form of the result", "ask for application/json")
+    assert box.status("echo")["errors"] == before["errors"]
+    assert "Traceback" not in box.logs("echo")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +120,29 @@ def test_a_type_that_cannot_be_read(deployed: Deployed) -> None:
 
 
 def test_an_array_of_the_wrong_shape(deployed: Deployed) -> None:
-    """What the model's declaration refuses is the caller's mistake, not a crash of the handler."""
-    answer = deployed("linear").invoke("linear", x=[1, 2, 3])
-    assert_problem(answer, 400, "x")
+    """The handler takes a list of any length and gives its model a wrong one: the author's 500, with a trace.
+
+    The caller has kept to what the function says of itself. What it says is widened by declaring the parameter.
+    """
+    box = deployed("linear")
+    answer = box.invoke("linear", x=[1, 2, 3])
+    assert_problem(answer, 500, "raised an exception")
+    words = ("ModelInputError", "input 'x' has float32[1, 3], needs float32[batch, 4]", "linear.py")
+    eventually("the trace is in the log", lambda: all(word in box.logs("linear") for word in words))
+
+
+def test_a_compressed_body(deployed: Deployed) -> None:
+    """gzip and deflate are undone before anything is read, within max_body; another coding is a 415 that says so."""
+    box = deployed("linear")
+    body = b'{"x": [1, 2, 3, 4]}'
+    for coding, packed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body))):
+        answer = box.send("linear", packed, "application/json", **{"content-encoding": coding})
+        assert answer.json() == [3, 5, 7, 9], answer.text
+    answer = box.send("linear", body, "application/json", **{"content-encoding": "br"})
+    assert_problem(answer, 415, "br", "gzip")
+    assert answer.headers["accept-encoding"] == "gzip, deflate"
+    bomb = gzip.compress(bytes(1 << 26))
+    assert_problem(box.send("linear", bomb, "application/json", **{"content-encoding": "gzip"}), 413, "unpacks")
 
 
 def test_a_body_over_the_limit(deployed: Deployed) -> None:

@@ -15,7 +15,8 @@ from edgefn.accuracy.answers.share import Verdict, shown_at_least, told, verdict
 from edgefn.accuracy.answers.spread import Spread
 from edgefn.accuracy.answers.values import Picture, Plain, is_array, plain
 from edgefn.codec import arrays
-from edgefn.codec.results import plain_msgpack
+from edgefn.codec.result.members import CANNOT
+from edgefn.codec.result.values import MSGPACK_ENCODING, plain_msgpack
 from edgefn.codec.type_hints import is_array as is_array_hint
 from edgefn.codec.type_hints import is_pillow
 from edgefn.images.image import Image
@@ -106,11 +107,11 @@ def agreed(mismatches: Sequence[Mismatch], of: int, *, strict: bool) -> Agreed:
 
 
 def encode(result: Any) -> bytes:
-    """Return a handler's result as MessagePack. Raises TypeError naming the type that cannot be encoded."""
+    """Return a handler's result as MessagePack. Raises TypeError naming the member that cannot be encoded."""
     try:
         return _ENCODER.encode(result)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise TypeError(f"the result, {type(result).__name__}, cannot be encoded: {error}") from error
+    except CANNOT as error:
+        raise TypeError(f"MessagePack cannot hold the result: {MSGPACK_ENCODING.reason(result, error)}") from error
 
 
 def decode(answer: bytes) -> Plain:

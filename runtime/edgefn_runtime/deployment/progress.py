@@ -19,6 +19,10 @@ class Progress:
     def __call__(self, step: Step, done: int, total: int, detail: str = "") -> None:
         self._emit({"event": "step", "name": step, "done": done, "total": total, "detail": detail})
 
+    def warn(self, text: str) -> None:
+        """Tell what the deployer should know; the deployment goes on."""
+        self._emit({"event": "warning", "text": text})
+
 
 UNHEARD = Progress(lambda event: None)
 """For work that nobody waits for."""

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from edgefn.accuracy.answers.record import Agreed
+from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn.quantities import format_duration
 from edgefn_runtime.deployment import answers, choice, compatibility, retention
@@ -59,6 +60,9 @@ class Road:
         await in_thread(self._installation.forgive, upcoming)
         await self._installation.ensure(upcoming, progress, candidate)
         current = self._catalogue.current(name)
+        if current is not None:
+            for broken in breaks(current.config.function, candidate.config.function):
+                progress.warn(f"clients of revision {current.number}: {broken}")
         if current is not None and current.digest == digest:
             await self._host.switch(name, current)
             progress("activate", 1, 1, "it serves already")

@@ -3,6 +3,9 @@
 uvicorn bounds only the pause between two requests. A client that sends half a head, or a body byte by byte, or never
 reads its answer would keep its connection, and what is buffered for it, for ever. Times are the event loop's, which no
 change of the wall clock moves. Never looks at what is asked; that is the application's.
+
+It also ignores an offer to change the protocol, as RFC 9110 (7.8) lets it: the parser takes what follows such a head
+for another protocol, so it is given the head without the offer (`gateway.upgrade`).
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ import os
 import resource
 import termios
 from http import HTTPStatus
-from typing import ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
+import httptools
 from starlette.exceptions import HTTPException
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from edgefn.errors import Unavailable
+from edgefn.errors import InputError, Unavailable
+from edgefn_runtime.gateway import upgrade
 from edgefn_runtime.gateway.problems import problem
 
 SLOWEST_BODY_BYTES_PER_S = 4096
@@ -54,6 +59,8 @@ class Connection(HttpToolsProtocol):
     _answer_timer: asyncio.TimerHandle | None = None
     _received = 0
     _unread = 0
+    _websocket = False
+    """Whether the head that is being parsed offers a websocket."""
 
     # ── how many ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,7 +97,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         cycle = self.cycle
         if cycle is not None and not cycle.more_body and not cycle.response_complete:
             if self._request_timer is not None:
@@ -99,6 +107,45 @@ class Connection(HttpToolsProtocol):
             self._await_request()
         elif cycle is not None and cycle.more_body:
             self._received += len(data)
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offered:
+                if self.parser.get_method() == b"CONNECT":
+                    self._refuse(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
+                    return
+                data = memoryview(data)[offered.args[0] :]
+                self._parse_without_upgrade()
+            except httptools.HttpParserError as error:
+                self._refuse(InputError(f"the request is not HTTP/1.1 that can be read: {error}"))
+                return
+            else:
+                return
+
+    def _parse_without_upgrade(self) -> None:
+        """Parse the head that was just parsed once more, by a parser that is offered no other protocol."""
+        head = upgrade.without(self.parser, self.url, self.headers)
+        self._websocket = upgrade.asks_websocket(self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.parser.feed_data(head)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return  # it comes once more
+        if self._websocket:
+            self.scope["extensions"] = {"websocket": {}}
+            self._websocket = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, upgrade.refuse if "extensions" in cycle.scope else app)
 
     def _await_request(self) -> None:
         self._received = 0

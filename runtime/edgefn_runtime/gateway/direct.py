@@ -45,12 +45,16 @@ class Direct(Connection):
         if exchange is None:
             super()._start_asgi_task(cycle, app)
         else:
-            self._exchange, self._asked, self._pieces = exchange, cycle, []
+            # A pipelined request may have had a part of its body by the time of its turn.
+            self._exchange, self._asked = exchange, cycle
+            self._pieces = [bytes(cycle.body)] if cycle.body else []
 
     def _begun(self, cycle: RequestResponseCycle) -> Exchange | None:
         """The exchange, where the request will come whole: its body's length is known and within the bound."""
         scope = cycle.scope
         if not scope["path"].startswith(PREFIX) or cycle.waiting_for_100_continue or self.flow.write_paused:
+            return None
+        if "extensions" in scope:  # an upgrade is to be refused
             return None
         exchange = self.invocation.exchange(cast("Scope", scope))
         if exchange is None or b"transfer-encoding" in exchange.headers:
@@ -66,7 +70,7 @@ class Direct(Connection):
 
     def on_message_complete(self) -> None:
         cycle, exchange = self.cycle, self._exchange
-        if exchange is None or cycle is not self._asked:
+        if exchange is None or cycle is not self._asked or self.parser.should_upgrade():
             super().on_message_complete()
             return
         cycle.more_body = False

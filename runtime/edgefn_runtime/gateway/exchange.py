@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from edgefn import errors
-from edgefn.errors import EdgefnError, HandlerError, HandlerTimeout, InputError, InstanceLost, RetryLater
+from edgefn.errors import EdgefnError, HandlerError, HandlerTimeout, InputError, InstanceLost, NotAcceptable, RetryLater
 from edgefn_runtime.gateway.problems import problem
 from edgefn_runtime.gateway.timeout import TIMEOUT_HEADER, request_timeout_s
 from edgefn_runtime.supervisor.call import Body, Call, Outcome
 from edgefn_runtime.supervisor.pool import Pool
-from edgefn_runtime.wire.messages import Answer, Crash, Refusal
+from edgefn_runtime.wire.messages import Answer, Crash, Refusal, Unacceptable
 
 Headers = list[tuple[bytes, bytes]]
 Reply = tuple[int, Headers, bytes]
@@ -27,6 +27,7 @@ _OUTCOMES: dict[type[EdgefnError], str] = {
     InstanceLost: "lost",
     RetryLater: "rejected",
     InputError: "client_error",
+    NotAcceptable: "client_error",
 }
 
 
@@ -61,6 +62,7 @@ class Exchange:
             get(b"accept", b"").decode("latin-1"),
             body,
             request_timeout_s(get(TIMEOUT_HEADER)),
+            encoding=get(b"content-encoding", b"").decode("latin-1"),
         )
         self.pool.submit(call)
         self._cold = call.cold
@@ -99,6 +101,8 @@ class Exchange:
         match reply:
             case Refusal(error=error, detail=detail, field=field):
                 return _refusal(error, detail, field)
+            case Unacceptable(detail=detail, available=available):
+                return NotAcceptable(detail, available=available)
             case Crash(trace=trace):
                 self._logs.write(self.name, trace.rstrip(), stream="error", pid=0, id=self._id)
         return HandlerError(self.name, self._id)

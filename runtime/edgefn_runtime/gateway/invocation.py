@@ -10,10 +10,12 @@ import asyncio
 import functools
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
-from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound
+from starlette.exceptions import HTTPException
+
+from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, UnsupportedEncoding
 from edgefn_runtime.gateway.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
 from edgefn_runtime.supervisor.call import Body, Call, Outcome
@@ -63,7 +65,10 @@ class Invocation:
         pool = self._pools.find(name)
         if pool is None or scope["method"] not in METHODS:
             return None
-        return Exchange(name, pool, self._logs, self._ids, dict(scope["headers"]))
+        headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]):
+            headers = _joined(scope["headers"])
+        return Exchange(name, pool, self._logs, self._ids, headers)
 
     def at_once(self, exchange: Exchange, query: bytes, body: Body, respond: Callable[[Reply], None]) -> Call | None:
         """The call is under way and `respond` will get its answer; None where it has got one already."""
@@ -90,10 +95,14 @@ class Invocation:
         elif self._pools.find(name) is None:
             await ProblemResponse(FunctionNotFound(f"no function {name!r} is on this box"))(scope, receive, send)
         else:
-            await _answer(send, 405, [(b"allow", b"GET, HEAD, POST"), (b"content-length", b"0")], b"")
+            allowed = ", ".join(METHODS)
+            refusal = HTTPException(405, f"{scope['path']} takes {allowed}, not {scope['method']}", {"Allow": allowed})
+            await ProblemResponse(refusal)(scope, receive, send)
 
     async def _invoke(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if exchange.headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+                raise UnsupportedEncoding("the body is sent in a transfer coding that is not read; send it chunked")
             body = await _read(receive, exchange)
             call = self._submit(exchange, scope["query_string"], body)
             status, headers, body = exchange.answered(call, await _outcome(exchange.pool, call, receive))
@@ -107,6 +116,14 @@ class Invocation:
             await _answer(send, *exchange.refused(error))
         else:
             await _answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name; one that is there several times is its values in order (RFC 9110, 5.3)."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        found.setdefault(name, []).append(value)
+    return {name: b", ".join(values) for name, values in found.items()}
 
 
 def _respond(exchange: Exchange, call: Call, respond: Callable[[Reply], None], future: asyncio.Future[Outcome]) -> None:

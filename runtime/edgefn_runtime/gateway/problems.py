@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edgefn.errors import EdgefnError, RetryLater, Unauthorized
+from edgefn.errors import EdgefnError, RetryLater, Unauthorized, UnsupportedEncoding
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -113,6 +113,8 @@ def _internal(error: Exception) -> dict[str, Any]:
 def _headers_of(error: Exception) -> Headers:
     if isinstance(error, RetryLater):
         return [(b"retry-after", b"%d" % max(1, error.retry_after_s))]
+    if isinstance(error, UnsupportedEncoding):
+        return [(b"accept-encoding", b"gzip, deflate")]
     if isinstance(error, Unauthorized):
         return [(b"www-authenticate", b'Bearer realm="edgefn"')]
     if isinstance(error, HTTPException) and error.headers:

@@ -7,13 +7,23 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
-from edgefn.codec.results import encode
-from edgefn.codec.signature import Request
-from edgefn.errors import InputError
+from edgefn.codec.request.signature import Request
+from edgefn.codec.result.results import encode
+from edgefn.errors import InputError, NotAcceptable
 from edgefn.function import EdgeFunction
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.process.program import user_trace
-from edgefn_runtime.wire.messages import Answer, Asked, Compare, Crash, Invoke, Refusal, Reply, WrongAnswer
+from edgefn_runtime.wire.messages import (
+    Answer,
+    Asked,
+    Compare,
+    Crash,
+    Invoke,
+    Refusal,
+    Reply,
+    Unacceptable,
+    WrongAnswer,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,6 +44,8 @@ class Service:
         self._function = function
         self._signature = function.signature
         self._handler = function.handler
+        self._max_body = function.spec.max_body_bytes
+        self._ignores_query = function.spec.unknown_query == "ignore"
         self._code = code
         self.is_async = inspect.iscoroutinefunction(function.handler)
         self._runner = _runner() if self.is_async else None
@@ -102,7 +114,10 @@ class Service:
     def _decode(self, invoke: Invoke, body: bytes | bytearray) -> tuple[dict[str, Any], float, Refusal | None]:
         started = time.perf_counter()
         try:
-            arguments = self._signature.decode(Request(invoke.content_type, body, invoke.query))
+            request = Request(
+                invoke.content_type, body, invoke.query, invoke.encoding, self._max_body, self._ignores_query
+            )
+            arguments = self._signature.decode(request)
         except InputError as error:
             decoded = time.perf_counter() - started
             return {}, decoded, _refusal(invoke, error, decoded)
@@ -118,6 +133,8 @@ class Service:
         if isinstance(error, InputError):  # an image found broken only when the handler looked at it
             return _refusal(invoke, error, decoded)
         ran = time.perf_counter() - started
+        if isinstance(error, NotAcceptable):
+            return Unacceptable(invoke.id, str(error), error.available, decoded, ran)
         return Crash(invoke.id, user_trace(error, self._code), decoded, ran)
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgefn_runtime.wire.messages import Answer, Crash, Reply
+from edgefn_runtime.wire.messages import Answer, Crash, Reply, Unacceptable
 
 if TYPE_CHECKING:
     from edgefn_runtime.supervisor.instance import Instance
@@ -45,6 +45,7 @@ class Call:
         "compares",
         "content_type",
         "deadline",
+        "encoding",
         "future",
         "instance",
         "number",
@@ -58,12 +59,22 @@ class Call:
         "timer",
     )
 
-    def __init__(self, content_type: str, query: str, accept: str, body: Body, timeout_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        query: str,
+        accept: str,
+        body: Body,
+        timeout_s: float = math.inf,
+        *,
+        encoding: str = "",
+    ) -> None:
         self.content_type = content_type
         self.query = query
         self.accept = accept
         self.body = body
         self.timeout_s = timeout_s
+        self.encoding = encoding
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.instance: Instance | None = None
         self.number = self.ticket = 0
@@ -94,7 +105,7 @@ class Call:
         """The Server-Timing header (W3C) as of now, in ms. `queue` is what the other phases do not explain."""
         reply = outcome.reply
         start = max(0.0, self.started - self.admitted) if self.cold else 0.0
-        run = reply.run_s if isinstance(reply, Answer | Crash) else 0.0
+        run = reply.run_s if isinstance(reply, Answer | Unacceptable | Crash) else 0.0
         encode = reply.encode_s if isinstance(reply, Answer) else 0.0
         queue = time.monotonic() - self.admitted - start - reply.decode_s - run - encode
         return (
@@ -108,7 +119,7 @@ def work_s(reply: Reply) -> float:
     match reply:
         case Answer():
             return reply.decode_s + reply.run_s + reply.encode_s
-        case Crash():
+        case Unacceptable() | Crash():
             return reply.decode_s + reply.run_s
         case _:
             return reply.decode_s

@@ -29,6 +29,7 @@ from edgefn_runtime.wire.messages import (
     Ready,
     Refusal,
     Returned,
+    Unacceptable,
     WrongAnswer,
     decode_from_instance,
     encode,
@@ -198,7 +199,7 @@ class Instance(asyncio.Protocol):
         header = encode(
             Compare(number, call.deadline)
             if call.compares
-            else Invoke(number, call.deadline, call.content_type, call.query, call.accept)
+            else Invoke(number, call.deadline, call.content_type, call.query, call.accept, call.encoding)
         )
         if not self._outgoing:
             self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
@@ -290,7 +291,7 @@ class Instance(asyncio.Protocol):
         try:
             for frame in self._decoder.feed(data):
                 match decode_from_instance(frame.header):
-                    case Answer() | Refusal() | Crash() as reply:
+                    case Answer() | Refusal() | Unacceptable() | Crash() as reply:
                         self._answered(reply.id, Outcome(reply, frame.body))
                     case Returned(number):
                         self._passed_over(number)

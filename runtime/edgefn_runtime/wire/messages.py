@@ -124,13 +124,17 @@ Report = Born | Binding | Ready | Failed
 
 
 class Invoke(_Message, frozen=True, tag="invoke"):
-    """One request; the frame's body is the HTTP body. `deadline` is on the clock of time.monotonic(), in seconds."""
+    """One request; the frame's body is the HTTP body. `deadline` is on the clock of time.monotonic(), in seconds.
+
+    `encoding` is the body's Content-Encoding.
+    """
 
     id: int
     deadline: float
     content_type: str
     query: str
     accept: str
+    encoding: str = ""
 
 
 class Compare(_Message, frozen=True, tag="compare"):
@@ -178,6 +182,16 @@ class Crash(_Message, frozen=True, tag="crash"):
     run_s: float
 
 
+class Unacceptable(_Message, frozen=True, tag="unacceptable"):
+    """The handler answered, and no form that the request accepts can hold its result. `available` can."""
+
+    id: int
+    detail: str
+    available: tuple[str, ...]
+    decode_s: float
+    run_s: float
+
+
 class Returned(_Message, frozen=True, tag="returned"):
     """The call was revoked, or its deadline had passed: the handler has not seen it."""
 
@@ -207,8 +221,8 @@ class Leaving(_Message, frozen=True, tag="leaving"):
     """The instance has leaked nearly all of its memory: it finishes what it has begun, and the rest comes back."""
 
 
-Reply = Answer | Refusal | Crash
-FromInstance = Born | Binding | Ready | Failed | Answer | Refusal | Crash | Returned | Batched | WrongAnswer | Leaving
+Reply = Answer | Refusal | Unacceptable | Crash
+FromInstance = Born | Binding | Ready | Failed | Reply | Returned | Batched | WrongAnswer | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""

@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from edgefn.codec import arrays
-from edgefn.codec.tensors import DTYPES
+from edgefn.codec.result import array_forms
+from edgefn.codec.tensors import DTYPES, tensor
 from edgefn.spec import TensorSpec
 
 ARRAYS = st.sampled_from(DTYPES).flatmap(
@@ -55,11 +56,11 @@ def test_npy_is_read_as_numpy_wrote_it(
 
 @given(ARRAYS)
 def test_written_forms_are_read_back(array: NDArray[Any]) -> None:
-    """to_npy, to_raw and to_packed are what from_npy, from_raw and from_packed read; views of odd strides too."""
+    """What `array_forms` writes, from_npy, from_raw and from_packed read; views of odd strides too."""
     for given_array in (array, np.repeat(array, 2)[::2].reshape(array.shape)):
-        _same(arrays.from_npy(arrays.to_npy(given_array), _spec(array, symbolic=True), {}), array)
-        _same(arrays.from_raw(memoryview(arrays.to_raw(given_array)), _spec(array), {}), array)
-        _same(arrays.from_packed(arrays.to_packed(given_array), _spec(array, symbolic=True), {}), array)
+        _same(arrays.from_npy(array_forms.to_npy(given_array), _spec(array, symbolic=True), {}), array)
+        _same(arrays.from_raw(memoryview(array_forms.to_raw(given_array)), _spec(array), {}), array)
+        _same(arrays.from_packed(array_forms.to_packed(given_array), _spec(array, symbolic=True), {}), array)
 
 
 @given(ARRAYS.filter(lambda array: array.size and np.isfinite(array).all()))
@@ -152,8 +153,33 @@ def test_a_bool_is_zero_or_one() -> None:
         arrays.from_raw(b"\x00\x02", TensorSpec("bool", ("n",)), {})
 
 
-def test_dtypes_without_a_binary_form_are_a_type_error() -> None:
-    """The handler's fault, named."""
-    for array in (np.array([1j]), np.array(["a"]), np.array([None])):
-        with pytest.raises(TypeError, match="has no binary form"):
-            arrays.to_npy(array)
+@pytest.mark.parametrize(
+    ("lists", "shape", "expected"),
+    [
+        ([], ("n", 4), (0, 4)),
+        ([], ("n",), (0,)),
+        ([], ("n", 2, 3), (0, 2, 3)),
+        ([[], []], ("n", "m", 3), (2, 0, 3)),
+        ([], ("n", "m"), (0, 0)),
+        ([[]], (1, "n"), (1, 0)),
+    ],
+)
+def test_no_rows_are_an_array_of_none(
+    lists: list[Any], shape: tuple[int | str, ...], expected: tuple[int, ...]
+) -> None:
+    """Lists without items do not say how long those would be: the spec does."""
+    found = arrays.from_lists(lists, tensor("float32", *shape), {})
+    assert (found.shape, found.dtype.name) == (expected, "float32")
+
+
+def test_no_rows_fit_what_is_bound_and_nothing_else() -> None:
+    """A length that another parameter has, and a first dimension that is none."""
+    assert arrays.from_lists([], tensor("float32", "n", "m"), {"m": 5}).shape == (0, 5)
+    with pytest.raises(ValueError, match=r"has float32\[0, 4\], needs float32\[2, 4\]"):
+        arrays.from_lists([], tensor("float32", 2, 4), {})
+
+
+def test_another_dtype_is_told_with_the_cast() -> None:
+    """A .npy of float64 where float32 is declared: what to write."""
+    with pytest.raises(ValueError, match=r"send array\.astype\(np\.float32\)"):
+        arrays.from_npy(array_forms.to_npy(np.zeros((1, 4))), tensor("float32", "n", 4), {})

@@ -18,8 +18,11 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.invocation import Invocation
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
+from tests.runtime.gateway.listener import SOURCE, Client, Run, listening
+from tests.runtime.supervisor.bench import Bench
 
 TOKEN = "a-token-of-a-box"
 DIGEST = "sha256:" + "a" * 64
@@ -202,3 +205,23 @@ Serving = Callable[[ASGIApp], contextlib.AbstractAsyncContextManager[httpx.Async
 def serving() -> Serving:
     """Serves an app by uvicorn on a loopback port, and gives a client that knows the token."""
     return _serving
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a test's coroutine with `f` deployed and the port that its connections come to."""
+
+    def run(test: Client) -> None:
+        async def main() -> None:
+            bench = Bench(tmp_path)
+            bench.supervisor.start()
+            try:
+                await bench.deploy(SOURCE, scale=(0, 1), timeout_s=10.0, max_body_bytes=400_000)
+                async with listening(Invocation(bench)) as port:
+                    await asyncio.wait_for(test(bench, port), 60)
+            finally:
+                await bench.supervisor.stop()
+
+        asyncio.run(main())
+
+    return run

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +13,20 @@ from uvicorn.server import ServerState
 
 from edgefn_runtime.gateway import direct
 from edgefn_runtime.gateway.invocation import Invocation
+from tests.runtime.supervisor.bench import Bench
+
+Client = Callable[[Bench, int], Awaitable[None]]
+Run = Callable[[Client], None]
+
+SOURCE = """
+import time
+seen = []
+@edge_function
+def f(n: int = 0, sleep: float = 0.0, body: str = "") -> dict[str, int]:
+    seen.append(n)
+    time.sleep(sleep)
+    return {"n": n + len(body), "seen": len(seen)}
+"""
 
 
 @asynccontextmanager
@@ -30,3 +45,17 @@ async def listening(invocation: Invocation) -> AsyncIterator[int]:
         for connection in list(state.connections):
             connection.shutdown()
         await server.wait_closed()
+
+
+def request(n: int, *, sleep: float = 0.0, body: str = "", more: str = "") -> bytes:
+    """One POST to `f`."""
+    content = json.dumps({"n": n, "sleep": sleep, "body": body}).encode()
+    head = f"POST /fn/f HTTP/1.1\r\nhost: box\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+    return f"{head}{more}\r\n".encode() + content
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """The next answer of a connection: status, headers, body."""
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if line)
+    return int(status.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))

@@ -31,3 +31,15 @@ def test_a_path_finds_its_side(box: FakeBox, serving: Serving, path: str, status
     if status == 404:
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/fn/nothing/", "//fn/nothing", "/fn//nothing//"])
+def test_a_slash_too_many_is_moved(box: FakeBox, serving: Serving, path: str) -> None:
+    """308 to the clean path, the query along: the method and the body stay (RFC 9110, 15.4.9)."""
+
+    async def scenario() -> httpx.Response:
+        async with serving(application(box)) as client:
+            return await client.post(f"{str(client.base_url).rstrip('/')}{path}?a=%20b", content=b"x")
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, answer.headers["location"]) == (308, "/fn/nothing?a=%20b")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -12,57 +11,11 @@ from random import Random
 import pytest
 
 from edgefn_runtime.gateway.invocation import Invocation
-from tests.runtime.gateway.listener import listening
+from tests.runtime.gateway.listener import Run, answer, listening, request
 from tests.runtime.supervisor.bench import Bench
 
-SOURCE = """
-import time
-seen = []
-@edge_function
-def f(n: int = 0, sleep: float = 0.0, body: str = "") -> dict[str, int]:
-    seen.append(n)
-    time.sleep(sleep)
-    return {"n": n + len(body), "seen": len(seen)}
-"""
 
-Client = Callable[[Bench, int], Awaitable[None]]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[[Client], None]:
-    """Runs a test's coroutine with `f` deployed and the port that its connections come to."""
-
-    def run(test: Client) -> None:
-        async def main() -> None:
-            bench = Bench(tmp_path)
-            bench.supervisor.start()
-            try:
-                await bench.deploy(SOURCE, scale=(0, 1), timeout_s=10.0, max_body_bytes=400_000)
-                async with listening(Invocation(bench)) as port:
-                    await asyncio.wait_for(test(bench, port), 60)
-            finally:
-                await bench.supervisor.stop()
-
-        asyncio.run(main())
-
-    return run
-
-
-def request(n: int, *, sleep: float = 0.0, body: str = "", more: str = "") -> bytes:
-    """One POST to `f`."""
-    content = json.dumps({"n": n, "sleep": sleep, "body": body}).encode()
-    head = f"POST /fn/f HTTP/1.1\r\nhost: box\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
-    return f"{head}{more}\r\n".encode() + content
-
-
-async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """The next answer of a connection: status, headers, body."""
-    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines if line)
-    return int(status.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
-
-
-def test_pipelined_requests_are_answered_in_their_order(run: Callable[[Client], None]) -> None:
+def test_pipelined_requests_are_answered_in_their_order(run: Run) -> None:
     """Twelve requests in one write, of a method and a name that are unknown among them: twelve answers, in order."""
 
     async def test(_bench: Bench, port: int) -> None:
@@ -77,7 +30,7 @@ def test_pipelined_requests_are_answered_in_their_order(run: Callable[[Client], 
     run(test)
 
 
-def test_requests_come_through_in_any_pieces(run: Callable[[Client], None]) -> None:
+def test_requests_come_through_in_any_pieces(run: Run) -> None:
     """Small and large bodies, cut anywhere, on one connection: each is answered for what it holds."""
 
     async def test(_bench: Bench, port: int) -> None:
@@ -98,12 +51,59 @@ def test_requests_come_through_in_any_pieces(run: Callable[[Client], None]) -> N
     run(test)
 
 
+def test_pipelined_bodies_come_in_any_pieces(run: Run) -> None:
+    """Three requests in two pieces, cut at every byte, the second piece behind the first answers: no byte is lost.
+
+    A body that has come in part by the time of its request's turn was read without that part.
+    """
+    parts = [request(n, body="x" * 20) for n in range(3)]
+    sent = b"".join(parts)
+    ends = [sum(map(len, parts[: n + 1])) for n in range(3)]
+
+    async def test(_bench: Bench, port: int) -> None:
+        for cut in range(1, len(sent)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent[:cut])
+            got = [await answer(reader) for end in ends if end <= cut]
+            writer.write(sent[cut:])
+            got += [await answer(reader) for _ in range(3 - len(got))]
+            assert [(status, json.loads(body).get("n")) for status, _, body in got] == [(200, 20), (200, 21), (200, 22)]
+            writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("content-type: application/json\r\ncontent-length: 7\r\n\r\n", 200),
+        ("content-type: application/json\r\ncontent-type: text/plain\r\ncontent-length: 7\r\n\r\n", 415),
+        ("content-encoding: gzip\r\ncontent-encoding: gzip\r\ncontent-length: 7\r\n\r\n", 415),
+        ("content-encoding: br\r\ncontent-length: 7\r\n\r\n", 415),
+        ("transfer-encoding: chunked\r\n\r\n7\r\n", 200),
+        ("transfer-encoding: gzip, chunked\r\n\r\n7\r\n", 415),
+    ],
+)
+def test_no_header_is_passed_over(run: Run, headers: str, status: int) -> None:
+    """One that stands twice is both its values; a coding that is not undone is refused, of the body or of the way."""
+    tail = "\r\n0\r\n\r\n" if "chunked" in headers else ""
+
+    async def test(_bench: Bench, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f'POST /fn/f HTTP/1.1\r\nhost: box\r\n{headers}{{"n":5}}{tail}'.encode())
+        found, _, body = await answer(reader)
+        assert found == status, body
+        writer.close()
+
+    run(test)
+
+
 def waits(bench: Bench, count: int) -> bool:
     """Whether so many calls wait for `f`."""
     return bool(bench.supervisor.status("f")["queued"] == count)
 
 
-def test_a_client_that_leaves_takes_its_queued_call_along(run: Callable[[Client], None]) -> None:
+def test_a_client_that_leaves_takes_its_queued_call_along(run: Run) -> None:
     """http_disconnect: in the middle of a body, and while its call waits; both are counted, neither is served."""
 
     async def test(bench: Bench, port: int) -> None:
@@ -122,7 +122,7 @@ def test_a_client_that_leaves_takes_its_queued_call_along(run: Callable[[Client]
     run(test)
 
 
-def test_a_connection_that_is_to_close_does(run: Callable[[Client], None]) -> None:
+def test_a_connection_that_is_to_close_does(run: Run) -> None:
     """`Connection: close` gets its answer, says so, and ends; without it the connection serves on."""
 
     async def test(_bench: Bench, port: int) -> None:

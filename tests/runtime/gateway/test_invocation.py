@@ -130,6 +130,45 @@ def test_a_mistake_of_the_caller_names_the_field(ask: Ask) -> None:
     ask(test)
 
 
+def test_a_result_that_no_accepted_form_holds_is_a_406(ask: Ask) -> None:
+    """Neither the caller's 400 nor the handler's 500: it says what to ask for, and the log has nothing."""
+
+    async def test(bench: Bench, client: httpx.AsyncClient) -> None:
+        large = {"n": 2**64 - 1}
+        answer = await client.post("/fn/f", json=large, headers={"accept": "application/msgpack"})
+        assert answer.status_code == 406
+        assert answer.headers["content-type"] == "application/problem+json"
+        problem = answer.json()
+        assert (problem["error"], problem["available"]) == ("NotAcceptable", ["application/json"])
+        assert "$.n is 18446744073709551616" in problem["detail"]
+        assert problem["detail"].endswith("; ask for application/json")
+        assert float(answer.headers["server-timing"].partition("run;dur=")[2].partition(",")[0]) > 0
+        assert bench.figures.outcomes == ["client_error"]
+        assert bench.supervisor.status("f")["errors"] == 0
+        assert "Traceback" not in bench.logs
+        assert (await client.post("/fn/f", json=large)).json() == {"n": 2**64}
+
+    ask(test)
+
+
+def test_accept_may_come_in_several_lines(ask: Ask) -> None:
+    """They are one list, whatever else comes twice."""
+
+    async def test(bench: Bench, client: httpx.AsyncClient) -> None:
+        lines = [
+            ("accept", "application/msgpack"),
+            ("accept", "text/html, application/json;q=0.5"),
+            ("x-a", ""),
+            ("x-a", ""),
+        ]
+        answer = await client.post("/fn/f", json={"n": 1}, headers=lines)
+        assert (answer.headers["content-type"], answer.content) == ("application/msgpack", b"\x81\xa1n\x02")
+        twice = await client.post("/fn/f", json={"n": 1}, headers=[("x-a", "1"), ("x-a", "2")])
+        assert twice.json() == {"n": 2}
+
+    ask(test)
+
+
 def test_a_body_over_the_limit_is_refused_before_it_is_read_and_wakes_nothing(ask: Ask) -> None:
     """413 by the declared length: the body is never asked for first, no process starts."""
 

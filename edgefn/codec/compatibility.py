@@ -1,0 +1,142 @@
+"""What a new revision of a function refuses or answers otherwise, of that which its predecessor's clients send.
+
+Pure: two FunctionSpecs in, sentences out. It reads JSON Schemas as `edgefn.codec.json_schema` writes them; of two that
+it cannot compare it says that they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from edgefn.spec import FunctionSpec, ParameterSpec
+
+Schema = Mapping[str, Any]
+
+_NOTES = frozenset({"title", "description", "default", "examples"})
+_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
+
+
+def breaks(before: FunctionSpec, after: FunctionSpec) -> tuple[str, ...]:
+    """Return what no longer holds for the clients of `before`, a sentence each; nothing where all of it does."""
+    old = {one.name: one for one in before.parameters}
+    new = {one.name: one for one in after.parameters}
+    found = [f"{name} is gone: requests that give it are refused" for name in old if name not in new]
+    for name, parameter in new.items():
+        if name not in old:
+            if parameter.required:
+                found.append(f"{name} is new and has no default: requests without it are refused")
+        else:
+            found += _changes(old[name], parameter)
+    return (*found, *_bodies(before.parameters, after.parameters), *_result(before, after))
+
+
+def _changes(before: ParameterSpec, after: ParameterSpec) -> Iterator[str]:
+    name = before.name
+    if after.required and not before.required:
+        yield f"{name} has no default any more: requests without it are refused"
+    if before.kind != after.kind:
+        yield f"{name} was of kind {before.kind} and is of kind {after.kind}"
+    elif not accepts(after.schema, before.schema):
+        yield f"{name} does not take all that it took: it is another type, or has narrower bounds"
+    had, has = before.schema.get("default"), after.schema.get("default")
+    if not before.required and not after.required and had != has:
+        yield f"{name} is {has!r} where it is not given, and was {had!r}: such requests get another answer"
+
+
+def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
+    """What becomes of bodies that are the value of one parameter, by themselves."""
+    value = _principal(before)
+    if value is None or not any(one.name == value.name for one in after):
+        return
+    if (now := _principal(after)) is None or now.name != value.name:
+        yield f"a body that is {value.name} and nothing else is refused: give parameters beside it a default"
+    elif len(before) == 1 < len(after) and value.kind == "value" and _is_open(value.schema):
+        names = " or ".join(one.name for one in after)
+        yield f"an object that has a member {names} is read as the parameters, no longer as the value of {value.name}"
+
+
+def _principal(parameters: Sequence[ParameterSpec]) -> ParameterSpec | None:
+    needed = parameters if len(parameters) == 1 else [one for one in parameters if one.required]
+    return needed[0] if len(needed) == 1 else None
+
+
+def _result(before: FunctionSpec, after: FunctionSpec) -> Iterator[str]:
+    if before.result.kind != after.result.kind or not accepts(before.result.schema, after.result.schema):
+        yield "the result is of another type"
+
+
+def _is_open(schema: Schema) -> bool:
+    """Tell whether an object with any members is a value of the schema."""
+    if any(_is_open(one) for one in schema.get("anyOf", ())):
+        return True
+    named = schema.keys() - _NOTES
+    return not named or ("object" in _types(schema) and "properties" not in schema)
+
+
+def accepts(new: Schema, old: Schema) -> bool:
+    """Tell whether every value of `old` is one of `new`, as far as that can be told."""
+    new, old = _bare(new), _bare(old)
+    if not new or new == old:
+        return True
+    if "anyOf" in old:
+        return all(accepts(new, one) for one in old["anyOf"])
+    if "anyOf" in new:
+        return any(accepts(one, old) for one in new["anyOf"])
+    if "enum" in new or "const" in new:
+        return _values(old) is not None and set(_values(old) or ()) <= set(_values(new) or ())
+    if _values(old) is not None:
+        return all(_is_of(value, new) for value in _values(old) or ())
+    if not _types(old) <= _types(new) | ({"integer"} if "number" in _types(new) else set()):
+        return False
+    return _within(new, old) and _items(new, old) and _members(new, old)
+
+
+def _bare(schema: Schema) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name not in _NOTES}
+
+
+def _types(schema: Schema) -> set[str]:
+    kinds = schema.get("type", ())
+    return {kinds} if isinstance(kinds, str) else set(kinds)
+
+
+def _values(schema: Schema) -> list[Any] | None:
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
+def _is_of(value: Any, schema: Schema) -> bool:
+    kinds = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+    kind = kinds.get(type(value), "")
+    return accepts(schema, {"type": kind}) and not any(key in schema for key in (*_LEAST, *_MOST, "pattern"))
+
+
+def _within(new: Schema, old: Schema) -> bool:
+    """Tell whether the bounds of `new` are no narrower than those of `old`."""
+    least = all(key in old and new[key] <= old[key] for key in _LEAST if new.get(key))
+    most = all(key in old and new[key] >= old[key] for key in _MOST if key in new)
+    same = all(new[key] == old.get(key) for key in ("pattern", "format", "multipleOf", "contentEncoding") if key in new)
+    return least and most and same
+
+
+def _items(new: Schema, old: Schema) -> bool:
+    if len(new.get("prefixItems", ())) != len(old.get("prefixItems", ())):
+        return False
+    pairs = zip(new.get("prefixItems", ()), old.get("prefixItems", ()), strict=True)
+    if not all(accepts(one, other) for one, other in pairs):
+        return False
+    items, others = new.get("items", {}), old.get("items", {})
+    return items == others or (isinstance(items, Mapping) and isinstance(others, Mapping) and accepts(items, others))
+
+
+def _members(new: Schema, old: Schema) -> bool:
+    if "properties" not in new:
+        rest, more = new.get("additionalProperties", {}), old.get("additionalProperties", {})
+        values = [*old.get("properties", {}).values(), *([more] if isinstance(more, Mapping) else [])]
+        return rest is True or (isinstance(rest, Mapping) and all(accepts(rest, one) for one in values))
+    if "properties" not in old or not set(new.get("required", ())) <= set(old.get("required", ())):
+        return False
+    return all(
+        name in new["properties"] and accepts(new["properties"][name], one) for name, one in old["properties"].items()
+    )

@@ -1,0 +1,144 @@
+"""Forms: a multipart or urlencoded body, or a query string, as a list of named fields.
+
+It knows nothing of the function's parameters. Every fault of the form itself is an InputError.
+"""
+
+from __future__ import annotations
+
+import binascii
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgefn.codec.media_types import MediaType, media_type
+from edgefn.errors import InputError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MAX_FIELDS = 1000
+"""No handler has so many parameters; a form with more is built to cost time."""
+
+
+class Field(msgspec.Struct):
+    """One field of a form. `media.name` is empty and `filename` None where the form says neither."""
+
+    name: str
+    data: bytes
+    media: MediaType = MediaType("")
+    filename: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `data` is a file's content rather than text that was typed in."""
+        return self.filename is not None or self.media.name not in ("", "text/plain")
+
+    @property
+    def is_unchosen(self) -> bool:
+        """Whether it is what a browser sends for a file that nobody chose."""
+        return self.filename == "" and not self.data
+
+
+def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
+    """The fields of a query string or an `application/x-www-form-urlencoded` body."""
+    from urllib.parse import parse_qsl
+
+    try:
+        decoded = text if isinstance(text, str) else str(text, "ascii")
+        pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        return [Field(name, value.encode()) for name, value in pairs]
+    except ValueError as error:
+        raise InputError(f"the form or query is not urlencoded UTF-8: {error}") from error
+
+
+def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:
+    """The fields of a `multipart/form-data` body (RFC 7578)."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import MultipartParser
+
+    if not boundary:
+        raise InputError("the multipart content type names no boundary; let the HTTP client write that header")
+    _keep_quiet()
+    parts = _Parts()
+    try:
+        # python-multipart wants bytes, and boundaries are ASCII (RFC 2046).
+        parser = MultipartParser(boundary.encode("ascii"), parts.callbacks())
+        parser.write(bytes(body))
+        parser.finalize()
+        if not parts.ended:
+            raise InputError("the multipart body ends before its last boundary; send it whole")
+        return [_field(headers, data) for headers, data in parts.found]
+    except (FormParserError, UnicodeError) as error:
+        raise InputError(f"the multipart body is malformed: {error}") from error
+
+
+def _field(headers: dict[bytes, bytes], data: bytes) -> Field:
+    from python_multipart.multipart import parse_options_header
+
+    disposition, options = parse_options_header(headers.get(b"content-disposition", b""))
+    name, filename = options.get(b"name"), options.get(b"filename")
+    if disposition != b"form-data" or name is None:
+        raise InputError('a part of the multipart body has no `Content-Disposition: form-data; name="..."`')
+    return Field(
+        name.decode(),
+        _plain(data, headers.get(b"content-transfer-encoding", b"")),
+        media_type(headers.get(b"content-type", b"").decode("latin-1")),
+        None if filename is None else filename.decode(errors="replace"),
+    )
+
+
+def _plain(data: bytes, encoding: bytes) -> bytes:
+    """Return `data` without a coding of mail, which RFC 7578 (4.7) has done away with, and some clients still use."""
+    try:
+        match encoding.strip().lower():
+            case b"base64":
+                return binascii.a2b_base64(data)
+            case b"quoted-printable":
+                return binascii.a2b_qp(data)
+    except binascii.Error as error:
+        raise InputError(f"a part of the multipart body is said to be base64, and is not: {error}") from error
+    return data
+
+
+@cache
+def _keep_quiet() -> None:
+    import logging
+
+    # It logs each malformed body as a warning, which would stand beside our InputError in the function's log.
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())
+
+
+class _Parts:
+    """Collects what python-multipart calls back with: headers and data of each part."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[dict[bytes, bytes], bytes]] = []
+        self.ended = False
+        self._headers: dict[bytes, bytes] = {}
+        self._header: list[bytes] = []
+        self._value: list[bytes] = []
+        self._data: list[bytes] = []
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header.append(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.append(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_part_data": lambda data, start, end: self._data.append(data[start:end]),
+            "on_part_end": lambda: self.found.append((self._headers, b"".join(self._data))),
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        if len(self.found) >= MAX_FIELDS:
+            raise InputError(f"the multipart body has more than {MAX_FIELDS} parts")
+        self._headers, self._data = {}, []
+
+    def _end_header(self) -> None:
+        self._headers[b"".join(self._header).lower()] = b"".join(self._value)
+        self._header, self._value = [], []
+
+    def _end(self) -> None:
+        self.ended = True

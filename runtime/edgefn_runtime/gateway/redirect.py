@@ -1,0 +1,38 @@
+"""Paths of functions with a slash too many: moved for good to the clean one (308, RFC 9110 15.4.9).
+
+A function answers at `/fn/NAME` only, so that a proxy's rules for that path hold for every way to call it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from edgefn_runtime.gateway.problems import ProblemResponse
+
+_PREFIX = b"/fn/"
+_SLASHES = re.compile(rb"/+")
+
+
+def clean(raw_path: bytes) -> bytes | None:
+    """Return the path of the function that `raw_path` means; None where it has no slash too many, or means none."""
+    path = _SLASHES.sub(b"/", raw_path)
+    if not path.startswith(_PREFIX) or len(path) == len(_PREFIX):
+        return None
+    path = path.rstrip(b"/")
+    return None if path == raw_path else path
+
+
+class Redirect:
+    """Answer 308 with `path`, an ASGI application. The query goes along."""
+
+    def __init__(self, path: bytes) -> None:
+        self._path = path
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        query: bytes = scope["query_string"]
+        location = (self._path + (b"?" + query if query else b"")).decode("latin-1")
+        error = HTTPException(308, f"the function is at {location[:200]}", {"location": location})
+        await ProblemResponse(error)(scope, receive, send)

@@ -1,0 +1,37 @@
+"""Which paths are moved, and where to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn_runtime.gateway.redirect import clean
+
+
+@pytest.mark.parametrize(
+    ("path", "moved"),
+    [
+        (b"/fn/echo", None),
+        (b"/fn/echo/", b"/fn/echo"),
+        (b"//fn/echo", b"/fn/echo"),
+        (b"///fn///echo//", b"/fn/echo"),
+        (b"/fn/", None),
+        (b"//fn//", None),
+        (b"//evil.example/", None),
+        (b"/fn/%2Fecho", None),
+        (b"/admin//functions", None),
+        (b"/fn/echo/more/", b"/fn/echo/more"),
+    ],
+)
+def test_only_functions_are_moved(path: bytes, moved: bytes | None) -> None:
+    """A slash too many, before the name or behind it; never another page, another host, or an encoded slash."""
+    assert clean(path) == moved
+
+
+@given(st.lists(st.sampled_from(["/", "fn", "a", "//", "%2F", "."]), max_size=8))
+def test_a_moved_path_stays(parts: list[str]) -> None:
+    """One redirect is enough, and it never names another host."""
+    if (moved := clean("".join(parts).encode())) is not None:
+        assert clean(moved) is None
+        assert moved.startswith(b"/fn/")
