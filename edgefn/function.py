@@ -18,7 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 import msgspec
 
 from edgefn.accuracy.answers.author import Judge, check_judge
-from edgefn.codec.signature import Signature
+from edgefn.codec.request.signature import Signature
 from edgefn.errors import SpecError
 from edgefn.options import FunctionOptions, check_name, read_options
 from edgefn.spec import FunctionSpec

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from edgefn.codec import result_types
+from edgefn.codec.result import schemas
 from edgefn.codec.type_hints import WRITE_TENSOR, is_array, is_pillow
 from edgefn.images.image import Image
 from edgefn.spec import Dimension, SizeRange, TensorSpec
@@ -97,6 +97,6 @@ def _writable(hint: Any) -> dict[str, Any]:
         return {"type": "array"}
     if hint is object:
         return {"description": "any value"}
-    if (schema := result_types.schema_of(hint)) is not None:
+    if (schema := schemas.schema_of(hint)) is not None:
         return schema
     raise NotImplementedError

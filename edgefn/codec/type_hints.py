@@ -1,6 +1,6 @@
 """A handler's type hints, read once at import: what each parameter and the result is.
 
-It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.codec.parameters.
+It decides the kind and refuses what no request can carry; how a kind is read is in edgefn.codec.request.parameters.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
 from edgefn.compile import boundary, histories, purity
 from edgefn.compile.eager import EagerSession, one_thread
 from edgefn.compile.samples import Source, golden_source, how_to_give, listed, matched, spread

@@ -8,8 +8,8 @@ import pytest
 from echo import echo
 
 from edgefn import InputError
-from edgefn.codec.results import encode
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
+from edgefn.codec.result.results import encode
 
 SAMPLE = Path(__file__).parent / "samples" / "one.json"
 

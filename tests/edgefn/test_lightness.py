@@ -28,7 +28,7 @@ def test_import_edgefn_loads_nothing_heavy() -> None:
     [
         "from edgefn import Image, InputError, edge_function, edge_model, tensor",
         "from edgefn import edge_function; edge_function(type(lambda: 0)((lambda n: n).__code__, {}, 'f')) if 0 else 0",
-        "import edgefn.codec.signature, edgefn.codec.results, edgefn.function, edgefn.model",
+        "import edgefn.codec.request.signature, edgefn.codec.result.results, edgefn.function, edgefn.model",
     ],
 )
 def test_decorators_load_no_framework(statement: str) -> None:
@@ -39,7 +39,8 @@ def test_decorators_load_no_framework(statement: str) -> None:
 def test_serving_a_number_loads_no_numpy() -> None:
     """Decoding and encoding plain values touches neither NumPy nor Pillow."""
     statement = (
-        "from edgefn.codec.signature import Request, Signature; from edgefn.codec.results import encode; "
+        "from edgefn.codec.request.signature import Request, Signature; "
+        "from edgefn.codec.result.results import encode; "
         "f = lambda n: n; f.__annotations__ = {'n': int, 'return': int}; s = Signature.of(f); "
         "assert encode(s.decode(Request('application/json', b'{\"n\": 1}'))['n'], s.result)[1] == b'1'"
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgefn import Dim, InputError, SpecError, edge_function, edge_model, tensor
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
 from edgefn.sizes import combined, intersection, misfit
 from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 

@@ -15,8 +15,8 @@ from edgefn.accuracy.answers.share import Verdict, shown_at_least, told, verdict
 from edgefn.accuracy.answers.spread import Spread
 from edgefn.accuracy.answers.values import Picture, Plain, is_array, plain
 from edgefn.codec import arrays
-from edgefn.codec.result_members import CANNOT
-from edgefn.codec.result_values import MSGPACK_ENCODING, plain_msgpack
+from edgefn.codec.result.members import CANNOT
+from edgefn.codec.result.values import MSGPACK_ENCODING, plain_msgpack
 from edgefn.codec.type_hints import is_array as is_array_hint
 from edgefn.codec.type_hints import is_pillow
 from edgefn.images.image import Image

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.accuracy.answers import record
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
 from edgefn.compile.recording import CONTENT_TYPES
 from edgefn.compile.samples import sample_files, spread
 from edgefn.function import EdgeFunction

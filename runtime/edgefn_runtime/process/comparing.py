@@ -14,7 +14,7 @@ from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.judging import comparison, mismatch
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Mismatch, Question
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
 from edgefn.codec.type_hints import hints_of
 from edgefn.function import EdgeFunction
 

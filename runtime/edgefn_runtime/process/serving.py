@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
-from edgefn.codec.results import encode
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
+from edgefn.codec.result.results import encode
 from edgefn.errors import InputError, NotAcceptable
 from edgefn.function import EdgeFunction
 from edgefn_runtime.process.batcher import Crowd

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from edgefn.codec import array_forms, arrays
+from edgefn.codec import arrays
+from edgefn.codec.result import array_forms
 from edgefn.codec.tensors import DTYPES, tensor
 from edgefn.spec import TensorSpec
 
@@ -55,7 +56,7 @@ def test_npy_is_read_as_numpy_wrote_it(
 
 @given(ARRAYS)
 def test_written_forms_are_read_back(array: NDArray[Any]) -> None:
-    """What edgefn.codec.array_forms writes, from_npy, from_raw and from_packed read; views of odd strides too."""
+    """What `array_forms` writes, from_npy, from_raw and from_packed read; views of odd strides too."""
     for given_array in (array, np.repeat(array, 2)[::2].reshape(array.shape)):
         _same(arrays.from_npy(array_forms.to_npy(given_array), _spec(array, symbolic=True), {}), array)
         _same(arrays.from_raw(memoryview(array_forms.to_raw(given_array)), _spec(array), {}), array)

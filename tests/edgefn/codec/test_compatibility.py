@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgefn import Dim, Image, InputError, edge_function, tensor
 from edgefn.codec.compatibility import accepts, breaks
 from edgefn.codec.json_schema import parameter_schema
-from edgefn.codec.signature import Request, Signature
+from edgefn.codec.request.signature import Request, Signature
 from edgefn.spec import FunctionSpec
 
 EMPTY = inspect.Parameter.empty

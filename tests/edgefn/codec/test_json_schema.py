@@ -11,7 +11,7 @@ import pytest
 
 from edgefn import Image, tensor
 from edgefn.codec.json_schema import parameter_schema, result_schema, tensor_schema
-from edgefn.codec.signature import Signature
+from edgefn.codec.request.signature import Signature
 
 
 class Leaf(msgspec.Struct):

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgefn import Image, InputError, SpecError, edge_function, picture
-from edgefn.codec.signature import Request
+from edgefn.codec.request.signature import Request
 from edgefn.images import jpeg, png
 
 Encode = Callable[..., bytes]

@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from starlette.routing import BaseRoute, Mount, Route
 
 from edgefn import Image, tensor
-from edgefn.codec.signature import Signature
+from edgefn.codec.request.signature import Signature
 from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.components import Components

@@ -1,0 +1,35 @@
+"""Images inside text and objects: msgspec taught what an Image is.
+
+What it raises is a ValueError, because to that msgspec adds the path of the member it was reading.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgefn.codec.request import base64_text
+from edgefn.errors import InputError, PictureTooLarge
+from edgefn.images.image import Image
+
+
+def build(wanted: type, value: Any) -> Any:
+    """msgspec's hook for types it does not know: an Image, from base64 in JSON or bytes in msgpack."""
+    if wanted is not Image:
+        raise NotImplementedError(f"{wanted.__name__} cannot be read")
+    try:
+        if isinstance(value, str):
+            return read_image(base64_text.decoded(value.encode()))
+        if isinstance(value, bytes):
+            return read_image(value)
+    except PictureTooLarge:
+        raise  # as a 413
+    except InputError as error:
+        raise ValueError(str(error)) from error  # msgspec adds the path to a ValueError
+    raise ValueError("Expected an image, as base64 text in JSON or bytes in msgpack")
+
+
+def read_image(data: bytes) -> Image:
+    """The image of `data`, its header checked. Raises InputError."""
+    image = Image(data)
+    image.read_header()
+    return image

@@ -1,0 +1,52 @@
+"""Content-Encoding: a request's body as it was before its sender compressed it (RFC 9110, 8.4).
+
+It never gives more bytes than it is allowed to: a small body may unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from edgefn.codec.request.validation import shortened
+from edgefn.errors import BodyTooLarge, InputError, UnsupportedEncoding
+
+_GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+"""zlib's names for the three containers of deflate."""
+
+Buffer = bytes | bytearray | memoryview
+
+
+def decoded(body: Buffer, encoding: str, most: int) -> Buffer:
+    """Return `body` without its coding: gzip, deflate or none; at most `most` bytes.
+
+    Raises UnsupportedEncoding, BodyTooLarge, and InputError for a body that is not what its header says.
+    """
+    coding = encoding.strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding in ("gzip", "x-gzip"):
+        return _inflated(body, "gzip", _GZIP, most)
+    if coding == "deflate":
+        # Some senders leave out zlib's header, whose first byte names method 8 and whose first two divide by 31.
+        zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
+        return _inflated(body, "deflate", _ZLIB if zlib_header else _RAW, most)
+    raise UnsupportedEncoding(f"the body is encoded as {shortened(coding)!r}; send it as gzip, deflate or as it is")
+
+
+def _inflated(body: Buffer, coding: str, container: int, most: int) -> bytes:
+    found = bytearray()
+    rest = bytes(body)
+    try:
+        while rest:  # a gzip file may have several members
+            stream = zlib.decompressobj(container)
+            found += stream.decompress(rest, most - len(found) + 1)
+            if len(found) > most:
+                raise BodyTooLarge(f"the body unpacks to over {most} bytes; raise max_body in its @edge_function")
+            if not stream.eof:
+                raise InputError(f"the body is sent as {coding} and ends before its end; send it whole")
+            rest = stream.unused_data
+            if coding == "deflate" and rest:
+                raise InputError("the body is sent as deflate and goes on behind its end")
+    except zlib.error as error:
+        raise InputError(f"the body is sent as {coding}, and is not: {error}") from error
+    return bytes(found)

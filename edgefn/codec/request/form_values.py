@@ -1,0 +1,191 @@
+"""Texts and files of forms and queries as a value of a type: numbers are read from their words here, and only here.
+
+What browsers send of a form is understood: a file that was not chosen, an empty number, a checkbox that is "on",
+repeated names for a list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from edgefn.codec import members
+from edgefn.codec.request import base64_text, json_text
+from edgefn.codec.request.base64_images import build
+from edgefn.codec.request.file_kinds import is_picture
+from edgefn.codec.request.forms import Field
+from edgefn.codec.request.unknown_members import check_of
+from edgefn.codec.request.validation import located, shortened
+from edgefn.codec.type_names import shown
+from edgefn.errors import InputError
+from edgefn.images.image import Image
+
+ABSENT: Any = msgspec.UNSET
+"""What a form gives for an empty number or a file that was not chosen: nothing."""
+
+_SWITCHES = {"on": True, "off": False}
+_PLAIN = (inspect.IntType, inspect.FloatType, inspect.StrType)
+"""Types whose text needs no look."""
+_TEXTS = (inspect.StrType, inspect.AnyType, inspect.EnumType, inspect.LiteralType, inspect.RawType)
+_LISTS = (
+    inspect.ListType,
+    inspect.SetType,
+    inspect.FrozenSetType,
+    inspect.VarTupleType,
+    inspect.CollectionType,
+    inspect.TupleType,
+)
+_SCALARS = (
+    inspect.NoneType,
+    inspect.BoolType,
+    inspect.IntType,
+    inspect.FloatType,
+    inspect.StrType,
+    inspect.BytesType,
+    inspect.ByteArrayType,
+    inspect.MemoryViewType,
+    inspect.EnumType,
+    inspect.LiteralType,
+    inspect.DateTimeType,
+    inspect.DateType,
+    inspect.TimeType,
+    inspect.TimeDeltaType,
+    inspect.UUIDType,
+    inspect.DecimalType,
+)
+
+
+def is_scalar(info: inspect.Type) -> bool:
+    """Tell whether every value of the type is one word."""
+    if isinstance(info, inspect.Metadata):
+        return is_scalar(info.type)
+    if isinstance(info, inspect.UnionType):
+        return all(is_scalar(one) for one in info.types)
+    return isinstance(info, _SCALARS)
+
+
+def is_list(info: inspect.Type) -> bool:
+    """Tell whether a repeated name is a value of the type: a list of words, of bytes or of images."""
+    return members.holds(info, *_LISTS) and (is_scalar(one := members.item(info, 0)) or _is_image(one))
+
+
+class FormReader:
+    """Read fields as values of one type; what it asks of the type is known beforehand."""
+
+    def __init__(self, wire: Any, info: inspect.Type) -> None:
+        self._wire = wire
+        self._info = info
+        self._plain = isinstance(info, _PLAIN)
+        self._check = check_of(info)
+        self._finite = not members.contains(info, inspect.FloatType, inspect.DecimalType, inspect.AnyType)
+
+    def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
+        """Return the value of a parameter's fields; ABSENT where they say that nothing was given.
+
+        Bytes are as they stand in a multipart form, and base64 elsewhere.
+
+        Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
+        """
+        if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file:
+            return self._convert(str(fields[0].data, "utf-8"))
+        value = builtin(fields, self._info, multipart=multipart)
+        return value if value is ABSENT else self._convert(value)
+
+    def read_members(self, fields: Mapping[str, Sequence[Field]], path: str, *, multipart: bool) -> Any:
+        """Return the value of fields that are its members. Raises InputError naming the member below `path`."""
+        found: dict[str, Any] = {}
+        for name, given in fields.items():
+            try:
+                value = builtin(given, members.member(self._info, name), multipart=multipart)
+            except InputError as error:
+                raise InputError(str(error), field=f"{path}.{name}") from error
+            if value is not ABSENT:
+                found[name] = value
+        return self._convert(found)
+
+    def _convert(self, value: Any) -> Any:
+        try:
+            found = msgspec.convert(value, self._wire, strict=False, dec_hook=build)
+        except msgspec.ValidationError as error:
+            raise _told(error, value, self._info) from error
+        if self._check is not None:
+            self._check(found, value, "")
+        if not self._finite:
+            _check_finite(msgspec.to_builtins(found, enc_hook=repr))
+        return found
+
+
+def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> Any:
+    """Return what `msgspec.convert` makes a value of the type of, not strict; ABSENT where nothing was given."""
+    fields = [field for field in fields if not field.is_unchosen]
+    if not fields:
+        return ABSENT
+    if is_list(info) and not _is_document(fields):
+        values = [_single(field, members.item(info, n), multipart=multipart) for n, field in enumerate(fields)]
+        return [value for value in values if value is not ABSENT]
+    if len(fields) > 1:
+        raise InputError("is given twice; give it once")
+    return _single(fields[0], info, multipart=multipart)
+
+
+def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
+    if multipart and _is_file_of(field, info):
+        return field.data
+    text = str(field.data, "utf-8")
+    if text and isinstance(info, _PLAIN):
+        return text
+    if not text and not members.holds(info, *_TEXTS, inspect.BytesType) and is_scalar(info):
+        return ABSENT
+    if members.holds(info, inspect.BoolType) and not members.holds(info, *_TEXTS):
+        return _SWITCHES.get(text.lower(), text)
+    if (members.taken(info) or members.holds(info, *_LISTS)) and json_text.begins(field.data) in (b"{", b"["):
+        return msgspec.json.decode(field.data)
+    return text
+
+
+def _is_file_of(field: Field, info: inspect.Type) -> bool:
+    """Tell whether a part of a multipart form is the bytes or the picture themselves, whatever it is called."""
+    if members.holds(info, *base64_text.BYTES):
+        return field.is_file or not members.holds(info, *_TEXTS)
+    return _is_image(info) and (field.is_file or is_picture(field.data))
+
+
+def _is_document(fields: Sequence[Field]) -> bool:
+    return len(fields) == 1 and not fields[0].is_file and json_text.is_document(fields[0].data, b"[")
+
+
+def _is_image(info: inspect.Type) -> bool:
+    if isinstance(info, inspect.UnionType):
+        return any(_is_image(one) for one in info.types)
+    return isinstance(info, inspect.CustomType) and info.cls is Image
+
+
+def _told(error: Exception, value: Any, info: inspect.Type) -> Exception:
+    """Return `error` in the words of somebody who typed a text."""
+    text, path = located(str(error))
+    given = _at(value, path)
+    if isinstance(given, str) and (text.endswith("got `str`") or text.startswith("Invalid enum value")):
+        return ValueError(f"expected {shown(members.at(info, path))}, got {shortened(given)!r} - at `${path}`")
+    return error
+
+
+def _at(value: Any, path: str) -> Any:
+    for step in members.steps(path):
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _check_finite(value: Any) -> None:
+    """Raises ValueError when a number in `value` (of builtins) is NaN or infinite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a number that text can carry; send a finite one, or msgpack")
+    if isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_finite(one)

@@ -1,0 +1,252 @@
+"""From a request to a handler's arguments, by its type hints.
+
+A request holds values by name: the members of a JSON or msgpack object, the fields of a multipart or urlencoded form,
+or of the query string (which may stand beside a body; nothing may be given twice, and nothing unknown). Or its body is
+the value of one parameter: the only one, the only one that is required, or the only one of a body's kind (an Image, a
+tensor, bytes, str, a struct, dict or list) that the query does not give. An object that has that parameter's name as a
+member is keyed, unless the parameter takes such an object itself.
+
+It never guesses a number from a word: JSON and msgpack are strict, only forms and queries read numbers from text. JSON
+and text are UTF-8; NaN and infinity come by msgpack, .npy and raw tensors only. A body whose content type says nothing
+is read as what the parameters want (`edgefn.codec.request.untyped`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+from typing import Any
+
+import msgspec
+
+from edgefn.codec.json_schema import result_schema, tensor_schema
+from edgefn.codec.media_types import FORM, MULTIPART, MediaType, media_type
+from edgefn.codec.request import encodings, untyped
+from edgefn.codec.request.choice import Choice
+from edgefn.codec.request.form_values import ABSENT
+from edgefn.codec.request.forms import MAX_FIELDS, Field, multipart, urlencoded
+from edgefn.codec.request.kinds import ValueParameter, parameter
+from edgefn.codec.request.parameters import Buffer, Dims, Parameter
+from edgefn.codec.request.structured import Reader
+from edgefn.codec.request.validation import INVALID, input_error, shortened
+from edgefn.codec.result.schemas import is_array_class
+from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
+from edgefn.errors import InputError, SpecError, UnsupportedMediaType
+from edgefn.sizes import combined
+from edgefn.spec import ParameterSpec, ResultSpec
+from edgefn.suggestion import did_you_mean
+
+MAX_BODY_BYTES = 1 << 30
+"""What a body may be once it is unpacked, where nothing else is said."""
+
+BUTTONS = frozenset({"submit", "submit.x", "submit.y", "commit", "_charset_"})
+"""Fields that browsers add to a form: its buttons', and the charset's."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a handler's arguments are read from. `query` is the query string, without its question mark.
+
+    A `body` that can be written to is the request's own: an array may be made of its very memory. `encoding` is its
+    Content-Encoding; unpacked it has at most `max_body` bytes. `ignores_query` lets unknown query parameters pass.
+    """
+
+    content_type: str = ""
+    body: bytes | bytearray | memoryview = b""
+    query: str = ""
+    encoding: str = ""
+    max_body: int = MAX_BODY_BYTES
+    ignores_query: bool = False
+
+
+class Signature:
+    """A handler's parameters and result, and the decoders made for them once."""
+
+    def __init__(self, parameters: Iterable[Parameter], result: ResultSpec) -> None:
+        self._by_name = {parameter.name: parameter for parameter in parameters}
+        self.parameters: tuple[ParameterSpec, ...] = tuple(p.spec for p in self._by_name.values())
+        self.result = result
+        self._required = frozenset(spec.name for spec in self.parameters if spec.required)
+        self._choice = Choice.of(tuple(self._by_name.values()))
+        self._choices = {frozenset[str](): self._choice}
+        self._lone = self._choice.principal if len(self._by_name) == 1 else None
+        members = [(p.name, p.wire, msgspec.UNSET) for p in self._by_name.values()]
+        self._object = Reader(msgspec.defstruct("Arguments", members, forbid_unknown_fields=True))
+
+    @classmethod
+    def of(cls, handler: Callable[..., Any]) -> Signature:
+        """Return the signature of `handler`. Raises SpecError naming a parameter that no request can carry."""
+        where = f"function {handler.__name__}"
+        hints = hints_of(handler)
+        combined({name: hint.tensor for name, (hint, _) in hints.parameters.items() if hint.tensor is not None}, where)
+        parameters = [parameter(name, hint, default, where) for name, (hint, default) in hints.parameters.items()]
+        return cls(parameters, _result(hints.result, where))
+
+    def decode(self, request: Request) -> dict[str, Any]:
+        """Return the arguments by name; a parameter with a default that the request does not give is left out.
+
+        Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
+        """
+        dims: Dims = {}
+        query = self._fields_of_query(request) if request.query else {}
+        given: dict[str, Any] = {}
+        if body := request.body:
+            if request.encoding:
+                body = encodings.decoded(body, request.encoding, request.max_body)
+            given = self._from_body(body, request.content_type, query.keys(), dims)
+        if query:
+            self._add_query(query, given, dims)
+        if not given.keys() >= self._required:
+            self._add_empty(request, given)
+        return given
+
+    @property
+    def note(self) -> str:
+        """What the author should know of how requests are read; empty where nothing can be read in two ways."""
+        lone = self._lone
+        if lone is None or not (lone.takes_any or lone.name in lone.members) or lone.kind != "value":
+            return ""
+        return (
+            f"an object is the value of {lone.name}, also one that has a member {lone.name}: a parameter added beside "
+            "it later would change that"
+        )
+
+    # ── the body ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _from_body(self, body: Buffer, content_type: str, queried: Set[str], dims: Dims) -> dict[str, Any]:
+        media = media_type(content_type)
+        if media.name == MULTIPART:
+            return self._from_fields(self._grouped(multipart(body, media.boundary)), dims, multipart=True)
+        choice = self._choice_beside(queried) if queried else self._choice
+        value = choice.body(body, media)
+        if media.name in untyped.NAMES:
+            if untyped.is_form(body, media, self._by_name.values(), value):
+                return self._from_fields(self._grouped(urlencoded(body)), dims, multipart=False)
+            media = untyped.media(body, media, value)
+        if media.is_json or media.is_msgpack:
+            return self._from_structured(body, media, choice, dims)
+        if value is None or not (value.reads(media) or value.claims(body, media)):
+            raise self._unsupported(content_type)
+        return {value.name: value.from_body(body, media, dims)}
+
+    def _choice_beside(self, queried: Set[str]) -> Choice:
+        """What is decided where the query gives the parameters in `queried`; unknown names are refused later."""
+        given = frozenset(queried & self._by_name.keys())
+        if given not in self._choices:
+            left = tuple(one for one in self._by_name.values() if one.name not in given)
+            self._choices[given] = Choice.of(left)
+        return self._choices[given]
+
+    def _from_structured(self, body: Buffer, media: MediaType, choice: Choice, dims: Dims) -> dict[str, Any]:
+        if not media.is_utf8:
+            raise UnsupportedMediaType(f"the body is sent as {shortened(media.charset)}; send JSON as UTF-8")
+        principal = choice.principal
+        if principal is None or choice.is_keyed(body, media, self._by_name.keys()):
+            return self._from_object(body, media, dims)
+        if principal.kind == "bytes" and not untyped.is_text(body, media):
+            return {principal.name: principal.from_body(body, media, dims)}
+        return {principal.name: principal.from_object(body, media, dims)}
+
+    def _from_object(self, body: Buffer, media: MediaType, dims: Dims) -> dict[str, Any]:
+        """Return the arguments of an object keyed by their names."""
+        try:
+            members = msgspec.structs.asdict(self._object.read(body, media))
+        except INVALID as error:
+            raise input_error(error, known=self._by_name) from error
+        return {
+            name: self._by_name[name].from_member(value, dims)
+            for name, value in members.items()
+            if value is not msgspec.UNSET
+        }
+
+    # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
+
+    def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
+        if self._are_members(fields.keys()):
+            assert isinstance(self._lone, ValueParameter)
+            return {self._lone.name: self._lone.read_members(fields, multipart=multipart)}
+        fields = {name: of for name, of in fields.items() if name in self._by_name or name not in BUTTONS}
+        return self._read(fields, dims, multipart=multipart)
+
+    def _read(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
+        found = {
+            name: self._known(name).from_fields(given, dims, multipart=multipart) for name, given in fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not ABSENT}
+
+    def _are_members(self, names: Set[str]) -> bool:
+        """Whether fields of these names are the members of the lone parameter's value."""
+        lone = self._lone
+        return isinstance(lone, ValueParameter) and bool(lone.members) and names != {lone.name}
+
+    def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
+        """The fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
+        if len(fields) > MAX_FIELDS:
+            raise InputError(f"there are more than {MAX_FIELDS} fields")
+        found: dict[str, list[Field]] = {}
+        for field in fields:
+            name = field.name
+            if name.endswith("[]") and name not in self._by_name:
+                name = name[:-2]
+            found.setdefault(name, []).append(field)
+        return found
+
+    def _known(self, name: str) -> Parameter:
+        if name not in self._by_name:
+            name = shortened(name)
+            raise InputError(f"is unknown{did_you_mean(name, self._by_name)}", field=name)
+        return self._by_name[name]
+
+    def _fields_of_query(self, request: Request) -> dict[str, list[Field]]:
+        fields = self._grouped(urlencoded(request.query))
+        if request.ignores_query:
+            taken = self._by_name.keys() | (self._lone.members if self._lone is not None else set())
+            fields = {name: given for name, given in fields.items() if name in taken}
+        return fields
+
+    def _add_query(self, fields: dict[str, list[Field]], given: dict[str, Any], dims: Dims) -> None:
+        if twice := fields.keys() & given.keys():
+            raise InputError("is given in the query and in the body; give it once", field=min(twice))
+        if not given and self._are_members(fields.keys()):
+            given.update(self._from_fields(fields, dims, multipart=False))
+        else:  # members of a body's value cannot be added to: whatever the query names is a parameter
+            given.update(self._read(fields, dims, multipart=False))
+
+    # ── what is missing ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _add_empty(self, request: Request, given: dict[str, Any]) -> None:
+        # An empty body is a value of a lone bytes or str, and of no other; an empty form has no fields.
+        missing = next(name for name in self._by_name if name in self._required and name not in given)
+        empty = (
+            not request.query and not request.body and media_type(request.content_type).name not in (FORM, MULTIPART)
+        )
+        if empty and self._lone is not None and self._lone.kind in ("bytes", "text"):
+            given[missing] = b"" if self._lone.kind == "bytes" else ""
+            return
+        raise InputError(f"is missing; send {self._accepted()}", field=missing)
+
+    def _unsupported(self, content_type: str) -> UnsupportedMediaType:
+        shown = repr(shortened(content_type)) if content_type else "a body without a content type"
+        return UnsupportedMediaType(f"{shown} cannot be read; send {self._accepted()}")
+
+    def _accepted(self) -> str:
+        if self._lone is not None and self._lone.body_like:
+            return " or ".join(self._lone.media)
+        members = ", ".join(self._by_name) or "nothing"
+        value = self._choice.value
+        raw = f"; or {value.name} as {' or '.join(value.media)}" if value is not None else ""
+        return f"an object of {members} as application/json or application/msgpack, or a form{raw}"
+
+
+def _result(hint: Any, where: str) -> ResultSpec:
+    where = f"{where}, result"
+    if hint is type(None):
+        return ResultSpec("none", {"type": "null"})
+    if is_pillow(hint) or is_array(hint) or is_array_class(hint):
+        return ResultSpec("image" if is_pillow(hint) else "tensor", result_schema(hint))
+    read = read_hint(hint, where)
+    if read.tensor is not None:
+        return ResultSpec("tensor", tensor_schema(read.tensor))
+    try:
+        schema = result_schema(hint)
+    except TypeError as error:
+        raise SpecError(f"{where} is annotated {hint!r}, which cannot be encoded: {error}") from error
+    return ResultSpec("value" if read.optional else read.kind, schema)

@@ -1,0 +1,35 @@
+"""A picture of a result in each form: the image types of HTTP, and how large a picture each of them holds."""
+
+from __future__ import annotations
+
+from edgefn.codec.result.unholdable import Unholdable
+from edgefn.images.encoder import MAX_SIDE, holds
+from edgefn.images.image import EncodedFormat, Image
+
+PNG, JPEG, WEBP = "image/png", "image/jpeg", "image/webp"
+FORMATS: dict[str, EncodedFormat] = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP"}
+
+
+def to_file(image: Image, format: EncodedFormat) -> bytes:
+    """`image` as a file of `format`. Raises Unholdable where that is too small for it."""
+    check(image, format)
+    try:
+        return image.encode(format)
+    except (ValueError, OSError) as error:
+        raise Unholdable(f"is a picture that Pillow cannot write as {format} ({error}); convert it to RGB") from error
+
+
+def check(image: Image, format: EncodedFormat) -> None:
+    """Raise Unholdable where `format` cannot hold a picture of the image's size."""
+    width, height = image.size
+    if min(width, height) < 1:
+        raise Unholdable(f"is a picture of {width}x{height} pixels; it has none")
+    if not holds(format, image.size) and not (image.file and image.format == format):
+        raise Unholdable(
+            f"is a picture of {width}x{height} pixels, and {format} has at most {MAX_SIDE[format]} along a side"
+        )
+
+
+def came_as(image: Image) -> str | None:
+    """The image type of the very bytes that `image` was made of, or None where they are of no type that is sent."""
+    return next((media for media, format in FORMATS.items() if image.file and image.format == format), None)

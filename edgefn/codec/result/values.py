@@ -1,0 +1,167 @@
+"""A result's values in JSON and in MessagePack: by msgspec, taught the values that it does not know.
+
+Both write dates, UUIDs, Decimals and paths as text, a set in whatever order Python has it, a named tuple as a list, an
+enum as its value, an object by its fields (an attrs class without those that begin with "_"). JSON has bytes in
+base64 and pictures as PNG in base64; it has no NaN and no infinity, both are null. Keys of a JSON object are text:
+of None, bools, numbers, enums, dates, UUIDs, Decimals and bytes as they are written elsewhere, without quotes, where no
+two keys become the same. MessagePack has keys of any kind, tuples among them, and integers from -2**63 to 2**64 - 1.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import UserString
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Any
+
+import msgspec
+
+from edgefn.codec.result import array_forms, members, pictures
+from edgefn.codec.result.members import ROOT, Failure
+from edgefn.codec.result.unholdable import Unholdable, of_unknown_type
+from edgefn.images.image import Image
+
+_SHOWN = 60
+_INTEGERS = "and MessagePack has integers from -2**63 to 2**64 - 1"
+_NAMES = {None: "null", True: "true", False: "false"}
+_BASES: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    bytes: bytes.__bytes__,
+}
+"""From an instance of a subclass, which msgspec does not know, to its value."""
+
+
+class Encoding:
+    """One of the two, for errors: its encoder, and what it can write in the place of a value that it does not know."""
+
+    def __init__(self, encode: Callable[[Any], bytes], plain: Callable[[Any], Any]) -> None:
+        self._encode = encode
+        self._plain = plain
+
+    def reason(self, value: Any, error: Exception) -> str:
+        """Say which member of `value` cannot be written, by its path, and why, after it raised `error`."""
+        failed = members.failing(value, error, self._encode, self._plain)
+        return f"{'it' if failed.path == ROOT else failed.path} {self._predicate(failed)}"
+
+    def _predicate(self, failed: Failure) -> str:
+        if isinstance(failed.value, Mapping) and not isinstance(failed.error, RecursionError):
+            for key in failed.value:
+                if (error := members.failure({key: None}, self._encode)) is not None:
+                    return f"has the key {_shown(key)}, {_of_key(key, error)}"
+        return words(failed.value, failed.error)
+
+
+def to_json(value: Any) -> bytes:
+    """Encode `value` as JSON. Raises one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words."""
+    if type(value) is dict:  # of those inside it msgspec writes all keys: to look at each takes as long as to encode it
+        for key in value:
+            if type(key) is not str:
+                members.check_names(value, _json)
+                break
+    return _json(value)
+
+
+def to_msgpack(value: Any) -> bytes:
+    """Encode `value` as MessagePack; as `to_json`."""
+    if type(value) is dict:
+        for key in value:
+            if type(key) is not str:
+                members.check_names(value, _msgpack)
+                break
+    return _msgpack(value)
+
+
+def plain_json(value: Any) -> Any:
+    """Return what JSON can hold in the place of `value`. Raises Unholdable."""
+    numpy = sys.modules.get("numpy")  # not imported: then nothing can be of it
+    if numpy is not None:
+        if isinstance(value, numpy.generic):
+            return array_forms.to_item(value)
+        if isinstance(value, numpy.ndarray):
+            return array_forms.to_lists(value)
+    if value is None or isinstance(value, bool):  # msgspec asks for them as keys alone
+        return _NAMES[value]
+    return _plain(value)
+
+
+def plain_msgpack(value: Any) -> Any:
+    """Return what MessagePack can hold in the place of `value`. Raises Unholdable."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        if isinstance(value, numpy.generic):
+            return array_forms.to_item(value)
+        if isinstance(value, numpy.ndarray):
+            return array_forms.to_packed(value)
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec can encode in the place of `value`, which is not of NumPy."""
+    value = image_of_pillow(value)
+    if isinstance(value, Image):
+        return pictures.to_file(value, "PNG")
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    for kind, base in _BASES.items():
+        if isinstance(value, kind):
+            return base(value)
+    return _collected(value)
+
+
+def _collected(value: Any) -> Any:
+    """The list or dict of a collection that is none of Python's own."""
+    if isinstance(value, UserString):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | Set) and not isinstance(value, tuple | frozenset):  # those are asked for as keys
+        return list(value)
+    raise of_unknown_type(value)
+
+
+def is_array(value: Any) -> bool:
+    """Whether `value` is a NumPy array."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def image_of_pillow(value: Any) -> Any:
+    """An Image of a Pillow image; any other value as it is."""
+    pillow = sys.modules.get("PIL.Image")
+    return Image.from_pil(value) if pillow is not None and isinstance(value, pillow.Image) else value
+
+
+def words(value: Any, error: Exception) -> str:
+    """Say why `value` cannot be encoded, beginning with a verb."""
+    match error:
+        case RecursionError():
+            return f"is nested deeper than about {sys.getrecursionlimit()} levels, or is inside itself"
+        case UnicodeEncodeError():
+            at = f"{error.object[error.start]!r} at {error.start}"
+            return f'has a lone surrogate, {at}, which is no text; write text.encode("utf-8", "replace").decode()'
+        case OverflowError():
+            return f"is {_shown(value)}, {_INTEGERS}"
+    return str(error) if isinstance(error, Unholdable) else f"cannot be encoded: {error}"
+
+
+def _of_key(key: Any, error: Exception) -> str:
+    match error:
+        case UnicodeEncodeError():
+            return f"which {words(key, error)}"
+        case OverflowError():
+            return _INTEGERS
+    return f"and a {type(key).__name__} is no name of an object in JSON"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_json = msgspec.json.Encoder(enc_hook=plain_json).encode
+_msgpack = msgspec.msgpack.Encoder(enc_hook=plain_msgpack).encode
+JSON_ENCODING = Encoding(_json, plain_json)
+MSGPACK_ENCODING = Encoding(_msgpack, plain_msgpack)

@@ -1,0 +1,204 @@
+"""Which parameter a body is, keyed or bare: adding an optional parameter to a function serves its old clients."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgefn import Image, InputError, tensor
+from edgefn.codec.request.signature import Request, Signature
+from edgefn.errors import UnsupportedMediaType
+
+JSON, MSGPACK, OCTETS, TEXT = "application/json", "application/msgpack", "application/octet-stream", "text/plain"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Reading(msgspec.Struct):
+    t: float
+    place: str = ""
+
+
+class Own(msgspec.Struct):
+    """Has a member of its parameter's name."""
+
+    own: float = 0.0
+
+
+def decode(handler: Any, content_type: str, body: bytes, query: str = "") -> dict[str, Any]:
+    """The arguments of a request."""
+    return Signature.of(handler).decode(Request(content_type, body, query))
+
+
+# ── before and after an optional parameter is added ──────────────────────────────────────────────────────────────
+
+
+def reading_1(reading: Reading) -> None: ...
+def reading_2(reading: Reading, unit: str = "C") -> None: ...
+def t_1(t: int) -> None: ...
+def t_2(t: int, unit: str = "C") -> None: ...
+def xs_1(xs: list[float]) -> None: ...
+def xs_2(xs: list[float], scale: float = 1.0, note: str = "") -> None: ...
+def data_1(data: dict[str, Any]) -> None: ...
+def data_2(data: dict[str, Any], unit: str = "C") -> None: ...
+def image_1(image: Image) -> None: ...
+def image_2(image: Image, caption: str = "", mask: Image | None = None) -> None: ...
+def raw_1(raw: bytes) -> None: ...
+def raw_2(raw: bytes, name: str = "") -> None: ...
+def text_1(text: str) -> None: ...
+def text_2(text: str, language: str = "en") -> None: ...
+def x_1(x: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+def x_2(x: Annotated[np.ndarray, tensor("float32", "n")], note: str = "") -> None: ...
+
+
+NUMBERS = np.arange(3, dtype=np.float32)
+OLD_REQUESTS = [
+    (reading_1, reading_2, JSON, b'{"t": 3, "place": "a"}'),
+    (reading_1, reading_2, JSON, b'{"reading": {"t": 3}}'),
+    (reading_1, reading_2, MSGPACK, msgspec.msgpack.encode({"t": 3})),
+    (reading_1, reading_2, "", b'{"t": 3}'),
+    (reading_1, reading_2, FORM, b'{"t": 3}'),
+    (reading_1, reading_2, TEXT, b'{"t": 3}'),
+    (t_1, t_2, JSON, b"3"),
+    (t_1, t_2, JSON, b'{"t": 3}'),
+    (t_1, t_2, FORM, b"t=3"),
+    (xs_1, xs_2, JSON, b"[1, 2]"),
+    (xs_1, xs_2, JSON, b'{"xs": [1, 2]}'),
+    (xs_1, xs_2, FORM, b"xs=1&xs=2"),
+    (data_1, data_2, JSON, b'{"a": 1, "b": {}}'),
+    (raw_1, raw_2, OCTETS, b"\x00\x01"),
+    (raw_1, raw_2, "video/mp4", b"\x00\x01"),
+    (raw_1, raw_2, JSON, b'"AAE="'),
+    (raw_1, raw_2, JSON, b'{"raw": "AAE="}'),
+    (text_1, text_2, TEXT, b"hello"),
+    (text_1, text_2, JSON, b'"hello"'),
+    (text_1, text_2, JSON, b'{"text": "hello"}'),
+    (x_1, x_2, OCTETS, NUMBERS.tobytes()),
+    (x_1, x_2, JSON, b"[0, 1, 2]"),
+    (x_1, x_2, JSON, b'{"x": [0, 1, 2]}'),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "content_type", "body"), OLD_REQUESTS)
+def test_a_new_optional_parameter_serves_old_clients(old: Any, new: Any, content_type: str, body: bytes) -> None:
+    """What the function with one parameter reads, the one with an optional beside it reads as the same."""
+    before, after = decode(old, content_type, body), decode(new, content_type, body)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value)
+
+
+@pytest.mark.parametrize("content_type", ["image/png", OCTETS, "", FORM, "binary/octet-stream", "*/*", TEXT])
+def test_an_optional_beside_an_image_does_not_compete(encoded: Any, content_type: str) -> None:
+    """A picture is the picture's, whatever its sender calls it, and the query gives the rest."""
+    picture = encoded("PNG", 4, 3)
+    for handler, query in ((image_1, ""), (image_2, ""), (image_2, "caption=a")):
+        found = decode(handler, content_type, picture, query)
+        assert found.pop("image").size == (4, 3)
+        assert found == ({"caption": "a"} if query else {})
+
+
+def test_what_stands_in_the_query_does_not_compete(encoded: Any) -> None:
+    """Both are required: the one that the query does not give is the body."""
+
+    def both(image: Image, caption: str) -> None: ...
+    def numbers(a: int, b: int) -> None: ...
+    def texts(a: str, b: str) -> None: ...
+
+    assert decode(both, "image/png", encoded("PNG", 4, 3), "caption=a")["caption"] == "a"
+    given = "image=" + quote(base64.b64encode(encoded("PNG", 4, 3)).decode(), safe="")
+    assert decode(both, TEXT, b"hello", given)["caption"] == "hello"
+    assert decode(numbers, JSON, b"2", "a=1") == {"a": 1, "b": 2}
+    assert decode(texts, TEXT, b"x", "b=y") == {"a": "x", "b": "y"}
+    with pytest.raises(InputError, match="caption: is missing"):
+        decode(both, "image/png", encoded("PNG", 4, 3))
+    with pytest.raises(UnsupportedMediaType):
+        decode(texts, "application/pdf", b"x")
+
+
+# ── keyed and bare ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def own(own: Own) -> None: ...
+def any_(value: Any) -> None: ...
+def maybe(reading: Reading | None = None) -> None: ...
+def data(data: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "body", "expected"),
+    [
+        (reading_1, {"reading": {"t": 1}}, {"reading": Reading(1)}),
+        (reading_1, {"t": 1}, {"reading": Reading(1)}),
+        (maybe, {"reading": None}, {"reading": None}),
+        (maybe, None, {"reading": None}),
+        (t_1, {"t": 1}, {"t": 1}),
+        (xs_1, {"xs": [1]}, {"xs": [1.0]}),
+        (own, {"own": 1}, {"own": Own(1)}),  # where both could be meant, the value is
+        (any_, {"value": 1}, {"value": {"value": 1}}),
+        (data_1, {"data": {"a": 1}}, {"data": {"data": {"a": 1}}}),
+        (data_2, {"data": {"a": 1}}, {"data": {"a": 1}}),
+        (data_2, {"data": {"a": 1}, "unit": "K"}, {"data": {"a": 1}, "unit": "K"}),
+        (data, {"data": [1.0]}, {"data": np.ones(1, np.float32)}),
+        (data, {"dtype": "float32", "shape": [1], "data": NUMBERS[1:2].tobytes()}, {"data": np.ones(1, np.float32)}),
+        (raw_1, {"a": 1}, {"raw": b'{"a":1}'}),
+    ],
+)
+def test_a_document_is_keyed_or_bare(handler: Any, body: Any, expected: dict[str, Any]) -> None:
+    """By its names, where these tell; an object that a parameter takes itself is its value."""
+    assert decode(handler, JSON, msgspec.json.encode(body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("handler", "body", "field"),
+    [
+        (reading_2, {"unit": "K"}, "reading"),
+        (reading_2, {"reading": {"t": 1}, "unti": "K"}, "unti"),
+        (reading_2, {"t": 1, "plac": "a"}, "reading.plac"),
+        (data_2, {"unit": "K", "a": 1}, "a"),
+        (data_2, {"data": {}, "unti": "K"}, "unti"),
+        (t_2, {"tt": 1}, "tt"),
+        (text_1, {"txet": "a"}, "txet"),
+        (image_1, {"img": "AAAA"}, "img"),
+    ],
+)
+def test_a_slip_is_named_in_either_form(handler: Any, body: dict[str, Any], field: str) -> None:
+    """Nothing falls through to a default: the member that is unknown, or the parameter that is missing."""
+    with pytest.raises(InputError) as caught:
+        decode(handler, JSON, msgspec.json.encode(body))
+    assert caught.value.field == field
+
+
+# ── types that say nothing ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("content_type", ["", FORM, OCTETS, "binary/octet-stream", "application/x-download", TEXT])
+def test_json_is_json_under_a_type_that_says_nothing(content_type: str) -> None:
+    """Browsers call it text/plain, curl a form, many clients octets; a byte order mark is no part of it."""
+    for mark in (b"", b"\xef\xbb\xbf", b"  \n"):
+        assert decode(reading_1, content_type, mark + b'{"t": 3}') == {"reading": Reading(3)}
+        assert decode(t_2, content_type, mark + b'{"t": 3, "unit": "K"}') == {"t": 3, "unit": "K"}
+        np.testing.assert_array_equal(decode(x_1, content_type, mark + b"[0, 1, 2]")["x"], NUMBERS)
+
+
+def test_curl_d_of_an_object_is_keyed_for_a_text() -> None:
+    """`curl -d '{"text":"x"}'`: the text is x, not the JSON; sent as text/plain it is the JSON."""
+    assert decode(text_1, FORM, b'{"text": "x"}') == {"text": "x"}
+    assert decode(text_1, "", b'{"text": "x"}') == {"text": "x"}
+    assert decode(text_1, TEXT, b'{"text": "x"}') == {"text": '{"text": "x"}'}
+    assert decode(text_1, FORM, b"{x") == {"text": "{x"}
+    with pytest.raises(InputError) as caught:
+        decode(text_1, FORM, b'{"txt": "x"}')
+    assert caught.value.field == "txt"
+
+
+def test_what_can_be_read_in_two_ways_is_said_to_the_author() -> None:
+    """A lone dict, Any, or a struct with a member of its own name; nobody else has a note."""
+    ambiguous: list[Any] = [data_1, any_, own]
+    plain: list[Any] = [data_2, reading_1, reading_2, t_1, xs_1, raw_1, text_1, image_1, x_1, data]
+    assert all("an object is the value of" in Signature.of(handler).note for handler in ambiguous)
+    assert not any(Signature.of(handler).note for handler in plain)

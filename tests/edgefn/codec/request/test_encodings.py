@@ -1,0 +1,91 @@
+"""Compressed bodies are unpacked within their bound, or refused by name."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgefn import InputError
+from edgefn.codec.request.encodings import decoded
+from edgefn.codec.request.signature import Request, Signature
+from edgefn.errors import BodyTooLarge, UnsupportedEncoding
+
+
+def raw_deflate(data: bytes) -> bytes:
+    """Deflate without zlib's header, as some senders write it."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate": raw_deflate,
+}
+
+
+@given(st.binary(max_size=2000), st.sampled_from(sorted(CODINGS)))
+@settings(max_examples=120, deadline=None)
+def test_a_body_is_what_it_was(data: bytes, coding: str) -> None:
+    """Any bytes, each coding; at the bound it is read, one byte below it is refused."""
+    packed = CODINGS[coding](data)
+    assert decoded(packed, coding, len(data)) == data
+    assert decoded(bytearray(packed), f" {coding.upper()} ", len(data)) == data
+    if data:
+        with pytest.raises(BodyTooLarge, match="unpacks to over"):
+            decoded(packed, coding, len(data) - 1)
+
+
+def test_several_members_are_one_body() -> None:
+    """`cat a.gz b.gz` is a gzip file; its members together are bounded."""
+    packed = gzip.compress(b"a" * 50) + gzip.compress(b"b" * 50)
+    assert decoded(packed, "gzip", 100) == b"a" * 50 + b"b" * 50
+    with pytest.raises(BodyTooLarge):
+        decoded(packed, "gzip", 99)
+
+
+@given(st.integers(0, 60), st.sampled_from(sorted(CODINGS)))
+def test_a_cut_body_is_refused(cut: int, coding: str) -> None:
+    """Wherever it ends."""
+    packed = CODINGS[coding](bytes(range(256)))
+    if 0 < cut < len(packed):
+        with pytest.raises(InputError):
+            decoded(packed[:-cut], coding, 10_000)
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress", "x" * 300])
+def test_other_codings_are_named(coding: str) -> None:
+    """415, with what can be sent; nothing reaches the handler as it is."""
+    with pytest.raises(UnsupportedEncoding, match="send it as gzip, deflate or as it is"):
+        decoded(b"x", coding, 10)
+    assert decoded(b"x", "identity", 10) == decoded(b"x", "", 10) == b"x"
+
+
+def test_a_bomb_takes_no_more_than_its_bound() -> None:
+    """A gigabyte of zeros in a megabyte: refused when the bound is reached, before the rest is unpacked."""
+    bomb = gzip.compress(bytes(1 << 26), 9)
+    with pytest.raises(BodyTooLarge):
+        decoded(bomb, "gzip", 1 << 16)
+
+
+def test_every_kind_of_parameter_gets_the_unpacked_body() -> None:
+    """`bytes` too: the coding belongs to the message, not to the data."""
+
+    def blob(data: bytes) -> None: ...
+    def text(name: str) -> None: ...
+    def number(n: int) -> None: ...
+
+    for handler, content_type, body, expected in (
+        (blob, "application/octet-stream", b"\x00\x01", b"\x00\x01"),
+        (text, "text/plain", b"a", "a"),
+        (number, "application/json", b'{"n": 3}', 3),
+        (number, "application/x-www-form-urlencoded", b"n=3", 3),
+    ):
+        found = Signature.of(handler).decode(Request(content_type, gzip.compress(body), encoding="gzip", max_body=10))
+        assert list(found.values()) == [expected]

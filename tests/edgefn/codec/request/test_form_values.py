@@ -1,0 +1,264 @@
+"""Forms and queries as browsers, curl and HTTP libraries write them."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgefn import Image, InputError
+from edgefn.codec.request.signature import Request, Signature
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Size(enum.IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+class Order(msgspec.Struct):
+    name: str
+    count: int = 1
+    express: bool = False
+    tags: list[str] = []
+    photo: Image | None = None
+    note: bytes = b""
+
+
+def numbers(xs: list[int]) -> None: ...
+def words(xs: list[str] | None = None) -> None: ...
+def sets(xs: set[float], ys: tuple[int, ...] = (), pair: tuple[int, str] = (0, "")) -> None: ...
+def limited(xs: Annotated[list[int], msgspec.Meta(max_length=2)]) -> None: ...
+def images(images: list[Image], captions: list[str] | None = None) -> None: ...
+def blobs(blobs: list[bytes]) -> None: ...
+def order(order: Order) -> None: ...
+def fields(
+    name: str = "?",
+    n: int = 7,
+    x: float | None = None,
+    sure: bool = False,
+    size: Size = Size.SMALL,
+    kind: Literal["a", "b"] = "a",
+    when: datetime.date | None = None,
+    file: bytes = b"none",
+    image: Image | None = None,
+) -> None: ...
+def needed(n: int, file: bytes) -> None: ...
+
+
+def decode(handler: Any, content_type: str, body: bytes, query: str = "", **options: Any) -> dict[str, Any]:
+    """The arguments of a request."""
+    return Signature.of(handler).decode(Request(content_type, body, query, **options))
+
+
+def multipart(parts: Sequence[tuple[str, Any]]) -> tuple[str, bytes]:
+    """A multipart body as httpx writes it."""
+    headers = {"content-type": "multipart/form-data; boundary=b0undary"}
+    request = httpx.Request("POST", "http://box", files=list(parts), headers=headers)
+    return request.headers["content-type"], request.read()
+
+
+def with_unchosen(parts: Sequence[tuple[str, Any]], *names: str) -> tuple[str, bytes]:
+    """The same with files that nobody chose, as browsers write them: an empty file name."""
+    content_type, body = multipart(parts)
+    rest = 'filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n'
+    unchosen = "".join(f'--b0undary\r\nContent-Disposition: form-data; name="{name}"; {rest}' for name in names)
+    return content_type, unchosen.encode() + body
+
+
+def every_way(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, bytes, str]]:
+    """The same texts as a form, a query, and a multipart form: (content type, body, query)."""
+    content_type, body = multipart([(name, (None, text)) for name, text in pairs])
+    return [(FORM, urlencode(pairs).encode(), ""), ("", b"", urlencode(pairs)), (content_type, body, "")]
+
+
+@given(st.lists(st.integers(-9, 99), min_size=1, max_size=5), st.sampled_from(["xs", "xs[]"]))
+@settings(max_examples=60, deadline=None)
+def test_a_repeated_name_is_a_list(values: list[int], name: str) -> None:
+    """Each way, any count, with PHP's and jQuery's brackets or without; and one field of JSON."""
+    for content_type, body, query in every_way([(name, str(value)) for value in values]):
+        assert decode(numbers, content_type, body, query) == {"xs": values}
+        assert decode(words, content_type, body, query) == {"xs": [str(value) for value in values]}
+        assert decode(sets, content_type, body, query) == {"xs": {float(value) for value in values}}
+    for content_type, body, query in every_way([("xs", str(values))]):
+        assert decode(numbers, content_type, body, query) == {"xs": values}
+
+
+def test_lists_keep_their_bounds_and_their_names() -> None:
+    """A list's length, an item's type, a tuple's two types; what is wrong is named with its place."""
+    assert decode(sets, FORM, b"xs=1&ys=1&ys=2&pair=3&pair=a") == {"xs": {1.0}, "ys": (1, 2), "pair": (3, "a")}
+    for handler, form, field, text in (
+        (numbers, b"xs=1&xs=b", "xs[1]", "expected an int, got 'b'"),
+        (numbers, b"xs=1,2", "xs[0]", "expected an int, got '1,2'"),
+        (limited, b"xs=1&xs=2&xs=3", "xs", "length <= 2"),
+        (order, b"name=a&tags=1&count=1&count=2", "order.count", "is given twice"),
+        (fields, b"n=1&n=2", "n", "is given twice"),
+    ):
+        with pytest.raises(InputError) as caught:
+            decode(handler, FORM, form)
+        assert caught.value.field == field
+        assert text in str(caught.value)
+
+
+def test_several_files_are_a_list(encoded: Any) -> None:
+    """`<input type="file" multiple>` and FormData.append: each file an item, of images or of bytes."""
+    content_type, body = multipart(
+        [
+            ("images", ("a.png", encoded("PNG", 4, 3), "image/png")),
+            ("images", ("b.jpg", encoded("JPEG", 8, 6), "image/jpeg")),
+            ("captions", (None, "a")),
+        ]
+    )
+    found = decode(images, content_type, body)
+    assert [image.size for image in found["images"]] == [(4, 3), (8, 6)]
+    assert found["captions"] == ["a"]
+    content_type, body = multipart([("blobs[]", ("a", b"\x00")), ("blobs[]", ("b", b"[1]"))])
+    assert decode(blobs, content_type, body) == {"blobs": [b"\x00", b"[1]"]}
+    content_type, body = multipart([("images", ("a.png", b"no image", "image/png"))])
+    with pytest.raises(InputError, match=r"images\[0\]: is not an image"):
+        decode(images, content_type, body)
+
+
+def test_what_a_browser_sends_of_an_empty_form_leaves_the_defaults() -> None:
+    """No file chosen, empty numbers and dates, its button: only the empty text is a value."""
+    texts = [("name", ""), ("n", ""), ("x", ""), ("when", ""), ("submit", "Send")]
+    content_type, body = with_unchosen([(name, (None, text)) for name, text in texts], "file", "image")
+    assert decode(fields, content_type, body) == {"name": ""}
+    assert decode(fields, FORM, b"name=&n=&x=&when=&submit=Send&_charset_=utf-8") == {"name": ""}
+    assert decode(fields, "", b"", "name=&n=&x=") == {"name": ""}
+
+
+def test_what_is_needed_and_empty_is_missing() -> None:
+    """An empty number and a file that was not chosen are no values."""
+    content_type, body = with_unchosen([("n", (None, "1"))], "file")
+    with pytest.raises(InputError, match="file: is missing"):
+        decode(needed, content_type, body)
+    with pytest.raises(InputError, match="n: is missing"):
+        decode(needed, FORM, b"n=&file=AAE%3D")
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"), [("on", True), ("ON", True), ("off", False), ("true", True), ("0", False), ("1", True)]
+)
+def test_a_checkbox_is_a_bool(text: str, sure: bool) -> None:
+    """Browsers send "on", and nothing where it is not ticked."""
+    for content_type, body, query in every_way([("sure", text)]):
+        assert decode(fields, content_type, body, query) == {"sure": sure}
+    with pytest.raises(InputError, match="sure: expected true or false, got 'maybe'"):
+        decode(fields, FORM, b"sure=maybe")
+
+
+def test_a_button_is_no_parameter_of_a_query() -> None:
+    """Queries are written by programs: nothing unknown passes there, unless the function says so."""
+    with pytest.raises(InputError, match="submit: is unknown"):
+        decode(fields, "", b"", "n=1&submit=Send")
+    assert decode(fields, "", b"", "n=1&utm_source=mail", ignores_query=True) == {"n": 1}
+    assert decode(order, "", b"", "name=a&token=b", ignores_query=True) == {"order": Order("a")}
+    with pytest.raises(InputError, match="is unknown"):
+        decode(fields, FORM, b"utm_source=mail", ignores_query=True)
+
+
+def test_form_data_is_a_struct(encoded: Any) -> None:
+    """The fields of a multipart form are a lone struct's members, files among them."""
+    content_type, body = multipart(
+        [
+            ("name", (None, "a")),
+            ("count", (None, "2")),
+            ("express", (None, "on")),
+            ("tags", (None, "x")),
+            ("tags", (None, "y")),
+            ("photo", ("a.png", encoded("PNG", 4, 3), "image/png")),
+            ("note", ("n.bin", b"\x00")),
+        ]
+    )
+    found = decode(order, content_type, body)["order"]
+    assert (found.name, found.count, found.express, found.tags, found.note) == ("a", 2, True, ["x", "y"], b"\x00")
+    assert found.photo.size == (4, 3)
+    content_type, body = multipart([("order", (None, '{"name": "a", "count": 2}'))])
+    assert decode(order, content_type, body) == {"order": Order("a", 2)}
+    content_type, body = multipart([("order", (None, b'{"name": "a"}', "application/json"))])
+    assert decode(order, content_type, body) == {"order": Order("a")}
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "text"),
+    [
+        ("n=abc", "n", "expected an int, got 'abc'"),
+        ("n=1.5", "n", "expected an int, got '1.5'"),
+        ("x=abc", "x", "expected a float or null, got 'abc'"),
+        ("kind=c", "kind", "expected one of a, b, got 'c'"),
+        ("size=9", "size", "expected one of 1, 2, got '9'"),
+        ("n=" + "x" * 500, "n", "…"),
+        ("when=tomorrow", "when", ""),
+    ],
+)
+def test_a_message_speaks_of_text(query: str, field: str, text: str) -> None:
+    """A query has nothing but text: what was expected, and what came."""
+    with pytest.raises(InputError) as caught:
+        decode(fields, "", b"", query)
+    assert caught.value.field == field
+    assert text in str(caught.value)
+    assert "`str`" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_codings_of_mail_are_undone() -> None:
+    """RFC 7578 (4.7) has done away with Content-Transfer-Encoding, and some clients still write it."""
+    head = 'Content-Disposition: form-data; name="file"; filename="a"\r\nContent-Transfer-Encoding: '
+    for coding, data in (
+        ("base64", "AAE="),
+        ("quoted-printable", "=00=01"),
+        ("binary", "\x00\x01"),
+        ("8bit", "\x00\x01"),
+    ):
+        body = f"--B\r\n{head}{coding}\r\n\r\n{data}\r\n--B--\r\n".encode("latin-1")
+        assert decode(fields, "multipart/form-data; boundary=B", body) == {"file": b"\x00\x01"}
+
+
+def test_a_part_is_what_it_is_whatever_it_is_called(encoded: Any) -> None:
+    """Without a file name and a type, as some generators write it; a scalar as a file; bytes as they were typed."""
+
+    def f(image: Image | None = None, data: bytes = b"", n: int = 0, text: str = "") -> None: ...
+
+    png = encoded("PNG", 4, 3)
+    content_type, body = multipart(
+        [("image", (None, png)), ("data", (None, b"AAE=")), ("n", ("n.bin", b"-3", "text/plain"))]
+    )
+    found = decode(f, content_type, body)
+    assert (found["image"].size, found["data"], found["n"]) == ((4, 3), b"AAE=", -3)
+    content_type, body = multipart([("images", (None, png)), ("images", ("b", png))])
+    assert [one.size for one in decode(images, content_type, body)["images"]] == [(4, 3)] * 2
+    content_type, body = multipart([("blobs", (None, b"AAE=")), ("blobs", ("b", b"AAE="))])
+    assert decode(blobs, content_type, body) == {"blobs": [b"AAE="] * 2}
+    assert decode(blobs, FORM, b"blobs=AAE%3D") == {"blobs": [b"\x00\x01"]}
+
+
+def test_curl_d_of_a_word_is_the_value() -> None:
+    """`curl -d 3` calls a number a form that has no field."""
+
+    def number(n: int) -> None: ...
+    def sure(sure: bool) -> None: ...
+
+    assert decode(number, FORM, b"-3") == {"n": -3}
+    assert decode(sure, FORM, b"true") == {"sure": True}
+    with pytest.raises(InputError, match="n: "):
+        decode(number, FORM, b"abc")
+
+
+def test_an_empty_form_gives_nothing() -> None:
+    """An empty text is the body of a text alone."""
+
+    def text(text: str) -> None: ...
+
+    assert decode(text, "text/plain", b"") == decode(text, "", b"") == {"text": ""}
+    with pytest.raises(InputError, match="text: is missing"):
+        decode(text, FORM, b"")
