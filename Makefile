@@ -22,7 +22,7 @@ WORKERS := --numprocesses auto --maxprocesses 4
 PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test test-long bench zoo operators soak build constraints clean
+.PHONY: help install demo check test test-clients test-long bench zoo operators soak build constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,15 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
-	@.ci/debian-packages skopeo curl systemd faketime
+	@.ci/debian-packages skopeo curl systemd faketime java=default-jdk-headless node=nodejs
 	$(PYTEST) $(TESTS)
+
+# Clients that are made elsewhere and are large: what npm installs lies in .clients.
+test-clients: $(TEST_VENV)/.installed ## the tests with clients of npm, and with proxies before the box
+	@.ci/debian-packages curl java=default-jdk-headless node=nodejs npm nginx=nginx-light haproxy
+	@npm install --silent --no-fund --no-audit --no-package-lock --install-links=false --prefix .clients \
+		$$(cat tests/clients/npm-packages)
+	$(PYTEST) -m clients $(or $(TESTS),tests/clients)
 
 test-long: $(TEST_VENV)/.installed ## the tests that build for minutes, which `make test` leaves out
 	$(PYTEST) -m long $(TESTS)

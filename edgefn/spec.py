@@ -133,6 +133,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimize         what instances and threads are chosen for: requests a second, or the time of one
     threads          threads that an instance's engine runs on; 0: chosen for the box by `optimize`
     golden_inputs    real samples travel in the bundle, so that a box can prove its artifacts on them
+    readme           the first paragraph of the folder's README.md, for OpenAPI
     unknown_query    whether query parameters that the handler does not have are refused (400) or ignored
     devices          device nodes of the box that it may read, write and control, e.g. "/dev/video0"; else none
     """
@@ -155,4 +156,5 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     devices: tuple[str, ...] = ()
     golden_inputs: bool = True
+    readme: str = ""
     unknown_query: UnknownQuery = "refuse"

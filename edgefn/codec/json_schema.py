@@ -14,15 +14,23 @@ from edgefn.codec.type_hints import WRITE_TENSOR, is_array, is_pillow
 from edgefn.images.image import Image
 from edgefn.spec import Dimension, SizeRange, TensorSpec
 
-IMAGE: dict[str, Any] = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""A PNG of one grey pixel, as an example that can be sent as it is."""
+
 BYTES: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+IMAGE: dict[str, Any] = BYTES | {"contentMediaType": "image/*", "examples": [ONE_PIXEL]}
 
 _REFERENCE = "#/$defs/{name}"
+_DATA = ("const", "default", "enum", "examples")
 
 
 def parameter_schema(hint: Any) -> dict[str, Any]:
-    """The schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read."""
-    return _schema(hint, _readable)
+    """The schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read.
+
+    An object with declared members has no others.
+    """
+    closed: dict[str, Any] = _closed(_schema(hint, _readable))
+    return closed
 
 
 def result_schema(hint: Any) -> dict[str, Any]:
@@ -37,11 +45,22 @@ def result_schema(hint: Any) -> dict[str, Any]:
 
 def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
     """The schema of `spec`'s array as nested lists."""
-    number = {"b": "boolean", "f": "number"}.get(spec.dtype[0], "integer")
-    schema: dict[str, Any] = {"type": number}
+    schema = _number(spec.dtype)
     for dimension in reversed(spec.shape):
         schema = {"type": "array", "items": schema} | _items(dimension, spec.ranges)
     return schema | {"description": str(spec)}
+
+
+def _number(dtype: str) -> dict[str, Any]:
+    """The schema of an element, with the limits of its dtype (IEEE 754's largest finite numbers)."""
+    if dtype == "bool":
+        return {"type": "boolean"}
+    if dtype.startswith("float"):
+        largest = {"float16": 65504.0, "float32": 3.4028234663852886e38}.get(dtype)
+        return {"type": "number"} | ({"minimum": -largest, "maximum": largest} if largest else {})
+    signed, bits = dtype.startswith("int"), int(dtype.removeprefix("u").removeprefix("int"))
+    least = -(2 ** (bits - 1)) if signed else 0
+    return {"type": "integer", "minimum": least, "maximum": least + 2**bits - 1}
 
 
 def _items(dimension: Dimension, ranges: dict[str, SizeRange]) -> dict[str, int]:
@@ -75,6 +94,17 @@ def _inline(node: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> 
             return {"type": definitions[name].get("type", "object"), "title": name}
         return _inline(definitions[name], definitions, (*inside, name))
     return {key: _inline(value, definitions, inside) for key, value in node.items() if not _names_references(value)}
+
+
+def _closed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_closed(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    closed = {key: value if key in _DATA else _closed(value) for key, value in node.items()}
+    if node.get("type") == "object" and isinstance(node.get("properties"), dict):
+        return {**closed, "additionalProperties": False}
+    return closed
 
 
 def _names_references(value: Any) -> bool:

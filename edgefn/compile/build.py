@@ -23,6 +23,7 @@ from edgefn.bundle import layers, references
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.durable import locked
 from edgefn.bundle.layout import Layout
+from edgefn.bundle.readme import first_paragraph
 from edgefn.compile import boundary, environment, report, wheelhouse
 from edgefn.compile.answers import reference, travelling
 from edgefn.compile.answers.reference import Answers
@@ -44,6 +45,7 @@ from edgefn.errors import BuildError, BundleError
 from edgefn.function import EdgeFunction
 from edgefn.golden import GoldenSample
 from edgefn.model import EdgeModel, models_of
+from edgefn.spec import FunctionSpec
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import Target
 from edgefn.targets.profiles import profiles as known_profiles
@@ -233,7 +235,8 @@ class _Build:
             _model_entry(function, model, artifacts, golden[model.spec.name], made.judgements[model.spec.name])
             for model in models
         )
-        config = _config(function, entries, artifacts, wheels, len(requests[0]))
+        spec = msgspec.structs.replace(function.spec, readme=first_paragraph(self.order.folder))
+        config = _config(spec, entries, artifacts, wheels, len(requests[0]))
         pairs = _Pairs(golden, made.judgements, _held_out(pieces))
         digest, size_bytes = self._write(config, artifacts, pairs, wheels, border.weights(), requests)
 
@@ -313,14 +316,14 @@ class _Build:
 
 
 def _config(
-    function: EdgeFunction[..., Any],
+    function: FunctionSpec,
     models: tuple[ModelEntry, ...],
     artifacts: Sequence[Artifact],
     wheels: Wheels,
     requests: int,
 ) -> BundleConfig:
     return BundleConfig(
-        function=function.spec,
+        function=function,
         models=models,
         artifacts=tuple(artifact.entry for artifact in artifacts),
         wheels=wheels.pins,

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edgefn.bundle.readme import first_paragraph
 from edgefn.bundle.sources import code_files, tree_files
 from edgefn.compile import environment
 from edgefn.compile.cache import hash_file, key_of
@@ -46,6 +47,7 @@ class Sources:
             environment.own_code(),
             environment.toolchain(),
             environment.installed(),
+            first_paragraph(self.folder),
             options,
         )
 

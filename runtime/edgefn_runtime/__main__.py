@@ -14,9 +14,12 @@ from edgefn_runtime.settings import (
     DEFAULT_CLIENT_TIMEOUT_S,
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DEFAULT_TRUSTED_PROXIES,
     MIN_CLIENT_TIMEOUT_S,
     BoxSettings,
     default_home,
+    read_root_path,
+    read_trusted_proxies,
 )
 
 
@@ -49,6 +52,20 @@ def _settings(arguments: list[str]) -> BoxSettings:
         metavar="SIZE",
         help='for all functions together, e.g. "2GiB" (EDGEFN_MEMORY); else all but an eighth of the machine\'s',
     )
+    parser.add_argument(
+        "--root-path",
+        type=_root_path,
+        default=os.environ.get("EDGEFN_ROOT_PATH", ""),
+        metavar="PATH",
+        help="the path that a proxy gives the box and strips, e.g. /edge; links begin with it (EDGEFN_ROOT_PATH)",
+    )
+    parser.add_argument(
+        "--trusted-proxies",
+        type=_trusted_proxies,
+        default=os.environ.get("EDGEFN_TRUSTED_PROXIES", ",".join(DEFAULT_TRUSTED_PROXIES)),
+        metavar="ADDRESSES",
+        help="whose X-Forwarded-Prefix, -Proto and -Host count (EDGEFN_TRUSTED_PROXIES); default this machine",
+    )
     given = parser.parse_args(arguments)
     return BoxSettings(
         home=given.home,
@@ -57,12 +74,28 @@ def _settings(arguments: list[str]) -> BoxSettings:
         fd=given.fd,
         client_timeout_s=given.client_timeout,
         memory_bytes=given.memory,
+        root_path=given.root_path,
+        trusted_proxies=given.trusted_proxies,
     )
 
 
 def _bytes(text: str) -> int:
     try:
         return parse_bytes(text, what="the memory for functions")
+    except SpecError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _root_path(text: str) -> str:
+    try:
+        return read_root_path(text)
+    except SpecError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _trusted_proxies(text: str) -> tuple[str, ...]:
+    try:
+        return read_trusted_proxies(text)
     except SpecError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -22,6 +22,7 @@ from edgefn.errors import EdgefnError, PortInUse
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway import connection, direct
 from edgefn_runtime.gateway.app import application
+from edgefn_runtime.gateway.forwarding import Forwarding
 from edgefn_runtime.gateway.invocation import Invocation
 from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
@@ -72,7 +73,7 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
     """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
     invocation = Invocation(box)
     return uvicorn.Config(
-        application(box, invocation),
+        application(box, invocation, Forwarding(box.settings.root_path, box.settings.trusted_proxies)),
         loop="none",
         http=direct.connection(invocation, box.settings.client_timeout_s),
         ws="none",

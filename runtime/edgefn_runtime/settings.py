@@ -7,10 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from edgefn.errors import SpecError
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_CLIENT_TIMEOUT_S = 30.0
 MIN_CLIENT_TIMEOUT_S = 0.1
+DEFAULT_TRUSTED_PROXIES = ("127.0.0.0/8", "::1")
 
 
 class BoxSettings(msgspec.Struct, frozen=True):
@@ -19,6 +22,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `fd` is a listening socket that was handed over; it goes before `host` and `port`.
     `client_timeout_s` is how long a client may take to send a request, and to take the next piece of its answer.
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
+    `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
+    `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -30,6 +35,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     drain_s: float = 30.0
     parked_bytes: int = 512 * 2**20
     memory_bytes: int | None = None
+    root_path: str = ""
+    trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
 
 
 def default_home() -> Path:
@@ -40,3 +47,24 @@ def default_home() -> Path:
         return Path("/var/lib/edgefn")
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "edgefn"
+
+
+def read_root_path(text: str) -> str:
+    """Return `--root-path` as links have it: with a slash before and none behind. Raises SpecError."""
+    path = "/" + text.strip("/") if text.strip("/") else ""
+    if any(character in '?#\\"<> ' or not character.isprintable() for character in path) or not path.isascii():
+        raise SpecError(f"--root-path is {text!r}: give a path as links have it, e.g. /edge")
+    return path
+
+
+def read_trusted_proxies(text: str) -> tuple[str, ...]:
+    """Return the addresses and networks of `--trusted-proxies`, e.g. "10.0.0.0/8,::1". Raises SpecError."""
+    import ipaddress  # not at the top: a box starts its zygote before it needs this
+
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in found:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise SpecError(f"--trusted-proxies has {part!r}: give addresses or networks, e.g. 10.0.0.0/8") from error
+    return found

@@ -69,6 +69,24 @@ def run(
             help='For all functions together, e.g. "2GiB"; else all but an eighth of the machine\'s.',
         ),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            "--root-path",
+            envvar="EDGEFN_ROOT_PATH",
+            metavar="PATH",
+            help="The path that a proxy gives the box and strips, e.g. /edge; links begin with it.",
+        ),
+    ] = "",
+    trusted_proxies: Annotated[
+        str,
+        typer.Option(
+            "--trusted-proxies",
+            envvar="EDGEFN_TRUSTED_PROXIES",
+            metavar="ADDRESSES",
+            help="Whose X-Forwarded-Prefix, -Proto and -Host count.",
+        ),
+    ] = "127.0.0.0/8,::1",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
     ] = False,
@@ -78,7 +96,7 @@ def run(
     Example: edgefn box run --home /tmp/box --port 0
     """
     from edgefn.quantities import parse_bytes
-    from edgefn_runtime.settings import BoxSettings, default_home
+    from edgefn_runtime.settings import BoxSettings, default_home, read_root_path, read_trusted_proxies
     from edgefn_runtime.start import run as serve
 
     settings = BoxSettings(
@@ -88,6 +106,8 @@ def run(
         fd=fd,
         client_timeout_s=client_timeout,
         memory_bytes=None if memory is None else parse_bytes(memory, what="--memory"),
+        root_path=read_root_path(root_path),
+        trusted_proxies=read_trusted_proxies(trusted_proxies),
     )
     told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
     with redirect_stdout(told), _runtime_told():

@@ -1,4 +1,4 @@
-"""A picture of a result in each form: the image types of HTTP, and how large a picture each of them holds."""
+"""A picture of a result in each form: the image types of HTTP, and whether one of them holds a picture so large."""
 
 from __future__ import annotations
 
@@ -11,22 +11,26 @@ FORMATS: dict[str, EncodedFormat] = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP"}
 
 
 def to_file(image: Image, format: EncodedFormat) -> bytes:
-    """`image` as a file of `format`. Raises Unholdable where that is too small for it."""
+    """`image` as a file of `format`. Raises Unholdable where that is too small for it; RuntimeError where it is broken.
+
+    A broken picture is no reason to try another form: that of the file would send it as it is.
+    """
     check(image, format)
     try:
         return image.encode(format)
-    except (ValueError, OSError) as error:
-        raise Unholdable(f"is a picture that Pillow cannot write as {format} ({error}); convert it to RGB") from error
+    except ValueError as error:
+        raise RuntimeError(f"a picture in the result cannot be written as {format}: {error}") from error
 
 
 def check(image: Image, format: EncodedFormat) -> None:
     """Raise Unholdable where `format` cannot hold a picture of the image's size."""
+
     width, height = image.size
     if min(width, height) < 1:
         raise Unholdable(f"is a picture of {width}x{height} pixels; it has none")
     if not holds(format, image.size) and not (image.file and image.format == format):
         raise Unholdable(
-            f"is a picture of {width}x{height} pixels, and {format} has at most {MAX_SIDE[format]} along a side"
+            f"is a picture of {width}x{height} pixels, and {format} has at most {MAX_SIDE[format]:,} along a side"
         )
 
 

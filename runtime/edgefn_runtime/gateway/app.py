@@ -19,7 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefn_runtime.gateway import health, openapi, problems, status
 from edgefn_runtime.gateway.admin import admin
+from edgefn_runtime.gateway.forwarding import Forwarding, PrefixedLocations, base_url
 from edgefn_runtime.gateway.invocation import PREFIX, Invocation, Pools
+from edgefn_runtime.gateway.operations import DocumentedFunction
 from edgefn_runtime.gateway.ports import AdminBox, Supervisor
 from edgefn_runtime.gateway.redirect import Redirect, clean
 
@@ -30,6 +32,10 @@ _LINKS = {
     "ready": "/readyz",
     "metrics": "/metrics",
 }
+
+
+_VARY = {"vary": "X-Forwarded-Prefix, X-Forwarded-Proto, X-Forwarded-Host, Host"}
+"""A cache keeps an answer with links for each way to the box."""
 
 
 class Processes(Supervisor, Pools, Protocol):
@@ -43,16 +49,17 @@ class GatewayBox(AdminBox, Protocol):
     def supervisor(self) -> Processes: ...
 
 
-def application(box: GatewayBox, invocation: Invocation | None = None) -> ASGIApp:
+def application(box: GatewayBox, invocation: Invocation | None = None, forwarding: Forwarding | None = None) -> ASGIApp:
     """The box as one ASGI application; `invocation`, where the server's connections call it directly as well."""
-    invocation, pages = invocation or Invocation(box), site(box)
+    forwarding = forwarding or Forwarding()
+    invocation, pages = invocation or Invocation(box), site(box, forwarding)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
             called = path.startswith(PREFIX) and len(path) > len(PREFIX)
             if ("//" in path or path[-1:] == "/") and (moved := clean(scope["raw_path"])) is not None:
-                await Redirect(moved)(scope, receive, send)
+                await PrefixedLocations(Redirect(moved), forwarding)(scope, receive, send)
             else:
                 await (invocation if called else pages)(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -63,9 +70,10 @@ def application(box: GatewayBox, invocation: Invocation | None = None) -> ASGIAp
     return app
 
 
-def site(box: AdminBox) -> ASGIApp:
-    """Everything but invocations."""
-    pages = _Pages(box)
+def site(box: AdminBox, forwarding: Forwarding | None = None) -> ASGIApp:
+    """Everything but invocations. `forwarding` knows the proxies before the box."""
+    forwarding = forwarding or Forwarding()
+    pages = _Pages(box, forwarding)
     return Starlette(
         routes=[
             Route("/", pages.root, methods=["GET"]),
@@ -74,25 +82,30 @@ def site(box: AdminBox) -> ASGIApp:
             *health.routes(box),
             Mount("/admin", admin(box)),
         ],
-        middleware=[Middleware(problems.Problems)],
+        middleware=[Middleware(problems.Problems), Middleware(PrefixedLocations, forwarding)],
         exception_handlers={HTTPException: _http_error},
     )
 
 
 class _Pages:
-    def __init__(self, box: AdminBox) -> None:
+    def __init__(self, box: AdminBox, forwarding: Forwarding) -> None:
         self._box = box
+        self._forwarding = forwarding
         self._version = version("edgefn")
 
     async def root(self, request: Request) -> Response:
-        return JSONResponse({"name": "edgefn", "version": self._version, "links": _LINKS})
+        prefix = self._forwarding.prefix(request.headers, request.client.host if request.client else "")
+        links = {name: prefix + path for name, path in _LINKS.items()}
+        return JSONResponse({"name": "edgefn", "version": self._version, "links": links}, headers=_VARY)
 
     async def functions(self, request: Request) -> Response:
         return JSONResponse({"functions": status.functions(self._box)})
 
     async def openapi(self, request: Request) -> Response:
-        specs = [status.current(self._box, name).config.function for name in status.functions(self._box)]
-        return JSONResponse(openapi.document(specs, self._version))
+        revisions = [status.current(self._box, name) for name in status.functions(self._box)]
+        deployed = [DocumentedFunction(one.config.function, one.number, one.digest) for one in revisions]
+        url = base_url(self._forwarding, request.scope)
+        return JSONResponse(openapi.document(deployed, self._version, url), headers=_VARY)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

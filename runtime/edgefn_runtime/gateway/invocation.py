@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 
+from starlette.exceptions import HTTPException
+
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, UnsupportedEncoding
 from edgefn_runtime.gateway.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
@@ -93,7 +95,9 @@ class Invocation:
         elif self._pools.find(name) is None:
             await ProblemResponse(FunctionNotFound(f"no function {name!r} is on this box"))(scope, receive, send)
         else:
-            await _answer(send, 405, [(b"allow", b"GET, HEAD, POST"), (b"content-length", b"0")], b"")
+            allowed = ", ".join(METHODS)
+            refusal = HTTPException(405, f"{scope['path']} takes {allowed}, not {scope['method']}", {"Allow": allowed})
+            await ProblemResponse(refusal)(scope, receive, send)
 
     async def _invoke(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         try:

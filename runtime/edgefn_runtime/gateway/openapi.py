@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of a box: each function from its type hints, then the fixed routes.
 
-Pure: FunctionSpecs in, a document out.
+Pure: functions in, a document out.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from typing import Any
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway import reference
 from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.operations import path_item
+from edgefn_runtime.gateway.operations import DocumentedFunction, path_item
 
 
-def document(functions: Iterable[FunctionSpec], version: str) -> dict[str, Any]:
-    """The document of a box that serves `functions`, of edgefn `version`."""
+def document(functions: Iterable[DocumentedFunction | FunctionSpec], version: str, url: str = "/") -> dict[str, Any]:
+    """Return the document of a box that serves `functions`, of edgefn `version`, reached at `url`."""
     components = Components()
-    paths = {f"/fn/{spec.name}": path_item(spec, components) for spec in functions}
+    known = [one if isinstance(one, DocumentedFunction) else DocumentedFunction(one) for one in functions]
+    paths = {f"/fn/{function.spec.name}": path_item(function, components) for function in known}
     return {
         "openapi": "3.1.0",
         "info": {"title": "edgefn box", "version": version},
-        "tags": reference.TAGS,
+        "servers": [{"url": url}],
+        "tags": [*(function.tag for function in known), *reference.TAGS],
         "paths": paths | reference.PATHS,
         "components": {
             "schemas": components.schemas | reference.SCHEMAS,

@@ -9,10 +9,10 @@ from typing import Any
 
 from edgefn.spec import NAME_PATTERN
 from edgefn_runtime.gateway.problems import CONTENT_TYPE
+from edgefn_runtime.gateway.request_content import BINARY
 from edgefn_runtime.gateway.timeout import NAME, PATTERN
 
 TAGS = [
-    {"name": "functions", "description": "What is deployed on this box."},
     {"name": "box", "description": "Health and figures. Looking never starts a function."},
     {"name": "admin", "description": "Deploying and looking after functions; wants the box's token."},
 ]
@@ -30,6 +30,7 @@ HEADERS: dict[str, Any] = {
         "description": "The request's id in the function's log: the caller's own, or one made here.",
         "schema": {"type": "string"},
     },
+    "Allow": {"description": "The methods that the path takes.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "Seconds after which the same request may succeed.",
         "schema": {"type": "integer", "minimum": 1},
@@ -166,6 +167,8 @@ RESPONSES: dict[str, Any] = {
     "400": _problem("The request does not fit what is declared; `field` says where."),
     "401": _problem("The box's token is missing or another one."),
     "404": _problem("No function of that name is deployed."),
+    "405": _problem("The path does not take the method.", "Allow"),
+    "406": _problem("The result has no form that Accept allows."),
     "411": _problem("Content-Length is missing."),
     "413": _problem("The body is larger than allowed; it was not read."),
     "415": _problem("The input cannot be read from this content type."),
@@ -316,7 +319,7 @@ PATHS: dict[str, Any] = {
             {},
             *("400", "411", "507"),
             status="201",
-            requestBody={"required": True, "content": {"application/octet-stream": {}}},
+            requestBody={"required": True, "content": {"application/octet-stream": {"schema": BINARY}}},
         ),
     },
 }

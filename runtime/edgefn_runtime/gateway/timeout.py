@@ -9,9 +9,10 @@ from edgefn.errors import InputError
 
 TIMEOUT_HEADER = b"x-request-timeout"
 NAME = "X-Request-Timeout"
-PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"
+PATTERN = r"^([1-9][0-9]{0,8}(\.[0-9]{1,9})?|0\.[0-9]{0,4}[1-9][0-9]{0,4})$"
+"""What a client may send by the OpenAPI document: it leaves out leading zeros, and 0 itself."""
 
-_SECONDS = re.compile(PATTERN.encode())
+_SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 def request_timeout_s(value: bytes | None) -> float:

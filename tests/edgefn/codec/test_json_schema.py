@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ import pytest
 from edgefn import Image, tensor
 from edgefn.codec.json_schema import parameter_schema, result_schema, tensor_schema
 from edgefn.codec.request.signature import Signature
+from edgefn.codec.tensors import DTYPES
 
 
 class Leaf(msgspec.Struct):
@@ -66,14 +68,43 @@ def test_members_are_kept() -> None:
     assert "mapping" in dog["properties"]
 
 
+def test_a_struct_in_a_request_has_no_other_members() -> None:
+    """Nor has one in it; a result may have more, and a dict has any."""
+    schema = parameter_schema(dict[str, Tree])
+    assert schema["additionalProperties"]["additionalProperties"] is False
+    assert schema["additionalProperties"]["properties"]["leaf"]["additionalProperties"] is False
+    assert "additionalProperties" not in result_schema(Leaf)
+
+
+def test_an_images_example_is_an_image() -> None:
+    """Who sends the example gets an answer."""
+    assert Image(base64.b64decode(parameter_schema(Image)["examples"][0])).pil().size == (1, 1)
+
+
 def test_a_tensor_is_nested_arrays() -> None:
     """Fixed dimensions have their length, symbolic ones any; the whole is described as the errors do."""
     assert tensor_schema(tensor("int8", "n", 2)) == {
         "type": "array",
-        "items": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+        "items": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": -128, "maximum": 127},
+            "minItems": 2,
+            "maxItems": 2,
+        },
         "description": "int8[n, 2]",
     }
     assert tensor_schema(tensor("bool")) == {"type": "boolean", "description": "bool[]"}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_elements_limits_are_its_dtypes(dtype: str) -> None:
+    """NumPy agrees; float64 has all of JSON's numbers."""
+    schema = tensor_schema(tensor(dtype))  # type: ignore[arg-type]
+    if dtype in ("bool", "float64"):
+        assert schema.keys() == {"type", "description"}
+        return
+    info: Any = np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
+    assert (schema["minimum"], schema["maximum"]) == (info.min, info.max)
 
 
 def test_defaults_are_shown_where_json_can_show_them() -> None:

@@ -130,11 +130,22 @@ def test_the_same_sources_give_the_same_digest(first: tuple[Path, Outcome], tmp_
 
 
 def test_an_unchanged_folder_is_not_built_again(built: Path) -> None:
-    """The second build says cached and imports no torch; a README is no change."""
-    (built / "talk" / "README.md").write_text("new")
+    """The second build says cached and imports no torch; below its first paragraph a README is no change."""
     again = build(built)
     assert (again.last["event"], again.last["cached"]) == ("built", True)
     assert not again.had_torch
+
+
+def test_a_readmes_first_paragraph_goes_along(built: Path) -> None:
+    """It is in the bundle's config, for OpenAPI; the rest of the README is no change; neither needs torch."""
+    readme = built / "talk" / "README.md"
+    readme.write_text("# talk\n\nAnswers\nin words.\n\nMore.\n")
+    told = build(built)
+    assert Layout(built / "out").open(told.last["digest"]).config.function.readme == "Answers in words."
+    readme.write_text("# talk\n\nAnswers\nin words.\n\nMuch more.\n")
+    again = build(built)
+    assert (again.last["cached"], again.last["digest"]) == (True, told.last["digest"])
+    assert not told.had_torch
 
 
 def test_a_layout_that_was_removed_is_written_again(first: tuple[Path, Outcome], built: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,11 +13,13 @@ from openapi_spec_validator import validate
 from starlette.routing import BaseRoute, Mount, Route
 
 from edgefn import Image, tensor
+from edgefn.codec.json_schema import parameter_schema
 from edgefn.codec.request.signature import Signature
 from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.components import Components
 from edgefn_runtime.gateway.openapi import document
+from edgefn_runtime.gateway.operations import DocumentedFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +73,21 @@ def ping() -> str:
     raise NotImplementedError
 
 
-HANDLERS: list[Callable[..., Any]] = [classify, resize, scale, hash_of, upper, echo, store, ping]
+def blend(a: Image, b: Image, share: float = 0.5) -> Image:
+    raise NotImplementedError
+
+
+def collect(images: list[Image], names: list[str] = []) -> int:  # noqa: B006
+    raise NotImplementedError
+
+
+def add(numbers: list[int]) -> tuple[int, str]:
+    raise NotImplementedError
+
+
+HANDLERS: list[Callable[..., Any]] = [
+    *(classify, resize, scale, hash_of, upper, echo, store, ping, blend, collect, add),
+]
 
 
 def spec_of(handler: Callable[..., Any]) -> FunctionSpec:
@@ -100,9 +117,9 @@ def test_the_document_is_valid() -> None:
     [
         (classify, {"image/*", "application/octet-stream", "application/json", "multipart/form-data"}),
         (scale, {"application/x-npy", "application/octet-stream", "application/json", "application/msgpack"}),
-        (hash_of, {"application/octet-stream", "*/*"}),
+        (hash_of, {"application/octet-stream", "application/json", "multipart/form-data"}),
         (upper, {"text/plain", "application/json"}),
-        (echo, {"application/json", "application/x-www-form-urlencoded"}),
+        (echo, {"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}),
         (store, {"application/json", "application/msgpack"}),
         (resize, {"image/*", "multipart/form-data", "application/json"}),
     ],
@@ -116,7 +133,7 @@ def test_a_body_is_what_the_type_hints_take(handler: Callable[..., Any], media: 
     ("handler", "media"),
     [
         (classify, ["application/json", "application/msgpack"]),
-        (resize, ["image/png", "image/jpeg", "image/webp", "application/json", "application/msgpack"]),
+        (resize, ["image/png", "image/jpeg", "image/webp"]),
         (scale, ["application/json", "application/msgpack", "application/x-npy", "application/octet-stream"]),
         (hash_of, ["application/octet-stream", "application/json", "application/msgpack"]),
         (upper, ["application/json", "text/plain", "application/msgpack"]),
@@ -132,8 +149,17 @@ def test_every_refusal_is_documented() -> None:
     """A client's author sees what to be ready for, and that Retry-After comes with it."""
     built = document([spec_of(echo)], "1")
     responses = built["paths"]["/fn/echo"]["post"]["responses"]
-    assert {"200", "400", "413", "429", "500", "502", "503", "504"} <= responses.keys()
-    assert "Retry-After" in built["components"]["responses"]["429"]["headers"]
+    assert {"200", "400", "405", "406", "413", "429", "500", "502", "503", "504"} <= responses.keys()
+    problems = built["components"]["responses"]
+    assert [status for status in responses if status != "200" and "Retry-After" in _headers(problems[status])] == [
+        *("429", "503"),
+    ]
+    assert "Allow" in _headers(problems["405"])
+
+
+def _headers(problem: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = problem["headers"]
+    return found
 
 
 def test_the_callers_bound_is_documented() -> None:
@@ -144,15 +170,47 @@ def test_the_callers_bound_is_documented() -> None:
     assert built["components"]["parameters"]["X-Request-Timeout"]["in"] == "header"
 
 
-def test_several_parameters_are_an_object_keyed_by_name() -> None:
-    """Required are those without a default; scalars may also stand in the query."""
+def test_a_scalar_beside_what_is_the_body_stands_in_the_query_alone() -> None:
+    """An object and a form have only what is left, so that generators make one argument of each parameter."""
     post = post_of(resize)
+    assert [(one["name"], one["required"]) for one in post["parameters"]] == [("width", True), ("mode", False)]
+    for media in ("application/json", "multipart/form-data"):
+        schema = post["requestBody"]["content"][media]["schema"]
+        assert (schema["required"], list(schema["properties"])) == (["image"], ["image"])
+
+
+def test_several_that_need_the_body_are_an_object_with_all() -> None:
+    """Nothing can be the whole body, so nothing is in the query; required are those without a default."""
+    post = post_of(blend)
+    assert "parameters" not in post
     schema = post["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["required"] == ["image", "width"]
-    assert schema["properties"].keys() == {"image", "width", "mode"}
-    assert [parameter["name"] for parameter in post["parameters"]] == ["width", "mode"]
-    encoding = post["requestBody"]["content"]["multipart/form-data"]["encoding"]
-    assert encoding == {"image": {"contentType": "image/*"}}
+    assert (schema["required"], list(schema["properties"])) == (["a", "b"], ["a", "b", "share"])
+    assert "image/*" not in post["requestBody"]["content"]
+
+
+def test_no_parameter_stands_in_two_places() -> None:
+    """Whatever the function: what is in the query of a POST is in no body of it."""
+    for handler in HANDLERS:
+        post = post_of(handler)
+        query = {one["name"] for one in post.get("parameters", ())}
+        for content in post.get("requestBody", {"content": {}})["content"].values():
+            assert not query & content["schema"].get("properties", {}).keys(), handler
+
+
+def test_files_are_binary_and_lists_are_fields() -> None:
+    """Generators look for `format: binary`; a list is a field for each item, with its encoding."""
+    content = post_of(collect)["requestBody"]["content"]
+    multipart = content["multipart/form-data"]
+    binary = {"type": "string", "format": "binary"}
+    assert multipart["schema"]["properties"] == {
+        "images": {"minItems": 1, "type": "array", "items": binary | {"contentMediaType": "image/*"}},
+        "names": {"minItems": 1, "type": "array", "items": {"type": "string"}, "default": []},
+    }
+    assert multipart["encoding"] == {"images": {"contentType": "image/*"}, "names": {"contentType": "text/plain"}}
+    form = post_of(add)["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    assert form["encoding"] == {"numbers": {"style": "form", "explode": True}}
+    image = post_of(classify)["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["image"]
+    assert image == binary | {"contentMediaType": "image/*"}
 
 
 def test_get_is_for_what_a_query_can_carry() -> None:
@@ -214,6 +272,74 @@ def test_definitions_of_one_name_do_not_mix() -> None:
         "f.Label.2": {"type": "string"},
         "g.Label": {"type": "string"},
     }
+
+
+def schemas_in(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for below in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from schemas_in(below)
+
+
+class Tree(msgspec.Struct):
+    name: str
+    leaves: list[Tree] = []
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema"),
+    [
+        (tuple[int, int], {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}),
+        (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
+        (Literal["a", 1], {"anyOf": [{"type": "integer", "enum": [1]}, {"type": "string", "enum": ["a"]}]}),
+        (Literal["a"] | None, {"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}]}),
+    ],
+)
+def test_schemas_are_in_words_that_generators_know(hint: Any, schema: dict[str, Any]) -> None:
+    """Enums have a type, and tuples the type of their items."""
+    assert Components().hoist(parameter_schema(hint), "f") == schema
+
+
+def test_a_tuple_of_different_items_keeps_their_order() -> None:
+    """`items` is what there may be at all; nowhere is it false."""
+    hoisted = Components().hoist(parameter_schema(tuple[int, str, int]), "f")
+    assert [item["type"] for item in hoisted["prefixItems"]] == ["integer", "string", "integer"]
+    assert hoisted["items"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    built = document(map(spec_of, HANDLERS), "1")
+    assert not [schema for schema in schemas_in(built) if schema.get("items") is False]
+
+
+def test_types_with_a_name_are_components() -> None:
+    """Structs, dataclasses and enums, once each, and a type inside itself leads to itself."""
+    components = Components()
+    tree = parameter_schema(Tree)
+    assert components.hoist(tree, "f") == {"$ref": "#/components/schemas/f.Tree"}
+    assert components.hoist(parameter_schema(list[Tree]), "f")["items"] == {"$ref": "#/components/schemas/f.Tree"}
+    assert components.schemas["f.Tree"]["properties"]["leaves"]["items"] == {"$ref": "#/components/schemas/f.Tree"}
+    default = components.hoist(parameter_schema(Colour) | {"default": "red"}, "f")
+    assert default == {"$ref": "#/components/schemas/f.Colour", "default": "red"}
+    assert components.schemas.keys() == {"f.Tree", "f.Colour"}
+
+
+def test_none_is_an_empty_schema() -> None:
+    """Generators have no type for null."""
+    assert "type" not in post_of(store)["responses"]["200"]["content"]["application/json"]["schema"]
+
+
+def test_a_function_tells_of_itself_by_readme_and_revision() -> None:
+    """A tag for each function: its README's first paragraph, else its docstring's line, and which revision serves."""
+    echoed = msgspec.structs.replace(spec_of(echo), readme="Counts one further.")
+    digest = "sha256:" + "a" * 64
+    built = document([DocumentedFunction(echoed, 3, digest), spec_of(classify)], "1")
+    assert built["tags"][0] == {"name": "echo", "description": f"Counts one further.\n\nRevision 3, {digest[:19]}."}
+    assert built["tags"][1] == {"name": "classify", "description": "What is in the picture."}
+    assert built["paths"]["/fn/echo"]["x-revision"] == {"number": 3, "digest": digest}
+    assert built["paths"]["/fn/echo"]["post"]["tags"] == ["echo"]
 
 
 def test_every_route_is_documented(box: FakeBox) -> None:

@@ -1,0 +1,94 @@
+"""Where the client sees the box: scheme, host and path prefix, behind a proxy too. For links, never for routing.
+
+A proxy that gives the box a path prefix strips it from the path, and tells of it by X-Forwarded-Prefix, or the box is
+started with --root-path. X-Forwarded-Prefix, -Proto and -Host count where the connection comes from a trusted address.
+What they hold is checked: it ends up in links.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Headers = Mapping[str, str]
+
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_SCHEMES = ("http", "https")
+
+
+class Forwarding:
+    """What the box knows of the proxies before it."""
+
+    def __init__(self, root_path: str = "", trusted: Iterable[str] = ()) -> None:
+        self._root_path = root_path
+        self._trusted = tuple(ipaddress.ip_network(one) for one in trusted)
+
+    def prefix(self, headers: Headers, peer: str) -> str:
+        """Return the path before the box's own, e.g. "/edge", or ""; `peer` is the connection's other end."""
+        told = self._told(headers, peer, "x-forwarded-prefix").rstrip("/")
+        return told if told and _PREFIX.fullmatch(told) and "/.." not in told else self._root_path
+
+    def url(self, headers: Headers, peer: str, host: str) -> str:
+        """Return the box's address as the client has it, with no slash at its end; `host` where no header names one."""
+        scheme = self._told(headers, peer, "x-forwarded-proto").lower()
+        told = self._told(headers, peer, "x-forwarded-host") or headers.get("host", "")
+        authority = told if _HOST.fullmatch(told) else host
+        return f"{scheme if scheme in _SCHEMES else 'http'}://{authority}{self.prefix(headers, peer)}"
+
+    def _told(self, headers: Headers, peer: str, name: str) -> str:
+        """Return what the nearest proxy says; each one before it put its own word in front."""
+        if name not in headers or not self._trusts(peer):
+            return ""
+        return headers[name].rpartition(",")[2].strip()
+
+    def _trusts(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        plain = getattr(address, "ipv4_mapped", None) or address
+        return any(plain in network for network in self._trusted)
+
+
+class PrefixedLocations:
+    """ASGI middleware: `Location` headers that lead to the box lead there through the proxy.
+
+    They become paths, which hold for whatever scheme and host the client has (RFC 9110 10.2.2).
+    """
+
+    def __init__(self, app: ASGIApp, forwarding: Forwarding) -> None:
+        self._app = app
+        self._forwarding = forwarding
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def through(message: Message) -> None:
+            if message["type"] == "http.response.start" and 300 <= message["status"] < 400:
+                message = {**message, "headers": [self._through(scope, *one) for one in message["headers"]]}
+            await send(message)
+
+        await self._app(scope, receive, through)
+
+    def _through(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        if name.lower() != b"location":
+            return name, value
+        path = re.sub(r"^[a-z]+://[^/]*", "", value.decode("latin-1"))
+        client = scope.get("client")
+        prefix = self._forwarding.prefix(_headers(scope), client[0] if client else "")
+        return name, f"{prefix}{path}".encode("latin-1")
+
+
+def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:
+    """Return the box's address as the client of an ASGI request has it."""
+    host, port = scope.get("server") or ("localhost", None)
+    client = scope.get("client")
+    authority = f"[{host}]" if ":" in host else host
+    return forwarding.url(_headers(scope), client[0] if client else "", f"{authority}:{port}" if port else authority)
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -1,0 +1,44 @@
+"""What a box is told of the proxies before it."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgefn.errors import SpecError
+from edgefn_runtime.__main__ import _settings
+from edgefn_runtime.settings import DEFAULT_TRUSTED_PROXIES, read_root_path, read_trusted_proxies
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("", ""), ("/", ""), ("edge", "/edge"), ("/edge/", "/edge"), ("//a/b//", "/a/b")]
+)
+def test_a_root_path_has_a_slash_before_and_none_behind(text: str, path: str) -> None:
+    """However it is written."""
+    assert read_root_path(text) == path
+
+
+@pytest.mark.parametrize("text", ["/a b", "/a?b", "/a#b", '/"', "/<x>", "/ä", "/a\\b", "/a\n"])
+def test_what_no_link_can_hold_is_no_root_path(text: str) -> None:
+    """The error says what one looks like."""
+    with pytest.raises(SpecError, match=r"e\.g\. /edge"):
+        read_root_path(text)
+
+
+def test_trusted_proxies_are_addresses_and_networks() -> None:
+    """Each one is checked; none at all trusts nobody."""
+    assert read_trusted_proxies("10.0.0.0/8, ::1,192.0.2.1") == ("10.0.0.0/8", "::1", "192.0.2.1")
+    assert read_trusted_proxies("") == ()
+    for wrong in ("proxy.local", "10.0.0.1/8", "*"):
+        with pytest.raises(SpecError, match="addresses or networks"):
+            read_trusted_proxies(wrong)
+
+
+def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An option goes before its variable; by default this machine is trusted."""
+    assert _settings([]).trusted_proxies == DEFAULT_TRUSTED_PROXIES
+    monkeypatch.setenv("EDGEFN_ROOT_PATH", "/from/env")
+    monkeypatch.setenv("EDGEFN_TRUSTED_PROXIES", "")
+    assert (_settings([]).root_path, _settings([]).trusted_proxies) == ("/from/env", ())
+    assert _settings(["--root-path", "given"]).root_path == "/given"
+    with pytest.raises(SystemExit):
+        _settings(["--trusted-proxies", "everybody"])
