@@ -20,10 +20,10 @@ import uvloop
 
 from edgefn.errors import EdgefnError, PortInUse
 from edgefn_runtime.box import Box
-from edgefn_runtime.gateway import connection, direct
 from edgefn_runtime.gateway.app import application
-from edgefn_runtime.gateway.forwarding import Forwarding
-from edgefn_runtime.gateway.invocation import Invocation
+from edgefn_runtime.gateway.invoke import connection, direct
+from edgefn_runtime.gateway.invoke.forwarding import Forwarding
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched

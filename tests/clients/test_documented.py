@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from edgefn import Image, InputError, tensor
 from edgefn.codec.request.signature import Request, Signature
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.operations import DocumentedFunction, path_item
+from edgefn_runtime.gateway.openapi.components import Components
+from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_item
 from tests.clients.documented import DocumentedClient, Sent, Value
 from tests.clients.samples import BLUE, RED, base64_of
 

@@ -13,7 +13,7 @@ import pytest
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.layout import Layout
 from edgefn.targets.needs import Needs
-from edgefn_runtime.gateway.reference import SCHEMAS
+from edgefn_runtime.gateway.openapi.reference import SCHEMAS
 from tests.road.box import Refused, RunningBox
 from tests.road.bundles import TINY, Bundles, build
 

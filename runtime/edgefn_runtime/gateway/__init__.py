@@ -1,0 +1,8 @@
+"""The box's HTTP side: one ASGI application, and the short way past it for calls.
+
+app       what goes where
+problems  errors as answers (RFC 9457)
+invoke/   a request's way to a function and back: connection, direct, invocation, exchange
+api/      the admin API, status, streams and health
+openapi/  /openapi.json
+"""

@@ -17,13 +17,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgefn_runtime.gateway import health, openapi, problems, status
-from edgefn_runtime.gateway.admin import admin
-from edgefn_runtime.gateway.forwarding import Forwarding, PrefixedLocations, base_url
-from edgefn_runtime.gateway.invocation import PREFIX, Invocation, Pools
-from edgefn_runtime.gateway.operations import DocumentedFunction
-from edgefn_runtime.gateway.ports import AdminBox, Supervisor
-from edgefn_runtime.gateway.redirect import Redirect, clean
+from edgefn_runtime.gateway import problems
+from edgefn_runtime.gateway.api import health, status
+from edgefn_runtime.gateway.api.admin import admin
+from edgefn_runtime.gateway.api.ports import AdminBox, Supervisor
+from edgefn_runtime.gateway.invoke.forwarding import Forwarding, PrefixedLocations, base_url
+from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Pools
+from edgefn_runtime.gateway.invoke.redirect import Redirect, clean
+from edgefn_runtime.gateway.openapi import document
+from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
 
 _LINKS = {
     "functions": "/fn",
@@ -105,7 +107,7 @@ class _Pages:
         revisions = [status.current(self._box, name) for name in status.functions(self._box)]
         deployed = [DocumentedFunction(one.config.function, one.number, one.digest) for one in revisions]
         url = base_url(self._forwarding, request.scope)
-        return JSONResponse(openapi.document(deployed, self._version, url), headers=_VARY)
+        return JSONResponse(document.document(deployed, self._version, url), headers=_VARY)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

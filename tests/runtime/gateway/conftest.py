@@ -18,7 +18,7 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway.app import site
-from edgefn_runtime.gateway.invocation import Invocation
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.gateway.listener import SOURCE, Client, Run, listening

@@ -11,8 +11,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from edgefn_runtime.gateway import direct
-from edgefn_runtime.gateway.invocation import Invocation
+from edgefn_runtime.gateway.invoke import direct
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from tests.runtime.supervisor.bench import Bench
 
 Client = Callable[[Bench, int], Awaitable[None]]

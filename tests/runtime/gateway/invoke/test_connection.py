@@ -11,7 +11,7 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from edgefn_runtime.gateway.connection import Connection, bounded
+from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 
 ANSWER = bytes(8 * 2**20)
 ROOM = 3 * len(ANSWER)

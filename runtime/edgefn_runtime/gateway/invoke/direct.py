@@ -13,9 +13,9 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from edgefn_runtime.gateway.connection import Connection, bounded
-from edgefn_runtime.gateway.exchange import Exchange, Reply
-from edgefn_runtime.gateway.invocation import PREFIX, Invocation, Scope
+from edgefn_runtime.gateway.invoke.connection import Connection, bounded
+from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
+from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope
 from edgefn_runtime.gateway.problems import problem
 from edgefn_runtime.supervisor.call import Call
 

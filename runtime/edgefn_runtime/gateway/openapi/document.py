@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.gateway import reference
-from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.operations import DocumentedFunction, path_item
+from edgefn_runtime.gateway.openapi import reference
+from edgefn_runtime.gateway.openapi.components import Components
+from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_item
 
 
 def document(functions: Iterable[DocumentedFunction | FunctionSpec], version: str, url: str = "/") -> dict[str, Any]:

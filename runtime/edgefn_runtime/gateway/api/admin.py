@@ -21,11 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefn.errors import FunctionNotFound, Unauthorized
 from edgefn.spec import NAME_PATTERN
-from edgefn_runtime.gateway import status
-from edgefn_runtime.gateway.bodies import Digest, check, chunks, content_length, read_json
-from edgefn_runtime.gateway.ports import AdminBox
+from edgefn_runtime.gateway.api import status
+from edgefn_runtime.gateway.api.bodies import Digest, check, chunks, content_length, read_json
+from edgefn_runtime.gateway.api.ports import AdminBox
+from edgefn_runtime.gateway.api.streaming import Stream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
-from edgefn_runtime.gateway.streaming import Stream, close, with_heartbeats
 
 ALIVE_S = 3.0
 """How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgefn.errors import BundleError, DiskFull
-from edgefn_runtime.gateway import admin, problems
+from edgefn_runtime.gateway import problems
+from edgefn_runtime.gateway.api import admin
+from edgefn_runtime.gateway.api.streaming import with_heartbeats
 from edgefn_runtime.gateway.app import site
-from edgefn_runtime.gateway.streaming import with_heartbeats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

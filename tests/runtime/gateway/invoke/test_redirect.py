@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.gateway.redirect import clean
+from edgefn_runtime.gateway.invoke.redirect import clean
 
 
 @pytest.mark.parametrize(

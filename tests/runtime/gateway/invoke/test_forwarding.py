@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from edgefn_runtime.gateway.app import application, site
-from edgefn_runtime.gateway.forwarding import Forwarding
+from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 
 if TYPE_CHECKING:
     from tests.runtime.gateway.conftest import FakeBox

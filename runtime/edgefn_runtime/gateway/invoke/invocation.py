@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from starlette.exceptions import HTTPException
 
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, UnsupportedEncoding
-from edgefn_runtime.gateway.exchange import Exchange, FunctionLog, Headers, Reply
+from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
 from edgefn_runtime.supervisor.call import Body, Call, Outcome
 from edgefn_runtime.supervisor.pool import Pool

@@ -11,11 +11,11 @@ import msgspec
 
 from edgefn.codec.media_types import JSON, MSGPACK, NPY, OCTETS, TEXT
 from edgefn.spec import FunctionSpec, ResultSpec
-from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.dialect import Schema
-from edgefn_runtime.gateway.placement import Placement
-from edgefn_runtime.gateway.request_content import BINARY, request_body
-from edgefn_runtime.gateway.timeout import NAME as TIMEOUT
+from edgefn_runtime.gateway.invoke.timeout import NAME as TIMEOUT
+from edgefn_runtime.gateway.openapi.components import Components
+from edgefn_runtime.gateway.openapi.dialect import Schema
+from edgefn_runtime.gateway.openapi.placement import Placement
+from edgefn_runtime.gateway.openapi.request_content import BINARY, request_body
 
 _ANSWERS = {
     "value": (JSON, MSGPACK),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edgefn.codec.media_types import FORM, JSON, MSGPACK, MULTIPART, NPY, OCTETS, TEXT
-from edgefn_runtime.gateway.dialect import Schema, without_null
-from edgefn_runtime.gateway.placement import DocumentedParameter, Placement
+from edgefn_runtime.gateway.openapi.dialect import Schema, without_null
+from edgefn_runtime.gateway.openapi.placement import DocumentedParameter, Placement
 
 BINARY: Schema = {"type": "string", "format": "binary"}
 """Bytes as they are. OpenAPI 3.1 can do without, and generators look for it."""

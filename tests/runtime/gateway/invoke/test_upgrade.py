@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefn_runtime.gateway import upgrade
+from edgefn_runtime.gateway.invoke import upgrade
 from tests.runtime.gateway.listener import Run, answer, request
 from tests.runtime.supervisor.bench import Bench
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 
 from edgefn.codec.media_types import OCTETS
 from edgefn.spec import ParameterSpec
-from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.dialect import Schema, without_null
+from edgefn_runtime.gateway.openapi.components import Components
+from edgefn_runtime.gateway.openapi.dialect import Schema, without_null
 
 _SCALARS = frozenset({"integer", "number", "boolean", "string", "null"})
 _RAW = frozenset({"image", "tensor", "bytes"})

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from edgefn_runtime.gateway.invocation import Invocation
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from tests.runtime.gateway.listener import listening
 from tests.runtime.supervisor.bench import Bench, Test

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from edgefn_runtime.gateway.invocation import Invocation
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from tests.runtime.gateway.listener import Run, answer, listening, request
 from tests.runtime.supervisor.bench import Bench
 

@@ -5,7 +5,7 @@ reads its answer would keep its connection, and what is buffered for it, for eve
 change of the wall clock moves. Never looks at what is asked; that is the application's.
 
 It also ignores an offer to change the protocol, as RFC 9110 (7.8) lets it: the parser takes what follows such a head
-for another protocol, so it is given the head without the offer (`gateway.upgrade`).
+for another protocol, so it is given the head without the offer (`gateway.invoke.upgrade`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from edgefn.errors import InputError, Unavailable
-from edgefn_runtime.gateway import upgrade
+from edgefn_runtime.gateway.invoke import upgrade
 from edgefn_runtime.gateway.problems import problem
 
 SLOWEST_BODY_BYTES_PER_S = 4096

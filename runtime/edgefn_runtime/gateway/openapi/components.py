@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from edgefn_runtime.gateway.dialect import Schema, each_subschema, simplified
+from edgefn_runtime.gateway.openapi.dialect import Schema, each_subschema, simplified
 
 _LOCAL = "#/$defs/"
 _GLOBAL = "#/components/schemas/"

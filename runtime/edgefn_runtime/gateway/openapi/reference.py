@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from edgefn.spec import NAME_PATTERN
+from edgefn_runtime.gateway.invoke.timeout import NAME, PATTERN
+from edgefn_runtime.gateway.openapi.request_content import BINARY
 from edgefn_runtime.gateway.problems import CONTENT_TYPE
-from edgefn_runtime.gateway.request_content import BINARY
-from edgefn_runtime.gateway.timeout import NAME, PATTERN
 
 TAGS = [
     {"name": "box", "description": "Health and figures. Looking never starts a function."},

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgefn.errors import Unavailable
-from edgefn_runtime.gateway.ports import AdminBox
+from edgefn_runtime.gateway.api.ports import AdminBox
 
 
 def routes(box: AdminBox) -> list[Route]:

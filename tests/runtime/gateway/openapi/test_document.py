@@ -17,9 +17,9 @@ from edgefn.codec.json_schema import parameter_schema
 from edgefn.codec.request.signature import Signature
 from edgefn.spec import FunctionSpec, ParameterSpec, ResultSpec
 from edgefn_runtime.gateway.app import site
-from edgefn_runtime.gateway.components import Components
-from edgefn_runtime.gateway.openapi import document
-from edgefn_runtime.gateway.operations import DocumentedFunction
+from edgefn_runtime.gateway.openapi.components import Components
+from edgefn_runtime.gateway.openapi.document import document
+from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

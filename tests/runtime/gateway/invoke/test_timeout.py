@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn.errors import InputError
-from edgefn_runtime.gateway.timeout import PATTERN, request_timeout_s
+from edgefn_runtime.gateway.invoke.timeout import PATTERN, request_timeout_s
 
 
 @given(st.decimals(min_value="0.000000001", max_value=999_999_999, places=9))

@@ -11,7 +11,7 @@ from edgefn.errors import FunctionNotFound
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.chain import links
 from edgefn_runtime.deployment.proof import read as read_proof
-from edgefn_runtime.gateway.ports import AdminBox, Revision
+from edgefn_runtime.gateway.api.ports import AdminBox, Revision
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",
