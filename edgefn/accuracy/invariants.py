@@ -40,11 +40,16 @@ def positive(arrays: Sequence[NDArray[Any]], masks: special.Masks) -> bool:
     return all(np.nanmin(value, initial=0.0) >= 0 for value in values) and any((value > 0).any() for value in values)
 
 
-def broken(name: str, rule: OutputRule, given: NDArray[Any], allowed: float) -> str:
-    """Return which rule of the output an artifact's answer breaks, or nothing.
+def broken(name: str, rule: OutputRule, given: NDArray[Any], wanted: NDArray[Any], allowed: float) -> str:
+    """Return which rule of the output an artifact's answer breaks, or nothing where eager's own answer breaks one.
 
-    Sums and lengths may be off by `allowed`, values by so much of what they move by.
+    Samples may be all sorted, and an input that is made of them is not. Sums and lengths may be off by `allowed`,
+    values by so much of what they move by.
     """
+    return "" if _broken(name, rule, wanted, allowed) else _broken(name, rule, given, allowed)
+
+
+def _broken(name: str, rule: OutputRule, given: NDArray[Any], allowed: float) -> str:
     if not rule.slices or not given.size:
         return ""
     value = special.plain(given, rule.masks)

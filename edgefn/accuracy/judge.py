@@ -107,7 +107,7 @@ class _Trial:
         made = Derived(self.session, self.pairs, self.judging, self.limits, self.slices).run(real, given)
         max_error = self._max_error(real, answers)
         reasons: list[tuple[Word, str]] = [(row.verdict, row.reason) for row in rows if row.reason]
-        others = (top1_reason, self._broken(answers), made, self._out_of_bound(max_error, real, answers))
+        others = (top1_reason, self._broken(real, answers), made, self._out_of_bound(max_error, real, answers))
         reasons += [("wrong", reason) for reason in others if reason]
         word = worst_of([one for one, _ in reasons] + [row.verdict for row in rows])
         shown = [reason for one, reason in reasons if one == word]
@@ -190,11 +190,11 @@ class _Trial:
             return ""
         return f"top-1 agreement {agreed.share:.3f} is under its bound {self.bound.top1:.3f} (tolerance=)"
 
-    def _broken(self, answers: Sequence[Outputs]) -> str:
+    def _broken(self, real: Sequence[GoldenSample], answers: Sequence[Outputs]) -> str:
         """Return which rule that eager's answers keep one of the `answers` breaks, or nothing."""
         found = (
-            broken(name, rule, answer[name], self.limits.invariant)
-            for answer in answers
+            broken(name, rule, answer[name], sample.outputs[name], self.limits.invariant)
+            for sample, answer in zip(real, answers, strict=True)
             for name, rule in self.judging.outputs.items()
         )
         return next((reason for reason in found if reason), "")

@@ -22,7 +22,8 @@
     substitutes/   functions replaced while recorded   translations/  ONNX of our own
     empties.py     averages of nothing, as NaN         rounding.py    lengths computed with fractions
     texts.py       lengths that become text
-    onnx_file.py   ONNX without noise                  refusals.py    why one does not export, and what to do
+    onnx_file.py   ONNX without noise                  onnx_values.py its values, by names of their own
+    refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt
 

@@ -29,6 +29,7 @@ from edgefn.compile import (
     exporting,
     foreign,
     onnx_file,
+    onnx_values,
     recurrent,
     refusals,
     results,
@@ -101,6 +102,7 @@ class Capture:
         exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
         rounding.exact(model, exported.exported_program)
+        onnx_values.settle(model)
         if opset is not None:
             onnx_file.check_opset(model, opset, self.model.name)
         onnx_file.strip(model, self._symbols)

@@ -5,6 +5,8 @@
     scaled_dot_product_attention           its rows one after the other in memory, whichever way it is computed: a view
                                            that fits one trace would not fit the next
     1.0 - mask                             of whole numbers: of the mask as floats, as PyTorch computes it
+    sum                                    of halves: in float32, rounded once, as PyTorch computes it
+    x.clamp(0, 0.5)                        a whole bound and a fraction: both of the answer's type
     mean, std, var                         of what may be nothing (edgefn.compile.empties)
 
 Changes a program in place; never what it computes.
@@ -37,6 +39,9 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
         aten.split.Tensor: _in_pieces,
         aten.chunk.default: _in_pieces,
         aten.rsub.Scalar: _from_floats,
+        **dict.fromkeys((aten.sum.default, aten.sum.dim_IntList), _summed),
+        **dict.fromkeys((aten.clamp.default, aten.clamp_.default, aten.clip.default, aten.clip_.default), _bounded),
+        **dict.fromkeys((aten.hardtanh.default, aten.hardtanh_.default), _bounded),
     }
     graph = program.graph
     averaged = empties.rewrite(program)
@@ -132,6 +137,48 @@ def _from_floats(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
     with graph.inserting_before(node):
         cast = _made(graph, torch.ops.aten.to.dtype, (tensor, wanted), tensor.meta["val"].to(wanted))
         made = graph.call_function(torch.ops.aten.rsub.Scalar, (cast, *node.args[1:]), dict(node.kwargs))
+    made.meta.update(node.meta)
+    node.replace_all_uses_with(made)
+    return True
+
+
+def _summed(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
+    """Sum halves in float32: the exporter would leave the answer so."""
+    import torch
+
+    tensor, *rest = node.args
+    wanted = node.meta["val"].dtype
+    if wanted != torch.float16 or _value(tensor).dtype != wanted:
+        return False
+    target: Any = node.target
+    wide = node.meta["val"].float()
+    with graph.inserting_before(node):
+        floats = _made(graph, torch.ops.aten.to.dtype, (tensor, torch.float32), _value(tensor).float())
+        total = graph.call_function(target, (floats, *rest), {k: v for k, v in node.kwargs.items() if k != "dtype"})
+        total.meta["val"] = wide
+        made = graph.call_function(torch.ops.aten.to.dtype, (total, wanted))
+    made.meta.update(node.meta)
+    node.replace_all_uses_with(made)
+    return True
+
+
+def _bounded(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
+    """Clamp between bounds of one type: the exporter takes a whole number and a fraction for a tensor and a number."""
+    import torch
+
+    tensor, *given = node.args
+    target: Any = node.target
+    rest = target._schema.arguments[1 + len(given) :]
+    bounds: list[Any] = [*given, *(node.kwargs.get(one.name, one.default_value) for one in rest)]
+    if len({type(bound) for bound in bounds if bound is not None}) < 2:
+        return False
+    wanted = node.meta["val"].dtype
+    kind: Callable[[Any], Any] = float if wanted.is_floating_point else int
+    value: Any = _value(tensor)
+    with graph.inserting_before(node):
+        if value.dtype != wanted:
+            tensor = _made(graph, torch.ops.aten.to.dtype, (tensor, wanted), value.to(wanted))
+        made = graph.call_function(target, (tensor, *(None if one is None else kind(one) for one in bounds)))
     made.meta.update(node.meta)
     node.replace_all_uses_with(made)
     return True

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edgefn.errors import InputError, PictureTooLarge
-from edgefn.images.memory import release
 
 
 @contextmanager
@@ -19,6 +18,8 @@ def to_caller(field: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
+        from edgefn.images.memory import release  # not before it is needed: it is not light
+
         release(error)
         raise PictureTooLarge(
             "takes more memory once decoded than the function has; send a smaller picture, or give the function more "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgefn.images.modes import converted, has_alpha, white
+from edgefn.images.modes import converted, has_alpha
+from edgefn.images.wide import white
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pixels

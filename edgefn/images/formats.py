@@ -80,6 +80,11 @@ _UNREAD = (
 _UNREAD_BEGINS = tuple((re.compile(begins, re.DOTALL), name) for begins, name in _UNREAD)
 
 
+def named(name: str) -> str:
+    """Return the name of a format with its article."""
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
 def recognise(data: bytes) -> str | None:
     """Return the name in FORMATS of the format that `data` begins as, or None when it is no picture that is read."""
     return next((name for name, known in FORMATS.items() if known.begins(data)), None)

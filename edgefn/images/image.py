@@ -117,8 +117,8 @@ class Image:
 
     @property
     def file(self) -> bytes:
-        """The bytes that it was made of; empty for pixels that were never encoded."""
-        return self._data
+        """The bytes that it was made of; empty for a page of a file, and for pixels that were never encoded."""
+        return self._data if self._page is None else b""
 
     def pil(self, mode: str = "RGB") -> Pixels:
         """Return a Pillow image of its own, decoded in full, upright, in `mode`.
@@ -148,16 +148,16 @@ class Image:
         `fit`: "cover" (fills, middle taken), "contain" (whole image, padded with `fill`), "stretch". A JPEG
         is decoded at 1/2, 1/4 or 1/8 scale where that still is twice the wanted size.
         """
-        from edgefn.images import modes
+        from edgefn.images.wide import array
 
         if size is None:
             with self._blame():
-                return modes.array(self.pil())
+                return array(self.pil())
         check_wanted(size, fit)
         if resample not in _RESAMPLES:
             raise ValueError(f"resample is {resample!r}{did_you_mean(str(resample), _RESAMPLES)}")
         with self._blame():
-            return modes.array(_padded(self._resized(size, fit, resample), size, fill))
+            return array(_padded(self._resized(size, fit, resample), size, fill))
 
     def encode(self, format: EncodedFormat = "PNG", *, quality: int | None = None) -> bytes:
         """Return the picture as a PNG, JPEG or WebP file.
@@ -171,8 +171,8 @@ class Image:
         if format not in _ENCODED:
             raise ValueError(f"format is {format!r}{did_you_mean(str(format), _ENCODED)}")
         held, _, orientation = self.read_header()
-        if held == format and self._data and quality is None and self._page is None:
-            return self._data
+        if held == format and self.file and quality is None:
+            return self.file
         with self._blame():
             pixels = upright(self._decode()[0], orientation)
             return encoder.encode(pixels, format, 90 if quality is None else quality, self._field)

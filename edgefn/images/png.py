@@ -24,6 +24,19 @@ def exif(data: bytes) -> bytes | None:
     return next((body for kind, body in _chunks(data) if kind == b"eXIf"), None)
 
 
+def transparent(data: bytes, found: object) -> object:
+    """Return the transparent colour of `data` in 8 bits, where Pillow has `found` it in those of the file.
+
+    It scales pixels of 2 and 4 bits of grey up, and those of 16 bits of a colour down, and not this.
+    """
+    depth, colour = data[24], data[25]
+    if colour == 0 and depth in (2, 4) and isinstance(found, int):
+        return found * 255 // (2**depth - 1)
+    if colour == 2 and depth == 16 and isinstance(found, tuple):
+        return tuple(value >> 8 for value in found)
+    return found
+
+
 def completed(data: bytes) -> bytes | None:
     """Return a whole file of what is left of `data`, the rest of its rows grey; None without a row."""
     head: list[tuple[bytes, bytes]] = []

@@ -4,6 +4,7 @@
     library.py     the import of openvino, silent and short
     lowering.py    captured network → ONNX that openvino converts
     transforms.py  ONNX written otherwise for openvino
+    narrow.py      arithmetic of 8 and 16 bits
     int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 

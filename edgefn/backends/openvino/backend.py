@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn.backends import output_names
 from edgefn.backends.backend import Lowered, Probe
 from edgefn.errors import BundleError
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _INSTALL = "pip install 'edgefn[openvino]'"
 PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
+
+OUTPUTS = "outputs.json"
+"""The names of the outputs in the file, beside its shapes."""
 
 BF16 = "bf16"
 """A file that is empty, beside those of an artifact that computes in bfloat16."""
@@ -61,6 +65,8 @@ class OpenVino:
             for name, tensor in captured.model.inputs.items()
         }
         (folder / SHAPES).write_bytes(msgspec.json.encode(shapes))
+        names = [output_names.inside(name, captured.model.inputs) for name in captured.model.outputs]
+        (folder / OUTPUTS).write_bytes(msgspec.json.encode(names))
         if target.precision == BF16:
             (folder / BF16).touch()
         return lowered
@@ -70,7 +76,7 @@ class OpenVino:
         from edgefn.backends.openvino import session
 
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (SHAPES, BF16):
+        for name in (SHAPES, OUTPUTS, BF16):
             if (portable / name).exists():
                 shutil.copyfile(portable / name, folder / name)
         model = session.read(portable / PORTABLE)
@@ -83,16 +89,17 @@ class OpenVino:
         from edgefn.backends.openvino import session
 
         shapes, finished, precision = _shapes(folder), (folder / MODEL).exists(), _precision(folder)
-        path = folder / (MODEL if finished else PORTABLE)
+        path, names = folder / (MODEL if finished else PORTABLE), _names(folder)
         if (blob := folder / BLOB).exists() and threads == 1 and not batched:
-            usual = session.imported(blob, threads, precision)
+            usual = session.imported(blob, threads, precision, names)
             return session.OpenVinoSession(usual, shapes, path, threads, precision)
         model = session.read(path)
-        if batched:
-            shapes = {}  # runs of many sizes will come: one that fits them all
-        else:
+        if not batched:
             model.reshape({name: list(shape) for name, shape in shapes.items()})
-        usual = session.Runner(session.compiled(model, threads, precision))
+        made = session.compiled(model, threads, precision)
+        usual = session.Runner(made, names)
+        if batched:  # runs of many sizes will come: one that fits them all
+            usual, shapes = session.primed(usual, made, shapes), {}
         return session.OpenVinoSession(usual, shapes, path, threads, precision)
 
 
@@ -100,6 +107,12 @@ def _precision(folder: Path) -> str:
     from edgefn.backends.openvino import session
 
     return session.BFLOAT if (folder / BF16).exists() else session.FLOAT
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of the outputs; none of an artifact that was made before they were written down."""
+    path = folder / OUTPUTS
+    return msgspec.json.decode(path.read_bytes(), type=list[str]) if path.exists() else []
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:

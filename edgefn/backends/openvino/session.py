@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class OpenVinoSession:
 
     def __init__(self, usual: Runner, shapes: Shapes, model: Path, threads: int, precision: str = FLOAT) -> None:
         self._usual = usual
+        self._names = usual.names
         self._precision = precision
         self._shapes = shapes
         self._model = model
@@ -35,23 +37,36 @@ class OpenVinoSession:
         self._any: Runner | None = None
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """Return the outputs by name. Raises ValueError for integers beyond EXACT."""
-        check_integers(inputs)
+        """Return the outputs by name. Raises ValueError for numbers that openvino does not compute with exactly."""
+        check_inputs(inputs)
+        outputs = self._runner(inputs).run(inputs)
+        check_outputs(outputs)
+        return outputs
+
+    def _runner(self, inputs: Arrays) -> Runner:
         if all(inputs[name].shape == shape for name, shape in self._shapes.items()):
-            return self._usual.run(inputs)
+            return self._usual
         if self._any is None:
-            self._any = Runner(compiled(read(self._model), self._threads, self._precision))
-        return self._any.run(inputs)
+            model = compiled(read(self._model), self._threads, self._precision)
+            self._any = primed(Runner(model, self._names), model, self._shapes)
+        return self._any
 
 
 class Runner:
-    """A compiled model and its one request. `pages` are what its weights lie in, where it does not own them."""
+    """A compiled model and its one request. `pages` are what its weights lie in, where it does not own them.
 
-    def __init__(self, compiled: Any, pages: object = None) -> None:
+    `names` are the file's of its outputs: openvino makes one value of two that are computed alike, with both names.
+    """
+
+    def __init__(self, compiled: Any, names: Sequence[str] = (), pages: object = None) -> None:
+        self.names = names
         self._pages = pages
         self._request = compiled.create_infer_request()
         inputs = {name for one in compiled.inputs for name in one.get_names()}
-        self._outputs = [(output_names.outside(one.get_any_name(), inputs), one) for one in compiled.outputs]
+        self._outputs = [
+            (output_names.outside(name, inputs), one)
+            for name, one in zip(_chosen(compiled.outputs, names), compiled.outputs, strict=True)
+        ]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """The outputs by name, as arrays of their own: the request's are overwritten by the next run."""
@@ -60,15 +75,74 @@ class Runner:
         return {name: results[output].copy() for name, output in self._outputs}
 
 
-def check_integers(inputs: Arrays) -> None:
-    """Raise ValueError for integers that float32 does not compute with exactly, as openvino does on a CPU."""
+def primed(runner: Runner, compiled: Any, shapes: Shapes) -> Runner:
+    """Return `runner` after a first run of free dimensions longer than 1, as long as in `shapes` where they are.
+
+    openvino keeps the kernels of its first run. One of length 1 broadcasts, and went on to do so: a causal mask was
+    that of its first row, for every length from 16 on.
+    """
+    import numpy as np
+
+    inputs = {}
+    for one in compiled.inputs:
+        usual = shapes.get(one.get_any_name(), (1,) * len(one.partial_shape))
+        sizes = [
+            max(2, length) if size.is_dynamic else size.get_length()
+            for size, length in zip(one.partial_shape, usual, strict=True)
+        ]
+        inputs[one.get_any_name()] = np.zeros(sizes, one.element_type.to_dtype())
+    with suppress(RuntimeError):  # lengths that the network does not take together
+        runner.run(inputs)
+    return runner
+
+
+def _chosen(outputs: Sequence[Any], names: Sequence[str]) -> Iterator[str]:
+    """Yield a name of each output, one of `names` that no other has where there is one."""
+    left = list(names)
+    for one in outputs:
+        own = one.get_names()
+        name = next((name for name in left if name in own), "")
+        if name:
+            left.remove(name)
+        yield name or one.get_any_name()
+
+
+def check_inputs(inputs: Arrays) -> None:
+    """Raise ValueError for numbers that float32 does not compute with exactly, as openvino does on a CPU."""
     for name, array in inputs.items():
-        is_wide = array.dtype.kind in "iu" and array.dtype.itemsize >= 4 and array.size > 0
-        if is_wide and (array.max() > EXACT or array.min() < -EXACT):
+        if _largest(array) > EXACT:
             raise ValueError(
                 f"input {name!r} holds integers beyond {EXACT}, and openvino computes with float32, which is exact "
                 "up to that"
             )
+        if array.dtype == "float64" and not _is_short(array):
+            raise ValueError(
+                f"input {name!r} holds numbers of float64 that float32 does not hold, and openvino computes with "
+                "float32"
+            )
+
+
+def check_outputs(outputs: Arrays) -> None:
+    """Raise ValueError for integers that are rounded, or cut off at 32 bits."""
+    for name, array in outputs.items():
+        if _largest(array) >= 2 * EXACT:
+            raise ValueError(
+                f"output {name!r} holds integers from {2 * EXACT} on, and openvino computes with float32, which rounds "
+                "them"
+            )
+
+
+def _largest(array: NDArray[Any]) -> int:
+    """Return how large the integers of `array` are, of those that may be too large for float32."""
+    is_wide = array.dtype.kind in "iu" and array.dtype.itemsize >= 4 and array.size > 0
+    return max(int(array.max()), -int(array.min())) if is_wide else 0
+
+
+def _is_short(array: NDArray[Any]) -> bool:
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.array_equal(array.astype(np.float32), array, equal_nan=True)
 
 
 EXACT = 2**23
@@ -116,7 +190,7 @@ def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
         raise BundleError(f"openvino {version()} does not compile the model: {_reason(error)}") from error
 
 
-def imported(blob: Path, threads: int, precision: str = FLOAT) -> Runner:
+def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[str] = ()) -> Runner:
     """What runs the model in `blob`, exported by this version on such a CPU. Raises BundleError for any other."""
     import numpy as np
 
@@ -124,7 +198,7 @@ def imported(blob: Path, threads: int, precision: str = FLOAT) -> Runner:
     pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
     try:
         tensor = openvino.Tensor(pages, shared_memory=True)
-        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), (pages, tensor))
+        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), names, (pages, tensor))
     except RuntimeError as error:
         raise BundleError(
             f"openvino {version()} does not load {blob.name}, which another version or another CPU made: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgefn.codec.request import base64_text
-from edgefn.errors import InputError
+from edgefn.errors import InputError, PictureTooLarge
 from edgefn.images.image import Image
 
 
@@ -21,6 +21,8 @@ def build(wanted: type, value: Any) -> Any:
             return read_image(base64_text.decoded(value.encode()))
         if isinstance(value, bytes):
             return read_image(value)
+    except PictureTooLarge:
+        raise  # as a 413
     except InputError as error:
         raise ValueError(str(error)) from error  # msgspec adds the path to a ValueError
     raise ValueError("Expected an image, as base64 text in JSON or bytes in msgpack")

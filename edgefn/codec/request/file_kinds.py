@@ -16,6 +16,7 @@ Buffer = bytes | bytearray | memoryview
 _HEAD = 256
 _MAX_LOOKED_AT = 1 << 16
 _MAX_OPCODES = 1000
+_MAX_UNPACKED = 1 << 20
 _FIRST = {
     b"%PDF-": "a PDF document",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
@@ -53,7 +54,7 @@ def file_kind(data: Buffer) -> str:
         return "a zip file (numpy.savez's .npz, or torch.save's)"
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05" and _is_pickle(bytes(data)):
         return "a pickle"
-    if head.startswith(b"\x1f\x8b\x08") and _is_gzip(bytes(data[:_MAX_LOOKED_AT])):
+    if head.startswith(b"\x1f\x8b\x08") and _is_gzip(bytes(data)):
         return "a gzip file"
     if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
         return "a WAV file"
@@ -86,7 +87,15 @@ def _is_pickle(data: bytes) -> bool:
 
 
 def _is_gzip(data: bytes) -> bool:
+    """Tell whether `data` unpacks to its checksum, or to so much that no numbers would by chance."""
+    stream, unpacked = zlib.decompressobj(31), 0
     try:
-        return bool(zlib.decompressobj(31).decompress(data, 1 << 16))
+        while not stream.eof and unpacked < _MAX_UNPACKED:
+            piece = stream.decompress(data, _MAX_LOOKED_AT)
+            data = stream.unconsumed_tail
+            unpacked += len(piece)
+            if not piece and not data:
+                return False
     except zlib.error:
         return False
+    return True

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TO_SECONDS = {"h": ":00:00", "m": ":00"}
+_INT64_MAX = 2**63 - 1
 _CALENDAR = {"Y", "M", "W", "D"}
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}
 """Decimal places of a second that the unit counts in."""
@@ -24,13 +25,23 @@ def dates(array: NDArray[np.datetime64]) -> NDArray[np.object_]:
     """The text of each element, or None."""
     import numpy as np
 
-    unit, _ = np.datetime_data(array.dtype)
+    unit, step = np.datetime_data(array.dtype)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)  # datetime_as_string takes no notice of it
+    _check_counts(array, step * 7 if unit == "W" else step)
     texts = np.asarray(np.datetime_as_string(array)).astype(object)
     if suffix := _TO_SECONDS.get(unit):
         texts = np.asarray(texts + suffix, dtype=object)
     texts[np.isnat(array)] = None
     return texts
+
+
+def _check_counts(array: NDArray[np.datetime64], factor: int) -> None:
+    """Raise Unholdable where NumPy would overflow, and write another date, as it counts in smaller units."""
+    import numpy as np
+
+    counts = array.astype(np.int64)[~np.isnat(array)]
+    if factor > 1 and counts.size and max(int(counts.max()), -int(counts.min())) > _INT64_MAX // factor:
+        raise Unholdable(f"has dates of {array.dtype} beyond what NumPy can write")
 
 
 def durations(array: NDArray[np.timedelta64]) -> NDArray[np.object_]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edgefn.codec.result.unholdable import Unholdable
+from edgefn.codec.result.unholdable import Unholdable, shown
 
 ROOT = "$"
 
@@ -68,7 +68,7 @@ def check_names(value: Mapping[Any, Any], encode: Encode) -> None:
     for key in value:
         other = seen.setdefault(encode({key: None}), key)
         if other is not key:
-            raise Unholdable(f"has the keys {other!r} and {key!r}, which become one name")
+            raise Unholdable(f"has the keys {shown(other)} and {shown(key)}, which become one name")
 
 
 def _members(value: Any, plain: Plain) -> Iterator[tuple[str, Any]]:
@@ -104,4 +104,4 @@ def _fields(value: Any) -> list[tuple[str, str]] | None:
 def _step(key: Any) -> str:
     if isinstance(key, str):
         return f".{key}" if key.isidentifier() else f"[{json.dumps(key)}]"
-    return f"[{key!r}]"
+    return f"[{shown(key)}]"

@@ -1,35 +1,37 @@
-"""A picture of a result in each form: the image types of HTTP, and how large a picture each of them holds."""
+"""A picture of a result in each form: the image types of HTTP, and whether one of them holds a picture so large."""
 
 from __future__ import annotations
 
 from edgefn.codec.result.unholdable import Unholdable
+from edgefn.images.encoder import MAX_SIDE, holds
 from edgefn.images.image import EncodedFormat, Image
 
 PNG, JPEG, WEBP = "image/png", "image/jpeg", "image/webp"
 FORMATS: dict[str, EncodedFormat] = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP"}
 
-MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
-"""Pixels along a side that a format's encoder takes: JPEG_MAX_DIMENSION of libjpeg's jmorecfg.h (the format's own
-field would hold 65,535), WEBP_MAX_DIMENSION of libwebp's encode.h. PNG holds more than fits any memory."""
-
 
 def to_file(image: Image, format: EncodedFormat) -> bytes:
-    """`image` as a file of `format`. Raises Unholdable where that is too small for it."""
+    """`image` as a file of `format`. Raises Unholdable where that is too small for it; RuntimeError where it is broken.
+
+    A broken picture is no reason to try another form: that of the file would send it as it is.
+    """
     check(image, format)
     try:
         return image.encode(format)
-    except (ValueError, OSError) as error:
-        raise Unholdable(f"is a picture that Pillow cannot write as {format} ({error}); convert it to RGB") from error
+    except ValueError as error:
+        raise RuntimeError(f"a picture in the result cannot be written as {format}: {error}") from error
 
 
 def check(image: Image, format: EncodedFormat) -> None:
     """Raise Unholdable where `format` cannot hold a picture of the image's size."""
+
     width, height = image.size
     if min(width, height) < 1:
         raise Unholdable(f"is a picture of {width}x{height} pixels; it has none")
-    limit = MAX_SIDE.get(format)
-    if limit is not None and max(width, height) > limit and not (image.file and image.format == format):
-        raise Unholdable(f"is a picture of {width}x{height} pixels, and {format} has at most {limit} along a side")
+    if not holds(format, image.size) and not (image.file and image.format == format):
+        raise Unholdable(
+            f"is a picture of {width}x{height} pixels, and {format} has at most {MAX_SIDE[format]:,} along a side"
+        )
 
 
 def came_as(image: Image) -> str | None:

@@ -13,6 +13,9 @@ from typing import Any
 _KNOWN = "return Python values, dataclasses, msgspec structs, NumPy arrays, edgefn or Pillow images"
 
 
+_SHOWN = 60
+
+
 class Unholdable(TypeError):
     """A form cannot hold a value. Begins with a verb: "is ..." or "has ..."."""
 
@@ -25,11 +28,22 @@ def of_unknown_type(value: Any) -> Unholdable:
     return Unholdable(f"is of type {name}, which has no encoding{instead and f'; {instead}'}: {_KNOWN}")
 
 
+def shown(value: Any) -> str:
+    """Return `value` for people, cut short; its repr() may be anything, and fail."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__qualname__} without a repr()>"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
 def _instead(value: Any) -> str:
     if type(value).__module__.partition(".")[0] == "torch":
         return "write .numpy()"
     if inspect.isawaitable(value):
         return "await it"
+    if callable(_method(value, "read")):
+        return "write .read()"
     if isinstance(value, Iterator):
         return "collect it in a list"
     if isinstance(value, complex):

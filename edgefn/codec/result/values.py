@@ -19,10 +19,9 @@ import msgspec
 
 from edgefn.codec.result import array_forms, members, pictures
 from edgefn.codec.result.members import ROOT, Failure
-from edgefn.codec.result.unholdable import Unholdable, of_unknown_type
+from edgefn.codec.result.unholdable import Unholdable, of_unknown_type, shown
 from edgefn.images.image import Image
 
-_SHOWN = 60
 _INTEGERS = "and MessagePack has integers from -2**63 to 2**64 - 1"
 _NAMES = {None: "null", True: "true", False: "false"}
 _BASES: dict[type, Callable[[Any], Any]] = {
@@ -50,7 +49,7 @@ class Encoding:
         if isinstance(failed.value, Mapping) and not isinstance(failed.error, RecursionError):
             for key in failed.value:
                 if (error := members.failure({key: None}, self._encode)) is not None:
-                    return f"has the key {_shown(key)}, {_of_key(key, error)}"
+                    return f"has the key {shown(key)}, {_of_key(key, error)}"
         return words(failed.value, failed.error)
 
 
@@ -143,7 +142,7 @@ def words(value: Any, error: Exception) -> str:
             at = f"{error.object[error.start]!r} at {error.start}"
             return f'has a lone surrogate, {at}, which is no text; write text.encode("utf-8", "replace").decode()'
         case OverflowError():
-            return f"is {_shown(value)}, {_INTEGERS}"
+            return f"is {shown(value)}, {_INTEGERS}"
     return str(error) if isinstance(error, Unholdable) else f"cannot be encoded: {error}"
 
 
@@ -154,11 +153,6 @@ def _of_key(key: Any, error: Exception) -> str:
         case OverflowError():
             return _INTEGERS
     return f"and a {type(key).__name__} is no name of an object in JSON"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 _json = msgspec.json.Encoder(enc_hook=plain_json).encode

@@ -9,6 +9,8 @@
                    linear, by a factor that is no whole number (linear.py)
     pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)
     batch_norm     by the batch's own figures (norms.py)
+    median, bucketize, cumprod …    which ONNX has not (sorting.py)
+    conv_transpose to a size that is free (transposed.py)
     tensor         of free lengths (length_tensors.py)
     tensor_split   of a free length (splits.py)
 
@@ -30,7 +32,18 @@ def recorded() -> Iterator[None]:
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode
 
-    from edgefn.compile.substitutes import distances, grids, length_tensors, norms, pooling, resizing, spectra, splits
+    from edgefn.compile.substitutes import (
+        distances,
+        grids,
+        length_tensors,
+        norms,
+        pooling,
+        resizing,
+        sorting,
+        spectra,
+        splits,
+        transposed,
+    )
 
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
@@ -38,8 +51,10 @@ def recorded() -> Iterator[None]:
         **resizing.replacements(),
         **norms.replacements(),
         **pooling.replacements(),
+        **sorting.replacements(),
         **spectra.windows(),
         **splits.replacements(),
+        **transposed.replacements(),
         functional.affine_grid: grids.affine,
         functional.grid_sample: grids.sampled,
         torch.linspace: grids.line,

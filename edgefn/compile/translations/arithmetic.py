@@ -24,10 +24,12 @@ def rules() -> dict[Any, Rule]:
     quotients = (aten.div.Tensor_mode, aten.div.Scalar_mode)
     return {
         operator.floordiv: Rule(floor_division, _may_be_negative),
+        aten.add.Tensor: Rule(either, _is_of_truth_values),
         **dict.fromkeys(remainders, Rule(_in_float32(remainder))),
         **dict.fromkeys(quotients, Rule(_in_float32(quotient))),
         aten.floor_divide.default: Rule(_in_float32(floor_divide)),
         aten.floor_divide.Scalar: Rule(_in_float32(floor_divide)),
+        **dict.fromkeys((aten.bitwise_right_shift.Tensor_Scalar, aten.__rshift__.Scalar), Rule(right_shift)),
     }
 
 
@@ -57,6 +59,22 @@ def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram)
     if not isinstance(value, torch.SymInt):
         return bool(value < 0)
     return bool(bound_sympy(value.node.expr, program.range_constraints).lower < 0)
+
+
+def _is_of_truth_values(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    import torch
+
+    value = node.meta.get("val")
+    return isinstance(value, torch.Tensor) and value.dtype == torch.bool
+
+
+def either(self: Any, other: Any, alpha: float = 1.0) -> Any:
+    """Add: of truth values, whether one of them holds."""
+    from onnxscript.function_libs.torch_lib.ops import core
+
+    if self.dtype == other.dtype == BOOL:
+        return operators().Or(self, other)
+    return core.aten_add(self, other, alpha)
 
 
 def floor_division(above: Any, below: Any) -> Any:
@@ -101,6 +119,9 @@ def floor_divide(self: Any, other: Any) -> Any:
     above, below = _pair(self, other)
     if above.dtype in UNSIGNED:
         return op.Div(above, below)
+    if above.dtype in NARROW:  # -128 less what a division leaves is none of int8
+        wide = [known(op.Cast(one, to=INT32), INT32) for one in (above, below)]
+        return op.Cast(floor_division(*wide), to=int(above.dtype))
     if above.dtype in WHOLE:
         return floor_division(above, below)
     left = op.Mod(above, below, fmod=1)
@@ -111,6 +132,19 @@ def floor_divide(self: Any, other: Any) -> Any:
     down = op.Add(down, op.CastLike(op.Greater(op.Sub(whole, down), half), above))
     zero = op.CastLike(op.Constant(value_float=0.0), above)
     return op.Where(op.Equal(below, zero), op.Div(above, below), down)
+
+
+def right_shift(self: Any, other: int) -> Any:
+    """Shift the bits of whole numbers to the right: a division by a power of two, rounded down.
+
+    The exporter's own gives uint8 as int8, and openvino's rounds up, and has no sign.
+    """
+    op = operators()
+
+    most = self.dtype.bitwidth - (1 if self.dtype in UNSIGNED else 2)  # the largest power of two of the type
+    if other <= most:
+        return floor_divide(self, 2**other)
+    return op.Neg(op.CastLike(op.Less(self, constant(0, self.dtype)), self))
 
 
 def _is_off(left: Any, below: Any) -> Any:
@@ -139,5 +173,8 @@ def _pair(self: Any, other: Any) -> tuple[Any, Any]:
 
 
 UNSIGNED = (2, 4, 12, 13)
+NARROW = (3, 5)
+INT32 = 6
+BOOL = 9
 WHOLE = (*UNSIGNED, 3, 5, 6, 7)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""

@@ -7,9 +7,11 @@ and log(1 + 1e-9) is 0, of answers that are 100, -200 and 1e-9.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, operators, with_last
+from edgefn.compile.translations.arithmetic import WHOLE
+from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, known, operators, with_last
 from edgefn.compile.translations.rule import Rule
 
 
@@ -24,6 +26,7 @@ def rules() -> dict[Any, Rule]:
         aten.log_sigmoid.default: Rule(log_sigmoid),
         aten.erfc.default: Rule(erfc),
         aten.special_erfc.default: Rule(erfc),
+        aten.logsumexp.default: Rule(logsumexp),
         aten.logaddexp.default: Rule(logaddexp),
         aten.logaddexp2.default: Rule(logaddexp2),
         aten.logcumsumexp.default: Rule(logcumsumexp),
@@ -88,6 +91,21 @@ def erfc(self: Any) -> Any:
     tail = op.Mul(part, op.Exp(op.Sub(power, op.Mul(far, far))))
     found = op.Where(op.Less(value, constant(0.0, dtype)), op.Sub(constant(2.0, dtype), tail), tail)
     return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+
+
+def logsumexp(self: Any, dim: Sequence[int] | int, keepdim: bool = False) -> Any:
+    """Return log(exp(x) + ...) along axes. ONNX Runtime's own takes no largest number where the first is -infinity."""
+    op = operators()
+
+    if not self.shape:
+        return op.Identity(self)
+    value = known(op.Cast(self, to=FLOAT), FLOAT, self.shape) if self.dtype in WHOLE else self
+    axes = [dim] if isinstance(dim, int) else list(dim) or list(range(len(self.shape)))
+    largest = op.ReduceMax(value, op.Constant(value_ints=axes), keepdims=1)
+    is_finite = op.Less(op.Abs(largest), constant(math.inf, value.dtype))
+    largest = op.Where(is_finite, largest, constant(0.0, value.dtype))
+    total = op.ReduceSum(op.Exp(op.Sub(value, largest)), op.Constant(value_ints=axes), keepdims=int(keepdim))
+    return op.Add(op.Log(total), largest if keepdim else op.Squeeze(largest, op.Constant(value_ints=axes)))
 
 
 def logaddexp(self: Any, other: Any) -> Any:

@@ -75,3 +75,20 @@ def test_a_broken_one_is_told(draw: Callable[[int], Array], change: Callable[[Ar
     found = judged(draw, change, "int8")
     assert found.verdict == "wrong"
     assert said in found.reason
+
+
+def test_a_rule_that_eager_breaks_is_none() -> None:
+    """Samples are sorted, an input that is made of them is not: eager answers below 0 there, and the artifact may."""
+    samples = [GoldenSample({"t": np.sort(np.random.default_rng(seed).random((1, 16)), 1)}, {}) for seed in range(16)]
+
+    class Since:
+        def run(self, inputs: Any) -> Any:
+            return {"y": (inputs["t"] - inputs["t"][:, :1]).astype(np.float32)}
+
+    real = tuple(GoldenSample(one.inputs, Since().run(one.inputs)) for one in samples)
+    mirrored = {"t": np.flip(real[0].inputs["t"], -1)}
+    pairs = Pairs(real, stress=(GoldenSample(mirrored, Since().run(mirrored)),))
+    rules = judging.found("net", {"y": TensorSpec("float32", ("batch", 16))}, real, Accuracy())
+    found = judge(Since(), pairs, rules, "fp32")
+    assert rules.outputs["y"].positive
+    assert found.passed, found.reason

@@ -158,7 +158,9 @@ def test_a_transform_of_a_free_length(onesided: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["int64", "int32"])
 def test_integers_beyond_float32_are_refused(kind: str, tmp_path: Path) -> None:
     """openvino divides, sums and compares in float32, so another artifact answers; the largest allowed are right."""
-    eager = of(lambda x: (x // 7, x % 97, x == 2**23 - 1, x.amax(1), x * 3 - x), x=TensorSpec(kind, ("batch", 4)))
+    eager = of(
+        lambda x: (x // 7, x % 97, x == 2**23 - 1, x.amax(1), (x * 3 - x) // 2), x=TensorSpec(kind, ("batch", 4))
+    )
     BACKEND.lower(capture(eager, {"batch": 1}), FP32, tmp_path)
     session = BACKEND.load(tmp_path)
     x = np.array([[2**23, 2**23 - 1, 5, -(2**23)]], kind)
@@ -168,6 +170,42 @@ def test_integers_beyond_float32_are_refused(kind: str, tmp_path: Path) -> None:
     for far in (x + 1, x - 1, x * 100):
         with pytest.raises(ValueError, match="input 'x' holds integers beyond 8388608"):
             session.run({"x": far})
+
+
+@pytest.mark.parametrize("largest", [1e3, 1e4, 3e5, 1e7])
+def test_integers_that_come_of_the_network_are_right_or_refused(largest: float, tmp_path: Path) -> None:
+    """Squares, sums, microseconds beyond 2^24 or 2^31: never rounded, never cut off."""
+    import torch
+
+    def forward(x: Any, n: Any) -> Any:
+        return (x * 1e6).long(), n * n, (n * n).sum(1), n.cumsum(1), torch.full_like(n, 7)
+
+    eager = of(forward, x=TensorSpec("float32", ("batch", 4)), n=TensorSpec("int64", ("batch", 4)))
+    BACKEND.lower(capture(eager, {"batch": 1}), FP32, tmp_path)
+    session = BACKEND.load(tmp_path)
+    draw = np.random.default_rng(0)
+    for factor in (1e-3, 1e-2, 0.1, 0.5):
+        seconds = (draw.random((1, 4)) * largest * factor * 1e-3).astype(np.float32)
+        inputs: dict[str, Any] = {"x": seconds, "n": draw.integers(0, int(largest * factor) + 1, (1, 4))}
+        wanted = eager.run(inputs)
+        if max(int(array.max()) for array in wanted.values()) >= 2**24:
+            with pytest.raises(ValueError, match="openvino computes with float32"):
+                session.run(inputs)
+            continue
+        outputs = session.run(inputs)
+        for name, found in outputs.items():
+            np.testing.assert_array_equal(found, wanted[name], strict=True)
+
+
+def test_doubles_that_float32_does_not_hold_are_refused(tmp_path: Path) -> None:
+    """Seconds since 1970 lose minutes in float32, so another artifact answers; those that it holds are right."""
+    eager = of(lambda t: (t - t[:, :1]).float(), t=TensorSpec("float64", ("batch", 4)))
+    BACKEND.lower(capture(eager, {"batch": 1}), FP32, tmp_path)
+    session = BACKEND.load(tmp_path)
+    held = {"t": np.array([[0.5, 1.25, 3.0, 2.0**20]])}
+    np.testing.assert_array_equal(session.run(held)["output"], eager.run(held)["output"])
+    with pytest.raises(ValueError, match="input 't' holds numbers of float64"):
+        session.run({"t": 1.7e9 + np.array([[0.1, 1.2, 3.0, 4.0]])})
 
 
 def test_outputs_are_the_callers_own(finished: Path) -> None:
@@ -287,3 +325,25 @@ def test_bf16_is_refused_where_the_cpu_has_none(plain: Caught, tmp_path: Path) -
     )
     assert "x86-64-v4/bf16 of model net" in done.stderr, done.stderr
     assert "runs none of its layers in bfloat16" in done.stderr
+
+
+def test_a_first_run_of_length_one_decides_nothing(tmp_path: Path) -> None:
+    """A causal decoder answers one token, then many: openvino keeps what it chose for the first run."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layer = nn.TransformerDecoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+    mask = nn.Transformer.generate_square_subsequent_mask
+    eager = of(
+        lambda decoder, x: decoder(x, x.flip(1), tgt_mask=mask(x.shape[1]), tgt_is_causal=True),
+        nn.TransformerDecoder(layer, 2),
+        x=TensorSpec("float32", ("batch", "length", 8)),
+    )
+    BACKEND.lower(capture(eager, {"batch": 2, "length": 12}), FP32, tmp_path)
+    for batched in (False, True):
+        session = BACKEND.load(tmp_path, batched=batched)
+        for rows, length in ((1, 1), (2, 40), (1, 1), (3, 17), (2, 1), (1, 100)):
+            x = {"x": np.random.default_rng(length).normal(size=(rows, length, 8)).astype(np.float32)}
+            found, wanted = (np.asarray(one.run(x)["output"], np.float64) for one in (session, eager))
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)

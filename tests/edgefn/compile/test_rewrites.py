@@ -83,6 +83,34 @@ def test_a_float_less_a_whole_mask() -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def test_a_clamp_between_a_whole_number_and_a_fraction() -> None:
+    """Bounds of unlike types, in each way that a clamp is written, of floats and of whole numbers."""
+    from torch.nn import functional
+
+    def forward(x: Any) -> Any:
+        whole = (x * 3).int()
+        return (
+            *(x.clamp(0, 0.5), x.clip(-0.5, 1), x.clamp(max=1, min=-0.3), functional.hardtanh(x, 0, 0.9)),
+            *((x * 2).clamp_(-1, 0.7), whole.clamp(0, 2.5), whole.clamp(-1, 2), x.clamp(min=-1), x.clamp(0, 1)),
+        )
+
+    eager = of(forward, x=tensor("float32", "batch", "n"))
+    check(eager, capture(eager, SIZES), SIZES)
+
+
+def test_a_sum_of_halves_is_a_half() -> None:
+    """Of all numbers, along one axis and along two."""
+    eager = of(
+        lambda x: (x.sum(), x.sum(1), x.sum((0, 1), keepdim=True), x.exp().sum(-1) * 2), x=tensor("float16", "n", 6)
+    )
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs: dict[str, Any] = {"x": (np.random.default_rng(0).normal(size=(7, 6)) * 50).astype(np.float16) / 16}
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        assert found.dtype == np.float16
+        np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=2e-3)
+
+
 def test_what_is_written_otherwise_may_be_an_output(tmp_path: Any) -> None:
     """The program's signature names it, so its file can be written: pieces, attention, an average of nothing."""
     from torch.nn import functional

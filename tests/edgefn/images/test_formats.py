@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,17 @@ def test_jpegs_of_every_kind_are_read(encoded: Encode, mode: str, progressive: b
     data = encoded("JPEG", 64, 48, mode=mode, progressive=progressive, quality=95)
     original = np.asarray(_opened(encoded("PNG", 64, 48)).convert("L" if mode == "L" else "RGB").convert("RGB"))
     assert np.abs(Image(data).array().astype(int) - original).mean() < 3
+
+
+def test_ycck_is_read(encoded: Encode) -> None:
+    """Adobe's marker says that four channels are YCC and black: they become inks, whose values are inverted."""
+    data = bytearray(encoded("JPEG", 64, 48, mode="CMYK", quality=100, subsampling=0))
+    stored = 255 - np.asarray(Image(bytes(data)).pil("CMYK")).astype(float)  # with transform 0, as they are
+    data[data.index(b"Adobe") + 11] = 2
+    y, cb, cr = stored[..., 0], stored[..., 1] - 128, stored[..., 2] - 128
+    colours = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1).clip(0, 255)
+    expected = (255 - colours) * stored[..., 3:] / 255
+    assert np.abs(Image(bytes(data)).array() - expected).max() <= 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -216,7 +228,7 @@ def test_pages_and_frames_are_pictures(format: str, options: dict[str, Any]) -> 
         assert np.abs(page.array().astype(int) - shade).max() <= (
             8 if format == "AVIF" else 3 if format == "GIF" else 0
         )
-        assert (page.size, page.format) == ((20, 10), format)
+        assert (page.size, page.format, page.file) == ((20, 10), format, b"")
         assert recognise(page.encode("PNG")) == "PNG"
         assert _opened(page.encode("PNG")).format == "PNG"
         assert getattr(_opened(page.encode("PNG")), "n_frames", 1) == 1
@@ -255,6 +267,22 @@ def test_pages_have_sizes_of_their_own(order: Order, big: bool) -> None:
     patched[after : after + 4] = (9000).to_bytes(4, "big" if order == ">" else "little")
     with pytest.raises(InputError, match="is 9000x9000, 81 megapixels"):
         Image(bytes(patched)).page(1)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_are_counted_without_looking_at_them(order: Order, big: bool) -> None:
+    """One that cannot be read is one more, and does not hide the others; far too many are refused, at once."""
+    readable, unreadable = np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.int8)
+    image = Image(tiff(readable, unreadable, readable, order=order, big=big))
+    assert image.pages == 3
+    assert image.page(2).array().shape == (1, 1, 3)
+    with pytest.raises(InputError, match="signed 8-bit samples"):
+        image.page(1)
+    many = Image(tiff(*[readable] * 10_001, order=order, big=big))
+    for read in (lambda: many.pages, lambda: many.page(9_000)):
+        with pytest.raises(InputError, match="more than 10,000 pages"):
+            read()
 
 
 _UNREAD = {
@@ -332,13 +360,21 @@ def test_a_pillow_without_a_codec_says_so(encoded: Encode, monkeypatch: pytest.M
     data = encoded("AVIF")
     monkeypatch.setitem(sys.modules, "PIL._avif", None)
     monkeypatch.setattr(AvifImagePlugin, "SUPPORTED", False)
-    with pytest.raises(InputError, match="is a AVIF picture, which is read only where a Pillow with AVIF is installed"):
+    with pytest.raises(InputError, match="is an AVIF picture, which is read only where a Pillow with AVIF"):
         Image(data).read_header()
 
 
 def test_the_pinned_pillow_has_every_codec() -> None:
     """What the documents say is read is read by the version that is pinned."""
     assert all(features.check(codec) for codec in ("avif", "jpg", "jpg_2000", "webp", "zlib", "libtiff"))
+
+
+def test_the_documents_name_what_is_read() -> None:
+    """Each format of the table has its row in docs/pictures.md."""
+    page = (Path(__file__).parents[3] / "docs" / "pictures.md").read_text(encoding="utf-8")
+    rows = page[page.index("| format |") : page.index("Other kinds")].replace(" ", "").lower()
+    for name in FORMATS:
+        assert name.partition(" ")[0].lower() in rows, name
 
 
 def test_no_format_outside_the_table_is_tried(encoded: Encode) -> None:

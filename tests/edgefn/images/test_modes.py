@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image as Pixels
 
 from edgefn import Image, InputError
-from edgefn.images.modes import EIGHT_BITS, MODES, WIDE, converted
+from edgefn.images.modes import EIGHT_BITS, MODES, converted
+from edgefn.images.wide import WIDE
 
 Colour = tuple[float, float, float]
 
@@ -83,7 +84,7 @@ _SHOWN: dict[str, Callable[..., Colour]] = {
 }
 """What a pixel of a mode shows, in RGB."""
 
-_TOLERANCE = {"P": 52, "PA": 52, "LAB": 12, "HSV": 6, "YCbCr": 3, "La": 3, "RGBa": 3}
+_TOLERANCE = {"P": 52, "PA": 52, "LAB": 24, "HSV": 8, "YCbCr": 3, "La": 3, "RGBa": 3}
 """Steps of 255 that a mode costs: half of the web palette's 51 and its dither, rounding twice."""
 
 

@@ -75,3 +75,12 @@ def test_durations_in_words() -> None:
     assert durations(np.array(["NaT"], "m8")).tolist() == [None]
     with pytest.raises(Unholdable, match="without a unit"):
         durations(np.array([3], "m8"))
+
+
+@pytest.mark.parametrize("dtype", ["M8[W]", "M8[25s]"])
+def test_a_date_that_numpy_would_write_as_another_is_refused(dtype: str) -> None:
+    """Counted in days or seconds it passes 64 bits."""
+    array = np.array([2**61, 0], np.int64).view(dtype)
+    assert dates(array[1:]).tolist() == [str(array[1])]
+    with pytest.raises(Unholdable, match="beyond what NumPy can write"):
+        dates(array)

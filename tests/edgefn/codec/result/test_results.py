@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from edgefn import Image
 from edgefn.codec.request.signature import Request, Signature
 from edgefn.codec.result.results import encode
-from edgefn.errors import NotAcceptable
+from edgefn.errors import InputError, NotAcceptable
 from edgefn.spec import ResultSpec, TensorSpec
 from tests.edgefn.codec.result.kinds_of_results import (
     JPEG,
@@ -131,7 +132,7 @@ def test_each_kind_under_each_accept_is_right_or_a_406(kind: Kind) -> None:
         (
             PIL.Image.new("1", (16384, 2)),
             WEBP,
-            "it is a picture of 16384x2 pixels, and WEBP has at most 16383 along a side; ask for image/png or image/jp",
+            "it is a picture of 16384x2 pixels, and WEBP has at most 16,383 along a side; ask for image/png or im",
         ),
         ([1], "*/*;q=0", r"^Accept excludes each form of the result by q=0; ask for application/json or "),
     ],
@@ -147,6 +148,13 @@ class Model:
 
     def model_dump(self) -> dict[str, int]:
         return {}
+
+
+class Unshown:
+    """A key whose repr() fails."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr()")
 
 
 class Unknown(msgspec.Struct):
@@ -165,6 +173,12 @@ class Unknown(msgspec.Struct):
         ([np.array([1j])], r"\$\[0\] is of dtype complex128; send the parts"),
         ((n for n in range(3)), r"is of type generator, .*; collect it in a list"),
         (map(int, "12"), "collect it in a list"),
+        (io.BytesIO(), r"is of type _io\.BytesIO, .*; write \.read\(\)"),
+        (
+            [10**5000],
+            r"as application/json, \$\[0\] cannot be encoded: .*limit.*; as application/msgpack, \$\[0\] is <int ",
+        ),
+        ({Unshown(): 1}, r"it has the key <Unshown without a repr\(\)>, and a Unshown is no name"),
         (Model(), r"Model, which has no encoding; write \.model_dump\(\)"),
         (Model, r"is of type type, which has no encoding: "),
         (lambda: None, "is of type function, which"),
@@ -178,6 +192,7 @@ class Unknown(msgspec.Struct):
         (np.timedelta64(3), r"is a timedelta64 without a unit"),
         ([np.longdouble("1e400")], r"\$\[0\] has .* numbers beyond float64"),
         (PIL.Image.new("L", (0, 3)), "is a picture of 0x3 pixels; it has none"),
+        ([PIL.Image.new("L", (0, 3))], r"\$\[0\] is a picture of 0x3 pixels; it has none"),
         ([memoryview(b"abcd")[::2]], r"\$\[0\] cannot be encoded: .*contiguous"),
     ],
 )
@@ -216,6 +231,18 @@ def test_a_picture_comes_as_it_was_where_image_of_any_type_is_asked_for() -> Non
     assert encode(Image(JPEG_FILE), VALUE, "image/*;q=0.9, image/png")[0] == PNG
     assert encode(Image(JPEG_FILE), VALUE, "*/*")[0] == PNG
     assert encode(Image(JPEG_FILE).pil(), VALUE, "image/*")[0] == PNG
+
+
+def test_a_broken_picture_of_the_functions_own_is_its_error(tmp_path: Path) -> None:
+    """Wherever it is; its bytes are not sent in the place of what was asked for."""
+    file = tmp_path / "cut.jpeg"
+    PIL.Image.effect_noise((64, 64), 90).save(file)
+    file.write_bytes(file.read_bytes()[:1500])
+    for value in (Image.open(file), [Image.open(file)]):
+        with pytest.raises(RuntimeError, match=r"a picture in the result cannot be written as PNG: .*cut\.jpeg"):
+            encode(value, VALUE)
+    with pytest.raises(InputError):
+        encode(Image(file.read_bytes(), field="photo"), VALUE)
 
 
 def test_the_documented_forms_are_those_there_are() -> None:

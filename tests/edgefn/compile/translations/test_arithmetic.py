@@ -79,3 +79,30 @@ def test_whole_numbers_by_a_float() -> None:
     artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
     for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
         np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", pytest.param("int32", marks=pytest.mark.long), "int64"])
+def test_shifts_and_divisions_to_the_ends_of_a_type(dtype: Any) -> None:
+    """Of the least number and of the largest, in the type that PyTorch gives."""
+    limits = np.iinfo(dtype)
+    near = np.arange(256) % 128
+    numbers = np.unique(np.concatenate([near, limits.max - near, limits.min + near])).astype(dtype)
+    wide = numbers if limits.bits < 64 else numbers // 4  # a product of quotient and divisor is beyond 64 bits
+    eager = of(
+        lambda x, y: (x >> 1, x >> 3, x >> limits.bits - 1, y // 3, y % 7), **dict.fromkeys("xy", tensor(dtype, "n"))
+    )
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs = {"x": numbers, "y": wide}
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
+
+
+def test_a_sum_of_truth_values() -> None:
+    """It holds where one of them does; beside it, numbers are added as ever."""
+    eager = of(lambda x: ((x > 0) + (x < -1), (x > 1) * (x < 2), x + x, x.add(x, alpha=2)), x=tensor("float32", "n"))
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs: dict[str, Any] = {"x": np.linspace(-3, 3, 13, dtype=np.float32)}
+    for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)

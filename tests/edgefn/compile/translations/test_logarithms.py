@@ -48,3 +48,17 @@ def test_a_running_sum_that_grows_by_far(dim: int) -> None:
     artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
     found, wanted = np.asarray(artifact.run({"x": numbers})["output"]), np.asarray(eager.run({"x": numbers})["output"])
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dims", [(1,), (0, 2), (-1,)])
+def test_a_sum_of_what_is_masked(dims: tuple[int, ...]) -> None:
+    """Where minus infinity comes first, in between, last or alone, and the others are far from 0."""
+    draw = np.random.default_rng(0)
+    numbers = (draw.normal(size=(3, 4, 5)) * draw.choice([1, 300, 3e4], (3, 4, 5))).astype(np.float32)
+    eager = of(lambda x: (x.logsumexp(dims), x.logsumexp(dims, keepdim=True)), x=tensor("float32", "n", "m", 5))
+    captured = capture(eager, {"n": 3, "m": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    for share in (0.0, 0.3, 0.7, 1.0):
+        masked = np.where(draw.random(numbers.shape) < share, np.float32(-np.inf), numbers)
+        for found, wanted in zip(artifact.run({"x": masked}).values(), eager.run({"x": masked}).values(), strict=True):
+            np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-6, atol=1e-5)

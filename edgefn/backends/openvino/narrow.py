@@ -1,0 +1,99 @@
+"""Arithmetic of 8 and 16 bits for openvino: it saturates, 200 + 100 is 255, where PyTorch wraps, 44.
+
+    x + y of uint8        computed in int32, its lowest 8 bits kept
+    x.to(torch.uint8)     of a number of another type, the same
+
+Runs on the build machine only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnx
+
+INT32, BOOL = 6, 9
+BITS = {2: 8, 3: 8, 4: 16, 5: 16}
+"""ONNX's numbers of uint8, int8, uint16, int16 (https://onnx.ai/onnx/api/mapping.html), and their bits."""
+SIGNED = (3, 5)
+
+ARITHMETIC = {"Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Pow", "Sum", "ReduceSum", "ReduceProd", "CumSum"}
+
+BITWISE_OPSET = 18
+"""The first that has BitwiseAnd."""
+
+
+def convert(path: Path) -> None:
+    """Rewrite the file at `path` where it computes in 8 or 16 bits; another one is left as it is."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    opset = next((one.version for one in model.opset_import if not one.domain), 0)
+    types = _types(model)
+    if opset < BITWISE_OPSET or not any(_may_wrap(node, types) for node in model.graph.node):
+        return
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        model.graph.node.extend(_wrapped(node, types) if _may_wrap(node, types) else [node])
+    onnx.save(model, path)
+
+
+def _types(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the types of the values outside of loops, by name."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    return {one.name: one.type.tensor_type.elem_type for one in values} | {
+        one.name: one.data_type for one in graph.initializer
+    }
+
+
+def _may_wrap(node: onnx.NodeProto, types: Mapping[str, int]) -> bool:
+    result = types.get(node.output[0]) if node.output else None
+    if result not in BITS:
+        return False
+    if node.op_type == "Cast":
+        return types.get(node.input[0]) not in (result, BOOL)
+    return node.op_type in ARITHMETIC
+
+
+def _wrapped(node: onnx.NodeProto, types: Mapping[str, int]) -> Iterator[onnx.NodeProto]:
+    """Yield the step in int32, and what brings its result back to the type's range."""
+    from onnx import NodeProto, helper
+
+    (result,) = node.output
+    kind = types[result]
+    wide = NodeProto()
+    wide.CopyFrom(node)
+    wide.output[0] = f"{result}_wide"
+    if node.op_type == "Cast":
+        del wide.attribute[:]
+        wide.attribute.append(helper.make_attribute("to", INT32))
+    for place, name in enumerate(node.input):
+        if node.op_type != "Cast" and types.get(name) in BITS:
+            wide.input[place] = f"{result}_wide_{place}"
+            yield helper.make_node("Cast", [name], [wide.input[place]], to=INT32)
+    yield wide
+    yield from _lowest_bits(wide.output[0], result, kind)
+
+
+def _lowest_bits(wide: str, result: str, kind: int) -> Iterator[onnx.NodeProto]:
+    """Yield what keeps the lowest bits of `wide`; signed numbers are moved above 0 meanwhile."""
+    from onnx import helper
+
+    half = 2 ** (BITS[kind] - 1)
+    for name, number in ((f"{result}_half", half), (f"{result}_bits", 2 * half - 1)):
+        yield helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT32, [], [number]))
+    kept = f"{result}_kept"
+    if kind not in SIGNED:
+        yield helper.make_node("BitwiseAnd", [wide, f"{result}_bits"], [kept])
+    else:
+        yield helper.make_node("Add", [wide, f"{result}_half"], [f"{result}_moved"])
+        yield helper.make_node("BitwiseAnd", [f"{result}_moved", f"{result}_bits"], [f"{result}_low"])
+        yield helper.make_node("Sub", [f"{result}_low", f"{result}_half"], [kept])
+    yield helper.make_node("Cast", [kept], [result], to=kind)
