@@ -270,6 +270,24 @@ def test_a_wrong_value_is_named(function: Function, data: st.DataObject) -> None
             assert error.field.removeprefix(name)[:1] in ("", ".", "["), (error, body)
 
 
+WORDS = (int, float, bool, Literal["fast", "good"], Colour, datetime.date)
+
+
+@many
+@given(functions(), st.data())
+def test_a_wrong_word_is_named(function: Function, data: st.DataObject) -> None:
+    """In forms and queries too, by POST and GET."""
+    names = sorted(name for name in function.given if function.kinds[name] in WORDS)
+    if not names:
+        return
+    name = data.draw(st.sampled_from(names))
+    wrong = function.given | {name: function.given[name]._replace(texts=["snow man"])}
+    for sent in function.client.requests(wrong):
+        named = name in sent.holds and sent.media in ("application/x-www-form-urlencoded", "multipart/form-data")
+        if named or "snow" in sent.request.query:
+            assert refused(function, sent.request).field == name, sent
+
+
 @many
 @given(functions(), st.data())
 def test_a_parameter_that_is_given_twice_is_named(function: Function, data: st.DataObject) -> None:
