@@ -39,8 +39,8 @@ def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
         )
     return BuildError(
         f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
-        'Give dimensions that are always alike one word, say limits with Dim("length", max=...) under which this '
-        "always holds, or make forward() work for any sizes"
+        'Give dimensions that are always alike one word, say limits with Dim("length", min=..., max=...) under '
+        "which this always holds, or make forward() work for any sizes"
     )
 
 
@@ -86,6 +86,12 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     what = f"ONNX has no operator for {operator}" if operator and missing else said
     if operator and not missing:
         what = f"PyTorch's exporter fails at {operator}: {said}"
+    if operator and said.startswith("Unsupported attribute type"):
+        what = f"an option of {operator} (groups, a step, a size) is a free length, and ONNX takes a number there"
+        return CaptureError(
+            f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; write that length as a number in "
+            "tensor(...), e.g. a batch of 1, or compute it without that option"
+        )
     instead = next((way for pattern, way in _INSTEAD.items() if re.search(pattern, operator)), "")
     advice = instead or f"write it with other operators, {NUMPY_INSTEAD}"
     return CaptureError(f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; {advice}")

@@ -40,6 +40,18 @@ PACKED = Symptom(
 
 SYMPTOMS = (
     Symptom(
+        r"SymIntArrayRef expected to contain only concrete integers",
+        r"generator",
+        "forward() draws random numbers of a free size",
+        "make the noise an input, which the handler draws",
+    ),
+    Symptom(
+        r"SymIntArrayRef expected to contain only concrete integers",
+        "",
+        "this step takes plain numbers for sizes, and one of them is a free length",
+        "write that length as a number in tensor(...), or compute the step with other operators",
+    ),
+    Symptom(
         _VALUES,
         r"\b(while|for|range)\b",
         "a loop runs as often as a tensor's values say",

@@ -67,6 +67,10 @@ def _sparse(net: Any) -> None:
     net.register_buffer("eye", _t().eye(8).to_sparse())
 
 
+def draws(net: Any, x: Any) -> Any:
+    return x + _t().randn(x.shape, generator=_t().Generator().manual_seed(3))
+
+
 def looks_up(net: Any, x: Any) -> Any:
     return x * {3: 2.0}.get(x.shape[0], 1.0)
 
@@ -90,9 +94,10 @@ LINE = r"\(File \".*test_messages\.py\", line \d+, in {}: {}\)"
         (calls_numpy, None, r"forward\(\) calls NumPy", r"return _t\(\)\.from_numpy.*", "with the functions of torch"),
         (formats, None, "prints or formats a tensor's values", r"print\(f.*", "leave the print, log or f-string out"),
         (looks_up, None, "a free length is looked up in a dict", r"return x \* .*", "write the length as a number"),
+        (draws, None, "draws random numbers of a free size", r"return x \+ .*", "make the noise an input"),
         (multiplies_sparse, _sparse, "sparse tensors cannot be", r"return _t\(\)\.sparse.*", r"\.to_dense\(\)"),
     ],
-    ids=["branch", "item", "loop", "assert", "numpy", "format", "lookup", "sparse"],
+    ids=["branch", "item", "loop", "assert", "numpy", "format", "lookup", "noise", "sparse"],
 )
 def test_what_cannot_be_captured(
     forward: Callable[..., Any], fill: Any, what: str, code: str, do: str, capfd: pytest.CaptureFixture[str]
@@ -306,3 +311,16 @@ def test_what_the_engine_has_not_of_a_type(forward: Callable[..., Any], what: st
     captured = capture(session(network(forward, lambda net: net.register_buffer("eye", _t().eye(8)))))
     with pytest.raises(BundleError, match=rf"does not load model\.onnx: {what}: compute .* as float32 by \.float\(\)$"):
         backends.get("onnxruntime").load(captured.onnx(20).parent)
+
+
+def test_an_option_that_is_a_free_length() -> None:
+    """Groups as many as there are rows: which operator, and that a number helps."""
+
+    def correlates(net: Any, x: Any) -> Any:
+        return _t().nn.functional.conv1d(x[None], x[:, None, :3], groups=x.shape[0])
+
+    captured = capture(session(network(correlates)))
+    with pytest.raises(
+        CaptureError, match=r"an option of aten\.conv.* is a free length.* write that length as a number"
+    ):
+        captured.onnx(20)
