@@ -67,7 +67,7 @@ def from_lists(value: Any, spec: TensorSpec, dims: dict[str, int]) -> Array:
     bind(spec, spec.dtype, array.shape, dims)
     if array.dtype.name == spec.dtype:
         return array
-    if array.size and np.abs(array).max() > np.finfo(spec.dtype).max:
+    if (np.isfinite(array) & (np.abs(array) > np.finfo(spec.dtype).max)).any():
         raise ValueError(f"a number does not fit {spec.dtype}")
     return array.astype(spec.dtype)
 

@@ -57,11 +57,12 @@ class Choice(NamedTuple):
             if principal.takes_any or not principal.takes_objects:
                 return not principal.takes_any
             held = bytes(body) if isinstance(body, memoryview) else body
-            return principal.mark in held and not principal.is_value(_keys(body, media))
+            may_name = principal.mark in held or (not media.is_msgpack and b"\\u" in held)  # JSON may escape any name
+            return may_name and not principal.is_value(_keys(body, media))
         keys = _keys(body, media)
         if principal.name in keys:
-            return True
-        taken = principal.members
+            return keys <= names or not principal.is_packed(keys)
+        taken = members.ANY if principal.kind == "bytes" else principal.members
         if taken is members.ANY or not taken >= keys:
             return not taken or bool(keys & names)
         return False

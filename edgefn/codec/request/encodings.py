@@ -13,6 +13,10 @@ from edgefn.errors import BodyTooLarge, InputError, UnsupportedEncoding
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 """zlib's names for the three containers of deflate."""
 
+_FIRST_PIECE = 1 << 10
+"""Bytes that a member is tried with; each next piece is twice as long. zlib copies what lies behind a member's end, so
+that many small members, each tried with the whole rest, would take the square of the body's length."""
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -35,18 +39,27 @@ def decoded(body: Buffer, encoding: str, most: int) -> Buffer:
 
 def _inflated(body: Buffer, coding: str, container: int, most: int) -> bytes:
     found = bytearray()
-    rest = bytes(body)
+    begin = 0
     try:
-        while rest:  # a gzip file may have several members
-            stream = zlib.decompressobj(container)
-            found += stream.decompress(rest, most - len(found) + 1)
-            if len(found) > most:
-                raise BodyTooLarge(f"the body unpacks to over {most} bytes; raise max_body in its @edge_function")
-            if not stream.eof:
-                raise InputError(f"the body is sent as {coding} and ends before its end; send it whole")
-            rest = stream.unused_data
-            if coding == "deflate" and rest:
+        while begin < len(body):  # a gzip file may have several members
+            begin = _inflate(body, begin, coding, container, found, most)
+            if coding == "deflate" and begin < len(body):
                 raise InputError("the body is sent as deflate and goes on behind its end")
     except zlib.error as error:
         raise InputError(f"the body is sent as {coding}, and is not: {error}") from error
     return bytes(found)
+
+
+def _inflate(body: Buffer, begin: int, coding: str, container: int, found: bytearray, most: int) -> int:
+    """Add to `found` what the member at `begin` holds; return where it ends."""
+    view, stream, size = memoryview(body), zlib.decompressobj(container), _FIRST_PIECE
+    while begin < len(body):
+        piece = view[begin : begin + size]
+        found += stream.decompress(piece, most - len(found) + 1)
+        if len(found) > most:
+            raise BodyTooLarge(f"the body unpacks to over {most} bytes; raise max_body in its @edge_function")
+        begin += len(piece) - len(stream.unused_data)
+        if stream.eof:
+            return begin
+        size *= 2
+    raise InputError(f"the body is sent as {coding} and ends before its end; send it whole")

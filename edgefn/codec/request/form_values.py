@@ -90,7 +90,7 @@ class FormReader:
 
         Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
         """
-        if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file:
+        if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file and fields[0].media.is_utf8:
             return self._convert(str(fields[0].data, "utf-8"))
         value = builtin(fields, self._info, multipart=multipart)
         return value if value is ABSENT else self._convert(value)
@@ -135,6 +135,8 @@ def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> 
 def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     if multipart and _is_file_of(field, info):
         return field.data
+    if not field.media.is_utf8:
+        raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
     text = str(field.data, "utf-8")
     if text and isinstance(info, _PLAIN):
         return text
@@ -143,7 +145,7 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     if members.holds(info, inspect.BoolType) and not members.holds(info, *_TEXTS):
         return _SWITCHES.get(text.lower(), text)
     if (members.taken(info) or members.holds(info, *_LISTS)) and json_text.begins(field.data) in (b"{", b"["):
-        return msgspec.json.decode(field.data)
+        return msgspec.json.decode(json_text.without_mark(field.data))
     return text
 
 

@@ -17,6 +17,9 @@ from edgefn.errors import InputError
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+_BLANKS = b" \t\r\n"
+"""What lines of mail are broken and filled with."""
+
 MAX_FIELDS = 1000
 """No handler has so many parameters; a form with more is built to cost time."""
 
@@ -41,11 +44,14 @@ class Field(msgspec.Struct):
 
 
 def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
-    """The fields of a query string or an `application/x-www-form-urlencoded` body."""
+    """The fields of a query string or an `application/x-www-form-urlencoded` body.
+
+    UTF-8 that is not escaped is read, too: `curl -d name=é` sends it (WHATWG URL, 5.1).
+    """
     from urllib.parse import parse_qsl
 
     try:
-        decoded = text if isinstance(text, str) else str(text, "ascii")
+        decoded = text if isinstance(text, str) else str(text, "utf-8")
         pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
         return [Field(name, value.encode()) for name, value in pairs]
     except ValueError as error:
@@ -93,7 +99,7 @@ def _plain(data: bytes, encoding: bytes) -> bytes:
     try:
         match encoding.strip().lower():
             case b"base64":
-                return binascii.a2b_base64(data)
+                return binascii.a2b_base64(data.translate(None, _BLANKS), strict_mode=True)
             case b"quoted-printable":
                 return binascii.a2b_qp(data)
     except binascii.Error as error:

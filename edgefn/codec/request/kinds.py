@@ -70,6 +70,9 @@ class TensorParameter(Parameter):
     def is_value(self, keys: Set[str]) -> bool:
         return keys >= _PACKED
 
+    def is_packed(self, keys: Set[str]) -> bool:
+        return keys == _PACKED
+
     def reads(self, media: MediaType) -> bool:
         return media.name in _NPY or super().reads(media)
 

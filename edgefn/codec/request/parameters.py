@@ -69,6 +69,10 @@ class Parameter(ABC):
         taken = self.members
         return bool(taken) and (self.name in taken or self.name not in keys)
 
+    def is_packed(self, keys: Set[str]) -> bool:
+        """Tell whether an object of `keys` is an array's packed form."""
+        return False
+
     def from_member(self, value: Any, dims: Dims) -> Any:
         """The value, from a member of an object that msgspec has checked to be a `wire`."""
         if value is None or self.plain:

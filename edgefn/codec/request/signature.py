@@ -160,10 +160,12 @@ class Signature:
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
     def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
+        if self._lone is None or not self._lone.takes_any:
+            taken = self._taken()
+            fields = {name: of for name, of in fields.items() if name in taken or name not in BUTTONS}
         if self._are_members(fields.keys()):
             assert isinstance(self._lone, ValueParameter)
             return {self._lone.name: self._lone.read_members(fields, multipart=multipart)}
-        fields = {name: of for name, of in fields.items() if name in self._by_name or name not in BUTTONS}
         return self._read(fields, dims, multipart=multipart)
 
     def _read(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
@@ -176,6 +178,10 @@ class Signature:
         """Whether fields of these names are the members of the lone parameter's value."""
         lone = self._lone
         return isinstance(lone, ValueParameter) and bool(lone.members) and names != {lone.name}
+
+    def _taken(self) -> Set[str]:
+        """The names that a field may have: the parameters', and those of the lone one's members."""
+        return self._by_name.keys() | (self._lone.members if self._lone is not None else frozenset())
 
     def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
         """The fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
@@ -198,7 +204,7 @@ class Signature:
     def _fields_of_query(self, request: Request) -> dict[str, list[Field]]:
         fields = self._grouped(urlencoded(request.query))
         if request.ignores_query:
-            taken = self._by_name.keys() | (self._lone.members if self._lone is not None else set())
+            taken = self._taken()
             fields = {name: given for name, given in fields.items() if name in taken}
         return fields
 

@@ -7,7 +7,7 @@ answer is that of another question. The checks are made once a type, so that lis
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AnySet
 from typing import Any
 
@@ -33,7 +33,10 @@ class Check(ABC):
 
     @abstractmethod
     def __call__(self, value: Any, raw: Any, path: str) -> None:
-        """Raise UnknownMember for a member of `raw` that is in none of its types."""
+        """Raise UnknownMember for a member of `raw` that is in none of its types.
+
+        A `__post_init__` may have made anything of the value: then only what needs no value is checked.
+        """
 
 
 def check_of(info: inspect.Type) -> Check | None:
@@ -80,8 +83,7 @@ class _Object(Check):
     """An object: by name, or a struct that is written as an array."""
 
     def __init__(self, info: inspect.StructType | inspect.DataclassType | inspect.TypedDictType) -> None:
-        self._is_dict = isinstance(info, inspect.TypedDictType)
-        self.kind = dict if self._is_dict else info.cls
+        self.kind = dict if isinstance(info, inspect.TypedDictType) else info.cls
         tag = getattr(info, "tag_field", None)
         names = [field.encode_name for field in info.fields]
         self._order = ([tag] if tag else []) + names
@@ -96,14 +98,15 @@ class _Object(Check):
             for name, attribute, check in self.checks:
                 if name in by_name:
                     number, inner = by_name[name]
-                    check(getattr(value, attribute), inner, f"{path}[{number}]")
+                    check(getattr(value, attribute, None), inner, f"{path}[{number}]")
             return
         if not self._known.issuperset(raw):
             name = next(name for name in raw if name not in self._known)
             raise UnknownMember(f"{path}.{name}", self._order)
         for name, attribute, check in self.checks:
             if name in raw:
-                check(value[attribute] if self._is_dict else getattr(value, attribute), raw[name], f"{path}.{name}")
+                of = value.get(attribute) if isinstance(value, Mapping) else getattr(value, attribute, None)
+                check(of, raw[name], f"{path}.{name}")
 
 
 class _Values(Check):
@@ -116,7 +119,8 @@ class _Values(Check):
 
     def __call__(self, value: Any, raw: Any, path: str) -> None:
         assert self._check is not None
-        for one, (name, inner) in zip(value.values(), raw.items(), strict=False):
+        values = _paired(value.values() if isinstance(value, Mapping) else None, raw)
+        for one, (name, inner) in zip(values, raw.items(), strict=True):
             self._check(one, inner, f"{path}.{name}")
 
 
@@ -134,7 +138,8 @@ class _Each(Check):
             for number, inner in enumerate(raw):
                 self._check_any(value, inner, f"{path}[{number}]")
             return
-        for number, (one, inner) in enumerate(zip(value, raw, strict=True)):
+        values = _paired(value if isinstance(value, Sequence) else None, raw)
+        for number, (one, inner) in enumerate(zip(values, raw, strict=True)):
             self._check(one, inner, f"{path}[{number}]")
 
     def _check_any(self, values: Iterable[Any], raw: Any, path: str) -> None:
@@ -151,6 +156,11 @@ class _Each(Check):
             raise wrong
 
 
+def _paired(values: Collection[Any] | None, raw: Collection[Any]) -> Collection[Any]:
+    """Return `values`, one for each of `raw`; None for each where a `__post_init__` has made something else of them."""
+    return values if values is not None and len(values) == len(raw) else [None] * len(raw)
+
+
 class _Items(Check):
     """The items of a tuple, each of a type of its own."""
 
@@ -160,7 +170,8 @@ class _Items(Check):
         self._checks = checks
 
     def __call__(self, value: Any, raw: Any, path: str) -> None:
-        for number, (check, one, inner) in enumerate(zip(self._checks, value, raw, strict=False)):
+        values = _paired(value if isinstance(value, Sequence) else None, raw)
+        for number, (check, one, inner) in enumerate(zip(self._checks, values, raw, strict=False)):
             if check is not None:
                 check(one, inner, f"{path}[{number}]")
 

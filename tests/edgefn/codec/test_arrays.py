@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from typing import Any
 
 import msgspec
@@ -183,3 +184,11 @@ def test_another_dtype_is_told_with_the_cast() -> None:
     """A .npy of float64 where float32 is declared: what to write."""
     with pytest.raises(ValueError, match=r"send array\.astype\(np\.float32\)"):
         arrays.from_npy(array_forms.to_npy(np.zeros((1, 4))), tensor("float32", "n", 4), {})
+
+
+def test_numbers_beyond_the_dtype_are_refused_beside_nan() -> None:
+    """NaN and infinity are numbers of each float dtype, in lists of msgpack; a number beyond it hid behind NaN."""
+    spec = TensorSpec("float32", ("n",))
+    assert np.isinf(arrays.from_lists([math.nan, -math.inf], spec, {})).tolist() == [False, True]
+    with pytest.raises(ValueError, match="does not fit"):
+        arrays.from_lists([math.nan, 1e39], spec, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -21,6 +22,10 @@ FORM = "application/x-www-form-urlencoded"
 class Reading(msgspec.Struct):
     t: float
     place: str = ""
+
+
+class Named(msgspec.Struct):
+    x: float = 0.0
 
 
 class Own(msgspec.Struct):
@@ -74,6 +79,8 @@ OLD_REQUESTS = [
     (raw_1, raw_2, "video/mp4", b"\x00\x01"),
     (raw_1, raw_2, JSON, b'"AAE="'),
     (raw_1, raw_2, JSON, b'{"raw": "AAE="}'),
+    (raw_1, raw_2, JSON, b'{"a": 1}'),
+    (raw_1, raw_2, JSON, b"{}"),
     (text_1, text_2, TEXT, b"hello"),
     (text_1, text_2, JSON, b'"hello"'),
     (text_1, text_2, JSON, b'{"text": "hello"}'),
@@ -202,3 +209,32 @@ def test_what_can_be_read_in_two_ways_is_said_to_the_author() -> None:
     plain: list[Any] = [data_2, reading_1, reading_2, t_1, xs_1, raw_1, text_1, image_1, x_1, data]
     assert all("an object is the value of" in Signature.of(handler).note for handler in ambiguous)
     assert not any(Signature.of(handler).note for handler in plain)
+
+
+def größe_1(größe: Named) -> None: ...
+def größe_2(größe: Named, unit: str = "") -> None: ...
+def größe_3(größe: bytes) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "value", "expected"),
+    [(größe_1, {"x": 2.0}, Named(2.0)), (größe_2, {"x": 2.0}, Named(2.0)), (größe_3, "aGk=", b"hi")],
+)
+@pytest.mark.parametrize("ascii", [True, False])
+def test_a_name_may_be_escaped(handler: Any, value: Any, expected: Any, ascii: bool) -> None:
+    """Python's json.dumps escapes a name that is not ASCII; bytes were the document itself then."""
+    body = json.dumps({"größe": value}, ensure_ascii=ascii).encode()
+    assert decode(handler, JSON, body) == {"größe": expected}
+
+
+def packed_1(data: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+def packed_2(data: Annotated[np.ndarray, tensor("float32", "n")], unit: str = "") -> None: ...
+
+
+@pytest.mark.parametrize("handler", [packed_1, packed_2])
+@pytest.mark.parametrize("is_keyed", [False, True])
+def test_an_array_may_have_the_name_of_its_own_member(handler: Any, is_keyed: bool) -> None:
+    """{"dtype", "shape", "data"} is the array of a parameter `data`, too, beside an optional one as alone."""
+    value = {"dtype": "float32", "shape": [3], "data": NUMBERS.tobytes()}
+    got = decode(handler, MSGPACK, msgspec.msgpack.encode({"data": value} if is_keyed else value))
+    assert got["data"].tolist() == NUMBERS.tolist()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import enum
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
@@ -262,3 +263,42 @@ def test_an_empty_form_gives_nothing() -> None:
     assert decode(text, "text/plain", b"") == decode(text, "", b"") == {"text": ""}
     with pytest.raises(InputError, match="text: is missing"):
         decode(text, FORM, b"")
+
+
+@pytest.mark.parametrize("charset", ["utf-16le", "iso-2022-jp", "UTF-7"])
+def test_a_part_of_another_charset_is_refused(charset: str) -> None:
+    """Of any kind: its bytes may happen to be UTF-8, and of another text."""
+    part = f'--B\r\nContent-Disposition: form-data; name="{{}}"\r\nContent-Type: text/plain; charset={charset}\r\n\r\n'
+    for handler, name in [(words, "xs"), (order, "name"), (fields, "name"), (fields, "kind")]:
+        body = part.format(name).encode() + "日本".encode(charset) + b"\r\n--B--\r\n"
+        with pytest.raises(InputError, match="send UTF-8") as caught:
+            decode(handler, "multipart/form-data; boundary=B", body)
+        assert caught.value.field.endswith(name)
+
+
+@given(st.binary(max_size=20))
+def test_a_part_that_is_no_base64_is_refused(data: bytes) -> None:
+    """Where its header says so: what is not of the alphabet was left out."""
+    head = b'--B\r\nContent-Disposition: form-data; name="blobs"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    for sent in (data, base64.encodebytes(data)):
+        try:
+            expected = base64.b64decode(bytes(byte for byte in sent if byte not in b" \t\r\n"), validate=True)
+        except ValueError:
+            expected = None
+        try:
+            got = decode(blobs, "multipart/form-data; boundary=B", head + sent + b"\r\n--B--\r\n")
+        except InputError:
+            assert sent is data
+        else:
+            assert got == {"blobs": [expected]}
+
+
+def test_a_button_is_no_member_of_a_struct() -> None:
+    """As it is no parameter; and a member of that name is the member."""
+    assert decode(order, FORM, b"name=a&submit=Send&_charset_=utf-8") == {"order": Order("a")}
+
+
+def test_json_in_a_field_may_begin_with_a_mark() -> None:
+    """As a body of JSON may."""
+    field = b"order=" + quote(b'\xef\xbb\xbf{"name": "a"}').encode()
+    assert decode(order, FORM, field) == {"order": Order("a")}

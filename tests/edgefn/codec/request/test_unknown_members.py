@@ -184,3 +184,41 @@ def test_a_document_is_read_until_one_member_is_added_anywhere(known: tuple[Any,
         data.draw(st.sampled_from(places))["foreign"] = {}
         with pytest.raises(InputError):
             decode(handler, JSON, value)
+
+
+class Sifted(msgspec.Struct):
+    limits: list[Limits]
+    by_name: dict[str, Limits] = {}
+    first: Limits | None = None
+    pair: tuple[Limits, int] = (Limits(), 0)
+
+    def __post_init__(self) -> None:
+        self.limits = [one for one in self.limits if one.low > 0]
+        self.by_name = dict[str, Limits]()
+        self.first = None
+        self.pair = ()  # type: ignore[assignment]
+
+
+def sifted(sifted: Sifted) -> None: ...
+
+
+@pytest.mark.parametrize("value", [{"limits": [{"low": 0}, {"low": 2}]}, {"limits": [], "first": {"low": 1}}])
+def test_a_post_init_may_change_the_value(value: Any) -> None:
+    """A list that it filters is not the caller's fault."""
+    got = Signature.of(sifted).decode(Request(JSON, msgspec.json.encode(value)))
+    assert all(one.low > 0 for one in got["sifted"].limits)
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"limits": [{"low": 0}, {"lwo": 2}]}, "sifted.limits[1].lwo"),
+        ({"limits": [], "by_name": {"a": {"lwo": 1}}}, "sifted.by_name.a.lwo"),
+        ({"limits": [], "first": {"low": 1}, "pair": [{"lwo": 1}, 1]}, "sifted.pair[0].lwo"),
+    ],
+)
+def test_a_misspelt_member_is_found_whatever_a_post_init_did(value: Any, field: str) -> None:
+    """Names are checked against the types alone where the values are gone."""
+    with pytest.raises(InputError) as caught:
+        Signature.of(sifted).decode(Request(JSON, msgspec.json.encode(value)))
+    assert caught.value.field == field
