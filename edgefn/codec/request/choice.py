@@ -58,6 +58,8 @@ class Choice(NamedTuple):
                 return not principal.takes_any
             held = bytes(body) if isinstance(body, memoryview) else body
             return principal.mark in held and not principal.is_value(_keys(body, media))
+        if not principal.takes_objects:
+            return True
         keys = _keys(body, media)
         if principal.name in keys:
             return True

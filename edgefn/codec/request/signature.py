@@ -4,7 +4,8 @@ A request holds values by name: the members of a JSON or msgpack object, the fie
 or of the query string (which may stand beside a body; nothing may be given twice, and nothing unknown). Or its body is
 the value of one parameter: the only one, the only one that is required, or the only one of a body's kind (an Image, a
 tensor, bytes, str, a struct, dict or list) that the query does not give. An object that has that parameter's name as a
-member is keyed, unless the parameter takes such an object itself.
+member is keyed, unless the parameter takes such an object itself. Fields,
+too, may be the members of the only one that is required.
 
 It never guesses a number from a word: JSON and msgpack are strict, only forms and queries read numbers from text. JSON
 and text are UTF-8; NaN and infinity come by msgpack, .npy and raw tensors only. A body whose content type says nothing
@@ -20,6 +21,7 @@ import msgspec
 
 from edgefn.codec.json_schema import result_schema, tensor_schema
 from edgefn.codec.media_types import FORM, MULTIPART, MediaType, media_type
+from edgefn.codec.members import ANY
 from edgefn.codec.request import encodings, untyped
 from edgefn.codec.request.choice import Choice
 from edgefn.codec.request.form_values import ABSENT
@@ -160,9 +162,8 @@ class Signature:
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
     def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
-        if self._are_members(fields.keys()):
-            assert isinstance(self._lone, ValueParameter)
-            return {self._lone.name: self._lone.read_members(fields, multipart=multipart)}
+        if (whole := self._whole(fields.keys())) is not None:
+            return {whole.name: whole.read_members(fields, multipart=multipart)}
         fields = {name: of for name, of in fields.items() if name in self._by_name or name not in BUTTONS}
         return self._read(fields, dims, multipart=multipart)
 
@@ -172,10 +173,16 @@ class Signature:
         }
         return {name: value for name, value in found.items() if value is not ABSENT}
 
-    def _are_members(self, names: Set[str]) -> bool:
-        """Whether fields of these names are the members of the lone parameter's value."""
-        lone = self._lone
-        return isinstance(lone, ValueParameter) and bool(lone.members) and names != {lone.name}
+    def _whole(self, names: Set[str]) -> ValueParameter | None:
+        """The parameter whose value's members fields of these names are: as of an object, `Choice.is_keyed`."""
+        whole = self._choice.principal
+        if not isinstance(whole, ValueParameter) or not whole.members:
+            return None
+        if whole is self._lone:
+            return whole if names != {whole.name} else None
+        names = names - BUTTONS
+        taken = names.isdisjoint(self._by_name) if whole.members >= ANY else names <= whole.members - {whole.name}
+        return whole if names and taken else None
 
     def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
         """The fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
@@ -198,14 +205,15 @@ class Signature:
     def _fields_of_query(self, request: Request) -> dict[str, list[Field]]:
         fields = self._grouped(urlencoded(request.query))
         if request.ignores_query:
-            taken = self._by_name.keys() | (self._lone.members if self._lone is not None else set())
+            whole = self._choice.principal
+            taken = self._by_name.keys() | (whole.members if whole is not None else set())
             fields = {name: given for name, given in fields.items() if name in taken}
         return fields
 
     def _add_query(self, fields: dict[str, list[Field]], given: dict[str, Any], dims: Dims) -> None:
         if twice := fields.keys() & given.keys():
             raise InputError("is given in the query and in the body; give it once", field=min(twice))
-        if not given and self._are_members(fields.keys()):
+        if not given and self._whole(fields.keys()) is not None:
             given.update(self._from_fields(fields, dims, multipart=False))
         else:  # members of a body's value cannot be added to: whatever the query names is a parameter
             given.update(self._read(fields, dims, multipart=False))
@@ -213,13 +221,15 @@ class Signature:
     # ── what is missing ──────────────────────────────────────────────────────────────────────────────────────
 
     def _add_empty(self, request: Request, given: dict[str, Any]) -> None:
-        # An empty body is a value of a lone bytes or str, and of no other; an empty form has no fields.
+        # An empty body is a value of bytes or str that are all that is required, and of no other; an empty form has no
+        # fields.
         missing = next(name for name in self._by_name if name in self._required and name not in given)
         empty = (
             not request.query and not request.body and media_type(request.content_type).name not in (FORM, MULTIPART)
         )
-        if empty and self._lone is not None and self._lone.kind in ("bytes", "text"):
-            given[missing] = b"" if self._lone.kind == "bytes" else ""
+        principal = self._choice.principal
+        if empty and principal is not None and principal.kind in ("bytes", "text"):
+            given[missing] = b"" if principal.kind == "bytes" else ""
             return
         raise InputError(f"is missing; send {self._accepted()}", field=missing)
 
