@@ -29,7 +29,8 @@ def taken(info: inspect.Type) -> frozenset[str]:
     if isinstance(info, inspect.Metadata):
         return taken(info.type)
     if isinstance(info, inspect.UnionType):
-        return frozenset().union(*(taken(one) for one in info.types))
+        found = [taken(one) for one in info.types]
+        return ANY if ANY in found else frozenset().union(*found)
     if isinstance(info, inspect.AnyType | inspect.RawType | inspect.DictType):
         return ANY
     if isinstance(info, OBJECTS):

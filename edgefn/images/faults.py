@@ -56,8 +56,9 @@ def unknown(data: bytes) -> str:
     """Return what to say of `data`, which begins as no format that is read."""
     if kind := unread_kind(data):
         return f"is {kind}, a kind that is not read; send {READ}"
-    shown = data[:8].hex(" ") or "nothing"
-    return f"is not an image that can be read: {len(data)} bytes that begin {shown}; send {READ}"
+    if not data:
+        return f"is empty, a file of 0 bytes; send {READ}"
+    return f"is not an image that can be read: {len(data)} bytes that begin {data[:8].hex(' ')}; send {READ}"
 
 
 def unread(name: str, reason: str) -> str:

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from .conftest import Edgefn, StandIn
 
 
-def test_list_shows_each_function_on_a_line(edgefn: Edgefn, box: StandIn) -> None:
+def test_list_shows_each_function_on_a_line(edgefn: Edgefn, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Name, state, revision, memory and traffic; the JSON is the box's own."""
     box.json("GET /admin/functions", {"functions": [STATUS, STATUS | {"name": "another", "state": "idle"}]})
     lines = edgefn("list").stdout.decode().splitlines()
     assert lines[0].split()[:3] == ["NAME", "STATE", "REVISION"]
     assert [line.split()[0] for line in lines[1:]] == ["another", "echo"]
-    assert "3 (abababababab)" in lines[2]
+    assert lines[2].split()[2] == "3"
+    assert max(map(len, lines)) <= 80
     assert "12.0 MB" in lines[2]
     assert edgefn("list", "--json").json["functions"][0] == STATUS
+    box.json("GET /admin/functions", {"functions": [STATUS | {"name": "a_long_name_for_a_function"}]})
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "12.0 MB" in edgefn("list").stdout.decode()
 
 
 def test_an_empty_list_says_so_on_stderr(edgefn: Edgefn, box: StandIn) -> None:

@@ -38,18 +38,20 @@ def _table(functions: list[dict[str, Any]]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("NAME", "STATE", "REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS", "DEPLOYED"):
-        right = heading in ("INSTANCES", "MEMORY", "REQUESTS", "ERRORS")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+        right = heading in ("REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS")
+        table.add_column(
+            heading, justify="right" if right else "left", no_wrap=heading != "NAME", overflow="fold"
+        )  # a name is the only cell that may be long
     for status in sorted(functions, key=lambda status: str(status["name"])):
         cells = (
             status["name"],
             status["state"],
-            wording.revision(status),
+            str(status["number"]),
             str(len(status["instances"])),
             wording.memory(status),
             f"{status['requests']:,}",
             f"{status['errors']:,}",
-            wording.moment(status["deployed_at"]),
+            wording.moment(status["deployed_at"])[:10],
         )
         table.add_row(*(Text(str(cell)) for cell in cells))
     return table

@@ -59,6 +59,8 @@ class Choice(NamedTuple):
             held = bytes(body) if isinstance(body, memoryview) else body
             may_name = principal.mark in held or (not media.is_msgpack and b"\\u" in held)  # JSON may escape any name
             return may_name and not principal.is_value(_keys(body, media))
+        if not principal.takes_objects:
+            return True
         keys = _keys(body, media)
         if principal.name in keys:
             return keys <= names or not principal.is_packed(keys)

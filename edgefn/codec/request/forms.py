@@ -55,7 +55,10 @@ def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
         pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
         return [Field(name, value.encode()) for name, value in pairs]
     except ValueError as error:
-        raise InputError(f"the form or query is not urlencoded UTF-8: {error}") from error
+        advice = (
+            "" if isinstance(text, str) else "; send a file as one of a multipart form, or under its own content type"
+        )
+        raise InputError(f"the form or query is not urlencoded UTF-8: {error}{advice}") from error
 
 
 def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:

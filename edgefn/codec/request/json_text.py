@@ -53,6 +53,8 @@ def fault(body: Buffer, error: Exception) -> ValueError:
         escape = lone[0][-6:].decode("ascii")
         text = f"has half a character, {escape}: send both halves, or the character as UTF-8"
         return ValueError(f"{text} - at `${path(data, lone.end())}`")
+    if "truncated" in str(error):
+        return ValueError("JSON is truncated: it ends before its last bracket or quote is closed")
     at = _AT_BYTE.search(str(error))
     where = path(data, int(at[1])) if at and int(at[1]) < len(data) else ""
     return ValueError(f"{error} - at `${where}`" if where else str(error))

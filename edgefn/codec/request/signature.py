@@ -4,7 +4,8 @@ A request holds values by name: the members of a JSON or msgpack object, the fie
 or of the query string (which may stand beside a body; nothing may be given twice, and nothing unknown). Or its body is
 the value of one parameter: the only one, the only one that is required, or the only one of a body's kind (an Image, a
 tensor, bytes, str, a struct, dict or list) that the query does not give. An object that has that parameter's name as a
-member is keyed, unless the parameter takes such an object itself.
+member is keyed, unless the parameter takes such an object itself. Fields,
+too, may be the members of the only one that is required.
 
 It never guesses a number from a word: JSON and msgpack are strict, only forms and queries read numbers from text. JSON
 and text are UTF-8; NaN and infinity come by msgpack, .npy and raw tensors only. A body whose content type says nothing
@@ -220,13 +221,15 @@ class Signature:
     # ── what is missing ──────────────────────────────────────────────────────────────────────────────────────
 
     def _add_empty(self, request: Request, given: dict[str, Any]) -> None:
-        # An empty body is a value of a lone bytes or str, and of no other; an empty form has no fields.
+        # An empty body is a value of bytes or str that are all that is required, and of no other; an empty form has no
+        # fields.
         missing = next(name for name in self._by_name if name in self._required and name not in given)
         empty = (
             not request.query and not request.body and media_type(request.content_type).name not in (FORM, MULTIPART)
         )
-        if empty and self._lone is not None and self._lone.kind in ("bytes", "text"):
-            given[missing] = b"" if self._lone.kind == "bytes" else ""
+        principal = self._choice.principal
+        if empty and principal is not None and principal.kind in ("bytes", "text"):
+            given[missing] = b"" if principal.kind == "bytes" else ""
             return
         raise InputError(f"is missing; send {self._accepted()}", field=missing)
 

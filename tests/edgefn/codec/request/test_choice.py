@@ -61,6 +61,8 @@ def x_2(x: Annotated[np.ndarray, tensor("float32", "n")], note: str = "") -> Non
 
 
 NUMBERS = np.arange(3, dtype=np.float32)
+MULTIPART = "multipart/form-data; boundary=b"
+FORM_DATA = b'--b\r\nContent-Disposition: form-data; name="t"\r\n\r\n3\r\n--b--\r\n'
 OLD_REQUESTS = [
     (reading_1, reading_2, JSON, b'{"t": 3, "place": "a"}'),
     (reading_1, reading_2, JSON, b'{"reading": {"t": 3}}'),
@@ -87,6 +89,13 @@ OLD_REQUESTS = [
     (text_1, text_2, TEXT, b"hello"),
     (text_1, text_2, JSON, b'"hello"'),
     (text_1, text_2, JSON, b'{"text": "hello"}'),
+    (raw_1, raw_2, "", b""),
+    (text_1, text_2, TEXT, b""),
+    (reading_1, reading_2, FORM, b"t=3&place=a"),
+    (reading_1, reading_2, FORM, b'reading={"t": 3}'),
+    (reading_1, reading_2, MULTIPART, FORM_DATA),
+    (data_1, data_2, FORM, b"a=1&b=2"),
+    (data_1, data_2, MULTIPART, FORM_DATA),
     (x_1, x_2, OCTETS, NUMBERS.tobytes()),
     (x_1, x_2, JSON, b"[0, 1, 2]"),
     (x_1, x_2, JSON, b'{"x": [0, 1, 2]}'),
@@ -118,8 +127,19 @@ def test_old_queries_and_forms_of_a_struct_are_served(encoded: Any) -> None:
 def test_a_malformed_object_is_called_malformed(body: bytes) -> None:
     """Not a number that is an object, nor base64 that is none."""
     for handler in (t_1, t_2, reading_1, reading_2, image_2, data_2, raw_2):
-        with pytest.raises(InputError, match="malformed"):
+        with pytest.raises(InputError, match="malformed|is unknown; known are"):
             decode(handler, JSON, body)
+
+
+def test_fields_are_members_also_in_a_query_and_never_beside_parameters() -> None:
+    """As of an object: fields of a value's members are the value, and what names a parameter is read by names."""
+    assert decode(reading_2, "", b"", "t=3") == decode(reading_1, "", b"", "t=3") == {"reading": Reading(3.0)}
+    assert decode(reading_2, FORM, b"t=3", "unit=K") == {"reading": Reading(3.0), "unit": "K"}
+    for content_type, body in ((FORM, b"t=3&unit=K"), (JSON, b'{"t": 3, "unit": "K"}')):
+        with pytest.raises(InputError, match=r"^t: is unknown"):
+            decode(reading_2, content_type, body)
+    with pytest.raises(InputError, match=r"^t: is unknown"):
+        decode(data_2, FORM, b"t=3&unit=K")
 
 
 @pytest.mark.parametrize("content_type", ["image/png", OCTETS, "", FORM, "binary/octet-stream", "*/*", TEXT])
