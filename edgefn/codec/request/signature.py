@@ -225,7 +225,7 @@ class Signature:
             not request.query and not request.body and media_type(request.content_type).name not in (FORM, MULTIPART)
         )
         if empty and self._lone is not None and self._lone.kind in ("bytes", "text"):
-            given[missing] = b"" if self._lone.kind == "bytes" else ""
+            given[missing] = self._lone.from_body(b"", MediaType(""), {})
             return
         raise InputError(f"is missing; send {self._accepted()}", field=missing)
 
