@@ -47,7 +47,7 @@ test: check $(TEST_VENV)/.installed ## check, then all tests against the built w
 # Clients that are made elsewhere and are large: what npm installs lies in .clients.
 test-clients: $(TEST_VENV)/.installed ## the tests with clients of npm, and with proxies before the box
 	@.ci/debian-packages curl java=default-jdk-headless node=nodejs npm nginx=nginx-light haproxy
-	@npm install --silent --no-fund --no-audit --no-package-lock --install-links=false --prefix .clients \
+	@npm install --silent --no-fund --no-audit --no-package-lock --prefix .clients \
 		$$(cat tests/clients/npm-packages)
 	$(PYTEST) -m clients $(or $(TESTS),tests/clients)
 

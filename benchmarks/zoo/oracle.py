@@ -38,7 +38,7 @@ Arrays = dict[str, Array]
 HELD_OUT = 10_000
 """The first seed of what no build saw."""
 BASE, OTHER = 8, 3
-"""Inputs at the samples' sizes, and at each other set of sizes."""
+"""Inputs at the samples' sizes, and the fewest at each other set of sizes: see `_count`."""
 MASKED = 1e7
 """Numbers above stand for infinity: they must be as large, and are no part of the error."""
 UNLIKE = 3
@@ -179,7 +179,7 @@ def judge(
                 found["no_answer"].append(f"{told(sizes)}: a box refuses {outside}")
                 continue
             try:
-                result = at(session, eager, network, sizes, OTHER, coarse=coarse)
+                result = at(session, eager, network, sizes, _count(sizes, project.sizes), coarse=coarse)
             except EagerRefuses as error:
                 found["eager_refuses"].append(f"{told(sizes)}: {first_line(error)}")
                 continue
@@ -190,6 +190,15 @@ def judge(
                 found |= {"other": result["error"], "other_at": told(sizes), "other_why": result["why"]}
                 found["other_noise"] = result["noise"]
     return found
+
+
+def _count(sizes: Mapping[str, int], base: Mapping[str, int]) -> int:
+    """Return how many inputs to draw at `sizes`: a smaller batch is asked as many rows as the samples' own sizes are.
+
+    A row in a hundred may be near a tie that eight bits decide the other way; among three it would be a third.
+    """
+    rows, wanted = max(sizes.get("batch", 1), 1), BASE * base.get("batch", 1)
+    return min(wanted, max(OTHER, -(-wanted // rows))) if "batch" in sizes else OTHER
 
 
 def _outside(ranges: Mapping[str, SizeRange], sizes: Mapping[str, int]) -> str:

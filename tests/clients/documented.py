@@ -121,8 +121,10 @@ class DocumentedClient:
                 kind, body = encoded(Call("f", multipart=fields))
                 yield kind or "", body or b""
             case "text/plain":
-                if len(inside) == 1:
-                    yield media, next(iter(inside.values())).texts[0].encode()
+                if len(inside) == 1 and len(text := next(iter(inside.values())).texts[0]) >= content["schema"].get(
+                    "minLength", 0
+                ):
+                    yield media, text.encode()
             case _:
                 if inside.keys() == self._whole():
                     yield media.replace("*", "png"), next(iter(inside.values())).files[0]

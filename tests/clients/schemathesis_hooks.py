@@ -31,6 +31,8 @@ def _with_bytes(value: Any) -> Any:
         return {name: _with_bytes(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_with_bytes(one) for one in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return 2**63  # MessagePack has no larger ones
     return _PICTURES.get(value, value) if isinstance(value, str) else value
 
 

@@ -7,6 +7,8 @@ import enum
 import inspect
 import io
 import json
+import uuid
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -37,6 +39,13 @@ class Reading(msgspec.Struct):
     room: str = "kitchen"
 
 
+class Album(msgspec.Struct):
+    cover: Image
+    raw: bytes = b""
+    size: tuple[int, int] = (0, 0)
+
+
+Digit = Annotated[int, msgspec.Meta(ge=0, le=9)]
 Rows = Annotated[np.ndarray[Any, np.dtype[np.float32]], tensor("float32", "n", 2)]
 
 
@@ -79,6 +88,24 @@ def reading(at: float, room: str | None) -> Value:
     return structure(told, {"at": at, "room": room or "kitchen" if room is None else room})
 
 
+def album(data: bytes, raw: bytes) -> Value:
+    told = {"cover": base64_of(data), "raw": base64_of(raw), "size": [1, 2]}
+    packed = {"cover": data, "raw": raw, "size": [1, 2]}
+    return structure(told, Album(Image(data), raw, (1, 2)))._replace(msgpack=packed)
+
+
+def structures(values: list[Value]) -> Value:
+    return structure([one.json for one in values], [one.expected for one in values])
+
+
+def as_it_is(value: Any) -> Value:
+    return structure(value, value)
+
+
+def as_text(value: Any) -> Value:
+    return scalar(value.isoformat() if isinstance(value, datetime.date) else str(value), value)
+
+
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 ITEMS = TEXT.filter(lambda text: not text.lstrip().startswith("["))  # one field that is a JSON list is read as it
@@ -113,12 +140,13 @@ KINDS = [
     Kind(tuple[int, str], st.tuples(INTS, TEXT).map(lambda pair: structure(list(pair), pair))),
     Kind(dict[str, int], st.dictionaries(TEXT, INTS, max_size=3).map(lambda found: structure(found, found))),
     Kind(Reading, READINGS),
-    Kind(
-        list[Reading],
-        st.lists(READINGS, min_size=1, max_size=2).map(
-            several_structures := lambda found: structure([one.json for one in found], [one.expected for one in found])
-        ),
-    ),
+    Kind(list[Reading], st.lists(READINGS, min_size=1, max_size=2).map(structures)),
+    Kind(list[list[int]], st.lists(st.lists(INTS, max_size=2), min_size=1, max_size=2).map(as_it_is)),
+    Kind(Album, st.builds(album, PICTURES, st.binary(max_size=8))),
+    Kind(Digit, st.integers(0, 9).map(scalar)),
+    Kind(uuid.UUID, st.uuids().map(as_text)),
+    Kind(datetime.datetime, st.datetimes().map(as_text)),
+    Kind(Decimal, st.decimals(-1000, 1000, places=3).map(as_text)),
 ]
 NAMES = ("image", "k", "text_2", "xs")
 
@@ -173,12 +201,16 @@ def plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, list):
         return [plain(item) for item in value]
+    if isinstance(value, Album):
+        return plain(value.cover), value.raw, value.size
     return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
 
 
 def expected(value: Any, kind: Any) -> Any:
     if kind is Image:
         return Image(value).pil().tobytes()
+    if kind is Album:
+        return plain(value)
     return [expected(item, Image) for item in value] if kind == list[Image] else value
 
 
@@ -230,7 +262,7 @@ def is_free(function: Function) -> bool:
 @given(functions())
 def test_an_unknown_parameter_is_named(function: Function) -> None:
     """In the query of every request, and as a member or a field of every body that has names."""
-    structured = set(function.kinds.values()) in ({Reading}, {dict[str, int]})
+    structured = set(function.kinds.values()) in ({Reading}, {Album}, {dict[str, int]})
     for sent in function.client.requests(function.given):
         if structured and not sent.request.body:
             continue  # a query alone may hold a structure's members
@@ -263,11 +295,34 @@ def test_a_wrong_value_is_named(function: Function, data: st.DataObject) -> None
             continue
         name = data.draw(st.sampled_from(sorted(sent.holds)))
         wrong = data.draw(st.sampled_from([[[]], {"x": []}, 1.5, True, -1, "no", [None]]))
+        if function.kinds[name] is Decimal:
+            continue  # a JSON number is one as well
         body = json.loads(bytes(sent.request.body)) | {name: wrong}
         if not function.client.allows(JSON, body):
             asked = msgspec.structs.replace(sent.request, body=json.dumps(body).encode())
             error = refused(function, asked)
             assert error.field.removeprefix(name)[:1] in ("", ".", "["), (error, body)
+
+
+WORDS = (
+    *(int, float, bool, Literal["fast", "good"], Colour, datetime.date),
+    *(Digit, uuid.UUID, datetime.datetime, Decimal),
+)
+
+
+@many
+@given(functions(), st.data())
+def test_a_wrong_word_is_named(function: Function, data: st.DataObject) -> None:
+    """In forms and queries too, by POST and GET."""
+    names = sorted(name for name in function.given if function.kinds[name] in WORDS)
+    if not names:
+        return
+    name = data.draw(st.sampled_from(names))
+    wrong = function.given | {name: function.given[name]._replace(texts=["snow man"])}
+    for sent in function.client.requests(wrong):
+        named = name in sent.holds and sent.media in ("application/x-www-form-urlencoded", "multipart/form-data")
+        if named or "snow" in sent.request.query:
+            assert refused(function, sent.request).field == name, sent
 
 
 @many

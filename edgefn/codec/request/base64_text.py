@@ -25,6 +25,8 @@ def decoded(text: bytes) -> bytes:
         text = unquote_to_bytes(text[url.end() :])
         if not url[1].rstrip().lower().endswith(b"base64"):
             return text
+    if text.startswith((b"http://", b"https://")):
+        raise ValueError("is a URL, and a box fetches nothing: send the content itself, in base64 or as a file")
     plain = text.strip().translate(_URL_SAFE, _WRAPS).rstrip(b"=")
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)

@@ -67,6 +67,17 @@ class Choice(NamedTuple):
             return not taken or bool(keys & names)
         return False
 
+    def are_members(self, fields: Set[str], names: Set[str]) -> bool:
+        """Tell whether `fields` of a form or a query are members of the principal, not the parameters in `names`."""
+        principal = self.principal
+        if principal is None or principal.kind != "value" or not principal.members:
+            return False
+        if self.alone:
+            return fields != {principal.name}
+        if principal.name in fields:
+            return False
+        return not fields & names if principal.takes_any else fields <= principal.members
+
 
 def _only(parameters: Sequence[Parameter]) -> Parameter | None:
     needed = parameters if len(parameters) == 1 else [one for one in parameters if one.spec.required]
@@ -80,8 +91,10 @@ def _is_object(body: Buffer, media: MediaType) -> bool:
 
 
 def _keys(body: Buffer, media: MediaType) -> Set[str]:
-    """The members of an object; none where it is malformed, which its reader tells."""
+    """Return the members of an object; none where their names are no texts. Raises ValueError where it is malformed."""
     try:
         return (_MSGPACK.decode(body) if media.is_msgpack else _JSON.decode(json_text.without_mark(body))).keys()
-    except (ValueError, RecursionError, OverflowError):
+    except msgspec.ValidationError:
         return frozenset()
+    except msgspec.DecodeError as error:
+        raise error if media.is_msgpack else json_text.fault(body, error) from error

@@ -139,7 +139,11 @@ class Signature:
         if not media.is_utf8:
             raise UnsupportedMediaType(f"the body is sent as {shortened(media.charset)}; send JSON as UTF-8")
         principal = choice.principal
-        if principal is None or choice.is_keyed(body, media, self._by_name.keys()):
+        try:
+            keyed = principal is None or choice.is_keyed(body, media, self._by_name.keys())
+        except INVALID as error:
+            raise input_error(error) from error
+        if principal is None or keyed:
             return self._from_object(body, media, dims)
         if principal.kind == "bytes" and not untyped.is_text(body, media):
             return {principal.name: principal.from_body(body, media, dims)}
@@ -160,12 +164,13 @@ class Signature:
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
     def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
-        if self._lone is None or not self._lone.takes_any:
+        principal = self._choice.principal
+        if principal is None or not principal.takes_any:
             taken = self._taken()
             fields = {name: of for name, of in fields.items() if name in taken or name not in BUTTONS}
-        if self._are_members(fields.keys()):
-            assert isinstance(self._lone, ValueParameter)
-            return {self._lone.name: self._lone.read_members(fields, multipart=multipart)}
+        if self._choice.are_members(fields.keys(), self._by_name.keys()):
+            assert isinstance(principal, ValueParameter)
+            return {principal.name: principal.read_members(fields, multipart=multipart)}
         return self._read(fields, dims, multipart=multipart)
 
     def _read(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
@@ -174,14 +179,10 @@ class Signature:
         }
         return {name: value for name, value in found.items() if value is not ABSENT}
 
-    def _are_members(self, names: Set[str]) -> bool:
-        """Whether fields of these names are the members of the lone parameter's value."""
-        lone = self._lone
-        return isinstance(lone, ValueParameter) and bool(lone.members) and names != {lone.name}
-
     def _taken(self) -> Set[str]:
-        """The names that a field may have: the parameters', and those of the lone one's members."""
-        return self._by_name.keys() | (self._lone.members if self._lone is not None else frozenset())
+        """The names that a field may have: the parameters', and those of the principal's members."""
+        principal = self._choice.principal
+        return self._by_name.keys() | (principal.members if principal is not None else frozenset())
 
     def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
         """The fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
@@ -211,7 +212,7 @@ class Signature:
     def _add_query(self, fields: dict[str, list[Field]], given: dict[str, Any], dims: Dims) -> None:
         if twice := fields.keys() & given.keys():
             raise InputError("is given in the query and in the body; give it once", field=min(twice))
-        if not given and self._are_members(fields.keys()):
+        if not given and self._choice.are_members(fields.keys(), self._by_name.keys()):
             given.update(self._from_fields(fields, dims, multipart=False))
         else:  # members of a body's value cannot be added to: whatever the query names is a parameter
             given.update(self._read(fields, dims, multipart=False))

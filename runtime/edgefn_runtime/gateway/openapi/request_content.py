@@ -42,7 +42,8 @@ def _raw(whole: DocumentedParameter | None) -> dict[str, Schema]:
     if whole is None:
         return {}
     binary = BINARY | {"description": f"The bytes of `{whole.name}`."}
-    text = {"schema": without_null(whole.schema)}
+    # An empty body is the empty text where it must be one, and none where it need not be there.
+    text = {"schema": without_null(whole.schema) | ({} if whole.required else {"minLength": 1})}
     return {media: text if media == TEXT else {"schema": binary} for media in _RAW[whole.kind]}
 
 

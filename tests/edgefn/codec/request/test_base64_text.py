@@ -84,3 +84,9 @@ def test_what_is_none_is_refused_with_its_place(text: str) -> None:
 def test_a_data_url_without_base64_is_percent_encoded() -> None:
     """RFC 2397: without ;base64 the data is text with escapes."""
     assert base64_text.decoded(b"data:text/plain,a%20b") == b"a b"
+
+
+def test_a_url_is_not_fetched() -> None:
+    """It is told as what it is."""
+    with pytest.raises(InputError, match="is a URL, and a box fetches nothing"):
+        Signature.of(lone).decode(Request("application/json", b'"https://example.org/a.jpg"'))

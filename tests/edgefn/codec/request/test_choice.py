@@ -68,6 +68,9 @@ OLD_REQUESTS = [
     (reading_1, reading_2, "", b'{"t": 3}'),
     (reading_1, reading_2, FORM, b'{"t": 3}'),
     (reading_1, reading_2, TEXT, b'{"t": 3}'),
+    (reading_1, reading_2, FORM, b"t=3&place=a"),
+    (reading_1, reading_2, FORM, b"t=3&place=a&submit=Send"),
+    (data_1, data_2, FORM, b"a=1&b=2"),
     (t_1, t_2, JSON, b"3"),
     (t_1, t_2, JSON, b'{"t": 3}'),
     (t_1, t_2, FORM, b"t=3"),
@@ -97,6 +100,26 @@ def test_a_new_optional_parameter_serves_old_clients(old: Any, new: Any, content
     assert before.keys() == after.keys()
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value)
+
+
+def test_old_queries_and_forms_of_a_struct_are_served(encoded: Any) -> None:
+    """Its members as a query or as FormData, with the new parameter beside it or without."""
+    assert decode(reading_2, "", b"", "t=3&place=a") == decode(reading_1, "", b"", "t=3&place=a")
+    for old in (b'Content-Disposition: form-data; name="t"\r\n\r\n3',):
+        body = b"--B\r\n" + old + b"\r\n--B--\r\n"
+        assert decode(reading_2, "multipart/form-data; boundary=B", body) == {"reading": Reading(3)}
+    assert decode(reading_2, FORM, b"reading=%7B%22t%22%3A3%7D&unit=K") == {"reading": Reading(3), "unit": "K"}
+    with pytest.raises(InputError) as caught:
+        decode(reading_2, FORM, b"t=3&unti=K")
+    assert caught.value.field == "t"
+
+
+@pytest.mark.parametrize("body", [b'{"t": 3,}', b"{'t': 3}", b'{"t" 3}'])
+def test_a_malformed_object_is_called_malformed(body: bytes) -> None:
+    """Not a number that is an object, nor base64 that is none."""
+    for handler in (t_1, t_2, reading_1, reading_2, image_2, data_2, raw_2):
+        with pytest.raises(InputError, match="malformed"):
+            decode(handler, JSON, body)
 
 
 @pytest.mark.parametrize("content_type", ["image/png", OCTETS, "", FORM, "binary/octet-stream", "*/*", TEXT])
