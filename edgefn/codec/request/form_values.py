@@ -112,6 +112,8 @@ class FormReader:
             found = msgspec.convert(value, self._wire, strict=False, dec_hook=build)
         except msgspec.ValidationError as error:
             raise _told(error, value, self._info) from error
+        except TypeError as error:
+            raise ValueError(f"has a value that cannot be in a set: {error}") from error
         if self._check is not None:
             self._check(found, value, "")
         if not self._finite:
@@ -144,7 +146,9 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
         return ABSENT
     if members.holds(info, inspect.BoolType) and not members.holds(info, *_TEXTS):
         return _SWITCHES.get(text.lower(), text)
-    if (members.taken(info) or members.holds(info, *_LISTS)) and json_text.begins(field.data) in (b"{", b"["):
+    if (members.taken(info) or members.holds(info, *_LISTS) or _is_array_like(info)) and json_text.begins(
+        field.data
+    ) in (b"{", b"["):
         return msgspec.json.decode(json_text.without_mark(field.data))
     return text
 
@@ -154,6 +158,11 @@ def _is_file_of(field: Field, info: inspect.Type) -> bool:
     if members.holds(info, *base64_text.BYTES):
         return field.is_file or not members.holds(info, *_TEXTS)
     return _is_image(info) and (field.is_file or is_picture(field.data))
+
+
+def _is_array_like(info: inspect.Type) -> bool:
+    """Tell whether a value of the type is written as an array of items, each of a type of its own."""
+    return members.holds(info, inspect.NamedTupleType) or not isinstance(members.item(info, 0), inspect.AnyType)
 
 
 def _is_document(fields: Sequence[Field]) -> bool:

@@ -63,6 +63,7 @@ class TensorParameter(Parameter):
         self._spec = hint.tensor
         self.is_text = hint.tensor.dtype == "uint8" and len(hint.tensor.shape) == 1
         """Whether it takes the bytes of any file."""
+        self.is_number = not hint.tensor.shape
         self.wire = arrays.list_type(hint.tensor) | arrays.Packed
         if hint.optional:
             self.wire |= None

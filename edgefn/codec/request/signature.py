@@ -229,7 +229,7 @@ class Signature:
         )
         principal = self._choice.principal
         if empty and principal is not None and principal.kind in ("bytes", "text"):
-            given[missing] = b"" if principal.kind == "bytes" else ""
+            given[missing] = principal.from_body(b"", MediaType(""), {})
             return
         raise InputError(f"is missing; send {self._accepted()}", field=missing)
 

@@ -44,6 +44,8 @@ class Reader:
                 value = self._read_json(body)
         except msgspec.ValidationError as error:
             raise self._with_choices(error) from error
+        except TypeError as error:  # of a set's item, or of a key
+            raise ValueError(f"has a value that cannot be in a set: {error}") from error
         if self._check is not None:
             self._check(value, (msgspec.msgpack if media.is_msgpack else msgspec.json).decode(body), "")
         return value
@@ -54,7 +56,7 @@ class Reader:
         except msgspec.ValidationError as error:
             if self._has_bytes and _BASE64 in str(error):
                 raw = base64_text.normalised(msgspec.json.decode(body), self.info)
-                return msgspec.convert(raw, self._wire, dec_hook=build)
+                return msgspec.convert(raw, self._wire, str_keys=True, dec_hook=build)
             raise
         except msgspec.DecodeError as error:
             raise json_text.fault(body, error) from error

@@ -32,6 +32,9 @@ OCTET_NAMES = frozenset(
 )
 NAMES = OCTET_NAMES | {"", FORM, TEXT}
 
+_SCALAR = b"-0123456789tf"
+"""What a number or a truth value begins with in JSON."""
+
 _UNNAMED, _OCTETS = MediaType(""), MediaType(OCTETS)
 
 
@@ -56,6 +59,8 @@ def media(body: Buffer, media: MediaType, value: Parameter | None) -> MediaType:
         return _UNNAMED
     if kind == "tensor" and getattr(value, "is_text", False):
         return _OCTETS if named else _UNNAMED
+    if kind == "tensor" and not named and getattr(value, "is_number", False) and json_text.is_document(body, _SCALAR):
+        return MediaType(JSON)  # `curl -d 5.25` is no raw float32
     if json_text.is_document(body) or (kind == "value" and not named):
         return MediaType(JSON)
     if media.name == TEXT or (kind == "value" and named):

@@ -60,7 +60,8 @@ def application(box: GatewayBox, invocation: Invocation | None = None, forwardin
         if scope["type"] == "http":
             path: str = scope["path"]
             called = path.startswith(PREFIX) and len(path) > len(PREFIX)
-            if ("//" in path or path[-1:] == "/") and (moved := clean(scope["raw_path"])) is not None:
+            is_odd = "//" in path or path[-1:] == "/" or b"%" in scope["raw_path"]
+            if is_odd and (moved := clean(scope["raw_path"])) is not None:
                 await PrefixedLocations(Redirect(moved), forwarding)(scope, receive, send)
             else:
                 await (invocation if called else pages)(scope, receive, send)

@@ -33,7 +33,7 @@ def test_a_path_finds_its_side(box: FakeBox, serving: Serving, path: str, status
         assert answer.json()["status"] == 404
 
 
-@pytest.mark.parametrize("path", ["/fn/nothing/", "//fn/nothing", "/fn//nothing//"])
+@pytest.mark.parametrize("path", ["/fn/nothing/", "//fn/nothing", "/fn//nothing//", "/fn/%6eothing", "/fn%2Fnothing"])
 def test_a_slash_too_many_is_moved(box: FakeBox, serving: Serving, path: str) -> None:
     """308 to the clean path, the query along: the method and the body stay (RFC 9110, 15.4.9)."""
 

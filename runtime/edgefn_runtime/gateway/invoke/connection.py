@@ -32,6 +32,10 @@ from edgefn_runtime.gateway.problems import problem
 SLOWEST_BODY_BYTES_PER_S = 4096
 """A body may take the patience and, on top, as long as this rate gives it: a slow uplink is no attack."""
 
+MOST_HEAD_BYTES = 1 << 17
+"""Of a head or a trailer that has not ended, up to one read more; the parser keeps all of it. A target has 64 KiB."""
+_MOST_TARGET_BYTES = (1 << 16) - 1  # of httptools.parse_url
+
 LARGEST_KEPT_BYTES = 1 << 20
 _M_MMAP_THRESHOLD = -3
 
@@ -59,6 +63,10 @@ class Connection(HttpToolsProtocol):
     _answer_timer: asyncio.TimerHandle | None = None
     _received = 0
     _unread = 0
+    _unended = 0
+    """Bytes since the parser last had a whole head, a piece of a body, or the end of one."""
+    _last_words: Exception | None = None
+    """What is told when the requests before have their answers."""
     _websocket = False
     """Whether the head that is being parsed offers a websocket."""
 
@@ -95,10 +103,16 @@ class Connection(HttpToolsProtocol):
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._last_words is not None:
             return
         self._unset_keepalive_if_required()
+        self._unended += len(data)
         self._parse(data)
+        if self._unended > MOST_HEAD_BYTES:
+            self._refuse_in_turn(HTTPException(431, f"a head, or a trailer, has over {MOST_HEAD_BYTES} bytes"))
+        if self._last_words is not None:
+            self._request_came()
+            return
         cycle = self.cycle
         if cycle is not None and not cycle.more_body and not cycle.response_complete:
             if self._request_timer is not None:
@@ -114,15 +128,23 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offered:
                 if self.parser.get_method() == b"CONNECT":
-                    self._refuse(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
+                    self._refuse_in_turn(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
                     return
                 data = memoryview(data)[offered.args[0] :]
                 self._parse_without_upgrade()
             except httptools.HttpParserError as error:
-                self._refuse(InputError(f"the request is not HTTP/1.1 that can be read: {error}"))
+                self._unended = 0
+                self._refuse_in_turn(self._fault(error))
                 return
             else:
                 return
+
+    def _fault(self, error: Exception) -> Exception:
+        if not isinstance(error, httptools.HttpParserCallbackError):
+            return InputError(f"the request is not HTTP/1.1 that can be read: {error}")
+        if len(self.url) > _MOST_TARGET_BYTES:
+            return HTTPException(414, f"path and query have over {_MOST_TARGET_BYTES} bytes; send a body by POST")
+        return InputError("the request's target is no path, e.g. /fn/name")
 
     def _parse_without_upgrade(self) -> None:
         """Parse the head that was just parsed once more, by a parser that is offered no other protocol."""
@@ -138,14 +160,22 @@ class Connection(HttpToolsProtocol):
         if self._websocket:
             self.scope["extensions"] = {"websocket": {}}
             self._websocket = False
+        self._unended = 0
         super().on_headers_complete()
+        self.headers = []  # a trailer's fields are no headers (RFC 9110, 6.5.1)
+
+    def on_body(self, body: bytes) -> None:
+        self._unended = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._unended = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, upgrade.refuse if "extensions" in cycle.scope else app)
+        app = upgrade.refuse if "extensions" in cycle.scope else app
+        super()._start_asgi_task(cycle, _closing(cycle, app) if cycle.waiting_for_100_continue else app)
 
     def _await_request(self) -> None:
         self._received = 0
@@ -168,6 +198,25 @@ class Connection(HttpToolsProtocol):
         else:
             what = "head" if self.cycle is None else "body"
             self._refuse(HTTPException(408, f"the request's {what} took over {allowed_s:.3g} s; send it again, faster"))
+
+    def _refuse_in_turn(self, error: Exception) -> None:
+        """End the connection with `error`, behind the answers to the requests before the one that it is about."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._refuse(error)
+        elif not cycle.more_body:
+            self._last_words = error
+        elif self.pipeline and self.pipeline[0][0] is cycle:
+            self.pipeline.popleft()
+            self._last_words = error
+        else:
+            self._refuse(error)
+
+    def on_response_complete(self) -> None:
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._last_words is not None and not self.transport.is_closing():
+            self._refuse(self._last_words)
 
     def _refuse(self, error: Exception) -> None:
         """The last words on this connection."""
@@ -228,6 +277,23 @@ class Connection(HttpToolsProtocol):
         queued = array.array("i", [0])
         fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
         return self.transport.get_write_buffer_size() + queued[0]
+
+
+def _closing(cycle: RequestResponseCycle, app: Any) -> Any:
+    """Return `app`, its connection closed where it answers before it has asked for the body that the client holds back.
+
+    Some clients then send that body and others do not: what comes next could be either.
+    """
+
+    async def closing(scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start" and cycle.waiting_for_100_continue:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return closing
 
 
 C = TypeVar("C", bound=Connection)

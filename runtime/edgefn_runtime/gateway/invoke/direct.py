@@ -54,7 +54,7 @@ class Direct(Connection):
         scope = cycle.scope
         if not scope["path"].startswith(PREFIX) or cycle.waiting_for_100_continue or self.flow.write_paused:
             return None
-        if "extensions" in scope:  # an upgrade is to be refused
+        if "extensions" in scope or b"%" in scope["raw_path"]:  # an upgrade is to be refused, a path to be cleaned
             return None
         exchange = self.invocation.exchange(cast("Scope", scope))
         if exchange is None or b"transfer-encoding" in exchange.headers:
@@ -64,11 +64,13 @@ class Direct(Connection):
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None and self.cycle is self._asked:
+            self._unended = 0
             self._pieces.append(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._unended = 0
         cycle, exchange = self.cycle, self._exchange
         if exchange is None or cycle is not self._asked or self.parser.should_upgrade():
             super().on_message_complete()

@@ -1,12 +1,14 @@
-"""Paths of functions with a slash too many: moved for good to the clean one (308, RFC 9110 15.4.9).
+"""Paths of functions with a slash too many, or escapes that they do not need: moved for good to the clean one.
 
-A function answers at `/fn/NAME` only, so that a proxy's rules for that path hold for every way to call it.
+The answer is a 308 (RFC 9110, 15.4.9). A function answers at `/fn/NAME` only, so that a proxy's rules for that path
+hold for every way to call it.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from starlette.exceptions import HTTPException
 
@@ -14,10 +16,13 @@ from edgefn_runtime.gateway.problems import ProblemResponse
 
 _PREFIX = b"/fn/"
 _SLASHES = re.compile(rb"/+")
+_PLAIN = re.compile(rb"/fn/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def clean(raw_path: bytes) -> bytes | None:
-    """Return the path of the function that `raw_path` means; None where it has no slash too many, or means none."""
+    """Return the path of the function that `raw_path` means; None where it is clean, or means none."""
+    if b"%" in raw_path and _PLAIN.fullmatch(plain := unquote_to_bytes(raw_path)):
+        return plain
     path = _SLASHES.sub(b"/", raw_path)
     if not path.startswith(_PREFIX) or len(path) == len(_PREFIX):
         return None

@@ -127,7 +127,7 @@ def test_old_queries_and_forms_of_a_struct_are_served(encoded: Any) -> None:
 def test_a_malformed_object_is_called_malformed(body: bytes) -> None:
     """Not a number that is an object, nor base64 that is none."""
     for handler in (t_1, t_2, reading_1, reading_2, image_2, data_2, raw_2):
-        with pytest.raises(InputError, match="malformed|is unknown; known are"):
+        with pytest.raises(InputError, match=r"malformed|is unknown; known are"):
             decode(handler, JSON, body)
 
 
@@ -281,3 +281,21 @@ def test_an_array_may_have_the_name_of_its_own_member(handler: Any, is_keyed: bo
     value = {"dtype": "float32", "shape": [3], "data": NUMBERS.tobytes()}
     got = decode(handler, MSGPACK, msgspec.msgpack.encode({"data": value} if is_keyed else value))
     assert got["data"].tolist() == NUMBERS.tolist()
+
+
+def number(x: Annotated[np.ndarray, tensor("float32")]) -> None: ...
+def flag(x: Annotated[np.ndarray, tensor("bool")]) -> None: ...
+
+
+@pytest.mark.parametrize("content_type", ["", FORM, JSON])
+@pytest.mark.parametrize("body", [b"5.25", b"-1e0", b"12.25", b"7"])
+def test_a_typed_number_is_no_raw_one(content_type: str, body: bytes) -> None:
+    """Four characters have the size of a float32; `curl -d 5.25` means the number."""
+    assert decode(number, content_type, body)["x"].item() == float(body)
+
+
+def test_a_raw_number_is_one() -> None:
+    """Under a type that says octets, whatever its bytes look like, and without one where it is no JSON."""
+    assert decode(number, OCTETS, b"5.25")["x"].item() == np.frombuffer(b"5.25", "<f4").item()
+    assert decode(number, "", np.float32(5.25).tobytes())["x"].item() == 5.25
+    assert decode(flag, "", b"true")["x"].item() is True

@@ -6,7 +6,7 @@ import base64
 import datetime
 import enum
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -302,3 +302,31 @@ def test_json_in_a_field_may_begin_with_a_mark() -> None:
     """As a body of JSON may."""
     field = b"order=" + quote(b'\xef\xbb\xbf{"name": "a"}').encode()
     assert decode(order, FORM, field) == {"order": Order("a")}
+
+
+class Point(NamedTuple):
+    x: float
+    y: float = 0.0
+
+
+class Row(msgspec.Struct, array_like=True):
+    number: int
+    name: str = ""
+
+
+def point(point: Point, row: Row | None = None) -> None: ...
+def distinct(things: set[Any]) -> None: ...
+
+
+def test_what_is_written_as_an_array_may_be_json_in_a_field() -> None:
+    """A named tuple, and a struct that is an array."""
+    got = decode(point, FORM, urlencode({"point": "[1, 2.5]", "row": '[3, "a"]'}).encode())
+    assert got == {"point": Point(1, 2.5), "row": Row(3, "a")}
+
+
+@pytest.mark.parametrize(("content_type", "body"), [("application/json", b"[[1]]"), (FORM, b"things=[[1]]")])
+def test_what_no_set_holds_is_refused(content_type: str, body: bytes) -> None:
+    """A list in a set is the caller's mistake."""
+    with pytest.raises(InputError, match="cannot be in a set") as caught:
+        decode(distinct, content_type, body)
+    assert caught.value.field == "things"

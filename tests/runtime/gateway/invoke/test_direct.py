@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from random import Random
 
 import pytest
 
+from edgefn_runtime.gateway.invoke.connection import MOST_HEAD_BYTES
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from tests.runtime.gateway.listener import Run, answer, listening, request
 from tests.runtime.supervisor.bench import Bench
@@ -163,3 +165,116 @@ def test_what_an_instance_calls_its_answer_adds_no_header(tmp_path: Path) -> Non
             await bench.supervisor.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("sleep", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"CONNECT box:80 HTTP/1.1\r\nhost: box\r\n\r\n", 405),
+        (b"POST /fn/f HTTP/1.1\r\nhost: box\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET /fn/f?n=" + b"1" * 70_000 + b" HTTP/1.1\r\nhost: box\r\n\r\n", 414),
+        (b"GET http://box HTTP/1.1\r\nhost: box\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_request_is_told_behind_the_answers_before(
+    run: Run, wrong: bytes, status: int, sleep: float
+) -> None:
+    """Two requests and then what cannot be read, in one piece and cut: both have run, and have their answers first."""
+    sent = request(1, sleep=sleep) + request(2) + wrong
+
+    async def test(_bench: Bench, port: int) -> None:
+        for cut in (0, len(request(1, sleep=sleep)), len(sent) - len(wrong), len(sent) - len(wrong) + 30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent[:cut])
+            await asyncio.sleep(0.01)
+            writer.write(sent[cut:])
+            got = [await answer(reader) for _ in range(3)]
+            assert [got[0][0], got[1][0], got[2][0]] == [200, 200, status], cut
+            assert [json.loads(body)["n"] for _, _, body in got[:2]] == [1, 2]
+            assert await reader.read() == b""
+            writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("field", ["content-encoding: gzip", "content-type: text/plain", "x-request-timeout: 0"])
+def test_a_trailer_is_no_head(run: Run, field: str) -> None:
+    """What stands behind a chunked body changes nothing of how it is read."""
+
+    async def test(_bench: Bench, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = (
+            "POST /fn/f HTTP/1.1\r\nhost: box\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        writer.write(f'{head}7\r\n{{"n":5}}\r\n0\r\n{field}\r\n\r\n'.encode() + request(6))
+        got = [await answer(reader) for _ in range(2)]
+        assert [(status, json.loads(body)["n"]) for status, _, body in got] == [(200, 5), (200, 6)]
+        writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("begin", "endless"),
+    [
+        (b"GET /", b"x" * 1000),
+        (b"GET /fn/f HTTP/1.1\r\nx: ", b"a" * 1000),
+        (b"GET /fn/f HTTP/1.1\r\n", b"x: a\r\n" * 100),
+        (b"POST /fn/f HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: a\r\n" * 100),
+        (request(1) + b"GET /fn/f HTTP/1.1\r\nx: ", b"a" * 1000),
+    ],
+)
+def test_a_head_that_does_not_end_is_refused(run: Run, begin: bytes, endless: bytes) -> None:
+    """Long before the client's time is up: the parser keeps all of it. A trailer, too."""
+
+    async def test(_bench: Bench, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(begin)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 40 * MOST_HEAD_BYTES and not reader.at_eof():
+                writer.write(endless)
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += len(endless)
+        assert sent < 40 * MOST_HEAD_BYTES
+        writer.close()
+
+    run(test)
+
+
+def test_a_large_head_and_large_bodies_are_read(run: Run) -> None:
+    """Within the bound, in pieces; bodies do not count, however many of them come on one connection."""
+    large = request(1, more=f"x: {'a' * 100_000}\r\n")
+
+    async def test(_bench: Bench, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for sent in (large, request(2, body="x" * 300_000), large, request(3, body="x" * 300_000)):
+            for begin in range(0, len(sent), 20_000):
+                writer.write(sent[begin : begin + 20_000])
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert (await answer(reader))[0] == 200
+        writer.close()
+
+    run(test)
+
+
+def test_a_body_that_was_held_back_is_no_next_request(run: Run) -> None:
+    """`Expect: 100-continue` and a refusal: some clients skip the body, so the connection ends with the answer."""
+
+    async def test(_bench: Bench, port: int) -> None:
+        for path, status, close in (("/fn/nobody", 404, "close"), ("/fn/f", 200, None)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"POST {path} HTTP/1.1\r\nhost: box\r\nexpect: 100-continue\r\ncontent-length: 7\r\n\r\n"
+            writer.write(head.encode())
+            if status == 200:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+                writer.write(b'{"n":5}')
+            found, headers, _ = await answer(reader)
+            assert (found, headers.get("connection")) == (status, close)
+            writer.close()
+
+    run(test)

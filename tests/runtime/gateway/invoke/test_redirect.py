@@ -20,12 +20,17 @@ from edgefn_runtime.gateway.invoke.redirect import clean
         (b"//fn//", None),
         (b"//evil.example/", None),
         (b"/fn/%2Fecho", None),
+        (b"/fn/%65cho", b"/fn/echo"),
+        (b"/fn%2Fecho", b"/fn/echo"),
+        (b"/%66n/ech%6F", b"/fn/echo"),
+        (b"/fn/%0d%0aset-cookie:a", None),
+        (b"/fn/%2e%2e", None),
         (b"/admin//functions", None),
         (b"/fn/echo/more/", b"/fn/echo/more"),
     ],
 )
 def test_only_functions_are_moved(path: bytes, moved: bytes | None) -> None:
-    """A slash too many, before the name or behind it; never another page, another host, or an encoded slash."""
+    """A slash too many, before the name or behind it, an escape for nothing; never another page or another host."""
     assert clean(path) == moved
 
 
