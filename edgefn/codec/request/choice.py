@@ -76,7 +76,7 @@ class Choice(NamedTuple):
             return False
         if self.alone:
             return fields != {principal.name}
-        if principal.name in fields:
+        if principal.name in fields or not fields:
             return False
         return not fields & names if principal.takes_any else fields <= principal.members
 

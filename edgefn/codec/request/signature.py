@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from edgefn.codec.json_schema import result_schema, tensor_schema
-from edgefn.codec.media_types import FORM, MULTIPART, MediaType, media_type
+from edgefn.codec.media_types import FORM, JSON, MULTIPART, MediaType, media_type
 from edgefn.codec.request import encodings, untyped
 from edgefn.codec.request.choice import Choice
 from edgefn.codec.request.form_values import ABSENT
@@ -67,6 +67,8 @@ class Signature:
         self.result = result
         self._required = frozenset(spec.name for spec in self.parameters if spec.required)
         self._choice = Choice.of(tuple(self._by_name.values()))
+        principal = self._choice.principal
+        self._only_by_name = principal is None or not principal.takes_objects
         self._choices = {frozenset[str](): self._choice}
         self._lone = self._choice.principal if len(self._by_name) == 1 else None
         members = [(p.name, p.wire, msgspec.UNSET) for p in self._by_name.values()]
@@ -87,8 +89,14 @@ class Signature:
         Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
         """
         dims: Dims = {}
+        given: dict[str, Any]
+        if self._is_by_name(request):
+            given = self._from_object(request.body, media_type(JSON), dims)
+            if not given.keys() >= self._required:
+                self._add_empty(request, given)
+            return given
         query = self._fields_of_query(request) if request.query else {}
-        given: dict[str, Any] = {}
+        given = {}
         if body := request.body:
             if request.encoding:
                 body = encodings.decoded(body, request.encoding, request.max_body)
@@ -98,6 +106,16 @@ class Signature:
         if not given.keys() >= self._required:
             self._add_empty(request, given)
         return given
+
+    def _is_by_name(self, request: Request) -> bool:
+        """Whether it is what most requests are: a JSON object of parameters, none of which takes an object itself."""
+        return (
+            self._only_by_name
+            and request.content_type == JSON
+            and request.body[:1] == b"{"
+            and not request.query
+            and not request.encoding
+        )
 
     @property
     def note(self) -> str:

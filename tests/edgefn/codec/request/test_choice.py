@@ -299,3 +299,10 @@ def test_a_raw_number_is_one() -> None:
     assert decode(number, OCTETS, b"5.25")["x"].item() == np.frombuffer(b"5.25", "<f4").item()
     assert decode(number, "", np.float32(5.25).tobytes())["x"].item() == 5.25
     assert decode(flag, "", b"true")["x"].item() is True
+
+
+def test_a_form_without_fields_gives_no_value() -> None:
+    """Not an empty dict, where parameters stand beside it."""
+    for handler in (data_2, reading_2):
+        with pytest.raises(InputError, match="is missing"):
+            decode(handler, "multipart/form-data; boundary=B", b"--B--\r\n")
