@@ -44,7 +44,7 @@ class Packed(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def list_type(spec: TensorSpec) -> Any:
-    """The type of `spec`'s array as nested lists, e.g. list[list[float]], for msgspec to check."""
+    """Return the type of `spec`'s array as nested lists, e.g. list[list[float]], for msgspec to check."""
     number: Any = {"b": bool, "f": float}.get(spec.dtype[0], int)
     for _ in spec.shape:
         number = list[number]
@@ -52,7 +52,7 @@ def list_type(spec: TensorSpec) -> Any:
 
 
 def from_lists(value: Any, spec: TensorSpec, dims: dict[str, int]) -> Array:
-    """The array of nested lists of numbers, each checked to fit the dtype."""
+    """Return the array of nested lists of numbers, each checked to fit the dtype."""
     import numpy as np
 
     try:
@@ -73,14 +73,14 @@ def from_lists(value: Any, spec: TensorSpec, dims: dict[str, int]) -> Array:
 
 
 def from_packed(packed: Packed, spec: TensorSpec, dims: dict[str, int]) -> Array:
-    """The array of a {"dtype", "shape", "data"} object."""
+    """Return the array of a {"dtype", "shape", "data"} object."""
     if packed.dtype not in DTYPES:
         raise ValueError(f"has dtype {packed.dtype[:20]!r}, needs {spec}")
     return _array(packed.data, 0, packed.dtype, packed.shape, spec, dims)
 
 
 def from_raw(data: Buffer, spec: TensorSpec, dims: dict[str, int]) -> Array:
-    """The array of raw little-endian bytes in C order; one unknown dimension follows from the byte count."""
+    """Return the array of raw little-endian bytes in C order; one unknown dimension follows from the byte count."""
     import numpy as np
 
     count, rest = divmod(len(data), np.dtype(spec.dtype).itemsize)
@@ -90,7 +90,7 @@ def from_raw(data: Buffer, spec: TensorSpec, dims: dict[str, int]) -> Array:
 
 
 def from_npy(data: Buffer, spec: TensorSpec, dims: dict[str, int]) -> Array:
-    """The array of a .npy file (NumPy's format 1.0 or 2.0), as numpy.load would read it without pickles."""
+    """Return the array of a .npy file (NumPy's format 1.0 or 2.0), as numpy.load would read it without pickles."""
     head = bytes(data[:12])
     width = {b"\x01": 2, b"\x02": 4}.get(head[6:7], 0)
     if not head.startswith(NPY_MAGIC) or not width or len(head) < 8 + width:
@@ -133,7 +133,7 @@ def _array(
     order: str = "<",
     fortran: bool = False,
 ) -> Array:
-    """The array in data[offset:], all of it; bound before a byte is copied, so a huge shape costs nothing."""
+    """Return the array in data[offset:], all of it; bound before a byte is copied, so a huge shape costs nothing."""
     import numpy as np
 
     if len(shape) > MAX_RANK:

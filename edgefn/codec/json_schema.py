@@ -25,7 +25,7 @@ _DATA = ("const", "default", "enum", "examples")
 
 
 def parameter_schema(hint: Any) -> dict[str, Any]:
-    """The schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read.
+    """Return the schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read.
 
     An object with declared members has no others.
     """
@@ -34,7 +34,7 @@ def parameter_schema(hint: Any) -> dict[str, Any]:
 
 
 def result_schema(hint: Any) -> dict[str, Any]:
-    """The schema of a result of type `hint` in JSON. Raises TypeError naming a type that cannot be written."""
+    """Return the schema of a result of type `hint` in JSON. Raises TypeError naming a type that cannot be written."""
     try:
         return _schema(hint, _writable)
     except TypeError as error:
@@ -44,7 +44,7 @@ def result_schema(hint: Any) -> dict[str, Any]:
 
 
 def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
-    """The schema of `spec`'s array as nested lists."""
+    """Return the schema of `spec`'s array as nested lists."""
     schema = _number(spec.dtype)
     for dimension in reversed(spec.shape):
         schema = {"type": "array", "items": schema} | _items(dimension, spec.ranges)
@@ -52,7 +52,7 @@ def tensor_schema(spec: TensorSpec) -> dict[str, Any]:
 
 
 def _number(dtype: str) -> dict[str, Any]:
-    """The schema of an element, with the limits of its dtype (IEEE 754's largest finite numbers)."""
+    """Return the schema of an element, with the limits of its dtype (IEEE 754's largest finite numbers)."""
     if dtype == "bool":
         return {"type": "boolean"}
     if dtype.startswith("float"):

@@ -36,13 +36,13 @@ class MediaType(NamedTuple):
 
     @property
     def is_utf8(self) -> bool:
-        """Whether text of this type is UTF-8, which ASCII is a part of; UTF-8 is also what no charset means."""
+        """Tell whether text of this type is UTF-8, which ASCII is a part of; UTF-8 is also what no charset means."""
         return self.charset in ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 @lru_cache(REMEMBERED)
 def media_type(header: str) -> MediaType:
-    """The media type of a Content-Type header's value."""
+    """Return the media type of a Content-Type header's value."""
     name, *parameters = split_header(header, ";")
     found = {"charset": "", "boundary": ""}
     for parameter in parameters:

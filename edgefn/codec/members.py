@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import inspect
 
@@ -61,7 +60,7 @@ def parts(info: inspect.Type) -> Iterator[inspect.Type]:
         yield from info.item_types
     elif isinstance(info, inspect.DictType):
         yield info.value_type
-    elif isinstance(info, (*OBJECTS, inspect.NamedTupleType)):
+    elif isinstance(info, _NAMED):
         yield from (field.type for field in info.fields)
 
 
@@ -79,8 +78,7 @@ def item(info: inspect.Type, number: int) -> inspect.Type:
     if isinstance(info, inspect.Metadata):
         return item(info.type, number)
     if isinstance(info, inspect.UnionType):
-        found = [one for part in info.types if not isinstance(one := item(part, number), inspect.AnyType)]
-        return found[0] if found else inspect.AnyType()
+        return _known(item(one, number) for one in info.types)
     if isinstance(info, ITEMS):
         return info.item_type
     listed: Sequence[inspect.Type] = ()
@@ -96,12 +94,16 @@ def member(info: inspect.Type, name: str) -> inspect.Type:
     if isinstance(info, inspect.Metadata):
         return member(info.type, name)
     if isinstance(info, inspect.UnionType):
-        found = [one for part in info.types if not isinstance(one := member(part, name), inspect.AnyType)]
-        return found[0] if found else inspect.AnyType()
+        return _known(member(one, name) for one in info.types)
     if isinstance(info, inspect.DictType):
         return info.value_type
     field = fields(info).get(name)
     return inspect.AnyType() if field is None else field.type
+
+
+def _known(types: Iterable[inspect.Type]) -> inspect.Type:
+    """Return the first of `types` that says something; that of anything where none does."""
+    return next((one for one in types if not isinstance(one, inspect.AnyType)), inspect.AnyType())
 
 
 def at(info: inspect.Type, path: str) -> inspect.Type:
@@ -119,37 +121,21 @@ def steps(path: str) -> list[str | int]:
 
 def contains(info: inspect.Type, *kinds: type) -> bool:
     """Tell whether `info`, or a type anywhere below it, is one of `kinds`."""
-    seen: set[Any] = set()
-
-    def found(one: inspect.Type) -> bool:
-        if isinstance(one, kinds):
-            return True
-        if isinstance(one, _NAMED):
-            if one.cls in seen:
-                return False
-            seen.add(one.cls)
-        return any(found(part) for part in parts(one))
-
-    return found(info)
+    return any(isinstance(one, kinds) for one in _all(info, set()))
 
 
 def ignores_unknown(info: inspect.Type) -> bool:
     """Tell whether msgspec would ignore a member somewhere in a value of the type."""
-    return any(not getattr(one, "forbid_unknown_fields", False) for one in _objects(info))
+    objects = (one for one in _all(info, set()) if isinstance(one, OBJECTS))
+    return any(not getattr(one, "forbid_unknown_fields", False) for one in objects)
 
 
-def _objects(info: inspect.Type) -> list[inspect.Type]:
-    """The object types in `info` and below it, each once."""
-    found: dict[Any, inspect.Type] = {}
-
-    def look(one: inspect.Type) -> None:
-        key = getattr(one, "cls", None)
-        if isinstance(one, _NAMED):
-            if key in found:
-                return
-            found[key] = one
-        for part in parts(one):
-            look(part)
-
-    look(info)
-    return [one for one in found.values() if isinstance(one, OBJECTS)]
+def _all(info: inspect.Type, seen: set[type]) -> Iterator[inspect.Type]:
+    """Yield `info` and the types below it; one that is inside itself, or is there twice, once."""
+    if isinstance(info, _NAMED):
+        if info.cls in seen:
+            return
+        seen.add(info.cls)
+    yield info
+    for part in parts(info):
+        yield from _all(part, seen)

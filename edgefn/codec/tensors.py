@@ -34,7 +34,7 @@ MAX_RANK = 8
 
 
 def tensor(dtype: DType, *shape: Dimension | Dim) -> TensorSpec:
-    """The spec of an array of `dtype` (NumPy's name) and `shape`; a dimension given by a word is symbolic.
+    """Return the spec of an array of `dtype` (NumPy's name) and `shape`; a dimension given by a word is symbolic.
 
     A symbolic dimension is any length, and the same length wherever the same word stands:
 

@@ -78,7 +78,7 @@ def _evaluated(handler: Callable[..., Any], name: str, annotation: Any, where: s
 
 
 def read_hint(hint: Any, where: str) -> Hint:
-    """The kind of a parameter's `hint`. Raises SpecError, beginning with `where`, for one that is of none."""
+    """Return the kind of a parameter's `hint`. Raises SpecError, beginning with `where`, for one that is of none."""
     inner, optional = _without_none(hint)
     base, specs, pictures = inner, [], []
     if get_origin(inner) is Annotated:
@@ -102,7 +102,7 @@ def read_hint(hint: Any, where: str) -> Hint:
 
 
 def _declares_picture(hint: Any, seen: tuple[Any, ...] = ()) -> bool:
-    """Whether picture(...) stands anywhere in `hint`, or in a member of a class in it."""
+    """Tell whether picture(...) stands anywhere in `hint`, or in a member of a class in it."""
     if isinstance(hint, PictureSpec):
         return True
     parts = get_args(hint)
@@ -115,12 +115,12 @@ def _declares_picture(hint: Any, seen: tuple[Any, ...] = ()) -> bool:
 
 
 def is_array(hint: Any) -> bool:
-    """Whether `hint` is np.ndarray or NDArray[...]; NumPy need not be imported to know."""
+    """Tell whether `hint` is np.ndarray or NDArray[...]; NumPy need not be imported to know."""
     return _is(get_origin(hint) or hint, "numpy", "ndarray")
 
 
 def is_pillow(hint: Any) -> bool:
-    """Whether `hint` is PIL.Image.Image or a class below it."""
+    """Tell whether `hint` is PIL.Image.Image or a class below it."""
     return isinstance(hint, type) and any(_is(base, "PIL.Image", "Image") for base in hint.__mro__)
 
 

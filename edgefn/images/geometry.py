@@ -45,7 +45,7 @@ def fit_into(source: Size, wanted: Size, fit: Fit) -> Fitting:
 
 
 def least_decoded(source: Size, fitting: Fitting) -> Size:
-    """The smallest whole image from which `fitting` may be made, REDUCTION_MARGIN times what it shows."""
+    """Return the smallest whole image from which `fitting` may be made, REDUCTION_MARGIN times what it shows."""
     left, top, right, bottom = fitting.box
     across = REDUCTION_MARGIN * fitting.size[0] / (right - left)
     down = REDUCTION_MARGIN * fitting.size[1] / (bottom - top)

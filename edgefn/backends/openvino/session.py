@@ -69,7 +69,7 @@ class Runner:
         ]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The outputs by name, as arrays of their own: the request's are overwritten by the next run."""
+        """Return the outputs by name, as arrays of their own: the request's are overwritten by the next run."""
         # infer() and not start_async(): that would want a thread which a fork has left behind.
         results = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {name: results[output].copy() for name, output in self._outputs}
@@ -160,7 +160,7 @@ def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
 
 
 def read(path: Path) -> Any:
-    """The model in an ONNX or IR file. Raises BundleError."""
+    """Return the model in an ONNX or IR file. Raises BundleError."""
     try:
         return import_openvino().Core().read_model(path)
     except RuntimeError as error:
@@ -168,7 +168,7 @@ def read(path: Path) -> Any:
 
 
 def executed(compiled: Any, kinds: Container[str], precisions: Container[str]) -> dict[str, int]:
-    """The layers of such kinds that the compiled model runs in such precisions, by type, as the engine tells."""
+    """Return the layers of such kinds that the compiled model runs in such precisions, by type, as the engine tells."""
     found: Counter[str] = Counter()
     for node in compiled.get_runtime_model().get_ops():
         told = {key: str(getattr(value, "value", value)) for key, value in node.get_rt_info().items()}
@@ -207,7 +207,7 @@ def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[s
 
 
 def version() -> str:
-    """The installed openvino's version, as of its distribution."""
+    """Return the installed openvino's version, as of its distribution."""
     import importlib.metadata
 
     return importlib.metadata.version("openvino")

@@ -29,7 +29,7 @@ def build(wanted: type, value: Any) -> Any:
 
 
 def read_image(data: bytes) -> Image:
-    """The image of `data`, its header checked. Raises InputError."""
+    """Return the image of `data`, its header checked. Raises InputError."""
     image = Image(data)
     image.read_header()
     return image

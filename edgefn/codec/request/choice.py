@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgefn.codec import members
 from edgefn.codec.media_types import MediaType
 from edgefn.codec.request import json_text
 from edgefn.codec.request.parameters import Buffer, Parameter
@@ -52,22 +51,19 @@ class Choice(NamedTuple):
         assert principal is not None
         if not _is_object(body, media):
             return False
+        if not principal.takes_objects:
+            return True
         if self.alone:
-            # What is no object can only be keyed, and what takes any object never is.
-            if principal.takes_any or not principal.takes_objects:
-                return not principal.takes_any
+            if principal.takes_any:
+                return False
             held = bytes(body) if isinstance(body, memoryview) else body
             may_name = principal.mark in held or (not media.is_msgpack and b"\\u" in held)  # JSON may escape any name
             return may_name and not principal.is_value(_keys(body, media))
-        if not principal.takes_objects:
-            return True
         keys = _keys(body, media)
         if principal.name in keys:
             return keys <= names or not principal.is_packed(keys)
-        taken = members.ANY if principal.kind == "bytes" else principal.members
-        if taken is members.ANY or not taken >= keys:
-            return not taken or bool(keys & names)
-        return False
+        is_open = principal.takes_any or principal.kind == "bytes"
+        return (is_open or not principal.members >= keys) and bool(keys & names)
 
     def are_members(self, fields: Set[str], names: Set[str]) -> bool:
         """Tell whether `fields` of a form or a query are members of the principal, not the parameters in `names`."""

@@ -31,23 +31,14 @@ _SWITCHES = {"on": True, "off": False}
 _PLAIN = (inspect.IntType, inspect.FloatType, inspect.StrType)
 """Types whose text needs no look."""
 _TEXTS = (inspect.StrType, inspect.AnyType, inspect.EnumType, inspect.LiteralType, inspect.RawType)
-_LISTS = (
-    inspect.ListType,
-    inspect.SetType,
-    inspect.FrozenSetType,
-    inspect.VarTupleType,
-    inspect.CollectionType,
-    inspect.TupleType,
-)
+_LISTS = (*members.ITEMS, inspect.TupleType)
 _SCALARS = (
     inspect.NoneType,
     inspect.BoolType,
     inspect.IntType,
     inspect.FloatType,
     inspect.StrType,
-    inspect.BytesType,
-    inspect.ByteArrayType,
-    inspect.MemoryViewType,
+    *base64_text.BYTES,
     inspect.EnumType,
     inspect.LiteralType,
     inspect.DateTimeType,

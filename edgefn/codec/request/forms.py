@@ -34,17 +34,17 @@ class Field(msgspec.Struct):
 
     @property
     def is_file(self) -> bool:
-        """Whether `data` is a file's content rather than text that was typed in."""
+        """Tell whether `data` is a file's content rather than text that was typed in."""
         return self.filename is not None or self.media.name not in ("", "text/plain")
 
     @property
     def is_unchosen(self) -> bool:
-        """Whether it is what a browser sends for a file that nobody chose."""
+        """Tell whether it is what a browser sends for a file that nobody chose."""
         return self.filename == "" and not self.data
 
 
 def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
-    """The fields of a query string or an `application/x-www-form-urlencoded` body.
+    """Return the fields of a query string or an `application/x-www-form-urlencoded` body.
 
     UTF-8 that is not escaped is read, too: `curl -d name=é` sends it (WHATWG URL, 5.1).
     """
@@ -62,7 +62,7 @@ def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
 
 
 def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:
-    """The fields of a `multipart/form-data` body (RFC 7578)."""
+    """Return the fields of a `multipart/form-data` body (RFC 7578)."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser
 

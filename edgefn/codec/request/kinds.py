@@ -197,7 +197,7 @@ _KINDS: dict[str, type[Parameter]] = {
 
 
 def parameter(name: str, hint: Hint, default: Any, where: str) -> Parameter:
-    """The parameter of a hint. Raises SpecError, beginning with `where`, when no request can carry its type."""
+    """Return the parameter of a hint. Raises SpecError, beginning with `where`, when no request can carry its type."""
     try:
         made = _KINDS[hint.kind](name, hint, default, _schema(hint))
         made.prepare()

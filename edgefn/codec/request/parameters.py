@@ -74,7 +74,7 @@ class Parameter(ABC):
         return False
 
     def from_member(self, value: Any, dims: Dims) -> Any:
-        """The value, from a member of an object that msgspec has checked to be a `wire`."""
+        """Return the value, from a member of an object that msgspec has checked to be a `wire`."""
         if value is None or self.plain:
             return value
         with self._naming():
@@ -107,11 +107,11 @@ class Parameter(ABC):
         return False
 
     def reads(self, media: MediaType) -> bool:
-        """Whether a body of `media`, neither JSON nor msgpack, can be this parameter's value."""
+        """Tell whether a body of `media`, neither JSON nor msgpack, can be this parameter's value."""
         return media.name in ("", OCTETS)
 
     def finish(self, value: Any, dims: Dims) -> Any:
-        """The argument, from a checked wire value."""
+        """Return the argument, from a checked wire value."""
         return value
 
     @abstractmethod

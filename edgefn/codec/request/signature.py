@@ -4,8 +4,8 @@ A request holds values by name: the members of a JSON or msgpack object, the fie
 or of the query string (which may stand beside a body; nothing may be given twice, and nothing unknown). Or its body is
 the value of one parameter: the only one, the only one that is required, or the only one of a body's kind (an Image, a
 tensor, bytes, str, a struct, dict or list) that the query does not give. An object that has that parameter's name as a
-member is keyed, unless the parameter takes such an object itself. Fields,
-too, may be the members of the only one that is required.
+member is keyed, unless the parameter takes such an object itself. Fields, too, may be the members of the only one that
+is required.
 
 It never guesses a number from a word: JSON and msgpack are strict, only forms and queries read numbers from text. JSON
 and text are UTF-8; NaN and infinity come by msgpack, .npy and raw tensors only. A body whose content type says nothing
@@ -70,7 +70,7 @@ class Signature:
         principal = self._choice.principal
         self._only_by_name = principal is None or not principal.takes_objects
         self._choices = {frozenset[str](): self._choice}
-        self._lone = self._choice.principal if len(self._by_name) == 1 else None
+        self._lone = principal if self._choice.alone else None
         members = [(p.name, p.wire, msgspec.UNSET) for p in self._by_name.values()]
         self._object = Reader(msgspec.defstruct("Arguments", members, forbid_unknown_fields=True))
 
@@ -89,22 +89,24 @@ class Signature:
         Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
         """
         dims: Dims = {}
-        given: dict[str, Any]
-        if self._is_by_name(request):
-            given = self._from_object(request.body, media_type(JSON), dims)
-            if not given.keys() >= self._required:
-                self._add_empty(request, given)
-            return given
+        by_name = self._is_by_name(request)
+        given = (
+            self._from_object(request.body, media_type(JSON), dims) if by_name else self._read_request(request, dims)
+        )
+        if not given.keys() >= self._required:
+            self._add_empty(request, given)
+        return given
+
+    def _read_request(self, request: Request, dims: Dims) -> dict[str, Any]:
+        """Return what the body and the query give."""
         query = self._fields_of_query(request) if request.query else {}
-        given = {}
+        given: dict[str, Any] = {}
         if body := request.body:
             if request.encoding:
                 body = encodings.decoded(body, request.encoding, request.max_body)
             given = self._from_body(body, request.content_type, query.keys(), dims)
         if query:
             self._add_query(query, given, dims)
-        if not given.keys() >= self._required:
-            self._add_empty(request, given)
         return given
 
     def _is_by_name(self, request: Request) -> bool:
@@ -204,7 +206,7 @@ class Signature:
         return self._by_name.keys() | (principal.members if principal is not None else frozenset())
 
     def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
-        """The fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
+        """Return the fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
         if len(fields) > MAX_FIELDS:
             raise InputError(f"there are more than {MAX_FIELDS} fields")
         found: dict[str, list[Field]] = {}

@@ -22,7 +22,7 @@ _MISSING = re.compile(r"Object missing required field `(.*)`")
 
 
 def input_error(error: Exception, field: str = "", known: Iterable[str] = ()) -> InputError:
-    """The InputError for `error`, raised below `field`; `known` are the names allowed at the top."""
+    """Return the InputError for `error`, raised below `field`; `known` are the names allowed at the top."""
     text, path = located(str(error))
     if isinstance(error, UnknownMember):
         member = error.path.rpartition(".")[2]

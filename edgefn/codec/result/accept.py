@@ -32,13 +32,13 @@ def ranking(accept: str, offers: tuple[str, ...]) -> Ranking:
 
 
 def _quality(offer: str, ranges: Mapping[str, float]) -> float | None:
-    """The quality of the most specific range that matches, or None."""
+    """Return the quality of the most specific range that matches, or None."""
     patterns = (offer,) if offer in ALIASES else (offer, offer.partition("/")[0] + "/*", "*/*")
     return next((ranges[pattern] for pattern in patterns if pattern in ranges), None)
 
 
 def _ranges(accept: str) -> dict[str, float]:
-    """The quality of each media range; of one that is written twice, the first."""
+    """Return the quality of each media range; of one that is written twice, the first."""
     return dict(reversed([_media_range(text) for text in split_header(accept, ",") if text.strip()]))
 
 

@@ -22,7 +22,7 @@ _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9, "ps": 12, "fs": 15, "as": 18}
 
 
 def dates(array: NDArray[np.datetime64]) -> NDArray[np.object_]:
-    """The text of each element, or None."""
+    """Return the text of each element, or None."""
     import numpy as np
 
     unit, step = np.datetime_data(array.dtype)
@@ -45,7 +45,7 @@ def _check_counts(array: NDArray[np.datetime64], factor: int) -> None:
 
 
 def durations(array: NDArray[np.timedelta64]) -> NDArray[np.object_]:
-    """The text of each element, or None. Raises Unholdable where the numbers have no unit."""
+    """Return the text of each element, or None. Raises Unholdable where the numbers have no unit."""
     import numpy as np
 
     unit, step = np.datetime_data(array.dtype)

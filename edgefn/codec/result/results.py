@@ -68,7 +68,7 @@ _FORMS: dict[str, Forms] = {
 
 
 def encode(value: Any, result: ResultSpec, accept: str = "") -> tuple[str, bytes]:
-    """The (content type, body) of a handler's result.
+    """Return the (content type, body) of a handler's result.
 
     Raises NotAcceptable where what `accept` takes cannot hold it, TypeError naming the member that no form holds.
     """
@@ -114,7 +114,7 @@ def _order(accept: str, kind: str, came_as: str | None) -> tuple[str, ...]:
 
 
 def _refusal(value: Any, forms: Forms, failed: dict[str, Exception]) -> Exception:
-    """The error for a result that none of the forms in `failed` holds, and no other one is accepted."""
+    """Return the error for a result that none of the forms in `failed` holds, and no other one is accepted."""
     others = {media: _failure(value, media, write) for media, write in forms.items() if media not in failed}
     available = tuple(media for media, error in others.items() if error is None and media not in ALIASES)
     if not available:

@@ -48,7 +48,7 @@ def schema_of(hint: Any) -> dict[str, Any] | None:
 
 
 def is_array_class(hint: Any) -> bool:
-    """Whether `hint` is a class below np.ndarray, as np.ma.MaskedArray; NumPy need not be imported to know."""
+    """Tell whether `hint` is a class below np.ndarray, as np.ma.MaskedArray; NumPy need not be imported to know."""
     kind = get_origin(hint) or hint
     return isinstance(kind, type) and any(
         (base.__module__, base.__name__) == ("numpy", "ndarray") for base in kind.__mro__

@@ -122,7 +122,7 @@ def _collected(value: Any) -> Any:
 
 
 def is_array(value: Any) -> bool:
-    """Whether `value` is a NumPy array."""
+    """Tell whether `value` is a NumPy array."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 

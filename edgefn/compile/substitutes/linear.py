@@ -46,7 +46,7 @@ def _along(input: torch.Tensor, axis: int, factor: float, size: Any, align_corne
         return input
     numbers = torch.arange(size, dtype=torch.float32, device=input.device)
     if align_corners:
-        apart = torch.sym_max(size - 1, 1)  # type: ignore[no-untyped-call]
+        apart = torch.sym_max(size - 1, 1)  # type: ignore[no-untyped-call] # torch has no types
         places = numbers * (torch.ones_like(numbers) * (length - 1) / apart)
     else:
         places = ((numbers + 0.5) * (1 / factor) - 0.5).clamp(min=0)
@@ -75,7 +75,7 @@ def check(mode: str, antialias: bool, factors: Sequence[float], lengths: Sequenc
         if not 1 < factor < 2:
             continue
         if isinstance(length, torch.SymInt):
-            torch._check(size > length)  # type: ignore[no-untyped-call]
+            torch._check(size > length)  # type: ignore[no-untyped-call] # torch has no types
         elif size == length:
             raise BuildError(
                 f"interpolate(mode='bicubic', scale_factor={factor}) of {length} pixels gives as many, which engines "

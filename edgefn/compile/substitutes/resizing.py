@@ -68,7 +68,7 @@ def _product(length: Any, factor: float) -> Any:
 
     if float(factor).is_integer():
         return length * int(factor)
-    return torch.sym_int(torch.sym_float(length) * factor)  # type: ignore[no-untyped-call]
+    return torch.sym_int(torch.sym_float(length) * factor)  # type: ignore[no-untyped-call] # torch has no types
 
 
 def _each(value: Any, rank: int) -> Sequence[Any]:

@@ -87,7 +87,7 @@ def kthvalue(input: torch.Tensor, k: Any, dim: int = -1, keepdim: bool = False) 
 
     if input.dim() == 0:
         return torch.kthvalue(input, k, dim, keepdim)
-    torch._check(input.shape[dim] >= k)  # type: ignore[no-untyped-call]
+    torch._check(input.shape[dim] >= k)  # type: ignore[no-untyped-call] # torch has no types
     return torch.return_types.kthvalue(_at(input, k - 1, dim, keepdim=keepdim))
 
 

@@ -52,7 +52,7 @@ class GatewayBox(AdminBox, Protocol):
 
 
 def application(box: GatewayBox, invocation: Invocation | None = None, forwarding: Forwarding | None = None) -> ASGIApp:
-    """The box as one ASGI application; `invocation`, where the server's connections call it directly as well."""
+    """Return the box as one ASGI application; `invocation`, where the server's connections call it directly as well."""
     forwarding = forwarding or Forwarding()
     invocation, pages = invocation or Invocation(box), site(box, forwarding)
 

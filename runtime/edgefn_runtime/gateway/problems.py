@@ -69,7 +69,7 @@ async def throw_away(receive: Receive) -> None:
 
 
 def as_members(error: Exception) -> dict[str, Any]:
-    """The members of the problem; an error nobody raised on purpose is in the log when this returns."""
+    """Return the members of the problem; an error nobody raised on purpose is in the log when this returns."""
     if isinstance(error, EdgefnError):
         return error.as_problem()
     if isinstance(error, HTTPException):
@@ -78,7 +78,7 @@ def as_members(error: Exception) -> dict[str, Any]:
 
 
 def as_event(error: Exception) -> dict[str, Any]:
-    """The last line of a stream that `error` ended: the problem's members and the CLI's exit code."""
+    """Return the last line of a stream that `error` ended: the problem's members and the CLI's exit code."""
     return {
         "event": "error",
         **as_members(error),

@@ -66,7 +66,7 @@ class Guard:
 
 
 def admin(box: AdminBox) -> ASGIApp:
-    """The app below /admin."""
+    """Return the app below /admin."""
     api = _Admin(box)
     function = "/functions/{name}"
     routes = [

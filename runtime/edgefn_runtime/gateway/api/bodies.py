@@ -28,7 +28,7 @@ _KEY = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`\Z"
 
 
 async def read_json(request: Request, kind: type[T]) -> T:
-    """The body as a `kind`; an empty body reads as `{}`. Raises InputError naming the field."""
+    """Return the body as a `kind`; an empty body reads as `{}`. Raises InputError naming the field."""
     return decode(await _read(request) or b"{}", kind)
 
 
@@ -81,7 +81,7 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 def content_length(request: Request) -> int:
-    """The declared size of the body; 411 where there is none, as with chunked transfer."""
+    """Return the declared size of the body; 411 where there is none, as with chunked transfer."""
     text = request.headers.get("content-length", "")
     if not text.isdecimal():
         raise HTTPException(411, "say how large the blob is: the Content-Length header is required")

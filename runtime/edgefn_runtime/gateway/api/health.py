@@ -17,7 +17,7 @@ from edgefn_runtime.gateway.api.ports import AdminBox
 
 
 def routes(box: AdminBox) -> list[Route]:
-    """The three routes, without a token."""
+    """Return the three routes, without a token."""
     health = _Health(box)
     return [
         Route("/healthz", health.alive, methods=["GET"]),

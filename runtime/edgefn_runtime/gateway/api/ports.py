@@ -27,7 +27,7 @@ class Revision(Protocol):
     def config(self) -> BundleConfig: ...
     @property
     def finished(self) -> Path:
-        """The folder of the finished artifacts, each with its proof.json."""
+        """Return the folder of the finished artifacts, each with its proof.json."""
 
     @property
     def deployed_at(self) -> str: ...
@@ -77,7 +77,7 @@ class AdminBox(Protocol):
     @property
     def metrics(self) -> Metrics: ...
     def info(self) -> dict[str, Any]:
-        """The body of GET /admin/box."""
+        """Return the body of GET /admin/box."""
 
     def unready(self) -> str:
         """Why the box takes no work now (the zygote is not up, a drain is going on), or "" when it does."""

@@ -46,7 +46,7 @@ def function_status(box: AdminBox, name: str) -> dict[str, Any]:
 
 
 def current(box: AdminBox, name: str) -> Revision:
-    """The revision that `name` routes to. Raises FunctionNotFound."""
+    """Return the revision that `name` routes to. Raises FunctionNotFound."""
     revision = box.deployments.current(name)
     if revision is None:
         raise FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")

@@ -50,7 +50,7 @@ class Direct(Connection):
             self._pieces = [bytes(cycle.body)] if cycle.body else []
 
     def _begun(self, cycle: RequestResponseCycle) -> Exchange | None:
-        """The exchange, where the request will come whole: its body's length is known and within the bound."""
+        """Return the exchange, where the request will come whole: its body's length is known and within the bound."""
         scope = cycle.scope
         if not scope["path"].startswith(PREFIX) or cycle.waiting_for_100_continue or self.flow.write_paused:
             return None

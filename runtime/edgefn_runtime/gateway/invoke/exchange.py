@@ -112,7 +112,7 @@ class Exchange:
 
 
 def _refusal(error: str, detail: str, field: str) -> InputError:
-    """The instance's refusal as the very error it raised; its text holds the field already."""
+    """Return the instance's refusal as the very error it raised; its text holds the field already."""
     kind = getattr(errors, error, InputError)
     refusal = kind(detail) if isinstance(kind, type) and issubclass(kind, InputError) else InputError(detail)
     refusal.field = field

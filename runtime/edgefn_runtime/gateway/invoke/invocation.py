@@ -60,7 +60,7 @@ class Invocation:
     # ── at once ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def exchange(self, scope: Scope) -> Exchange | None:
-        """The exchange that a request's head begins; None where there is no such function or method."""
+        """Return the exchange that a request's head begins; None where there is no such function or method."""
         name = scope["path"][len(PREFIX) :]
         pool = self._pools.find(name)
         if pool is None or scope["method"] not in METHODS:
@@ -119,7 +119,7 @@ class Invocation:
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers by name; one that is there several times is its values in order (RFC 9110, 5.3)."""
+    """Return the headers by name; one that is there several times is its values in order (RFC 9110, 5.3)."""
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         found.setdefault(name, []).append(value)
@@ -140,7 +140,7 @@ def _respond(exchange: Exchange, call: Call, respond: Callable[[Reply], None], f
 
 
 async def _outcome(pool: Pool, call: Call, receive: Receive) -> Outcome:
-    """The call's outcome; a client that leaves meanwhile takes its call out of the queue."""
+    """Return the call's outcome; a client that leaves meanwhile takes its call out of the queue."""
     call.on_late = functools.partial(_watch, pool, call, receive)
     try:
         return await call.future

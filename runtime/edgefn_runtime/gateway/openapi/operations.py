@@ -40,12 +40,12 @@ class DocumentedFunction(msgspec.Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """The first line of the handler's docstring."""
+        """Return the first line of the handler's docstring."""
         return self.spec.description.strip().partition("\n")[0]
 
     @property
     def tag(self) -> Schema:
-        """The group of its operations, with what its README begins with, else its docstring's first line."""
+        """Return the group of its operations, with what its README begins with, else its docstring's first line."""
         told = self.spec.readme or self.summary
         revision = f"Revision {self.number}, {self.digest[:19]}." if self.digest else ""
         return {"name": self.spec.name, "description": "\n\n".join(filter(None, (told, revision)))}

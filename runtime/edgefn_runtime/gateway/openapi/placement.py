@@ -78,12 +78,12 @@ class Placement:
 
     @property
     def has_get(self) -> bool:
-        """Whether a query string can carry all that is required."""
+        """Tell whether a query string can carry all that is required."""
         return all(p.light or not p.required for p in self.all)
 
 
 def is_scalar(schema: Schema) -> bool:
-    """Whether the value is one word, so that a query string can hold it."""
+    """Tell whether the value is one word, so that a query string can hold it."""
     if "enum" in schema or "const" in schema:
         return True
     if "anyOf" in schema:
