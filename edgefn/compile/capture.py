@@ -28,6 +28,7 @@ from edgefn.compile import (
     effects,
     exporting,
     foreign,
+    onnx_constants,
     onnx_file,
     onnx_values,
     recurrent,
@@ -84,7 +85,7 @@ class Capture:
         import torch
 
         table = translations.table(self.program, self.model.name)
-        with _quiet(), recurrent.kept_whole(), _frozen(self.program):
+        with _quiet(), recurrent.kept_whole(), onnx_constants.exact(), _frozen(self.program):
             try:
                 exported = torch.onnx.export(
                     self.program,
