@@ -7,7 +7,7 @@ by node, as the file says.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgefn.accuracy.judge import judge, judge_served
 from edgefn.accuracy.limits import INT8
@@ -16,7 +16,9 @@ from edgefn.accuracy.rules import Judging
 from edgefn.golden import GoldenSample, Pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from edgefn.backends.backend import Session
     from edgefn.bundle.config import Bound
@@ -35,12 +37,17 @@ def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], jud
     if not (portable / FILE).exists():
         return ""
     reference = literal(portable / FILE)
-    wanted = tuple(GoldenSample(one.inputs, reference.run(one.inputs)) for one in samples[:SAMPLES])
+    wanted = tuple(GoldenSample(one.inputs, _named(reference.run(one.inputs), judging)) for one in samples[:SAMPLES])
     limit = judging.accuracy.error_of("int8") or INT8.error
     known = dict.fromkeys(judging.outputs, "eager's answers judge that")
     accuracy = Accuracy(error=APART * limit, top1=0.0, classes={}, unproven=known)
     found = judge(session, Pairs(wanted), Judging(judging.outputs, accuracy, judging.answers), "int8")
     return "" if found.passed else found.reason
+
+
+def _named(outputs: Mapping[str, NDArray[Any]], judging: Judging) -> dict[str, NDArray[Any]]:
+    """Return the network's own of the `outputs` of a file."""
+    return {name: outputs[name] for name in judging.outputs}
 
 
 class Guilt(NamedTuple):

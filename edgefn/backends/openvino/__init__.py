@@ -5,6 +5,8 @@
     lowering.py    captured network → ONNX that openvino converts
     transforms.py  ONNX written otherwise for openvino
     narrow.py      arithmetic of 8 and 16 bits
+    indices.py     indices that are out of range
+    reductions.py  sums and maxima of whole numbers
     int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 

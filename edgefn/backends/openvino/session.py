@@ -24,6 +24,10 @@ FLOAT, BFLOAT = "f32", "bf16"
 """Precisions of what is not int8, as openvino calls them."""
 
 
+OUT_OF_RANGE = "edgefn.out_of_range"
+"""An output that is none of the network's: how many indices are beyond what they index."""
+
+
 class OpenVinoSession:
     """Runs `usual`, compiled for `shapes`; other shapes run on the model in `model`, compiled when one first comes."""
 
@@ -37,9 +41,17 @@ class OpenVinoSession:
         self._any: Runner | None = None
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """Return the outputs by name. Raises ValueError for numbers that openvino does not compute with exactly."""
+        """Return the outputs by name. Raises ValueError for numbers that openvino does not compute with exactly.
+
+        Raises IndexError, as PyTorch does, for an index that is out of range.
+        """
         check_inputs(inputs)
         outputs = self._runner(inputs).run(inputs)
+        if (count := outputs.pop(OUT_OF_RANGE, None)) is not None and count.any():
+            raise IndexError(
+                f"{count} of the network's indices are out of range: a token that no embedding has, or a place beyond "
+                "a tensor's end; check what goes into the model"
+            )
         check_outputs(outputs)
         return outputs
 

@@ -3,6 +3,7 @@
     x[i, j], index_put, index_add    GatherND and ScatterND take int64 alone; torch decomposes unfold_backward to int32
     scatter and its kind             take a source that is larger than the indices; ONNX does not
     scatter_reduce(reduce="mean")    a sum over a count: the exporter's keeps the last value of each place
+    embedding, gather, index_select  PyTorch refuses an index below 0, where ONNX counts from the end
     roll                             by a number that follows from a free size, as torch.fft.fftshift
     diagonal                         its places, not a sum over a mask, of which an infinity beside it makes NaN
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import known, operators
+from edgefn.compile.translations.operators import constant, known, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def rules() -> dict[Any, Rule]:
         aten._unsafe_index.Tensor: Rule(index),
         aten.index_put.default: Rule(index_put),
         aten._unsafe_index_put.default: Rule(index_put),
+        aten.embedding.default: Rule(embedding, _may_be_below),
+        aten.gather.default: Rule(gather, _may_be_below),
+        aten.index_select.default: Rule(index_select, _may_be_below),
         aten.scatter.src: Rule(scatter),
         aten.scatter_add.default: Rule(scatter_add),
         aten.scatter_reduce.two: Rule(scatter_reduce),
@@ -48,6 +52,52 @@ def _has_free_shift(node: torch.fx.Node, program: torch.export.ExportedProgram) 
 
     shifts: Any = node.args[1]
     return len(node.args) > 2 and any(isinstance(one, torch.fx.Node) for one in shifts)
+
+
+_SAFE = {"argmax", "argmin", "topk", "sort", "argsort", "arange", "remainder", "nonzero"}
+"""Operators whose answers are meant as indices, or are kept in a range."""
+
+
+def _may_be_below(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    """Tell whether an index follows from an input's values, and from no operator that finds places."""
+    import torch
+
+    inputs = set(program.graph_signature.user_inputs)
+    waiting, seen = [one for one in node.args[1:] if isinstance(one, torch.fx.Node)], set[torch.fx.Node]()
+    while waiting:
+        current = waiting.pop()
+        if current.name in inputs:
+            return True
+        kind = getattr(getattr(current.target, "_schema", None), "name", "").partition("::")[2]
+        if current not in seen and kind not in _SAFE and "sym_size" not in kind:
+            seen.add(current)
+            waiting.extend(current.all_input_nodes)
+    return False
+
+
+def embedding(weight: Any, indices: Any, *options: Any, **named: Any) -> Any:
+    """Translate `F.embedding(indices, weight)`."""
+    return _exporters().aten_embedding(weight, _refused_below(indices), *options, **named)
+
+
+def gather(self: Any, dim: int, index: Any, sparse_grad: bool = False) -> Any:
+    """Translate `self.gather(dim, index)`."""
+    return _exporters().aten_gather(self, dim, _refused_below(index), sparse_grad)
+
+
+def index_select(self: Any, dim: int, index: Any) -> Any:
+    """Translate `self.index_select(dim, index)`."""
+    return _exporters().aten_index_select(self, dim, _refused_below(index))
+
+
+def _refused_below(index: Any) -> Any:
+    """Return `index` with a place that no tensor has for what is below 0: engines refuse that, as PyTorch does."""
+    op = operators()
+
+    if index.dtype not in (INT32, INT64):
+        return index
+    nowhere = constant(2**31 - 1, index.dtype)
+    return known(op.Where(op.Less(index, constant(0, index.dtype)), nowhere, index), index.dtype, index.shape)
 
 
 def index(self: Any, indices: Sequence[Any]) -> Any:

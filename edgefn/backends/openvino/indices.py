@@ -1,0 +1,127 @@
+"""Indices beyond what they index, for openvino: it answers with zeros or with the memory beside, where PyTorch raises.
+
+    x[i], x.gather(1, i), nn.Embedding, scatter    with an `i` that follows from an input's values
+
+A place that does not exist is read at 0, and counted in one more output, OUT_OF_RANGE. Runs on the build machine only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgefn.backends.openvino.session import OUT_OF_RANGE
+
+if TYPE_CHECKING:
+    import onnx
+
+INT32, INT64 = 6, 7
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
+MEASURED = {"Shape", "Size"}
+"""Operators whose answer does not follow from values."""
+
+
+def convert(path: Path) -> None:
+    """Rewrite the file at `path` where it indexes by what follows from its inputs' values."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    nodes = list(model.graph.node)
+    counts: list[str] = []
+    doubtful = _following(model.graph)
+    del model.graph.node[:]
+    for node in nodes:
+        if node.op_type in _LIMITS and node.input[1] in doubtful:
+            counts.append(f"{node.output[0]}_out_of_range")
+            model.graph.node.extend(_checked(node, counts[-1]))
+        else:
+            model.graph.node.append(node)
+    if counts:
+        _add_output(model.graph, counts)
+        onnx.save(model, path)
+
+
+def _following(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of what follows from the values of the graph's inputs."""
+    constant = {one.name for one in graph.initializer}
+    found = {one.name for one in graph.input} - constant
+    for node in graph.node:
+        inner = (name for one in node.attribute if one.HasField("g") for step in one.g.node for name in step.input)
+        if node.op_type not in MEASURED and not found.isdisjoint([*node.input, *inner]):
+            found.update(node.output)
+    return found
+
+
+def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:
+    """Yield `node` with each index that is out of range put at 0, and what counts those."""
+    from onnx import NodeProto, helper
+
+    def name(part: str) -> str:
+        return f"{count}_{part}"
+
+    def step(kind: str, inputs: list[str], part: str) -> NodeProto:
+        return helper.make_node(kind, inputs, [name(part)])
+
+    data, indices = node.input[0], name("index")
+    yield helper.make_node("Cast", [node.input[1]], [indices], to=INT64)
+    yield helper.make_node("Shape", [data], [name("shape")])
+    yield from _LIMITS[node.op_type](node, name)
+    yield step("Neg", [name("limit")], "least")
+    yield step("Less", [indices, name("least")], "below")
+    yield step("GreaterOrEqual", [indices, name("limit")], "above")
+    yield step("Or", [name("below"), name("above")], "bad")
+    yield _number(name("zero"), [0], ())
+    safe = NodeProto()
+    safe.CopyFrom(node)
+    safe.input[1] = name("safe")
+    yield step("Where", [name("bad"), name("zero"), indices], "safe")
+    yield safe
+    yield helper.make_node("Cast", [name("bad")], [name("whole")], to=INT32)
+    yield helper.make_node("ReduceSum", [name("whole")], [count], keepdims=0)
+
+
+Name = Callable[[str], str]
+
+
+def _along(node: onnx.NodeProto, name: Name) -> Iterator[onnx.NodeProto]:
+    """Yield the length of the axis that is indexed."""
+    from onnx import helper
+
+    yield _number(name("axis"), [_attribute(node, "axis")], ())
+    yield helper.make_node("Gather", [name("shape"), name("axis")], [name("limit")])
+
+
+def _leading(node: onnx.NodeProto, name: Name) -> Iterator[onnx.NodeProto]:
+    """Yield the lengths of the axes that a tuple of indices is of, those after the batch's."""
+    from onnx import helper
+
+    batch = _attribute(node, "batch_dims")
+    yield helper.make_node("Shape", [name("index")], [name("size")], start=-1)
+    yield _number(name("begin"), [batch], (1,))
+    yield helper.make_node("Add", [name("size"), name("begin")], [name("end")])
+    yield helper.make_node("Slice", [name("shape"), name("begin"), name("end")], [name("limit")])
+
+
+_LIMITS = {
+    **dict.fromkeys(("Gather", "GatherElements", "ScatterElements"), _along),
+    **dict.fromkeys(("GatherND", "ScatterND"), _leading),
+}
+
+
+def _attribute(node: onnx.NodeProto, name: str) -> int:
+    return next((one.i for one in node.attribute if one.name == name), 0)
+
+
+def _number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodeProto:
+    from onnx import helper
+
+    return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT64, shape, values))
+
+
+def _add_output(graph: onnx.GraphProto, counts: list[str]) -> None:
+    from onnx import helper
+
+    graph.node.append(helper.make_node("Sum", counts, [OUT_OF_RANGE]))
+    graph.output.append(helper.make_tensor_value_info(OUT_OF_RANGE, INT32, []))
