@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Lowered
-from edgefn.backends.openvino import indices, narrow, reductions, transforms
+from edgefn.backends.openvino import indices, narrow, reductions, softplus, transforms
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.backends.openvino.session import version
 from edgefn.errors import BuildError, BundleError, GateError
@@ -48,7 +48,7 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
 
 def _mend(path: Path) -> None:
     """Rewrite what openvino computes otherwise than the file at `path` says."""
-    for module in (narrow, reductions, indices):
+    for module in (narrow, reductions, softplus, indices):
         module.convert(path)
 
 
