@@ -74,10 +74,9 @@ def _alike(found: torch.Tensor, wanted: torch.Tensor) -> bool:
 
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return False
-    largest = (
-        float(wanted.abs().nan_to_num(posinf=0, neginf=0).max()) if wanted.numel() and wanted.dtype != torch.bool else 0
-    )
-    return torch.allclose(found.double(), wanted.double(), rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
+    found, wanted = found.double(), wanted.double()  # of int8, -128 has no absolute value
+    largest = float(wanted.abs().nan_to_num(posinf=0, neginf=0).max()) if wanted.numel() else 0
+    return torch.allclose(found, wanted, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True)
 
 
 def least(

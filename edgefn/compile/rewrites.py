@@ -5,6 +5,7 @@
     scaled_dot_product_attention           its rows one after the other in memory, whichever way it is computed: a view
                                            that fits one trace would not fit the next
     1.0 - mask                             of whole numbers: of the mask as floats, as PyTorch computes it
+    amax, amin                             of everything: along each axis
     sum                                    of halves: in float32, rounded once, as PyTorch computes it
     x.clamp(0, 0.5)                        a whole bound and a fraction: both of the answer's type
     mean, std, var                         of what may be nothing (edgefn.compile.empties)
@@ -39,6 +40,7 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
         aten.split.Tensor: _in_pieces,
         aten.chunk.default: _in_pieces,
         aten.rsub.Scalar: _from_floats,
+        **dict.fromkeys((aten.amax.default, aten.amin.default), _along_each_axis),
         **dict.fromkeys((aten.sum.default, aten.sum.dim_IntList), _summed),
         **dict.fromkeys((aten.clamp.default, aten.clamp_.default, aten.clip.default, aten.clip_.default), _bounded),
         **dict.fromkeys((aten.hardtanh.default, aten.hardtanh_.default), _bounded),
@@ -137,6 +139,21 @@ def _from_floats(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
     with graph.inserting_before(node):
         cast = _made(graph, torch.ops.aten.to.dtype, (tensor, wanted), tensor.meta["val"].to(wanted))
         made = graph.call_function(torch.ops.aten.rsub.Scalar, (cast, *node.args[1:]), dict(node.kwargs))
+    made.meta.update(node.meta)
+    node.replace_all_uses_with(made)
+    return True
+
+
+def _along_each_axis(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
+    """Name the axes of an extreme of everything: the exporter has none without."""
+    tensor, *rest = node.args
+    rank = _value(tensor).dim()
+    if rank == 0 or (rest and rest[0]) or node.kwargs.get("dim"):
+        return False
+    target: Any = node.target
+    options = {key: value for key, value in node.kwargs.items() if key != "dim"}
+    with graph.inserting_before(node):
+        made = graph.call_function(target, (tensor, list(range(rank)), *rest[1:]), options)
     made.meta.update(node.meta)
     node.replace_all_uses_with(made)
     return True

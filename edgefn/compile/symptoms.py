@@ -53,6 +53,13 @@ SYMPTOMS = (
     ),
     Symptom(
         _VALUES,
+        r"\b(Normal|LogNormal|Categorical|Bernoulli|Beta|Gamma|Dirichlet|Laplace|MultivariateNormal|StudentT|Uniform|"
+        r"Exponential|Independent|MixtureSameFamily|TransformedDistribution)\(|\.(log_prob|cdf|icdf)\(",
+        "a distribution checks its parameters' and samples' values",
+        "write validate_args=False as an argument of each distribution",
+    ),
+    Symptom(
+        _VALUES,
         r"\b(while|for|range)\b",
         "a loop runs as often as a tensor's values say",
         f"loop a fixed number of times with torch.where, {_IN_THE_HANDLER}",

@@ -11,6 +11,7 @@
     batch_norm     by the batch's own figures (norms.py)
     median, bucketize, cumprod …    which ONNX has not (sorting.py)
     conv_transpose to a size that is free (transposed.py)
+    cross_entropy, nll_loss    of each element, of probabilities (losses.py)
     tensor         of free lengths (length_tensors.py)
     tensor_split   of a free length (splits.py)
 
@@ -36,6 +37,7 @@ def recorded() -> Iterator[None]:
         distances,
         grids,
         length_tensors,
+        losses,
         norms,
         pooling,
         resizing,
@@ -48,6 +50,7 @@ def recorded() -> Iterator[None]:
     replacements: dict[Any, Callable[..., Any]] = {
         **distances.replacements(),
         **length_tensors.replacements(),
+        **losses.replacements(),
         **resizing.replacements(),
         **norms.replacements(),
         **pooling.replacements(),

@@ -30,6 +30,8 @@ def rules() -> dict[Any, Rule]:
         aten.floor_divide.default: Rule(_in_float32(floor_divide)),
         aten.floor_divide.Scalar: Rule(_in_float32(floor_divide)),
         **dict.fromkeys((aten.bitwise_right_shift.Tensor_Scalar, aten.__rshift__.Scalar), Rule(right_shift)),
+        **dict.fromkeys((aten.bitwise_right_shift.Tensor, aten.__rshift__.Tensor), Rule(right_shifts)),
+        **dict.fromkeys((aten.bitwise_left_shift.Tensor, aten.__lshift__.Tensor), Rule(left_shifts)),
     }
 
 
@@ -147,6 +149,32 @@ def right_shift(self: Any, other: int) -> Any:
     return op.Neg(op.CastLike(op.Less(self, constant(0, self.dtype)), self))
 
 
+def right_shifts(self: Any, other: Any) -> Any:
+    """Shift the bits of whole numbers to the right, each by a number of its own, 0 or more."""
+    op = operators()
+
+    wide, power = _wide_powers(self, other)
+    return op.Cast(floor_division(wide, power), to=int(self.dtype))
+
+
+def left_shifts(self: Any, other: Any) -> Any:
+    """Shift the bits of whole numbers to the left, each by a number of its own; what leaves the type is lost."""
+    op = operators()
+
+    wide, power = _wide_powers(self, other)
+    return op.Cast(op.Mul(wide, power), to=int(self.dtype))
+
+
+def _wide_powers(self: Any, other: Any) -> tuple[Any, Any]:
+    """Return whole numbers as int64, and two to the power of others: at most that which leaves no bit of the type."""
+    op = operators()
+
+    most = min(self.dtype.bitwidth, 62)
+    table = op.Constant(value_ints=[2**power for power in range(most + 1)])
+    powers = op.Min(op.Cast(other, to=INT64), constant(most, INT64))
+    return known(op.Cast(self, to=INT64), INT64), known(op.Gather(table, powers), INT64)
+
+
 def _is_off(left: Any, below: Any) -> Any:
     """Return where a remainder is not 0 and has not the sign of the divisor."""
     op = operators()
@@ -174,7 +202,7 @@ def _pair(self: Any, other: Any) -> tuple[Any, Any]:
 
 UNSIGNED = (2, 4, 12, 13)
 NARROW = (3, 5)
-INT32 = 6
+INT32, INT64 = 6, 7
 BOOL = 9
 WHOLE = (*UNSIGNED, 3, 5, 6, 7)
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""

@@ -71,6 +71,10 @@ def draws(net: Any, x: Any) -> Any:
     return x + _t().randn(x.shape, generator=_t().Generator().manual_seed(3))
 
 
+def scores_samples(net: Any, x: Any) -> Any:
+    return _t().distributions.Normal(x, x.exp()).log_prob(x * 2)
+
+
 def looks_up(net: Any, x: Any) -> Any:
     return x * {3: 2.0}.get(x.shape[0], 1.0)
 
@@ -94,10 +98,11 @@ LINE = r"\(File \".*test_messages\.py\", line \d+, in {}: {}\)"
         (calls_numpy, None, r"forward\(\) calls NumPy", r"return _t\(\)\.from_numpy.*", "with the functions of torch"),
         (formats, None, "prints or formats a tensor's values", r"print\(f.*", "leave the print, log or f-string out"),
         (looks_up, None, "a free length is looked up in a dict", r"return x \* .*", "write the length as a number"),
+        (scores_samples, None, "a distribution checks", r"return _t\(\)\.dist.*", "validate_args=False"),
         (draws, None, "draws random numbers of a free size", r"return x \+ .*", "make the noise an input"),
         (multiplies_sparse, _sparse, "sparse tensors cannot be", r"return _t\(\)\.sparse.*", r"\.to_dense\(\)"),
     ],
-    ids=["branch", "item", "loop", "assert", "numpy", "format", "lookup", "noise", "sparse"],
+    ids=["branch", "item", "loop", "assert", "numpy", "format", "lookup", "distribution", "noise", "sparse"],
 )
 def test_what_cannot_be_captured(
     forward: Callable[..., Any], fill: Any, what: str, code: str, do: str, capfd: pytest.CaptureFixture[str]

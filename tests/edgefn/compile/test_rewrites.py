@@ -98,6 +98,15 @@ def test_a_clamp_between_a_whole_number_and_a_fraction() -> None:
     check(eager, capture(eager, SIZES), SIZES)
 
 
+def test_extremes_of_everything() -> None:
+    """Of floats, of what is chosen, and beside int8's least, which has no absolute value."""
+    eager = of(
+        lambda x: (x.amax(), x.amin() + 1, x[x > -9].amax(), (x * 0 - 128).char(), x.abs().amin()),
+        x=tensor("float32", "batch", "n"),
+    )
+    check(eager, capture(eager, SIZES), SIZES)
+
+
 def test_a_sum_of_halves_is_a_half() -> None:
     """Of all numbers, along one axis and along two."""
     eager = of(

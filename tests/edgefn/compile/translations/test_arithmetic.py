@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from edgefn import tensor
 from edgefn.backends.registry import get
 from edgefn.compile.capture import capture
+from edgefn.targets.profiles import Target
 from tests.edgefn.compile.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
@@ -106,3 +108,24 @@ def test_a_sum_of_truth_values() -> None:
     inputs: dict[str, Any] = {"x": np.linspace(-3, 3, 13, dtype=np.float32)}
     for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_shifts_by_numbers_of_their_own(engine: str, tmp_path: Path) -> None:
+    """Every number of 8 bits by every number of places, as bits are unpacked and packed."""
+    import torch
+
+    def forward(x: Any, y: Any) -> Any:
+        places = torch.arange(8, dtype=torch.uint8)
+        bits = (x[:, None] >> places) & 1
+        signed, by = y[:, None], places.to(torch.int8)
+        return bits, (bits << places).sum(1), signed >> by, signed << by, signed.int() >> by.int(), signed.long() << by
+
+    eager = of(forward, x=tensor("uint8", "n"), y=tensor("int8", "n"))
+    backend = get(engine)
+    backend.lower(capture(eager, {"n": 3}), Target("x86-64-v3", "fp32", engine), tmp_path)
+    numbers = np.arange(256).astype(np.uint8)
+    inputs: dict[str, Any] = {"x": numbers, "y": numbers.astype(np.int8)}
+    wanted = eager.run(inputs)
+    for name, found in backend.load(tmp_path).run(inputs).items():
+        np.testing.assert_array_equal(found, wanted[name], err_msg=name, strict=True)
