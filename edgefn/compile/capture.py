@@ -30,6 +30,7 @@ from edgefn.compile import (
     foreign,
     onnx_constants,
     onnx_file,
+    onnx_spectra,
     onnx_values,
     recurrent,
     refusals,
@@ -103,6 +104,7 @@ class Capture:
         exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
         rounding.exact(model, exported.exported_program)
+        onnx_spectra.part_memory(model)
         onnx_values.settle(model)
         if opset is not None:
             onnx_file.check_opset(model, opset, self.model.name)
