@@ -26,6 +26,8 @@ def rules() -> dict[Any, Rule]:
         aten.log_sigmoid.default: Rule(log_sigmoid),
         aten.erfc.default: Rule(erfc),
         aten.special_erfc.default: Rule(erfc),
+        aten.special_erfcx.default: Rule(erfcx),
+        aten.special_log_ndtr.default: Rule(log_ndtr),
         aten.logsumexp.default: Rule(logsumexp),
         aten.logaddexp.default: Rule(logaddexp),
         aten.logaddexp2.default: Rule(logaddexp2),
@@ -81,16 +83,53 @@ def erfc(self: Any) -> Any:
     """Return 1 - erf(x), with the digits of a small answer; float32 at least, and whole numbers become it."""
     op = operators()
 
-    dtype = self.dtype if self.dtype == DOUBLE else FLOAT
-    value = op.Cast(self, to=dtype)
+    value, dtype = _float(self)
     far = op.Abs(value)
+    tail = op.Mul(_scaled_tail(far, dtype), op.Exp(op.Neg(op.Mul(far, far))))
+    found = op.Where(op.Less(value, constant(0.0, dtype)), op.Sub(constant(2.0, dtype), tail), tail)
+    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+
+
+def erfcx(self: Any) -> Any:
+    """Return exp(x * x) * erfc(x), which is infinite far below 0 alone."""
+    op = operators()
+
+    value, dtype = _float(self)
+    tail = _scaled_tail(op.Abs(value), dtype)
+    below = op.Min(value, constant(0.0, dtype))
+    grown = op.Sub(op.Mul(constant(2.0, dtype), op.Exp(op.Mul(below, below))), tail)
+    found = op.Where(op.Less(value, constant(0.0, dtype)), grown, tail)
+    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+
+
+def log_ndtr(self: Any) -> Any:
+    """Return the logarithm of a normal number's share below x: far below 0 it is -x * x / 2 and little more."""
+    op = operators()
+
+    value, dtype = _float(self)
+    apart = op.Mul(value, constant(math.sqrt(0.5), dtype))
+    half = op.Mul(constant(0.5, dtype), _scaled_tail(op.Abs(apart), dtype))
+    low = op.Sub(op.Log(half), op.Mul(apart, apart))
+    high = _log1p(op.Neg(op.Mul(half, op.Exp(op.Neg(op.Mul(apart, apart))))), dtype)
+    found = op.Where(op.Less(value, constant(0.0, dtype)), low, high)
+    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+
+
+def _float(self: Any) -> tuple[Any, int]:
+    """Return a value in float32 at least, and that type."""
+    dtype = DOUBLE if self.dtype == DOUBLE else FLOAT
+    return operators().Cast(self, to=dtype), dtype
+
+
+def _scaled_tail(far: Any, dtype: int) -> Any:
+    """Return exp(x * x) * erfc(x) of what is not below 0."""
+    op = operators()
+
     part = op.Div(constant(2.0, dtype), op.Add(far, constant(2.0, dtype)))
     power = constant(_ERFC[-1], dtype)
     for coefficient in reversed(_ERFC[:-1]):
         power = op.Add(op.Mul(power, part), constant(coefficient, dtype))
-    tail = op.Mul(part, op.Exp(op.Sub(power, op.Mul(far, far))))
-    found = op.Where(op.Less(value, constant(0.0, dtype)), op.Sub(constant(2.0, dtype), tail), tail)
-    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+    return op.Mul(part, op.Exp(power))
 
 
 def logsumexp(self: Any, dim: Sequence[int] | int, keepdim: bool = False) -> Any:

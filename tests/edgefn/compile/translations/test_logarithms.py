@@ -62,3 +62,18 @@ def test_a_sum_of_what_is_masked(dims: tuple[int, ...]) -> None:
         masked = np.where(draw.random(numbers.shape) < share, np.float32(-np.inf), numbers)
         for found, wanted in zip(artifact.run({"x": masked}).values(), eager.run({"x": masked}).values(), strict=True):
             np.testing.assert_allclose(np.array(found), np.array(wanted), rtol=1e-6, atol=1e-5)
+
+
+def test_the_tail_of_a_normal_distribution() -> None:
+    """Its logarithm far out, where the tail itself is 0, and the tail times exp(x * x), from -9 to 1000."""
+    import torch
+
+    eager = of(lambda x: (torch.special.log_ndtr(x), torch.special.erfcx(x)), x=tensor("float32", "n"))
+    numbers = np.concatenate([np.linspace(-9, 30, 4001), [-1e-7, 0.0, 100.0, 1000.0]]).astype(np.float32)
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    for inputs in ({"x": numbers}, {"x": np.linspace(-1000, 9, 2001, dtype=np.float32)}):
+        logarithm, scaled = (np.asarray(one) for one in artifact.run(inputs).values())
+        wanted, other = (np.asarray(one) for one in eager.run(inputs).values())
+        np.testing.assert_allclose(logarithm, wanted, rtol=1e-5, atol=1e-37)
+        np.testing.assert_allclose(scaled, other, rtol=2e-5)
