@@ -4,6 +4,7 @@
     library.py     the import of openvino, silent and short
     lowering.py    captured network → ONNX that openvino converts
     transforms.py  ONNX written otherwise for openvino
+    mending.py     all that openvino computes otherwise
     narrow.py      arithmetic of 8 and 16 bits
     indices.py     indices that are out of range
     reductions.py  sums and maxima of whole numbers

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgefn.backends.openvino import mending
 from edgefn.backends.openvino.session import Runner, compiled, executed, read
 from edgefn.compile.quantize.engine import Engine
 
@@ -27,6 +28,7 @@ def _opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> Runner:
     with tempfile.TemporaryDirectory(prefix="edgefn-openvino-") as scratch:
         path = Path(scratch) / "model.onnx"
         onnx.save(model, path)
+        mending.mend(path)
         return Runner(compiled(read(path)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Lowered
-from edgefn.backends.openvino import indices, narrow, reductions, softplus, transforms
+from edgefn.backends.openvino import mending, transforms
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.backends.openvino.session import version
 from edgefn.errors import BuildError, BundleError, GateError
@@ -34,22 +34,16 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
 
         _check(source, captured, target)
         made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
-        _mend(path)
+        mending.mend(path)
         return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))
     transforms.convert(path.with_name(source.name), captured.model)
-    _mend(path.with_name(source.name))
+    mending.mend(path.with_name(source.name))
     _check(path.with_name(source.name), captured, target)
     if target.precision == "bf16":
         _check_bfloat(path.with_name(source.name), captured, target)
     return Lowered(toolchain, opset)
-
-
-def _mend(path: Path) -> None:
-    """Rewrite what openvino computes otherwise than the file at `path` says."""
-    for module in (narrow, reductions, softplus, indices):
-        module.convert(path)
 
 
 def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:

@@ -1,0 +1,16 @@
+"""Steps that openvino computes otherwise than an ONNX file says, written otherwise. Runs on the build machine only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgefn.backends.openvino import indices, narrow, reductions, softplus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mend(path: Path) -> None:
+    """Rewrite the file at `path`, float or int8."""
+    for module in (narrow, reductions, softplus, indices):
+        module.convert(path)
