@@ -78,7 +78,17 @@ def _tried(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]
         except Exception as raised:  # torch.export raises what the network raises, and a dozen classes of its own
             if fixed := refusals.specialised(spec, lengths, str(raised)):
                 return _not_free(Fixed(fixed), spec, noted, lengths)
+            if name := _scripted(wrapper):
+                return Refused(_caused(refusals.scripted(spec.name, name), raised))
             return Refused(_caused(refusals.not_exported(spec, lengths, raised), raised))
+
+
+def _scripted(wrapper: torch.nn.Module) -> str:
+    """Return the name of a submodule that is TorchScript; a network that is one as a whole is opened otherwise."""
+    import torch
+
+    names = (name for name, module in wrapper.named_modules() if isinstance(module, torch.jit.ScriptModule))
+    return next(names, "").removeprefix("network.")
 
 
 def _not_free(found: Fixed | Tied, spec: ModelSpec, noted: guard_lines.Noted, lengths: Mapping[str, int]) -> Refused:

@@ -68,6 +68,14 @@ def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) 
     return CaptureError(f"model {spec.name} does not export: {what}{where and f' ({where})'}; {advice}")
 
 
+def scripted(model: str, name: str) -> BuildError:
+    """A submodule is TorchScript, which torch.export does not take apart."""
+    return CaptureError(
+        f"model {model} does not export: its submodule {name} is TorchScript (torch.jit.script or torch.jit.load); put "
+        "there the module that it was made of, or script the whole network and return that"
+    )
+
+
 def specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[str, int]:
     """Return the dimensions that torch says it had to fix, with their example lengths."""
     shapes = [tensor.shape for tensor in spec.inputs.values()]

@@ -83,6 +83,12 @@ SYMPTOMS = (
         f"write it with torch.where or torch.cond, {_IN_THE_HANDLER}",
     ),
     Symptom(
+        r"does not require grad and does not have a grad_fn|requires_grad=True on inference tensor",
+        "",
+        "forward() computes a gradient (torch.autograd.grad), which no artifact can",
+        "write the derivative out with torch's operators, or return what it is of and leave it to the handler",
+    ),
+    Symptom(
         r"\.numpy\(\) is not supported|numpy.*FakeTensor|FakeTensor.*numpy|Can't call numpy\(\)|__array__",
         "",
         "forward() calls NumPy",

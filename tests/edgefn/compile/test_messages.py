@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,28 @@ def test_what_cannot_be_captured(
     assert len(str(caught.value)) < MAX_LETTERS
     assert blame.author(caught.value) == ""
     assert "def forward" not in "".join(capfd.readouterr())
+
+
+def test_scripted_parts_are_told() -> None:
+    """The way out is the module that was scripted, not a TypeError of its forward()."""
+
+    def fill(net: Any) -> None:
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, which people use all the same
+        net.part = _t().jit.script(_t().nn.Sequential(_t().nn.Linear(8, 8), _t().nn.ReLU()))
+
+    told = r"its submodule part is TorchScript.*the module that it was made of"
+    with warnings.catch_warnings(), pytest.raises(CaptureError, match=told):
+        capture(session(network(lambda net, x: net.part(x) * 2, fill)))
+
+
+def test_gradients_are_told() -> None:
+    """A network that differentiates runs in a notebook, and not without autograd."""
+
+    def forward(net: Any, x: Any) -> Any:
+        return _t().autograd.grad(x.requires_grad_().square().sum(), x)[0]
+
+    with pytest.raises(BuildError, match=r"forward\(\) computes a gradient.*write the derivative out"):
+        blaming("the handler on a sample", lambda: session(network(forward)).run({"x": X}))
 
 
 def test_packed_sequences_are_told(capfd: pytest.CaptureFixture[str]) -> None:
