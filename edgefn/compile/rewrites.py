@@ -6,7 +6,7 @@
                                            that fits one trace would not fit the next
     1.0 - mask                             of whole numbers: of the mask as floats, as PyTorch computes it
     amax, amin                             of everything: along each axis
-    sum                                    of halves: in float32, rounded once, as PyTorch computes it
+    sum, cumsum, prod, amax                of halves: in float32, rounded once, as PyTorch computes it
     x.clamp(0, 0.5)                        a whole bound and a fraction: both of the answer's type
     mean, std, var                         of what may be nothing (edgefn.compile.empties)
 
@@ -40,8 +40,9 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
         aten.split.Tensor: _in_pieces,
         aten.chunk.default: _in_pieces,
         aten.rsub.Scalar: _from_floats,
-        **dict.fromkeys((aten.amax.default, aten.amin.default), _along_each_axis),
-        **dict.fromkeys((aten.sum.default, aten.sum.dim_IntList), _summed),
+        **dict.fromkeys((aten.amax.default, aten.amin.default), _extreme),
+        **dict.fromkeys((aten.sum.default, aten.sum.dim_IntList, aten.cumsum.default), _summed),
+        **dict.fromkeys((aten.prod.default, aten.prod.dim_int), _summed),
         **dict.fromkeys((aten.clamp.default, aten.clamp_.default, aten.clip.default, aten.clip_.default), _bounded),
         **dict.fromkeys((aten.hardtanh.default, aten.hardtanh_.default), _bounded),
     }
@@ -144,23 +145,19 @@ def _from_floats(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
     return True
 
 
-def _along_each_axis(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
-    """Name the axes of an extreme of everything: the exporter has none without."""
+def _extreme(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
+    """Name the axes of an extreme of everything, which the exporter has none without; one of halves is a half."""
     tensor, *rest = node.args
     rank = _value(tensor).dim()
     if rank == 0 or (rest and rest[0]) or node.kwargs.get("dim"):
-        return False
-    target: Any = node.target
-    options = {key: value for key, value in node.kwargs.items() if key != "dim"}
-    with graph.inserting_before(node):
-        made = graph.call_function(target, (tensor, list(range(rank)), *rest[1:]), options)
-    made.meta.update(node.meta)
-    node.replace_all_uses_with(made)
-    return True
+        return _summed(graph, node)
+    node.args = (tensor, list(range(rank)), *rest[1:])
+    node.kwargs = {key: value for key, value in node.kwargs.items() if key != "dim"}
+    return _summed(graph, node)
 
 
 def _summed(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
-    """Sum halves in float32: the exporter would leave the answer so."""
+    """Sum and multiply halves in float32, and no further: the exporter would leave the answer so."""
     import torch
 
     tensor, *rest = node.args

@@ -24,6 +24,7 @@ def rules() -> dict[Any, Rule]:
     quotients = (aten.div.Tensor_mode, aten.div.Scalar_mode)
     return {
         operator.floordiv: Rule(floor_division, _may_be_negative),
+        aten.scalar_tensor.default: Rule(scalar_tensor),
         aten.add.Tensor: Rule(either, _is_of_truth_values),
         **dict.fromkeys(remainders, Rule(_in_float32(remainder))),
         **dict.fromkeys(quotients, Rule(_in_float32(quotient))),
@@ -77,6 +78,12 @@ def either(self: Any, other: Any, alpha: float = 1.0) -> Any:
     if self.dtype == other.dtype == BOOL:
         return operators().Or(self, other)
     return core.aten_add(self, other, alpha)
+
+
+def scalar_tensor(s: Any, dtype: int = FLOAT, **options: Any) -> Any:
+    """Make a tensor of a Python number to its last digit: in double precision the exporter's has that of float32."""
+    kind = FLOAT if dtype in (None, -1) else dtype
+    return operators().Cast(s, to=kind) if hasattr(s, "dtype") else constant(s, kind)
 
 
 def floor_division(above: Any, below: Any) -> Any:

@@ -108,9 +108,13 @@ def test_extremes_of_everything() -> None:
 
 
 def test_a_sum_of_halves_is_a_half() -> None:
-    """Of all numbers, along one axis and along two."""
+    """Of all numbers, along one axis and along two; so are running sums, products and extremes."""
     eager = of(
-        lambda x: (x.sum(), x.sum(1), x.sum((0, 1), keepdim=True), x.exp().sum(-1) * 2), x=tensor("float16", "n", 6)
+        lambda x: (
+            *(x.sum(), x.sum(1), x.sum((0, 1), keepdim=True), x.exp().sum(-1) * 2, x.cumsum(1), x.cumsum(0)),
+            *(x.amax(1), x.amin(), x.amax((0, 1)), (x / 2).prod(1), x.max(), x.min(1).values),
+        ),
+        x=tensor("float16", "n", 6),
     )
     captured = capture(eager, {"n": 4})
     artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)

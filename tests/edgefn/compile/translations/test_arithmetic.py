@@ -129,3 +129,23 @@ def test_shifts_by_numbers_of_their_own(engine: str, tmp_path: Path) -> None:
     wanted = eager.run(inputs)
     for name, found in backend.load(tmp_path).run(inputs).items():
         np.testing.assert_array_equal(found, wanted[name], err_msg=name, strict=True)
+
+
+def test_numbers_beside_double_precision_keep_their_digits() -> None:
+    """A phase of a time of 1.7e9 seconds, and what is a tenth; beside float32 and whole numbers, too."""
+    import torch
+
+    def forward(x: Any) -> Any:
+        length = torch.scalar_tensor(x.shape[0])
+        phases = torch.sin(x * 0.1), (x / 0.7) % 1.0, 0.1 - x, x.clamp(-0.1, 0.3), torch.where(x > 0, x + 0.1, x * 0.3)
+        return *phases, x.float() * 0.1, x.long() * 3, x.long() % 2654435761, x * length, (x > 0) * 0.1, x.long() * 0.1
+
+    eager = of(forward, x=tensor("float64", "n"))
+    captured = capture(eager, {"n": 3})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    inputs = {"x": np.concatenate([np.linspace(1.7e9, 1.7001e9, 50), np.linspace(-3, 3, 61)])}
+    wanted = eager.run(inputs)
+    for name, found in artifact.run(inputs).items():
+        other: Any = wanted[name]
+        near = 1e-12 if other.dtype == np.float64 else 1e-6
+        np.testing.assert_allclose(found, other, rtol=near, atol=1e-5 * near, err_msg=name, strict=True)
