@@ -39,6 +39,14 @@ class MediaType(NamedTuple):
         """Tell whether text of this type is UTF-8, which ASCII is a part of; UTF-8 is also what no charset means."""
         return self.charset in ("", "utf-8", "utf8", "us-ascii", "ascii")
 
+    def reads_as_utf8(self, data: bytes | bytearray | memoryview) -> bool:
+        """Tell whether text of this type is the same in UTF-8: it is UTF-8, or ASCII sent as a larger charset."""
+        return self.is_utf8 or (self.charset.startswith(_OF_ASCII) and bytes(data).isascii())
+
+
+_OF_ASCII = ("iso-8859-", "iso8859-", "latin", "windows-125", "cp125")
+"""Charsets that ASCII is a part of. Some clients name theirs whatever they send."""
+
 
 @lru_cache(REMEMBERED)
 def media_type(header: str) -> MediaType:

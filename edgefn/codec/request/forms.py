@@ -6,12 +6,14 @@ It knows nothing of the function's parameters. Every fault of the form itself is
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edgefn.codec.media_types import MediaType, media_type
+from edgefn.codec.request.validation import shortened
 from edgefn.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _BLANKS = b" \t\r\n"
 """What lines of mail are broken and filled with."""
+
+_UTF8 = MediaType("")
 
 MAX_FIELDS = 1000
 """No handler has so many parameters; a form with more is built to cost time."""
@@ -43,8 +47,8 @@ class Field(msgspec.Struct):
         return self.filename == "" and not self.data
 
 
-def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
-    """Return the fields of a query string or an `application/x-www-form-urlencoded` body.
+def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _UTF8) -> list[Field]:
+    """Return the fields of a query string or an `application/x-www-form-urlencoded` body, sent as `media`.
 
     UTF-8 that is not escaped is read, too: `curl -d name=é` sends it (WHATWG URL, 5.1).
     """
@@ -53,12 +57,21 @@ def urlencoded(text: bytes | bytearray | memoryview | str) -> list[Field]:
     try:
         decoded = text if isinstance(text, str) else str(text, "utf-8")
         pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-        return [Field(name, value.encode()) for name, value in pairs]
+        fields = [Field(name, value.encode()) for name, value in pairs]
     except ValueError as error:
         advice = (
             "" if isinstance(text, str) else "; send a file as one of a multipart form, or under its own content type"
         )
         raise InputError(f"the form or query is not urlencoded UTF-8: {error}{advice}") from error
+    if not media.is_utf8:
+        _check_charset(fields, media)
+    return fields
+
+
+def _check_charset(fields: Sequence[Field], media: MediaType) -> None:
+    for field in fields:
+        if not media.reads_as_utf8(field.name.encode() + field.data):
+            raise InputError(f"is sent as {shortened(media.charset)}; send UTF-8", field=shortened(field.name))
 
 
 def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:

@@ -57,6 +57,10 @@ class Request(msgspec.Struct, frozen=True):
     max_body: int = MAX_BODY_BYTES
     ignores_query: bool = False
 
+    def unpacked(self) -> Buffer:
+        """Return the body without its coding. Raises UnsupportedEncoding, BodyTooLarge and InputError."""
+        return encodings.decoded(self.body, self.encoding, self.max_body)
+
 
 class Signature:
     """A handler's parameters and result, and the decoders made for them once."""
@@ -89,6 +93,8 @@ class Signature:
         Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
         """
         dims: Dims = {}
+        if request.encoding and request.body:
+            request = msgspec.structs.replace(request, body=request.unpacked(), encoding="")
         by_name = self._is_by_name(request)
         given = (
             self._from_object(request.body, media_type(JSON), dims) if by_name else self._read_request(request, dims)
@@ -102,8 +108,6 @@ class Signature:
         query = self._fields_of_query(request) if request.query else {}
         given: dict[str, Any] = {}
         if body := request.body:
-            if request.encoding:
-                body = encodings.decoded(body, request.encoding, request.max_body)
             given = self._from_body(body, request.content_type, query.keys(), dims)
         if query:
             self._add_query(query, given, dims)
@@ -111,13 +115,7 @@ class Signature:
 
     def _is_by_name(self, request: Request) -> bool:
         """Whether it is what most requests are: a JSON object of parameters, none of which takes an object itself."""
-        return (
-            self._only_by_name
-            and request.content_type == JSON
-            and request.body[:1] == b"{"
-            and not request.query
-            and not request.encoding
-        )
+        return self._only_by_name and request.content_type == JSON and request.body[:1] == b"{" and not request.query
 
     @property
     def note(self) -> str:
@@ -140,7 +138,7 @@ class Signature:
         value = choice.body(body, media)
         if media.name in untyped.NAMES:
             if untyped.is_form(body, media, self._by_name.values(), value):
-                return self._from_fields(self._grouped(urlencoded(body)), dims, multipart=False)
+                return self._from_fields(self._grouped(urlencoded(body, media)), dims, multipart=False)
             media = untyped.media(body, media, value)
         if media.is_json or media.is_msgpack:
             return self._from_structured(body, media, choice, dims)
@@ -153,11 +151,11 @@ class Signature:
         given = frozenset(queried & self._by_name.keys())
         if given not in self._choices:
             left = tuple(one for one in self._by_name.values() if one.name not in given)
-            self._choices[given] = Choice.of(left)
+            self._choices[given] = Choice.of(left)._replace(alone=False)
         return self._choices[given]
 
     def _from_structured(self, body: Buffer, media: MediaType, choice: Choice, dims: Dims) -> dict[str, Any]:
-        if not media.is_utf8:
+        if not media.reads_as_utf8(body):
             raise UnsupportedMediaType(f"the body is sent as {shortened(media.charset)}; send JSON as UTF-8")
         principal = choice.principal
         try:
@@ -166,7 +164,7 @@ class Signature:
             raise input_error(error) from error
         if principal is None or keyed:
             return self._from_object(body, media, dims)
-        if principal.kind == "bytes" and not untyped.is_text(body, media):
+        if principal.kind == "bytes" and not untyped.is_text(body, media, nullable=principal.nullable):
             return {principal.name: principal.from_body(body, media, dims)}
         return {principal.name: principal.from_object(body, media, dims)}
 
@@ -175,12 +173,24 @@ class Signature:
         try:
             members = msgspec.structs.asdict(self._object.read(body, media))
         except INVALID as error:
-            raise input_error(error, known=self._by_name) from error
+            raise self._of_object(input_error(error, known=self._by_name)) from error
         return {
             name: self._by_name[name].from_member(value, dims)
             for name, value in members.items()
             if value is not msgspec.UNSET
         }
+
+    def _of_object(self, error: InputError) -> InputError:
+        """Return `error` of an object that is read by name, with what is to be sent where it does not say so."""
+        principal = self._choice.principal
+        if not error.field and str(error).startswith("Expected `object`"):
+            return InputError(f"{error}; send {self._accepted()}")
+        if principal is not None and error.field == principal.name in principal.members:
+            name = principal.name
+            return InputError(
+                f'{str(error).partition(": ")[2]}: {name} is read by name here; send {{"{name}": {{...}}}}', field=name
+            )
+        return error
 
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
@@ -263,7 +273,7 @@ class Signature:
         members = ", ".join(self._by_name) or "nothing"
         value = self._choice.value
         raw = f"; or {value.name} as {' or '.join(value.media)}" if value is not None else ""
-        return f"an object of {members} as application/json or application/msgpack, or a form{raw}"
+        return f"an object of {members} as application/json or application/msgpack, a form or a query{raw}"
 
 
 def _result(hint: Any, where: str) -> ResultSpec:
