@@ -140,7 +140,7 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
         return field.data
     if not field.media.reads_as_utf8(field.data):
         raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
-    text = str(field.data, "utf-8")
+    text = msgspec.json.decode(field.data, type=str) if field.is_json_text else str(field.data, "utf-8")
     if text and isinstance(info, _PLAIN):
         return text
     if not text and not members.holds(info, *_TEXTS, inspect.BytesType) and is_scalar(info):

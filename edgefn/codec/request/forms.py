@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn.codec.media_types import MediaType, media_type
+from edgefn.codec.request import json_text
 from edgefn.codec.request.validation import shortened
 from edgefn.errors import InputError
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _BLANKS = b" \t\r\n"
 """What lines of mail are broken and filled with."""
+
+_NESTED = "multipart/mixed"
+"""Several files of one name, as browsers sent them before RFC 7578 (4.3)."""
 
 _UTF8 = MediaType("")
 
@@ -42,6 +46,11 @@ class Field(msgspec.Struct):
         return self.filename is not None or self.media.name not in ("", "text/plain")
 
     @property
+    def is_json_text(self) -> bool:
+        """Tell whether it is a text that is written as JSON, in quotes; a file is its content."""
+        return self.media.is_json and self.filename is None and json_text.begins(self.data) == b'"'
+
+    @property
     def is_unchosen(self) -> bool:
         """Tell whether it is what a browser sends for a file that nobody chose."""
         return self.filename == "" and not self.data
@@ -59,6 +68,8 @@ def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _U
         pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
         fields = [Field(name, value.encode()) for name, value in pairs]
     except ValueError as error:
+        if "number of fields" in str(error):
+            raise InputError(f"the form or query has more than {MAX_FIELDS} fields") from error
         advice = (
             "" if isinstance(text, str) else "; send a file as one of a multipart form, or under its own content type"
         )
@@ -74,38 +85,41 @@ def _check_charset(fields: Sequence[Field], media: MediaType) -> None:
             raise InputError(f"is sent as {shortened(media.charset)}; send UTF-8", field=shortened(field.name))
 
 
-def multipart(body: bytes | bytearray | memoryview, boundary: str) -> list[Field]:
-    """Return the fields of a `multipart/form-data` body (RFC 7578)."""
+def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Field]:
+    """Return the fields of a `multipart/form-data` body (RFC 7578), sent as `media`."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser
 
-    if not boundary:
+    if not media.boundary:
         raise InputError("the multipart content type names no boundary; let the HTTP client write that header")
     _keep_quiet()
     parts = _Parts()
     try:
         # python-multipart wants bytes, and boundaries are ASCII (RFC 2046).
-        parser = MultipartParser(boundary.encode("ascii"), parts.callbacks())
+        parser = MultipartParser(media.boundary.encode("ascii"), parts.callbacks())
         parser.write(bytes(body))
         parser.finalize()
         if not parts.ended:
             raise InputError("the multipart body ends before its last boundary; send it whole")
-        return [_field(headers, data) for headers, data in parts.found]
+        return [_field(headers, data, media.charset) for headers, data in parts.found]
     except (FormParserError, UnicodeError) as error:
         raise InputError(f"the multipart body is malformed: {error}") from error
 
 
-def _field(headers: dict[bytes, bytes], data: bytes) -> Field:
+def _field(headers: dict[bytes, bytes], data: bytes, charset: str) -> Field:
     from python_multipart.multipart import parse_options_header
 
     disposition, options = parse_options_header(headers.get(b"content-disposition", b""))
     name, filename = options.get(b"name"), options.get(b"filename")
     if disposition != b"form-data" or name is None:
         raise InputError('a part of the multipart body has no `Content-Disposition: form-data; name="..."`')
+    media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
+    if media.name == _NESTED:
+        raise InputError("is a form inside a form; send each of its files as a part of that name", field=name.decode())
     return Field(
         name.decode(),
         _plain(data, headers.get(b"content-transfer-encoding", b"")),
-        media_type(headers.get(b"content-type", b"").decode("latin-1")),
+        media if media.charset else media._replace(charset=charset),
         None if filename is None else filename.decode(errors="replace"),
     )
 

@@ -150,6 +150,8 @@ class TextParameter(Parameter):
     def read_field(self, field: Field, dims: Dims) -> Any:
         if not field.media.reads_as_utf8(field.data):
             raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
+        if field.is_json_text:
+            return self.from_object(field.data, field.media, dims)
         return self.read_text(field.data, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from edgefn.codec.json_schema import result_schema, tensor_schema
-from edgefn.codec.media_types import FORM, JSON, MULTIPART, MediaType, media_type
+from edgefn.codec.media_types import FORM, JSON, MULTIPART, REMEMBERED, MediaType, media_type
 from edgefn.codec.request import encodings, untyped
 from edgefn.codec.request.choice import Choice
 from edgefn.codec.request.form_values import ABSENT
@@ -133,7 +133,7 @@ class Signature:
     def _from_body(self, body: Buffer, content_type: str, queried: Set[str], dims: Dims) -> dict[str, Any]:
         media = media_type(content_type)
         if media.name == MULTIPART:
-            return self._from_fields(self._grouped(multipart(body, media.boundary)), dims, multipart=True)
+            return self._from_fields(self._grouped(multipart(body, media)), dims, multipart=True)
         choice = self._choice_beside(queried) if queried else self._choice
         value = choice.body(body, media)
         if media.name in untyped.NAMES:
@@ -149,10 +149,13 @@ class Signature:
     def _choice_beside(self, queried: Set[str]) -> Choice:
         """What is decided where the query gives the parameters in `queried`; unknown names are refused later."""
         given = frozenset(queried & self._by_name.keys())
-        if given not in self._choices:
+        choice = self._choices.get(given)
+        if choice is None:
             left = tuple(one for one in self._by_name.values() if one.name not in given)
-            self._choices[given] = Choice.of(left)._replace(alone=False)
-        return self._choices[given]
+            choice = Choice.of(left)._replace(alone=False)
+            if len(self._choices) < REMEMBERED:
+                self._choices[given] = choice
+        return choice
 
     def _from_structured(self, body: Buffer, media: MediaType, choice: Choice, dims: Dims) -> dict[str, Any]:
         if not media.reads_as_utf8(body):

@@ -448,3 +448,47 @@ def test_a_file_that_is_named_and_not_sent_is_told_as_that() -> None:
     """`curl -F images=cat.jpg` lacks the @."""
     with pytest.raises(InputError, match=r'by its content, not by its name: with curl, -F "name=@file"'):
         decode(images, *multipart([("images", (None, "cat.jpg"))]))
+
+
+@pytest.mark.parametrize("charset", ["", "utf-8", "iso-8859-1"])
+def test_a_part_has_the_charset_of_its_form_unless_of_its_own(charset: str) -> None:
+    """Some Java clients name it on the outside; files have none."""
+    head = 'form-data; name="text"' + (f"\r\nContent-Type: text/plain; charset={charset}" if charset else "")
+    body = f"--B\r\nContent-Disposition: {head}\r\n\r\né\r\n--B--".encode()
+    outer = "multipart/form-data; boundary=B; charset=ISO-8859-1"
+    if charset == "utf-8":
+        assert decode(text_of, outer, body) == {"text": "é"}
+    else:
+        with pytest.raises(InputError, match=r"^text: is sent as iso-8859-1; send UTF-8"):
+            decode(text_of, outer, body)
+
+
+def typed(name: str, text: str, filename: str = "") -> tuple[str, bytes]:
+    """A part that is called JSON, as Spring and the JDK's clients write one."""
+    head = f'form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
+    part = f"--B\r\nContent-Disposition: {head}\r\nContent-Type: application/json\r\n\r\n{text}\r\n"
+    return "multipart/form-data; boundary=B", f"{part}--B--\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("handler", "name", "text", "filename", "expected"),
+    [
+        (text_of, "text", '"hi"', "", "hi"),
+        (text_of, "text", r'"\u00e9 \"x\""', "", 'é "x"'),
+        (text_of, "text", "hi", "", "hi"),
+        (text_of, "text", '{"a": 1}', "", '{"a": 1}'),
+        (text_of, "text", '"hi"', "a.json", '"hi"'),
+        (words, "xs", '["hi"]', "", ["hi"]),
+        (numbers, "xs", "[1, 2]", "", [1, 2]),
+        (fields, "kind", '"b"', "", "b"),
+        (fields, "when", '"2026-07-01"', "", datetime.date(2026, 7, 1)),
+        (raw, "größe", '"aGk="', "", b'"aGk="'),
+    ],
+)
+def test_a_part_of_json_is_read_as_that(handler: Any, name: str, text: str, filename: str, expected: Any) -> None:
+    """A text in quotes is the text; a file is its content, and so are bytes."""
+    assert decode(handler, *typed(name, text, filename))[name] == expected
+    if text == '"hi"' and not filename:
+        with pytest.raises(InputError) as caught:
+            decode(handler, *typed(name, '"hi'))
+        assert caught.value.field == name
