@@ -36,6 +36,8 @@ from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
 
+_JSON = MediaType(JSON)
+
 MAX_BODY_BYTES = 1 << 30
 """What a body may be once it is unpacked, where nothing else is said."""
 
@@ -96,9 +98,7 @@ class Signature:
         if request.encoding and request.body:
             request = msgspec.structs.replace(request, body=request.unpacked(), encoding="")
         by_name = self._is_by_name(request)
-        given = (
-            self._from_object(request.body, media_type(JSON), dims) if by_name else self._read_request(request, dims)
-        )
+        given = self._from_object(request.body, _JSON, dims) if by_name else self._read_request(request, dims)
         if not given.keys() >= self._required:
             self._add_empty(request, given)
         return given
