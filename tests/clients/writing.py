@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
 
 from edgefn import Image
 from edgefn.codec.request.signature import Request
-from tests.clients.arguments import SCALARS, Rows
+from tests.clients.arguments import SCALARS, Reading, Rows
 from tests.clients.documented import Value
 
 JSON, MSGPACK, FORM = "application/json", "application/msgpack", "application/x-www-form-urlencoded"
@@ -31,7 +31,8 @@ _FILES: dict[Any, tuple[str, ...]] = {
 }
 """The kinds that a body by itself is the file of, and the types that clients call it by."""
 _BASE64 = (bytes, Image, list[bytes], list[Image])
-_BOUNDARY = "bound'ary"
+_BOUNDARY = b"bound'ary"
+_MULTIPART = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
 
 
 class Meant(NamedTuple):
@@ -44,7 +45,7 @@ class Meant(NamedTuple):
 
     def requests(self) -> Iterator[tuple[str, Request]]:
         """Write each request that means them, with the name of the way."""
-        for way, request in (*self._whole(), *self._divided(), *self._bare()):
+        for way, request in (*self._whole(), *self._divided(), *self._bare(), *self._members()):
             yield way, self._packed(request)
 
     def _whole(self) -> Iterator[tuple[str, Request]]:
@@ -70,7 +71,7 @@ class Meant(NamedTuple):
         if names:
             button = "submit=Send&" if self.random.random() < 0.3 and not self._may_be_object() else ""
             yield "form", Request(FORM, (button + self._urlencoded(names)).encode(), query)
-            yield "multipart", Request(f"multipart/form-data; boundary={_BOUNDARY}", self._multipart(names), query)
+            yield "multipart", Request(_MULTIPART, self._multipart(names), query)
 
     def _bare(self) -> Iterator[tuple[str, Request]]:
         """One argument as the body itself, the others in the query."""
@@ -83,6 +84,21 @@ class Meant(NamedTuple):
             if is_principal and (len(self.kinds) == 1 or kind != dict[str, int]):
                 yield "bare json", Request(JSON, self._blanks() + json.dumps(self._json(name)).encode(), query)
                 yield "bare msgpack", Request(MSGPACK, msgspec.msgpack.encode(value.msgpack), query)
+
+    def _members(self) -> Iterator[tuple[str, Request]]:
+        """The members of a struct that is all that is needed as fields and parts, the others in the query."""
+        for name, value in self.given.items():
+            if self.kinds[name] is Reading and (len(self.kinds) == 1 or self.required == {name}):
+                query = self._urlencoded(frozenset(self.given) - {name})
+                fields = {member: one if isinstance(one, str) else repr(one) for member, one in value.json.items()}
+                yield "members", Request(FORM, urlencode(fields).encode(), query)
+                parts = [
+                    _part(member, text.encode(), "text/plain")
+                    if self.random.random() < 0.5
+                    else _part(member, json.dumps(value.json[member]).encode(), JSON)
+                    for member, text in fields.items()
+                ]
+                yield "members as parts", Request(_MULTIPART, _joined(parts), query)
 
     def _has_bodies(self, names: frozenset[str]) -> bool:
         """Tell whether a body can be the value of a parameter that is none of `names`."""
@@ -132,7 +148,7 @@ class Meant(NamedTuple):
 
     def _multipart(self, names: frozenset[str]) -> bytes:
         parts = [part for name in self.random.sample(sorted(names), len(names)) for part in self._parts(name)]
-        return b"".join(b"--%b\r\n%b\r\n" % (_BOUNDARY.encode(), part) for part in parts) + f"--{_BOUNDARY}--".encode()
+        return _joined(parts)
 
     def _parts(self, name: str) -> Iterator[bytes]:
         value, kind = self.given[name], self.kinds[name]
@@ -153,6 +169,10 @@ class Meant(NamedTuple):
 
 def _escaped(text: str, safe: str | None) -> str:
     return quote_plus(text) if safe is None else quote(text, safe)
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    return b"".join(b"--%b\r\n%b\r\n" % (_BOUNDARY, part) for part in parts) + b"--%b--" % _BOUNDARY
 
 
 def _part(name: str, data: bytes, media: str, filename: str = "") -> bytes:

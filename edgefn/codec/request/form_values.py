@@ -20,7 +20,7 @@ from edgefn.codec.request.base64_images import build
 from edgefn.codec.request.file_kinds import is_picture
 from edgefn.codec.request.forms import Field
 from edgefn.codec.request.unknown_members import check_of
-from edgefn.codec.request.validation import WRONG_WORDS, located, shortened
+from edgefn.codec.request.validation import INVALID, WRONG_WORDS, input_error, located, shortened
 from edgefn.codec.type_names import shown
 from edgefn.errors import InputError
 from edgefn.images.image import Image
@@ -100,6 +100,8 @@ class FormReader:
                 value = builtin(given, members.member(self._info, name), multipart=multipart)
             except InputError as error:
                 raise InputError(str(error), field=f"{path}.{name}") from error
+            except INVALID as error:
+                raise input_error(error, f"{path}.{name}") from error
             if value is not ABSENT:
                 found[name] = value
         return self._convert(found)
@@ -127,6 +129,8 @@ def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> 
     fields = [field for field in fields if not field.is_unchosen]
     if not fields:
         return ABSENT
+    if len(fields) == 1 and _is_typed(fields[0], info):
+        return _decoded(fields[0])
     if is_list(info) and not _is_document(fields) and not _is_word(fields, info):
         values = [_single(field, members.item(info, n), multipart=multipart) for n, field in enumerate(fields)]
         return [value for value in values if value is not ABSENT]
@@ -152,6 +156,23 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     ) in (b"{", b"["):
         return msgspec.json.decode(json_text.without_mark(field.data))
     return text
+
+
+def _is_typed(field: Field, info: inspect.Type) -> bool:
+    """Tell whether a part is JSON or msgpack by its type; the file of a text or of bytes is its content."""
+    if (
+        not (field.media.is_json or field.media.is_msgpack)
+        or members.holds(info, *base64_text.BYTES)
+        or _is_image(info)
+    ):
+        return False
+    return not members.is_text(info) or field.is_json_text
+
+
+def _decoded(field: Field) -> Any:
+    if field.media.is_msgpack:
+        return msgspec.msgpack.decode(field.data)
+    return msgspec.json.decode(json_text.without_mark(field.data))
 
 
 def _is_file_of(field: Field, info: inspect.Type) -> bool:

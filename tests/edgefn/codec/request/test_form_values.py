@@ -492,3 +492,22 @@ def test_a_part_of_json_is_read_as_that(handler: Any, name: str, text: str, file
         with pytest.raises(InputError) as caught:
             decode(handler, *typed(name, '"hi'))
         assert caught.value.field == name
+
+
+def test_members_are_parts_of_json() -> None:
+    """As parameters are. FormData with a Blob names a file, whose content is a text, and nothing else."""
+    json_part = ("application/json",)
+    parts = [
+        ("name", (None, b'"Ann"', *json_part)),
+        ("tags", ("blob", b'["a", "b"]', *json_part)),
+        ("count", (None, b"2", *json_part)),
+        ("express", ("blob", b"true", *json_part)),
+        ("note", ("blob", b'"aGk="', *json_part)),
+    ]
+    found = decode(order, *multipart(parts))["order"]
+    assert found == Order("Ann", 2, True, ["a", "b"], None, b'"aGk="')
+    assert decode(order, *multipart([("name", ("a.json", b'"Ann"', *json_part))]))["order"].name == '"Ann"'
+    for name, data in (("tags", b'["a"'), ("count", b'"x"'), ("tags", b"5")):
+        with pytest.raises(InputError) as caught:
+            decode(order, *multipart([("name", (None, b"Ann")), (name, (None, data, *json_part))]))
+        assert caught.value.field == f"order.{name}"
