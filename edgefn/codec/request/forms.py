@@ -28,6 +28,9 @@ _NESTED = "multipart/mixed"
 
 _UTF8 = MediaType("")
 
+_PIECE = 1 << 16
+"""Bytes that are unescaped at a time; an escape has three."""
+
 MAX_FIELDS = 1000
 """No handler has so many parameters; a form with more is built to cost time."""
 
@@ -61,15 +64,12 @@ def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _U
 
     UTF-8 that is not escaped is read, too: `curl -d name=é` sends it (WHATWG URL, 5.1).
     """
-    from urllib.parse import parse_qsl
-
     try:
-        decoded = text if isinstance(text, str) else str(text, "utf-8")
-        pairs = parse_qsl(decoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-        fields = [Field(name, value.encode()) for name, value in pairs]
-    except ValueError as error:
-        if "number of fields" in str(error):
-            raise InputError(f"the form or query has more than {MAX_FIELDS} fields") from error
+        data = text.encode() if isinstance(text, str) else bytes(text)
+        if data.count(b"&") >= MAX_FIELDS:
+            raise InputError(f"the form or query has more than {MAX_FIELDS} fields")
+        fields = [_of_pair(pair) for pair in data.split(b"&") if pair]
+    except UnicodeError as error:
         advice = (
             "" if isinstance(text, str) else "; send a file as one of a multipart form, or under its own content type"
         )
@@ -77,6 +77,32 @@ def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _U
     if not media.is_utf8:
         _check_charset(fields, media)
     return fields
+
+
+def _of_pair(pair: bytes) -> Field:
+    name, _, value = pair.partition(b"=")
+    value = unescaped(value)
+    str(value, "utf-8")
+    return Field(unescaped(name).decode(), value)
+
+
+def unescaped(text: bytes) -> bytes:
+    """Return `text` without its escapes and with blanks for plus signs.
+
+    It goes piece by piece: urllib holds over a hundred bytes for each escape.
+    """
+    from urllib.parse import unquote_to_bytes
+
+    text = text.replace(b"+", b" ")
+    if b"%" not in text:
+        return text
+    found, begin = bytearray(), 0
+    while begin < len(text):
+        end = begin + _PIECE
+        end -= 1 if text[end - 1 : end] == b"%" else 2 if text[end - 2 : end - 1] == b"%" else 0
+        found += unquote_to_bytes(text[begin:end])
+        begin = end
+    return bytes(found)
 
 
 def _check_charset(fields: Sequence[Field], media: MediaType) -> None:

@@ -31,7 +31,7 @@ from edgefn.codec.request.structured import Reader
 from edgefn.codec.request.validation import INVALID, input_error, shortened
 from edgefn.codec.result.schemas import is_array_class
 from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
-from edgefn.errors import InputError, SpecError, UnsupportedMediaType
+from edgefn.errors import BodyTooLarge, InputError, SpecError, UnsupportedMediaType
 from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
@@ -92,15 +92,19 @@ class Signature:
     def decode(self, request: Request) -> dict[str, Any]:
         """Return the arguments by name; a parameter with a default that the request does not give is left out.
 
-        Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
+        Raises InputError naming the field that is missing, unknown or wrong, UnsupportedMediaType, and BodyTooLarge for
+        what takes more memory than there is.
         """
         dims: Dims = {}
-        if request.encoding and request.body:
-            request = msgspec.structs.replace(request, body=request.unpacked(), encoding="")
-        by_name = self._is_by_name(request)
-        given = self._from_object(request.body, _JSON, dims) if by_name else self._read_request(request, dims)
-        if not given.keys() >= self._required:
-            self._add_empty(request, given)
+        try:
+            if request.encoding and request.body:
+                request = msgspec.structs.replace(request, body=request.unpacked(), encoding="")
+            by_name = self._is_by_name(request)
+            given = self._from_object(request.body, _JSON, dims) if by_name else self._read_request(request, dims)
+            if not given.keys() >= self._required:
+                self._add_empty(request, given)
+        except MemoryError as error:
+            raise _too_large(error) from None
         return given
 
     def _read_request(self, request: Request, dims: Dims) -> dict[str, Any]:
@@ -277,6 +281,16 @@ class Signature:
         value = self._choice.value
         raw = f"; or {value.name} as {' or '.join(value.media)}" if value is not None else ""
         return f"an object of {members} as application/json or application/msgpack, a form or a query{raw}"
+
+
+def _too_large(error: MemoryError) -> BodyTooLarge:
+    from edgefn.images.memory import release  # not before it is needed: it is not light
+
+    release(error)
+    return BodyTooLarge(
+        "the request takes more memory once it is read than the function has; send less at a time, or give the "
+        "function more `memory`"
+    )
 
 
 def _result(hint: Any, where: str) -> ResultSpec:

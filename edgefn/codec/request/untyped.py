@@ -7,12 +7,12 @@ they send octets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from urllib.parse import unquote_plus
+from collections.abc import Iterable, Sequence
 
 from edgefn.codec.media_types import FORM, JSON, OCTETS, TEXT, MediaType
 from edgefn.codec.request import json_text
 from edgefn.codec.request.file_kinds import is_picture
+from edgefn.codec.request.forms import MAX_FIELDS, unescaped
 from edgefn.codec.request.parameters import Buffer, Parameter
 
 OCTET_NAMES = frozenset(
@@ -41,8 +41,7 @@ _SCALAR = b"-0123456789tf"
 """What a number or a truth value begins with in JSON."""
 
 _ENCODED = re.compile(rb"[!-~]+")
-_FIELD = re.compile(rb"[\w.%+*~\[\]-]+=[^=]+")
-"""A field of a form, and neither base64, which ends with its equals signs, nor a formula."""
+_FIELD = re.compile(rb"[\w.%+*~\[\]-]+=[^=]*")
 _MAX_NAME = 256
 
 _UNNAMED, _OCTETS = MediaType(""), MediaType(OCTETS)
@@ -59,12 +58,18 @@ def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], val
         return False
     if value is None or value.kind == "value":
         return True
-    names = {name for one in parameters for name in (one.name, f"{one.name}[]")}
+    names = {name.encode() for one in parameters for name in (one.name, f"{one.name}[]")}
     is_encoded = _ENCODED.fullmatch(data) is not None
-    fields = data.split(b"&") if is_encoded else [data[:_MAX_NAME].lstrip()]
-    if any(unquote_plus(field.partition(b"=")[0].decode("latin-1")) in names for field in fields if b"=" in field):
+    fields = data.split(b"&", MAX_FIELDS) if is_encoded else [data[:_MAX_NAME].lstrip()]
+    if any(unescaped(field.partition(b"=")[0]) in names for field in fields if b"=" in field):
         return True
-    return is_encoded and not value.takes_files and all(_FIELD.fullmatch(field) for field in fields)
+    return is_encoded and not value.takes_files and _looks_encoded(fields)
+
+
+def _looks_encoded(fields: Sequence[bytes]) -> bool:
+    """Tell whether all are fields of a form, and neither base64, which ends with its equals signs, nor a formula."""
+    given = [field for field in fields if field]
+    return all(map(_FIELD.fullmatch, given)) and (len(given) > 1 or not given[0].endswith(b"="))
 
 
 def media(body: Buffer, media: MediaType, value: Parameter | None) -> MediaType:

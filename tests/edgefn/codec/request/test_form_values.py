@@ -390,6 +390,8 @@ def test_a_form_is_known_by_any_of_its_names(other: str, is_first: bool) -> None
         (text_of, b"csrf=1&text=hello", "csrf"),
         (text_of, b"text=hello&csrf=1", "csrf"),
         (array_of, b"y=%5B1%2C+2%5D", "y"),
+        (array_of, b"y=1&z=&", "y"),
+        (text_of, b"txet=&n=", "txet"),
         (raw, b"csrf=1&gr%C3%B6%C3%9Fe=aGk%3D", "csrf"),
     ],
 )

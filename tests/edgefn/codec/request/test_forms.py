@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgefn import InputError
 from edgefn.codec.media_types import MediaType, media_type
+from edgefn.codec.request import forms
 from edgefn.codec.request.forms import MAX_FIELDS, multipart, urlencoded
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8)
@@ -99,3 +100,17 @@ def test_files_inside_a_part_are_refused() -> None:
     head = b'--B\r\nContent-Disposition: form-data; name="files"\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n'
     with pytest.raises(InputError, match=r"^files: is a form inside a form; send each of its files as a part"):
         multipart(head + inner + b"\r\n--B--", B)
+
+
+@given(st.text(st.sampled_from("%%%+=&;4aé1 \x00"), max_size=60), st.integers(3, 9))
+def test_urlencoded_is_what_urllib_reads(text: str, piece: int) -> None:
+    """Whole escapes and halves of them, at the end of a piece and in its middle."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forms, "_PIECE", piece)
+        try:
+            expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+        except UnicodeDecodeError:
+            with pytest.raises(InputError, match="is not urlencoded UTF-8"):
+                urlencoded(text)
+        else:
+            assert [(field.name, field.data.decode()) for field in urlencoded(text)] == expected
