@@ -277,7 +277,9 @@ class Signature:
     def _accepted(self) -> str:
         if self._lone is not None and self._lone.body_like:
             return " or ".join(self._lone.media)
-        members = ", ".join(self._by_name) or "nothing"
+        if not self._by_name:
+            return "nothing, or an empty object"
+        members = ", ".join(self._by_name)
         value = self._choice.value
         raw = f"; or {value.name} as {' or '.join(value.media)}" if value is not None else ""
         return f"an object of {members} as application/json or application/msgpack, a form or a query{raw}"

@@ -372,3 +372,15 @@ def test_an_object_that_is_read_by_name_is_told_as_that() -> None:
 
 
 def numbers_2(a: int, b: int) -> None: ...
+
+
+def nothing() -> None: ...
+
+
+def test_a_function_without_parameters_says_what_it_takes() -> None:
+    """Nothing, and every way of writing that."""
+    for content_type, body in ((JSON, b"{}"), (MSGPACK, b"\x80"), (FORM, b""), ("", b"")):
+        assert decode(nothing, content_type, body) == {}
+    for content_type, body in ((JSON, b"[]"), ("image/png", b"x"), (TEXT, b"hi")):
+        with pytest.raises(InputError, match=r"; send nothing, or an empty object$"):
+            decode(nothing, content_type, body)
