@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -34,6 +35,10 @@ _PLAIN = (inspect.IntType, inspect.FloatType, inspect.StrType)
 _TEXTS = (inspect.StrType, inspect.AnyType, inspect.EnumType, inspect.LiteralType, inspect.RawType)
 _NUMBERS = (inspect.IntType, inspect.FloatType, inspect.DecimalType)
 _NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
+_FRACTION = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,4})?", re.ASCII)
+_INEXACT = (inspect.FloatType, inspect.DecimalType, *_TEXTS)
+_MOST_DIGITS = 400
+"""Of a whole number: a float has at most 309, and msgspec refuses those."""
 _LISTS = (*members.ITEMS, inspect.TupleType)
 _SCALARS = (
     inspect.NoneType,
@@ -88,7 +93,7 @@ class FormReader:
         Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
         """
         if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file and fields[0].media.is_utf8:
-            return self._convert(str(fields[0].data, "utf-8"))
+            return self._convert(_exact(str(fields[0].data, "utf-8"), self._info))
         value = builtin(fields, self._info, multipart=multipart)
         return value if value is ABSENT else self._convert(value)
 
@@ -145,6 +150,7 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     if not field.media.reads_as_utf8(field.data):
         raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
     text = msgspec.json.decode(field.data, type=str) if field.is_json_text else str(field.data, "utf-8")
+    text = _exact(text, info)
     if text and isinstance(info, _PLAIN):
         return text
     if not text and not members.holds(info, *_TEXTS, inspect.BytesType) and is_scalar(info):
@@ -156,6 +162,23 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     ) in (b"{", b"["):
         return msgspec.json.decode(json_text.without_mark(field.data))
     return text
+
+
+def _exact(text: str, info: inspect.Type) -> str:
+    """Return the text of a whole number as its digits: msgspec reads one with a fraction as a float, and rounds it."""
+    if (
+        text.isdecimal()
+        or not members.holds(info, inspect.IntType)
+        or members.holds(info, *_INEXACT)
+        or not _FRACTION.fullmatch(text)
+    ):
+        return text
+    number = Decimal(text)
+    if number.adjusted() > _MOST_DIGITS:
+        return text
+    if number != (whole := int(number)):
+        raise ValueError(f"expected {shown(info)}, got {shortened(text)!r}")
+    return str(whole)
 
 
 def _is_typed(field: Field, info: inspect.Type) -> bool:

@@ -513,3 +513,19 @@ def test_members_are_parts_of_json() -> None:
         with pytest.raises(InputError) as caught:
             decode(order, *multipart([("name", (None, b"Ann")), (name, (None, data, *json_part))]))
         assert caught.value.field == f"order.{name}"
+
+
+@given(st.integers(-(2**70), 2**70), st.integers(0, 3), st.booleans())
+def test_a_whole_number_is_read_to_its_last_digit(number: int, zeros: int, repeated: bool) -> None:
+    """However many digits it has, and with a fraction of zeros: it is that number or refused, never a rounded one."""
+    text = f"{number}.{'0' * zeros}"
+    handler, given_, name = (numbers, [number], "xs") if repeated else (needed, number, "n")
+    request = Request(FORM, urlencode({name: text, **({} if repeated else {"file": "YQ=="})}).encode())
+    assert Signature.of(handler).decode(request)[name] == given_
+
+
+@pytest.mark.parametrize("text", ["0.99999999999999999999", "2.00000000000000000001", "1.5", "15e-1", "1e-400"])
+def test_a_fraction_is_no_whole_number(text: str) -> None:
+    """One that a float would round to a whole number, too."""
+    with pytest.raises(InputError, match="n: expected an int"):
+        Signature.of(needed).decode(Request(FORM, urlencode({"n": text, "file": "YQ=="}).encode()))
