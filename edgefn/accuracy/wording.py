@@ -31,7 +31,8 @@ def off(name: str, error: float, limit: float, seen: Figures) -> str:
         how = f": about {seen.gain:.2g} of what it should be"
     elif seen.error and abs(seen.bias) > 0.8 * seen.error:
         how = ", by the same amount everywhere"
-    return f"{name} is off by {percent(error)} of what it moves between samples, and {percent(limit)} is allowed{how}"
+    found, allowed = told_apart(error, limit)
+    return f"{name} is off by {found} of what it moves between samples, and {allowed} is allowed{how}"
 
 
 def off_once(name: str, error: float, sample: int) -> str:
@@ -128,3 +129,13 @@ def shapes(inputs: Mapping[str, NDArray[Any]]) -> str:
 def percent(share: float) -> str:
     """Return a share as people write it: 52 %, 0.03 %."""
     return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"
+
+
+def told_apart(share: float, other: float) -> tuple[str, str]:
+    """Return two shares as people write them, with as many digits as show that they differ."""
+    digits = 1
+    found = percent(share), percent(other)
+    while share != other and found[0] == found[1] and digits < 15:
+        digits += 1
+        found = f"{100 * share:.{digits}g} %", f"{100 * other:.{digits}g} %"
+    return found

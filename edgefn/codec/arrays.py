@@ -32,7 +32,7 @@ MAX_NPY_HEADER = 1024
 
 _SIMPLE_DTYPE = re.compile(r"'descr'\s*:\s*'([<>|=])([a-z]\d{1,2})'")
 _FORTRAN = re.compile(r"'fortran_order'\s*:\s*(True|False)")
-_SHAPE = re.compile(r"'shape'\s*:\s*\(([\d\s,]*)\)")
+_SHAPE = re.compile(r"'shape'\s*:\s*\((\s*(?:\d+\s*,\s*)*(?:\d+\s*)?)\)")
 
 
 class Packed(msgspec.Struct, forbid_unknown_fields=True):

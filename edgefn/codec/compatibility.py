@@ -7,6 +7,7 @@ it cannot compare it says that they differ.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from edgefn.spec import FunctionSpec, ParameterSpec
@@ -15,6 +16,7 @@ Schema = Mapping[str, Any]
 
 _NOTES = frozenset({"title", "description", "default", "examples"})
 _LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems")
+_FILES = ("image", "tensor", "bytes")
 _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
 
@@ -29,7 +31,8 @@ def breaks(before: FunctionSpec, after: FunctionSpec) -> tuple[str, ...]:
                 found.append(f"{name} is new and has no default: requests without it are refused")
         else:
             found += _changes(old[name], parameter)
-    return (*found, *_bodies(before.parameters, after.parameters), *_result(before, after))
+    bodies = _bodies(before.parameters, after.parameters), _beside_queries(before.parameters, after.parameters)
+    return (*found, *chain(*bodies), *_result(before, after))
 
 
 def _changes(before: ParameterSpec, after: ParameterSpec) -> Iterator[str]:
@@ -55,6 +58,18 @@ def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> 
     elif len(before) == 1 < len(after) and value.kind == "value" and _is_open(value.schema):
         names = " or ".join(one.name for one in after)
         yield f"an object that has a member {names} is read as the parameters, no longer as the value of {value.name}"
+    elif len(before) == 1 < len(after) and value.name in _named(value.schema):
+        name = value.name
+        yield f"an object that has a member {name} is read as the parameters, no longer as the value of {name}"
+
+
+def _beside_queries(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
+    """What becomes of bodies that are an optional parameter's value, where the query has all others that are given."""
+    if len(before) < 2 or {one.name for one in after} <= {one.name for one in before}:
+        return
+    for one in before:
+        if not one.required and (one.kind in _FILES or (one.kind == "value" and _is_structure(one.schema))):
+            yield f"a body that is {one.name} and nothing else, the others in the query, is refused: send it by name"
 
 
 def _principal(parameters: Sequence[ParameterSpec]) -> ParameterSpec | None:
@@ -73,6 +88,18 @@ def _is_open(schema: Schema) -> bool:
         return True
     named = schema.keys() - _NOTES
     return not named or ("object" in _types(schema) and "properties" not in schema)
+
+
+def _named(schema: Schema) -> set[str]:
+    """Return the members that an object may have to be a value of the schema."""
+    return set(schema.get("properties", ())).union(*(_named(one) for one in schema.get("anyOf", ())))
+
+
+def _is_structure(schema: Schema) -> bool:
+    """Tell whether a value of the schema may be an object or an array."""
+    if any(_is_structure(one) for one in schema.get("anyOf", ())):
+        return True
+    return _is_open(schema) or not _types(schema).isdisjoint(("object", "array"))
 
 
 def accepts(new: Schema, old: Schema) -> bool:

@@ -18,6 +18,9 @@ MULTIPART = "multipart/form-data"
 REMEMBERED = 256
 """Headers come from outside, so the caches are bounded; real clients send a few dozen different ones."""
 
+MAX_REMEMBERED = 512
+"""Characters of a header that is remembered: others have up to 128 KiB."""
+
 
 class MediaType(NamedTuple):
     """A media type in lower case ("" when none was sent) and the two parameters that matter here."""
@@ -39,10 +42,21 @@ class MediaType(NamedTuple):
         """Tell whether text of this type is UTF-8, which ASCII is a part of; UTF-8 is also what no charset means."""
         return self.charset in ("", "utf-8", "utf8", "us-ascii", "ascii")
 
+    def reads_as_utf8(self, data: bytes | bytearray | memoryview) -> bool:
+        """Tell whether text of this type is the same in UTF-8: it is UTF-8, or ASCII sent as a larger charset."""
+        return self.is_utf8 or (self.charset.startswith(_OF_ASCII) and bytes(data).isascii())
 
-@lru_cache(REMEMBERED)
+
+_OF_ASCII = ("iso-8859-", "iso8859-", "latin", "windows-125", "cp125")
+"""Charsets that ASCII is a part of. Some clients name theirs whatever they send."""
+
+
 def media_type(header: str) -> MediaType:
     """Return the media type of a Content-Type header's value."""
+    return _remembered(header) if len(header) <= MAX_REMEMBERED else _media_type(header)
+
+
+def _media_type(header: str) -> MediaType:
     name, *parameters = split_header(header, ";")
     found = {"charset": "", "boundary": ""}
     for parameter in parameters:
@@ -50,6 +64,9 @@ def media_type(header: str) -> MediaType:
         if key.strip().lower() in found:
             found[key.strip().lower()] = _unquoted(value.strip())
     return MediaType(name.strip().lower(), found["charset"].lower(), found["boundary"])
+
+
+_remembered = lru_cache(REMEMBERED)(_media_type)
 
 
 def split_header(text: str, separator: str) -> list[str]:

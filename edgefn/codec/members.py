@@ -73,6 +73,15 @@ def holds(info: inspect.Type, *kinds: type) -> bool:
     return isinstance(info, kinds)
 
 
+def is_text(info: inspect.Type) -> bool:
+    """Tell whether a value of `info` is a text, or none."""
+    if isinstance(info, inspect.Metadata):
+        return is_text(info.type)
+    if isinstance(info, inspect.UnionType):
+        return all(is_text(one) or isinstance(one, inspect.NoneType) for one in info.types)
+    return isinstance(info, inspect.StrType)
+
+
 def item(info: inspect.Type, number: int) -> inspect.Type:
     """Return the type of an array's item; that of anything where `info` is no array."""
     if isinstance(info, inspect.Metadata):

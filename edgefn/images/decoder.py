@@ -168,9 +168,10 @@ def _pixels_of(data: bytes, least: tuple[int, int] | None) -> Pixels:
 
 def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
     try:
-        if opened.format == "TIFF" and (source.page or 0) >= tiff.count_pages(source.data):
+        page = source.page or 0
+        if page < 0 or (opened.format == "TIFF" and page >= tiff.count_pages(source.data)):
             raise EOFError
-        opened.seek(source.page or 0)
+        opened.seek(page)
     except EOFError:
         pages = count_pages(source, opened)
         counted = f"{pages} page{'s' * (pages != 1)}"

@@ -16,6 +16,8 @@ _WRAPS = b"\t\n\v\f\r"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 BYTES = (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)
 
+_LONGEST_NAME = 255
+
 _DATA_URL = re.compile(rb"data:([^,]*),", re.IGNORECASE)
 
 
@@ -31,7 +33,14 @@ def decoded(text: bytes) -> bytes:
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
     except binascii.Error as error:
-        raise ValueError(f"is not base64: {error}") from error
+        raise ValueError(f"is not base64: {error}{_advice(text)}") from error
+
+
+def _advice(text: bytes) -> str:
+    """Say how a file is sent where `text` may be its name."""
+    if len(text) > _LONGEST_NAME or b"\n" in text:
+        return ""
+    return '; a file is sent by its content, not by its name: with curl, -F "name=@file"'
 
 
 def normalised(raw: Any, info: inspect.Type, path: str = "") -> Any:

@@ -15,6 +15,10 @@ _JSON = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MSGPACK = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
 
+_LENGTH_OF_EMPTY = 8
+"""Bytes that an object without members may take, with a byte order mark or blanks."""
+
+
 class Choice(NamedTuple):
     """What is decided of the parameters that a request's query does not give.
 
@@ -56,6 +60,8 @@ class Choice(NamedTuple):
         if self.alone:
             if principal.takes_any:
                 return False
+            if principal.leaves_empty and len(body) <= _LENGTH_OF_EMPTY and not _keys(body, media):
+                return True
             held = bytes(body) if isinstance(body, memoryview) else body
             may_name = principal.mark in held or (not media.is_msgpack and b"\\u" in held)  # JSON may escape any name
             return may_name and not principal.is_value(_keys(body, media))

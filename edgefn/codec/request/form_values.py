@@ -7,7 +7,9 @@ repeated names for a list.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ from edgefn.codec.request.base64_images import build
 from edgefn.codec.request.file_kinds import is_picture
 from edgefn.codec.request.forms import Field
 from edgefn.codec.request.unknown_members import check_of
-from edgefn.codec.request.validation import located, shortened
+from edgefn.codec.request.validation import INVALID, WRONG_WORDS, input_error, located, shortened
 from edgefn.codec.type_names import shown
 from edgefn.errors import InputError
 from edgefn.images.image import Image
@@ -31,6 +33,12 @@ _SWITCHES = {"on": True, "off": False}
 _PLAIN = (inspect.IntType, inspect.FloatType, inspect.StrType)
 """Types whose text needs no look."""
 _TEXTS = (inspect.StrType, inspect.AnyType, inspect.EnumType, inspect.LiteralType, inspect.RawType)
+_NUMBERS = (inspect.IntType, inspect.FloatType, inspect.DecimalType)
+_NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
+_FRACTION = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,4})?", re.ASCII)
+_INEXACT = (inspect.FloatType, inspect.DecimalType, *_TEXTS)
+_MOST_DIGITS = 400
+"""Of a whole number: a float has at most 309, and msgspec refuses those."""
 _LISTS = (*members.ITEMS, inspect.TupleType)
 _SCALARS = (
     inspect.NoneType,
@@ -48,6 +56,7 @@ _SCALARS = (
     inspect.UUIDType,
     inspect.DecimalType,
 )
+_SCALARS_BUT_NONE = tuple(kind for kind in _SCALARS if kind is not inspect.NoneType)
 
 
 def is_scalar(info: inspect.Type) -> bool:
@@ -72,6 +81,8 @@ class FormReader:
         self._info = info
         self._plain = isinstance(info, _PLAIN)
         self._check = check_of(info)
+        self._has_bytes = members.contains(info, *base64_text.BYTES)
+        self._has_dates = members.contains(info, inspect.DateTimeType)
         self._finite = not members.contains(info, inspect.FloatType, inspect.DecimalType, inspect.AnyType)
 
     def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
@@ -82,7 +93,7 @@ class FormReader:
         Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
         """
         if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file and fields[0].media.is_utf8:
-            return self._convert(str(fields[0].data, "utf-8"))
+            return self._convert(_exact(str(fields[0].data, "utf-8"), self._info))
         value = builtin(fields, self._info, multipart=multipart)
         return value if value is ABSENT else self._convert(value)
 
@@ -94,11 +105,17 @@ class FormReader:
                 value = builtin(given, members.member(self._info, name), multipart=multipart)
             except InputError as error:
                 raise InputError(str(error), field=f"{path}.{name}") from error
+            except INVALID as error:
+                raise input_error(error, f"{path}.{name}") from error
             if value is not ABSENT:
                 found[name] = value
         return self._convert(found)
 
     def _convert(self, value: Any) -> Any:
+        if self._has_dates:
+            _check_dates(value, self._info)
+        if self._has_bytes:
+            value = base64_text.normalised(value, self._info)
         try:
             found = msgspec.convert(value, self._wire, strict=False, dec_hook=build)
         except msgspec.ValidationError as error:
@@ -117,7 +134,9 @@ def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> 
     fields = [field for field in fields if not field.is_unchosen]
     if not fields:
         return ABSENT
-    if is_list(info) and not _is_document(fields):
+    if len(fields) == 1 and _is_typed(fields[0], info):
+        return _decoded(fields[0])
+    if is_list(info) and not _is_document(fields) and not _is_word(fields, info):
         values = [_single(field, members.item(info, n), multipart=multipart) for n, field in enumerate(fields)]
         return [value for value in values if value is not ABSENT]
     if len(fields) > 1:
@@ -128,9 +147,10 @@ def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> 
 def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     if multipart and _is_file_of(field, info):
         return field.data
-    if not field.media.is_utf8:
+    if not field.media.reads_as_utf8(field.data):
         raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
-    text = str(field.data, "utf-8")
+    text = msgspec.json.decode(field.data, type=str) if field.is_json_text else str(field.data, "utf-8")
+    text = _exact(text, info)
     if text and isinstance(info, _PLAIN):
         return text
     if not text and not members.holds(info, *_TEXTS, inspect.BytesType) and is_scalar(info):
@@ -142,6 +162,40 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     ) in (b"{", b"["):
         return msgspec.json.decode(json_text.without_mark(field.data))
     return text
+
+
+def _exact(text: str, info: inspect.Type) -> str:
+    """Return the text of a whole number as its digits: msgspec reads one with a fraction as a float, and rounds it."""
+    if (
+        text.isdecimal()
+        or not members.holds(info, inspect.IntType)
+        or members.holds(info, *_INEXACT)
+        or not _FRACTION.fullmatch(text)
+    ):
+        return text
+    number = Decimal(text)
+    if number.adjusted() > _MOST_DIGITS:
+        return text
+    if number != (whole := int(number)):
+        raise ValueError(f"expected {shown(info)}, got {shortened(text)!r}")
+    return str(whole)
+
+
+def _is_typed(field: Field, info: inspect.Type) -> bool:
+    """Tell whether a part is JSON or msgpack by its type; the file of a text or of bytes is its content."""
+    if (
+        not (field.media.is_json or field.media.is_msgpack)
+        or members.holds(info, *base64_text.BYTES)
+        or _is_image(info)
+    ):
+        return False
+    return not members.is_text(info) or field.is_json_text
+
+
+def _decoded(field: Field) -> Any:
+    if field.media.is_msgpack:
+        return msgspec.msgpack.decode(field.data)
+    return msgspec.json.decode(json_text.without_mark(field.data))
 
 
 def _is_file_of(field: Field, info: inspect.Type) -> bool:
@@ -160,6 +214,11 @@ def _is_document(fields: Sequence[Field]) -> bool:
     return len(fields) == 1 and not fields[0].is_file and json_text.is_document(fields[0].data, b"[")
 
 
+def _is_word(fields: Sequence[Field], info: inspect.Type) -> bool:
+    """Tell whether a single field of an `int | list[int]` is the int; `name[]` is a list."""
+    return len(fields) == 1 and not fields[0].name.endswith("[]") and members.holds(info, *_SCALARS_BUT_NONE)
+
+
 def _is_image(info: inspect.Type) -> bool:
     if isinstance(info, inspect.UnionType):
         return any(_is_image(one) for one in info.types)
@@ -170,9 +229,25 @@ def _told(error: Exception, value: Any, info: inspect.Type) -> Exception:
     """Return `error` in the words of somebody who typed a text."""
     text, path = located(str(error))
     given = _at(value, path)
-    if isinstance(given, str) and (text.endswith("got `str`") or text.startswith("Invalid enum value")):
+    if isinstance(given, str) and (text.endswith("got `str`") or text.startswith(WRONG_WORDS)):
         return ValueError(f"expected {shown(members.at(info, path))}, got {shortened(given)!r} - at `${path}`")
     return error
+
+
+def _check_dates(value: Any, info: inspect.Type, path: str = "") -> None:
+    """Raise ValueError where a number stands for a date and time: msgspec counts it in seconds from 1970, 2026 too."""
+    if isinstance(value, list):
+        for number, one in enumerate(value):
+            _check_dates(one, members.item(info, number), f"{path}[{number}]")
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            _check_dates(one, members.member(info, name), f"{path}.{name}")
+    elif (
+        members.holds(info, inspect.DateTimeType)
+        and not members.holds(info, *_TEXTS, *_NUMBERS)
+        and _NUMBER.fullmatch(str(value))
+    ):
+        raise ValueError(f"expected {shown(info)}, got {shortened(str(value))!r} - at `${path}`")
 
 
 def _at(value: Any, path: str) -> Any:

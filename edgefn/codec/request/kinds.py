@@ -61,8 +61,7 @@ class TensorParameter(Parameter):
         super().__init__(name, hint, default, schema)
         assert hint.tensor is not None
         self._spec = hint.tensor
-        self.is_text = hint.tensor.dtype == "uint8" and len(hint.tensor.shape) == 1
-        """Whether it takes the bytes of any file."""
+        self.takes_files = hint.tensor.dtype == "uint8" and len(hint.tensor.shape) == 1
         self.is_number = not hint.tensor.shape
         self.wire = arrays.list_type(hint.tensor) | arrays.Packed
         if hint.optional:
@@ -97,7 +96,7 @@ class TensorParameter(Parameter):
             not field.media.is_json
             and not field.media.is_msgpack
             and field.is_file
-            and (field.media.name or self.is_text or not json_text.is_document(field.data))
+            and (field.media.name or self.takes_files or not json_text.is_document(field.data))
         )
         if numbers or field.media.name in _NPY or field.data.startswith(arrays.NPY_MAGIC):
             return self._read(field.data, field.media.name, dims)
@@ -108,7 +107,7 @@ class TensorParameter(Parameter):
         # those six bytes once in 2^48.
         if media in _NPY or data.startswith(arrays.NPY_MAGIC):
             return arrays.from_npy(data, self._spec, dims)
-        if not self.is_text and (file := file_kind(data)):
+        if not self.takes_files and (file := file_kind(data)):
             raise UnsupportedMediaType(
                 f"is {file}, not raw numbers; send the bytes of {self._spec}, or numpy.save's .npy"
             )
@@ -122,6 +121,7 @@ class BytesParameter(Parameter):
     """Bytes: the body or a form's field as it is, whatever its type; base64 in JSON, urlencoded text and queries."""
 
     media = (OCTETS, "any other type")
+    takes_files = True
 
     def is_value(self, keys: Set[str]) -> bool:
         return keys != {self.name}  # another object is a document that goes to the handler as it is
@@ -148,8 +148,10 @@ class TextParameter(Parameter):
         return media.name.startswith("text/")
 
     def read_field(self, field: Field, dims: Dims) -> Any:
-        if not field.media.is_utf8:
+        if not field.media.reads_as_utf8(field.data):
             raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
+        if field.is_json_text:
+            return self.from_object(field.data, field.media, dims)
         return self.read_text(field.data, dims)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:

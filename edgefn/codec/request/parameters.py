@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from edgefn.codec import members
-from edgefn.codec.media_types import OCTETS, MediaType
+from edgefn.codec.media_types import JSON, OCTETS, MediaType
 from edgefn.codec.request.form_values import ABSENT
 from edgefn.codec.request.forms import Field
 from edgefn.codec.request.structured import Reader
@@ -34,19 +34,24 @@ class Parameter(ABC):
     wire       the type of its value as a member of a JSON or msgpack object, for msgspec to check
     body_like  whether a request's body can be its value
     plain      whether the checked wire value is the argument, with nothing left to do
+    takes_files  whether its value may be the bytes of any file
     media      the content types a body may have to be read as its value, for a person
+    nullable   whether it takes `null`
     mark       its name as it stands in a document
     members    those that an object may have to be its value; `members.ANY` for all
+    leaves_empty  whether an object without members does not give it, and need not
     """
 
     wire: Any
     body_like = True
     plain = True
+    takes_files = False
     media: tuple[str, ...]
 
     def __init__(self, name: str, hint: Hint, default: Any, schema: dict[str, Any]) -> None:
         self.name = name
         self.kind = hint.kind
+        self.nullable = hint.optional
         self.wire = hint.type | None if hint.optional else hint.type
         required = default is inspect.Parameter.empty
         self.spec = ParameterSpec(name, hint.kind, schema | _default(default), required)
@@ -58,11 +63,19 @@ class Parameter(ABC):
         self.mark = self.name.encode()
         self.takes_any = self.members is members.ANY
         self.takes_objects = bool(self.members) or self.kind == "bytes"
+        self.leaves_empty = not self.spec.required and self.kind != "bytes" and not self._takes(b"{}")
 
     def from_object(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
         """Return the value of a JSON or msgpack body that is nothing but this parameter's value."""
         with self._naming():
             return self.finish(self.reader.read(body, media), dims)
+
+    def _takes(self, document: bytes) -> bool:
+        try:
+            self.reader.read(document, MediaType(JSON))
+        except INVALID:
+            return False
+        return True
 
     def is_value(self, keys: Set[str]) -> bool:
         """Tell whether an object of `keys` is this parameter's value, and not one that has it as a member."""

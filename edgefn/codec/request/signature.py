@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from edgefn.codec.json_schema import result_schema, tensor_schema
-from edgefn.codec.media_types import FORM, JSON, MULTIPART, MediaType, media_type
+from edgefn.codec.media_types import FORM, JSON, MULTIPART, REMEMBERED, MediaType, media_type
 from edgefn.codec.request import encodings, untyped
 from edgefn.codec.request.choice import Choice
 from edgefn.codec.request.form_values import ABSENT
@@ -31,10 +31,12 @@ from edgefn.codec.request.structured import Reader
 from edgefn.codec.request.validation import INVALID, input_error, shortened
 from edgefn.codec.result.schemas import is_array_class
 from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
-from edgefn.errors import InputError, SpecError, UnsupportedMediaType
+from edgefn.errors import BodyTooLarge, InputError, SpecError, UnsupportedMediaType
 from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
+
+_JSON = MediaType(JSON)
 
 MAX_BODY_BYTES = 1 << 30
 """What a body may be once it is unpacked, where nothing else is said."""
@@ -56,6 +58,10 @@ class Request(msgspec.Struct, frozen=True):
     encoding: str = ""
     max_body: int = MAX_BODY_BYTES
     ignores_query: bool = False
+
+    def unpacked(self) -> Buffer:
+        """Return the body without its coding. Raises UnsupportedEncoding, BodyTooLarge and InputError."""
+        return encodings.decoded(self.body, self.encoding, self.max_body)
 
 
 class Signature:
@@ -86,15 +92,19 @@ class Signature:
     def decode(self, request: Request) -> dict[str, Any]:
         """Return the arguments by name; a parameter with a default that the request does not give is left out.
 
-        Raises InputError naming the field that is missing, unknown or wrong, and UnsupportedMediaType.
+        Raises InputError naming the field that is missing, unknown or wrong, UnsupportedMediaType, and BodyTooLarge for
+        what takes more memory than there is.
         """
         dims: Dims = {}
-        by_name = self._is_by_name(request)
-        given = (
-            self._from_object(request.body, media_type(JSON), dims) if by_name else self._read_request(request, dims)
-        )
-        if not given.keys() >= self._required:
-            self._add_empty(request, given)
+        try:
+            if request.encoding and request.body:
+                request = msgspec.structs.replace(request, body=request.unpacked(), encoding="")
+            by_name = self._is_by_name(request)
+            given = self._from_object(request.body, _JSON, dims) if by_name else self._read_request(request, dims)
+            if not given.keys() >= self._required:
+                self._add_empty(request, given)
+        except MemoryError as error:
+            raise _too_large(error) from None
         return given
 
     def _read_request(self, request: Request, dims: Dims) -> dict[str, Any]:
@@ -102,8 +112,6 @@ class Signature:
         query = self._fields_of_query(request) if request.query else {}
         given: dict[str, Any] = {}
         if body := request.body:
-            if request.encoding:
-                body = encodings.decoded(body, request.encoding, request.max_body)
             given = self._from_body(body, request.content_type, query.keys(), dims)
         if query:
             self._add_query(query, given, dims)
@@ -111,13 +119,7 @@ class Signature:
 
     def _is_by_name(self, request: Request) -> bool:
         """Whether it is what most requests are: a JSON object of parameters, none of which takes an object itself."""
-        return (
-            self._only_by_name
-            and request.content_type == JSON
-            and request.body[:1] == b"{"
-            and not request.query
-            and not request.encoding
-        )
+        return self._only_by_name and request.content_type == JSON and request.body[:1] == b"{" and not request.query
 
     @property
     def note(self) -> str:
@@ -135,12 +137,12 @@ class Signature:
     def _from_body(self, body: Buffer, content_type: str, queried: Set[str], dims: Dims) -> dict[str, Any]:
         media = media_type(content_type)
         if media.name == MULTIPART:
-            return self._from_fields(self._grouped(multipart(body, media.boundary)), dims, multipart=True)
+            return self._from_fields(self._grouped(multipart(body, media)), dims, multipart=True)
         choice = self._choice_beside(queried) if queried else self._choice
         value = choice.body(body, media)
         if media.name in untyped.NAMES:
             if untyped.is_form(body, media, self._by_name.values(), value):
-                return self._from_fields(self._grouped(urlencoded(body)), dims, multipart=False)
+                return self._from_fields(self._grouped(urlencoded(body, media)), dims, multipart=False)
             media = untyped.media(body, media, value)
         if media.is_json or media.is_msgpack:
             return self._from_structured(body, media, choice, dims)
@@ -151,13 +153,16 @@ class Signature:
     def _choice_beside(self, queried: Set[str]) -> Choice:
         """What is decided where the query gives the parameters in `queried`; unknown names are refused later."""
         given = frozenset(queried & self._by_name.keys())
-        if given not in self._choices:
+        choice = self._choices.get(given)
+        if choice is None:
             left = tuple(one for one in self._by_name.values() if one.name not in given)
-            self._choices[given] = Choice.of(left)
-        return self._choices[given]
+            choice = Choice.of(left)._replace(alone=False)
+            if len(self._choices) < REMEMBERED:
+                self._choices[given] = choice
+        return choice
 
     def _from_structured(self, body: Buffer, media: MediaType, choice: Choice, dims: Dims) -> dict[str, Any]:
-        if not media.is_utf8:
+        if not media.reads_as_utf8(body):
             raise UnsupportedMediaType(f"the body is sent as {shortened(media.charset)}; send JSON as UTF-8")
         principal = choice.principal
         try:
@@ -166,7 +171,7 @@ class Signature:
             raise input_error(error) from error
         if principal is None or keyed:
             return self._from_object(body, media, dims)
-        if principal.kind == "bytes" and not untyped.is_text(body, media):
+        if principal.kind == "bytes" and not untyped.is_text(body, media, nullable=principal.nullable):
             return {principal.name: principal.from_body(body, media, dims)}
         return {principal.name: principal.from_object(body, media, dims)}
 
@@ -175,12 +180,24 @@ class Signature:
         try:
             members = msgspec.structs.asdict(self._object.read(body, media))
         except INVALID as error:
-            raise input_error(error, known=self._by_name) from error
+            raise self._of_object(input_error(error, known=self._by_name)) from error
         return {
             name: self._by_name[name].from_member(value, dims)
             for name, value in members.items()
             if value is not msgspec.UNSET
         }
+
+    def _of_object(self, error: InputError) -> InputError:
+        """Return `error` of an object that is read by name, with what is to be sent where it does not say so."""
+        principal = self._choice.principal
+        if not error.field and str(error).startswith("Expected `object`"):
+            return InputError(f"{error}; send {self._accepted()}")
+        if principal is not None and error.field == principal.name in principal.members:
+            name = principal.name
+            return InputError(
+                f'{str(error).partition(": ")[2]}: {name} is read by name here; send {{"{name}": {{...}}}}', field=name
+            )
+        return error
 
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
@@ -260,10 +277,22 @@ class Signature:
     def _accepted(self) -> str:
         if self._lone is not None and self._lone.body_like:
             return " or ".join(self._lone.media)
-        members = ", ".join(self._by_name) or "nothing"
+        if not self._by_name:
+            return "nothing, or an empty object"
+        members = ", ".join(self._by_name)
         value = self._choice.value
         raw = f"; or {value.name} as {' or '.join(value.media)}" if value is not None else ""
-        return f"an object of {members} as application/json or application/msgpack, or a form{raw}"
+        return f"an object of {members} as application/json or application/msgpack, a form or a query{raw}"
+
+
+def _too_large(error: MemoryError) -> BodyTooLarge:
+    from edgefn.images.memory import release  # not before it is needed: it is not light
+
+    release(error)
+    return BodyTooLarge(
+        "the request takes more memory once it is read than the function has; send less at a time, or give the "
+        "function more `memory`"
+    )
 
 
 def _result(hint: Any, where: str) -> ResultSpec:

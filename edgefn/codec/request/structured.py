@@ -15,7 +15,7 @@ from edgefn.codec.media_types import MediaType
 from edgefn.codec.request import base64_text, json_text
 from edgefn.codec.request.base64_images import build
 from edgefn.codec.request.unknown_members import check_of
-from edgefn.codec.request.validation import located
+from edgefn.codec.request.validation import WRONG_WORDS, located
 from edgefn.codec.type_names import shown
 
 Buffer = bytes | bytearray | memoryview
@@ -64,6 +64,6 @@ class Reader:
     def _with_choices(self, error: msgspec.ValidationError) -> Exception:
         """Return the error, with the values that an enum or a Literal takes."""
         text, path = located(str(error))
-        if text.startswith("Invalid enum value"):
+        if text.startswith(WRONG_WORDS):
             return ValueError(f"{text}: it is {shown(members.at(self.info, path))} - at `${path}`")
         return error

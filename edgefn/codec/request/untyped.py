@@ -6,11 +6,13 @@ they send octets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from edgefn.codec.media_types import FORM, JSON, OCTETS, TEXT, MediaType
 from edgefn.codec.request import json_text
 from edgefn.codec.request.file_kinds import is_picture
+from edgefn.codec.request.forms import MAX_FIELDS, unescaped
 from edgefn.codec.request.parameters import Buffer, Parameter
 
 OCTET_NAMES = frozenset(
@@ -32,19 +34,42 @@ OCTET_NAMES = frozenset(
 )
 NAMES = OCTET_NAMES | {"", FORM, TEXT}
 
+_MSGPACK_TEXTS = frozenset({0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB})
+"""The first bytes of bytes and of texts of over 31 bytes."""
+
 _SCALAR = b"-0123456789tf"
 """What a number or a truth value begins with in JSON."""
+
+_ENCODED = re.compile(rb"[!-~]+")
+_FIELD = re.compile(rb"[\w.%+*~\[\]-]+=[^=]*")
+_MAX_NAME = 256
 
 _UNNAMED, _OCTETS = MediaType(""), MediaType(OCTETS)
 
 
 def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], value: Parameter | None) -> bool:
-    """Tell whether a body that is called an urlencoded form is one."""
-    if media.name != FORM or json_text.is_document(body) or b"=" not in bytes(body):
+    """Tell whether a body that is called an urlencoded form is one.
+
+    Clients encode a form, so that it has no blanks in it; who types one begins it with a parameter's name. A text or an
+    array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is there.
+    """
+    data = bytes(body)
+    if media.name != FORM or json_text.is_document(data) or b"=" not in data:
         return False
-    begins = bytes(body[:256]).lstrip()
-    names = [(f"{one.name}=".encode(), f"{one.name}[]=".encode(), f"{one.name}%5B%5D=".encode()) for one in parameters]
-    return value is None or value.kind == "value" or begins.startswith(tuple(name for three in names for name in three))
+    if value is None or value.kind == "value":
+        return True
+    names = {name.encode() for one in parameters for name in (one.name, f"{one.name}[]")}
+    is_encoded = _ENCODED.fullmatch(data) is not None
+    fields = data.split(b"&", MAX_FIELDS) if is_encoded else [data[:_MAX_NAME].lstrip()]
+    if any(unescaped(field.partition(b"=")[0]) in names for field in fields if b"=" in field):
+        return True
+    return is_encoded and not value.takes_files and _looks_encoded(fields)
+
+
+def _looks_encoded(fields: Sequence[bytes]) -> bool:
+    """Tell whether all are fields of a form, and neither base64, which ends with its equals signs, nor a formula."""
+    given = [field for field in fields if field]
+    return all(map(_FIELD.fullmatch, given)) and (len(given) > 1 or not given[0].endswith(b"="))
 
 
 def media(body: Buffer, media: MediaType, value: Parameter | None) -> MediaType:
@@ -57,19 +82,23 @@ def media(body: Buffer, media: MediaType, value: Parameter | None) -> MediaType:
         return MediaType(JSON if json_text.is_document(body, b"{") else "", media.charset)
     if kind == "image" and is_picture(body):
         return _UNNAMED
-    if kind == "tensor" and getattr(value, "is_text", False):
+    if kind == "tensor" and value is not None and value.takes_files:
         return _OCTETS if named else _UNNAMED
     if kind == "tensor" and not named and getattr(value, "is_number", False) and json_text.is_document(body, _SCALAR):
         return MediaType(JSON)  # `curl -d 5.25` is no raw float32
     if json_text.is_document(body) or (kind == "value" and not named):
-        return MediaType(JSON)
+        return MediaType(JSON, media.charset)
     if media.name == TEXT or (kind == "value" and named):
         return media
     return _OCTETS if named else _UNNAMED
 
 
-def is_text(body: Buffer, media: MediaType) -> bool:
-    """Tell whether a JSON or msgpack document is a text, or msgpack's bytes: what `bytes` are written as in them."""
+def is_text(body: Buffer, media: MediaType, *, nullable: bool) -> bool:
+    """Tell whether a JSON or msgpack document is a text, or msgpack's bytes: what `bytes` are written as in them.
+
+    `null` is it, too, for those that are `nullable`.
+    """
     if media.is_msgpack:
-        return body[0] in (0xC4, 0xC5, 0xC6)
-    return json_text.begins(body) == b'"'
+        return body[0] in _MSGPACK_TEXTS or body[0] & 0xE0 == 0xA0 or (nullable and bytes(body) == b"\xc0")
+    begins = json_text.begins(body)
+    return begins == b'"' or (nullable and begins == b"n" and json_text.is_document(body, b"n"))

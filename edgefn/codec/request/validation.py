@@ -16,6 +16,9 @@ too deeply are a RecursionError."""
 MAX_SHOWN = 200
 """Names and values in an error message come from outside; the answer must not repeat a whole body."""
 
+WRONG_WORDS = ("Invalid enum value", "Invalid RFC3339", "Invalid ISO8601", "Invalid UUID", "Invalid decimal")
+"""What msgspec's errors begin with of texts that are none of an enum's, a date, a duration and so on."""
+
 _LOCATED = re.compile(r"(?s)(.*) - at (?:`key` in )?`\$(.*)`")
 _UNKNOWN = re.compile(r"(?s)Object contains unknown field `(.*)`")
 _MISSING = re.compile(r"Object missing required field `(.*)`")

@@ -19,7 +19,17 @@ from typing import Any
 
 import msgspec
 
-from edgefn.codec.media_types import JSON, MSGPACK, NPY, OCTETS, REMEMBERED, TEXT, VND_MSGPACK, X_MSGPACK
+from edgefn.codec.media_types import (
+    JSON,
+    MAX_REMEMBERED,
+    MSGPACK,
+    NPY,
+    OCTETS,
+    REMEMBERED,
+    TEXT,
+    VND_MSGPACK,
+    X_MSGPACK,
+)
 from edgefn.codec.result import array_forms, pictures
 from edgefn.codec.result.accept import ALIASES, ranking
 from edgefn.codec.result.members import CANNOT, failure
@@ -103,14 +113,21 @@ def _kind(value: Any) -> str:
     return "image" if isinstance(value, Image) else "value"
 
 
-@lru_cache(REMEMBERED)
 def _order(accept: str, kind: str, came_as: str | None) -> tuple[str, ...]:
     """The media types to try for a result of `kind`, the best first; of equal ones `image/*` means `came_as` first."""
+    order = _remembered_order if len(accept) <= MAX_REMEMBERED else _new_order
+    return order(accept, kind, came_as)
+
+
+def _new_order(accept: str, kind: str, came_as: str | None) -> tuple[str, ...]:
     offers = list(_FORMS[kind])
     if came_as is not None and "image/*" in accept.lower():
         offers.sort(key=lambda offer: offer != came_as)
     wanted, unnamed = ranking(accept, tuple(offers))
     return wanted or unnamed
+
+
+_remembered_order = lru_cache(REMEMBERED)(_new_order)
 
 
 def _refusal(value: Any, forms: Forms, failed: dict[str, Exception]) -> Exception:

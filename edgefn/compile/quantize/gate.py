@@ -99,17 +99,16 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
 def refusal(tried: Sequence[Tried], name: str) -> GateError:
     """The error, with the figures, for an artifact that no attempt made right and int8."""
     recipes = "; ".join(dict.fromkeys(one.recipe for one in tried))
-    judged = [one for one in tried if one.agreement is not None]
+    judged = [(one.agreement, one) for one in tried if one.agreement is not None]
     if not judged:
         return GateError(
             f"{name} is not made int8: {tried[0].reason} (tried: {recipes}); leave the target out, name fewer layers "
             "in Quantize(keep=...), or set a smaller Quantize(min_share=...)"
         )
-    nearest = min(judged, key=lambda one: one.error)
-    assert nearest.agreement is not None
+    agreement, nearest = min(judged, key=lambda one: one[0].error)
     return GateError(
-        f"{name} is not near enough on {nearest.agreement.samples} inputs that it was not calibrated with: "
-        f"{nearest.reason} ({nearest.agreement}); tried: {recipes}; {nearest.recipe} came nearest. More calibration "
+        f"{name} is not near enough on {agreement.samples} inputs that it was not calibrated with: "
+        f"{nearest.reason} ({agreement}); tried: {recipes}; {nearest.recipe} came nearest. More calibration "
         'inputs, Quantize(epochs=...) or accuracy=Accuracy(error={"int8": ...}) may help; the other targets are built'
     )
 

@@ -65,7 +65,6 @@ class Tried(NamedTuple):
 
     recipe: str
     reason: str
-    error: float = math.inf
     agreement: Agreement | None = None
 
 
@@ -170,7 +169,7 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
     seen, spent = trial.agreements.get(found.kept), time.monotonic() - began
     _log.info("%s: %s: %d layers in float, %s, %.1f s", name, attempt.recipe, len(found.kept), found.score, spent)
     if not found.score.passed:
-        return Tried(attempt.recipe, seen.reason if seen else "", found.score.error, seen)
+        return Tried(attempt.recipe, seen.reason if seen else "", seen)
     model = attempt.write(found.kept)
     share = costs.share(model, costed)
     if reason := gate.share(share, least) or _in_engine(model, attempt.session, engine):
@@ -179,7 +178,7 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
     if not score.passed:
         judged = judges.agreements[found.kept]
         _log.info("%s: %s: %s", name, attempt.recipe, judged.reason)
-        return Tried(attempt.recipe, judged.reason, score.error, judged)
+        return Tried(attempt.recipe, judged.reason, judged)
     error = math.sqrt(score.error / max(1, len(last)))
     return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
 

@@ -105,8 +105,11 @@ class Call:
         """The Server-Timing header (W3C) as of now, in ms. `queue` is what the other phases do not explain."""
         reply = outcome.reply
         start = max(0.0, self.started - self.admitted) if self.cold else 0.0
-        run = reply.run_s if isinstance(reply, Answer | Unacceptable | Crash) else 0.0
-        encode = reply.encode_s if isinstance(reply, Answer) else 0.0
+        run = encode = 0.0
+        if isinstance(reply, Answer):
+            run, encode = reply.run_s, reply.encode_s
+        elif isinstance(reply, Unacceptable | Crash):
+            run = reply.run_s
         queue = time.monotonic() - self.admitted - start - reply.decode_s - run - encode
         return (
             f"queue;dur={queue * 1e3:.2f}, start;dur={start * 1e3:.2f};desc={'cold' if self.cold else 'warm'}, "

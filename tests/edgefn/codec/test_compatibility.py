@@ -59,6 +59,7 @@ LONG = Annotated[np.ndarray, tensor("float32", Dim("n", max=16), 4)]
     ("before", "after"),
     [
         (made({"t": int}), made({"t": int, "unit": str}, unit="C")),
+        (made({"t": int, "s": str}, s=""), made({"t": int, "s": str, "unit": str}, s="", unit="C")),
         (made({"t": int}), made({"t": float})),
         (made({"t": int}), made({"t": int | None})),
         (made({"t": int}), made({"t": int}, t=3)),
@@ -99,6 +100,17 @@ def test_what_takes_more_breaks_nothing(before: Any, after: Any) -> None:
         (made({"t": int}, int), made({"t": int}, float), "the result is of another type"),
         (made({"t": int}, t=1), made({"t": int, "u": int}, t=1, u=1), "a body that is t and nothing else is refused"),
         (made({"d": dict[str, int]}), made({"d": dict[str, int], "u": int}, u=1), "an object that has a member d or u"),
+        (made({"t": Reading}), made({"t": Reading, "u": int}, u=1), "an object that has a member t is read as the"),
+        (
+            made({"k": int, "r": Reading | None}, r=None),
+            made({"k": int, "r": Reading | None, "u": int}, r=None, u=1),
+            "a body that is r and nothing else, the others in the query, is refused",
+        ),
+        (
+            made({"k": int, "i": Image | None}, i=None),
+            made({"k": int, "i": Image | None, "j": Image | None}, i=None, j=None),
+            "a body that is i and nothing else, the others in the query, is refused",
+        ),
     ],
 )
 def test_what_takes_less_is_told(before: Any, after: Any, words: str) -> None:

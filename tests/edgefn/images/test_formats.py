@@ -235,7 +235,7 @@ def test_pages_and_frames_are_pictures(format: str, options: dict[str, Any]) -> 
     np.testing.assert_array_equal(image.array(), image.page(0).array())
     with pytest.raises(InputError, match=r"scan: has 3 pages, and no page 3 \(counted from 0\)"):
         image.page(3)
-    with pytest.raises(ValueError, match="page is -1"):
+    with pytest.raises(InputError, match="no page -1"):
         image.page(-1)
 
 

@@ -34,6 +34,7 @@ SLOWEST_BODY_BYTES_PER_S = 4096
 
 MOST_HEAD_BYTES = 1 << 17
 """Of a head or a trailer that has not ended, up to one read more; the parser keeps all of it. A target has 64 KiB."""
+_STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _MOST_TARGET_BYTES = (1 << 16) - 1  # of httptools.parse_url
 
 LARGEST_KEPT_BYTES = 1 << 20
@@ -67,6 +68,8 @@ class Connection(HttpToolsProtocol):
     """Bytes since the parser last had a whole head, a piece of a body, or the end of one."""
     _last_words: Exception | None = None
     """What is told when the requests before have their answers."""
+    _upgrade_offered = False
+    """Whether the head that has just been parsed offers another protocol."""
     _websocket = False
     """Whether the head that is being parsed offers a websocket."""
 
@@ -107,7 +110,10 @@ class Connection(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._unended += len(data)
-        self._parse(data)
+        try:
+            self.parser.feed_data(data)
+        except _STOPPED as error:
+            self._parse_on(data, error)
         if self._unended > MOST_HEAD_BYTES:
             self._refuse_in_turn(HTTPException(431, f"a head, or a trailer, has over {MOST_HEAD_BYTES} bytes"))
         if self._last_words is not None:
@@ -122,22 +128,22 @@ class Connection(HttpToolsProtocol):
         elif cycle is not None and cycle.more_body:
             self._received += len(data)
 
-    def _parse(self, data: bytes | memoryview) -> None:
-        while True:
+    def _parse_on(self, data: bytes | memoryview, error: Exception) -> None:
+        """Parse what the parser left of `data` when it stopped with `error`; refuse what is not to be read."""
+        while isinstance(error, httptools.HttpParserUpgrade):
+            if self.parser.get_method() == b"CONNECT":
+                self._refuse_in_turn(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
+                return
+            data = memoryview(data)[error.args[0] :]
+            self._parse_without_upgrade()
             try:
                 self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offered:
-                if self.parser.get_method() == b"CONNECT":
-                    self._refuse_in_turn(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
-                    return
-                data = memoryview(data)[offered.args[0] :]
-                self._parse_without_upgrade()
-            except httptools.HttpParserError as error:
-                self._unended = 0
-                self._refuse_in_turn(self._fault(error))
-                return
+            except _STOPPED as next_error:
+                error = next_error
             else:
                 return
+        self._unended = 0
+        self._refuse_in_turn(self._fault(error))
 
     def _fault(self, error: Exception) -> Exception:
         if not isinstance(error, httptools.HttpParserCallbackError):
@@ -149,14 +155,15 @@ class Connection(HttpToolsProtocol):
     def _parse_without_upgrade(self) -> None:
         """Parse the head that was just parsed once more, by a parser that is offered no other protocol."""
         head = upgrade.without(self.parser, self.url, self.headers)
-        self._websocket = upgrade.asks_websocket(self.headers)
+        self._websocket, self._upgrade_offered = upgrade.asks_websocket(self.headers), False
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self.parser.feed_data(head)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
-            return  # it comes once more
+            self._upgrade_offered = True  # the head comes once more
+            return
         if self._websocket:
             self.scope["extensions"] = {"websocket": {}}
             self._websocket = False
@@ -170,7 +177,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._unended = 0
-        if not self.parser.should_upgrade():
+        if not self._upgrade_offered:
             super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -213,7 +220,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(error)
 
     def on_response_complete(self) -> None:
-        is_last = not self.pipeline
+        is_last = self._last_words is not None and not self.pipeline
         super().on_response_complete()
         if is_last and self._last_words is not None and not self.transport.is_closing():
             self._refuse(self._last_words)

@@ -22,7 +22,8 @@ from edgefn_runtime.supervisor.call import Call
 JOINED_BYTES = 1 << 16
 """An answer up to this size is written with its head in one piece; copying a larger one costs more than it saves."""
 
-_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
+_line = b": ".join
 
 
 class Direct(Connection):
@@ -72,7 +73,7 @@ class Direct(Connection):
     def on_message_complete(self) -> None:
         self._unended = 0
         cycle, exchange = self.cycle, self._exchange
-        if exchange is None or cycle is not self._asked or self.parser.should_upgrade():
+        if exchange is None or cycle is not self._asked or self._upgrade_offered:
             super().on_message_complete()
             return
         cycle.more_body = False
@@ -102,21 +103,19 @@ class Direct(Connection):
         if self.transport.is_closing():
             return
         status, headers, body = reply
-        pieces = [_STATUS[status]]
-        for name, value in [*cycle.default_headers, *headers]:
-            pieces += (name, b": ", value, b"\r\n")
-        pieces.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        head = b"\r\n".join([_STATUS[status], *map(_line, cycle.default_headers), *map(_line, headers), end])
         cycle.response_started = cycle.response_complete = True
-        self._write(pieces, b"" if cycle.scope["method"] == "HEAD" else body)
+        self._write(head, b"" if cycle.scope["method"] == "HEAD" else body)
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
 
-    def _write(self, head: list[bytes], body: bytes) -> None:
+    def _write(self, head: bytes, body: bytes) -> None:
         if len(body) <= JOINED_BYTES:
-            self.transport.write(b"".join([*head, body]))
+            self.transport.write(head + body)
         else:
-            self.transport.writelines([b"".join(head), body])
+            self.transport.writelines([head, body])
 
 
 def connection(invocation: Invocation, patience_s: float) -> type[Direct]:

@@ -55,7 +55,8 @@ class Invocation:
     def __init__(self, box: InvokedBox) -> None:
         self._pools = box.supervisor
         self._logs = box.logs
-        self._ids = (f"{secrets.token_hex(4)}-{number:x}" for number in itertools.count(1))
+        box_run = secrets.token_hex(8)
+        self._ids = (f"{box_run}-{number:x}" for number in itertools.count(1))
 
     # ── at once ──────────────────────────────────────────────────────────────────────────────────────────────
 

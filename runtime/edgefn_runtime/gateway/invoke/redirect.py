@@ -39,5 +39,7 @@ class Redirect:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         query: bytes = scope["query_string"]
         location = (self._path + (b"?" + query if query else b"")).decode("latin-1")
-        error = HTTPException(308, "the path has a slash too many; Location has the function's", {"location": location})
+        error = HTTPException(
+            308, "the path has slashes or escapes too many; Location has the function's", {"location": location}
+        )
         await ProblemResponse(error)(scope, receive, send)

@@ -306,3 +306,81 @@ def test_a_form_without_fields_gives_no_value() -> None:
     for handler in (data_2, reading_2):
         with pytest.raises(InputError, match="is missing"):
             decode(handler, "multipart/form-data; boundary=B", b"--B--\r\n")
+
+
+def nullable(data: bytes | None) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        (JSON, b"null", None),
+        (JSON, b" null\n", None),
+        (JSON, b'"bnVsbA=="', b"null"),
+        (JSON, b"nulls", b"nulls"),
+        (MSGPACK, b"\xc0", None),
+        (MSGPACK, b"\xc4\x02hi", b"hi"),
+        (OCTETS, b"null", b"null"),
+    ],
+)
+def test_bytes_that_may_be_none_take_null(content_type: str, body: bytes, expected: bytes | None) -> None:
+    """In JSON and msgpack, where None has a word."""
+    assert decode(nullable, content_type, body) == {"data": expected}
+
+
+def test_a_text_of_msgpack_is_no_bytes() -> None:
+    """Old packers write bytes as text: with its first byte, which says how long it is, it was another value."""
+    for text in (b"\xa2hi", b"\xd9\x02hi", b"\xda\x00\x02hi", b"\xdb\x00\x00\x00\x02hi"):
+        with pytest.raises(InputError, match="Expected `bytes"):
+            decode(nullable, MSGPACK, text)
+
+
+def beside(data: dict[str, Any], k: int) -> None: ...
+
+
+def test_what_the_query_gives_makes_no_parameter_the_only_one() -> None:
+    """An object with the name of a parameter is read by name where the function has several."""
+    assert decode(beside, JSON, b'{"data": {"a": 1}}', "k=5") == {"data": {"a": 1}, "k": 5}
+    assert decode(beside, JSON, b'{"a": 1}', "k=5") == {"data": {"a": 1}, "k": 5}
+    with pytest.raises(InputError, match="is unknown"):
+        decode(beside, JSON, b'{"a": 1, "k": 1}', "k=5")
+
+
+def lone_array(x: Annotated[np.ndarray, tensor("float32", "n")] = NUMBERS) -> None: ...
+def lone_reading(reading: Reading | None = None) -> None: ...
+def lone_named(named: Named | None = None) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [lone_array, lone_reading])
+@pytest.mark.parametrize(("content_type", "body"), [(JSON, b"{}"), (JSON, b" { }"), (MSGPACK, b"\x80"), ("", b"{}")])
+def test_an_object_without_members_gives_nothing(handler: Any, content_type: str, body: bytes) -> None:
+    """A client that has no arguments sends it by name, unless it is the value of the only parameter."""
+    assert decode(handler, content_type, body) == {}
+    assert decode(lone_named, content_type, body) == {"named": Named()}
+
+
+def own_2(own: Own, unit: str = "") -> None: ...
+
+
+def test_an_object_that_is_read_by_name_is_told_as_that() -> None:
+    """Where a member has its parameter's name, and where the body is no object at all."""
+    with pytest.raises(InputError, match=r'own is read by name here; send \{"own": \{...\}\}') as caught:
+        decode(own_2, JSON, b'{"own": 1.0}')
+    assert caught.value.field == "own"
+    with pytest.raises(InputError, match=r"got `int`; send an object of a, b as application/json"):
+        decode(numbers_2, JSON, b"5")
+
+
+def numbers_2(a: int, b: int) -> None: ...
+
+
+def nothing() -> None: ...
+
+
+def test_a_function_without_parameters_says_what_it_takes() -> None:
+    """Nothing, and every way of writing that."""
+    for content_type, body in ((JSON, b"{}"), (MSGPACK, b"\x80"), (FORM, b""), ("", b"")):
+        assert decode(nothing, content_type, body) == {}
+    for content_type, body in ((JSON, b"[]"), ("image/png", b"x"), (TEXT, b"hi")):
+        with pytest.raises(InputError, match=r"; send nothing, or an empty object$"):
+            decode(nothing, content_type, body)

@@ -6,12 +6,14 @@ import gzip
 import zlib
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn import InputError
+from edgefn.codec.media_types import FORM, MULTIPART
 from edgefn.codec.request.encodings import decoded
 from edgefn.codec.request.signature import Request, Signature
 from edgefn.errors import BodyTooLarge, UnsupportedEncoding
@@ -122,3 +124,25 @@ def test_members_of_any_length_are_one_body(lengths: list[int]) -> None:
     parts = [Random(length).randbytes(length) for length in lengths]
     whole = b"".join(parts)
     assert decoded(memoryview(b"".join(map(gzip.compress, parts))), "gzip", len(whole)) == whole
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/msgpack", "application/json", "", FORM, f"{MULTIPART}; boundary=b"]
+)
+def test_nothing_is_the_same_packed(content_type: str) -> None:
+    """A body that unpacks to no bytes is an empty one, for functions that take that and for those that do not."""
+
+    def text(name: str) -> None: ...
+    def number(n: int) -> None: ...
+    def numbers(xs: list[int]) -> None: ...
+    def blob(data: bytes) -> None: ...
+
+    def outcome(handler: Any, request: Request) -> object:
+        try:
+            return Signature.of(handler).decode(request)
+        except InputError as error:
+            return str(error)
+
+    for handler in (text, number, numbers, blob):
+        packed = Request(content_type, gzip.compress(b""), encoding="gzip")
+        assert outcome(handler, packed) == outcome(handler, Request(content_type))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import datetime
 import enum
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefn import Image, InputError
+from edgefn import Image, InputError, tensor
 from edgefn.codec.request.signature import Request, Signature
 
 FORM = "application/x-www-form-urlencoded"
@@ -330,3 +332,200 @@ def test_what_no_set_holds_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(InputError, match="cannot be in a set") as caught:
         decode(distinct, content_type, body)
     assert caught.value.field == "things"
+
+
+def moment(when: datetime.datetime) -> None: ...
+def moments(whens: list[datetime.datetime | None]) -> None: ...
+def either(when: datetime.datetime | int) -> None: ...
+def lasting(span: datetime.timedelta) -> None: ...
+
+
+@pytest.mark.parametrize("text", ["2026", "20260701", "1782900000", "1782900000.5", "-1", "1e9"])
+def test_a_number_is_no_date(text: str) -> None:
+    """msgspec reads the year 2026 as 34 minutes past midnight in 1970; JSON refuses it as well."""
+    for handler, name, word in ((moment, "when", text), (moments, "whens", text), (moments, "whens", f"[{text}]")):
+        for content_type, body, query in every_way([(name, word)]):
+            with pytest.raises(InputError, match=r"expected a date and time such as 2026-01-31T12:00:00Z.*, got"):
+                decode(handler, content_type, body, query)
+    if text.isdigit():
+        assert decode(either, "", b"", f"when={text}") == {"when": int(text)}
+
+
+def test_dates_are_dates() -> None:
+    """In each form that ISO 8601 has of a date and time, and as no date where that may be."""
+    for text in ("2026-07-01T05:00:00", "2026-07-01 05:00:00", "2026-07-01T05:00:00.5"):
+        for content_type, body, query in every_way([("when", text)]):
+            assert decode(moment, content_type, body, query) == {"when": datetime.datetime.fromisoformat(text)}
+    assert decode(moments, "", b"", "whens=null&whens=2026-07-01T05:00:00")["whens"][0] is None
+    assert decode(lasting, "", b"", "span=PT10S") == {"span": datetime.timedelta(seconds=10)}
+
+
+def größe(größe: str) -> None: ...
+def rows(größe: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+def raw(größe: bytes) -> None: ...
+def text_of(text: str, language: str = "en") -> None: ...
+def array_of(x: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+
+
+def test_a_form_is_known_by_its_encoded_names() -> None:
+    """Browsers escape letters that are not ASCII: such a form was taken for the text, the bytes or raw numbers."""
+    assert decode(größe, FORM, urlencode({"größe": "a b"}).encode()) == {"größe": "a b"}
+    assert decode(raw, FORM, urlencode({"größe": "aGk="}).encode()) == {"größe": b"hi"}
+    assert decode(rows, FORM, urlencode({"größe": "[0.5, 1]"}).encode())["größe"].tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("other", ["submit=Send", "language=de", "commit=Yes"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_form_is_known_by_any_of_its_names(other: str, is_first: bool) -> None:
+    """A button or another field may stand before the text: the text was all of the body then."""
+    pairs = [other, "text=a+b"] if is_first else ["text=a+b", other]
+    language = {"language": "de"} if other.startswith("language") else {}
+    assert decode(text_of, FORM, "&".join(pairs).encode()) == {"text": "a b"} | language
+
+
+@pytest.mark.parametrize(
+    ("handler", "body", "field"),
+    [
+        (text_of, b"txet=hello", "txet"),
+        (text_of, b"csrf=1&text=hello", "csrf"),
+        (text_of, b"text=hello&csrf=1", "csrf"),
+        (array_of, b"y=%5B1%2C+2%5D", "y"),
+        (array_of, b"y=1&z=&", "y"),
+        (text_of, b"txet=&n=", "txet"),
+        (raw, b"csrf=1&gr%C3%B6%C3%9Fe=aGk%3D", "csrf"),
+    ],
+)
+def test_a_field_that_a_lone_text_or_array_does_not_have_is_named(handler: Any, body: bytes, field: str) -> None:
+    """What clients have encoded is a form, whatever its names are: else 15 letters were four numbers, or the text."""
+    with pytest.raises(InputError) as caught:
+        decode(handler, FORM, body)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "body", [b"a = b", b"E=mc2, and so on", b"x=", b"aGk=", "é=1".encode(), b"http://a/?b=c", b"="]
+)
+def test_a_text_that_is_no_form_is_the_text(body: bytes) -> None:
+    """`curl -d` sends what was typed: blanks, colons and the like are in no form."""
+    assert decode(text_of, FORM, body) == {"text": body.decode()}
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-16", "shift_jis"])
+def test_another_charset_is_refused_where_it_makes_a_difference(charset: str) -> None:
+    """In forms, JSON under text/plain and text; ASCII is the same in most, and Java clients often name Latin-1."""
+    sends = (
+        (text_of, f"{FORM}; charset={charset}", b"text=%s"),
+        (words, f"text/plain; charset={charset}", b'["%s"]'),
+        (words, f"application/json; charset={charset}", b'["%s"]'),
+        (text_of, f"text/plain; charset={charset}", b"%s"),
+    )
+    for handler, content_type, body in sends:
+        with pytest.raises(InputError, match=f"is sent as {charset}"):
+            decode(handler, content_type, body % "é".encode())
+        if charset in ("iso-8859-1", "windows-1252"):
+            assert decode(handler, content_type, body % b"e") in ({"text": "e"}, {"xs": ["e"]})
+
+
+def one_or_more(xs: int | list[int]) -> None: ...
+def inside(part: dict[str, bytes], parts: list[bytes]) -> None: ...
+
+
+def test_a_single_field_of_a_type_that_is_no_list_alone_is_its_word() -> None:
+    """`int | list[int]`: once is the int; several times, with brackets or as JSON it is the list."""
+    for query, expected in (("xs=5", 5), ("xs=5&xs=6", [5, 6]), ("xs[]=5", [5]), ("xs=[5]", [5])):
+        assert decode(one_or_more, "", b"", query) == {"xs": expected}
+
+
+@pytest.mark.parametrize("text", ["aGk=", "aGk", "aG\nk=", "data:;base64,aGk=", "aGk=\n"])
+def test_base64_of_any_kind_inside_fields(text: str) -> None:
+    """As in JSON bodies, in lists of texts and in the JSON of a field; what is none is named by its path."""
+    pairs = [("part", json.dumps({"a": text})), ("parts", text), ("parts", text)]
+    assert decode(inside, FORM, urlencode(pairs).encode()) == {"part": {"a": b"hi"}, "parts": [b"hi", b"hi"]}
+    with pytest.raises(InputError, match="is not base64") as caught:
+        decode(inside, FORM, urlencode([*pairs, ("parts", "!")]).encode())
+    assert caught.value.field == "parts[2]"
+
+
+def test_a_file_that_is_named_and_not_sent_is_told_as_that() -> None:
+    """`curl -F images=cat.jpg` lacks the @."""
+    with pytest.raises(InputError, match=r'by its content, not by its name: with curl, -F "name=@file"'):
+        decode(images, *multipart([("images", (None, "cat.jpg"))]))
+
+
+@pytest.mark.parametrize("charset", ["", "utf-8", "iso-8859-1"])
+def test_a_part_has_the_charset_of_its_form_unless_of_its_own(charset: str) -> None:
+    """Some Java clients name it on the outside; files have none."""
+    head = 'form-data; name="text"' + (f"\r\nContent-Type: text/plain; charset={charset}" if charset else "")
+    body = f"--B\r\nContent-Disposition: {head}\r\n\r\né\r\n--B--".encode()
+    outer = "multipart/form-data; boundary=B; charset=ISO-8859-1"
+    if charset == "utf-8":
+        assert decode(text_of, outer, body) == {"text": "é"}
+    else:
+        with pytest.raises(InputError, match=r"^text: is sent as iso-8859-1; send UTF-8"):
+            decode(text_of, outer, body)
+
+
+def typed(name: str, text: str, filename: str = "") -> tuple[str, bytes]:
+    """A part that is called JSON, as Spring and the JDK's clients write one."""
+    head = f'form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
+    part = f"--B\r\nContent-Disposition: {head}\r\nContent-Type: application/json\r\n\r\n{text}\r\n"
+    return "multipart/form-data; boundary=B", f"{part}--B--\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("handler", "name", "text", "filename", "expected"),
+    [
+        (text_of, "text", '"hi"', "", "hi"),
+        (text_of, "text", r'"\u00e9 \"x\""', "", 'é "x"'),
+        (text_of, "text", "hi", "", "hi"),
+        (text_of, "text", '{"a": 1}', "", '{"a": 1}'),
+        (text_of, "text", '"hi"', "a.json", '"hi"'),
+        (words, "xs", '["hi"]', "", ["hi"]),
+        (numbers, "xs", "[1, 2]", "", [1, 2]),
+        (fields, "kind", '"b"', "", "b"),
+        (fields, "when", '"2026-07-01"', "", datetime.date(2026, 7, 1)),
+        (raw, "größe", '"aGk="', "", b'"aGk="'),
+    ],
+)
+def test_a_part_of_json_is_read_as_that(handler: Any, name: str, text: str, filename: str, expected: Any) -> None:
+    """A text in quotes is the text; a file is its content, and so are bytes."""
+    assert decode(handler, *typed(name, text, filename))[name] == expected
+    if text == '"hi"' and not filename:
+        with pytest.raises(InputError) as caught:
+            decode(handler, *typed(name, '"hi'))
+        assert caught.value.field == name
+
+
+def test_members_are_parts_of_json() -> None:
+    """As parameters are. FormData with a Blob names a file, whose content is a text, and nothing else."""
+    json_part = ("application/json",)
+    parts = [
+        ("name", (None, b'"Ann"', *json_part)),
+        ("tags", ("blob", b'["a", "b"]', *json_part)),
+        ("count", (None, b"2", *json_part)),
+        ("express", ("blob", b"true", *json_part)),
+        ("note", ("blob", b'"aGk="', *json_part)),
+    ]
+    found = decode(order, *multipart(parts))["order"]
+    assert found == Order("Ann", 2, True, ["a", "b"], None, b'"aGk="')
+    assert decode(order, *multipart([("name", ("a.json", b'"Ann"', *json_part))]))["order"].name == '"Ann"'
+    for name, data in (("tags", b'["a"'), ("count", b'"x"'), ("tags", b"5")):
+        with pytest.raises(InputError) as caught:
+            decode(order, *multipart([("name", (None, b"Ann")), (name, (None, data, *json_part))]))
+        assert caught.value.field == f"order.{name}"
+
+
+@given(st.integers(-(2**70), 2**70), st.integers(0, 3), st.booleans())
+def test_a_whole_number_is_read_to_its_last_digit(number: int, zeros: int, repeated: bool) -> None:
+    """However many digits it has, and with a fraction of zeros: it is that number or refused, never a rounded one."""
+    text = f"{number}.{'0' * zeros}"
+    handler, given_, name = (numbers, [number], "xs") if repeated else (needed, number, "n")
+    request = Request(FORM, urlencode({name: text, **({} if repeated else {"file": "YQ=="})}).encode())
+    assert Signature.of(handler).decode(request)[name] == given_
+
+
+@pytest.mark.parametrize("text", ["0.99999999999999999999", "2.00000000000000000001", "1.5", "15e-1", "1e-400"])
+def test_a_fraction_is_no_whole_number(text: str) -> None:
+    """One that a float would round to a whole number, too."""
+    with pytest.raises(InputError, match="n: expected an int"):
+        Signature.of(needed).decode(Request(FORM, urlencode({"n": text, "file": "YQ=="}).encode()))

@@ -354,7 +354,7 @@ def test_many_parameters_as_multipart(encoded: Encode) -> None:
         (image, "image/jpeg", b"\xff\xd8", "", "image", "is not an image that can be read: 2 bytes that begin ff d8"),
         (image, "image/jpeg", b"", "", "image", "is missing; send image/jpeg or image/png or"),
         (greet, "text/plain", b"\xff", "", "name", "is not UTF-8 (byte 0)"),
-        (greet, "text/plain; charset=latin-1", b"a", "", "name", "is sent as latin-1; send UTF-8"),
+        (greet, "text/plain; charset=latin-1", b"\xe9", "", "name", "is sent as latin-1; send UTF-8"),
         (short, "text/plain", "abcd", "", "name", "length <= 3"),
         (blob, "", "", "data=A", "data", "is not base64"),
         (nothing, JSON, '{"a": 1}', "", "a", "is unknown"),

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn.compile.quantize import calibration, method, safety, sensitivity
+from edgefn.accuracy.verdict import Agreement
+from edgefn.compile.quantize import calibration, gate, method, safety, sensitivity
+from edgefn.compile.quantize.int8 import Tried
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -179,3 +181,13 @@ def test_no_more_go_back_to_float_than_may() -> None:
 
     found = sensitivity.Search(list(sizes), score, estimate={"b": 9.0, "a": 5.0, "c": 1.0}, spare=spare).run()
     assert found.kept == ("a",)
+
+
+@given(st.lists(st.floats(0.11, 9.0), min_size=1, max_size=4))
+def test_a_refusal_tells_of_the_attempt_with_the_least_error(errors: list[float]) -> None:
+    """The way that is named as the nearest is that whose figure is told, and no other's figure is smaller."""
+    tried = [Tried(f"way {place}", f"reason {place}", Agreement("wrong", error)) for place, error in enumerate(errors)]
+    nearest = errors.index(min(errors))
+    told = str(gate.refusal([Tried("broken", "broken fails"), *tried], "net"))
+    assert f"reason {nearest} (error {errors[nearest]:.2g}" in told
+    assert f"way {nearest} came nearest" in told

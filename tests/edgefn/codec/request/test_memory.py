@@ -1,0 +1,49 @@
+"""A request that takes more memory than there is: an error that says so, and a process that goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_IN_LITTLE_MEMORY = """
+import os, resource
+from pathlib import Path
+from typing import Annotated, Any
+import numpy as np
+from edgefn import InputError, tensor
+from edgefn.codec.request.signature import Request, Signature
+
+def anything(value: Any) -> None: ...
+def array(x: Annotated[np.ndarray, tensor("float32", "n")]) -> None: ...
+def text(text: str) -> None: ...
+
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+many = 1 << 20
+requests = [
+    (anything, Request(JSON, b"[" + b"[]," * many + b"[]]")),
+    (array, Request(JSON, b"[" + b"1," * 8 * many + b"1]")),
+    (anything, Request("application/msgpack", b"\\xdd" + many.to_bytes(4, "big") + b"\\x80" * many)),
+    (text, Request(FORM, b"text=" + b"%41" * many)),
+]
+Signature.of(array).decode(Request(JSON, b"[1]"))
+used = int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGESIZE")
+resource.setrlimit(resource.RLIMIT_DATA, (used + (24 << 20), -1))
+for handler, request in requests:
+    try:
+        print(len(Signature.of(handler).decode(request)))
+    except InputError as error:
+        print(error.status, error)
+    assert Signature.of(anything).decode(Request(JSON, b"[1]")) == {"value": [1]}
+"""
+
+
+def test_a_request_that_needs_more_memory_is_413() -> None:
+    """Megabytes of JSON and msgpack may be a hundred times that in Python; escapes of a form are not (24 MiB here)."""
+    run = subprocess.run([sys.executable, "-c", _IN_LITTLE_MEMORY], capture_output=True, text=True, check=True)
+    *refused, form = run.stdout.splitlines()
+    assert form == "1"
+    assert len(refused) == 3
+    for line in refused:
+        assert line.startswith("413 the request takes more memory once it is read than the function has; send less"), (
+            line
+        )
