@@ -7,6 +7,7 @@ golden samples are not the only ones to look: the trial has sizes that none of t
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from edgefn import golden
 from edgefn.accuracy.judge import judge
+from edgefn.backends import out_of_range
 from edgefn.backends.backend import Lowered
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import installed
 from edgefn.backends.mnn.session import FILE
+from edgefn.backends.rewriting import indices, softplus
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -41,15 +44,24 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
     """Writes the model and its record. Raises BuildError naming the model and the target."""
     what = f"{target} of model {captured.model.name}"
     _check_dtypes(captured, what)
-    onnx, sample = captured.onnx(OPSET), _trial(captured)
+    source, sample = captured.onnx(OPSET), _trial(captured)
     folder.mkdir(parents=True, exist_ok=True)
-    record.write(record.of(captured.model), folder)
     with tempfile.TemporaryDirectory(prefix="edgefn-mnn-") as scratch:
+        onnx = _written_otherwise(source, Path(scratch, "onnx"))
+        counts = indices.convert(onnx)
+        record.write(record.of(captured.model, *([out_of_range.OUTPUT] if counts else [])), folder)
         inputs, outputs = Path(scratch, "inputs.npz"), Path(scratch, "outputs.npz")
         _convert(onnx, folder, inputs, outputs, sample, what)
         if sample is not None:
             _check(outputs, sample, captured, what)
     return Lowered({"MNN": installed()})
+
+
+def _written_otherwise(source: Path, folder: Path) -> Path:
+    """Return a copy of the file with what MNN computes otherwise."""
+    shutil.copytree(source.parent, folder)  # past the limit of its format the weights lie beside it
+    softplus.convert(folder / source.name)
+    return folder / source.name
 
 
 def _check_dtypes(captured: Captured, what: str) -> None:

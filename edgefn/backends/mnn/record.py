@@ -25,11 +25,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outputs: dict[str, str]
 
 
-def of(model: ModelSpec) -> Record:
-    """The record of a captured model."""
+def of(model: ModelSpec, *counts: str) -> Record:
+    """The record of a captured model, and of outputs of its file that are `counts`."""
     return Record(
         {name: tensor.dtype for name, tensor in model.inputs.items()},
-        {name: tensor.dtype for name, tensor in model.outputs.items()},
+        {name: tensor.dtype for name, tensor in model.outputs.items()} | dict.fromkeys(counts, "int32"),
     )
 
 

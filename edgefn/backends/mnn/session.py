@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.backends import output_names
+from edgefn.backends import out_of_range, output_names
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import flush, import_mnn, installed, silence
 from edgefn.errors import BundleError
@@ -30,7 +30,10 @@ class MnnSession:
         self._record = record
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The outputs by name. Raises ValueError for what no int32 holds, RuntimeError where MNN computes nothing."""
+        """The outputs by name. Raises ValueError for what no int32 holds, RuntimeError where MNN computes nothing.
+
+        Raises IndexError, as PyTorch does, for an index that is out of range.
+        """
         variables = [_variable(name, inputs[name]) for name in self._record.inputs]
         results = self._module.onForward(variables)
         if len(results) != len(self._record.outputs):
@@ -38,10 +41,12 @@ class MnnSession:
             shapes = ", ".join(f"{name} {list(inputs[name].shape)}" for name in self._record.inputs)
             raise RuntimeError(f"MNN {installed()} computes nothing for {shapes}; the function's log has why")
         # Copies: what read() gives is memory that MNN frees.
-        return {
+        outputs: dict[str, NDArray[np.generic]] = {
             name: np.array(result.read(), dtype=dtype, order="C")
             for (name, dtype), result in zip(self._record.outputs.items(), results, strict=True)
         }
+        out_of_range.check(outputs)
+        return outputs
 
 
 def load(folder: Path, threads: int = 1) -> MnnSession:

@@ -6,9 +6,7 @@
     transforms.py  ONNX written otherwise for openvino
     mending.py     all that openvino computes otherwise
     narrow.py      arithmetic of 8 and 16 bits
-    indices.py     indices that are out of range
     reductions.py  sums and maxima of whole numbers
-    softplus.py    the softplus to its last digits
     int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgefn.backends.openvino import indices, narrow, reductions, softplus
+from edgefn.backends.openvino import narrow, reductions
+from edgefn.backends.rewriting import indices, softplus
 
 if TYPE_CHECKING:
     from pathlib import Path

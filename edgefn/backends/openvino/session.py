@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefn.backends import output_names
+from edgefn.backends import out_of_range, output_names
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.errors import BundleError
 
@@ -22,10 +22,6 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 FLOAT, BFLOAT = "f32", "bf16"
 """Precisions of what is not int8, as openvino calls them."""
-
-
-OUT_OF_RANGE = "edgefn.out_of_range"
-"""An output that is none of the network's: how many indices are beyond what they index."""
 
 
 class OpenVinoSession:
@@ -47,11 +43,7 @@ class OpenVinoSession:
         """
         check_inputs(inputs)
         outputs = self._runner(inputs).run(inputs)
-        if (count := outputs.pop(OUT_OF_RANGE, None)) is not None and count.any():
-            raise IndexError(
-                f"{count} of the network's indices are out of range: a token that no embedding has, or a place beyond "
-                "a tensor's end; check what goes into the model"
-            )
+        out_of_range.check(outputs)
         check_outputs(outputs)
         return outputs
 

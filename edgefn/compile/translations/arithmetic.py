@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.translations.operators import FLOAT, HALVES, constant, known, operators
+from edgefn.compile.translations.operators import DOUBLE, FLOAT, HALVES, constant, known, operators
 from edgefn.compile.translations.rule import Rule
 
 if TYPE_CHECKING:
@@ -82,8 +82,11 @@ def either(self: Any, other: Any, alpha: float = 1.0) -> Any:
 
 def scalar_tensor(s: Any, dtype: int = FLOAT, **options: Any) -> Any:
     """Make a tensor of a Python number to its last digit: in double precision the exporter's has that of float32."""
-    kind = FLOAT if dtype in (None, -1) else dtype
-    return operators().Cast(s, to=kind) if hasattr(s, "dtype") else constant(s, kind)
+    from onnxscript.function_libs.torch_lib.ops import core
+
+    if dtype != DOUBLE or hasattr(s, "dtype"):
+        return core.aten_scalar_tensor(s, dtype)
+    return constant(s, dtype)
 
 
 def floor_division(above: Any, below: Any) -> Any:

@@ -1,7 +1,6 @@
-"""The softplus for openvino, whose own is off by a tenth at -14, and below 0 or 0 further on.
+"""The softplus for openvino and MNN, whose own are off by a tenth at -14, and below 0 or 0 further on.
 
 A scale that is one (`F.softplus(raw)`) is divided by, and its logarithm and root are taken: that was infinity or NaN.
-Runs on the build machine only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Indices beyond what they index, for openvino: it answers with zeros or with the memory beside, where PyTorch raises.
+"""Indices beyond what they index: openvino and MNN answer with zeros or the memory beside, where PyTorch raises.
 
     x[i], x.gather(1, i), nn.Embedding, scatter    with an `i` that follows from an input's values
 
-A place that does not exist is read at 0, and counted in one more output, OUT_OF_RANGE. Runs on the build machine only.
+What is counted from the end is counted from the beginning, which MNN wants. A place that does not exist is read at 0,
+and counted in one more output, see `edgefn.backends.out_of_range`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgefn.backends.openvino.session import OUT_OF_RANGE
+from edgefn.backends.out_of_range import OUTPUT
 
 if TYPE_CHECKING:
     import onnx
@@ -23,8 +24,8 @@ MEASURED = {"Shape", "Size"}
 """Operators whose answer does not follow from values."""
 
 
-def convert(path: Path) -> None:
-    """Rewrite the file at `path` where it indexes by what follows from its inputs' values."""
+def convert(path: Path) -> bool:
+    """Rewrite the file at `path` where it indexes by what follows from its inputs' values; tell whether it does."""
     import onnx
 
     model = onnx.load(path, load_external_data=False)
@@ -41,6 +42,7 @@ def convert(path: Path) -> None:
     if counts:
         _add_output(model.graph, counts)
         onnx.save(model, path)
+    return bool(counts)
 
 
 def _following(graph: onnx.GraphProto) -> set[str]:
@@ -76,10 +78,16 @@ def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:
     safe = NodeProto()
     safe.CopyFrom(node)
     safe.input[1] = name("safe")
-    yield step("Where", [name("bad"), name("zero"), indices], "safe")
+    yield step("Less", [indices, name("zero")], "behind")
+    yield step("Add", [indices, name("limit")], "counted")
+    yield step("Where", [name("behind"), name("counted"), indices], "ahead")
+    yield step("Where", [name("bad"), name("zero"), name("ahead")], "safe")
     yield safe
     yield helper.make_node("Cast", [name("bad")], [name("whole")], to=INT32)
-    yield helper.make_node("ReduceSum", [name("whole")], [count], keepdims=0)
+    yield _number(name("row"), [-1], (1,))
+    yield step("Reshape", [name("whole"), name("row")], "flat")
+    yield _number(name("first"), [0], (1,))
+    yield helper.make_node("ReduceSum", [name("flat"), name("first")], [count], keepdims=1)
 
 
 Name = Callable[[str], str]
@@ -123,5 +131,5 @@ def _number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodePr
 def _add_output(graph: onnx.GraphProto, counts: list[str]) -> None:
     from onnx import helper
 
-    graph.node.append(helper.make_node("Sum", counts, [OUT_OF_RANGE]))
-    graph.output.append(helper.make_tensor_value_info(OUT_OF_RANGE, INT32, []))
+    graph.node.append(helper.make_node("Concat", counts, [OUTPUT], axis=0))
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, INT32, [len(counts)]))
