@@ -54,6 +54,11 @@ class Field(msgspec.Struct):
         return self.media.is_json and self.filename is None and json_text.begins(self.data) == b'"'
 
     @property
+    def is_json_null(self) -> bool:
+        """Tell whether it is JSON's `null`, and no file."""
+        return self.media.is_json and self.filename is None and self.data.strip() == b"null"
+
+    @property
     def is_unchosen(self) -> bool:
         """Tell whether it is what a browser sends for a file that nobody chose."""
         return self.filename == "" and not self.data
