@@ -169,16 +169,20 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
 
 
 def _may_be_empty(info: inspect.Type) -> bool:
-    """Tell whether a word of the type may have no letters. What no choice stands for is a list's empty option."""
+    """Tell whether a word of the type without letters says something: an empty number or choice was not made.
+
+    For a bool it is for msgspec to refuse: `?sure`, and a ticked checkbox without a value, are not False.
+    """
     if isinstance(info, inspect.Metadata):
         return _may_be_empty(info.type)
     if isinstance(info, inspect.UnionType):
-        return any(_may_be_empty(one) for one in info.types)
+        nullable = members.holds(info, inspect.NoneType)
+        return any(_may_be_empty(one) for one in info.types if not (nullable and isinstance(one, inspect.BoolType)))
     if isinstance(info, inspect.EnumType):
         return any(one.value == "" for one in info.cls)
     if isinstance(info, inspect.LiteralType):
         return "" in info.values
-    return isinstance(info, inspect.StrType | inspect.BytesType)
+    return isinstance(info, inspect.StrType | inspect.BytesType | inspect.BoolType)
 
 
 def _exact(text: str, info: inspect.Type) -> str:

@@ -73,6 +73,7 @@ def labels(label: Label) -> None: ...
 def folder(folder: Folder) -> None: ...
 def chosen(size: Size) -> None: ...
 def beside(label: Label, name: str = "", size: str = "", kind: str = "") -> None: ...
+def unsure(n: int, sure: bool | None = None) -> None: ...
 def needed(n: int, file: bytes) -> None: ...
 
 
@@ -176,6 +177,15 @@ def test_a_checkbox_is_a_bool(text: str, sure: bool) -> None:
         assert decode(fields, content_type, body, query) == {"sure": sure}
     with pytest.raises(InputError, match="sure: expected true or false, got 'maybe'"):
         decode(fields, FORM, b"sure=maybe")
+
+
+def test_an_empty_bool_is_not_false() -> None:
+    """`?sure`, and a ticked checkbox without a value, mean yes to their writers; an empty option means nothing."""
+    for body in (b"sure", b"sure="):
+        for arguments in (("", b"", body.decode()), (FORM, body + b"&n=1", "")):
+            with pytest.raises(InputError, match="sure: expected true or false, got ''"):
+                decode(fields, *arguments)
+        assert decode(unsure, "", b"", f"{body.decode()}&n=1") == {"n": 1}
 
 
 def test_a_button_is_no_parameter_of_a_query() -> None:
