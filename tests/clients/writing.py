@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple, get_args, get_origin
@@ -199,6 +200,16 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return b"".join(b"--%b\r\n%b\r\n" % (_BOUNDARY, part) for part in parts) + b"--%b--" % _BOUNDARY
 
 
+def _named(name: str, data: bytes) -> str:
+    """Return the name of a field as browsers, aiohttp and .NET write it, by turns."""
+    match len(data) % 3 if not name.isascii() else 0:
+        case 1:
+            return f"name*=utf-8''{quote(name)}"
+        case 2:
+            return f'name="=?utf-8?B?{b64encode(name.encode()).decode()}?="'
+    return f'name="{name}"'
+
+
 def _part(name: str, data: bytes, media: str, filename: str = "") -> bytes:
-    head = f'Content-Disposition: form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
+    head = f"Content-Disposition: form-data; {_named(name, data)}" + (f'; filename="{filename}"' if filename else "")
     return f"{head}\r\n{f'Content-Type: {media}' if media else 'X: y'}\r\n\r\n".encode() + data
