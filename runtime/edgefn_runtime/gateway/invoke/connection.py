@@ -62,6 +62,9 @@ class Connection(HttpToolsProtocol):
 
     _request_timer: asyncio.TimerHandle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
+    _idle_timer: asyncio.TimerHandle | None = None
+    _idle_since: float | None = None
+    """When the last answer was complete, on the event loop's clock; None while a request is on its way."""
     _received = 0
     _unread = 0
     _unended = 0
@@ -84,8 +87,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._request_came()
-        if self._answer_timer is not None:
-            self._answer_timer.cancel()
+        for timer in (self._answer_timer, self._idle_timer):
+            if timer is not None:
+                timer.cancel()
         self.waiting.pop(self, None)
         super().connection_lost(exc)
         if self._unread > LARGE_BYTES:
@@ -108,7 +112,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing() or self._last_words is not None:
             return
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         self._unended += len(data)
         try:
             self.parser.feed_data(data)
@@ -220,10 +224,30 @@ class Connection(HttpToolsProtocol):
             self._refuse(error)
 
     def on_response_complete(self) -> None:
-        is_last = self._last_words is not None and not self.pipeline
-        super().on_response_complete()
-        if is_last and self._last_words is not None and not self.transport.is_closing():
+        """Go on with the next request, say the last words, or wait: uvicorn's, which makes a timer for each answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._last_words is not None:
             self._refuse(self._last_words)
+        else:
+            self._idle_since = self.loop.time()
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._still_idle)
+
+    def _still_idle(self) -> None:
+        """Nothing has come for a while, or something has: the timer is the connection's and no answer's own."""
+        self._idle_timer = None
+        if self._idle_since is None:
+            return
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._idle_timer = self.loop.call_later(left_s, self._still_idle)
+        else:
+            self.timeout_keep_alive_handler()
 
     def _refuse(self, error: Exception) -> None:
         """The last words on this connection."""
