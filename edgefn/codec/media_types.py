@@ -47,7 +47,10 @@ class MediaType(NamedTuple):
         return self.is_utf8 or (self.charset.startswith(_OF_ASCII) and bytes(data).isascii())
 
 
-_OF_ASCII = ("iso-8859-", "iso8859-", "latin", "windows-125", "cp125")
+_OF_ASCII = (
+    *("iso-8859-", "iso8859-", "iso_8859-", "latin", "windows-", "cp125", "cp437", "cp85", "ibm437", "ibm85"),
+    *("gb2312", "gbk", "gb18030", "big5", "euc-", "shift_jis", "koi8-", "tis-620", "macintosh", "ansi_x3.4"),
+)
 """Charsets that ASCII is a part of. Some clients name theirs whatever they send."""
 
 

@@ -110,6 +110,15 @@ def member(info: inspect.Type, name: str) -> inspect.Type:
     return inspect.AnyType() if field is None else field.type
 
 
+def key(info: inspect.Type) -> inspect.Type:
+    """Return the type of a dict's names; that of anything where `info` is no dict."""
+    if isinstance(info, inspect.Metadata):
+        return key(info.type)
+    if isinstance(info, inspect.UnionType):
+        return _known(map(key, info.types))
+    return info.key_type if isinstance(info, inspect.DictType) else inspect.AnyType()
+
+
 def _known(types: Iterable[inspect.Type]) -> inspect.Type:
     """Return the first of `types` that says something; that of anything where none does."""
     return next((one for one in types if not isinstance(one, inspect.AnyType)), inspect.AnyType())
@@ -128,9 +137,9 @@ def steps(path: str) -> list[str | int]:
     return [name if name else int(number) if number.isdigit() else 0 for name, number in found]
 
 
-def contains(info: inspect.Type, *kinds: type) -> bool:
-    """Tell whether `info`, or a type anywhere below it, is one of `kinds`."""
-    return any(isinstance(one, kinds) for one in _all(info, set()))
+def contains(info: inspect.Type, *kinds: type, keys: bool = False) -> bool:
+    """Tell whether `info`, or a type anywhere below it, is one of `kinds`; the type of a dict's names where `keys`."""
+    return any(isinstance(one, kinds) or (keys and holds(key(one), *kinds)) for one in _all(info, set()))
 
 
 def ignores_unknown(info: inspect.Type) -> bool:

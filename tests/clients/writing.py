@@ -8,29 +8,35 @@ from __future__ import annotations
 
 import gzip
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 from urllib.parse import quote, quote_plus, urlencode
 
 import msgspec
+import numpy as np
 
 from edgefn import Image
 from edgefn.codec.request.signature import Request
-from tests.clients.arguments import SCALARS, Reading, Rows
+from edgefn.spec import TensorSpec
+from tests.clients.arguments import SCALARS, Reading
 from tests.clients.documented import Value
+from tests.clients.odd_arguments import ODD_WORDS, UINT8, Row
 
 JSON, MSGPACK, FORM = "application/json", "application/msgpack", "application/x-www-form-urlencoded"
 _JSON_TYPES = (JSON, "Application/JSON; charset=UTF-8", 'text/json;charset="utf-8"', "application/vnd.api+json")
 _UNTOLD = ("", FORM, "application/octet-stream", "*/*", "text/plain")
 _FILES: dict[Any, tuple[str, ...]] = {
     Image: ("image/png", "image/x-unknown", "application/octet-stream", "", FORM, "*/*"),
-    Rows: ("application/x-npy", "application/octet-stream", "", FORM, "text/plain"),
+    np.ndarray: ("application/x-npy", "application/octet-stream", "", FORM, "text/plain"),
     bytes: ("application/octet-stream", "video/mp4", "application/zip", ""),
     str: ("text/plain", "text/csv; charset=utf-8", "application/octet-stream"),
 }
 """The kinds that a body by itself is the file of, and the types that clients call it by."""
 _BASE64 = (bytes, Image, list[bytes], list[Image])
+_LISTS = (list, set, frozenset)
+_WORDS = (*SCALARS, *ODD_WORDS)
 _BOUNDARY = b"bound'ary"
 _MULTIPART = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
 
@@ -69,7 +75,8 @@ class Meant(NamedTuple):
             packed = {name: self.given[name].msgpack for name in names}
             yield "msgpack", Request(MSGPACK, msgspec.msgpack.encode(packed), query)
         if names:
-            button = "submit=Send&" if self.random.random() < 0.3 and not self._may_be_object() else ""
+            has_button = self.random.random() < 0.3 and not self._may_be_object() and "submit" not in self.kinds
+            button = "submit=Send&" if has_button else ""
             yield "form", Request(FORM, (button + self._urlencoded(names)).encode(), query)
             yield "multipart", Request(_MULTIPART, self._multipart(names), query)
 
@@ -78,10 +85,11 @@ class Meant(NamedTuple):
         for name, value in self.given.items():
             others = frozenset(self.given) - {name}
             query, kind = self._urlencoded(others), self.kinds[name]
-            if kind in _FILES and value.files[0] and (name in self.required or not self._has_bodies(others | {name})):
-                yield "file", Request(self.random.choice(_FILES[kind]), value.files[0], query)
+            is_body = name in self.required or not self._has_bodies(others | {name})
+            if (files := _FILES.get(_base(kind))) and value.files[0] and is_body:
+                yield "file", Request(self.random.choice(files), value.files[0], query)
             is_principal = self.kinds.keys() == self.given.keys() or name in self.required
-            if is_principal and (len(self.kinds) == 1 or kind != dict[str, int]):
+            if is_principal and (len(self.kinds) == 1 or not takes_any(kind)):
                 yield "bare json", Request(JSON, self._blanks() + json.dumps(self._json(name)).encode(), query)
                 yield "bare msgpack", Request(MSGPACK, msgspec.msgpack.encode(value.msgpack), query)
 
@@ -102,15 +110,15 @@ class Meant(NamedTuple):
 
     def _has_bodies(self, names: frozenset[str]) -> bool:
         """Tell whether a body can be the value of a parameter that is none of `names`."""
-        return any(self.kinds[name] not in SCALARS for name in self.kinds.keys() - names)
+        return any(self.kinds[name] not in _WORDS for name in self.kinds.keys() - names)
 
     # ── spelling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _may_be_object(self) -> bool:
-        return any(kind in (dict[str, int], bytes) for kind in self.kinds.values())
+        return any(kind is bytes or takes_any(kind) for kind in self.kinds.values())
 
     def _json_type(self) -> str:
-        told = self.random.random() < 0.7 or any(kind in (bytes, str) for kind in self.kinds.values())
+        told = self.random.random() < 0.7 or any(kind in (bytes, str, UINT8) for kind in self.kinds.values())
         return self.random.choice(_JSON_TYPES if told else _UNTOLD)
 
     def _blanks(self) -> bytes:
@@ -137,7 +145,7 @@ class Meant(NamedTuple):
         texts = self.given[name].texts
         if self.kinds[name] in _BASE64:
             texts = [self._base64(text) for text in texts]
-        several = self.kinds[name] in (list[int], list[str], list[bytes], list[Image])
+        several = is_repeated(self.kinds[name]) and texts != ["[]"]
         return [(f"{name}[]" if several and self.random.random() < 0.3 else name, text) for text in texts]
 
     def _urlencoded(self, names: frozenset[str]) -> str:
@@ -152,7 +160,7 @@ class Meant(NamedTuple):
 
     def _parts(self, name: str) -> Iterator[bytes]:
         value, kind = self.given[name], self.kinds[name]
-        if kind in (bytes, list[bytes]) or (kind in (*_FILES, list[Image]) and self.random.random() < 0.5):
+        if kind in (bytes, list[bytes]) or (_base(kind) in (*_FILES, list[Image]) and self.random.random() < 0.5):
             media = "text/plain" if kind is str else self.random.choice(["", "application/octet-stream", "image/png"])
             yield from (_part(name, data, media, "a.bin") for data in value.files)
         elif kind not in _BASE64 and self.random.random() < 0.4:
@@ -167,6 +175,23 @@ class Meant(NamedTuple):
         return msgspec.structs.replace(request, body=gzip.compress(bytes(request.body)), encoding="gzip")
 
 
+def _base(kind: Any) -> Any:
+    return np.ndarray if isinstance(getattr(kind, "__metadata__", (None,))[0], TensorSpec) else kind
+
+
+def takes_any(kind: Any) -> bool:
+    """Tell whether an object of any names is of the kind."""
+    return get_origin(kind) is dict
+
+
+def is_repeated(kind: Any) -> bool:
+    """Tell whether a repeated name is of the kind: a list of words or files."""
+    items = get_args(kind)
+    if get_origin(kind) is tuple:
+        return items[-1] is Ellipsis
+    return get_origin(kind) in _LISTS and get_origin(items[0]) is None and items[0] not in (Reading, Row)
+
+
 def _escaped(text: str, safe: str | None) -> str:
     return quote_plus(text) if safe is None else quote(text, safe)
 
@@ -175,6 +200,16 @@ def _joined(parts: Iterable[bytes]) -> bytes:
     return b"".join(b"--%b\r\n%b\r\n" % (_BOUNDARY, part) for part in parts) + b"--%b--" % _BOUNDARY
 
 
+def _named(name: str, data: bytes) -> str:
+    """Return the name of a field as browsers, aiohttp and .NET write it, by turns."""
+    match len(data) % 3 if not name.isascii() else 0:
+        case 1:
+            return f"name*=utf-8''{quote(name)}"
+        case 2:
+            return f'name="=?utf-8?B?{b64encode(name.encode()).decode()}?="'
+    return f'name="{name}"'
+
+
 def _part(name: str, data: bytes, media: str, filename: str = "") -> bytes:
-    head = f'Content-Disposition: form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
+    head = f"Content-Disposition: form-data; {_named(name, data)}" + (f'; filename="{filename}"' if filename else "")
     return f"{head}\r\n{f'Content-Type: {media}' if media else 'X: y'}\r\n\r\n".encode() + data

@@ -7,6 +7,7 @@ parameters      what every parameter can do; kinds, the five of them
 structured      JSON and msgpack, strict; unknown_members are refused
 json_text       where in a document a fault lies
 forms           multipart, urlencoded and query strings as fields; form_values of them
+disposition     the names of a multipart form's part and of its file
 encodings       compressed bodies
 base64_text     base64 as people write it; base64_images inside objects
 validation      errors that name the field

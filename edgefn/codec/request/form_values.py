@@ -82,8 +82,12 @@ class FormReader:
         self._plain = isinstance(info, _PLAIN)
         self._check = check_of(info)
         self._has_bytes = members.contains(info, *base64_text.BYTES)
-        self._has_dates = members.contains(info, inspect.DateTimeType)
+        self._has_dates = members.contains(info, inspect.DateTimeType, keys=True)
         self._finite = not members.contains(info, inspect.FloatType, inspect.DecimalType, inspect.AnyType)
+
+    def is_document(self, field: Field) -> bool:
+        """Tell whether a part is the value in JSON or msgpack, by its type."""
+        return (field.media.is_json or field.media.is_msgpack) and not _is_item(field, self._info)
 
     def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
         """Return the value of a parameter's fields; ABSENT where they say that nothing was given.
@@ -153,7 +157,7 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     text = _exact(text, info)
     if text and isinstance(info, _PLAIN):
         return text
-    if not text and not members.holds(info, *_TEXTS, inspect.BytesType) and is_scalar(info):
+    if not text and is_scalar(info) and not _may_be_empty(info):
         return ABSENT
     if members.holds(info, inspect.BoolType) and not members.holds(info, *_TEXTS):
         return _SWITCHES.get(text.lower(), text)
@@ -162,6 +166,23 @@ def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
     ) in (b"{", b"["):
         return msgspec.json.decode(json_text.without_mark(field.data))
     return text
+
+
+def _may_be_empty(info: inspect.Type) -> bool:
+    """Tell whether a word of the type without letters says something: an empty number or choice was not made.
+
+    For a bool it is for msgspec to refuse: `?sure`, and a ticked checkbox without a value, are not False.
+    """
+    if isinstance(info, inspect.Metadata):
+        return _may_be_empty(info.type)
+    if isinstance(info, inspect.UnionType):
+        nullable = members.holds(info, inspect.NoneType)
+        return any(_may_be_empty(one) for one in info.types if not (nullable and isinstance(one, inspect.BoolType)))
+    if isinstance(info, inspect.EnumType):
+        return any(one.value == "" for one in info.cls)
+    if isinstance(info, inspect.LiteralType):
+        return "" in info.values
+    return isinstance(info, inspect.StrType | inspect.BytesType | inspect.BoolType)
 
 
 def _exact(text: str, info: inspect.Type) -> str:
@@ -187,9 +208,19 @@ def _is_typed(field: Field, info: inspect.Type) -> bool:
         not (field.media.is_json or field.media.is_msgpack)
         or members.holds(info, *base64_text.BYTES)
         or _is_image(info)
+        or _is_item(field, info)
     ):
         return False
-    return not members.is_text(info) or field.is_json_text
+    return (
+        not members.is_text(info)
+        or field.is_json_text
+        or (members.holds(info, inspect.NoneType) and field.is_json_null)
+    )
+
+
+def _is_item(field: Field, info: inspect.Type) -> bool:
+    """Tell whether a part is a file of a list of bytes: of whatever type, it is one of them."""
+    return field.filename is not None and members.holds(members.item(info, 0), *base64_text.BYTES)
 
 
 def _decoded(field: Field) -> Any:
@@ -241,6 +272,7 @@ def _check_dates(value: Any, info: inspect.Type, path: str = "") -> None:
             _check_dates(one, members.item(info, number), f"{path}[{number}]")
     elif isinstance(value, dict):
         for name, one in value.items():
+            _check_dates(name, members.key(info), path)
             _check_dates(one, members.member(info, name), f"{path}.{name}")
     elif (
         members.holds(info, inspect.DateTimeType)

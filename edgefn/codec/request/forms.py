@@ -14,6 +14,7 @@ import msgspec
 
 from edgefn.codec.media_types import MediaType, media_type
 from edgefn.codec.request import json_text
+from edgefn.codec.request.disposition import names
 from edgefn.codec.request.validation import shortened
 from edgefn.errors import InputError
 
@@ -52,6 +53,11 @@ class Field(msgspec.Struct):
     def is_json_text(self) -> bool:
         """Tell whether it is a text that is written as JSON, in quotes; a file is its content."""
         return self.media.is_json and self.filename is None and json_text.begins(self.data) == b'"'
+
+    @property
+    def is_json_null(self) -> bool:
+        """Tell whether it is JSON's `null`, and no file."""
+        return self.media.is_json and self.filename is None and self.data.strip() == b"null"
 
     @property
     def is_unchosen(self) -> bool:
@@ -133,20 +139,15 @@ def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Fi
 
 
 def _field(headers: dict[bytes, bytes], data: bytes, charset: str) -> Field:
-    from python_multipart.multipart import parse_options_header
-
-    disposition, options = parse_options_header(headers.get(b"content-disposition", b""))
-    name, filename = options.get(b"name"), options.get(b"filename")
-    if disposition != b"form-data" or name is None:
-        raise InputError('a part of the multipart body has no `Content-Disposition: form-data; name="..."`')
+    name, filename = names(headers.get(b"content-disposition", b""))
     media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
     if media.name == _NESTED:
-        raise InputError("is a form inside a form; send each of its files as a part of that name", field=name.decode())
+        raise InputError("is a form inside a form; send each of its files as a part of that name", field=name)
     return Field(
-        name.decode(),
+        name,
         _plain(data, headers.get(b"content-transfer-encoding", b"")),
         media if media.charset else media._replace(charset=charset),
-        None if filename is None else filename.decode(errors="replace"),
+        filename,
     )
 
 

@@ -150,7 +150,7 @@ class TextParameter(Parameter):
     def read_field(self, field: Field, dims: Dims) -> Any:
         if not field.media.reads_as_utf8(field.data):
             raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
-        if field.is_json_text:
+        if field.is_json_text or (self.nullable and field.is_json_null):
             return self.from_object(field.data, field.media, dims)
         return self.read_text(field.data, dims)
 
@@ -173,7 +173,7 @@ class ValueParameter(Parameter):
         return False
 
     def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
-        if len(fields) == 1 and (fields[0].media.is_json or fields[0].media.is_msgpack):
+        if len(fields) == 1 and self._form.is_document(fields[0]):
             return self.finish(self.reader.read(fields[0].data, fields[0].media), dims)
         return self._form.read(fields, multipart=multipart)
 

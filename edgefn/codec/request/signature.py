@@ -136,13 +136,13 @@ class Signature:
 
     def _from_body(self, body: Buffer, content_type: str, queried: Set[str], dims: Dims) -> dict[str, Any]:
         media = media_type(content_type)
-        if media.name == MULTIPART:
-            return self._from_fields(self._grouped(multipart(body, media)), dims, multipart=True)
         choice = self._choice_beside(queried) if queried else self._choice
+        if media.name == MULTIPART:
+            return self._from_fields(self._grouped(multipart(body, media)), choice, dims, multipart=True)
         value = choice.body(body, media)
         if media.name in untyped.NAMES:
             if untyped.is_form(body, media, self._by_name.values(), value):
-                return self._from_fields(self._grouped(urlencoded(body, media)), dims, multipart=False)
+                return self._from_fields(self._grouped(urlencoded(body, media)), choice, dims, multipart=False)
             media = untyped.media(body, media, value)
         if media.is_json or media.is_msgpack:
             return self._from_structured(body, media, choice, dims)
@@ -201,12 +201,14 @@ class Signature:
 
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
-    def _from_fields(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
-        principal = self._choice.principal
+    def _from_fields(
+        self, fields: dict[str, list[Field]], choice: Choice, dims: Dims, *, multipart: bool
+    ) -> dict[str, Any]:
+        principal = choice.principal
         if principal is None or not principal.takes_any:
-            taken = self._taken()
+            taken = self._taken(principal)
             fields = {name: of for name, of in fields.items() if name in taken or name not in BUTTONS}
-        if self._choice.are_members(fields.keys(), self._by_name.keys()):
+        if choice.are_members(fields.keys(), self._by_name.keys()):
             assert isinstance(principal, ValueParameter)
             return {principal.name: principal.read_members(fields, multipart=multipart)}
         return self._read(fields, dims, multipart=multipart)
@@ -217,9 +219,8 @@ class Signature:
         }
         return {name: value for name, value in found.items() if value is not ABSENT}
 
-    def _taken(self) -> Set[str]:
+    def _taken(self, principal: Parameter | None) -> Set[str]:
         """The names that a field may have: the parameters', and those of the principal's members."""
-        principal = self._choice.principal
         return self._by_name.keys() | (principal.members if principal is not None else frozenset())
 
     def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
@@ -243,7 +244,7 @@ class Signature:
     def _fields_of_query(self, request: Request) -> dict[str, list[Field]]:
         fields = self._grouped(urlencoded(request.query))
         if request.ignores_query:
-            taken = self._taken()
+            taken = self._taken(self._choice.principal)
             fields = {name: given for name, given in fields.items() if name in taken}
         return fields
 
@@ -251,7 +252,7 @@ class Signature:
         if twice := fields.keys() & given.keys():
             raise InputError("is given in the query and in the body; give it once", field=min(twice))
         if not given and self._choice.are_members(fields.keys(), self._by_name.keys()):
-            given.update(self._from_fields(fields, dims, multipart=False))
+            given.update(self._from_fields(fields, self._choice, dims, multipart=False))
         else:  # members of a body's value cannot be added to: whatever the query names is a parameter
             given.update(self._read(fields, dims, multipart=False))
 
