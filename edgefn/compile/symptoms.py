@@ -83,7 +83,7 @@ SYMPTOMS = (
         f"write it with torch.where or torch.cond, {_IN_THE_HANDLER}",
     ),
     Symptom(
-        r"does not require grad and does not have a grad_fn|requires_grad=True on inference tensor",
+        r"does not require grad|inference tensor|backward through",
         "",
         "forward() computes a gradient (torch.autograd.grad), which no artifact can",
         "write the derivative out with torch's operators, or return what it is of and leave it to the handler",
@@ -137,12 +137,6 @@ SYMPTOMS = (
         "",
         "the network is quantised already",
         "return the float network and ask for an int8 target (`--target all-native`), which edgefn quantises",
-    ),
-    Symptom(
-        r"does not require grad|inference tensor|backward through",
-        "",
-        "forward() computes gradients, which an artifact cannot",
-        "write the derivative out, or leave that step out of forward()",
     ),
     Symptom(
         r"shapes cannot be multiplied|to have \d+ channels|size mismatch|must match the size|invalid for input of size"

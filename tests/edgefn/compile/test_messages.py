@@ -201,7 +201,7 @@ def derives(net: Any, x: Any) -> Any:
         (to_the_gpu, None, r"line \d+, in to_the_gpu: return x\.cuda.*asks for a GPU.*leave \.cuda\(\).*x\.device"),
         (lambda net, x: net.layer(x), half, r"same dtype.*declare the input in the weights' dtype.*network\.float"),
         (lambda net, x: net.layer(x), narrow, r"cannot be multiplied \(3x8 and 5x2\).*compare the shapes of inputs="),
-        (derives, None, r"does not require grad.*computes gradients"),
+        (derives, None, r"does not require grad.*computes a gradient"),
         (lambda net, x: 1 / 0, None, r"ZeroDivisionError: division by zero \(File "),
     ],
     ids=["cuda", "half", "shapes", "gradient", "its own"],
