@@ -37,6 +37,9 @@ NAMES = OCTET_NAMES | {"", FORM, TEXT}
 _MSGPACK_TEXTS = frozenset({0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB})
 """The first bytes of bytes and of texts of over 31 bytes."""
 
+_NIL = 0xC0
+"""msgpack's null."""
+
 _SCALAR = b"-0123456789tf"
 """What a number or a truth value begins with in JSON."""
 
@@ -53,8 +56,10 @@ def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], val
     Clients encode a form, so that it has no blanks in it; who types one begins it with a parameter's name. A text or an
     array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is there.
     """
+    if media.name != FORM:
+        return False
     data = bytes(body)
-    if media.name != FORM or json_text.is_document(data) or b"=" not in data:
+    if json_text.is_document(data) or b"=" not in data:
         return False
     if value is None or value.kind == "value":
         return True
@@ -99,6 +104,6 @@ def is_text(body: Buffer, media: MediaType, *, nullable: bool) -> bool:
     `null` is it, too, for those that are `nullable`.
     """
     if media.is_msgpack:
-        return body[0] in _MSGPACK_TEXTS or body[0] & 0xE0 == 0xA0 or (nullable and bytes(body) == b"\xc0")
+        return body[0] in _MSGPACK_TEXTS or body[0] & 0xE0 == 0xA0 or (nullable and len(body) == 1 and body[0] == _NIL)
     begins = json_text.begins(body)
     return begins == b'"' or (nullable and begins == b"n" and json_text.is_document(body, b"n"))

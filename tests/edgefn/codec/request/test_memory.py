@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Callable
+from typing import Annotated
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgefn import tensor
+from edgefn.codec.request.signature import Request, Signature
 
 _IN_LITTLE_MEMORY = """
 import os, resource
@@ -47,3 +57,22 @@ def test_a_request_that_needs_more_memory_is_413() -> None:
         assert line.startswith("413 the request takes more memory once it is read than the function has; send less"), (
             line
         )
+
+
+def pixels(x: Annotated[NDArray[np.uint8], tensor("uint8", "n")]) -> None: ...
+def scores(x: Annotated[NDArray[np.float32], tensor("float32", "n")]) -> None: ...
+def beside(x: Annotated[NDArray[np.float32], tensor("float32", "n")], scale: float = 1.0) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [pixels, scores, beside])
+def test_raw_numbers_are_read_where_they_lie(handler: Callable[..., None]) -> None:
+    """Octets are not copied: a body of megabytes would cost more than all that is done with it."""
+    signature, body = Signature.of(handler), bytearray(8 << 20)
+    signature.decode(Request("application/octet-stream", bytearray(8)))
+    tracemalloc.start()
+    try:
+        signature.decode(Request("application/octet-stream", body))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(body) / 10
