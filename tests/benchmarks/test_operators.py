@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 def test_a_translation_that_errs_for_a_kind_of_number_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exporter's own atan2 is right for the numbers that PyTorch tests it with, and wrong for whole ones."""
     call = next(calls.calls(calls.operators()["atan2"], "float32", 1))

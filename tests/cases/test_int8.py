@@ -34,6 +34,7 @@ def test_a_network_of_one_dimension_is_made_int8(tmp_path: Path) -> None:
     assert held_out.error(found, wanted) < 0.1
 
 
+@pytest.mark.long
 def test_a_map_with_an_offset_keeps_its_levels(tmp_path: Path) -> None:
     """Temperatures of 295 give or take 3: their movement arrives, in more than a thousand values."""
     case = built("kelvin_map", tmp_path)

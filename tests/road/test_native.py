@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(400)]
 NAME = "read_digits"
 
 
+@pytest.mark.long  # each target has its tests, and tests/road/test_targets.py the choice among them
 def test_all_native_targets_are_built_proved_and_ranked(tmp_path: Path) -> None:
     """The report has each target of this machine; the box proves each, serves the fastest, and explains all."""
     wanted = {str(one) for one in members(ALL_NATIVE, this_machine())}
