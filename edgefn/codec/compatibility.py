@@ -64,7 +64,7 @@ def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> 
 
 
 def _beside_queries(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
-    """What becomes of bodies that are an optional parameter's value, where the query has all others that are given."""
+    """Yield what becomes of bodies that are an optional parameter's value, the others that are given in the query."""
     if len(before) < 2 or {one.name for one in after} <= {one.name for one in before}:
         return
     for one in before:

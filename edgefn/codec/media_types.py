@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 JSON = "application/json"
 MSGPACK = "application/msgpack"
@@ -34,6 +38,11 @@ class MediaType(NamedTuple):
         return self.name in (JSON, "text/json") or self.name.endswith("+json")
 
     @property
+    def is_document(self) -> bool:
+        """Tell whether it is JSON or msgpack: values with a structure of their own."""
+        return self.is_json or self.is_msgpack
+
+    @property
     def is_msgpack(self) -> bool:
         return self.name in (MSGPACK, X_MSGPACK, VND_MSGPACK)
 
@@ -54,12 +63,21 @@ _OF_ASCII = (
 """Charsets that ASCII is a part of. Some clients name theirs whatever they send."""
 
 
+def remembered(read: Callable[[str, *Ts], T]) -> Callable[[str, *Ts], T]:
+    """Return `read`, whose answers for short headers are remembered."""
+    cached: Any = lru_cache(REMEMBERED)(read)
+
+    @wraps(read)
+    def look(header: str, *rest: *Ts) -> T:
+        found: T = (cached if len(header) <= MAX_REMEMBERED else read)(header, *rest)
+        return found
+
+    return look
+
+
+@remembered
 def media_type(header: str) -> MediaType:
     """Return the media type of a Content-Type header's value."""
-    return _remembered(header) if len(header) <= MAX_REMEMBERED else _media_type(header)
-
-
-def _media_type(header: str) -> MediaType:
     name, *parameters = split_header(header, ";")
     found = {"charset": "", "boundary": ""}
     for parameter in parameters:
@@ -67,9 +85,6 @@ def _media_type(header: str) -> MediaType:
         if key.strip().lower() in found:
             found[key.strip().lower()] = _unquoted(value.strip())
     return MediaType(name.strip().lower(), found["charset"].lower(), found["boundary"])
-
-
-_remembered = lru_cache(REMEMBERED)(_media_type)
 
 
 def split_header(text: str, separator: str) -> list[str]:

@@ -22,6 +22,7 @@ def exact() -> Iterator[None]:
         pattern._rel_tol = pattern._abs_tol = 0.0
         return bool(usual(self, pattern, value))
 
+    # It has no option for it; mypy forbids to replace a method.
     SimplePatternMatcher._match_constant = matched  # type: ignore[method-assign, assignment]
     try:
         yield

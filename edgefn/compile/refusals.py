@@ -69,7 +69,7 @@ def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) 
 
 
 def scripted(model: str, name: str) -> BuildError:
-    """A submodule is TorchScript, which torch.export does not take apart."""
+    """Return the error for a submodule that is TorchScript, which torch.export does not take apart."""
     return CaptureError(
         f"model {model} does not export: its submodule {name} is TorchScript (torch.jit.script or torch.jit.load); put "
         "there the module that it was made of, or script the whole network and return that"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import enum
+import inspect
 import io
 import json
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -166,3 +168,13 @@ def expected(value: Any, kind: Any) -> Any:
     if kind is Album:
         return plain(value)
     return [expected(item, Image) for item in value] if kind == list[Image] else value
+
+
+def handler_of(parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """Return a function that has these parameters, and returns nothing."""
+
+    def handler(**arguments: Any) -> None: ...
+
+    # Where there is one, `inspect` takes it for the function's own; typeshed knows no such attribute.
+    handler.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    return handler

@@ -20,7 +20,7 @@ from edgefn.codec.request.signature import Request, Signature
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway.openapi.components import Components
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_item
-from tests.clients.arguments import KINDS, Album, Colour, Digit, Reading, expected, plain
+from tests.clients.arguments import KINDS, Album, Colour, Digit, Reading, expected, handler_of, plain
 from tests.clients.documented import DocumentedClient, Sent, Value
 
 JSON = "application/json"
@@ -60,10 +60,7 @@ def functions(draw: st.DrawFn) -> Function:
 
 
 def made(parameters: list[inspect.Parameter], kinds: dict[str, Any], given: dict[str, Value]) -> Function:
-    def handler(**arguments: Any) -> None: ...
-
-    handler.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    signature = Signature.of(handler)
+    signature = Signature.of(handler_of(parameters))
     components = Components()
     spec = FunctionSpec("handler", "m:handler", parameters=signature.parameters, result=signature.result)
     client = DocumentedClient(path_item(DocumentedFunction(spec), components), components.schemas)

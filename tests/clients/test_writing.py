@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 from random import Random
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgefn.codec.request.signature import Signature
-from tests.clients.arguments import KINDS, Reading, expected, plain
+from tests.clients.arguments import KINDS, Reading, expected, handler_of, plain
 from tests.clients.odd_arguments import ODD_KINDS, Outer, Settings, same
 from tests.clients.writing import Meant
 
@@ -32,11 +31,8 @@ def functions(draw: st.DrawFn) -> tuple[Signature, Meant]:
         if default is not None or draw(st.booleans()):
             values[name] = draw(kind.values)
 
-    def handler(**arguments: Any) -> None: ...
-
-    handler.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
     required = frozenset(one.name for one in parameters if one.default is not None)
-    return Signature.of(handler), Meant(kinds, required, values, Random(draw(st.integers(0, 2**32))))
+    return Signature.of(handler_of(parameters)), Meant(kinds, required, values, Random(draw(st.integers(0, 2**32))))
 
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

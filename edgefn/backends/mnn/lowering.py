@@ -22,7 +22,7 @@ from edgefn.backends.backend import Lowered
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import installed
 from edgefn.backends.mnn.session import FILE
-from edgefn.backends.rewriting import indices, softplus
+from edgefn.backends.rewriting import indices, softplus, steps
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -47,21 +47,15 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
     source, sample = captured.onnx(OPSET), _trial(captured)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="edgefn-mnn-") as scratch:
-        onnx = _written_otherwise(source, Path(scratch, "onnx"))
-        counts = indices.convert(onnx)
+        onnx = Path(scratch, "onnx", source.name)
+        shutil.copytree(source.parent, onnx.parent)  # past the limit of its format the weights lie beside it
+        _, counts = steps.rewrite(onnx, softplus.rewrite, indices.rewrite)
         record.write(record.of(captured.model, *([out_of_range.OUTPUT] if counts else [])), folder)
         inputs, outputs = Path(scratch, "inputs.npz"), Path(scratch, "outputs.npz")
         _convert(onnx, folder, inputs, outputs, sample, what)
         if sample is not None:
             _check(outputs, sample, captured, what)
     return Lowered({"MNN": installed()})
-
-
-def _written_otherwise(source: Path, folder: Path) -> Path:
-    """Return a copy of the file with what MNN computes otherwise."""
-    shutil.copytree(source.parent, folder)  # past the limit of its format the weights lie beside it
-    softplus.convert(folder / source.name)
-    return folder / source.name
 
 
 def _check_dtypes(captured: Captured, what: str) -> None:

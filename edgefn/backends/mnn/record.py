@@ -26,7 +26,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def of(model: ModelSpec, *counts: str) -> Record:
-    """The record of a captured model, and of outputs of its file that are `counts`."""
+    """Return the record of a captured model, and of outputs of its file that are `counts`."""
     return Record(
         {name: tensor.dtype for name, tensor in model.inputs.items()},
         {name: tensor.dtype for name, tensor in model.outputs.items()} | dict.fromkeys(counts, "int32"),

@@ -30,9 +30,10 @@ class MnnSession:
         self._record = record
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The outputs by name. Raises ValueError for what no int32 holds, RuntimeError where MNN computes nothing.
+        """Return the outputs by name.
 
-        Raises IndexError, as PyTorch does, for an index that is out of range.
+        Raises ValueError for what no int32 holds, RuntimeError where MNN computes nothing, and
+        IndexError, as PyTorch does, for an index that is out of range.
         """
         variables = [_variable(name, inputs[name]) for name in self._record.inputs]
         results = self._module.onForward(variables)

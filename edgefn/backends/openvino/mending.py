@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefn.backends.openvino import narrow, reductions
-from edgefn.backends.rewriting import indices, softplus
+from edgefn.backends.rewriting import indices, softplus, steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,5 +13,4 @@ if TYPE_CHECKING:
 
 def mend(path: Path) -> None:
     """Rewrite the file at `path`, float or int8."""
-    for module in (narrow, reductions, softplus, indices):
-        module.convert(path)
+    steps.rewrite(path, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)

@@ -9,8 +9,9 @@ Runs on the build machine only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edgefn.backends.rewriting import steps
 
 if TYPE_CHECKING:
     import onnx
@@ -26,20 +27,13 @@ BITWISE_OPSET = 18
 """The first that has BitwiseAnd."""
 
 
-def convert(path: Path) -> None:
-    """Rewrite the file at `path` where it computes in 8 or 16 bits; another one is left as it is."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
+def rewrite(model: onnx.ModelProto) -> bool:
+    """Rewrite `model` where it computes in 8 or 16 bits; return whether it does, and has an opset that can be used."""
     opset = next((one.version for one in model.opset_import if not one.domain), 0)
+    if opset < BITWISE_OPSET:
+        return False
     types = _types(model)
-    if opset < BITWISE_OPSET or not any(_may_wrap(node, types) for node in model.graph.node):
-        return
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    for node in nodes:
-        model.graph.node.extend(_wrapped(node, types) if _may_wrap(node, types) else [node])
-    onnx.save(model, path)
+    return steps.replace(model.graph, lambda node: _wrapped(node, types) if _may_wrap(node, types) else None)
 
 
 def _types(model: onnx.ModelProto) -> dict[str, int]:

@@ -8,8 +8,9 @@ Another step between the two keeps them apart, one that changes nothing. Runs on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edgefn.backends.rewriting import steps
 
 if TYPE_CHECKING:
     import onnx
@@ -18,21 +19,14 @@ WHOLE = {2, 3, 4, 5, 6, 7, 12, 13}
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
-def convert(path: Path) -> None:
-    """Rewrite the file at `path` where it reduces whole numbers."""
+def rewrite(model: onnx.ModelProto) -> bool:
+    """Rewrite `model` where it reduces whole numbers; return whether it does."""
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
     values = onnx.shape_inference.infer_shapes(model).graph
     types = {one.name: one.type.tensor_type for one in (*values.output, *values.value_info)}
     whole = {name for name, kind in types.items() if kind.elem_type in WHOLE and not _is_one(kind)}
-    nodes = list(model.graph.node)
-    if not any(_is_affected(node, whole) for node in nodes):
-        return
-    del model.graph.node[:]
-    for node in nodes:
-        model.graph.node.extend(_apart(node) if _is_affected(node, whole) else [node])
-    onnx.save(model, path)
+    return steps.replace(model.graph, lambda node: _apart(node) if _is_affected(node, whole) else None)
 
 
 def _is_one(kind: onnx.TypeProto.Tensor) -> bool:

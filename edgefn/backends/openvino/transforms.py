@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgefn.backends.rewriting import steps
+
 if TYPE_CHECKING:
     import numpy as np
     import onnx
@@ -22,23 +24,21 @@ if TYPE_CHECKING:
 
 def convert(path: Path, spec: ModelSpec) -> None:
     """Rewrite the file at `path` so that openvino converts it, where it has an STFT of free sizes."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    is_free = any(isinstance(size, str) for tensor in spec.inputs.values() for size in tensor.shape)
-    if is_free and any(node.op_type == "STFT" for node in model.graph.node):
-        _replace(model.graph)
-        onnx.save(model, path)
+    if any(isinstance(size, str) for tensor in spec.inputs.values() for size in tensor.shape):
+        steps.rewrite(path, _rewrite)
 
 
-def _replace(graph: onnx.GraphProto) -> None:
-    """Replace each STFT whose window, step and length of a frame are constant."""
-    constants = _constants(graph)
-    nodes = list(graph.node)
-    del graph.node[:]
-    for node in nodes:
+def _rewrite(model: onnx.ModelProto) -> bool:
+    """Replace each STFT whose window, step and length of a frame are constant; return whether there is any."""
+    if all(node.op_type != "STFT" for node in model.graph.node):
+        return False
+    graph, constants = model.graph, _constants(model.graph)
+
+    def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         known = node.op_type == "STFT" and all(name in constants for name in node.input[1:])
-        graph.node.extend(_convolution(graph, node, constants) if known else [node])
+        return _convolution(graph, node, constants) if known else None
+
+    return steps.replace(graph, otherwise)
 
 
 def _constants(graph: onnx.GraphProto) -> Constants:

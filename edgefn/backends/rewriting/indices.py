@@ -9,10 +9,10 @@ and counted in one more output, see `edgefn.backends.out_of_range`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.out_of_range import OUTPUT
+from edgefn.backends.rewriting import steps
 
 if TYPE_CHECKING:
     import onnx
@@ -24,25 +24,21 @@ MEASURED = {"Shape", "Size"}
 """Operators whose answer does not follow from values."""
 
 
-def convert(path: Path) -> bool:
-    """Rewrite the file at `path` where it indexes by what follows from its inputs' values; tell whether it does."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    nodes = list(model.graph.node)
+def rewrite(model: onnx.ModelProto) -> bool:
+    """Rewrite `model` where it indexes by what follows from its inputs' values; return whether it does."""
     counts: list[str] = []
     doubtful = _following(model.graph)
-    del model.graph.node[:]
-    for node in nodes:
-        if node.op_type in _LIMITS and node.input[1] in doubtful:
-            counts.append(f"{node.output[0]}_out_of_range")
-            model.graph.node.extend(_checked(node, counts[-1]))
-        else:
-            model.graph.node.append(node)
-    if counts:
+
+    def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
+        if node.op_type not in _LIMITS or node.input[1] not in doubtful:
+            return None
+        counts.append(f"{node.output[0]}_out_of_range")
+        return _checked(node, counts[-1])
+
+    changed = steps.replace(model.graph, otherwise)
+    if changed:
         _add_output(model.graph, counts)
-        onnx.save(model, path)
-    return bool(counts)
+    return changed
 
 
 def _following(graph: onnx.GraphProto) -> set[str]:

@@ -6,25 +6,17 @@ A scale that is one (`F.softplus(raw)`) is divided by, and its logarithm and roo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from edgefn.backends.rewriting import steps
 
 if TYPE_CHECKING:
     import onnx
 
 
-def convert(path: Path) -> None:
-    """Rewrite the file at `path` where it has a softplus."""
-    import onnx
-
-    model = onnx.load(path, load_external_data=False)
-    nodes = list(model.graph.node)
-    if all(node.op_type != "Softplus" for node in nodes):
-        return
-    del model.graph.node[:]
-    for node in nodes:
-        model.graph.node.extend(_exact(node) if node.op_type == "Softplus" else [node])
-    onnx.save(model, path)
+def rewrite(model: onnx.ModelProto) -> bool:
+    """Rewrite `model` where it has a softplus; return whether it has."""
+    return steps.replace(model.graph, lambda node: _exact(node) if node.op_type == "Softplus" else None)
 
 
 def _exact(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:

@@ -87,7 +87,7 @@ class FormReader:
 
     def is_document(self, field: Field) -> bool:
         """Tell whether a part is the value in JSON or msgpack, by its type."""
-        return (field.media.is_json or field.media.is_msgpack) and not _is_item(field, self._info)
+        return field.media.is_document and not _is_item(field, self._info)
 
     def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
         """Return the value of a parameter's fields; ABSENT where they say that nothing was given.
@@ -205,7 +205,7 @@ def _exact(text: str, info: inspect.Type) -> str:
 def _is_typed(field: Field, info: inspect.Type) -> bool:
     """Tell whether a part is JSON or msgpack by its type; the file of a text or of bytes is its content."""
     if (
-        not (field.media.is_json or field.media.is_msgpack)
+        not field.media.is_document
         or members.holds(info, *base64_text.BYTES)
         or _is_image(info)
         or _is_item(field, info)

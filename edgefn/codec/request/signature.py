@@ -118,7 +118,7 @@ class Signature:
         return given
 
     def _is_by_name(self, request: Request) -> bool:
-        """Whether it is what most requests are: a JSON object of parameters, none of which takes an object itself."""
+        """Tell whether it is what most are: a JSON object of parameters, none of which takes an object itself."""
         return self._only_by_name and request.content_type == JSON and request.body[:1] == b"{" and not request.query
 
     @property
@@ -144,7 +144,7 @@ class Signature:
             if untyped.is_form(body, media, self._by_name.values(), value):
                 return self._from_fields(self._grouped(urlencoded(body, media)), choice, dims, multipart=False)
             media = untyped.media(body, media, value)
-        if media.is_json or media.is_msgpack:
+        if media.is_document:
             return self._from_structured(body, media, choice, dims)
         if value is None or not (value.reads(media) or value.claims(body, media)):
             raise self._unsupported(content_type)

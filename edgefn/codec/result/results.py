@@ -14,21 +14,20 @@ Text is JSON unless Accept prefers text/plain. Bytes and pictures are themselves
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from edgefn.codec.media_types import (
     JSON,
-    MAX_REMEMBERED,
     MSGPACK,
     NPY,
     OCTETS,
-    REMEMBERED,
     TEXT,
     VND_MSGPACK,
     X_MSGPACK,
+    remembered,
 )
 from edgefn.codec.result import array_forms, pictures
 from edgefn.codec.result.accept import ALIASES, ranking
@@ -113,21 +112,14 @@ def _kind(value: Any) -> str:
     return "image" if isinstance(value, Image) else "value"
 
 
+@remembered
 def _order(accept: str, kind: str, came_as: str | None) -> tuple[str, ...]:
-    """The media types to try for a result of `kind`, the best first; of equal ones `image/*` means `came_as` first."""
-    order = _remembered_order if len(accept) <= MAX_REMEMBERED else _new_order
-    return order(accept, kind, came_as)
-
-
-def _new_order(accept: str, kind: str, came_as: str | None) -> tuple[str, ...]:
+    """Return the media types to try for a result of `kind`, the best first; of equal ones `came_as` for `image/*`."""
     offers = list(_FORMS[kind])
     if came_as is not None and "image/*" in accept.lower():
         offers.sort(key=lambda offer: offer != came_as)
     wanted, unnamed = ranking(accept, tuple(offers))
     return wanted or unnamed
-
-
-_remembered_order = lru_cache(REMEMBERED)(_new_order)
 
 
 def _refusal(value: Any, forms: Forms, failed: dict[str, Exception]) -> Exception:

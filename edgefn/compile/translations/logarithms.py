@@ -86,8 +86,7 @@ def erfc(self: Any) -> Any:
     value, dtype = _float(self)
     far = op.Abs(value)
     tail = op.Mul(_scaled_tail(far, dtype), op.Exp(op.Neg(op.Mul(far, far))))
-    found = op.Where(op.Less(value, constant(0.0, dtype)), op.Sub(constant(2.0, dtype), tail), tail)
-    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+    return _by_sign(self, (value, dtype), op.Sub(constant(2.0, dtype), tail), tail)
 
 
 def erfcx(self: Any) -> Any:
@@ -98,8 +97,7 @@ def erfcx(self: Any) -> Any:
     tail = _scaled_tail(op.Abs(value), dtype)
     below = op.Min(value, constant(0.0, dtype))
     grown = op.Sub(op.Mul(constant(2.0, dtype), op.Exp(op.Mul(below, below))), tail)
-    found = op.Where(op.Less(value, constant(0.0, dtype)), grown, tail)
-    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+    return _by_sign(self, (value, dtype), grown, tail)
 
 
 def log_ndtr(self: Any) -> Any:
@@ -111,14 +109,22 @@ def log_ndtr(self: Any) -> Any:
     half = op.Mul(constant(0.5, dtype), _scaled_tail(op.Abs(apart), dtype))
     low = op.Sub(op.Log(half), op.Mul(apart, apart))
     high = _log1p(op.Neg(op.Mul(half, op.Exp(op.Neg(op.Mul(apart, apart))))), dtype)
-    found = op.Where(op.Less(value, constant(0.0, dtype)), low, high)
-    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
+    return _by_sign(self, (value, dtype), low, high)
 
 
 def _float(self: Any) -> tuple[Any, int]:
     """Return a value in float32 at least, and that type."""
     dtype = DOUBLE if self.dtype == DOUBLE else FLOAT
     return operators().Cast(self, to=dtype), dtype
+
+
+def _by_sign(self: Any, as_float: tuple[Any, int], below: Any, above: Any) -> Any:
+    """Return `below` where `self`, given as by `_float` too, is below 0, else `above`; of halves, as halves."""
+    op = operators()
+
+    value, dtype = as_float
+    found = op.Where(op.Less(value, constant(0.0, dtype)), below, above)
+    return op.Cast(found, to=int(self.dtype)) if self.dtype in HALVES else found
 
 
 def _scaled_tail(far: Any, dtype: int) -> Any:

@@ -239,7 +239,7 @@ class Connection(HttpToolsProtocol):
                 self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._still_idle)
 
     def _still_idle(self) -> None:
-        """Nothing has come for a while, or something has: the timer is the connection's and no answer's own."""
+        """End the connection if it has been idle for its time, else wait for the rest: the timer is no answer's own."""
         self._idle_timer = None
         if self._idle_since is None:
             return
