@@ -190,5 +190,15 @@ OPTIONS: dict[str, Option] = {
         "Whose X-Forwarded-Prefix, -Proto and -Host count",
         is_list=True,
     ),
+    "dev": Option(
+        "development",
+        switch,
+        "",
+        "off",
+        "Development mode, on loopback only: functions get the network and the devices that they ask for",
+        is_switch=True,
+        in_environment=False,
+        in_file=False,
+    ),
 }
 """By name: the key of box.toml."""
