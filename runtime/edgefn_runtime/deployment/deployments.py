@@ -179,22 +179,21 @@ class Deployments:
 
     def grants(self, name: str = "") -> list[Grant]:
         """The grants of `name`, or of all functions; in development mode also what is granted without being kept."""
-        revisions = [self.current(one) for one in ([name] if name else self._database.names())]
-        there = [one for revision in revisions if revision for one in self._permissions.of(revision.config.function)]
+        specs = [self._catalogue.spec(one) for one in ([name] if name else self._database.names())]
+        there = [one for spec in specs if spec is not None for one in self._permissions.of(spec)]
         return sorted({*there, *self._database.granted(name)})
 
     def asked(self, name: str) -> list[Permission]:
         """What `name` asks for, granted or not; nothing where it is not deployed."""
-        revision = self.current(name)
-        return permissions.asked(revision.config.function) if revision is not None else []
+        spec = self._catalogue.spec(name)
+        return [] if spec is None else permissions.asked(spec)
 
     async def allow(self, name: str, permission: Permission, by: str) -> None:
         """`name` has the permission, now and in later revisions; what waited for it alone is served again."""
         if await in_thread(self._database.grant, name, permission.kind, permission.value, by):
             self._audit.change("allow", function=name, detail=str(permission), result="ok")
-        revision = self.current(name)
-        waited = revision is not None and permission in permissions.asked(revision.config.function)
-        if waited and revision is not None and not self._permissions.missing(revision.config.function):
+        spec = self._catalogue.spec(name)
+        if spec is not None and permission in permissions.asked(spec) and not self._permissions.missing(spec):
             await self._settle(name, f"a grant of {permission}")
 
     async def revoke(self, name: str, permission: Permission) -> None:
