@@ -49,6 +49,10 @@ class Home:
         with self._usable(), room_for(f"the box's home {self.path}"):
             self.disk.make_folder(self.path)
             exposed = ownership.claim_folder(self.path)
+            if who := ownership.replaceable_by(self.path):
+                _log.warning(
+                    "%s could replace %s, and with it what runs here: give another with --home", who, self.path
+                )
             self._lock = self._locked()
             try:
                 for folder in (self.blobs, self.bundles, self.finished, self.logs, self.run):

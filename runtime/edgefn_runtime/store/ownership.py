@@ -55,6 +55,20 @@ def claim_file(path: Path) -> bool:
         os.close(descriptor)
 
 
+def replaceable_by(path: Path) -> str:
+    """Return who else could put another folder in the place of `path`, and where; "" where nobody can."""
+    for parent in path.resolve().parents:
+        found = parent.stat()
+        if found.st_uid not in (0, os.geteuid()):
+            return f"user {_user(found.st_uid)}, who owns {parent},"
+        writers = (stat.S_IWOTH, "everybody"), (stat.S_IWGRP, f"group {found.st_gid}")
+        for bit, who in writers:
+            is_own_group = bit == stat.S_IWGRP and found.st_gid in (0, os.getegid())
+            if found.st_mode & bit and not found.st_mode & stat.S_ISVTX and not is_own_group:
+                return f"{who}, as {parent} is for them to write,"
+    return ""
+
+
 _ADVICE = "move it away, or give another home with --home"
 
 

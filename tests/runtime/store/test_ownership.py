@@ -178,6 +178,20 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path, name: str) -> N
     Home(tmp_path / "home").close()
 
 
+@as_root
+def test_a_home_in_a_folder_of_others_is_told(reachable: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Who owns or writes a folder above it could replace it: a warning says so. /tmp is sticky and fine."""
+    opened(reachable / "a" / "home").close()
+    assert caplog.messages == []
+    (reachable / "a").chmod(0o777)
+    opened(reachable / "a" / "home").close()
+    os.chown(reachable / "a", NOBODY, NOBODY)
+    opened(reachable / "a" / "home").close()
+    everybody, owner = caplog.messages
+    assert everybody.startswith(f"everybody, as {reachable}/a is for them to write, could replace {reachable}/a/home")
+    assert owner.startswith(f"user nobody, who owns {reachable}/a, could replace")
+
+
 def _link(path: Path) -> None:
     path.symlink_to("/etc/hostname")
 
