@@ -7,10 +7,6 @@ from pathlib import Path
 
 from edgefn.errors import HomeError
 
-SCHEMA_VERSION = 3
-GRANTS_VERSION = 3
-"""The first one with grants."""
-
 _TABLES = """
 CREATE TABLE revisions (                -- bundles by manifest digest
     digest TEXT PRIMARY KEY,
@@ -58,6 +54,10 @@ INSERT OR IGNORE INTO grants
 
 _CHANGES = (_TABLES, _MEASURED, _GRANTS)
 """From each version to the next one."""
+
+SCHEMA_VERSION = len(_CHANGES)
+GRANTS_VERSION = _CHANGES.index(_GRANTS) + 1
+"""The first one with grants."""
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> int:
