@@ -20,10 +20,12 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
@@ -43,6 +45,8 @@ class Box:
         self.home = Home(settings.home)
         self.token = self.home.token
         self.logs = FunctionLogs(self.home.logs)
+        self.vault = Vault.of_home(self.home.disk, self.home.path)
+        self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
         database = Database(self.home.database)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
@@ -54,9 +58,19 @@ class Box:
             parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
+            on_failing=self._on_failing,
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
-        self.deployments = Deployments(self.home, blobs, database, self.supervisor, threads=threads_for)
+        self.deployments = Deployments(
+            self.home,
+            blobs,
+            database,
+            self.supervisor,
+            threads=threads_for,
+            audit=self.audit,
+            grants=settings.grants,
+            development=settings.development,
+        )
         self._started = time.monotonic()
         self._draining = False
 
@@ -69,8 +83,12 @@ class Box:
     def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         return self.deployments.fall_back(revision, artifact, reason)
 
+    def _on_failing(self, name: str, reason: str) -> None:
+        self.audit.incident("fail", function=name, result="failed", detail=reason)
+
     async def start(self, zygote: Launched | None = None) -> None:
         """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""
+        self.audit.change("start", detail=f"edgefn {VERSION}{', development mode' * self.settings.development}")
         self.supervisor.start(zygote)
         await self.deployments.restore()
 
@@ -85,12 +103,15 @@ class Box:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
         self._draining = True
         self.logs.end_followers()
+        self.audit.end_followers()
 
     async def stop(self) -> None:
         """What was let in has been answered, every process has ended, the home may be opened again."""
         self.drain()
         await self.deployments.close()  # first, so that no deployment starts a process behind the supervisor's back
         await self.supervisor.stop()
+        self.audit.change("stop")
+        self.audit.close()
         self.logs.close()
         (self.home.run / "box.json").unlink(missing_ok=True)
         self.home.close()
@@ -112,6 +133,7 @@ class Box:
             "python": platform.python_version(),
             "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
+            "development": self.settings.development,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             **inventory.about(self.deployments),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from edgefn.errors import SpecError
+from edgefn.errors import InputError, SpecError
 from edgefn.quantities import parse_bytes, parse_duration
 
 Read: TypeAlias = Callable[[object, str], object]
@@ -142,6 +142,18 @@ def networks(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def grants(value: object, what: str) -> tuple[str, ...]:
+    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
+    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+
+    found = listed(value, what)
+    try:
+        permissions.standing(found)
+    except InputError as error:
+        raise SpecError(f"{what}: {error}") from error
+    return found
+
+
 OPTIONS: dict[str, Option] = {
     "home": Option(
         "home",
@@ -189,6 +201,24 @@ OPTIONS: dict[str, Option] = {
         "127.0.0.0/8,::1",
         "Whose X-Forwarded-Prefix, -Proto and -Host count",
         is_list=True,
+    ),
+    "grants": Option(
+        "grants",
+        grants,
+        "TEXTS",
+        "none",
+        'What functions may have beyond their sandbox, e.g. "watch network"',
+        is_list=True,
+    ),
+    "dev": Option(
+        "development",
+        switch,
+        "",
+        "off",
+        "Development mode, on loopback only: functions get the network and the devices that they ask for",
+        is_switch=True,
+        in_environment=False,
+        in_file=False,
     ),
 }
 """By name: the key of box.toml."""

@@ -19,12 +19,13 @@ import uvicorn
 import uvloop
 
 from edgefn.errors import EdgefnError, PortInUse
+from edgefn.system import core_dumps
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway.app import application
 from edgefn_runtime.gateway.invoke import connection, direct
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 from edgefn_runtime.gateway.invoke.invocation import Invocation
-from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
+from edgefn_runtime.service import ServiceManager, check_development, inherited_socket, inherited_sockets, managed
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched
 
@@ -37,10 +38,14 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     connection.raise_descriptor_limit()
     connection.return_large_memory()
+    is_managed = managed(os.environ)
     manager = ServiceManager.of(os.environ)
+    core_dumps.seal_memory()
     try:
         with ExitStack() as open_sockets:
             listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
+            if settings.development:
+                check_development(listeners, is_managed=is_managed)
             host, port, *_ = listeners[0].getsockname()
             return uvloop.run(
                 _serve(msgspec.structs.replace(settings, host=host, port=port), listeners, manager, zygote)
@@ -60,6 +65,8 @@ async def _serve(
         server = _Server(box, uvicorn_config(box), manager)
         gc.collect()
         gc.freeze()  # collections from now on look at what requests leave, not at the box itself
+        if settings.development:
+            _log.warning("development mode: every function gets the network and the devices that it asks for")
         print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
         with closing(manager):
             await server.serve(sockets=listeners)

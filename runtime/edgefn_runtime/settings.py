@@ -24,6 +24,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
+    `grants` are what functions may have beyond their sandbox, each as `edgefn box allow` takes it.
+    `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -37,6 +39,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
+    grants: tuple[str, ...] = ()
+    development: bool = False
 
 
 def default_home() -> Path:

@@ -1,4 +1,4 @@
-"""`edgefn box run | check | info | token`: a box itself."""
+"""`edgefn box run | check | info | token | allow | audit`: a box itself."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from edgefn_cli import output
 from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
+from edgefn_cli.verbs.allow import allow
+from edgefn_cli.verbs.audit import audit
 from edgefn_runtime.options import OPTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_RUNTIME_EXTRA = {"uvicorn", "uvloop", "httptools", "starlette", "onnxruntime", "prometheus_client", "packaging"}
+_RUNTIME_EXTRA = {
+    "cryptography",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "onnxruntime",
+    "prometheus_client",
+    "packaging",
+}
 
 _LISTENING = re.compile(r"listening on (http\S+)")
 
@@ -113,6 +124,10 @@ def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
         output.result({"token": found.value, "home": str(home or discovery.home())})
     else:
         output.line(found.value)
+
+
+app.command(cls=Verb)(allow)
+app.command(cls=Verb)(audit)
 
 
 @contextmanager
@@ -209,6 +224,7 @@ def _cpu(cpu: dict[str, Any]) -> str:
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "memory": _memory,
     "isolation": _isolation,
+    "development": lambda on: "on: functions get whatever they ask for" if on else "off",
     "cpu": _cpu,
     "devices": lambda devices: ", ".join(devices) or "none",
     "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",

@@ -21,11 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefn.errors import FunctionNotFound, Unauthorized
 from edgefn.spec import NAME_PATTERN
-from edgefn_runtime.gateway.api import status
+from edgefn_runtime.gateway.api import operator, status
 from edgefn_runtime.gateway.api.bodies import Digest, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
 from edgefn_runtime.gateway.api.streaming import Stream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
+from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
 ALIVE_S = 3.0
 """How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
@@ -58,11 +59,18 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         known = hmac.compare_digest(token.strip(), self._box.token.encode())
+        client = scope.get("client")
+        address = client[0] if client else "local socket"
         if not known or not token.strip() or scheme.lower() != b"bearer":
+            self._box.audit.wrong_token(address)
             raise Unauthorized(
                 "the admin API wants the box's token; set EDGEFN_TOKEN to what `edgefn box token` prints there"
             )
-        await self._app(scope, receive, send)
+        actor = ACTOR.set(Actor(scope.get("token_name") or "token", address))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            ACTOR.reset(actor)
 
 
 def admin(box: AdminBox) -> ASGIApp:
@@ -79,6 +87,7 @@ def admin(box: AdminBox) -> ASGIApp:
         Route(f"{function}/rollback", api.rollback, methods=["POST"]),
         Route(f"{function}/explain", api.explain, methods=["GET"]),
         Route(f"{function}/logs", api.logs, methods=["GET"]),
+        *operator.routes(box),
         Route("/blobs/missing", api.missing, methods=["POST"]),
         Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
     ]

@@ -13,6 +13,7 @@ import httpx
 
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.deployment import bundles
@@ -48,6 +49,8 @@ class Box:
         self.supervisor = Supervisor(store)
         self.logs = FunctionLogs(store.home.logs)
         self.metrics = Metrics(lambda: [])
+        self.audit = store.audit
+        self.vault = Vault.of_home(store.home.disk, store.home.path)
 
     def info(self) -> dict[str, Any]:
         return {}
