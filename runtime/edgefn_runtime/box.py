@@ -12,6 +12,7 @@ from typing import Any
 
 from edgefn_runtime import inventory, machine
 from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
@@ -56,7 +57,9 @@ class Box:
             fall_back=self._fall_back,
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
-        self.deployments = Deployments(self.home, blobs, database, self.supervisor, threads=threads_for)
+        self.deployments = Deployments(
+            self.home, blobs, database, self.supervisor, threads=threads_for, maxima=Maxima.of(settings)
+        )
         self._started = time.monotonic()
         self._draining = False
 

@@ -24,6 +24,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
+    `max_scale`, `max_queue`, `max_body_bytes`, `max_timeout_s`, `max_concurrency`, `max_models` and `max_answers`
+    bound what a function's bundle may ask for.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -37,6 +39,13 @@ class BoxSettings(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
+    max_scale: int = 100
+    max_queue: int = 10_000
+    max_body_bytes: int = 2**30
+    max_timeout_s: float = 3600.0
+    max_concurrency: int = 1000
+    max_models: int = 64
+    max_answers: int = 64
 
 
 def default_home() -> Path:

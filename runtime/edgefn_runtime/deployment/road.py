@@ -23,6 +23,7 @@ from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Entry
@@ -47,7 +48,9 @@ class Road:
         installation: Installation,
         garbage: Garbage,
         host: Host,
+        maxima: Maxima,
     ) -> None:
+        self._maxima = maxima
         self._blobs, self._database, self._catalogue = blobs, database, catalogue
         self._installation, self._garbage, self._host = installation, garbage, host
 
@@ -55,6 +58,7 @@ class Road:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
+        self._maxima.check(candidate.config)
         compatibility.check(candidate.config, compatibility.this_machine())
         upcoming = self._catalogue.upcoming(candidate)
         await in_thread(self._installation.forgive, upcoming)
@@ -88,6 +92,7 @@ class Road:
             raise _not_found(name)
         target = self._earlier(current) if number is None else self._numbered(current, number)
         revision = self._catalogue.revision(target)
+        self._maxima.check(revision.config)
         await self._installation.ensure(revision)
         await self._start(revision)
         await _beyond_cancelling(self._reroute(revision, current))
