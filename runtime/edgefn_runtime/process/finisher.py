@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import faulthandler
 import importlib
 import math
 import os
@@ -50,6 +51,7 @@ def finisher_main(
 ) -> int:
     """Confine itself, finish and prove the artifact of `request`, tell the proof, and end."""
     to_log(log)
+    faulthandler.enable()
     control = Control(control_descriptor)
     control.report(Born())
     birth.name(NAME)

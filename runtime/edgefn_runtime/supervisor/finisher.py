@@ -28,6 +28,9 @@ from edgefn_runtime.wire.messages import FinishRequest
 LOOK_S = 0.1
 """Between two looks at what it has written."""
 
+LAST_WORDS_S = 0.02
+"""For what it has printed to be read, once it has ended."""
+
 PROCESSES = 256
 """Processes and threads: compilers start one for each core, and some."""
 
@@ -118,7 +121,9 @@ class Finisher:
     async def _died(self) -> None:
         error: EdgefnError = InstanceLost(f"the zygote ended before it made the finisher of {self._what}")
         if self._child is not None:
-            error = self._describe(await self._child.end())
+            status = await self._child.end()
+            await asyncio.sleep(LAST_WORDS_S)
+            error = self._describe(status)
         if not self._said.done():
             self._said.set_exception(error)
 
