@@ -47,7 +47,7 @@ Beside = tuple[Backend, Path]
 
 
 def finisher_main(
-    program: Program, request: FinishRequest, expected: Enforcement, control_descriptor: int, log: int, *entrances: int
+    request: FinishRequest, expected: Enforcement, control_descriptor: int, log: int, *entrances: int
 ) -> int:
     """Confine itself, finish and prove the artifact of `request`, tell the proof, and end."""
     to_log(log)
@@ -63,7 +63,7 @@ def finisher_main(
         groups.join(entrances)
         birth.adopt_orphans()
         birth.limit_memory(request.memory_bytes)
-        sandbox.enter(program, expected)
+        sandbox.enter(_confinement(request), expected)
         sandbox.leave_alone()
         if not request.programs and expected.get("system_calls") is True:
             programs.forbid()
@@ -77,6 +77,22 @@ def finisher_main(
     else:
         control.report(Finished(proof=msgspec.json.encode(found)))
     return 0
+
+
+def _confinement(request: FinishRequest) -> Program:
+    """What it may do: read the bundle and what its engine needs, write its folder, compute."""
+    return Program(
+        *("", "", f"{request.bundle}/code", "", ()),
+        memory_bytes=request.memory_bytes,
+        concurrency=1,
+        box_pid=request.box_pid,
+        processes=request.processes,
+        devices=request.devices,
+        uid=request.uid,
+        reads=request.reads,
+        writes=(request.folder,),
+        file_bytes=request.folder_bytes,
+    )
 
 
 def finish(request: FinishRequest) -> Proof:

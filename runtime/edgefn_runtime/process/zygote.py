@@ -76,10 +76,10 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
             return template_main(program, isolation, *descriptors)
         case SpawnStandalone(program):
             return standalone_main(program, isolation, *descriptors)
-        case SpawnFinisher(program, request):
+        case SpawnFinisher(request):
             from edgefn_runtime.process.finisher import finisher_main  # what it needs no function does
 
-            return finisher_main(program, request, isolation, *descriptors)
+            return finisher_main(request, isolation, *descriptors)
     return 0
 
 

@@ -12,6 +12,8 @@ import signal
 from collections import deque
 from pathlib import Path
 
+import msgspec
+
 from edgefn.errors import DeploymentRefused, DiskFull, EdgefnError, InstanceLost
 from edgefn.quantities import format_bytes, format_duration
 from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
@@ -46,6 +48,8 @@ class Finisher:
     """One process, made for `request`. `group` is its own; it is gone afterwards."""
 
     def __init__(self, zygote: Zygote, group: FunctionGroup, request: FinishRequest) -> None:
+        uid = FIRST_UID + next(_numbers) % UIDS
+        request = msgspec.structs.replace(request, uid=uid, processes=PROCESSES, box_pid=os.getpid())
         self._zygote, self._group, self._request = zygote, group, request
         self._said: asyncio.Future[messages.Finished] = asyncio.get_running_loop().create_future()
         self._tail: deque[str] = deque(maxlen=_LINES)
@@ -80,7 +84,7 @@ class Finisher:
         ours, theirs = control_pair()
         pipe = LogPipe(self._tells)
         self._control = ControlEnd(ours, self._reported, self._lost)
-        order = messages.SpawnFinisher(_program(self._request), self._request)
+        order = messages.SpawnFinisher(self._request)
         try:
             with self._group.entrances() as entrances:
                 await self._zygote.order(order, [theirs.fileno(), pipe.child_end, *entrances])
@@ -159,24 +163,3 @@ class Finisher:
             await asyncio.sleep(_PAUSE_S)
         if self._strays is not None:
             await self._strays.clear()
-
-
-def _program(request: FinishRequest) -> messages.Program:
-    """What the process may do: read the bundle, write its folder, compute."""
-    return messages.Program(
-        function="",
-        entry="",
-        code=f"{request.bundle}/code",
-        wheels="",
-        models=(),
-        memory_bytes=request.memory_bytes,
-        concurrency=1,
-        box_pid=os.getpid(),
-        processes=PROCESSES,
-        threads=request.threads,
-        devices=request.devices,
-        uid=FIRST_UID + next(_numbers) % UIDS,
-        reads=request.reads,
-        writes=(request.folder,),
-        file_bytes=request.folder_bytes,
-    )

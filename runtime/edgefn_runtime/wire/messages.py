@@ -72,6 +72,8 @@ class FinishRequest(_Message, frozen=True):
     memory_bytes    that it may allocate
     folder_bytes    that the folder may hold, in at most `folder_files` files and folders
     programs        whether it may start programs
+    uid             the user that it runs as where the box is root; `processes` bounds those of that user
+    box_pid         who must be its parent
     """
 
     bundle: str
@@ -87,6 +89,9 @@ class FinishRequest(_Message, frozen=True):
     devices: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     programs: bool = False
+    uid: int = 0
+    processes: int = 256
+    box_pid: int = 0
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -113,12 +118,11 @@ class Serve(_Message, frozen=True, tag="serve"):
 
 
 class SpawnFinisher(_Message, frozen=True, tag="finisher"):
-    """Fork a process that finishes and proves an artifact, confined as `program` says, and ends.
+    """Fork a process that finishes and proves an artifact, confined to what the request names, and ends.
 
     Descriptors: its control socket, the write end of its log pipe, its control groups.
     """
 
-    program: Program
     request: FinishRequest
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.bundles import SmallBundle
@@ -39,6 +41,10 @@ class Hostile:
     def load(self, folder, *, threads=1, batched=False):
         return Session()
 
+class Declared(Hostile):
+    name = "declared"
+    finish_needs = FinishNeeds(reads=("TOOLKIT",), programs=("/bin/true",), devices=("/dev/zero",), memory_bytes=2**31)
+
 class Session:
     def run(self, inputs):
         import numpy as np
@@ -50,15 +56,21 @@ def install(folder: Path) -> Path:
     """The distribution lies in `folder`, which is to be on the box's path."""
     info = folder / "hostile_engine-1.dist-info"
     info.mkdir(parents=True)
-    (folder / "hostile_engine.py").write_text(_ENGINE)
+    toolkit = folder.with_name("toolkit")
+    toolkit.mkdir()
+    (toolkit / "compiler").write_text("compiler")
+    (folder / "hostile_engine.py").write_text(_ENGINE.replace("TOOLKIT", str(toolkit)))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-engine\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[edgefn.backends]\nhostile = hostile_engine:Hostile\n")
+    (info / "entry_points.txt").write_text(
+        "[edgefn.backends]\nhostile = hostile_engine:Hostile\ndeclared = hostile_engine:Declared\n"
+    )
     return folder
 
 
-def bundle(folder: Path, deed: str, name: str = "scale") -> SmallBundle:
+def bundle(folder: Path, deed: str, name: str = "scale", backend: str = "hostile") -> SmallBundle:
     """A function whose one artifact does `deed` as it is finished."""
-    config = BundleConfig(bundles.function_spec(name), (bundles.LINEAR,), (ENTRY,))
+    entry = msgspec.structs.replace(ENTRY, backend=backend)
+    config = BundleConfig(bundles.function_spec(name), (bundles.LINEAR,), (entry,))
     files = {
         f"code/{name}.py": b"x = 1\n",
         "golden/linear.npz": bundles.golden_file(folder),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
+from edgefn import backends
 from edgefn.errors import DeploymentRefused
-from edgefn_runtime.deployment import proof
+from edgefn_runtime.deployment import compatibility, proof
 from edgefn_runtime.store import record
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish import hostile
@@ -34,6 +36,9 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hostile engine is installed, for the box and its zygote."""
     library = str(hostile.install(tmp_path / "library"))
     monkeypatch.syspath_prepend(library)
+    monkeypatch.delitem(sys.modules, "hostile_engine", raising=False)  # another test's, in another folder
+    backends.get.cache_clear()
+    compatibility.look_again()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])))
 
 
@@ -206,6 +211,27 @@ def test_files_of_the_bundle_are_linked_and_not_copied(tmp_path: Path, on_box: O
         assert revision is not None
         taken, original = revision.finished / hostile.ENTRY.path, revision.folder / hostile.ENTRY.path
         assert os.path.samefile(taken / "deed.py", original / "deed.py")
+
+    on_box(scenario)
+
+
+@pytest.mark.parametrize("backend", ["hostile", "declared"])
+def test_a_backend_has_what_it_declares(tmp_path: Path, on_box: OnBox, backend: str) -> None:
+    """A toolkit, programs and memory that its compiler needs; one that declares none has none of them."""
+    deeds = {
+        "toolkit": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}).read()",
+        "program": "import subprocess; subprocess.run(['/bin/true'], check=True)",
+        "writing": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}, 'w')",
+    }
+    code = "import errno\nfound = []\n" + "".join(_tried(name, deed) for name, deed in deeds.items())
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "files", "system_calls")
+        with pytest.raises(DeploymentRefused) as caught:
+            await box.deploy(hostile.bundle(tmp_path, f"{code}found = ' '.join(found)", backend=backend))
+        allowed = "toolkit=done program=done" if backend == "declared" else "toolkit=EACCES program=EPERM"
+        assert f"{allowed} writing=EACCES" in str(caught.value)
 
     on_box(scenario)
 
