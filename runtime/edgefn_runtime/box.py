@@ -12,6 +12,7 @@ from typing import Any
 
 from edgefn_runtime import inventory, machine
 from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
@@ -70,6 +71,7 @@ class Box:
             audit=self.audit,
             grants=settings.grants,
             development=settings.development,
+            maxima=Maxima.of(settings),
         )
         self._started = time.monotonic()
         self._draining = False

@@ -21,6 +21,8 @@ Read: TypeAlias = Callable[[object, str], object]
 
 MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
+MAX_COUNT = 10_000
+"""Of anything that is counted: more than one box has ever held."""
 
 
 class Option(NamedTuple):
@@ -219,6 +221,17 @@ OPTIONS: dict[str, Option] = {
         is_switch=True,
         in_environment=False,
         in_file=False,
+    ),
+    "max_scale": Option("max_scale", whole(1, MAX_COUNT), "NUMBER", "100", "Instances that a function may have"),
+    "max_queue": Option("max_queue", whole(0, MAX_COUNT), "NUMBER", "10000", "Requests that may wait for a function"),
+    "max_body": Option("max_body_bytes", size, "SIZE", "1GiB", "The largest request body that a function may take"),
+    "max_timeout": Option("max_timeout_s", seconds(0.001), "SECONDS", "3600", "The longest timeout of a function"),
+    "max_concurrency": Option(
+        "max_concurrency", whole(1, MAX_COUNT), "NUMBER", "1000", "Requests that an instance may serve at once"
+    ),
+    "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
+    "max_answers": Option(
+        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
     ),
 }
 """By name: the key of box.toml."""

@@ -26,6 +26,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
     `grants` are what functions may have beyond their sandbox, each as `edgefn box allow` takes it.
     `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
+    `max_scale`, `max_queue`, `max_body_bytes`, `max_timeout_s`, `max_concurrency`, `max_models` and `max_answers`
+    bound what a function's bundle may ask for.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -41,6 +43,13 @@ class BoxSettings(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
     grants: tuple[str, ...] = ()
     development: bool = False
+    max_scale: int = 100
+    max_queue: int = 10_000
+    max_body_bytes: int = 2**30
+    max_timeout_s: float = 3600.0
+    max_concurrency: int = 1000
+    max_models: int = 64
+    max_answers: int = 64
 
 
 def default_home() -> Path:

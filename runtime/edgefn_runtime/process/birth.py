@@ -95,8 +95,17 @@ def limit_memory(further_bytes: int) -> None:
 
     Mapped weights do not count: they are read-only and shared. Beyond it allocations fail: MemoryError in Python.
     """
-    limit = _data_bytes() + further_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    lower_limit(resource.RLIMIT_DATA, _data_bytes() + further_bytes)
+
+
+def lower_limit(kind: int, value: int) -> None:
+    """Bound a resource of this process and its forks by `value`, or by what they may have already where that is less.
+
+    setrlimit(2) raises no bound, and Python tells of it with a ValueError.
+    """
+    _, bound = resource.getrlimit(kind)
+    limit = value if bound == resource.RLIM_INFINITY else min(value, bound)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def settle() -> None:

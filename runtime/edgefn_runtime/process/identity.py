@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from edgefn.system.syscalls import capset, prctl
+from edgefn_runtime.process import birth
 
 FIRST_UID: Final = 60000
 UIDS: Final = 5000
@@ -49,7 +50,7 @@ def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
     os.setgroups(list(groups))
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+    birth.lower_limit(resource.RLIMIT_NPROC, processes)
     prctl(_PR_SET_DUMPABLE, 1)  # else its own /proc/self is not its own; tracing it is denied elsewhere
 
 

@@ -53,14 +53,16 @@ def enter(program: Program, expected: Enforcement) -> Enforcement:
     """
     found: Enforcement = {}
     network = program.network
-    uid = identity.uid_of(program.function, program.box_pid) if os.geteuid() == 0 else os.geteuid()
+    own = program.uid or identity.uid_of(program.function, program.box_pid)
+    uid = own if os.geteuid() == 0 else os.geteuid()
+    file_bytes = program.file_bytes
     _layer(found, "namespaces", lambda: namespaces.enter(network=network))
     tmp_bytes = max(program.memory_bytes // SCRATCH_SHARE, 2**20)
     _layer(found, "tmp", lambda: namespaces.mount_scratch(SCRATCH, tmp_bytes, uid), needs="namespaces")
     tmp = SCRATCH if found["tmp"] is True else _shared_tmp(program.function)
     _layer(found, "own_user", lambda: _take_user(uid, program), needs="tmp")
     _layer(found, "capabilities", lambda: identity.drop_privileges(keep_reading=_has_landlock()))
-    _layer(found, "file_size", lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (tmp_bytes, tmp_bytes)))
+    _layer(found, "file_size", lambda: birth.lower_limit(resource.RLIMIT_FSIZE, file_bytes or tmp_bytes))
     _layer(found, "files", lambda: _restrict_files(program, tmp))
     _layer(found, "tcp", lambda: _expect_landlock(landlock.TCP_ABI), needs="files")
     _layer(found, "signals", lambda: _expect_landlock(landlock.SCOPE_ABI), needs="files")
@@ -130,13 +132,20 @@ def _expect_landlock(version: int) -> None:
 
 def _restrict_files(program: Program, tmp: str) -> None:
     landlock.restrict(
-        read=_readable(program), write=[tmp], devices=_DEVICES, network=program.network, control=program.devices
+        read=_readable(program),
+        write=[tmp, *program.writes],
+        devices=_DEVICES,
+        network=program.network,
+        control=program.devices,
     )
 
 
 def _take_user(uid: int, program: Program) -> None:
     """Its own user; where Landlock says which, with the groups that its devices are for."""
     groups = identity.groups_of(program.devices) if _has_landlock() else []
+    if os.geteuid() == 0:
+        for folder in program.writes:
+            os.chown(folder, uid, uid, follow_symlinks=False)
     identity.take(uid, program.processes, groups)
 
 
@@ -144,6 +153,7 @@ def _readable(program: Program) -> Iterator[str]:
     bundle = os.path.dirname(os.path.realpath(program.code))
     yield bundle
     yield from (served.folder for served in program.models)
+    yield from program.reads
     for root in _roots():
         yield from _clear_of(bundle, root)
 

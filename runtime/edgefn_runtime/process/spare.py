@@ -22,9 +22,12 @@ Run = Callable[[Order, list[int]], int]
 NAME = "edgefn-spare"
 
 
-def wants_network(order: Order) -> bool:
-    """Whether it is for a function that may reach the network."""
-    return isinstance(order, SpawnTemplate | SpawnStandalone) and order.program.network
+def fits(order: Order) -> bool:
+    """Whether a spare child is for it: one that serves a function without the network.
+
+    A finisher is left to a fork of its own, so that a request which comes meanwhile finds the spare one.
+    """
+    return isinstance(order, SpawnTemplate | SpawnStandalone) and not order.program.network
 
 
 class Spare:
@@ -57,7 +60,7 @@ class Spare:
 
         It has left the host's network, and a group of version 2 is one to be born in.
         """
-        if self._end is None or groups.folder_of(descriptors) is not None or wants_network(order):
+        if self._end is None or groups.folder_of(descriptors) is not None or not fits(order):
             return False
         end, self._end = self._end, None
         with end:

@@ -19,7 +19,7 @@ from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.sandbox import Enforcement
 from edgefn_runtime.process.spare import Spare
 from edgefn_runtime.process.template import standalone_main, template_main
-from edgefn_runtime.wire.messages import Order, Ready, SpawnStandalone, SpawnTemplate
+from edgefn_runtime.wire.messages import Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
 
 NAME = "edgefn-zygote"
 SPARE_DELAY_S = 0.05
@@ -76,6 +76,10 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
             return template_main(program, isolation, *descriptors)
         case SpawnStandalone(program):
             return standalone_main(program, isolation, *descriptors)
+        case SpawnFinisher(request):
+            from edgefn_runtime.process.finisher import finisher_main  # what it needs no function does
+
+            return finisher_main(request, isolation, *descriptors)
     return 0
 
 

@@ -73,7 +73,7 @@ class ControlGroups:
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
-        """A group for one revision of `function`, made when it is first entered."""
+        """A group for one revision of `function`, of so many processes at first, made when it is first entered."""
         return FunctionGroup(self._trees, f"{function}.{next(self._numbers)}", processes)
 
     def close(self) -> None:
@@ -125,6 +125,13 @@ class FunctionGroup:
             if "memory" in tree.controllers and folder.is_dir():
                 with contextlib.suppress(OSError):  # it uses more than that already: it keeps the bound it has
                     self._bound_memory(folder, tree)
+
+    def limit_processes(self, count: int) -> None:
+        """They are at most so many processes and threads, from now on or from when it is made. Raises OSError."""
+        self._processes = count
+        for folder, tree in self._folders():
+            if "pids" in tree.controllers and folder.is_dir():
+                _write(folder / "pids.max", str(count))
 
     def cell(self) -> Cell:
         """A group of its own for an instance, within this one: what is in it when the instance has ended, is left over.

@@ -145,10 +145,11 @@ class Instance(asyncio.Protocol):
                 match decode_from_instance(frame.header):
                     case Ready() as ready:
                         return ready
-                    case Binding(artifact):
+                    case Binding(artifact) if artifact in self.serves:
                         self._binding = artifact
                     case Failed(reason, trace, artifact):
-                        raise refused(f"{self._function} cannot be loaded: {reason}", artifact, trace)
+                        named = artifact if artifact in self.serves else ""  # another is not its own to speak of
+                        raise refused(f"{self._function} cannot be loaded: {reason}", named, trace)
                     case _:
                         pass
 
@@ -297,7 +298,7 @@ class Instance(asyncio.Protocol):
                         self._passed_over(number)
                     case Batched() as found:
                         self._measured(found)
-                    case WrongAnswer(artifact, reason):
+                    case WrongAnswer(artifact, reason) if artifact in self.serves:
                         self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
                     case Leaving():
                         self._leave()

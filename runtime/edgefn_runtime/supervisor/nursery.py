@@ -16,12 +16,12 @@ from pathlib import Path
 from edgefn.errors import InstanceLost, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn_runtime.scheduling.deadlines import StartTime
-from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.child import describe_exit
 from edgefn_runtime.supervisor.controlgroups import Cell, FunctionGroup
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.footprint import measure
+from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
 from edgefn_runtime.supervisor.strays import Strays
@@ -55,6 +55,7 @@ class Nursery:
         note: Callable[[str, str], None],
         observe: Callable[[str, float], None],
         group: FunctionGroup,
+        bounds: GroupBounds,
     ) -> None:
         self._zygote = zygote
         self._log = log
@@ -67,6 +68,7 @@ class Nursery:
         self.fork_safe = True
         self.template_bytes: int | None = None
         self._group = group
+        self.bounds = bounds
         self._bounding: asyncio.Task[None] | None = None
         self._births = 0
         self._strays: dict[Instance, Strays] = {}
@@ -231,6 +233,7 @@ class Nursery:
 
     async def end(self) -> None:
         """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        self.bounds.close()
         await self.close()
         for _ in range(_ROUNDS):
             if self._group.close():
@@ -284,12 +287,11 @@ class Nursery:
 
         The template counts twice: an instance that started alone has loaded the same.
         """
-        spec = revision.config.function
         if self.template_bytes is None and (found := await measure(pid)) is not None:
             self.template_bytes = found.private_bytes
         if self.template_bytes is not None:
             files = await asyncio.to_thread(_size_of, revision.finished)
-            self._group.limit_memory(most_bytes(2 * self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+            self.bounds.measured(2 * self.template_bytes, files)
 
     async def measured(self) -> int | None:
         """What the template takes beside the zygote, measured when it was loaded; None without one."""
@@ -301,7 +303,7 @@ class Nursery:
         def start() -> Coroutine[None, None, Template]:
             return Template.start(
                 self._zygote,
-                program_of(revision),
+                program_of(revision, self.bounds.load_bytes),
                 self._log,
                 self._template_died,
                 group=self._group,
@@ -342,7 +344,7 @@ class Nursery:
         try:
             with self._group.entrances() as entrances:
                 cell = self._group.cell()
-                order = messages.SpawnStandalone(program_of(revision))
+                order = messages.SpawnStandalone(program_of(revision, self.bounds.load_bytes))
                 await self._zygote.order(order, [channel, board, pipe.child_end, *entrances, *cell.entrances])
         finally:
             pipe.handed_over()
@@ -362,8 +364,11 @@ class Nursery:
         self._observe(name, seconds)
 
 
-def program_of(revision: Revision) -> messages.Program:
-    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts."""
+def program_of(revision: Revision, load_bytes: int = 0) -> messages.Program:
+    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts.
+
+    It may allocate `load_bytes` as it loads.
+    """
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
     threads = threads_for(spec)
@@ -389,13 +394,19 @@ def program_of(revision: Revision) -> messages.Program:
         processes=processes_of(revision),
         threads=threads,
         devices=spec.devices,
+        load_bytes=load_bytes,
     )
 
 
 def processes_of(revision: Revision) -> int:
     """Processes and threads that a revision may have at a time, its template's among them."""
     spec = revision.config.function
-    return (PROCESSES + threads_for(spec)) * (1 + spec.scale[1])
+    return processes_each(revision) * (1 + spec.scale[1])
+
+
+def processes_each(revision: Revision) -> int:
+    """Processes and threads for each of its instances."""
+    return PROCESSES + threads_for(revision.config.function)
 
 
 def _size_of(folder: Path) -> int:

@@ -62,7 +62,7 @@ class Starts:
         self._fall_back = fall_back
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failures = 0
+        self._failures = self._falls = 0
         self._retry_at = self._failed_at = 0.0
         self._crashes = Crashes()
         self._start_error = ""
@@ -97,7 +97,7 @@ class Starts:
 
     def forget(self) -> None:
         """What failed before does not count: a person stopped the function, or deployed it again."""
-        self._failures, self._start_error = 0, ""
+        self._failures, self._falls, self._start_error = 0, 0, ""
         self._crashes.answered()
 
     # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,7 +157,7 @@ class Starts:
             try:
                 await self._nursery.template(lambda: self._pool.revision)
             except ArtifactBroken as error:
-                if not self._has_fallen_back(error):
+                if not self._may_fall() or not self._has_fallen_back(error):
                     raise
             else:
                 return
@@ -170,7 +170,7 @@ class Starts:
 
     def served(self, instance: Instance) -> None:
         """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
-        self._failures = 0
+        self._failures = self._falls = 0
         if instance.handled and self._crashes.in_a_row:
             if self.crashing:
                 self._nursery.note(f"{self._name} answers again", "")
@@ -201,7 +201,7 @@ class Starts:
             self._start_error = str(error)
             self._pool.not_started(instance, error, error.retry_after_s)
         except ArtifactBroken as error:
-            if self._has_fallen_back(error):
+            if self._may_fall() and self._has_fallen_back(error):
                 self._pool.not_started(instance, error, 0.0)  # whoever waits is served by what takes over
             else:
                 self._failed(instance, error)
@@ -213,6 +213,11 @@ class Starts:
         else:
             self._start_error = ""
             self._pool.started(instance)
+
+    def _may_fall(self) -> bool:
+        """Whether another artifact may be tried at once: each of the bundle, and no more, before an instance serves."""
+        self._falls += 1
+        return self._falls <= len(self._pool.revision.artifacts) + 1
 
     def _has_fallen_back(self, error: ArtifactBroken) -> bool:
         """Whether another artifact serves instead of the one that broke, since now or since another start found it."""

@@ -9,25 +9,28 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edgefn.errors import FunctionNotFound
+from edgefn.errors import FunctionNotFound, InstanceLost
 from edgefn_runtime import machine
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
-from edgefn_runtime.supervisor import batching
+from edgefn_runtime.supervisor import batching, finisher
 from edgefn_runtime.supervisor.child import become_subreaper
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
+from edgefn_runtime.supervisor.finisher import Finisher
 from edgefn_runtime.supervisor.footprint import footprint
+from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.launch import Launched
-from edgefn_runtime.supervisor.nursery import Nursery, processes_of
+from edgefn_runtime.supervisor.nursery import Nursery, processes_each
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.starts import FallBack
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.trial import Trial
 from edgefn_runtime.supervisor.zygote import Zygote
+from edgefn_runtime.wire.messages import FinishRequest
 
 _log = logging.getLogger("edgefn.supervisor")
 
@@ -186,6 +189,19 @@ class Supervisor:
         self._room.enter(trial)
         return await trial.ask(questions)
 
+    async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
+        """The proof of an artifact that a confined process has finished; see Finisher.run."""
+        bounded = msgspec.structs.replace(request, memory_bytes=min(request.memory_bytes, self._room.budget_bytes))
+
+        def start() -> Awaitable[bytes]:
+            group = self._groups.group("finisher", finisher.PROCESSES)
+            return Finisher(self._zygote, group, bounded).run(limit_s)
+
+        try:
+            return await start()
+        except InstanceLost:  # the zygote died with the order in hand; the next one gets it
+            return await start()
+
     def busy(self) -> bool:
         """Whether a request of any function waits for an instance."""
         return any(pool.load().waiting for pool in self._pools.values())
@@ -199,6 +215,13 @@ class Supervisor:
         pool = self._prepared.pop((revision.config.function.name, revision.digest), None)
         if pool is not None:
             await pool.close(0)
+
+    async def restart(self, name: str) -> None:
+        """The processes of `name` end when they have answered; others are started as they are wanted."""
+        pool = self._pools.get(name)
+        if pool is not None:
+            await pool.stop()
+            pool.scale()
 
     async def remove(self, name: str) -> None:
         """No process of `name` is left and requests for it get 404."""
@@ -238,9 +261,10 @@ class Supervisor:
         def note(line: str, trace: str) -> None:
             self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
 
-        group = self._groups.group(name, processes_of(revision))
-        group.limit_memory(self._room.budget_bytes)  # until its template was measured
-        nursery = Nursery(self._zygote, log, note, observe, group)
+        each = processes_each(revision)
+        group = self._groups.group(name, each)
+        bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
+        nursery = Nursery(self._zygote, log, note, observe, group, bounds)
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
         return nursery
 

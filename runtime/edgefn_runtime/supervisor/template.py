@@ -130,13 +130,14 @@ class Template:
             case messages.Born():
                 if pid and self._child is None:
                     self._child = self._claim(pid)
-            case messages.Binding(artifact):
+            case messages.Binding(artifact) if artifact in self.serves:
                 self._binding = artifact
             case messages.Ready() if not self._loaded.done():
                 self._loaded.set_result(report)
             case messages.Failed() if not self._loaded.done():
                 text = f"{self._program.function} cannot be loaded: {report.reason}"
-                self._loaded.set_exception(refused(text, report.artifact, report.trace))
+                artifact = report.artifact if report.artifact in self.serves else ""
+                self._loaded.set_exception(refused(text, artifact, report.trace))
             case _:
                 pass
 
