@@ -24,7 +24,6 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
-    `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
     home: Path
@@ -33,7 +32,6 @@ class BoxSettings(msgspec.Struct, frozen=True):
     fd: int | None = None
     client_timeout_s: float = DEFAULT_CLIENT_TIMEOUT_S
     drain_s: float = 30.0
-    parked_bytes: int = 512 * 2**20
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
