@@ -95,9 +95,7 @@ class Service:
         try:
             result = await cast("Awaitable[object]", self._handler(**arguments))
             return self._answer(invoke, result, decoded, started)
-        except BaseException as error:
-            if _is_cancelled():
-                raise  # the loop ends, and nobody waits any more
+        except BaseException as error:  # its cancellation, too: a handler may cancel its own task
             del arguments
             return self._failure(invoke, error, decoded, started), b""
 
@@ -189,14 +187,6 @@ class Service:
 
 def _refusal(invoke: Invoke, error: InputError, decoded: float) -> Refusal:
     return Refusal(invoke.id, type(error).__name__, fit(str(error), MAX_REASON), fit(error.field, MAX_REASON), decoded)
-
-
-def _is_cancelled() -> bool:
-    """Tell whether somebody else has cancelled this task: a handler that cancels its own is a handler that fails."""
-    import asyncio
-
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _runner() -> asyncio.Runner:

@@ -7,6 +7,7 @@ would carry.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from edgefn_runtime.process.channel import Body, Channel
@@ -56,11 +57,12 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
     async def call(invoke: Asked, body: Body) -> None:
         reply = await service.call_async(invoke, body)
-        for wrong in service.wrong():
-            channel.send(wrong)
-        if watch.full_after(LONG_S):
-            channel.send(Leaving())
-        channel.send(*reply)
+        with contextlib.suppress(OSError):  # the box is gone, and this was cancelled with the loop
+            for wrong in service.wrong():
+                channel.send(wrong)
+            if watch.full_after(LONG_S):
+                channel.send(Leaving())
+            channel.send(*reply)
         flush_logs()
 
     tasks: set[asyncio.Task[None]] = set()
