@@ -56,7 +56,6 @@ class Box:
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,

@@ -28,7 +28,6 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
     `max_scale`, `max_queue`, `max_body_bytes`, `max_timeout_s`, `max_concurrency`, `max_models` and `max_answers`
     bound what a function's bundle may ask for.
-    `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
     home: Path
@@ -37,7 +36,6 @@ class BoxSettings(msgspec.Struct, frozen=True):
     fd: int | None = None
     client_timeout_s: float = DEFAULT_CLIENT_TIMEOUT_S
     drain_s: float = 30.0
-    parked_bytes: int = 512 * 2**20
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES

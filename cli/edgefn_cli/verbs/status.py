@@ -70,6 +70,7 @@ def _facts(found: dict[str, Any]) -> Table:
         **_ledger(found.get("ledger")),
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
+        **_dropped(found.get("output") or {}),
         "limits": _limits(found.get("spec") or {}),
         **_permissions(found),
         "cores": _cores(found.get("cores") or {}),
@@ -101,6 +102,13 @@ def _permissions(found: dict[str, Any]) -> dict[str, str]:
         f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
     ]
     return {"may have": ", ".join(told)} if told else {}
+
+
+def _dropped(output: dict[str, int]) -> dict[str, str]:
+    """What it printed over its budget, as far as it did."""
+    if not output.get("dropped_bytes"):
+        return {}
+    return {"output": f"{output['dropped_lines']:,} lines were dropped: it prints more than its log takes"}
 
 
 def _because(found: dict[str, Any]) -> str:

@@ -59,12 +59,9 @@ def template_main(
     return 0
 
 
-def _instance_main(
-    program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int, *entrances: int
-) -> int:
+def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
     birth.use_huge_pages(True)
-    groups.join(entrances)
     birth.adopt_orphans()
     sandbox.leave_alone()
     fresh_randomness()
@@ -78,7 +75,7 @@ def _instance_main(
         started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
     channel.send(started)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
@@ -108,7 +105,7 @@ def standalone_main(
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 

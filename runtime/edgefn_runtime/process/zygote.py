@@ -33,6 +33,8 @@ def main(descriptor: int) -> int:
     birth.use_huge_pages(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Control(descriptor)
+    # For its forks, in which a lone surrogate in what a handler prints is no error. typeshed: TextIO.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _warm_up()
     isolation = sandbox.probe()
     spare = Spare(functools.partial(_become, isolation), control, os.getppid(), pages.mapped())

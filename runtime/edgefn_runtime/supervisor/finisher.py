@@ -20,8 +20,9 @@ from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import harvest
 from edgefn_runtime.store.patience import to_the_end
 from edgefn_runtime.supervisor.child import Child, describe_exit
-from edgefn_runtime.supervisor.controlgroups import Cell, FunctionGroup
-from edgefn_runtime.supervisor.sockets import ControlEnd, LogPipe, control_pair
+from edgefn_runtime.supervisor.controlgroups import FunctionGroup
+from edgefn_runtime.supervisor.output import LogPipe, Output, Turn
+from edgefn_runtime.supervisor.sockets import ControlEnd, control_pair
 from edgefn_runtime.supervisor.strays import Strays
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
@@ -82,7 +83,7 @@ class Finisher:
 
     async def _start(self) -> None:
         ours, theirs = control_pair()
-        pipe = LogPipe(self._tells)
+        pipe = LogPipe(Output(self._tells, self._tells, Turn()))
         self._control = ControlEnd(ours, self._reported, self._lost)
         order = messages.SpawnFinisher(self._request)
         try:
@@ -110,7 +111,7 @@ class Finisher:
             case messages.Born():
                 if pid and self._child is None:
                     self._child = self._zygote.claim(pid)
-                    self._strays = Strays(pid, Cell(None), lambda: False)
+                    self._strays = Strays(pid, lambda: False, lambda: True)
             case messages.Finished() if not self._said.done():
                 self._said.set_result(report)
             case messages.Failed() if not self._said.done():

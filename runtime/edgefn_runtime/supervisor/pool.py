@@ -97,7 +97,7 @@ class Pool:
         instance = None if self._waiting else self._crew.pick()
         try:
             if crashing:
-                self._starts.admit(now)
+                self._starts.admit(call, now)
             if instance is None:
                 self._admit(call, now)
             elif own:
@@ -187,9 +187,9 @@ class Pool:
             self._instances.remove(instance)
         self.nursery.bury(instance)
         self.nursery.bounds.expect(len(self._instances))
-        refusal = self._starts.crashed(instance.crash) if instance.crash else None
+        refusal = self._starts.crashed(instance.crash, instance.lost) if instance.crash else None
         if refusal is None:
-            self._retry(unseen, blameless=bool(instance.crash))
+            self._retry(unseen, blameless=bool(instance.lost))
         else:
             for call in unseen:
                 self._waiting.push(call)
@@ -250,7 +250,7 @@ class Pool:
         self._schedule_check()
 
     def _begin(self) -> None:
-        instance = Instance(self.spec.name, self)
+        instance = Instance(self.spec.name, self, self._room.answers)
         self._instances.append(instance)
         self.nursery.bounds.expect(len(self._instances))
         self._starts.begin(instance)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
@@ -102,21 +102,25 @@ class Starts:
 
     # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def admit(self, now: float) -> None:
-        """Raises Unavailable for every call but one after each pause, while instances end in a row."""
-        if not self._crashes.admits(now):
-            raise self._refusal(now)
+    def admit(self, call: Call, now: float) -> None:
+        """Raises Unavailable for every call but one after each pause, while instances end in a row.
+
+        The one is not what was lost in a crash before, where any other comes.
+        """
+        mark = call.mark() if self._crashes.admits(now) else b""
+        if not self._crashes.admits(now, mark):
+            raise self._refusal(now, mark)
 
     def probe(self, call: Call) -> None:
         """`call`, which was let in, shows whether the function can be served again."""
         self._crashes.probe()
         call.future.add_done_callback(lambda _: self._crashes.probe_ended())
 
-    def crashed(self, how: str) -> Unavailable | None:
-        """An instance ended by itself as it served: what calls are told now, or None where the next are served."""
+    def crashed(self, how: str, lost: Sequence[Call]) -> Unavailable | None:
+        """An instance ended by itself as it served `lost`: what calls are told now; None where the next are served."""
         now = time.monotonic()
         was_crashing = self.crashing
-        self._crashes.crashed(how, now)
+        self._crashes.crashed(how, now, [call.mark() for call in lost])
         if self._crashes.in_a_row >= FALL_OVER and self._falls_back(how):
             self._crashes.answered()
             return None
@@ -128,8 +132,8 @@ class Starts:
         self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
         return refusal
 
-    def _refusal(self, now: float) -> Unavailable:
-        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now))
+    def _refusal(self, now: float, mark: bytes = b"") -> Unavailable:
+        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now, mark))
 
     # ── starts ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -14,7 +14,6 @@ import signal
 from collections.abc import Callable
 
 from edgefn_runtime.supervisor.child import Child, children_of_this
-from edgefn_runtime.supervisor.controlgroups import Cell
 
 _PAUSE_S = 0.02
 _ROUNDS = 250
@@ -22,14 +21,15 @@ _NOBODY = -2
 
 
 class Strays:
-    """What the instance `pid`, which runs now, may leave behind; a part of it is in `cell`, where there are such.
+    """What the instance `pid`, which runs now, may leave behind.
 
-    `bearing` says whether the function has a process being born that the box does not know yet.
+    `bearing` says whether the function has a process being born that the box does not know yet; `empty` kills whatever
+    is in the function's control group, once no process of it should be there.
     """
 
-    def __init__(self, pid: int, cell: Cell, bearing: Callable[[], bool]) -> None:
-        self._cell = cell
+    def __init__(self, pid: int, bearing: Callable[[], bool], empty: Callable[[], bool]) -> None:
         self._bearing = bearing
+        self._empty = empty
         self._namespace = _namespace(pid)
         if self._namespace == _namespace(os.getpid()):
             self._namespace = 0  # not its own: namespaces are not enforced here
@@ -40,8 +40,7 @@ class Strays:
     async def clear(self) -> None:
         """The instance has ended: nothing that it started runs any more."""
         for _ in range(_ROUNDS):
-            gone = self._cell.clear()
-            if not self._bearing() and not _end(self._found()) and gone:
+            if not self._bearing() and not _end(self._found()) and self._empty():
                 return
             await asyncio.sleep(_PAUSE_S)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -12,7 +13,6 @@ import msgspec
 from edgefn.errors import FunctionNotFound, InstanceLost
 from edgefn_runtime import machine
 from edgefn_runtime.scheduling import ledger
-from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import batching, finisher
@@ -24,6 +24,7 @@ from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_each
+from edgefn_runtime.supervisor.output import Output, Turn
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.starts import FallBack
@@ -62,7 +63,6 @@ class Supervisor:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         *,
         drain_s: float,
-        parked_bytes: int,
         places: Sequence[Place] | None = None,
         room: Room | None = None,
         fall_back: FallBack = lambda revision, artifact, reason: None,
@@ -74,7 +74,6 @@ class Supervisor:
         self._fall_back = fall_back
         self._on_failing = on_failing
         self._drain_s = drain_s
-        self._parked_bytes = parked_bytes
         self._places = places
         self._groups = ControlGroups([])
         self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
@@ -83,6 +82,8 @@ class Supervisor:
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
+        self._outputs: dict[str, Output] = {}
+        self._turn = Turn()
         self._tidying = Tidying()
 
     def start(self, zygote: Launched | None = None) -> None:
@@ -229,6 +230,8 @@ class Supervisor:
         pool = self._pools.pop(name, None)
         if pool is not None:
             await pool.close(self._drain_s)
+        if name not in self._pools:
+            self._outputs.pop(name, None)
 
     async def fail(self, name: str, reason: str) -> None:
         """`name` is deployed but cannot be served, for `reason`; status says so."""
@@ -255,18 +258,26 @@ class Supervisor:
     def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> Nursery:
         name = revision.config.function.name
 
-        def log(line: str) -> None:
-            self._logs.write(name, line, stream="output")
-
         def note(line: str, trace: str) -> None:
             self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
 
         each = processes_each(revision)
         group = self._groups.group(name, each)
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
-        nursery = Nursery(self._zygote, log, note, observe, group, bounds)
+        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds)
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
         return nursery
+
+    def _output_of(self, name: str) -> Output:
+        """Return where what `name` prints goes: one for all of its revisions and processes."""
+        output = self._outputs.get(name)
+        if output is None:
+
+            def log(line: str) -> None:
+                self._logs.write(name, line, stream="output")
+
+            output = self._outputs[name] = Output(log, functools.partial(self.note, name), self._turn)
+        return output
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -276,15 +287,8 @@ class Supervisor:
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_parked(self) -> None:
-        """A function has no instance left: its template stays while all parked ones fit the memory set aside."""
+        """Tidy up soon: a function has no instance left. Its template stays until the ledger needs the memory."""
         self._tidying.soon()
-        parked = [
-            Parked(name, template.private_bytes, pool.used_at, pool.nursery.phases.get("template", 0.0))
-            for name, pool in self._pools.items()
-            if pool.parked and (template := pool.nursery.current) is not None
-        ]
-        for name in to_evict(parked, self._parked_bytes):
-            self._later(self._pools[name].nursery.close())
 
     def _ledger(self, pool: Pool) -> dict[str, Any]:
         """What the pool is counted with, and whether an instance was measured or is taken at its `memory`."""
@@ -335,6 +339,7 @@ class Supervisor:
             ],
             "template": template and of(template.pid),
             "ledger": self._ledger(pool),
+            "output": self._output_of(name).figures(),
             "queued": pool.load().waiting,
             "requests": pool.requests,
             "errors": pool.errors,

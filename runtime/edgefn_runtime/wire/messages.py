@@ -1,14 +1,22 @@
 """The messages between the box process and its children, as msgpack arrays tagged by a short name.
 
-They are validated on arrival: a child runs a user's code and is not trusted to speak well.
+They are validated on arrival: a child runs a user's code and is not trusted to speak well. Durations are what a clock
+can give, so that no sum of them is "not a number" for ever; texts are bounded by their frame, or by their packet.
 """
 
 from __future__ import annotations
+
+from typing import Annotated, Any
 
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.spec import Batching, ModelSpec
+from edgefn_runtime.wire.text import replaced
+
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
+ContentType = Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -110,7 +118,10 @@ class SpawnStandalone(_Message, frozen=True, tag="standalone"):
 
 
 class SpawnInstance(_Message, frozen=True, tag="instance"):
-    """Fork an instance off this template. Descriptors: its channel, its board's memory, control groups of its own."""
+    """Fork an instance off this template. Descriptors: its channel, its board's memory.
+
+    No control group: who holds one that the box has opened puts any process into it, and a template runs a user's code.
+    """
 
 
 class Serve(_Message, frozen=True, tag="serve"):
@@ -141,10 +152,10 @@ class Ready(_Message, frozen=True, tag="ready"):
     The zygote adds which layers of isolation this machine enforces: True, or why not.
     """
 
-    import_s: float = 0.0
-    session_s: float = 0.0
+    import_s: Seconds = 0.0
+    session_s: Seconds = 0.0
     threads: int = 1
-    sandbox_s: float = 0.0
+    sandbox_s: Seconds = 0.0
     isolation: dict[str, bool | str] = {}
 
 
@@ -214,10 +225,10 @@ class Answer(_Message, frozen=True, tag="answer"):
     """The handler's result, encoded; the frame's body is the HTTP body. Durations in seconds."""
 
     id: int
-    content_type: str
-    decode_s: float
-    run_s: float
-    encode_s: float
+    content_type: ContentType
+    decode_s: Seconds
+    run_s: Seconds
+    encode_s: Seconds
 
 
 class Refusal(_Message, frozen=True, tag="refusal"):
@@ -227,7 +238,7 @@ class Refusal(_Message, frozen=True, tag="refusal"):
     error: str
     detail: str
     field: str
-    decode_s: float
+    decode_s: Seconds
 
 
 class Crash(_Message, frozen=True, tag="crash"):
@@ -235,8 +246,8 @@ class Crash(_Message, frozen=True, tag="crash"):
 
     id: int
     trace: str
-    decode_s: float
-    run_s: float
+    decode_s: Seconds
+    run_s: Seconds
 
 
 class Unacceptable(_Message, frozen=True, tag="unacceptable"):
@@ -245,8 +256,8 @@ class Unacceptable(_Message, frozen=True, tag="unacceptable"):
     id: int
     detail: str
     available: tuple[str, ...]
-    decode_s: float
-    run_s: float
+    decode_s: Seconds
+    run_s: Seconds
 
 
 class Returned(_Message, frozen=True, tag="returned"):
@@ -263,8 +274,8 @@ class Batched(_Message, frozen=True, tag="batched"):
 
     model: str
     on: bool
-    rows: float
-    gain: float
+    rows: Share
+    gain: Share
 
 
 class WrongAnswer(_Message, frozen=True, tag="wrong"):
@@ -284,7 +295,28 @@ FromInstance = Born | Binding | Ready | Failed | Reply | Returned | Batched | Wr
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
 
-encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode(message: _Message) -> bytes:
+    """Encode a message; a lone surrogate in a text of it becomes a question mark."""
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        return _encode(_without_surrogates(msgspec.to_builtins(message)))
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return replaced(value)
+        case list() | tuple():
+            return [_without_surrogates(each) for each in value]
+        case dict():
+            return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
+    return value
+
+
 decode_order = msgspec.msgpack.Decoder(Order).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode
 decode_invoke = msgspec.msgpack.Decoder(Asked).decode

@@ -65,9 +65,7 @@ class Bench:
     def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
-        self.supervisor = Supervisor(
-            self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20, places=places, room=room
-        )
+        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, places=places, room=room)
 
     async def _finished(self, revision: Revision) -> None:
         """These functions have no models: nothing is to be finished."""

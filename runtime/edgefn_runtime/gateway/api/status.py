@@ -23,6 +23,8 @@ _NO_PROCESSES: dict[str, Any] = {
     "errors": 0,
     "cold_starts": 0,
     "phases": {},
+    "ledger": {"template_bytes": 0, "instance_bytes": 0, "measured": False, "held_bytes": 0},
+    "output": {"dropped_lines": 0, "dropped_bytes": 0},
     "cores": None,
     "batching": [],
 }

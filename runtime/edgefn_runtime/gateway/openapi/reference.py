@@ -109,6 +109,15 @@ SCHEMAS: dict[str, Any] = {
             "errors": {"type": "integer"},
             "cold_starts": {"type": "integer"},
             "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "ledger": _object(
+                {
+                    "template_bytes": {"type": "integer"},
+                    "instance_bytes": {"type": "integer"},
+                    "measured": {"type": "boolean"},
+                    "held_bytes": {"type": "integer"},
+                }
+            ),
+            "output": _object({"dropped_lines": {"type": "integer"}, "dropped_bytes": {"type": "integer"}}),
             "cores": {"type": ["object", "null"]},
             "batching": {"type": "array", "items": {"type": "object"}},
             "spec": {"type": "object"},

@@ -64,9 +64,7 @@ async def _opened(home: Path, budget_bytes: int) -> AsyncIterator[StoreBox]:
     async def nothing(revision: Revision) -> None:
         """No function is started here."""
 
-    supervisor = Supervisor(
-        *(Lines(), Figures(), nothing), drain_s=1.0, parked_bytes=0, room=Room(budget_bytes, Forgetful())
-    )
+    supervisor = Supervisor(*(Lines(), Figures(), nothing), drain_s=1.0, room=Room(budget_bytes, Forgetful()))
     before = children()
     supervisor.start()
     box = StoreBox(home, OsDisk(), None, None, host=FinishingHost(supervisor))
