@@ -112,6 +112,17 @@ def switch(value: object, what: str) -> bool:
     return value
 
 
+def one_of(*words: str) -> Read:
+    """Return a reader of one of `words`."""
+
+    def read(value: object, what: str) -> str:
+        if value not in words:
+            raise SpecError(f"{what} is {value!r}: give {' or '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def listed(value: object, what: str) -> tuple[str, ...]:
     """Return the texts of `value`: a list, or one text with commas between."""
     parts = value if isinstance(value, list | tuple) else [value]
@@ -181,6 +192,26 @@ OPTIONS: dict[str, Option] = {
         "PATH",
         "none",
         "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
+    ),
+    "tls": Option(
+        "tls",
+        one_of("auto"),
+        "auto",
+        "off",
+        "Speak TLS with a certificate that the box makes and keeps in its home; its fingerprint is printed",
+    ),
+    "tls_cert": Option("tls_cert", path, "FILE", "none", "Speak TLS with this certificate, in PEM"),
+    "tls_key": Option("tls_key", path, "FILE", "none", "The key of --tls-cert, in PEM"),
+    "tls_client_ca": Option(
+        "tls_client_ca", path, "FILE", "none", "Let in only clients with a certificate of this authority"
+    ),
+    "open": Option(
+        "open",
+        switch,
+        "",
+        "off",
+        "Let anybody call functions, though the box listens beyond loopback; else callers need a token",
+        is_switch=True,
     ),
     "trusted_proxies": Option(
         "trusted_proxies",

@@ -24,6 +24,10 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
+    `tls` "auto" makes a certificate in the home; `tls_cert` and `tls_key` are files of one. `tls_client_ca` is the
+    authority that has signed a certificate for each client.
+    `open` lets anybody call functions on a box that listens beyond loopback; else `asks_callers` comes of it: those who
+    call functions need a token.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -37,6 +41,12 @@ class BoxSettings(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
+    tls: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    open: bool = False
+    asks_callers: bool = False
 
 
 def default_home() -> Path:

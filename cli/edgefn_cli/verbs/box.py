@@ -18,6 +18,7 @@ from edgefn_cli import output
 from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
+from edgefn_cli.verbs.access import token
 from edgefn_runtime.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -28,16 +29,7 @@ _RUNTIME_EXTRA = {"uvicorn", "uvloop", "httptools", "starlette", "onnxruntime", 
 _LISTENING = re.compile(r"listening on (http\S+)")
 
 app = typer.Typer(help="Run a box, or ask about one.", no_args_is_help=True)
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        envvar="EDGEFN_HOME",
-        file_okay=False,
-        help="The box's directory. Default: ~/.local/state/edgefn, as root /var/lib/edgefn.",
-    ),
-]
+app.add_typer(token.app, name="token")
 
 
 @app.command(cls=BoxCommand)
@@ -98,21 +90,6 @@ def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
         refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
         if refused:
             output.draw(_refusals(refused))
-
-
-@app.command(cls=Verb)
-def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Print the admin token of a box on this machine, for EDGEFN_TOKEN on another.
-
-    Example: EDGEFN_TOKEN=$(ssh line-3 edgefn box token) edgefn list --box http://line-3:8080
-    """
-    from edgefn_cli import discovery
-
-    found = discovery.read_token(home or discovery.home())
-    if as_json:
-        output.result({"token": found.value, "home": str(home or discovery.home())})
-    else:
-        output.line(found.value)
 
 
 @contextmanager

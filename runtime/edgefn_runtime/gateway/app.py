@@ -102,13 +102,17 @@ class _Pages:
         return JSONResponse({"name": "edgefn", "version": self._version, "links": links}, headers=_VARY)
 
     async def functions(self, request: Request) -> Response:
+        await self._box.doors.admit_reader(request.scope, "the list of functions", bool)
         return JSONResponse({"functions": status.functions(self._box)})
 
     async def openapi(self, request: Request) -> Response:
+        await self._box.doors.admit_reader(request.scope, "the description of the functions", bool)
         revisions = [status.current(self._box, name) for name in status.functions(self._box)]
         deployed = [DocumentedFunction(one.config.function, one.number, one.digest) for one in revisions]
         url = base_url(self._forwarding, request.scope)
-        return JSONResponse(document(deployed, self._version, url), headers=_VARY)
+        return JSONResponse(
+            document(deployed, self._version, url, asks_callers=self._box.doors.asks_callers), headers=_VARY
+        )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

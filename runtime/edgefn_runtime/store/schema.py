@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edgefn.errors import HomeError
 
-SCHEMA_VERSION = 2
-
 _TABLES = """
 CREATE TABLE revisions (                -- bundles by manifest digest
     digest TEXT PRIMARY KEY,
@@ -36,8 +34,20 @@ ALTER TABLE revisions ADD COLUMN template_bytes INTEGER;    -- what its template
 ALTER TABLE revisions ADD COLUMN instance_bytes INTEGER;    -- and each instance beside it
 """
 
-_CHANGES = (_TABLES, _MEASURED)
+_TOKENS = """
+CREATE TABLE tokens (                   -- named tokens (the home's own is a file beside this one)
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,          -- SHA-256 of the value, which is kept nowhere
+    scopes TEXT NOT NULL,               -- JSON ["admin", ...]
+    rate REAL,                          -- requests a second, NULL without a bound
+    created_at TEXT NOT NULL
+) STRICT;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _TOKENS)
 """From each version to the next one."""
+
+SCHEMA_VERSION = len(_CHANGES)
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:

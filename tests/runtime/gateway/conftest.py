@@ -17,8 +17,12 @@ from starlette.types import ASGIApp
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.journal import Journal
+from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.invoke.invocation import Invocation
+from edgefn_runtime.store.tokens import TokenRow
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.gateway.listener import SOURCE, Client, Run, listening
@@ -122,16 +126,38 @@ class FakeSupervisor:
         self.running[name] = {"state": "idle"}
 
 
+@dataclass
+class FakeRows:
+    """Named tokens in memory, and what the home's own token became."""
+
+    kept: dict[str, TokenRow] = field(default_factory=dict)
+    first: str = ""
+
+    def all(self) -> list[TokenRow]:
+        return list(self.kept.values())
+
+    def put(self, row: TokenRow) -> None:
+        self.kept[row.name] = row
+
+    def delete(self, name: str) -> None:
+        del self.kept[name]
+
+    def keep_first(self, value: str) -> None:
+        self.first = value
+
+
 class FakeBox:
     """As AdminBox wants it."""
 
     def __init__(self, folder: Path) -> None:
-        self.token = TOKEN
         self.folder = folder
         self.deployments = FakeDeployments()
         self.supervisor = FakeSupervisor()
         self.logs = FunctionLogs(folder)
         self.metrics = Metrics(self.supervisor.statuses)
+        self.audit = Journal()
+        self.rows = FakeRows()
+        self.doors = Doors(Tokens(TOKEN, self.rows, self.rows.keep_first), self.metrics, self.audit)
         self.reason = ""
 
     def info(self) -> dict[str, Any]:

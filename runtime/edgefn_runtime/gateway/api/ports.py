@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgefn.bundle.config import BundleConfig
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -63,11 +64,19 @@ class Supervisor(Protocol):
     async def stop_function(self, name: str) -> None: ...
 
 
+class Audit(Protocol):
+    """Where it is written down who did what."""
+
+    def change(self, action: str, **members: str) -> None: ...
+
+
 class AdminBox(Protocol):
     """A box, as the admin API, health and metrics see it."""
 
     @property
-    def token(self) -> str: ...
+    def doors(self) -> Doors: ...
+    @property
+    def audit(self) -> Audit: ...
     @property
     def deployments(self) -> Deployments: ...
     @property

@@ -26,6 +26,8 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from edgefn.errors import InputError, Unavailable
+from edgefn_runtime.access import socket
+from edgefn_runtime.access.caller import is_socket
 from edgefn_runtime.gateway.invoke import upgrade
 from edgefn_runtime.gateway.problems import problem
 
@@ -60,6 +62,9 @@ class Connection(HttpToolsProtocol):
     """Whose answers are more than the kernel takes; first who has taken nothing for longest."""
     collection: ClassVar[asyncio.TimerHandle | None] = None
 
+    is_owners = False
+    """Whether it came by the owner's socket, which is there when the network's connections are all taken."""
+
     _request_timer: asyncio.TimerHandle | None = None
     _answer_timer: asyncio.TimerHandle | None = None
     _idle_timer: asyncio.TimerHandle | None = None
@@ -80,7 +85,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self.most:
+        self.is_owners = is_socket(self.server)
+        if self.is_owners:
+            self._await_request() if socket.is_owner(transport) else transport.abort()
+        elif len(self.connections) > self.most:
             self._refuse(Unavailable(f"the box holds {self.most} connections and takes no more now; try again"))
         else:
             self._await_request()

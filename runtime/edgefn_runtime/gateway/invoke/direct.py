@@ -8,11 +8,13 @@ number goes the ASGI way. Parsing, bounds and pipelining stay uvicorn's and `con
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope
@@ -31,12 +33,18 @@ class Direct(Connection):
 
     invocation: ClassVar[Invocation]
 
+    _doors: Doors | None = None
+    """Where this connection's callers are asked for a token; what they do not let in goes the ASGI way, to be told."""
     _exchange: Exchange | None = None
     _asked: RequestResponseCycle
     """uvicorn's state of the request of `_exchange`; `cycle` may be that of a pipelined one behind it."""
     _pieces: list[bytes]
     """Of that request's body: they go on as they came."""
     _call: Call | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._doors = None if self.is_owners else self.invocation.doors
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -61,7 +69,9 @@ class Direct(Connection):
         if exchange is None or b"transfer-encoding" in exchange.headers:
             return None
         length = exchange.headers.get(b"content-length", b"0")
-        return exchange if length.isdigit() and int(length) <= exchange.pool.spec.max_body_bytes else None
+        if not length.isdigit() or int(length) > exchange.pool.spec.max_body_bytes:
+            return None
+        return exchange if self._doors is None or self._doors.allows(exchange.headers, exchange.name) else None
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None and self.cycle is self._asked:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from starlette.exceptions import HTTPException
 
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, UnsupportedEncoding
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
 from edgefn_runtime.supervisor.call import Body, Call, Outcome
@@ -52,7 +53,9 @@ class ClientGone(Exception):
 class Invocation:
     """The ASGI application of `/fn/{name}`, and the short way past ASGI."""
 
-    def __init__(self, box: InvokedBox) -> None:
+    def __init__(self, box: InvokedBox, doors: Doors | None = None) -> None:
+        """`doors` ask each caller for a token; without them functions are open."""
+        self.doors = doors
         self._pools = box.supervisor
         self._logs = box.logs
         box_run = secrets.token_hex(8)
@@ -90,6 +93,9 @@ class Invocation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"][len(PREFIX) :]
+        if self.doors is not None and (shut := await _shut(self.doors, scope, name)) is not None:
+            await shut(scope, receive, send)
+            return
         exchange = self.exchange(scope)
         if exchange is not None:
             await self._invoke(exchange, scope, receive, send)
@@ -117,6 +123,15 @@ class Invocation:
             await _answer(send, *exchange.refused(error))
         else:
             await _answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+async def _shut(doors: Doors, scope: Scope, function: str) -> ProblemResponse | None:
+    """Return the answer to a caller who is not let in."""
+    try:
+        await doors.admit_caller(scope, function)
+    except EdgefnError as error:
+        return ProblemResponse(error)
+    return None
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -14,8 +14,13 @@ from edgefn_runtime.gateway.openapi.components import Components
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_item
 
 
-def document(functions: Iterable[DocumentedFunction | FunctionSpec], version: str, url: str = "/") -> dict[str, Any]:
-    """Return the document of a box that serves `functions`, of edgefn `version`, reached at `url`."""
+def document(
+    functions: Iterable[DocumentedFunction | FunctionSpec], version: str, url: str = "/", *, asks_callers: bool = False
+) -> dict[str, Any]:
+    """Return the document of a box that serves `functions`, of edgefn `version`, reached at `url`.
+
+    With `asks_callers` each call wants a token.
+    """
     components = Components()
     known = [one if isinstance(one, DocumentedFunction) else DocumentedFunction(one) for one in functions]
     paths = {f"/fn/{function.spec.name}": path_item(function, components) for function in known}
@@ -23,6 +28,7 @@ def document(functions: Iterable[DocumentedFunction | FunctionSpec], version: st
         "openapi": "3.1.0",
         "info": {"title": "edgefn box", "version": version},
         "servers": [{"url": url}],
+        **({"security": [{"token": []}]} if asks_callers else {}),
         "tags": [*(function.tag for function in known), *reference.TAGS],
         "paths": paths | reference.PATHS,
         "components": {
