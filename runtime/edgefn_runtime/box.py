@@ -82,7 +82,7 @@ class Box:
         """Say who may call functions: whoever has a token, anybody, or anybody on this machine."""
         if self.doors.asks_callers:
             return "token"
-        return "open" if self.settings.open else "loopback"
+        return "open" if self.settings.beyond_loopback else "loopback"
 
     async def start(self, zygote: Launched | None = None) -> None:
         """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""

@@ -55,7 +55,7 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
             listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
             host, port, *_ = listeners[0].getsockname()
             beyond = not all(_is_loopback(listener) for listener in listeners)
-            told = msgspec.structs.replace(settings, host=host, port=port, asks_callers=beyond and not settings.open)
+            told = msgspec.structs.replace(settings, host=host, port=port, beyond_loopback=beyond)
             return uvloop.run(_serve(told, listeners, manager, zygote))
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -74,6 +74,7 @@ async def _serve(
             gc.collect()
             gc.freeze()  # collections from now on look at what requests leave, not at the box itself
             print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
+            _warn(settings)
             if box.tls is not None:
                 print(f"its certificate has the fingerprint {box.tls.fingerprint}", flush=True)
             await server.serve(sockets=listeners)
@@ -81,6 +82,16 @@ async def _serve(
         # The order of shutdown: the server has answered what it took; then all processes end; then the store closes.
         await box.stop()
     return 0
+
+
+def _warn(settings: BoxSettings) -> None:
+    """Say what is open to whoever sees or reaches the network of a box that listens beyond loopback."""
+    if settings.beyond_loopback and not tls.is_on(settings):
+        _log.warning(
+            "no TLS: tokens, requests and answers can be read by whoever sees the network; --tls auto ends that"
+        )
+    if settings.beyond_loopback and settings.open:
+        _log.warning("--open: whoever reaches the box may call its functions")
 
 
 def uvicorn_config(box: Box) -> uvicorn.Config:

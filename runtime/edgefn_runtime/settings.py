@@ -26,8 +26,7 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
     `tls` "auto" makes a certificate in the home; `tls_cert` and `tls_key` are files of one. `tls_client_ca` is the
     authority that has signed a certificate for each client.
-    `open` lets anybody call functions on a box that listens beyond loopback; else `asks_callers` comes of it: those who
-    call functions need a token.
+    `beyond_loopback` says that not only this machine reaches the box; `open`, that anybody may call functions even so.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -46,7 +45,12 @@ class BoxSettings(msgspec.Struct, frozen=True):
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
     open: bool = False
-    asks_callers: bool = False
+    beyond_loopback: bool = False
+
+    @property
+    def asks_callers(self) -> bool:
+        """Tell whether those who call functions need a token."""
+        return self.beyond_loopback and not self.open
 
 
 def default_home() -> Path:

@@ -216,6 +216,7 @@ def test_an_open_box_asks_nobody_and_says_so(
         assert box.http.get("/metrics").status_code == 200
         assert box.http.get("/admin/box").status_code == 401
         assert box.admin("GET", "box").json()["callers"] == callers
+        assert ("whoever reaches the box may call" in box.words()) is (callers == "open")
 
 
 # ── on the box's own machine ─────────────────────────────────────────────────────────────────────────────────────────

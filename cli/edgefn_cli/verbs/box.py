@@ -160,6 +160,13 @@ def _memory(ledger: dict[str, int]) -> str:
     )
 
 
+def _tls(tls: dict[str, Any] | None) -> str:
+    """Its certificate, and whether clients need one, too."""
+    if tls is None:
+        return "off"
+    return f"{tls['fingerprint']}{', and of clients' * tls['wants_client_certificates']}"
+
+
 def _table(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -186,6 +193,12 @@ def _cpu(cpu: dict[str, Any]) -> str:
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "memory": _memory,
     "isolation": _isolation,
+    "callers": {
+        "token": "need a token",
+        "open": "anybody who reaches it (--open)",
+        "loopback": "anybody on this machine: it listens on loopback alone",
+    }.__getitem__,
+    "tls": _tls,
     "cpu": _cpu,
     "devices": lambda devices: ", ".join(devices) or "none",
     "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",
