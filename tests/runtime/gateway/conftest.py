@@ -18,6 +18,7 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -180,7 +181,8 @@ def ask(box: FakeBox) -> Ask:
 
 @contextlib.asynccontextmanager
 async def _serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None)
+    http = bounded(Connection, 30.0)
+    config = uvicorn.Config(app, port=0, http=http, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     try:
@@ -203,7 +205,7 @@ Serving = Callable[[ASGIApp], contextlib.AbstractAsyncContextManager[httpx.Async
 
 @pytest.fixture
 def serving() -> Serving:
-    """Serves an app by uvicorn on a loopback port, and gives a client that knows the token."""
+    """Serves an app, by the box's own connections, on a loopback port, and gives a client that knows the token."""
     return _serving
 
 
