@@ -1,4 +1,7 @@
-"""What a box is told at its start: where it lives, where it listens, and its limits."""
+"""What a box is told at its start: where it lives, where it listens, and its limits.
+
+Owns the values and their defaults; `options.py` has how each is written, `configuration.py` where it comes from.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn.errors import SpecError
-
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 DEFAULT_CLIENT_TIMEOUT_S = 30.0
-MIN_CLIENT_TIMEOUT_S = 0.1
 DEFAULT_TRUSTED_PROXIES = ("127.0.0.0/8", "::1")
 DEFAULT_IDLE_TIMEOUT_S = 75.0
 """nginx's keepalive_timeout: longer than the pauses of clients that post every minute."""
@@ -52,31 +52,10 @@ class BoxSettings(msgspec.Struct, frozen=True):
 
 
 def default_home() -> Path:
-    """/var/lib/edgefn as root, else edgefn below the XDG state directory; EDGEFN_HOME goes before both."""
+    """Return /var/lib/edgefn as root, else edgefn below the XDG state directory; EDGEFN_HOME goes before both."""
     if home := os.environ.get("EDGEFN_HOME"):
         return Path(home)
     if os.geteuid() == 0:
         return Path("/var/lib/edgefn")
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "edgefn"
-
-
-def read_root_path(text: str) -> str:
-    """Return `--root-path` as links have it: with a slash before and none behind. Raises SpecError."""
-    path = "/" + text.strip("/") if text.strip("/") else ""
-    if any(character in '?#\\"<> ' or not character.isprintable() for character in path) or not path.isascii():
-        raise SpecError(f"--root-path is {text!r}: give a path as links have it, e.g. /edge")
-    return path
-
-
-def read_trusted_proxies(text: str) -> tuple[str, ...]:
-    """Return the addresses and networks of `--trusted-proxies`, e.g. "10.0.0.0/8,::1". Raises SpecError."""
-    import ipaddress  # not at the top: a box starts its zygote before it needs this
-
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
-    for part in found:
-        try:
-            ipaddress.ip_network(part)
-        except ValueError as error:
-            raise SpecError(f"--trusted-proxies has {part!r}: give addresses or networks, e.g. 10.0.0.0/8") from error
-    return found

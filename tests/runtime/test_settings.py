@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edgefn.errors import SpecError
-from edgefn_runtime.__main__ import _settings
-from edgefn_runtime.settings import DEFAULT_TRUSTED_PROXIES, read_root_path, read_trusted_proxies
+from edgefn_runtime.__main__ import _configuration
+from edgefn_runtime.options import networks, root_path
+from edgefn_runtime.settings import DEFAULT_TRUSTED_PROXIES
 
 
 @pytest.mark.parametrize(
@@ -14,31 +15,36 @@ from edgefn_runtime.settings import DEFAULT_TRUSTED_PROXIES, read_root_path, rea
 )
 def test_a_root_path_has_a_slash_before_and_none_behind(text: str, path: str) -> None:
     """However it is written."""
-    assert read_root_path(text) == path
+    assert root_path(text, "--root-path") == path
 
 
 @pytest.mark.parametrize("text", ["/a b", "/a?b", "/a#b", '/"', "/<x>", "/ä", "/a\\b", "/a\n"])
 def test_what_no_link_can_hold_is_no_root_path(text: str) -> None:
     """The error says what one looks like."""
     with pytest.raises(SpecError, match=r"e\.g\. /edge"):
-        read_root_path(text)
+        root_path(text, "--root-path")
 
 
 def test_trusted_proxies_are_addresses_and_networks() -> None:
     """Each one is checked; none at all trusts nobody."""
-    assert read_trusted_proxies("10.0.0.0/8, ::1,192.0.2.1") == ("10.0.0.0/8", "::1", "192.0.2.1")
-    assert read_trusted_proxies("") == ()
+    assert networks("10.0.0.0/8, ::1,192.0.2.1", "x") == ("10.0.0.0/8", "::1", "192.0.2.1")
+    assert networks("", "x") == ()
     for wrong in ("proxy.local", "10.0.0.1/8", "*"):
         with pytest.raises(SpecError, match="addresses or networks"):
-            read_trusted_proxies(wrong)
+            networks(wrong, "x")
 
 
 def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """An option goes before its variable; by default this machine is trusted."""
-    assert _settings([]).trusted_proxies == DEFAULT_TRUSTED_PROXIES
+
+    def settings(*arguments: str) -> tuple[str, tuple[str, ...]]:
+        found = _configuration([*arguments])[0].settings
+        return found.root_path, found.trusted_proxies
+
+    assert settings() == ("", DEFAULT_TRUSTED_PROXIES)
     monkeypatch.setenv("EDGEFN_ROOT_PATH", "/from/env")
     monkeypatch.setenv("EDGEFN_TRUSTED_PROXIES", "")
-    assert (_settings([]).root_path, _settings([]).trusted_proxies) == ("/from/env", ())
-    assert _settings(["--root-path", "given"]).root_path == "/given"
+    assert settings() == ("/from/env", ())
+    assert settings("--root-path", "given")[0] == "/given"
     with pytest.raises(SystemExit):
-        _settings(["--trusted-proxies", "everybody"])
+        settings("--trusted-proxies", "everybody")

@@ -1,4 +1,4 @@
-"""`edgefn box run | info | token`: a box itself."""
+"""`edgefn box run | check | info | token`: a box itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from edgefn_cli import output
+from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
+from edgefn_runtime.options import OPTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,55 +40,9 @@ HomeOption = Annotated[
 ]
 
 
-@app.command(cls=Verb)
+@app.command(cls=BoxCommand)
 def run(
-    home: HomeOption = None,
-    host: Annotated[
-        str, typer.Option("--host", envvar="EDGEFN_HOST", help="The address to listen on; 0.0.0.0 for all.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", envvar="EDGEFN_PORT", min=0, max=65535, help="0 takes a free one.")
-    ] = 8080,
-    fd: Annotated[
-        int | None, typer.Option("--fd", min=0, help="Listen on the socket handed over as this descriptor.")
-    ] = None,
-    client_timeout: Annotated[
-        float,
-        typer.Option(
-            "--client-timeout",
-            envvar="EDGEFN_CLIENT_TIMEOUT",
-            min=0.1,
-            metavar="SECONDS",
-            help="For a client to send a request, and to go on reading its answer.",
-        ),
-    ] = 30.0,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory",
-            envvar="EDGEFN_MEMORY",
-            metavar="SIZE",
-            help='For all functions together, e.g. "2GiB"; else all but an eighth of the machine\'s.',
-        ),
-    ] = None,
-    root_path: Annotated[
-        str,
-        typer.Option(
-            "--root-path",
-            envvar="EDGEFN_ROOT_PATH",
-            metavar="PATH",
-            help="The path that a proxy gives the box and strips, e.g. /edge; links begin with it.",
-        ),
-    ] = "",
-    trusted_proxies: Annotated[
-        str,
-        typer.Option(
-            "--trusted-proxies",
-            envvar="EDGEFN_TRUSTED_PROXIES",
-            metavar="ADDRESSES",
-            help="Whose X-Forwarded-Prefix, -Proto and -Host count.",
-        ),
-    ] = "127.0.0.0/8,::1",
+    context: typer.Context,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
     ] = False,
@@ -95,24 +51,32 @@ def run(
 
     Example: edgefn box run --home /tmp/box --port 0
     """
-    from edgefn.quantities import parse_bytes
-    from edgefn_runtime.settings import BoxSettings, default_home, read_root_path, read_trusted_proxies
     from edgefn_runtime.start import run as serve
 
-    settings = BoxSettings(
-        home=home or default_home(),
-        host=host,
-        port=port,
-        fd=fd,
-        client_timeout_s=client_timeout,
-        memory_bytes=None if memory is None else parse_bytes(memory, what="--memory"),
-        root_path=read_root_path(root_path),
-        trusted_proxies=read_trusted_proxies(trusted_proxies),
-    )
+    settings = configured(context).settings
     told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
     with redirect_stdout(told), _runtime_told():
         code = serve(settings)
     raise typer.Exit(code)
+
+
+@app.command(cls=BoxCommand)
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Check what a box would be started with: each option, its value, and where that comes from.
+
+    It takes the options of `edgefn box run`, reads the same variables and the same file, and starts nothing.
+
+    Example: edgefn box check --config /etc/edgefn/box.toml
+    """
+    found = configured(context)
+    rows = {
+        name: (_plain(getattr(found.settings, OPTIONS[name].field)), where) for name, where in found.sources.items()
+    }
+    if as_json:
+        options = {name: {"value": value, "source": where} for name, (value, where) in rows.items()}
+        output.result({"file": str(found.file) if found.file else None, "options": options})
+        return
+    output.draw(_options_table(rows))
 
 
 @app.command(cls=Verb)
@@ -182,6 +146,24 @@ class _Announcement(io.TextIOBase):
             print(json.dumps(about), file=self._to, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON and a table show it."""
+    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+
+
+def _options_table(rows: dict[str, tuple[Any, str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("OPTION", "VALUE", "FROM"):
+        table.add_column(heading, overflow="fold")
+    for name, (value, where) in rows.items():
+        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        table.add_row(*map(Text, (name, shown, where)))
+    return table
 
 
 def _isolation(layers: dict[str, bool | str]) -> str:

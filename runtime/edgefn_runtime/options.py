@@ -1,0 +1,194 @@
+"""The options of a box: how each is written on the command line, in the environment and in box.toml, and what it sets.
+
+One table. `edgefn-box`, `edgefn box run` and `box.toml` are all made from it, so an option that is added here is in all
+of them. A name of the table with dashes is the flag, in capitals behind EDGEFN_ the variable, as it stands the key.
+Import it cheaply: the command line's help reads it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from edgefn.errors import SpecError
+from edgefn.quantities import parse_bytes, parse_duration
+
+Read: TypeAlias = Callable[[object, str], object]
+"""Turn a value, as text or as TOML has it, into the setting's. Gets the value and its name; raises SpecError."""
+
+MIN_CLIENT_TIMEOUT_S = 0.1
+MAX_PORT = 65535
+
+
+class Option(NamedTuple):
+    """One option. `field` is of BoxSettings; `help` ends without a period and names no default.
+
+    `is_switch` is given without a value; `is_list` may be given again, or with commas between.
+    One of a single run, such as a descriptor, has no variable (`in_environment`) and no key (`in_file`).
+    """
+
+    field: str
+    read: Read
+    metavar: str
+    default: str
+    help: str
+    is_switch: bool = False
+    is_list: bool = False
+    in_environment: bool = True
+    in_file: bool = True
+
+
+def flag(name: str) -> str:
+    """Return the flag of option `name`, e.g. --client-timeout."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of option `name`, e.g. EDGEFN_CLIENT_TIMEOUT."""
+    return "EDGEFN_" + name.upper()
+
+
+CONFIG = "config"
+CONFIG_VARIABLE = variable(CONFIG)
+CONFIG_HELP = "The configuration file. Default: /etc/edgefn/box.toml as root, else ~/.config/edgefn/box.toml"
+
+
+def text(value: object, what: str) -> str:
+    """Return `value`, a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise SpecError(f"{what} is {value!r}: give a text")
+    return value
+
+
+def path(value: object, what: str) -> Path:
+    """Return `value` as an absolute path, `~` expanded."""
+    return Path(os.path.expanduser(text(value, what))).absolute()
+
+
+def whole(least: int, most: int) -> Read:
+    """Return a reader of whole numbers from `least` to `most`."""
+
+    def read(value: object, what: str) -> int:
+        number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise SpecError(f"{what} is {value!r}: give a whole number from {least} to {most}")
+        return number
+
+    return read
+
+
+def seconds(least: float) -> Read:
+    """Return a reader of durations of at least `least` seconds: a number of seconds, or "500ms", "2min"."""
+
+    def read(value: object, what: str) -> float:
+        try:
+            given = float(value) if isinstance(value, str) else value
+        except ValueError:
+            given = value
+        found = parse_duration(given, what=what)  # type: ignore[arg-type]  # it refuses what is neither
+        if not least <= found < math.inf:
+            raise SpecError(f"{what} is {value!r}: give {least:g} seconds or more")
+        return found
+
+    return read
+
+
+def size(value: object, what: str) -> int:
+    """Return the bytes of `value`: a whole number of them, or "2GiB"."""
+    given = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    return parse_bytes(given, what=what)  # type: ignore[arg-type]  # it refuses what is neither
+
+
+def switch(value: object, what: str) -> bool:
+    """Return `value` as a truth value: true or false; in the environment also 1, 0, yes, no."""
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, str):
+        value = known.get(value.strip().lower(), value)
+    if not isinstance(value, bool):
+        raise SpecError(f"{what} is {value!r}: give true or false")
+    return value
+
+
+def listed(value: object, what: str) -> tuple[str, ...]:
+    """Return the texts of `value`: a list, or one text with commas between."""
+    parts = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(part, str) for part in parts):
+        raise SpecError(f'{what} is {value!r}: give texts, e.g. {what.split()[0]} = ["a", "b"]')
+    return tuple(piece.strip() for part in parts for piece in str(part).split(",") if piece.strip())
+
+
+def root_path(value: object, what: str) -> str:
+    """Return the path of a proxy as links have it: with a slash before and none behind."""
+    given = value if isinstance(value, str) else "?"
+    found = "/" + given.strip("/") if given.strip("/") else ""
+    if any(character in '?#\\"<> ' or not character.isprintable() for character in found) or not found.isascii():
+        raise SpecError(f"{what} is {value!r}: give a path as links have it, e.g. /edge")
+    return found
+
+
+def networks(value: object, what: str) -> tuple[str, ...]:
+    """Return addresses and networks, e.g. "10.0.0.0/8,::1"."""
+    import ipaddress  # not at the top: a box starts its zygote before it needs this
+
+    found = listed(value, what)
+    for part in found:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise SpecError(f"{what} has {part!r}: give addresses or networks, e.g. 10.0.0.0/8") from error
+    return found
+
+
+OPTIONS: dict[str, Option] = {
+    "home": Option(
+        "home",
+        path,
+        "DIRECTORY",
+        "~/.local/state/edgefn, as root /var/lib/edgefn",
+        "The box's directory",
+    ),
+    "host": Option("host", text, "HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 for all"),
+    "port": Option("port", whole(0, MAX_PORT), "PORT", "8080", "The port to listen on; 0 takes a free one"),
+    "fd": Option(
+        "fd",
+        whole(0, 2**20),
+        "NUMBER",
+        "none",
+        "Listen on the socket handed over as this descriptor",
+        in_environment=False,
+        in_file=False,
+    ),
+    "client_timeout": Option(
+        "client_timeout_s",
+        seconds(MIN_CLIENT_TIMEOUT_S),
+        "SECONDS",
+        "30",
+        "For a client to send a request, and to go on reading its answer",
+    ),
+    "memory": Option(
+        "memory_bytes",
+        size,
+        "SIZE",
+        "all but an eighth of the machine's",
+        'For all functions together, e.g. "2GiB"',
+    ),
+    "root_path": Option(
+        "root_path",
+        root_path,
+        "PATH",
+        "none",
+        "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
+    ),
+    "trusted_proxies": Option(
+        "trusted_proxies",
+        networks,
+        "ADDRESSES",
+        "127.0.0.0/8,::1",
+        "Whose X-Forwarded-Prefix, -Proto and -Host count",
+        is_list=True,
+    ),
+}
+"""By name: the key of box.toml."""
