@@ -25,7 +25,7 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `client_timeout_s` is how long a client may take to send a request, and to take the next piece of its answer.
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
-    `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
+    `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto, -Host and -For count.
     `idle_timeout_s` is how long a connection may be idle between two requests.
     `client_memory_bytes` is what all request bodies may hold together, and all unread answers as much again; None is a
     sixteenth of the machine's memory for bodies, and an eighth for answers.

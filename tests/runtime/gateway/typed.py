@@ -6,7 +6,7 @@ The connection, the parser and the way to the function are the box's own; only t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
@@ -151,14 +151,14 @@ def connected(pool: Echo | None = None, peer: str = "203.0.113.7", **members: An
 
 def of_kind(kind: type[Direct], peer: str = "203.0.113.7") -> Direct:
     """One more connection of the same server."""
-    config, state = _server(kind)
+    config, state = _server(cast("Hashable", kind))
     made = kind(config=config, server_state=state, app_state={}, _loop=asyncio.get_running_loop())
     made.connection_made(Wire(peer))
     return made
 
 
 @cache
-def _server(kind: type[Direct]) -> tuple[uvicorn.Config, ServerState]:
+def _server(kind: Any) -> tuple[uvicorn.Config, ServerState]:
     config = uvicorn.Config(kind.invocation, http=kind, log_config=None, timeout_keep_alive=75)
     config.load()
     return config, ServerState()

@@ -44,6 +44,9 @@ _LOOKED_AT = frozenset(
 """Fields that most requests do not have, and that decide whether one is served."""
 
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
 class Connection(Incoming):
     """A connection that has a place, and whose heads are looked at."""
 
@@ -61,8 +64,6 @@ class Connection(Incoming):
 
     _address = ""
     """What the connection is counted under: a client's address, "" for a proxy's."""
-    _client = ""
-    """The client that a proxy named, as which the connection is counted while it has a request of that client."""
     _no_place = ""
     """Why the connection has no place of its own."""
 
@@ -107,7 +108,7 @@ class Connection(Incoming):
 
     def _keep(self) -> bool:
         """Put the connection among those without a place, instead of one that has asked for nothing."""
-        if len(self.kept) >= places.KEPT:
+        if len(self.kept) >= self.places.kept:
             silent = next((one for one in self.kept if one.cycle is None), None)
             if silent is None:
                 return False
@@ -137,57 +138,46 @@ class Connection(Incoming):
         fields = dict(headers)
         if len(fields) < len(headers):
             fields = heads.joined(headers)
-        scope = self.scope
-        scope["method"] = parser.get_method().decode("ascii")
-        if version != "1.1":
-            scope["http_version"] = version
+        raw_path, path, query, authority = split(target)
+        scope: Any = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": parser.get_method().decode("ascii"),
+            "root_path": "",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "state": {},
+        }
+        self.scope = scope
+        length = heads.content_length(fields[b"content-length"]) if b"content-length" in fields else 0
+        cycle = Cycle(self, scope, fields, length, keep_alive=version == "1.1" and parser.should_keep_alive())
+        app, host = None, fields.get(b"host")
+        if host not in self.hosts.known or authority or version != "1.1":
             heads.check_version(version)
-        scope["raw_path"], scope["path"], scope["query_string"], authority = split(target)
-        host = fields.get(b"host")
-        app = None
-        if host not in self.hosts.known or authority:
             heads.check_host(host, version)
             app = self._host_refusal(authority or host)
-        cycle = self._cycle(fields, keep_alive=version != "1.0" and parser.should_keep_alive())
-        if not fields.keys().isdisjoint(_LOOKED_AT):
+        if self._websocket or not fields.keys().isdisjoint(_LOOKED_AT):
             heads.check_coding(fields, version)
             app = app or self._looked_at(cycle, authority or host or b"")
         if self._no_place:
             app = self._without_place(cycle) or app
-        self._unended = 0
-        self._left = cycle.length
-        self.headers = []  # a trailer's fields are no headers (RFC 9110, 6.5.1)
-        self._begin(cycle, app or self.app)
-
-    def _cycle(self, fields: Fields, *, keep_alive: bool) -> Cycle:
-        cycle = Cycle(
-            scope=self.scope,
-            transport=cast("asyncio.Transport", self),
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cycle.keep_alive_field = self.keep_alive_field
-        cycle.fields = fields
-        cycle.length = heads.content_length(fields.get(b"content-length"))
-        return cycle
-
-    def _begin(self, cycle: Cycle, app: Any) -> None:
-        """Let the request of `cycle` be answered, in its turn; not behind the last word."""
         if self._ended:
-            return
+            return  # nothing is served behind the last word
+        self._unended = 0
+        self._left = length
+        self.headers = []  # a trailer's fields are no headers (RFC 9110, 6.5.1)
         before, self.cycle = self.cycle, cycle
         if before is None or before.response_complete:
-            self._start_asgi_task(cycle, app)
+            self._start_asgi_task(cycle, app or self.app)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, app))
+            self.pipeline.appendleft((cycle, app or self.app))
 
     def _host_refusal(self, host: bytes | None) -> Any:
         """Return what answers a request for another host, None where it is one of the box's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,11 +17,52 @@ _NO_PATH = "the request's target is no path, e.g. /fn/name"
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's cycle, which knows the request's fields by name and how long its body is said to be."""
+    """uvicorn's cycle, made for less: most requests go past ASGI and need none of what that takes.
 
-    fields: Fields
-    length: int
-    keep_alive_field: tuple[bytes, bytes]
+    It knows the request's fields by name, and how long its body is said to be. It writes to its connection and not to
+    the transport, so that the connection can end gently.
+    """
+
+    access_log = False
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    body = b""  # type: ignore[assignment]  # the connection makes it a bytearray with the first piece
+    _event: asyncio.Event | None = None
+
+    def __init__(self, connection: Any, scope: Any, fields: Fields, length: int, *, keep_alive: bool) -> None:
+        """Begin the request of `scope` on `connection`, a `gateway.invoke.connection.Connection`."""
+        self.transport = connection
+        self.scope = scope
+        self.fields = fields
+        self.length = length
+        self.keep_alive = keep_alive
+        self.default_headers = connection.server_state.default_headers
+        self.on_response = connection.on_response_complete
+        self.waiting_for_100_continue = connection.expect_100_continue
+
+    @property
+    def flow(self) -> Any:  # type: ignore[override]
+        return self.transport.flow  # type: ignore[attr-defined]
+
+    @property
+    def logger(self) -> Any:  # type: ignore[override]
+        return self.transport.logger  # type: ignore[attr-defined]
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        if self._event is None:
+            self._event = asyncio.Event()
+        return self._event
+
+    @property
+    def keep_alive_field(self) -> tuple[bytes, bytes]:
+        """What tells a client how long it may be idle."""
+        field: tuple[bytes, bytes] = self.transport.keep_alive_field  # type: ignore[attr-defined]
+        return field
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer; its head says how long the connection stays, where it does."""

@@ -62,15 +62,22 @@ class Direct(Connection):
             return
         self._exchange, self._asked, self._most = exchange, asked, exchange.pool.spec.max_body_bytes
         self._pieces = []
-        if asked.length and (refusal := self.bodies.refusal(asked.length, self.loop.time())) is not None:
-            cycle.keep_alive = cycle.keep_alive and not cycle.waiting_for_100_continue
-            self._respond(exchange.refused(refusal))
+        if self.bodies.held + asked.length > self.bodies.most and self._finds_no_room():
             return
         if cycle.waiting_for_100_continue:
             cycle.waiting_for_100_continue = False
             self.transport.write(_CONTINUE)
         if cycle.body:  # a pipelined request may have had a part of its body by the time of its turn
             self._take(bytes(cycle.body))
+
+    def _finds_no_room(self) -> bool:
+        """Refuse the request where its body, added to all others, would be more than the box may hold."""
+        cycle = self._asked
+        refusal = self.bodies.refusal(cycle.length, self.loop.time()) if cycle.length else None
+        if refusal is not None:
+            cycle.keep_alive = cycle.keep_alive and not cycle.waiting_for_100_continue
+            self._respond(cast("Exchange", self._exchange).refused(refusal))
+        return refusal is not None
 
     def _begun(self, cycle: Cycle) -> Exchange | None:
         """Return the exchange, unless the request is refused by its head or goes the ASGI way."""
@@ -93,10 +100,10 @@ class Direct(Connection):
 
     def _take(self, body: bytes) -> None:
         """Keep a piece of the body, within what the function takes and what all bodies may hold."""
+        size, bodies = len(body), self.bodies
         self._pieces.append(body)
-        self._held += len(body)
-        bodies = self.bodies
-        bodies.held += len(body)
+        self._held += size
+        bodies.held += size
         if self._held > self._most:
             self._give_way(too_large(cast("Exchange", self._exchange)))
         elif bodies.held > bodies.most and not bodies.make_room(self, self.loop.time()):
@@ -174,9 +181,11 @@ class Direct(Connection):
 
     def _respond(self, reply: Reply) -> None:
         """The answer is written, and the connection waits for the next request or ends."""
-        self._done()
+        self._exchange = self._call = None
+        self.bodies.held -= self._held
+        self._held = 0
         cycle = self._asked
-        if self.is_closing():
+        if self._ended or self.transport.is_closing():
             return
         status, headers, body = reply
         end = self._stays if cycle.keep_alive else _CLOSES

@@ -26,7 +26,7 @@ from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES
 PACE_S = 10.0
 """A body is judged by what came in so long, or in the client's patience where that is shorter."""
 
-SMALL_BYTES = 2048
+SMALL_BYTES = 4096
 """A read up to this size, as most requests are, is parsed at once; of a larger one as much in a turn, bodies apart."""
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
@@ -49,6 +49,8 @@ class Incoming(Outgoing):
     _judged_since = 0.0
     _unended = 0
     """Bytes since the parser last had a whole head, a piece of a body, or the end of one."""
+    _client = ""
+    """The client that a proxy named, as which the connection is counted while it has a request of that client."""
     _left = 0
     """Bytes of a body that are still to come, where its length is known."""
     _rest = b""
@@ -71,30 +73,46 @@ class Incoming(Outgoing):
     # ── in turns ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering:
-            self.throw_away(len(data))
-        elif self._last_words is not None or self._ended or self.transport.is_closing():
-            return
-        elif len(data) <= SMALL_BYTES and not self._rest:
-            self._parse(data)
-        else:
+        if self._ended or self._last_words is not None:
+            if self._lingering:
+                self.throw_away(len(data))
+        elif self._rest:
             self._rest, self._at = self._rest[self._at :] + data, 0
-            if not self.flow.held and self.parse_next():
-                self.backlog.add(self)
-            if self._rest:
-                self.flow.held = True
-                self.flow.pause_reading()
+        elif len(data) <= SMALL_BYTES or len(data) <= self._left:
+            self._parse(data)
+            self._judge(len(data))
+        else:
+            end = data.find(_HEAD_END, 0, SMALL_BYTES) + len(_HEAD_END)
+            at = end if end >= len(_HEAD_END) else SMALL_BYTES
+            self._parse(memoryview(data)[:at])
+            if self._left >= len(data) - at > 0:  # a head and its body, as nearly all are
+                self._parse(memoryview(data)[at:])
+                self._judge(len(data))
+            else:
+                self._put_off(data, at)
+
+    def _put_off(self, data: bytes, at: int) -> None:
+        """Parse `data` from `at` on in later turns of the event loop, and read nothing meanwhile."""
+        self._judge(at)
+        if at >= len(data) or self._ended or self._last_words is not None:
+            return
+        self._rest, self._at, self.flow.held = data, at, True
+        self.flow.pause_reading()
+        if self._waits_to_parse():
+            self.backlog.add(self)
 
     def parse_next(self) -> bool:
         """Parse a head or so, and the body behind it where its length is known; return whether there is more to do."""
         if not self._waits_to_parse():
             return False
+        before = len(self._rest) - self._at
         if not self._left:
             data, at = self._rest, self._at
             found = data.find(_HEAD_END, at, at + SMALL_BYTES)
             self._parse_until(found + len(_HEAD_END) if found >= 0 else at + SMALL_BYTES)
         if self._left and self._waits_to_parse():
             self._parse_until(self._at + self._left)
+        self._judge(before - len(self._rest) + self._at)
         return self._waits_to_parse()
 
     def _parse_until(self, end: int) -> None:
@@ -121,7 +139,10 @@ class Incoming(Outgoing):
             self._parse_on(data, error)
         if self._unended > MAX_HEAD_BYTES or (self._unended and len(self.headers or ()) > MAX_FIELDS):
             self._refuse_size()
-        if self._last_words is not None or self._ended:
+
+    def _judge(self, size: int) -> None:
+        """Start, stop or go on with the client's time, `size` bytes having been parsed."""
+        if self._ended or self._last_words is not None:
             self._request_came()
             return
         cycle = self.cycle
@@ -129,7 +150,7 @@ class Incoming(Outgoing):
             if self._request_timer is None:
                 self._await_request()
             elif cycle is not None and cycle.more_body:
-                self._received += len(data)
+                self._received += size
         elif self._request_timer is not None:
             self._request_came()
 
@@ -169,7 +190,10 @@ class Incoming(Outgoing):
     # ── what the parser finds ────────────────────────────────────────────────────────────────────────────────
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        """Begin a head: uvicorn's, which makes the scope here already."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self._idle_since = None
         self._unended = self._unended or 1
 
@@ -177,6 +201,8 @@ class Incoming(Outgoing):
         self._unended = 0
         if self._left:
             self._left -= len(body)
+        if not self.cycle.body:
+            self.cycle.body = bytearray()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -270,6 +296,9 @@ class Incoming(Outgoing):
                 self.backlog.add(self)
         else:
             self.flow.resume_reading()
+
+    def _count_for_nobody(self) -> None:
+        """Forget the client that a proxy named."""
 
     def _become_idle(self) -> None:
         if self._client:

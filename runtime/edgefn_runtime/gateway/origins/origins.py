@@ -7,19 +7,16 @@ followed from anywhere; a function is no page, for to get it is to run it. Pure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
 
-from edgefn.errors import SpecError
 from edgefn_runtime.gateway.limits.heads import Fields
 
 ANY = "*"
 FUNCTIONS = ("/fn/", "/admin")
 """Below these nothing is a page."""
 
-_ORIGIN = re.compile(r"(?:[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?|null)")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _OF_OTHERS = frozenset({b"cross-site", b"same-site"})
 
@@ -71,12 +68,3 @@ def _is_own(origin: str, authorities: Iterable[str]) -> bool:
 def _with_port(authority: str, default: str) -> str:
     has_port = ":" in authority.rpartition("]")[2]
     return authority if has_port else f"{authority}:{default}"
-
-
-def read_origins(text: str) -> tuple[str, ...]:
-    """Return the origins of `--allow-origin`, e.g. "https://app.example,http://localhost:3000". Raises SpecError."""
-    found = tuple(part.strip().rstrip("/").lower() for part in text.split(",") if part.strip())
-    for part in found:
-        if part != ANY and not _ORIGIN.fullmatch(part):
-            raise SpecError(f"--allow-origin has {part!r}: give an origin, e.g. https://app.example, or * for all")
-    return found
