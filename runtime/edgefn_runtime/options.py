@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -21,6 +22,10 @@ Read: TypeAlias = Callable[[object, str], object]
 
 MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
+
+
+_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Option(NamedTuple):
@@ -153,6 +158,24 @@ def networks(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def hosts(value: object, what: str) -> tuple[str, ...]:
+    """Return names of hosts, e.g. "box.example,*.example"; `*` is any."""
+    found = listed(value, what)
+    for part in found:
+        if not _HOST.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give names without a port, e.g. box.example, or *.example")
+    return found
+
+
+def origins(value: object, what: str) -> tuple[str, ...]:
+    """Return origins as browsers send them, e.g. "https://app.example"; `*` is any."""
+    found = tuple(part.rstrip("/").lower() for part in listed(value, what))
+    for part in found:
+        if not _ORIGIN.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give an origin, e.g. https://app.example, or * for all")
+    return found
+
+
 OPTIONS: dict[str, Option] = {
     "home": Option(
         "home",
@@ -218,7 +241,44 @@ OPTIONS: dict[str, Option] = {
         networks,
         "ADDRESSES",
         "127.0.0.0/8,::1",
-        "Whose X-Forwarded-Prefix, -Proto and -Host count",
+        "Whose X-Forwarded-Prefix, -Proto, -Host and -For count",
+        is_list=True,
+    ),
+    "idle_timeout": Option(
+        "idle_timeout_s",
+        seconds(MIN_CLIENT_TIMEOUT_S),
+        "SECONDS",
+        "75",
+        "How long a connection may be idle between two requests",
+    ),
+    "client_memory": Option(
+        "client_memory_bytes",
+        size,
+        "SIZE",
+        "a sixteenth of the machine's for bodies, an eighth for answers",
+        'For all request bodies together, e.g. "64MiB", and for unread answers as much again',
+    ),
+    "connections_per_address": Option(
+        "connections_per_address",
+        whole(1, 2**20),
+        "NUMBER",
+        "an eighth of all",
+        "Connections that one address may have, or one client that a trusted proxy names",
+    ),
+    "allow_host": Option(
+        "allow_hosts",
+        hosts,
+        "NAMES",
+        "none",
+        "A name that the box answers to beside its addresses and its own names; *.example for all below it",
+        is_list=True,
+    ),
+    "allow_origin": Option(
+        "allow_origins",
+        origins,
+        "ORIGINS",
+        "none",
+        "A web page's origin that may call the box, e.g. https://app.example",
         is_list=True,
     ),
 }

@@ -30,9 +30,14 @@ from edgefn_runtime.access.handshakes import TlsServer
 from edgefn_runtime.access.tls import Tls
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway.app import application
-from edgefn_runtime.gateway.invoke import connection, direct
+from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 from edgefn_runtime.gateway.invoke.invocation import Invocation
+from edgefn_runtime.gateway.limits import process
+from edgefn_runtime.gateway.limits.bodies import Bodies
+from edgefn_runtime.gateway.limits.places import Places
+from edgefn_runtime.gateway.origins.hosts import Hosts, own_names
+from edgefn_runtime.gateway.origins.origins import Origins
 from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched
@@ -46,8 +51,8 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    connection.raise_descriptor_limit()
-    connection.return_large_memory()
+    process.raise_descriptor_limit()
+    process.return_large_memory()
     manager = ServiceManager.of(os.environ)
     try:
         tls.check(settings)
@@ -95,20 +100,34 @@ def _warn(settings: BoxSettings) -> None:
 
 
 def uvicorn_config(box: Box) -> uvicorn.Config:
-    """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
-    invocation = Invocation(box, box.doors if box.doors.asks_callers else None)
+    """Return the HTTP server's settings: httptools, no access log, a drain as long as the box's."""
+    settings = box.settings
+    invocation = Invocation(
+        box, Bodies(settings.client_memory_bytes or 0), box.doors if settings.asks_callers else None
+    )
+    forwarding = Forwarding(settings.root_path, settings.trusted_proxies)
     return uvicorn.Config(
-        application(box, invocation, Forwarding(box.settings.root_path, box.settings.trusted_proxies)),
+        application(box, invocation, forwarding),
         loop="none",
-        http=direct.connection(invocation, box.settings.client_timeout_s),
+        http=direct.connection(
+            invocation,
+            settings.client_timeout_s,
+            most_unread_bytes=settings.client_memory_bytes or 0,
+            places=Places(process.connections(), settings.connections_per_address or 0),
+            hosts=Hosts(settings.allow_hosts, (*own_names(), settings.host)),
+            origins=Origins(settings.allow_origins),
+            forwarding=forwarding,
+        ),
         ws="none",
         lifespan="off",
         access_log=False,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff"), *([("vary", "Origin")] if settings.allow_origins else [])],
         proxy_headers=False,
         log_config=None,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=int(box.settings.drain_s),
+        timeout_keep_alive=cast("int", settings.idle_timeout_s),
+        timeout_graceful_shutdown=int(settings.drain_s),
     )
 
 

@@ -21,6 +21,7 @@ from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.journal import Journal
 from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.store.tokens import TokenRow
 from edgefn_runtime.telemetry.logs import FunctionLogs
@@ -206,7 +207,8 @@ def ask(box: FakeBox) -> Ask:
 
 @contextlib.asynccontextmanager
 async def _serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None)
+    http = bounded(Connection, 30.0)
+    config = uvicorn.Config(app, port=0, http=http, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     try:
@@ -229,7 +231,7 @@ Serving = Callable[[ASGIApp], contextlib.AbstractAsyncContextManager[httpx.Async
 
 @pytest.fixture
 def serving() -> Serving:
-    """Serves an app by uvicorn on a loopback port, and gives a client that knows the token."""
+    """Serves an app, by the box's own connections, on a loopback port, and gives a client that knows the token."""
     return _serving
 
 

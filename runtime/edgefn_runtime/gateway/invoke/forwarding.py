@@ -19,6 +19,7 @@ Headers = Mapping[str, str]
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEMES = ("http", "https")
+_MAX_FORWARDED = 1024
 
 
 class Forwarding:
@@ -45,11 +46,30 @@ class Forwarding:
 
     def _told(self, headers: Headers, peer: str, name: str) -> str:
         """Return what the nearest proxy says; each one before it put its own word in front."""
-        if name not in headers or not self._trusts(peer):
+        if name not in headers or not self.trusts(peer):
             return ""
         return headers[name].rpartition(",")[2].strip()
 
-    def _trusts(self, peer: str) -> bool:
+    def host(self, fields: Mapping[bytes, bytes], peer: str) -> str:
+        """Return the host that the client asked a trusted proxy for, or ""."""
+        told = fields.get(b"x-forwarded-host", b"")
+        return told.rpartition(b",")[2].strip().decode("latin-1") if told and self.trusts(peer) else ""
+
+    def client(self, forwarded_for: str, peer: str) -> str:
+        """Return the address that the proxies name as the client's, "" where none is to be believed.
+
+        Each proxy puts the address that it sees behind the ones before; the last one that is no proxy's is the client.
+        """
+        if not self.trusts(peer):
+            return ""
+        for entry in reversed(forwarded_for[-_MAX_FORWARDED:].split(",")):
+            address = _address(entry.strip())
+            if not self.trusts(address):
+                return address
+        return ""
+
+    def trusts(self, peer: str) -> bool:
+        """Tell whether `peer` is the address of a proxy whose word counts."""
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:
@@ -83,6 +103,13 @@ class PrefixedLocations:
         client = scope.get("client")
         prefix = self._forwarding.prefix(_headers(scope), client[0] if client else "")
         return name, f"{prefix}{path}".encode("latin-1")
+
+
+def _address(entry: str) -> str:
+    """Return an entry of X-Forwarded-For without its port and brackets."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    return entry.partition(":")[0] if entry.count(":") == 1 else entry
 
 
 def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:
