@@ -15,6 +15,7 @@ from typer.main import get_command
 from edgefn_cli.environment import INSECURE
 from edgefn_cli.failures import DEBUG, Verb
 from edgefn_cli.verbs import box as box_verbs
+from edgefn_cli.verbs import secret as secret_verbs
 from edgefn_cli.verbs.access.login import login
 from edgefn_cli.verbs.build import build
 from edgefn_cli.verbs.deploy import deploy
@@ -59,6 +60,7 @@ for panel, verbs in _VERBS.items():
         app.command(name, cls=Verb, rich_help_panel=panel)(verb)
 app.command("login", cls=Verb, rich_help_panel="Boxes")(login)
 app.add_typer(box_verbs.app, name="box", rich_help_panel="Boxes")
+app.add_typer(secret_verbs.app, name="secret", rich_help_panel="Boxes")
 
 
 def _version(wanted: bool) -> None:

@@ -92,7 +92,7 @@ class LocalBox:
 
     def _arguments(self) -> list[str]:
         place = ["--home", str(self.home), "--host", "127.0.0.1", "--port", str(self._port)]
-        return [sys.executable, "-m", "edgefn_runtime", *place]
+        return [sys.executable, "-m", "edgefn_runtime", *place, "--dev"]
 
     def _wait(self) -> None:
         """Returns when the box is ready to take deployments; bounded."""

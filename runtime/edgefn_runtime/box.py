@@ -12,7 +12,6 @@ from typing import Any
 
 from edgefn_runtime import inventory, machine
 from edgefn_runtime.access.doors import Doors
-from edgefn_runtime.access.journal import Journal
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment.deployments import Deployments
@@ -25,10 +24,12 @@ from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
+from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
@@ -49,10 +50,11 @@ class Box:
         self.home = Home(settings.home)
         self.tls = Tls(settings, self.home) if is_on(settings) else None
         self.logs = FunctionLogs(self.home.logs)
+        self.vault = Vault.of_home(self.home.disk, self.home.path)
+        self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
         database = Database(self.home.database)
         tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
-        self.audit = Journal()
         self.doors = Doors(tokens, self.metrics, self.audit, asks_callers=settings.asks_callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
         self.supervisor = Supervisor(
@@ -63,9 +65,18 @@ class Box:
             parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
+            on_failing=self._on_failing,
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
-        self.deployments = Deployments(self.home, blobs, database, self.supervisor, threads=threads_for)
+        self.deployments = Deployments(
+            self.home,
+            blobs,
+            database,
+            self.supervisor,
+            threads=threads_for,
+            audit=self.audit,
+            development=settings.development,
+        )
         self._started = time.monotonic()
         self._draining = False
 
@@ -84,8 +95,12 @@ class Box:
             return "token"
         return "open" if self.settings.beyond_loopback else "loopback"
 
+    def _on_failing(self, name: str, reason: str) -> None:
+        self.audit.incident("fail", function=name, result="failed", detail=reason)
+
     async def start(self, zygote: Launched | None = None) -> None:
         """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""
+        self.audit.change("start", detail=f"edgefn {VERSION}{', development mode' * self.settings.development}")
         self.supervisor.start(zygote)
         await self.deployments.restore()
 
@@ -104,12 +119,15 @@ class Box:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
         self._draining = True
         self.logs.end_followers()
+        self.audit.end_followers()
 
     async def stop(self) -> None:
         """What was let in has been answered, every process has ended, the home may be opened again."""
         self.drain()
         await self.deployments.close()  # first, so that no deployment starts a process behind the supervisor's back
         await self.supervisor.stop()
+        self.audit.change("stop")
+        self.audit.close()
         self.logs.close()
         (self.home.run / "box.json").unlink(missing_ok=True)
         self.home.close()
@@ -134,6 +152,7 @@ class Box:
             "callers": self._callers(),
             "tls": self.tls
             and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
+            "development": self.settings.development,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             **inventory.about(self.deployments),

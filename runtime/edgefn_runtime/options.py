@@ -281,5 +281,15 @@ OPTIONS: dict[str, Option] = {
         "A web page's origin that may call the box, e.g. https://app.example",
         is_list=True,
     ),
+    "dev": Option(
+        "development",
+        switch,
+        "",
+        "off",
+        "Development mode, on loopback only: functions get the network and the devices that they ask for",
+        is_switch=True,
+        in_environment=False,
+        in_file=False,
+    ),
 }
 """By name: the key of box.toml."""

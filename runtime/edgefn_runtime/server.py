@@ -23,6 +23,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgefn.errors import EdgefnError, PortInUse, SpecError
+from edgefn.system import core_dumps
 from edgefn.terminal import visible
 from edgefn_runtime.access import socket as owners_socket
 from edgefn_runtime.access import tls
@@ -38,7 +39,7 @@ from edgefn_runtime.gateway.limits.bodies import Bodies
 from edgefn_runtime.gateway.limits.places import Places
 from edgefn_runtime.gateway.origins.hosts import Hosts, own_names
 from edgefn_runtime.gateway.origins.origins import Origins
-from edgefn_runtime.service import ServiceManager, inherited_socket, inherited_sockets
+from edgefn_runtime.service import ServiceManager, check_development, inherited_socket, inherited_sockets, managed
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched
 
@@ -53,11 +54,15 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     process.raise_descriptor_limit()
     process.return_large_memory()
+    is_managed = managed(os.environ)
     manager = ServiceManager.of(os.environ)
+    core_dumps.seal_memory()
     try:
         tls.check(settings)
         with ExitStack() as open_sockets:
             listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
+            if settings.development:
+                check_development(listeners, is_managed=is_managed)
             host, port, *_ = listeners[0].getsockname()
             beyond = not all(_is_loopback(listener) for listener in listeners)
             told = msgspec.structs.replace(settings, host=host, port=port, beyond_loopback=beyond)
@@ -82,6 +87,8 @@ async def _serve(
             _warn(settings)
             if box.tls is not None:
                 print(f"its certificate has the fingerprint {box.tls.fingerprint}", flush=True)
+            if settings.development:
+                _log.warning("development mode: every function gets the network and the devices that it asks for")
             await server.serve(sockets=listeners)
     finally:
         # The order of shutdown: the server has answered what it took; then all processes end; then the store closes.

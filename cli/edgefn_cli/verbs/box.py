@@ -1,4 +1,4 @@
-"""`edgefn box run | check | info | token`: a box itself."""
+"""`edgefn box run | check | info | token | allow | audit`: a box itself."""
 
 from __future__ import annotations
 
@@ -19,12 +19,23 @@ from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
 from edgefn_cli.verbs.access import token
+from edgefn_cli.verbs.allow import allow
+from edgefn_cli.verbs.audit import audit
 from edgefn_runtime.options import OPTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_RUNTIME_EXTRA = {"uvicorn", "uvloop", "httptools", "starlette", "onnxruntime", "prometheus_client", "packaging"}
+_RUNTIME_EXTRA = {
+    "cryptography",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "onnxruntime",
+    "prometheus_client",
+    "packaging",
+}
 
 _LISTENING = re.compile(r"listening on (http\S+)")
 
@@ -90,6 +101,10 @@ def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
         refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
         if refused:
             output.draw(_refusals(refused))
+
+
+app.command(cls=Verb)(allow)
+app.command(cls=Verb)(audit)
 
 
 @contextmanager
@@ -199,6 +214,7 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
         "loopback": "anybody on this machine: it listens on loopback alone",
     }.__getitem__,
     "tls": _tls,
+    "development": lambda on: "on: functions get whatever they ask for" if on else "off",
     "cpu": _cpu,
     "devices": lambda devices: ", ".join(devices) or "none",
     "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",

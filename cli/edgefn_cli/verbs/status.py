@@ -71,6 +71,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
         "limits": _limits(found.get("spec") or {}),
+        **_permissions(found),
         "cores": _cores(found.get("cores") or {}),
     }
     for fact, value in facts.items():
@@ -91,6 +92,15 @@ def _chain(found: dict[str, Any]) -> dict[str, str]:
     if changed := found.get("changed"):
         facts["changed"] = changed
     return facts
+
+
+def _permissions(found: dict[str, Any]) -> dict[str, str]:
+    """What it asks for beyond its sandbox, and who granted that."""
+    given = {f"{one['kind']} {one['value']}".rstrip(): one["granted_by"] for one in found.get("grants", ())}
+    told = [
+        f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
+    ]
+    return {"may have": ", ".join(told)} if told else {}
 
 
 def _because(found: dict[str, Any]) -> str:

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.errors import EdgefnError, Unavailable
+from edgefn.errors import DeploymentRefused, EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.deployment import answers, changes, choice, compatibility, proof
+from edgefn_runtime.deployment import answers, changes, choice, compatibility, permissions, proof
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
@@ -29,16 +29,18 @@ from edgefn_runtime.deployment.explanation import explain
 from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
-from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.marks import Marks
+from edgefn_runtime.deployment.permissions import Permission, Permissions
 from edgefn_runtime.deployment.progress import Progress, deployed
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.road import Road
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.fingerprint import facts
+from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database
+from edgefn_runtime.store.database import Database, Grant
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
@@ -60,6 +62,8 @@ class Deployments:
         finisher: Finisher = finish_in_child,
         turns: Turns | None = None,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
+        audit: Audit | None = None,
+        development: bool = False,
     ) -> None:
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
         self._marks = Marks(home.disk)
@@ -71,7 +75,9 @@ class Deployments:
         self._known = Known({})
         self._threads = threads
         self._garbage = Garbage(home, blobs, database)
-        self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host)
+        self._permissions = Permissions(database, development=development)
+        self._audit = audit or Unaudited()
+        self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host, self._permissions)
         self._turns = turns or Turns()
         self._gate = Gate()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,6 +120,7 @@ class Deployments:
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         progress = Progress(events.put_nowait)
         task = self._change(name, manifest, lambda: self._road.deploy(name, manifest, progress))
+        self._audited("deploy", name, task, manifest)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -129,12 +136,14 @@ class Deployments:
         Raises FunctionNotFound, DeploymentRefused.
         """
         task = self._change(name, "a rollback", lambda: self._road.rollback(name, number))
+        self._audited("rollback", name, task)
         await asyncio.shield(asyncio.wait({task}))
         return _result(task)
 
     async def remove(self, name: str) -> None:
         """`name` is not deployed. Goes to its end though its caller leaves. Raises FunctionNotFound."""
         task = self._change(name, "a removal", lambda: self._road.remove(name))
+        self._audited("remove", name, task)
         await asyncio.shield(asyncio.wait({task}))
         _result(task)
 
@@ -151,6 +160,76 @@ class Deployments:
         task.add_done_callback(lambda _: self._spawn(self._follow(name)))
         return task
 
+    def _audited(self, action: str, name: str, task: asyncio.Task[Any], wanted: str = "") -> None:
+        """When `task` is over, the audit log has it: which digest served `name` before, which does now, the result."""
+        before = self._digest(name)
+
+        def tell(task: asyncio.Task[Any]) -> None:
+            result, detail = _outcome(task)
+            after = self._digest(name) if result == "ok" else wanted
+            self._audit.change(action, function=name, before=before, after=after, result=result, detail=detail)
+
+        task.add_done_callback(tell)
+
+    def _digest(self, name: str) -> str:
+        entry = self._database.current(name)
+        return entry.digest if entry else ""
+
+    # ── grants ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def grants(self, name: str = "") -> list[Grant]:
+        """The grants of `name`, or of all functions; in development mode also what is granted without being kept."""
+        specs = [self._catalogue.spec(one) for one in ([name] if name else self._database.names())]
+        there = [one for spec in specs if spec is not None for one in self._permissions.of(spec)]
+        return sorted({*there, *self._database.granted(name)})
+
+    def asked(self, name: str) -> list[Permission]:
+        """What `name` asks for, granted or not; nothing where it is not deployed."""
+        spec = self._catalogue.spec(name)
+        return [] if spec is None else permissions.asked(spec)
+
+    async def allow(self, name: str, permission: Permission, by: str) -> None:
+        """`name` has the permission, now and in later revisions; what waited for it alone is served again."""
+        if await in_thread(self._database.grant, name, permission.kind, permission.value, by):
+            self._audit.change("allow", function=name, detail=str(permission), result="ok")
+        spec = self._catalogue.spec(name)
+        if spec is not None and permission in permissions.asked(spec) and not self._permissions.missing(spec):
+            await self._settle(name, f"a grant of {permission}")
+
+    async def revoke(self, name: str, permission: Permission) -> None:
+        """`name` has the permission no more; where it asks for it, its processes end and it is not served."""
+        if await in_thread(self._database.revoke, name, permission.kind, permission.value):
+            self._audit.change("revoke", function=name, detail=str(permission), result="ok")
+        if permission in self.asked(name):
+            await self._settle(name, f"a revocation of {permission}")
+
+    async def _settle(self, name: str, wish: str) -> None:
+        """`name` is served if it has all that it asks for, and has no process if it has not."""
+        task = self._change(name, wish, lambda: self._serve_or_withhold(name))
+        await asyncio.shield(asyncio.wait({task}))
+        _result(task)
+
+    async def _serve_or_withhold(self, name: str) -> None:
+        if (revision := self.current(name)) is None:
+            return
+        if missing := self._permissions.missing(revision.config.function):
+            await self._withhold(revision, missing)
+        else:
+            await self._host.switch(name, revision)
+
+    async def _withhold(self, revision: Revision, missing: list[Permission]) -> None:
+        await self._host.remove(revision.name)
+        await self._fail(revision.name, DeploymentRefused(permissions.why_not(revision.config.function, missing)))
+
+    def _tell_of_kept(self) -> None:
+        """The audit log has the grants that a home from before there were grants was given."""
+        if 0 < self._database.had_version < schema.GRANTS_VERSION:
+            for grant in self._database.granted():
+                detail = (
+                    f"{grant.kind} {grant.value}".rstrip() + ", which it was deployed with before there were grants"
+                )
+                self._audit.change("allow", function=grant.function, detail=detail, result="ok")
+
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def restore(self) -> None:
@@ -159,10 +238,14 @@ class Deployments:
         No process is started and no blob is read before this returns: it is on the way to the first answer.
         """
         leftovers = self._garbage.leftovers()
+        self._tell_of_kept()
         revisions = []
         for entry in self._database.routed():
             try:
                 revision = self._catalogue.revision(entry)
+                if missing := self._permissions.missing(revision.config.function):
+                    await self._withhold(revision, missing)
+                    continue
                 await self._host.switch(entry.function, revision)
                 revisions.append(revision)
             except Exception as error:
@@ -316,6 +399,7 @@ class Deployments:
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
         _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
+        self._audit.incident("fail", function=name, result="failed", detail=str(error))
         await self._host.fail(name, str(error))
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -336,6 +420,16 @@ def _told(found: Proof, *, serves: bool) -> str:
     error = found.reason if found.error is None else f"error {found.error:.1e}"
     figures = f"{error}, {found.ratio:.2f} × the latency of the portable one"
     return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
+
+
+def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
+    """The result of a change in a word, and why, as the audit log has it."""
+    if task.cancelled():
+        return "cancelled", ""
+    error = task.exception()
+    if error is None:
+        return "ok", ""
+    return ("refused" if isinstance(error, EdgefnError) else "failed"), str(error)
 
 
 def _result(task: asyncio.Task[T]) -> T:

@@ -1,4 +1,4 @@
-"""Who serves revisions, as the deployment road needs it: the seam to the supervisor. Declares, never acts."""
+"""Who serves revisions, as the deployment road needs it: the seam to the supervisor; and who keeps a record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edgefn_runtime.store.revision import Revision
+
+
+class Audit(Protocol):
+    """Who keeps what was done on this box, and by whom: the telemetry."""
+
+    def change(self, action: str, **members: str) -> None: ...
+    def incident(self, action: str, **members: str) -> None: ...
+
+
+class Unaudited:
+    """An `Audit` that keeps nothing."""
+
+    def change(self, action: str, **members: str) -> None:
+        """Keep nothing."""
+
+    def incident(self, action: str, **members: str) -> None:
+        """Keep nothing."""
 
 
 class Host(Protocol):

@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 
+from edgefn.system import core_dumps
 from edgefn_runtime.process import heap
 from edgefn_runtime.process.clone import fork_sibling
 
@@ -109,7 +110,7 @@ def settle() -> None:
 
 def no_core_dump() -> None:
     """A crash writes no core file: it would hold a user's data and fill the disk."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    core_dumps.forbid()
 
 
 def _data_bytes() -> int:

@@ -44,14 +44,34 @@ CREATE TABLE tokens (                   -- named tokens (the home's own is a fil
 ) STRICT;
 """
 
-_CHANGES = (_TABLES, _MEASURED, _TOKENS)
+_GRANTS = """
+CREATE TABLE grants (                   -- what the operator lets functions have beyond their sandbox
+    function TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    granted_at TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    PRIMARY KEY (function, kind, value)
+) STRICT;
+INSERT OR IGNORE INTO grants            -- what was deployed before there were grants keeps what it had
+    SELECT function, 'network', '', deployed_at, 'kept' FROM history JOIN revisions USING (digest)
+    WHERE CASE WHEN json_valid(CAST(config AS TEXT)) THEN json_extract(CAST(config AS TEXT), '$.function.network') END;
+INSERT OR IGNORE INTO grants
+    SELECT function, 'device', device.value, deployed_at, 'kept' FROM history JOIN revisions USING (digest),
+    json_each(CASE WHEN json_valid(CAST(config AS TEXT)) THEN CAST(config AS TEXT) ELSE '{}' END,
+              '$.function.devices') AS device;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _GRANTS, _TOKENS)
 """From each version to the next one."""
 
 SCHEMA_VERSION = len(_CHANGES)
+GRANTS_VERSION = _CHANGES.index(_GRANTS) + 1
+"""The first one with grants."""
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """The tables are there, in this version, whatever version they had. Raises HomeError for a newer one."""
+def prepare(connection: sqlite3.Connection, path: Path) -> int:
+    """The tables are there, in this version; return the version that they had. Raises HomeError for a newer one."""
     connection.execute("BEGIN IMMEDIATE")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > SCHEMA_VERSION:
@@ -65,3 +85,4 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+    return int(found)

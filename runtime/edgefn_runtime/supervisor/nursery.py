@@ -59,6 +59,7 @@ class Nursery:
         self._zygote = zygote
         self._log = log
         self.note = note
+        self.on_failing: Callable[[str], None] = lambda reason: None
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None

@@ -115,6 +115,7 @@ class Starts:
     def crashed(self, how: str) -> Unavailable | None:
         """An instance ended by itself as it served: what calls are told now, or None where the next are served."""
         now = time.monotonic()
+        was_crashing = self.crashing
         self._crashes.crashed(how, now)
         if self._crashes.in_a_row >= FALL_OVER and self._falls_back(how):
             self._crashes.answered()
@@ -122,6 +123,8 @@ class Starts:
         if not self.crashing:
             return None
         refusal = self._refusal(now)
+        if not was_crashing:
+            self._nursery.on_failing(self.reason)
         self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
         return refusal
 
@@ -245,6 +248,8 @@ class Starts:
             return
         pause = pause_s(self._failures)
         self._retry_at = time.monotonic() + pause
+        if not self.failing or self._start_error != str(error):
+            self._nursery.on_failing(str(error))
         self._start_error = str(error)
         self._nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
         self._pool.not_started(instance, error, pause)

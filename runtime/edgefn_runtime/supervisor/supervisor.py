@@ -47,7 +47,7 @@ class Meters(Protocol):
 
 class Supervisor:
     """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing,
-    `fall_back` gives a revision without an artifact that broke.
+    `fall_back` gives a revision without an artifact that broke; `on_failing` hears of each function that fails.
 
     `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
     """
@@ -63,11 +63,13 @@ class Supervisor:
         places: Sequence[Place] | None = None,
         room: Room | None = None,
         fall_back: FallBack = lambda revision, artifact, reason: None,
+        on_failing: Callable[[str, str], None] = lambda name, reason: None,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
         self._ensure_finished = ensure_finished
         self._fall_back = fall_back
+        self._on_failing = on_failing
         self._drain_s = drain_s
         self._parked_bytes = parked_bytes
         self._places = places
@@ -111,6 +113,10 @@ class Supervisor:
     def names(self) -> list[str]:
         """The functions that are deployed here, sorted."""
         return sorted({*self._pools, *self._failed})
+
+    def failed(self, name: str) -> str:
+        """Why `name`, which is deployed and has no pool, cannot be served; "" for any other name."""
+        return self._failed.get(name, "")
 
     def find(self, name: str) -> Pool | None:
         """The pool that serves `name` now; the request's way asks this once a request."""
@@ -234,7 +240,9 @@ class Supervisor:
 
         group = self._groups.group(name, processes_of(revision))
         group.limit_memory(self._room.budget_bytes)  # until its template was measured
-        return Nursery(self._zygote, log, note, observe, group)
+        nursery = Nursery(self._zygote, log, note, observe, group)
+        nursery.on_failing = lambda reason: self._on_failing(name, reason)
+        return nursery
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

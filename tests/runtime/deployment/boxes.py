@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import Disk, OsDisk
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.telemetry.audit import AuditLog
 from tests.runtime.deployment.bundles import SmallBundle
 
 DEADLINE_S = 10.0
@@ -118,14 +120,35 @@ class StoreBox:
     """An open home with its deployments and a MemoryHost."""
 
     def __init__(
-        self, path: Path, disk: Disk | None = None, finisher: Finisher = finish_in_memory, turns: Turns | None = None
+        self,
+        path: Path,
+        disk: Disk | None = None,
+        finisher: Finisher = finish_in_memory,
+        turns: Turns | None = None,
+        *,
+        development: bool = False,
     ) -> None:
         disk = disk or OsDisk()
         self.home = Home(path, disk)
         self.host = MemoryHost()
         self.blobs = Blobs(self.home.blobs, disk)
         self.database = Database(self.home.database, disk)
-        self.deployments = Deployments(self.home, self.blobs, self.database, self.host, finisher=finisher, turns=turns)
+        self.audit = AuditLog(self.home.logs)
+        self.deployments = Deployments(
+            self.home,
+            self.blobs,
+            self.database,
+            self.host,
+            finisher=finisher,
+            turns=turns,
+            audit=self.audit,
+            development=development,
+        )
+
+    def audited(self, *members: str) -> list[tuple[str, ...]]:
+        """Those members of each record of the audit log."""
+        records = [json.loads(line) for line in self.audit.tail(1000)]
+        return [tuple(record.get(member, "") for member in members) for record in records]
 
     async def upload(self, bundle: SmallBundle) -> None:
         for digest in self.deployments.missing(bundle.blobs):
@@ -159,9 +182,10 @@ async def opened(
     disk: Disk | None = None,
     finisher: Finisher = finish_in_memory,
     turns: Turns | None = None,
+    development: bool = False,
 ) -> AsyncIterator[StoreBox]:
     """The box at `path`, restored and with its repairs done, closed at the end."""
-    box = StoreBox(path, disk or OsDisk(), finisher, turns)
+    box = StoreBox(path, disk or OsDisk(), finisher, turns, development=development)
     try:
         await box.deployments.restore()
         await box.deployments.settled()

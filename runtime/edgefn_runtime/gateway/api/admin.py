@@ -25,11 +25,12 @@ from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Opens
 from edgefn_runtime.access.scopes import ADMIN, STATUS, opens_admin, opens_status
 from edgefn_runtime.access.tokens import Token
-from edgefn_runtime.gateway.api import status
+from edgefn_runtime.gateway.api import operator, status
 from edgefn_runtime.gateway.api.bodies import Digest, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
 from edgefn_runtime.gateway.api.streaming import Stream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
+from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
 ALIVE_S = 3.0
 """How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
@@ -78,8 +79,12 @@ class Guard:
             opens, needs = opens_status, STATUS
         else:
             opens, needs = opens_admin, ADMIN
-        await self._box.doors.admit(scope, opens, "the admin API", needs)
-        await self._app(scope, receive, send)
+        who = await self._box.doors.admit(scope, opens, "the admin API", needs)
+        actor = ACTOR.set(Actor(who.name, who.address))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            ACTOR.reset(actor)
 
 
 def admin(box: AdminBox) -> ASGIApp:
@@ -101,6 +106,7 @@ def admin(box: AdminBox) -> ASGIApp:
         Route("/tokens", api.create_token, methods=["POST"]),
         Route("/tokens/{token}", api.revoke_token, methods=["DELETE"]),
         Route("/tokens/{token}/rotate", api.rotate_token, methods=["POST"]),
+        *operator.routes(box),
         Route("/blobs/missing", api.missing, methods=["POST"]),
         Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
     ]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
-from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound
+from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
@@ -32,11 +32,15 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/fn/"
 METHODS = ("GET", "HEAD", "POST")
 
+_UNKNOWN = "no function {!r} is on this box"
+
 
 class Pools(Protocol):
     """Who knows the function's pool: the supervisor."""
 
     def find(self, name: str) -> Pool | None: ...
+    def failed(self, name: str) -> str:
+        """Why a function without a pool cannot be served; "" where there is no such function."""
 
 
 class InvokedBox(Protocol):
@@ -100,7 +104,9 @@ class Invocation:
         if exchange is not None:
             await self._invoke(exchange, scope, receive, send)
         elif self._pools.find(name) is None:
-            await ProblemResponse(FunctionNotFound(f"no function {name!r} is on this box"))(scope, receive, send)
+            reason = self._pools.failed(name)
+            error = Unavailable(reason, retry_after_s=60) if reason else FunctionNotFound(_UNKNOWN.format(name))
+            await ProblemResponse(error)(scope, receive, send)
         else:
             allowed = ", ".join(METHODS)
             refusal = HTTPException(405, f"{scope['path']} takes {allowed}, not {scope['method']}", {"Allow": allowed})

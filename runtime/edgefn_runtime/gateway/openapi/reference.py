@@ -57,6 +57,7 @@ _TOKEN: dict[str, Any] = {
     "created_at": _TEXT,
     "uses": {"type": "integer"},
 }
+_GRANTS = {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}}
 _REFUSALS = {"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}}
 
 
@@ -86,6 +87,7 @@ SCHEMAS: dict[str, Any] = {
             "isolation": {"type": "object"},
             "tls": {"type": ["object", "null"]},
             "callers": {"enum": ["token", "open", "loopback"]},
+            "development": {"type": "boolean"},
             "functions": {"type": "integer"},
             "fingerprint": _TEXT,
             "cpu": _object({"arch": _TEXT, "name": _TEXT, "features": _TEXTS}),
@@ -100,6 +102,9 @@ SCHEMAS: dict[str, Any] = {
     "Caller": _object({"name": _TEXT, "scopes": _TEXTS}),
     "Token": _object(_TOKEN),
     "NewToken": _object(_TOKEN | {"token": _TEXT}),
+    "Grant": _object({"function": _TEXT, "kind": _TEXT, "value": _TEXT, "granted_at": _TEXT, "granted_by": _TEXT}),
+    "FunctionGrants": _object({"function": _TEXT, "asked": _TEXTS, "grants": _GRANTS}),
+    "Secret": _object({"name": _TEXT, "sealed_by": _TEXT, "set_at": _TEXT}),
     "Revision": _object({"function": _TEXT, "revision": _DIGEST, "number": _NUMBER}),
     "FunctionStatus": _object(
         {
@@ -125,6 +130,8 @@ SCHEMAS: dict[str, Any] = {
             "broken": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "out_of_bound": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "changed": _TEXT,
+            "asked": _TEXTS,
+            "grants": _GRANTS,
             "history": {"type": "array", "items": {"type": "object"}},
         }
     ),
@@ -232,6 +239,7 @@ def _takes(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
 _NAME = [_parameter("path", "name", {"type": "string", "pattern": NAME_PATTERN})]
 _STATUS = _json(_reference("schemas", "FunctionStatus"))
 _FUNCTION = "/admin/functions/{name}"
+_FUNCTION_GRANTS = _json(_reference("schemas", "FunctionGrants"))
 
 _REFUSED = ("401", "403", "429")
 """Where callers of functions are asked for a token."""
@@ -353,6 +361,60 @@ PATHS: dict[str, Any] = {
             _json(_reference("schemas", "NewToken")),
             "404",
         ),
+    },
+    f"{_FUNCTION}/grants": {
+        "parameters": _NAME,
+        "get": _admin("getGrants", "What the function asks for and has been granted.", _FUNCTION_GRANTS, "400"),
+        "post": _admin(
+            "allow",
+            "The function may have it; what waited for it alone is served.",
+            _FUNCTION_GRANTS,
+            "400",
+            requestBody=_takes(_object({"kind": _TEXT}, {"value": _TEXT})),
+        ),
+    },
+    f"{_FUNCTION}/grants/revoke": {
+        "parameters": _NAME,
+        "post": _admin(
+            "revoke",
+            "The function may not have it; where it asks for it, it is not served any more.",
+            _FUNCTION_GRANTS,
+            "400",
+            requestBody=_takes(_object({"kind": _TEXT}, {"value": _TEXT})),
+        ),
+    },
+    "/admin/grants": {
+        "get": _admin("listGrants", "What all functions have been granted.", _json(_object({"grants": _GRANTS})))
+    },
+    "/admin/secrets": {
+        "get": _admin(
+            "listSecrets",
+            "The names of the box's secrets, and how they are sealed.",
+            _json(_object({"secrets": {"type": "array", "items": _reference("schemas", "Secret")}})),
+        )
+    },
+    "/admin/secrets/{name}": {
+        "parameters": [_parameter("path", "name", {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"})],
+        "put": _admin(
+            "setSecret",
+            "The box keeps the body as a secret of that name.",
+            _json(_reference("schemas", "Secret")),
+            *("400", "413", "507"),
+            requestBody={"required": True, "content": {"application/octet-stream": {"schema": BINARY}}},
+        ),
+        "delete": _admin("removeSecret", "The box has no secret of that name.", {}, "400", status="204"),
+    },
+    "/admin/audit": {
+        "get": _admin(
+            "getAudit",
+            "The last records of who did what, one JSON object a line, and with follow the next ones as they come.",
+            _content("application/x-ndjson", {"type": "object"}),
+            "400",
+            parameters=[
+                _parameter("query", "lines", {"type": "integer", "minimum": 0, "default": 100}),
+                _parameter("query", "follow", {"type": "boolean", "default": False}),
+            ],
+        )
     },
     "/admin/blobs/missing": {
         "post": _admin(

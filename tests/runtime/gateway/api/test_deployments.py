@@ -13,10 +13,10 @@ import httpx
 
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn_runtime.access.doors import Doors
-from edgefn_runtime.access.journal import Journal
 from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.store.tokens import TokenTable
+from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.deployment import bundles
@@ -51,7 +51,8 @@ class Box:
         self.supervisor = Supervisor(store)
         self.logs = FunctionLogs(store.home.logs)
         self.metrics = Metrics(lambda: [])
-        self.audit = Journal()
+        self.audit = store.audit
+        self.vault = Vault.of_home(store.home.disk, store.home.path)
         tokens = Tokens(store.home.token, TokenTable(store.database), lambda value: None)
         self.doors = Doors(tokens, self.metrics, self.audit)
 
