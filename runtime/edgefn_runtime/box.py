@@ -11,6 +11,9 @@ import time
 from typing import Any
 
 from edgefn_runtime import inventory, machine
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.tls import Tls, is_on
+from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
@@ -21,6 +24,7 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.launch import Launched
@@ -42,14 +46,17 @@ class Box:
 
     def __init__(self, settings: BoxSettings) -> None:
         self.settings = settings
-        self.url = f"http://{settings.host}:{settings.port}"
+        self._scheme = "https" if is_on(settings) else "http"
+        self.url = f"{self._scheme}://{settings.host}:{settings.port}"
         self.home = Home(settings.home)
-        self.token = self.home.token
+        self.tls = Tls(settings, self.home) if is_on(settings) else None
         self.logs = FunctionLogs(self.home.logs)
         self.vault = Vault.of_home(self.home.disk, self.home.path)
         self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
         database = Database(self.home.database)
+        tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
+        self.doors = Doors(tokens, self.metrics, self.audit, asks_callers=settings.asks_callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
         self.supervisor = Supervisor(
             self.logs,
@@ -84,6 +91,12 @@ class Box:
     def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         return self.deployments.fall_back(revision, artifact, reason)
 
+    def _callers(self) -> str:
+        """Say who may call functions: whoever has a token, anybody, or anybody on this machine."""
+        if self.doors.asks_callers:
+            return "token"
+        return "open" if self.settings.beyond_loopback else "loopback"
+
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
 
@@ -96,9 +109,13 @@ class Box:
     def listening(self, port: int) -> None:
         """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box."""
         host = self.settings.host
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         about = {"url": self.url, "pid": os.getpid()}
         write_file(self.home.disk, self.home.run / "box.json", json.dumps(about).encode())
+
+    def _keep_token(self, value: str) -> None:
+        """Write the home's own token, in place of the one before."""
+        write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
@@ -134,6 +151,9 @@ class Box:
             "python": platform.python_version(),
             "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
+            "callers": self._callers(),
+            "tls": self.tls
+            and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
             "development": self.settings.development,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -23,6 +24,10 @@ MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
 MAX_COUNT = 10_000
 """Of anything that is counted: more than one box has ever held."""
+
+
+_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Option(NamedTuple):
@@ -114,6 +119,17 @@ def switch(value: object, what: str) -> bool:
     return value
 
 
+def one_of(*words: str) -> Read:
+    """Return a reader of one of `words`."""
+
+    def read(value: object, what: str) -> str:
+        if value not in words:
+            raise SpecError(f"{what} is {value!r}: give {' or '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def listed(value: object, what: str) -> tuple[str, ...]:
     """Return the texts of `value`: a list, or one text with commas between."""
     parts = value if isinstance(value, list | tuple) else [value]
@@ -153,6 +169,24 @@ def grants(value: object, what: str) -> tuple[str, ...]:
         permissions.standing(found)
     except InputError as error:
         raise SpecError(f"{what}: {error}") from error
+    return found
+
+
+def hosts(value: object, what: str) -> tuple[str, ...]:
+    """Return names of hosts, e.g. "box.example,*.example"; `*` is any."""
+    found = listed(value, what)
+    for part in found:
+        if not _HOST.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give names without a port, e.g. box.example, or *.example")
+    return found
+
+
+def origins(value: object, what: str) -> tuple[str, ...]:
+    """Return origins as browsers send them, e.g. "https://app.example"; `*` is any."""
+    found = tuple(part.rstrip("/").lower() for part in listed(value, what))
+    for part in found:
+        if not _ORIGIN.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give an origin, e.g. https://app.example, or * for all")
     return found
 
 
@@ -196,12 +230,69 @@ OPTIONS: dict[str, Option] = {
         "none",
         "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
     ),
+    "tls": Option(
+        "tls",
+        one_of("auto"),
+        "auto",
+        "off",
+        "Speak TLS with a certificate that the box makes and keeps in its home; its fingerprint is printed",
+    ),
+    "tls_cert": Option("tls_cert", path, "FILE", "none", "Speak TLS with this certificate, in PEM"),
+    "tls_key": Option("tls_key", path, "FILE", "none", "The key of --tls-cert, in PEM"),
+    "tls_client_ca": Option(
+        "tls_client_ca", path, "FILE", "none", "Let in only clients with a certificate of this authority"
+    ),
+    "open": Option(
+        "open",
+        switch,
+        "",
+        "off",
+        "Let anybody call functions, though the box listens beyond loopback; else callers need a token",
+        is_switch=True,
+    ),
     "trusted_proxies": Option(
         "trusted_proxies",
         networks,
         "ADDRESSES",
         "127.0.0.0/8,::1",
-        "Whose X-Forwarded-Prefix, -Proto and -Host count",
+        "Whose X-Forwarded-Prefix, -Proto, -Host and -For count",
+        is_list=True,
+    ),
+    "idle_timeout": Option(
+        "idle_timeout_s",
+        seconds(MIN_CLIENT_TIMEOUT_S),
+        "SECONDS",
+        "75",
+        "How long a connection may be idle between two requests",
+    ),
+    "client_memory": Option(
+        "client_memory_bytes",
+        size,
+        "SIZE",
+        "a sixteenth of the machine's for bodies, an eighth for answers",
+        'For all request bodies together, e.g. "64MiB", and for unread answers as much again',
+    ),
+    "connections_per_address": Option(
+        "connections_per_address",
+        whole(1, 2**20),
+        "NUMBER",
+        "an eighth of all",
+        "Connections that one address may have, or one client that a trusted proxy names",
+    ),
+    "allow_host": Option(
+        "allow_hosts",
+        hosts,
+        "NAMES",
+        "none",
+        "A name that the box answers to beside its addresses and its own names; *.example for all below it",
+        is_list=True,
+    ),
+    "allow_origin": Option(
+        "allow_origins",
+        origins,
+        "ORIGINS",
+        "none",
+        "A web page's origin that may call the box, e.g. https://app.example",
         is_list=True,
     ),
     "grants": Option(

@@ -188,6 +188,16 @@ class Database:
                 change("DELETE FROM history WHERE function = ? AND number = ?", function, number)
             change(_ORPHANS)
 
+    # ── for the tables of others, each in a module of its own ─────────────────────────────────────────────
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self._rows(query, *values)
+
+    def transaction(self) -> contextlib.AbstractContextManager[_Change]:
+        """Return a change that is made whole or not at all, and is on the disk afterwards."""
+        return self._transaction()
+
     # ── how ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @contextlib.contextmanager
