@@ -10,7 +10,8 @@ import platform
 import time
 from typing import Any
 
-from edgefn_runtime import inventory, machine
+from edgefn.system import machine
+from edgefn_runtime import inventory
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
@@ -65,8 +66,8 @@ class Box:
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
 
-    def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return self.deployments.fall_back(revision, artifact, reason)
+    async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        return await self.deployments.fall_back(revision, artifact, reason)
 
     async def start(self, zygote: Launched | None = None) -> None:
         """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""

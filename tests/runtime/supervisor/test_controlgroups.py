@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgefn.errors import InstanceLost
+from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
-from edgefn_runtime.supervisor.hierarchy import Place, places
 from edgefn_runtime.supervisor.nursery import PROCESSES
 from tests.road.deadline import eventually
 from tests.runtime.supervisor.bench import Bench, OnBench, alive
