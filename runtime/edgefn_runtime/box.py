@@ -10,7 +10,8 @@ import platform
 import time
 from typing import Any
 
-from edgefn_runtime import inventory, machine
+from edgefn.system import machine
+from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
@@ -88,8 +89,8 @@ class Box:
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
 
-    def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return self.deployments.fall_back(revision, artifact, reason)
+    async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        return await self.deployments.fall_back(revision, artifact, reason)
 
     def _callers(self) -> str:
         """Say who may call functions: whoever has a token, anybody, or anybody on this machine."""

@@ -367,7 +367,7 @@ class Deployments:
         found = self.chain(name)
         return None if found is None else explain(found, cores, self._threads)
 
-    def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+    async def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
 
         The artifact is not chosen again before a redeployment, or on another machine or library.
@@ -375,17 +375,21 @@ class Deployments:
         entry = next((one for one in revision.artifacts if one.path == artifact), None)
         if entry is None or choice.portable(entry):
             return None
-        if proof.read(revision.finished, entry) is not None:  # else it is gone, and is finished again
+        if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
             self._marks.add(revision.finished, artifact, reason)
             self._spawn(self._keep_marks(revision))
-        compatibility.look_again()
-        instead = self._catalogue.again(revision)
+        instead = await in_thread(self._chosen_anew, revision)
         if instead.served == revision.served:
             return None
         told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
         _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
         self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
         return instead
+
+    def _chosen_anew(self, revision: Revision) -> Revision:
+        """Return `revision` with the artifacts that can serve now. Reads libraries and proofs, so it blocks."""
+        compatibility.look_again()
+        return self._catalogue.again(revision)
 
     async def _keep_marks(self, revision: Revision) -> None:
         try:

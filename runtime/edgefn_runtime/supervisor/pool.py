@@ -25,7 +25,7 @@ from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.queue import Queue
 from edgefn_runtime.supervisor.room import NoRoom, Room
-from edgefn_runtime.supervisor.starts import FallBack, Starts
+from edgefn_runtime.supervisor.starts import FallBack, Starts, no_other
 from edgefn_runtime.supervisor.timeouts import Timeouts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -49,7 +49,7 @@ class Pool:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
         room: Room,
-        fall_back: FallBack = lambda revision, artifact, reason: None,
+        fall_back: FallBack = no_other,
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
@@ -278,7 +278,7 @@ class Pool:
             try:
                 await self.nursery.renew(revision)
             except ArtifactBroken as error:
-                instead = self._fall_back(revision, error.artifact, str(error))
+                instead = await self._fall_back(revision, error.artifact, str(error))
                 if instead is None or instead.served == self.revision.served:
                     return  # what serves goes on
                 revision = instead

@@ -16,7 +16,7 @@ import msgspec
 from edgefn.errors import DeploymentRefused, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn.spec import FunctionSpec
-from edgefn_runtime import machine
+from edgefn.system import machine
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.ledger import Account
 from edgefn_runtime.scheduling.lifecycle import InstanceState

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import msgspec
 
 from edgefn.errors import FunctionNotFound, InstanceLost
-from edgefn_runtime import machine
+from edgefn.system import machine
+from edgefn.system.hierarchy import Place
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
@@ -19,15 +20,13 @@ from edgefn_runtime.supervisor import batching, finisher
 from edgefn_runtime.supervisor.child import become_subreaper
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
 from edgefn_runtime.supervisor.finisher import Finisher
-from edgefn_runtime.supervisor.footprint import footprint
 from edgefn_runtime.supervisor.group_bounds import GroupBounds
-from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_each
 from edgefn_runtime.supervisor.output import Output, Turn
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
-from edgefn_runtime.supervisor.starts import FallBack
+from edgefn_runtime.supervisor.starts import FallBack, no_other
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.trial import Trial
 from edgefn_runtime.supervisor.zygote import Zygote
@@ -65,7 +64,7 @@ class Supervisor:
         drain_s: float,
         places: Sequence[Place] | None = None,
         room: Room | None = None,
-        fall_back: FallBack = lambda revision, artifact, reason: None,
+        fall_back: FallBack = no_other,
         on_failing: Callable[[str, str], None] = lambda name, reason: None,
     ) -> None:
         self._logs = logs
@@ -307,14 +306,14 @@ class Supervisor:
         return self._room.totals()
 
     def statuses(self) -> list[dict[str, Any]]:
-        """The status of every function, but for the `private_bytes` of its processes; looking wakes nothing."""
-        return [self._status(name, unmeasured) for name in self.names()]
+        """The status of every function; looking wakes nothing."""
+        return [self.status(name) for name in self.names()]
 
     def status(self, name: str) -> dict[str, Any]:
-        """What runs for `name`. Raises FunctionNotFound."""
-        return self._status(name, measured)
+        """What runs for `name`, but for the `private_bytes` of its processes: those are read elsewhere, in a thread.
 
-    def _status(self, name: str, of: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+        Raises FunctionNotFound.
+        """
         failed = self._failed.get(name)
         if failed is not None and name not in self._pools:
             return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
@@ -329,7 +328,7 @@ class Supervisor:
             "retry_after_s": pool.retry_after_s,
             "instances": [
                 {
-                    **of(instance.pid),
+                    "pid": instance.pid,
                     "state": str(instance.state),
                     "in_flight": len(instance.calls),
                     "served": instance.served,
@@ -337,7 +336,7 @@ class Supervisor:
                 }
                 for instance in pool.instances
             ],
-            "template": template and of(template.pid),
+            "template": template and {"pid": template.pid},
             "ledger": self._ledger(pool),
             "output": self._output_of(name).figures(),
             "queued": pool.load().waiting,
@@ -349,14 +348,3 @@ class Supervisor:
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
         }
-
-
-def measured(pid: int) -> dict[str, Any]:
-    """A process as a status tells of it; reading what it holds takes a millisecond."""
-    found = footprint(pid) if pid else None
-    return {"pid": pid, "private_bytes": found.private_bytes if found is not None else None}
-
-
-def unmeasured(pid: int) -> dict[str, Any]:
-    """The same, for who reads what it holds later and elsewhere."""
-    return {"pid": pid}

@@ -15,10 +15,10 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
+from edgefn.system.hierarchy import Place
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import Call, Outcome
 from edgefn_runtime.supervisor.child import children_of_this
-from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgefn.errors import DeploymentRefused, InstanceLost
+from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
-from edgefn_runtime.supervisor.hierarchy import Place, places
 from edgefn_runtime.supervisor.nursery import PROCESSES
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from tests.road.deadline import eventually
