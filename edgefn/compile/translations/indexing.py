@@ -1,9 +1,10 @@
 """Indices as ONNX takes them: of int64, where PyTorch takes int32 too; and values no larger than their indices.
 
-    x[i, j], index_put, index_add    GatherND and ScatterND take int64 alone; torch decomposes unfold_backward to int32
+    x[i, j], index_put               GatherND and ScatterND take int64 alone; torch decomposes unfold_backward to int32
     scatter and its kind             take a source that is larger than the indices; ONNX does not
     scatter_reduce(reduce="mean")    a sum over a count: the exporter's keeps the last value of each place
     embedding, gather, index_select  PyTorch refuses an index below 0, where ONNX counts from the end
+    scatter, index_add, index_copy   the same, where something is put
     roll                             by a number that follows from a free size, as torch.fft.fftshift
     diagonal                         its places, not a sum over a mask, of which an infinity beside it makes NaN
 
@@ -40,8 +41,11 @@ def rules() -> dict[Any, Rule]:
         aten.gather.default: Rule(gather, _may_be_below),
         aten.index_select.default: Rule(index_select, _may_be_below),
         aten.scatter.src: Rule(scatter),
+        aten.scatter.value: Rule(scatter_value),
         aten.scatter_add.default: Rule(scatter_add),
         aten.scatter_reduce.two: Rule(scatter_reduce),
+        aten.index_add.default: Rule(index_add, _has_axes),
+        aten.index_copy.default: Rule(index_copy, _has_axes),
         aten.roll.default: Rule(roll, _has_free_shift),
         aten.diagonal.default: Rule(diagonal),
     }
@@ -52,6 +56,12 @@ def _has_free_shift(node: torch.fx.Node, program: torch.export.ExportedProgram) 
 
     shifts: Any = node.args[1]
     return len(node.args) > 2 and any(isinstance(one, torch.fx.Node) for one in shifts)
+
+
+def _has_axes(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
+    """Tell whether something is put into more than a single number."""
+    into: Any = node.args[0]
+    return bool(into.meta["val"].dim())
 
 
 _SAFE = {"argmax", "argmin", "topk", "sort", "argsort", "arange", "remainder", "nonzero"}
@@ -112,19 +122,24 @@ def index_put(self: Any, indices: Sequence[Any], values: Any, accumulate: bool =
 
 def scatter(self: Any, dim: int, index: Any, src: Any) -> Any:
     """Translate `self.scatter(dim, index, src)`."""
-    return _exporters().aten_scatter_src(self, dim, index, _part(src, index))
+    return _exporters().aten_scatter_src(self, dim, _refused_below(index), _part(src, index))
+
+
+def scatter_value(self: Any, dim: int, index: Any, value: float) -> Any:
+    """Translate `self.scatter(dim, index, value)`."""
+    return _exporters().aten_scatter_value(self, dim, _refused_below(index), value)
 
 
 def scatter_add(self: Any, dim: int, index: Any, src: Any) -> Any:
     """Translate `self.scatter_add(dim, index, src)`."""
-    return _exporters().aten_scatter_add(self, dim, index, _part(src, index))
+    return _exporters().aten_scatter_add(self, dim, _refused_below(index), _part(src, index))
 
 
 def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Any:
     """Translate `self.scatter_reduce(dim, index, src, "mean")` of floats: a place that gets nothing is left alone."""
     op = operators()
 
-    part = _part(src, index)
+    part, index = _part(src, index), _refused_below(index)
     if reduce != "mean" or self.dtype not in FLOATS or not self.shape:
         return _exporters().aten_scatter_reduce(self, dim, index, part, reduce, include_self)
     zeros = op.CastLike(op.Expand(op.Constant(value_float=0.0), op.Shape(self)), self)
@@ -135,6 +150,28 @@ def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, inclu
         return op.Div(op.ScatterElements(self, index, part, axis=dim, reduction="add"), op.Add(counted, one))
     total = op.ScatterElements(zeros, index, part, axis=dim, reduction="add")
     return op.Where(op.Less(counted, one), self, op.Div(total, op.Max(counted, one)))
+
+
+def index_add(self: Any, dim: int, index: Any, source: Any, alpha: float = 1) -> Any:
+    """Translate `self.index_add(dim, index, source, alpha)`."""
+    op = operators()
+
+    added = source if alpha == 1 else op.Mul(source, op.CastLike(op.Constant(value_float=float(alpha)), source))
+    return op.ScatterElements(self, _along(dim, index, source, self), added, axis=dim, reduction="add")
+
+
+def index_copy(self: Any, dim: int, index: Any, source: Any) -> Any:
+    """Translate `self.index_copy(dim, index, source)`."""
+    return operators().ScatterElements(self, _along(dim, index, source, self), source, axis=dim)
+
+
+def _along(dim: int, index: Any, source: Any, into: Any) -> Any:
+    """Return `index`, a place along axis `dim` for each slice of `source`, as a place for each value of it."""
+    op = operators()
+
+    sizes = [1] * len(into.shape)
+    sizes[dim] = -1
+    return op.Expand(op.Reshape(_refused_below(index), op.Constant(value_ints=sizes)), op.Shape(source))
 
 
 def roll(self: Any, shifts: Sequence[Any], dims: Sequence[int] = ()) -> Any:
