@@ -328,8 +328,8 @@ class Incoming(Outgoing):
     # ── what a cycle sees as its transport ───────────────────────────────────────────────────────────────────
 
     def write(self, data: bytes) -> None:
-        """Send `data`, unless the last word has been said."""
-        if not self._lingering:
+        """Send `data`, unless the last word has been said, or nobody is there."""
+        if not (self._lingering or self.transport.is_closing()):
             self.transport.write(data)
 
     def is_closing(self) -> bool:
