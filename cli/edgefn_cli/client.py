@@ -97,29 +97,29 @@ class Client:
         self._admin("DELETE", _function(name), timeout_s=DRAIN_S)
 
     def grants(self, name: str = "") -> Json:
-        """What all functions may have beyond their sandbox; of one also what it asks for."""
+        """Return what all functions may have beyond their sandbox; of one also what it asks for."""
         return self._admin("GET", f"{_function(name)}/grants" if name else "grants")
 
     def allow(self, name: str, kind: str, value: str, *, revoke: bool = False) -> Json:
-        """The function has the permission, or has it no more; what it asks for and has now."""
+        """Grant the function a permission, or take it back; return what it asks for and has now."""
         path = f"{_function(name)}/grants{'/revoke' * revoke}"
         return self._admin("POST", path, timeout_s=DRAIN_S, json={"kind": kind, "value": value})
 
     def secrets(self) -> list[Json]:
-        """The box's secrets, by name; never a value."""
+        """Return the names of the box's secrets; never a value."""
         return list(self._admin("GET", "secrets")["secrets"])
 
     def set_secret(self, name: str, value: bytes) -> Json:
-        """The box keeps `value` as `name`."""
+        """Keep `value` on the box as `name`."""
         headers = {"content-type": "application/octet-stream"}
         return self._admin("PUT", f"secrets/{quote(name, safe='')}", content=value, headers=headers)
 
     def remove_secret(self, name: str) -> None:
-        """The box has no secret `name`."""
+        """Remove the secret `name` from the box."""
         self._admin("DELETE", f"secrets/{quote(name, safe='')}")
 
     def audit(self, lines: int, *, follow: bool) -> Iterator[Json]:
-        """The last `lines` records of who did what, and with `follow` each new one."""
+        """Yield the last `lines` records of who did what, and with `follow` each new one."""
         query = {"lines": str(lines), "follow": str(follow).lower()}
         with self._stream("GET", "audit", None if follow else ADMIN_S, params=query) as response:
             for line in filter(str.strip, response.iter_lines()):

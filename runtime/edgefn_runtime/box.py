@@ -75,6 +75,7 @@ class Box:
             self.supervisor,
             threads=threads_for,
             audit=self.audit,
+            grants=settings.grants,
             development=settings.development,
         )
         self._started = time.monotonic()

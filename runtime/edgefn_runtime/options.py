@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from edgefn.errors import SpecError
+from edgefn.errors import InputError, SpecError
 from edgefn.quantities import parse_bytes, parse_duration
 
 Read: TypeAlias = Callable[[object, str], object]
@@ -176,6 +176,18 @@ def origins(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def grants(value: object, what: str) -> tuple[str, ...]:
+    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
+    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+
+    found = listed(value, what)
+    try:
+        permissions.standing(found)
+    except InputError as error:
+        raise SpecError(f"{what}: {error}") from error
+    return found
+
+
 OPTIONS: dict[str, Option] = {
     "home": Option(
         "home",
@@ -279,6 +291,14 @@ OPTIONS: dict[str, Option] = {
         "ORIGINS",
         "none",
         "A web page's origin that may call the box, e.g. https://app.example",
+        is_list=True,
+    ),
+    "grants": Option(
+        "grants",
+        grants,
+        "TEXTS",
+        "none",
+        'What functions may have beyond their sandbox, e.g. "watch network"',
         is_list=True,
     ),
     "dev": Option(

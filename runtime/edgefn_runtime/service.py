@@ -81,7 +81,7 @@ class ServiceManager:
 
 
 def managed(environment: Mapping[str, str]) -> bool:
-    """Whether a service manager started this very process; what a shell in a unit starts is not meant."""
+    """Tell whether a service manager started this very process, and not a shell in a unit of its."""
     mine = str(os.getpid())
     return "NOTIFY_SOCKET" in environment or mine in (
         environment.get("LISTEN_PID"),

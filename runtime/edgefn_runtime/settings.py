@@ -34,6 +34,7 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `tls` "auto" makes a certificate in the home; `tls_cert` and `tls_key` are files of one. `tls_client_ca` is the
     authority that has signed a certificate for each client.
     `beyond_loopback` says that not only this machine reaches the box; `open`, that anybody may call functions even so.
+    `grants` are what functions may have beyond their sandbox, each as `edgefn box allow` takes it.
     `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
@@ -59,6 +60,7 @@ class BoxSettings(msgspec.Struct, frozen=True):
     tls_client_ca: Path | None = None
     open: bool = False
     beyond_loopback: bool = False
+    grants: tuple[str, ...] = ()
     development: bool = False
 
     @property

@@ -95,7 +95,7 @@ def _chain(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _permissions(found: dict[str, Any]) -> dict[str, str]:
-    """What it asks for beyond its sandbox, and who granted that."""
+    """Return what it asks for beyond its sandbox, and who granted that."""
     given = {f"{one['kind']} {one['value']}".rstrip(): one["granted_by"] for one in found.get("grants", ())}
     told = [
         f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.errors import DeploymentRefused, EdgefnError, Unavailable
+from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime import timestamps
@@ -63,6 +63,7 @@ class Deployments:
         turns: Turns | None = None,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
         audit: Audit | None = None,
+        grants: Iterable[str] = (),
         development: bool = False,
     ) -> None:
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
@@ -75,7 +76,7 @@ class Deployments:
         self._known = Known({})
         self._threads = threads
         self._garbage = Garbage(home, blobs, database)
-        self._permissions = Permissions(database, development=development)
+        self._permissions = Permissions(database, configured=grants, development=development)
         self._audit = audit or Unaudited()
         self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host, self._permissions)
         self._turns = turns or Turns()
@@ -161,7 +162,7 @@ class Deployments:
         return task
 
     def _audited(self, action: str, name: str, task: asyncio.Task[Any], wanted: str = "") -> None:
-        """When `task` is over, the audit log has it: which digest served `name` before, which does now, the result."""
+        """Audit `task` when it is over: which digest served `name` before, which does now, the result."""
         before = self._digest(name)
 
         def tell(task: asyncio.Task[Any]) -> None:
@@ -178,18 +179,18 @@ class Deployments:
     # ── grants ────────────────────────────────────────────────────────────────────────────────────────────
 
     def grants(self, name: str = "") -> list[Grant]:
-        """The grants of `name`, or of all functions; in development mode also what is granted without being kept."""
+        """Return the grants of `name`, or of all functions; with those of development mode, which are not kept."""
         specs = [self._catalogue.spec(one) for one in ([name] if name else self._database.names())]
         there = [one for spec in specs if spec is not None for one in self._permissions.of(spec)]
-        return sorted({*there, *self._database.granted(name)})
+        return sorted({*there, *self._permissions.granted(name)})
 
     def asked(self, name: str) -> list[Permission]:
-        """What `name` asks for, granted or not; nothing where it is not deployed."""
+        """Return what `name` asks for, granted or not; nothing where it is not deployed."""
         spec = self._catalogue.spec(name)
         return [] if spec is None else permissions.asked(spec)
 
     async def allow(self, name: str, permission: Permission, by: str) -> None:
-        """`name` has the permission, now and in later revisions; what waited for it alone is served again."""
+        """Grant `name` the permission, for later revisions too; serve it where it waited for that alone."""
         if await in_thread(self._database.grant, name, permission.kind, permission.value, by):
             self._audit.change("allow", function=name, detail=str(permission), result="ok")
         spec = self._catalogue.spec(name)
@@ -197,14 +198,16 @@ class Deployments:
             await self._settle(name, f"a grant of {permission}")
 
     async def revoke(self, name: str, permission: Permission) -> None:
-        """`name` has the permission no more; where it asks for it, its processes end and it is not served."""
+        """Take the permission back; where `name` asks for it, end its processes and serve it no more."""
+        if self._permissions.stands(name, permission):
+            raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
         if await in_thread(self._database.revoke, name, permission.kind, permission.value):
             self._audit.change("revoke", function=name, detail=str(permission), result="ok")
         if permission in self.asked(name):
             await self._settle(name, f"a revocation of {permission}")
 
     async def _settle(self, name: str, wish: str) -> None:
-        """`name` is served if it has all that it asks for, and has no process if it has not."""
+        """Serve `name` if it has all that it asks for; else end its processes."""
         task = self._change(name, wish, lambda: self._serve_or_withhold(name))
         await asyncio.shield(asyncio.wait({task}))
         _result(task)
@@ -222,7 +225,7 @@ class Deployments:
         await self._fail(revision.name, DeploymentRefused(permissions.why_not(revision.config.function, missing)))
 
     def _tell_of_kept(self) -> None:
-        """The audit log has the grants that a home from before there were grants was given."""
+        """Audit the grants that a home from before there were grants was given."""
         if 0 < self._database.had_version < schema.GRANTS_VERSION:
             for grant in self._database.granted():
                 detail = (
@@ -423,7 +426,7 @@ def _told(found: Proof, *, serves: bool) -> str:
 
 
 def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
-    """The result of a change in a word, and why, as the audit log has it."""
+    """Return the result of a change in a word, and why, as the audit log has it."""
     if task.cancelled():
         return "cancelled", ""
     error = task.exception()

@@ -16,7 +16,7 @@ class Audit(Protocol):
 
 
 class Unaudited:
-    """An `Audit` that keeps nothing."""
+    """Keeps nothing, where nobody wants a record."""
 
     def change(self, action: str, **members: str) -> None:
         """Keep nothing."""

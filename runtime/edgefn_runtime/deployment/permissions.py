@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from edgefn.errors import DeploymentRefused, InputError
-from edgefn.spec import FunctionSpec
+from edgefn.spec import NAME_PATTERN, FunctionSpec
 from edgefn_runtime.store.database import Grant
 
 DEVELOPMENT = "--dev"
@@ -22,6 +22,10 @@ DEVELOPMENT = "--dev"
 
 KEPT = "kept"
 """Who granted what a function had before there were grants: nobody, it was deployed with it."""
+
+
+STANDING = "box.toml"
+"""Who granted what stands in the box's configuration."""
 
 
 class Permission(msgspec.Struct, frozen=True, order=True):
@@ -76,29 +80,55 @@ def read(kind: str, value: str = "") -> Permission:
     return Permission(kind, value)
 
 
+def standing(texts: Iterable[str]) -> list[Grant]:
+    """Return the grants of a configuration, each "FUNCTION KIND" or "FUNCTION KIND VALUE". Raises InputError."""
+    found = []
+    for text in texts:
+        name, _, rest = text.strip().partition(" ")
+        kind, _, value = rest.strip().partition(" ")
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise InputError(f'{text[:80]!r} grants nothing: write "FUNCTION KIND", e.g. "watch network"')
+        permission = read(kind, value.strip())
+        found.append(Grant(name, permission.kind, permission.value, "", STANDING))
+    return found
+
+
 def asked(spec: FunctionSpec) -> list[Permission]:
     """Return what the function asks for, in the order of the table."""
     return [Permission(kind, value) for kind, one in _KINDS.items() for value in one.asked(spec)]
 
 
 class Permissions:
-    """The grants of a box's functions; in `development` mode all that is asked for is granted."""
+    """The grants of a box's functions: those in `store`, and those `configured` in box.toml.
 
-    def __init__(self, store: Store, *, development: bool = False) -> None:
+    In `development` mode all that is asked for is granted.
+    """
+
+    def __init__(self, store: Store, *, configured: Iterable[str] = (), development: bool = False) -> None:
         self._store = store
+        self._standing = standing(configured)
         self.development = development
+
+    def granted(self, name: str = "") -> list[Grant]:
+        """Return the grants of `name`, or of all, but for those of development mode."""
+        there = [grant for grant in self._standing if name in ("", grant.function)]
+        return [*there, *(grant for grant in self._store.granted(name) if grant[:3] not in {one[:3] for one in there})]
+
+    def stands(self, name: str, permission: Permission) -> bool:
+        """Tell whether the configuration grants it, which nobody can revoke but there."""
+        return (name, permission.kind, permission.value) in {grant[:3] for grant in self._standing}
 
     def missing(self, spec: FunctionSpec) -> list[Permission]:
         """Return what the function asks for and has not been granted."""
         wanted = asked(spec)
         if not wanted or self.development:
             return []
-        granted = {Permission(grant.kind, grant.value) for grant in self._store.granted(spec.name)}
+        granted = {Permission(grant.kind, grant.value) for grant in self.granted(spec.name)}
         return [permission for permission in wanted if permission not in granted]
 
     def of(self, spec: FunctionSpec) -> list[Grant]:
         """Return the function's grants: those that are kept, and those of development mode."""
-        kept = self._store.granted(spec.name)
+        kept = self.granted(spec.name)
         if not self.development:
             return kept
         there = {Permission(grant.kind, grant.value) for grant in kept}

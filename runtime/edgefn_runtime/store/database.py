@@ -103,7 +103,7 @@ class Database:
         return rows[0] if rows else (None, None)
 
     def granted(self, function: str = "") -> list[Grant]:
-        """The grants of `function`, or of all, sorted."""
+        """Return the grants of `function`, or of all, sorted."""
         query = "SELECT function, kind, value, granted_at, granted_by FROM grants WHERE ?1 IN ('', function) "
         return [Grant(*row) for row in self._rows(query + "ORDER BY function, kind, value", function)]
 
@@ -168,13 +168,13 @@ class Database:
             change(_ORPHANS)
 
     def grant(self, function: str, kind: str, value: str, by: str) -> bool:
-        """`function` has the permission; whether it had not."""
+        """Give `function` the permission; return whether it had not."""
         with self._transaction() as change:
             row = (function, kind, value, _now(), by)
             return bool(change("INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?, ?)", *row).rowcount)
 
     def revoke(self, function: str, kind: str, value: str) -> bool:
-        """`function` has not the permission; whether it had."""
+        """Take the permission from `function`; return whether it had it."""
         with self._transaction() as change:
             where = "function = ? AND kind = ? AND value = ?"
             return bool(change(f"DELETE FROM grants WHERE {where}", function, kind, value).rowcount)

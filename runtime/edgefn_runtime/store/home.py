@@ -96,7 +96,7 @@ class Home:
         return descriptor
 
     def _flocked(self, path: Path) -> int | None:
-        """The lock's descriptor; None where a stranger's process holds it. Raises HomeError when a box does."""
+        """Return the lock's descriptor, None where a stranger's process holds it. Raises HomeError when a box does."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,7 +114,7 @@ class Home:
         return descriptor
 
     def _take_database(self, exposed: bool) -> None:
-        """Nobody else can open the database's files, and none of them is locked by a process of another user."""
+        """Close the database's files to others, and replace them where somebody else had opened or locked one."""
         paths = [self.path / name for name in _DATABASE_FILES]
         was_open = [ownership.claim_file(path) for path in paths]  # all of them, so that each is closed
         if exposed or any(was_open) or any(map(ownership.held_by_strangers, paths)):

@@ -105,7 +105,7 @@ def renew(disk: Disk, path: Path) -> None:
 
 
 def held_by_strangers(path: Path) -> bool:
-    """Whether a process of another user has a lock on the file, as SQLite would take it (fcntl(2))."""
+    """Tell whether a process of another user has a lock on the file, as SQLite would take it (fcntl(2))."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def held_by_strangers(path: Path) -> bool:
 
 
 def flocked_by_strangers(descriptor: int) -> bool:
-    """Whether all who hold the file's flock(2), as far as the kernel lists them, are of other users."""
+    """Tell whether all who hold the file's flock(2), as far as the kernel lists them, are of other users."""
     inode = os.fstat(descriptor).st_ino
     holders = [pid for pid, number in _flocks() if number == inode]
     return bool(holders) and all(map(_is_stranger, holders))
@@ -135,7 +135,7 @@ def _flocks() -> Iterable[tuple[int, int]]:
 
 
 def _is_stranger(pid: int) -> bool:
-    """Whether `pid` is of a user other than this one and root; one that is not to be seen is."""
+    """Tell whether `pid` is of a user other than this one and root, as one that is not to be seen is."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
             uids = next(line.split()[1:] for line in status if line.startswith("Uid:"))

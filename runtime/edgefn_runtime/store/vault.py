@@ -95,7 +95,7 @@ class Vault:
         raise CannotUnseal(f"the secret {name} is sealed by {found.sealed_by[:40]!r}, which this edgefn does not know")
 
     def _sealed(self, name: str, value: bytes) -> tuple[Sealer, bytes]:
-        """The first way that can be gone here."""
+        """Seal by the first way that can be gone here."""
         for sealer in self._sealers[:-1]:
             try:
                 return sealer, sealer.seal(_label(name), value)

@@ -115,7 +115,7 @@ class Supervisor:
         return sorted({*self._pools, *self._failed})
 
     def failed(self, name: str) -> str:
-        """Why `name`, which is deployed and has no pool, cannot be served; "" for any other name."""
+        """Return why `name`, which is deployed and has no pool, cannot be served; "" for any other name."""
         return self._failed.get(name, "")
 
     def find(self, name: str) -> Pool | None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,7 @@ class StoreBox:
         finisher: Finisher = finish_in_memory,
         turns: Turns | None = None,
         *,
+        grants: Iterable[str] = (),
         development: bool = False,
     ) -> None:
         disk = disk or OsDisk()
@@ -142,6 +143,7 @@ class StoreBox:
             finisher=finisher,
             turns=turns,
             audit=self.audit,
+            grants=grants,
             development=development,
         )
 
@@ -182,10 +184,11 @@ async def opened(
     disk: Disk | None = None,
     finisher: Finisher = finish_in_memory,
     turns: Turns | None = None,
+    grants: Iterable[str] = (),
     development: bool = False,
 ) -> AsyncIterator[StoreBox]:
     """The box at `path`, restored and with its repairs done, closed at the end."""
-    box = StoreBox(path, disk or OsDisk(), finisher, turns, development=development)
+    box = StoreBox(path, disk or OsDisk(), finisher, turns, grants=grants, development=development)
     try:
         await box.deployments.restore()
         await box.deployments.settled()

@@ -119,6 +119,30 @@ def test_development_mode_grants_what_is_asked_for_and_keeps_nothing(tmp_path: P
     asyncio.run(test())
 
 
+def test_what_the_configuration_grants_stands_until_it_is_taken_out_there(tmp_path: Path) -> None:
+    """It needs no command, is in the list as the configuration's, cannot be revoked, and goes with the file's line."""
+
+    async def test() -> None:
+        bundle = function(tmp_path, network=True)
+        async with opened(tmp_path / "home", grants=["greet network"]) as box:
+            await box.deploy(bundle)
+            assert [grant.granted_by for grant in box.deployments.grants("greet")] == [permissions.STANDING]
+            with pytest.raises(InputError, match="granted in the box's configuration"):
+                await box.deployments.revoke("greet", NETWORK)
+            assert box.current("greet") == bundle.digest
+        async with opened(tmp_path / "home") as box:
+            assert "edgefn box allow greet network" in box.host.failed["greet"]
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("text", ["network", "greet", "Greet network", "greet device /etc/shadow", "greet secret key"])
+def test_a_configuration_that_grants_nothing_is_an_error(text: str) -> None:
+    """As for the command: a typing mistake does not pass for a grant."""
+    with pytest.raises(InputError):
+        permissions.standing([text])
+
+
 def test_what_was_deployed_before_there_were_grants_keeps_what_it_had(tmp_path: Path) -> None:
     """A home of the schema before is opened: the function serves, its grants are listed and audited, once."""
 

@@ -40,7 +40,7 @@ class Pools(Protocol):
 
     def find(self, name: str) -> Pool | None: ...
     def failed(self, name: str) -> str:
-        """Why a function without a pool cannot be served; "" where there is no such function."""
+        """Return why a function without a pool cannot be served; "" where there is no such function."""
 
 
 class InvokedBox(Protocol):
