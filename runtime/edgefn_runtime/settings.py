@@ -24,6 +24,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto and -Host count.
+    `require_isolation` refuses deployments where the least layers of isolation are missing; None is as root only.
+    `allow_missing` names layers that the operator does without; `uids` are the functions' users, None finds some.
     `parked_bytes` is what templates without instances may hold of that; beyond it the cheapest to reload end.
     """
 
@@ -37,6 +39,9 @@ class BoxSettings(msgspec.Struct, frozen=True):
     memory_bytes: int | None = None
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = DEFAULT_TRUSTED_PROXIES
+    require_isolation: bool | None = None
+    allow_missing: tuple[str, ...] = ()
+    uids: tuple[int, int] | None = None
 
 
 def default_home() -> Path:

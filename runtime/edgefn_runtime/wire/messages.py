@@ -35,6 +35,7 @@ class Program(_Message, frozen=True):
 
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
     the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
+    `uid` is the user it runs as where the box may say; 0 is none.
     An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
     itself, after its fork; so it does where an engine says that no session of its outlives one.
     """
@@ -51,6 +52,7 @@ class Program(_Message, frozen=True):
     processes: int = 64
     threads: int = 1
     devices: tuple[str, ...] = ()
+    uid: int = 0
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -118,7 +120,15 @@ class Failed(_Message, frozen=True, tag="failed"):
     artifact: str = ""
 
 
-Report = Born | Binding | Ready | Failed
+class Init(_Message, frozen=True, tag="init"):
+    """First word of the first process of a PID namespace; its pid comes with it, as for Born."""
+
+
+class Passing(_Message, frozen=True, tag="passing"):
+    """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
+
+
+Report = Born | Init | Passing | Binding | Ready | Failed
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 
