@@ -90,6 +90,10 @@ class Database:
         rows = self._rows("SELECT template_bytes, instance_bytes FROM revisions WHERE digest = ?", digest)
         return rows[0] if rows else (None, None)
 
+    def users(self) -> dict[str, int]:
+        """The numbers of the users that functions run as."""
+        return dict(self._rows("SELECT function, uid FROM users"))
+
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
     def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> Entry:
@@ -139,6 +143,12 @@ class Database:
                 instance_bytes,
                 digest,
             )
+
+    def keep_user(self, function: str, uid: int) -> None:
+        """`function` runs as the user `uid`, which is nobody else's."""
+        with self._transaction() as change:
+            change("DELETE FROM users WHERE function = ? OR uid = ?", function, uid)
+            change("INSERT INTO users VALUES (?, ?)", function, uid)
 
     def remove(self, function: str) -> None:
         """`function` is not deployed, and has no history. Raises FunctionNotFound."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgefn.errors import HomeError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _TABLES = """
 CREATE TABLE revisions (                -- bundles by manifest digest
@@ -36,7 +36,14 @@ ALTER TABLE revisions ADD COLUMN template_bytes INTEGER;    -- what its template
 ALTER TABLE revisions ADD COLUMN instance_bytes INTEGER;    -- and each instance beside it
 """
 
-_CHANGES = (_TABLES, _MEASURED)
+_USERS = """
+CREATE TABLE users (                    -- the operating system's users that functions run as
+    function TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL UNIQUE
+) STRICT;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _USERS)
 """From each version to the next one."""
 
 

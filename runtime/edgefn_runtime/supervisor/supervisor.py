@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from edgefn_runtime.supervisor.finisher import Finisher
 from edgefn_runtime.supervisor.footprint import footprint
 from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.isolation import NOTHING, Requirement
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_each
 from edgefn_runtime.supervisor.pool import Meter, Pool
@@ -29,6 +31,7 @@ from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.starts import FallBack
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.trial import Trial
+from edgefn_runtime.supervisor.users import NoBook, Users, default_range
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire.messages import FinishRequest
 
@@ -66,6 +69,8 @@ class Supervisor:
         places: Sequence[Place] | None = None,
         room: Room | None = None,
         fall_back: FallBack = lambda revision, artifact, reason: None,
+        users: Users | None = None,
+        requirement: Requirement = NOTHING,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
@@ -76,7 +81,9 @@ class Supervisor:
         self._places = places
         self._groups = ControlGroups([])
         self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
-        self._zygote = Zygote()
+        self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
+        self._requirement = requirement
+        self._zygote = Zygote(self._isolated)
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -108,6 +115,27 @@ class Supervisor:
     def isolation(self) -> dict[str, bool | str]:
         """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
         return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that this machine does not enforce and that the operator has not said to do without, with why."""
+        return self._requirement.missing(self.isolation)
+
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of missing layers. Raises DeploymentRefused where they are required.
+
+        Waits until it is known which there are.
+        """
+        await self._zygote.known()
+        self._requirement.check(self.isolation)
+        return [f"this box does not enforce {name} ({why})" for name, why in self.missing.items()]
+
+    def _isolated(self) -> None:
+        """The zygote has found out what the machine enforces."""
+        for name, why in self.missing.items():
+            _log.warning("functions run without %s: %s", name, why)
+        if refusal := self._requirement.refusal(self.isolation):
+            _log.error("%s", refusal)
 
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
@@ -185,7 +213,11 @@ class Supervisor:
 
     async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
         """The proof of an artifact that a confined process has finished; see Finisher.run."""
-        bounded = msgspec.structs.replace(request, memory_bytes=min(request.memory_bytes, self._room.budget_bytes))
+        bounded = msgspec.structs.replace(
+            request,
+            memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
+            uid=self._uid_of(finisher.USER),
+        )
 
         def start() -> Awaitable[bytes]:
             group = self._groups.group("finisher", finisher.PROCESSES)
@@ -258,7 +290,13 @@ class Supervisor:
         each = processes_each(revision)
         group = self._groups.group(name, each)
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
-        return Nursery(self._zygote, log, note, observe, group, bounds)
+        return Nursery(self._zygote, log, note, observe, group, bounds, self._uid_of(name))
+
+    def _uid_of(self, name: str) -> int:
+        uid, is_new = self._users.uid_of(name)
+        if is_new:
+            self._later(asyncio.to_thread(self._users.keep, name, uid))
+        return uid
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -335,6 +373,7 @@ class Supervisor:
             "cores": pool.cores.figures(),
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
+            "missing_isolation": self.missing,
         }
 
 
