@@ -28,14 +28,14 @@ class ProcessNamespaces:
         """Keep the first process of a namespace, which says that it is there."""
         with contextlib.suppress(OSError):  # it has ended already, and is reaped
             child = Child(pid)
-            namespace = _namespace(pid)
+            namespace = _namespace(pid) or -pid
             self._firsts[namespace] = child
             child.when_ended(lambda: self._firsts.pop(namespace, None))
 
     def joined(self, child: Child) -> None:
         """When `child` ends, what it left behind in its namespace ends, and the namespace, when nobody is left."""
         namespace = _namespace(child.pid)
-        child.when_ended(lambda: self._look(namespace, _ROUNDS))
+        child.when_ended(lambda: self._look(namespace, _ROUNDS) if namespace else self.look())
 
     def first_of(self, pid: int) -> int:
         """Return the pid of the first process of the namespace that `pid` is in; 0 where it is in the box's own."""

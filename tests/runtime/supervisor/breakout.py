@@ -1,7 +1,8 @@
-"""A box whose handler tries everything to get out, run as a program: `breakout.py FOLDER USER LACKING...`.
+"""A box whose handler tries everything to get out, run as a program: `breakout.py FOLDER USER LACKING [stay]`.
 
-USER is root or plain. LACKING are "landlock" and "namespaces", which a filter takes from this process as from a kernel
-that has none. Prints one JSON object: what the box says that it enforces, and how each try ended.
+USER is root or plain. LACKING is of "landlock" and "namespaces", with + between, which a filter takes from this process
+as from a kernel that has none. Prints one JSON object: what the box says that it enforces, and how each try ended. With
+"stay" the handler leaves a program behind, and the box waits to be killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import json
 import os
 import resource
+import signal
 import socket
 import stat
 import sys
@@ -21,6 +23,15 @@ from edgefn.system.bpf import ALLOW, ARGUMENTS, ERRNO, JUMP_ANY_BIT, JUMP_EQUAL,
 from edgefn.system.syscalls import prctl, unshare
 
 PLAIN = 64_123
+DAEMON_S = f"{os.getpid()}.25"
+"""So long does a handler's program sleep; nobody else's does."""
+DAEMON = f"""
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", "{DAEMON_S}"])
+    os._exit(0)
+"""
 HANDLER = """
 import ctypes, errno, os, socket
 from edgefn import edge_function
@@ -130,7 +141,14 @@ def tries(victims: Victims, box: int) -> dict[str, str]:
         "changes its own code": f"{mine}os.chmod(own, 0o777)",
         "cuts its own code": f"{mine}os.close(os.open(own, os.O_RDONLY | os.O_TRUNC))",
         "signals the box": f"os.kill({box}, 0)",
-        "signals the box by a file": f"import fcntl; fcntl.fcntl(0, 8, {box}); found = fcntl.fcntl(0, 9)",
+        "signals the box by a file": f"""
+import fcntl, signal
+reader, writer = os.pipe()
+for command, value in ((8, {box}), (10, signal.SIGUSR2), (fcntl.F_SETFL, os.O_ASYNC)):
+    fcntl.fcntl(reader, command, value)
+os.write(writer, b"x")
+raise OSError(1, "whether it came, the box knows")
+""",
         "limits the box": f"call('prlimit', {box}, 7, (ctypes.c_ulong * 2)(8, 8), None)",
         "slows the box": f"os.setpriority(os.PRIO_PROCESS, {box}, 19)",
         "traces the box": f"call('ptrace', 16, {box}, 0, 0)",
@@ -153,21 +171,30 @@ async def _run(folder: Path, victims: Victims) -> dict[str, Any]:
     from tests.runtime.supervisor.bench import Bench
 
     before = resource.getrlimit(resource.RLIMIT_NOFILE), os.getpriority(os.PRIO_PROCESS, 0)
+    signals: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda number, _: signals.append(number))
     bench = Bench(folder, places=[])
     bench.supervisor.start()
     try:
         await bench.deploy(HANDLER)
-        ended = {name: await bench.ask(code=code) for name, code in tries(victims, os.getpid()).items()}
-        if sys.argv[4:] == ["stay"]:
+        if "stay" in sys.argv[4:]:
             await _stay(bench)
+        ended = {name: await bench.ask(code=code) for name, code in tries(victims, os.getpid()).items()}
     finally:
         await bench.supervisor.stop()
     after = resource.getrlimit(resource.RLIMIT_NOFILE), os.getpriority(os.PRIO_PROCESS, 0)
-    harm = victims.harmed() or ("" if before == after else "the box's limits")
+    harm = victims.harmed() or ("" if before == after else "the box's limits") or ("a signal" if signals else "")
     return {"isolation": bench.supervisor.isolation, "ended": ended, "harm": harm, "lines": bench.logs.lines}
 
 
-async def _stay(bench: Any) -> None: ...
+async def _stay(bench: Any) -> None:
+    """Say what a handler has started and left alone, then wait for the end."""
+    daemon = (
+        "if os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  os.execvp('sleep', ['sleep', {!r}])\n os._exit(0)"
+    )
+    await bench.ask(code=daemon.format(DAEMON_S))
+    print(json.dumps(bench.supervisor.isolation), flush=True)
+    await asyncio.sleep(60)
 
 
 def _open_python() -> None:

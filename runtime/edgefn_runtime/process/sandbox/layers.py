@@ -20,7 +20,7 @@ from edgefn.system.nodes import open_node
 from edgefn_runtime.process import birth
 from edgefn_runtime.process.sandbox import identity, init, landlock, mounts, namespaces, readable, seccomp
 from edgefn_runtime.process.sandbox.confinement import Confinement
-from edgefn_runtime.process.sandbox.root import SCRATCH, Root
+from edgefn_runtime.process.sandbox.root import SCRATCH, Root, plan
 
 Enforcement = dict[str, bool | str]
 """By layer: True, or why this machine does not enforce it."""
@@ -84,8 +84,8 @@ def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
 
     `enter_processes` has the children of its caller in a PID namespace.
     """
-    readable.roots()
     readable.closed_to_others()
+    plan(readable.named())  # once, for all forks
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

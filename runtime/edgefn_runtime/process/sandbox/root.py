@@ -41,6 +41,7 @@ class Root:
         self._anchor = next((path for path in _ANCHORS if os.path.isdir(path)), "")
         if not self._anchor:
             raise OSError(errno.ENOENT, "no folder to put a root together in", _ANCHORS[0])
+        self._folders: set[str] = set()
         os.umask(0o022)  # the folders that are made here are for all
         mounts.memory(self._anchor, "size=8m,nr_inodes=4000,mode=0755")
         self._mount_scratch()
@@ -117,7 +118,9 @@ class Root:
         mounts.bind(source, self._anchor + path, write=write, devices=devices)
 
     def _folder(self, path: str) -> None:
-        os.makedirs(self._anchor + path, mode=0o755, exist_ok=True)
+        if path not in self._folders:
+            os.makedirs(self._anchor + path, mode=0o755, exist_ok=True)
+            self._folders.add(path)
 
 
 @functools.cache
