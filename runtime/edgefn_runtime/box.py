@@ -28,9 +28,11 @@ from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
+from edgefn_runtime.supervisor.isolation import Requirement
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.supervisor.users import Users, default_range
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -67,6 +69,8 @@ class Box:
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
+            users=Users(database, _range_of(settings), str(self.home.path), database.names),
+            requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
         self.deployments = Deployments(
@@ -156,9 +160,22 @@ class Box:
             "tls": self.tls
             and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
             "development": self.settings.development,
+            "missing_isolation": self.supervisor.missing,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             **inventory.about(self.deployments),
             "cores": os.cpu_count(),
             "uptime_s": round(time.monotonic() - self._started, 1),
         }
+
+
+def _range_of(settings: BoxSettings) -> range:
+    if settings.uids is None:
+        return default_range()
+    first, last = settings.uids
+    return range(first, last + 1)
+
+
+def _requirement_of(settings: BoxSettings) -> Requirement:
+    required = os.geteuid() == 0 if settings.require_isolation is None else settings.require_isolation
+    return Requirement(required, settings.allow_missing)

@@ -190,6 +190,24 @@ def origins(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def layers(value: object, what: str) -> tuple[str, ...]:
+    """Return names of layers of isolation."""
+    from edgefn_runtime.supervisor.isolation import LAYERS
+
+    found = listed(value, what)
+    if unknown := [name for name in found if name not in LAYERS]:
+        raise SpecError(f"{what} has {unknown[0]!r}: the layers are {', '.join(LAYERS)}")
+    return found
+
+
+def users(value: object, what: str) -> tuple[int, int]:
+    """Return the first and the last number of a range of users, e.g. "70000-79999"."""
+    first, _, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (first.strip().isdecimal() and last.strip().isdecimal() and 0 < int(first) <= int(last) < 2**32 - 1):
+        raise SpecError(f"{what} is {value!r}: give the first and the last number, e.g. 70000-79999")
+    return int(first), int(last)
+
+
 OPTIONS: dict[str, Option] = {
     "home": Option(
         "home",
@@ -323,6 +341,29 @@ OPTIONS: dict[str, Option] = {
     "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
     "max_answers": Option(
         "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
+    ),
+    "require_isolation": Option(
+        "require_isolation",
+        switch,
+        "",
+        "as root only",
+        "Refuse deployments where namespaces, seccomp or the confinement of files is missing",
+        is_switch=True,
+    ),
+    "allow_missing": Option(
+        "allow_missing",
+        layers,
+        "LAYER",
+        "none",
+        "A layer of isolation to do without, e.g. namespaces in a container; again for each",
+        is_list=True,
+    ),
+    "uids": Option(
+        "uids",
+        users,
+        "FIRST-LAST",
+        "70000-79999, or 60578-61183 in a container of 65536 users",
+        "The users that functions run as, where the box is root",
     ),
 }
 """By name: the key of box.toml."""

@@ -38,6 +38,8 @@ class BoxSettings(msgspec.Struct, frozen=True):
     `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
     `max_scale`, `max_queue`, `max_body_bytes`, `max_timeout_s`, `max_concurrency`, `max_models` and `max_answers`
     bound what a function's bundle may ask for.
+    `require_isolation` refuses deployments where the least layers of isolation are missing; None is as root only.
+    `allow_missing` names layers that the operator does without; `uids` are the functions' users, None finds some.
     """
 
     home: Path
@@ -69,6 +71,9 @@ class BoxSettings(msgspec.Struct, frozen=True):
     max_concurrency: int = 1000
     max_models: int = 64
     max_answers: int = 64
+    require_isolation: bool | None = None
+    allow_missing: tuple[str, ...] = ()
+    uids: tuple[int, int] | None = None
 
     @property
     def asks_callers(self) -> bool:

@@ -55,6 +55,11 @@ def _panel(found: dict[str, Any]) -> RenderableType:
     return Panel(Group(*parts), title=Text(found["name"], style="bold"), title_align="left", expand=False)
 
 
+def _missing(layers: dict[str, str] | None) -> dict[str, str]:
+    """The layers of isolation that the box does not enforce, and why."""
+    return {"not isolated": "; ".join(f"{name} ({why})" for name, why in layers.items())} if layers else {}
+
+
 def _facts(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -74,6 +79,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "limits": _limits(found.get("spec") or {}),
         **_permissions(found),
         "cores": _cores(found.get("cores") or {}),
+        **_missing(found.get("missing_isolation")),
     }
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))

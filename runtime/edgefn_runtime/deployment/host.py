@@ -29,6 +29,12 @@ class Unaudited:
 class Host(Protocol):
     """What is served, and by which processes. Every call may be repeated."""
 
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of the isolation that this machine lacks.
+
+        Raises DeploymentRefused where what is required of it is missing, Unavailable where it is not known in time.
+        """
+
     async def prepare(self, revision: Revision) -> None:
         """A template of `revision` has imported the handler and loaded its models; it serves nobody yet.
 

@@ -59,6 +59,8 @@ class Road:
 
     async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
+        for lacking in await self._host.isolated():
+            progress.warn(lacking)
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
         self._maxima.check(candidate.config)

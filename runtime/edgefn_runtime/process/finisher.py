@@ -30,9 +30,11 @@ from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.deployment.proof import MAX_REASON, Proof
 from edgefn_runtime.process import birth, groups, programs, sandbox
 from edgefn_runtime.process.control import Control
-from edgefn_runtime.process.sandbox import Enforcement, NotEnforced
+from edgefn_runtime.process.sandbox import Confinement, Enforcement, NotEnforced, readable
+from edgefn_runtime.process.sandbox.confinement import SCRATCH_SHARE
+from edgefn_runtime.process.sandbox.identity import NOBODY
 from edgefn_runtime.process.template import EXIT_CANNOT_LOAD, to_log
-from edgefn_runtime.wire.messages import Born, Failed, Finished, FinishRequest, Program
+from edgefn_runtime.wire.messages import Born, Failed, Finished, FinishRequest
 
 NAME = "edgefn-finisher"
 NICENESS = 10
@@ -63,7 +65,10 @@ def finisher_main(
         groups.join(entrances)
         birth.adopt_orphans()
         birth.limit_memory(request.memory_bytes)
-        sandbox.enter(_confinement(request), expected)
+        confinement = _confinement(request)
+        if os.geteuid() == 0:
+            os.chown(request.folder, confinement.uid, confinement.uid, follow_symlinks=False)
+        sandbox.enter(confinement, expected)
         sandbox.leave_alone()
         if not request.programs and expected.get("system_calls") is True:
             programs.forbid()
@@ -79,20 +84,25 @@ def finisher_main(
     return 0
 
 
-def _confinement(request: FinishRequest) -> Program:
+def _confinement(request: FinishRequest) -> Confinement:
     """What it may do: read the bundle and what its engine needs, write its folder, compute."""
-    return Program(
-        *("", "", f"{request.bundle}/code", "", ()),
-        memory_bytes=request.memory_bytes,
-        concurrency=1,
-        box_pid=request.box_pid,
-        processes=request.processes,
+    there = [path for path in request.reads if not _is_open_to_all(path)]
+    return Confinement(
+        "finisher",
+        read=(request.bundle, *there),
+        write=(request.folder,),
         devices=request.devices,
-        uid=request.uid,
-        reads=request.reads,
-        writes=(request.folder,),
+        uid=request.uid or NOBODY,
+        processes=request.processes,
+        tmp_bytes=max(request.memory_bytes // SCRATCH_SHARE, 2**20),
         file_bytes=request.folder_bytes,
+        box_pid=request.box_pid,
     )
+
+
+def _is_open_to_all(path: str) -> bool:
+    """Whether every confined process reads it, as the system's programs."""
+    return any(readable.below(os.path.realpath(path), root) for root in readable.roots())
 
 
 def finish(request: FinishRequest) -> Proof:

@@ -1,8 +1,9 @@
 """The child that the zygote keeps ahead: forked already, nobody's yet, and waiting for the order that says whose it is.
 
 Android's zygote does the same (its "unspecialized app processes"). A fork of a process with NumPy, Pillow and ONNX
-Runtime in it takes 4 ms, its namespaces 1 ms, and the first touches of the pages that it shares as much again; here all
-that is over before a request comes. It holds no function's data, and serves one function only. It ends with the zygote.
+Runtime in it takes 4 ms, its namespaces and its root 4 ms, and the first touches of the pages that it shares as much
+again; here all that is over before a request comes. It holds no function's data, and serves one function only. It ends
+with the zygote.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import array
 import socket
 from collections.abc import Callable
 
-from edgefn_runtime.process import birth, groups, namespaces, pages
+from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
+from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.pages import Range
 from edgefn_runtime.process.rehearsal import rehearse
 from edgefn_runtime.wire import messages
@@ -36,10 +38,10 @@ class Spare:
     `libraries` are the pages that it maps ahead.
     """
 
-    def __init__(self, run: Run, box: Control, box_pid: int, libraries: list[Range]) -> None:
+    def __init__(self, run: Run, box: Control, forks: Forks, libraries: list[Range]) -> None:
         self._run = run
         self._box = box
-        self._box_pid = box_pid
+        self._forks = forks
         self._end: socket.socket | None = None
         self._libraries = libraries
 
@@ -52,7 +54,7 @@ class Spare:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             descriptors = [theirs.fileno(), self._box.fileno()]
-            birth.fork_child(lambda: self._wait(theirs.fileno()), box_pid=self._box_pid, keep=descriptors)
+            self._forks.fork(lambda: self._wait(theirs.fileno()), descriptors)
         self._end = ours
 
     def hand(self, order: Order, descriptors: list[int]) -> bool:
@@ -79,7 +81,7 @@ class Spare:
         except OSError:
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
-        namespaces.enter_ahead()
+        sandbox.prepare()
         pages.touch(self._libraries)
         rehearse()
         zygote = Control(descriptor)

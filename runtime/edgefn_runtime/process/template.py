@@ -116,7 +116,7 @@ def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int
     birth.name(program.function)
     try:
         groups.join(entrances)
-        sandbox.enter(program, expected)
+        sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
     if program.load_bytes:

@@ -6,7 +6,6 @@ It runs an engine over what a bundle brings, and may be taken over by it: what i
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import signal
 from collections import deque
@@ -37,20 +36,18 @@ LAST_WORDS_S = 0.02
 PROCESSES = 256
 """Processes and threads: compilers start one for each core, and some."""
 
-FIRST_UID, UIDS = 65_000, 500
-"""The users that finishers run as where the box is root: none of a function's, and another one for each at a time."""
+USER = "(finisher)"
+"""By what a box knows the user that finishers run as: the name of no function."""
 
 _LINES, _LINE_CHARACTERS = 40, 400
 _PAUSE_S, _ROUNDS = 0.02, 100
-_numbers = itertools.count()
 
 
 class Finisher:
     """One process, made for `request`. `group` is its own; it is gone afterwards."""
 
     def __init__(self, zygote: Zygote, group: FunctionGroup, request: FinishRequest) -> None:
-        uid = FIRST_UID + next(_numbers) % UIDS
-        request = msgspec.structs.replace(request, uid=uid, processes=PROCESSES, box_pid=os.getpid())
+        request = msgspec.structs.replace(request, processes=PROCESSES, box_pid=os.getpid())
         self._zygote, self._group, self._request = zygote, group, request
         self._said: asyncio.Future[messages.Finished] = asyncio.get_running_loop().create_future()
         self._tail: deque[str] = deque(maxlen=_LINES)
@@ -111,7 +108,8 @@ class Finisher:
             case messages.Born():
                 if pid and self._child is None:
                     self._child = self._zygote.claim(pid)
-                    self._strays = Strays(pid, lambda: False, lambda: True)
+                    first = self._zygote.namespaces.first_of(pid)
+                    self._strays = Strays(pid, lambda: False, lambda: True, first)
             case messages.Finished() if not self._said.done():
                 self._said.set_result(report)
             case messages.Failed() if not self._said.done():

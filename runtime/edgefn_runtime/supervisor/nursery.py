@@ -47,7 +47,7 @@ class Nursery:
     """One per revision; it owns their control group and clears away what an instance left behind.
 
     `output` takes what its children print, `note` what the box has to say of them, `observe` a phase of a start and its
-    seconds.
+    seconds. `uid` is the function's user.
     """
 
     def __init__(
@@ -58,8 +58,10 @@ class Nursery:
         observe: Callable[[str, float], None],
         group: FunctionGroup,
         bounds: GroupBounds,
+        uid: int = 0,
     ) -> None:
         self._zygote = zygote
+        self._uid = uid
         self._output = output
         self.note = note
         self.on_failing: Callable[[str], None] = lambda reason: None
@@ -144,7 +146,8 @@ class Nursery:
             if template is not None and template.stopped and template is self._template:
                 self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
             raise
-        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty)
+        first = self._zygote.namespaces.first_of(instance.pid)
+        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty, first)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
@@ -306,7 +309,7 @@ class Nursery:
         def start() -> Coroutine[None, None, Template]:
             return Template.start(
                 self._zygote,
-                program_of(revision, self.bounds.load_bytes),
+                program_of(revision, self._uid, self.bounds.load_bytes),
                 self._output,
                 self._template_died,
                 group=self._group,
@@ -346,7 +349,7 @@ class Nursery:
         pipe = LogPipe(self._output)
         try:
             with self._group.entrances() as entrances:
-                order = messages.SpawnStandalone(program_of(revision, self.bounds.load_bytes))
+                order = messages.SpawnStandalone(program_of(revision, self._uid, self.bounds.load_bytes))
                 await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
         finally:
             pipe.handed_over()
@@ -377,8 +380,8 @@ class Nursery:
         self._observe(name, seconds)
 
 
-def program_of(revision: Revision, load_bytes: int = 0) -> messages.Program:
-    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts.
+def program_of(revision: Revision, uid: int, load_bytes: int = 0) -> messages.Program:
+    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts; its user.
 
     It may allocate `load_bytes` as it loads.
     """
@@ -407,6 +410,7 @@ def program_of(revision: Revision, load_bytes: int = 0) -> messages.Program:
         processes=processes_of(revision),
         threads=threads,
         devices=spec.devices,
+        uid=uid,
         load_bytes=load_bytes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from edgefn_runtime.supervisor.child import become_subreaper
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
 from edgefn_runtime.supervisor.finisher import Finisher
 from edgefn_runtime.supervisor.group_bounds import GroupBounds
+from edgefn_runtime.supervisor.isolation import NOTHING, Requirement
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.nursery import Nursery, processes_each
 from edgefn_runtime.supervisor.output import Output, Turn
@@ -29,6 +31,7 @@ from edgefn_runtime.supervisor.room import Forgetful, Room
 from edgefn_runtime.supervisor.starts import FallBack, no_other
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.trial import Trial
+from edgefn_runtime.supervisor.users import NoBook, Users, default_range
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire.messages import FinishRequest
 
@@ -66,6 +69,8 @@ class Supervisor:
         room: Room | None = None,
         fall_back: FallBack = no_other,
         on_failing: Callable[[str, str], None] = lambda name, reason: None,
+        users: Users | None = None,
+        requirement: Requirement = NOTHING,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
@@ -76,7 +81,9 @@ class Supervisor:
         self._places = places
         self._groups = ControlGroups([])
         self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
-        self._zygote = Zygote()
+        self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
+        self._requirement = requirement
+        self._zygote = Zygote(self._isolated)
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -110,6 +117,27 @@ class Supervisor:
     def isolation(self) -> dict[str, bool | str]:
         """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
         return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that this machine does not enforce and that the operator has not said to do without, with why."""
+        return self._requirement.missing(self.isolation)
+
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of missing layers. Raises DeploymentRefused where they are required.
+
+        Waits until it is known which there are.
+        """
+        await self._zygote.known()
+        self._requirement.check(self.isolation)
+        return [f"this box does not enforce {name} ({why})" for name, why in self.missing.items()]
+
+    def _isolated(self) -> None:
+        """The zygote has found out what the machine enforces."""
+        for name, why in self.missing.items():
+            _log.warning("functions run without %s: %s", name, why)
+        if refusal := self._requirement.refusal(self.isolation):
+            _log.error("%s", refusal)
 
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
@@ -191,7 +219,11 @@ class Supervisor:
 
     async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
         """The proof of an artifact that a confined process has finished; see Finisher.run."""
-        bounded = msgspec.structs.replace(request, memory_bytes=min(request.memory_bytes, self._room.budget_bytes))
+        bounded = msgspec.structs.replace(
+            request,
+            memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
+            uid=self._uid_of(finisher.USER),
+        )
 
         def start() -> Awaitable[bytes]:
             group = self._groups.group("finisher", finisher.PROCESSES)
@@ -263,9 +295,15 @@ class Supervisor:
         each = processes_each(revision)
         group = self._groups.group(name, each)
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
-        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds)
+        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name))
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
         return nursery
+
+    def _uid_of(self, name: str) -> int:
+        uid, is_new = self._users.uid_of(name)
+        if is_new:
+            self._later(asyncio.to_thread(self._users.keep, name, uid))
+        return uid
 
     def _output_of(self, name: str) -> Output:
         """Return where what `name` prints goes: one for all of its revisions and processes."""
@@ -347,4 +385,5 @@ class Supervisor:
             "cores": pool.cores.figures(),
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
+            "missing_isolation": self.missing,
         }

@@ -41,12 +41,10 @@ class ServedModel(_Message, frozen=True):
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
-    `uid` is the user that it runs as where the box is root; 0: one that is made of the function's name.
     `load_bytes` bounds what it allocates until it is loaded, where that is not 0.
-    `reads` and `writes` are further files and folders that it may read, or change; `file_bytes` bounds a file that it
-    writes, 0: as its private tmp.
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
     the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
+    `uid` is the user it runs as where the box may say; 0 is none.
     An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
     itself, after its fork; so it does where an engine says that no session of its outlives one.
     """
@@ -64,9 +62,6 @@ class Program(_Message, frozen=True):
     threads: int = 1
     devices: tuple[str, ...] = ()
     uid: int = 0
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    file_bytes: int = 0
     load_bytes: int = 0
 
 
@@ -186,7 +181,15 @@ class Finished(_Message, frozen=True, tag="finished"):
     full: str = ""
 
 
-Report = Born | Binding | Ready | Failed | Finished
+class Init(_Message, frozen=True, tag="init"):
+    """First word of the first process of a PID namespace; its pid comes with it, as for Born."""
+
+
+class Passing(_Message, frozen=True, tag="passing"):
+    """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
+
+
+Report = Born | Init | Passing | Binding | Ready | Failed | Finished
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 

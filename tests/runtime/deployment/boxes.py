@@ -48,6 +48,10 @@ class MemoryHost:
         self.waiting = self.asked = 0
         self.replies: dict[tuple[str, ...], bytes | Exception] = {}
 
+    async def isolated(self) -> list[str]:
+        """Everything is enforced."""
+        return []
+
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")
         if self.hold is not None:

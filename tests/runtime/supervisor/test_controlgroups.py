@@ -16,7 +16,7 @@ from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
 from edgefn_runtime.supervisor.nursery import PROCESSES
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from tests.road.deadline import eventually
-from tests.runtime.supervisor.bench import Bench, OnBench, alive
+from tests.runtime.supervisor.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.supervisor.test_isolation import ANYTHING, needs
 
 MIB = 2**20
@@ -55,7 +55,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.setsid()
-        os.write(writer, str(os.getpid()).encode())
+        os.write(writer, str(os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()).encode())
         for fd in range(64):
             try: os.close(fd)
             except OSError: pass
@@ -126,7 +126,7 @@ def test_a_process_left_behind_ends_with_its_instance(on_bench: OnBench, where: 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, scale=(0, 2))
         needs(bench, "namespaces", *(["processes"] if where is None else []))
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         assert alive(left)
         with pytest.raises(InstanceLost):
             await bench.ask(code="import os; os._exit(7)")
@@ -143,7 +143,7 @@ def test_what_a_living_instance_started_goes_on(on_bench: OnBench) -> None:
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, scale=(0, 1))
         needs(bench, "namespaces")
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         other = bench.revision(ANYTHING, number=2)
         await bench.supervisor.prepare(other)
         await bench.supervisor.discard(other)

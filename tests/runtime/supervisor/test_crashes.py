@@ -24,7 +24,7 @@ def f(how: str = "", sleep: float = 0.0) -> int:
         os._exit(7)
     if how == "segfault":
         ctypes.string_at(0)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
 
@@ -167,7 +167,7 @@ import os
 def f(how: str = "") -> int:
     if how == "exit":
         os._exit(7)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
 

@@ -18,9 +18,9 @@ from edgefn_runtime.deployment.finish.confined import ConfinedFinisher
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import UNHEARD, Progress
 from edgefn_runtime.process.finisher import NAME
+from edgefn_runtime.process.sandbox.identity import NOBODY
 from edgefn_runtime.store import record
 from edgefn_runtime.store.disk import OsDisk
-from edgefn_runtime.supervisor.finisher import FIRST_UID
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish.conftest import OnBox
@@ -197,7 +197,7 @@ def test_the_child_is_confined_and_nice(tmp_path: Path, on_box: OnBox) -> None:
         status = _status(pid)
         assert status["NoNewPrivs"] == "1"
         if os.geteuid() == 0:
-            assert int(status["Uid"].split()[0]) >= FIRST_UID
+            assert int(status["Uid"].split()[0]) not in (0, NOBODY)
             assert status["CapEff"] in ("0000000000000000", "0000000000000004")
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
