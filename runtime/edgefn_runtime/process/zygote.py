@@ -40,21 +40,23 @@ def main(descriptor: int) -> int:
     _warm_up()
     forks = Forks(control, os.getppid())
     isolation = forks.probe()
-    spare = Spare(functools.partial(_become, isolation), control, forks, pages.mapped())
+    run, libraries = functools.partial(_become, isolation), pages.mapped()
+    spares = [Spare(run, control, forks, libraries, network=network) for network in (False, True)]
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
-    _serve(control, spare, forks, isolation)
+    _serve(control, spares, forks, isolation)
     return 0
 
 
-def _serve(control: Control, spare: Spare, forks: Forks, isolation: Enforcement) -> None:
+def _serve(control: Control, spares: list[Spare], forks: Forks, isolation: Enforcement) -> None:
     while True:
-        if spare.missing and not control.waits(SPARE_DELAY_S):
-            _make(spare)
+        for missing in filter(lambda spare: spare.missing, spares):
+            if not control.waits(SPARE_DELAY_S):
+                _make(missing)
         if (received := control.receive()) is None:
             return
         order, descriptors = received
-        if not spare.hand(order, descriptors):
+        if not any(spare.hand(order, descriptors) for spare in spares):
             _spawn(order, forks, isolation, descriptors)
         for inherited in descriptors:
             os.close(inherited)
@@ -71,7 +73,6 @@ def _make(spare: Spare) -> None:
 def _spawn(order: Order, forks: Forks, isolation: Enforcement, descriptors: list[int]) -> None:
     main = functools.partial(_become, isolation, order, descriptors)
     forks.fork(main, descriptors, groups.folder_of(descriptors))
-    forks.prepare()  # where the spare child is no use once, it will be none again
 
 
 def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int:

@@ -14,7 +14,7 @@ from edgefn_runtime.supervisor.child import Child, children_of, children_of_this
 
 LOOK = signal.SIGTERM
 """To a first process: end if you are the last."""
-_NAMES = ("edgefn-init", "edgefn-spare", "edgefn-zygote")
+_NAMES = ("edgefn-init", "edgefn-spare", "edgefn-sparenet", "edgefn-zygote")
 _PAUSE_S, _CLOSE_PAUSE_S, _ROUNDS = 0.05, 0.005, 400
 
 

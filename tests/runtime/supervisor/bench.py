@@ -101,7 +101,7 @@ class Bench:
     @staticmethod
     def answer(outcome: Outcome) -> Any:
         found = msgspec.json.decode(outcome.body) if outcome.body else outcome.reply
-        return host_pid(found) if isinstance(found, int) and found > _SMALLEST_WHO else found
+        return host_pid(found) if isinstance(found, int) and found > SMALLEST_WHO else found
 
     def pids(self) -> list[int]:
         return [instance.pid for instance in self.supervisor.pool("f").instances]
@@ -133,7 +133,7 @@ def alive(pid: int) -> bool:
 
 
 _PID_BITS = 22
-_SMALLEST_WHO = 1 << 40
+SMALLEST_WHO = 1 << 40
 
 
 def host_pid(who: int) -> int:

@@ -49,10 +49,10 @@ class _Prepared:
 _ahead: _Prepared | None = None
 
 
-def prepare() -> None:
-    """Do what can be done for a process without the network, before it is known for whom."""
+def prepare(*, network: bool) -> None:
+    """Do what can be done for a process with or without the network, before it is known for whom."""
     global _ahead
-    _ahead = _Prepared(network=False)
+    _ahead = _Prepared(network=network)
 
 
 def enter(confinement: Confinement, expected: Enforcement) -> Enforcement:

@@ -5,12 +5,10 @@ A bind takes every mount below it along, and is read-only in one step. Older ker
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import platform
 import struct
-from collections.abc import Iterator
 from typing import Final
 
 from edgefn.system.syscalls import mount, syscall, unmount
@@ -21,7 +19,7 @@ _REMOUNT, _RECURSIVE, _PRIVATE, _SLAVE = 32, 0x4000, 0x40000, 0x80000
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41}
 _HERE, _EMPTY_PATH, _ALL_BELOW = -100, 0x1000, 0x8000
-_CLONE, _FROM_DESCRIPTOR, _TO_DESCRIPTOR = 1, 4, 0x40
+_CLONE, _FROM_DESCRIPTOR = 1, 4
 _READ_ONLY, _ATTRIBUTE_NO_SET_UID, _ATTRIBUTE_NO_DEVICES = 1, 2, 4
 _DETACH = 2
 
@@ -36,29 +34,35 @@ def follow_nobody() -> None:
     mount("none", "/", "", _RECURSIVE | _PRIVATE)
 
 
-def bind(source: str | int, target: str, *, write: bool = False, devices: bool = False) -> None:
+def bind(source: str | int, target: str) -> None:
     """Show `source`, a path or a descriptor of O_PATH, at `target`, with all mounts below it. Raises OSError."""
-    with contextlib.ExitStack() as opened:
-        if isinstance(source, str):
-            source = opened.enter_context(_opened(source))
-        flags = _CLONE | os.O_CLOEXEC | _EMPTY_PATH | _ALL_BELOW
-        tree = syscall(f"open_tree {target}", _OPEN_TREE, source, b"\0", flags)
-        opened.callback(os.close, tree)
-        restrict(tree, write=write, devices=devices)
-        end = opened.enter_context(_opened(target))
-        flags = _FROM_DESCRIPTOR | _TO_DESCRIPTOR
-        syscall(f"move_mount {target}", _MOVE_MOUNT, tree, b"\0", end, b"\0", flags)
+    folder, path = (source, b"\0") if isinstance(source, int) else (_HERE, source.encode() + b"\0")
+    flags = _CLONE | os.O_CLOEXEC | _EMPTY_PATH | _ALL_BELOW
+    tree = syscall(f"open_tree {target}", _OPEN_TREE, folder, path, flags)
+    try:
+        syscall(f"move_mount {target}", _MOVE_MOUNT, tree, b"\0", _HERE, target.encode() + b"\0", _FROM_DESCRIPTOR)
+    finally:
+        os.close(tree)
 
 
-def restrict(tree: int, *, write: bool = False, devices: bool = False, below: bool = True) -> None:
-    """Let nothing be written in the mount `tree`, no device be opened, and no program gain a user by it.
+def restrict(target: str, *, write: bool = False, devices: bool = False) -> None:
+    """Let nothing be written in the mount at `target` and those below, no device be opened, no program gain a user.
 
     Raises OSError.
     """
     taken = _ATTRIBUTE_NO_SET_UID | (0 if write else _READ_ONLY) | (0 if devices else _ATTRIBUTE_NO_DEVICES)
-    attributes = struct.pack("QQQQ", taken, 0, 0, 0)
-    flags = _EMPTY_PATH | (_ALL_BELOW if below else 0)
-    syscall("mount_setattr", _MOUNT_SETATTR, tree, b"\0", flags, attributes, len(attributes))
+    _set(target, _ALL_BELOW, taken, 0)
+
+
+def allow_writing(target: str, *, allowed: bool = True) -> None:
+    """Let the mount at `target` be written, or not; it alone. Raises OSError."""
+    _set(target, 0, *((0, _READ_ONLY) if allowed else (_READ_ONLY, 0)))
+
+
+def _set(target: str, flags: int, taken: int, given: int) -> None:
+    attributes = struct.pack("QQQQ", taken, given, 0, 0)
+    path = target.encode() + b"\0"
+    syscall(f"mount_setattr {target}", _MOUNT_SETATTR, _HERE, path, flags, attributes, len(attributes))
 
 
 def memory(target: str, options: str) -> None:
@@ -80,12 +84,3 @@ def change_root(folder: str) -> None:
     syscall("pivot_root", number, b".\0", b".\0")  # the old root is stacked on the new one: one unmount takes it off
     unmount(".", _DETACH)
     os.chdir("/")
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
-    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

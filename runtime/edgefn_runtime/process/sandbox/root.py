@@ -46,8 +46,11 @@ class Root:
         mounts.memory(self._anchor, "size=8m,nr_inodes=4000,mode=0755")
         self._mount_scratch()
         self._follow(plan(readable.named()))
+        mounts.restrict(self._anchor)  # all in one; what it is too much for follows
+        for path in ("", SCRATCH, *_OTHER_NAMES):
+            mounts.allow_writing(self._anchor + path)
         for path in readable.DEVICES:
-            self._bind(path, path, write=True, devices=True)
+            self._bind(path, path, folder=False)
         for path, target in _LINKS.items():
             os.symlink(target, self._anchor + path)
         self._mount_processes(own=processes)
@@ -56,23 +59,20 @@ class Root:
         """Bind `read`, read-only, and the folders `write` at their own paths. Raises OSError."""
         for path in map(os.path.realpath, read):
             _open_to_others(path)
-        self._follow(self._apart(read))
-        self._follow(self._apart(write), write=True)
+        for steps, may_write in ((self._apart(read), False), (self._apart(write), True)):
+            for path in self._follow(steps):
+                mounts.restrict(self._anchor + path, write=may_write)
 
     def show_device(self, node: int, path: str) -> None:
         """Bind the device that was opened as `node` at `path`. Raises OSError."""
-        self._bind(node, path, write=True, devices=True, folder=False)
+        self._bind(node, path, folder=False)
 
     def enter(self, scratch_bytes: int) -> None:
         """Make it this process's root, for good; its tmp holds `scratch_bytes`. Raises OSError."""
         mounts.resize(self._anchor + SCRATCH, f"size={scratch_bytes},nr_inodes=10000")
         mounts.change_root(self._anchor)
         mounts.follow_nobody()
-        root = os.open("/", os.O_PATH | os.O_CLOEXEC)
-        try:
-            mounts.restrict(root, below=False)
-        finally:
-            os.close(root)
+        mounts.allow_writing("/", allowed=False)
 
     def _mount_scratch(self) -> None:
         self._folder(SCRATCH)
@@ -88,14 +88,19 @@ class Root:
             mount("proc", f"{self._anchor}/proc", "proc", flags, "hidepid=2")
         else:
             mounts.bind("/proc", f"{self._anchor}/proc")
+            mounts.restrict(f"{self._anchor}/proc")
 
-    def _follow(self, steps: Iterable[Step], *, write: bool = False) -> None:
+    def _follow(self, steps: Iterable[Step]) -> list[str]:
+        """Make links and binds; return the paths that were bound."""
+        bound = []
         for step in steps:
             if not step.link:
-                self._bind(step.path, step.path, write=write)
+                self._bind(step.path, step.path, folder=os.path.isdir(step.path))
+                bound.append(step.path)
             elif not os.path.lexists(self._anchor + step.path):
                 self._folder(os.path.dirname(step.path))
                 os.symlink(step.link, self._anchor + step.path)
+        return bound
 
     def _apart(self, paths: Iterable[str]) -> tuple[Step, ...]:
         """What shows `paths`, none of which lies below what every function reads: its neighbours would be open, too."""
@@ -107,15 +112,13 @@ class Root:
                     raise OSError(errno.EINVAL, why, step.path)
         return steps
 
-    def _bind(
-        self, source: str | int, path: str, *, write: bool = False, devices: bool = False, folder: bool | None = None
-    ) -> None:
-        if os.path.isdir(source) if folder is None else folder:
+    def _bind(self, source: str | int, path: str, *, folder: bool) -> None:
+        if folder:
             self._folder(path)
         else:
             self._folder(os.path.dirname(path))
             os.close(os.open(self._anchor + path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-        mounts.bind(source, self._anchor + path, write=write, devices=devices)
+        mounts.bind(source, self._anchor + path)
 
     def _folder(self, path: str) -> None:
         if path not in self._folders:
