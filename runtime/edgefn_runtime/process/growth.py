@@ -50,12 +50,16 @@ class Growth:
 
 
 class Memory:
-    """The private writable memory of this process beyond what it had as this was made."""
+    """The private writable memory of this process, of `limit_bytes` that it may have more than it had at some time.
 
-    def __init__(self) -> None:
+    That was when its limit was set: whatever it has taken since then counts. Without a limit it is now.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._page = resource.getpagesize()
-        self._before = self._bytes()
+        limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+        self._before = self._bytes() if limit == resource.RLIM_INFINITY else limit - limit_bytes
 
     def used_bytes(self) -> int:
         """Now."""
@@ -69,7 +73,7 @@ class Watch:
     """Says once when the instance had better end: asked after each call."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._memory = Memory()
+        self._memory = Memory(limit_bytes)
         self._growth = Growth(limit_bytes)
         self._calls = 0
         self._worked_s = 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from edgefn.codec.request.signature import TOO_LARGE, Request
@@ -52,10 +52,14 @@ class Service:
         crowd: Crowd | None = None,
         wrong: list[WrongAnswer] | None = None,
         board: Board | None = None,
+        concurrency: int = 1,
     ) -> None:
         self._board = board
         self._reading = 0
         self._counting = threading.Lock()
+        self._mark: Callable[[int], None] | None = None
+        if board is not None:  # an event loop reads one request at a time, too
+            self._mark = self._count_reading if concurrency > 1 else board.read
         self.crowd = crowd or Crowd()
         self._wrong = [] if wrong is None else wrong
         self._function = function
@@ -133,7 +137,9 @@ class Service:
     def _decode(self, invoke: Invoke, body: Body) -> tuple[dict[str, Any], float, Refusal | Crash | None]:
         """Return the arguments, how long reading them took, and the reply where there are none."""
         started = time.perf_counter()
-        self._count_reading(1)
+        mark = self._mark
+        if mark is not None:
+            mark(1)
         try:
             if body is None:
                 raise MemoryError
@@ -151,14 +157,15 @@ class Service:
             decoded = time.perf_counter() - started
             return {}, decoded, Crash(invoke.id, self._trace(error), decoded, 0.0)
         finally:
-            self._count_reading(-1)
+            if mark is not None:
+                mark(0)
         return arguments, time.perf_counter() - started, None
 
-    def _count_reading(self, change: int) -> None:
-        if self._board is not None:
-            with self._counting:
-                self._reading += change
-                self._board.read(self._reading)
+    def _count_reading(self, begins: int) -> None:
+        assert self._board is not None
+        with self._counting:
+            self._reading += 1 if begins else -1
+            self._board.read(self._reading)
 
     def _answer(self, invoke: Invoke, result: object, decoded: float, started: float) -> tuple[Reply, bytes]:
         ran = time.perf_counter()

@@ -75,7 +75,7 @@ def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, bo
         started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
     channel.send(started)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
@@ -105,7 +105,7 @@ def standalone_main(
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 

@@ -84,7 +84,7 @@ class Instance(asyncio.Protocol):
         self._answers = answers
         self._large: LargeAnswer | None = None
         self._until_ended: asyncio.Task[None] | None = None
-        self._news_left = 0
+        self._news_left = self._news = _NEWS
         self._leaves = False
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
@@ -132,6 +132,7 @@ class Instance(asyncio.Protocol):
         `claim` gives the child of a pid, which may be known already.
         """
         self._board, self._claim = board, claim
+        self._news = _NEWS * (1 + len(self.models))
         self._news_left = self._news * _NEWS_SAVED
         try:
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
@@ -362,10 +363,6 @@ class Instance(asyncio.Protocol):
                 self._told(news)
             case _:
                 raise FrameError(f"{type(message).__name__} from an instance that serves")
-
-    @property
-    def _news(self) -> int:
-        return _NEWS * (1 + len(self.models))
 
     def _told(self, news: Batched | WrongAnswer | Leaving) -> None:
         self._news_left -= 1
