@@ -113,6 +113,7 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
         box, Bodies(settings.client_memory_bytes or 0), box.doors if settings.asks_callers else None
     )
     forwarding = Forwarding(settings.root_path, settings.trusted_proxies)
+    box.doors.client_of = forwarding.client
     return uvicorn.Config(
         application(box, invocation, forwarding),
         loop="none",

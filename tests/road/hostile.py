@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable
 
 CONNECTIONS = 64
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
 Kind = Callable[[Reader, Writer], Awaitable[None]]
 
 POST = b"POST /fn/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"

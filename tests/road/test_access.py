@@ -199,6 +199,11 @@ def test_wrong_tokens_are_slowed_down_counted_and_logged(box: RunningBox) -> Non
         answered = time.perf_counter() - began
         assert min(each.result() for each in guesses) > max(0.5, answered)
     assert "wrong token" in box.words()
+    headers = {"authorization": "Bearer no", "x-forwarded-for": "203.0.113.7"}
+    began = time.perf_counter()
+    assert httpx.get(f"{box.url}/admin/box", headers=headers, timeout=30).status_code == 401
+    assert time.perf_counter() - began < min(each.result() for each in guesses), "a guess is not the proxy's"
+    assert "203.0.113.7" in box.words()
     found = re.search(r'edgefn_refused_tokens_total\{reason="wrong"\} (\S+)', box.http.get("/metrics").text)
     assert found is not None
     assert float(found[1]) >= 6

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from edgefn.errors import Forbidden, RateExceeded, Unauthorized
 from edgefn_runtime.access import caller as caller_
-from edgefn_runtime.access.caller import OWNER, Caller
+from edgefn_runtime.access.caller import OWNER, Caller, ClientOf
 from edgefn_runtime.access.scopes import opens_function
 from edgefn_runtime.access.slowdown import Slowdown
 from edgefn_runtime.access.tokens import Token, Tokens
@@ -34,9 +34,13 @@ class Audit(Protocol):
 
 
 class Doors:
-    """`tokens` open them; with `asks_callers`, those who call functions need one, too."""
+    """`tokens` open them; with `asks_callers`, those who call functions need one, too.
+
+    `client_of` tells the client's address behind a proxy: a guess is its sender's, and not the proxy's.
+    """
 
     def __init__(self, tokens: Tokens, figures: Figures, audit: Audit, *, asks_callers: bool = False) -> None:
+        self.client_of: ClientOf = lambda forwarded_for, peer: ""
         self.tokens = tokens
         self.asks_callers = asks_callers
         self._figures = figures
@@ -72,7 +76,7 @@ class Doors:
         if caller_.by_socket(scope):
             caller_.remember(scope, OWNER)
             return OWNER
-        address, value = caller_.address(scope), _bearer(_authorization(scope["headers"]))
+        address, value = caller_.address(scope, self.client_of), _bearer(_authorization(scope["headers"]))
         if not value:
             self._figures.refused_token("missing")
             raise Unauthorized(
