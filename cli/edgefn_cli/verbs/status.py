@@ -70,6 +70,7 @@ def _facts(found: dict[str, Any]) -> Table:
         **_ledger(found.get("ledger")),
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
+        **({"callers": wording.callers(found["callers"])} if "callers" in found else {}),
         "limits": _limits(found.get("spec") or {}),
         **_permissions(found),
         "cores": _cores(found.get("cores") or {}),
