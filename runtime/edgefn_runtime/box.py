@@ -59,7 +59,7 @@ class Box:
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
         database = Database(self.home.database)
         tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
-        self.doors = Doors(tokens, self.metrics, self.audit, asks_callers=settings.asks_callers)
+        self.doors = Doors(tokens, self.metrics, self.audit, callers=settings.callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
         self.supervisor = Supervisor(
             self.logs,
@@ -95,12 +95,6 @@ class Box:
 
     async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         return await self.deployments.fall_back(revision, artifact, reason)
-
-    def _callers(self) -> str:
-        """Say who may call functions: whoever has a token, anybody, or anybody on this machine."""
-        if self.doors.asks_callers:
-            return "token"
-        return "open" if self.settings.beyond_loopback else "loopback"
 
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
@@ -156,7 +150,7 @@ class Box:
             "python": platform.python_version(),
             "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
-            "callers": self._callers(),
+            "callers": self.doors.callers,
             "tls": self.tls
             and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
             "development": self.settings.development,

@@ -110,9 +110,10 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
     """Return the HTTP server's settings: httptools, no access log, a drain as long as the box's."""
     settings = box.settings
     invocation = Invocation(
-        box, Bodies(settings.client_memory_bytes or 0), box.doors if settings.asks_callers else None
+        box, Bodies(settings.client_memory_bytes or 0), box.doors if box.doors.asks_callers else None
     )
     forwarding = Forwarding(settings.root_path, settings.trusted_proxies)
+    box.doors.client_of = forwarding.client
     return uvicorn.Config(
         application(box, invocation, forwarding),
         loop="none",

@@ -76,9 +76,11 @@ class BoxSettings(msgspec.Struct, frozen=True):
     uids: tuple[int, int] | None = None
 
     @property
-    def asks_callers(self) -> bool:
-        """Tell whether those who call functions need a token."""
-        return self.beyond_loopback and not self.open
+    def callers(self) -> str:
+        """Return who may call functions: with a `token`, anybody (`open`), or anybody on this machine (`loopback`)."""
+        if not self.beyond_loopback:
+            return "loopback"
+        return "open" if self.open else "token"
 
 
 def default_home() -> Path:

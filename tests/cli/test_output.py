@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
@@ -39,6 +39,7 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     shown.encode()
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_json_stays_the_same_value(value: object) -> None:
     """For programs: the escapes are JSON's own."""

@@ -91,12 +91,10 @@ def test_a_login_over_tls_that_the_box_made(wide: RunningBox, user: User) -> Non
     assert fingerprint(wide) in refused
     user("login", wide.url, "--fingerprint", f"sha256:{'0' * 64}", stdin=f"{token}\n", code=2)
     user("login", wide.url, "--fingerprint", fingerprint(wide), stdin="no-such-token\n", code=7)
-    assert json.loads(user("login", "--list", "--json")) == {"logins": []}
     told = json.loads(
         user("login", wide.url, "--name", "wide", "--fingerprint", fingerprint(wide), "--json", stdin=f"{token}\n")
     )
     assert (told["token"], told["scopes"]) == ("laptop", ["invoke:echo", "status"])
-    assert token not in user("login", "--list", "--json")
     assert json.loads(user("invoke", "echo", "--json", '{"n": 1}', "--box", "wide"))["n"] == 2
     assert json.loads(user("list", "--json", "--box", "wide"))["functions"][-1]["name"] == "echo"
     assert "wants the scope admin" in user("stop", "echo", "--box", "wide", code=7)
@@ -166,8 +164,6 @@ def test_a_token_is_rotated_and_revoked_by_the_command(wide: RunningBox, user: U
     assert call(wide, "/fn/echo", second, json={"n": 1}).status_code == 200
     user("box", "token", "revoke", "camera", home=wide.home)
     assert call(wide, "/fn/echo", second).status_code == 401
-    assert "no token 'camera'" in user("box", "token", "revoke", "camera", code=6, home=wide.home)
-    assert "no scope" in user("box", "token", "create", "x", "--scope", "root", code=2, home=wide.home)
     assert user("box", "token", home=wide.home).strip() == wide.token
 
 
@@ -199,6 +195,11 @@ def test_wrong_tokens_are_slowed_down_counted_and_logged(box: RunningBox) -> Non
         answered = time.perf_counter() - began
         assert min(each.result() for each in guesses) > max(0.5, answered)
     assert "wrong token" in box.words()
+    headers = {"authorization": "Bearer no", "x-forwarded-for": "203.0.113.7"}
+    began = time.perf_counter()
+    assert httpx.get(f"{box.url}/admin/box", headers=headers, timeout=30).status_code == 401
+    assert time.perf_counter() - began < min(each.result() for each in guesses), "a guess is not the proxy's"
+    assert "203.0.113.7" in box.words()
     found = re.search(r'edgefn_refused_tokens_total\{reason="wrong"\} (\S+)', box.http.get("/metrics").text)
     assert found is not None
     assert float(found[1]) >= 6
@@ -215,7 +216,7 @@ def test_an_open_box_asks_nobody_and_says_so(
         assert call(box, "/fn/echo", "wrong", json={"n": 1}).status_code == 200
         assert box.http.get("/metrics").status_code == 200
         assert box.http.get("/admin/box").status_code == 401
-        assert box.admin("GET", "box").json()["callers"] == callers
+        assert box.admin("GET", "box").json()["callers"] == box.status("echo")["callers"] == callers
         assert ("whoever reaches the box may call" in box.words()) is (callers == "open")
 
 

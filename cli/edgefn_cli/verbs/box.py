@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from edgefn_cli import output
+from edgefn_cli import output, wording
 from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
@@ -209,11 +209,7 @@ def _cpu(cpu: dict[str, Any]) -> str:
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "memory": _memory,
     "isolation": _isolation,
-    "callers": {
-        "token": "need a token",
-        "open": "anybody who reaches it (--open)",
-        "loopback": "anybody on this machine: it listens on loopback alone",
-    }.__getitem__,
+    "callers": wording.callers,
     "tls": _tls,
     "development": lambda on: "on: functions get whatever they ask for" if on else "off",
     "cpu": _cpu,

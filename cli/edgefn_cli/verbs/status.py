@@ -76,6 +76,7 @@ def _facts(found: dict[str, Any]) -> Table:
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
         **_dropped(found.get("output") or {}),
+        **({"callers": wording.callers(found["callers"])} if "callers" in found else {}),
         "limits": _limits(found.get("spec") or {}),
         **_permissions(found),
         "cores": _cores(found.get("cores") or {}),

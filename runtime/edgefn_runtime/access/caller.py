@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from edgefn_runtime.access.scopes import ADMIN
+
+ClientOf = Callable[[str, str], str]
+"""From X-Forwarded-For and the connection's other end: the client that a trusted proxy names, else ""."""
 
 _MEMBER = "edgefn.caller"
 SOCKET = "socket"
@@ -36,10 +39,13 @@ def is_socket(server: tuple[str, int | None] | None) -> bool:
     return server is not None and server[1] is None and server[0].startswith("/")
 
 
-def address(scope: Mapping[str, Any]) -> str:
-    """Return where an ASGI request comes from."""
-    client = scope.get("client")
-    return SOCKET if by_socket(scope) else client[0] if client else "unknown"
+def address(scope: Mapping[str, Any], client_of: ClientOf) -> str:
+    """Return where an ASGI request comes from; `client_of` tells it where a proxy that is trusted does."""
+    if by_socket(scope):
+        return SOCKET
+    peer = scope["client"][0] if scope.get("client") else ""
+    told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    return (client_of(told, peer) if told else "") or peer or "unknown"
 
 
 def remember(scope: Any, caller: Caller) -> None:
@@ -48,6 +54,6 @@ def remember(scope: Any, caller: Caller) -> None:
 
 
 def of(scope: Mapping[str, Any]) -> Caller:
-    """Return the caller of an ASGI request that was let in; for what is logged and audited."""
-    found: Caller | None = scope.get(_MEMBER)
-    return found or Caller("anybody", (), address(scope))
+    """Return the caller of an ASGI request that was let in by a token, or by the owner's socket."""
+    found: Caller = scope[_MEMBER]
+    return found

@@ -13,10 +13,13 @@ from typing import Any, Protocol
 
 from edgefn.errors import Forbidden, RateExceeded, Unauthorized
 from edgefn_runtime.access import caller as caller_
-from edgefn_runtime.access.caller import OWNER, Caller
+from edgefn_runtime.access.caller import OWNER, Caller, ClientOf
 from edgefn_runtime.access.scopes import opens_function
 from edgefn_runtime.access.slowdown import Slowdown
 from edgefn_runtime.access.tokens import Token, Tokens
+
+TOKEN, OPEN, LOOPBACK = "token", "open", "loopback"
+"""Who may call functions: whoever has a token, anybody who reaches the box, or anybody on this machine alone."""
 
 Opens = Callable[[Collection[str]], bool]
 
@@ -34,14 +37,23 @@ class Audit(Protocol):
 
 
 class Doors:
-    """`tokens` open them; with `asks_callers`, those who call functions need one, too."""
+    """`tokens` open them. `callers` says who may call functions: with TOKEN, they need one, too.
 
-    def __init__(self, tokens: Tokens, figures: Figures, audit: Audit, *, asks_callers: bool = False) -> None:
+    `client_of` tells the client's address behind a proxy: a guess is its sender's, and not the proxy's.
+    """
+
+    def __init__(self, tokens: Tokens, figures: Figures, audit: Audit, *, callers: str = LOOPBACK) -> None:
+        self.callers = callers
+        self.client_of: ClientOf = lambda forwarded_for, peer: ""
         self.tokens = tokens
-        self.asks_callers = asks_callers
         self._figures = figures
         self._audit = audit
         self._slowdown = Slowdown()
+
+    @property
+    def asks_callers(self) -> bool:
+        """Tell whether those who call functions need a token."""
+        return self.callers == TOKEN
 
     # ── callers of functions ─────────────────────────────────────────────────────────────────────────────────
 
@@ -72,7 +84,7 @@ class Doors:
         if caller_.by_socket(scope):
             caller_.remember(scope, OWNER)
             return OWNER
-        address, value = caller_.address(scope), _bearer(_authorization(scope["headers"]))
+        address, value = caller_.address(scope, self.client_of), _bearer(_authorization(scope["headers"]))
         if not value:
             self._figures.refused_token("missing")
             raise Unauthorized(

@@ -1,7 +1,8 @@
 """Connections whose TLS handshake is not over: bounded in number and in time.
 
 A connection is the gateway's only when its handshake is over, and is counted there. Until then it is counted here: who
-connects and says nothing holds a descriptor for HANDSHAKE_S and no longer, and there are at most so many of them.
+connects and says nothing holds a descriptor for HANDSHAKE_S and no longer. At most so many do: the one that has taken
+longest makes room for a new one, so a crowd of silent ones keeps nobody out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import array
 import asyncio
 import errno
 import fcntl
+import functools
 import logging
 import socket
 import ssl
@@ -39,7 +41,8 @@ class TlsServer:
         self._context = context
         self._make = make
         self._most = most
-        self._pending: set[asyncio.Task[None]] = set()
+        self._pending: dict[asyncio.Task[None], None] = {}
+        """First the one that has taken longest."""
         self._encrypted: dict[socket.socket, asyncio.BaseTransport] = {}
         self._loop = asyncio.get_running_loop()
         listener.setblocking(False)
@@ -74,11 +77,21 @@ class TlsServer:
                 self._loop.call_later(_PAUSE_S, self._accept_again)
                 return
             if len(self._pending) >= self._most:
-                client.close()
-                continue
+                slowest = next(iter(self._pending))
+                del self._pending[slowest]
+                slowest.cancel()
             task = self._loop.create_task(self._encrypt(client))
-            self._pending.add(task)
-            task.add_done_callback(self._pending.discard)
+            self._pending[task] = None
+            task.add_done_callback(functools.partial(self._ended, client))
+
+    def _ended(self, client: socket.socket, task: asyncio.Task[None]) -> None:
+        """Close what did not become a connection of the gateway, its handshake begun or not."""
+        self._pending.pop(task, None)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            client.close()
+        if error is not None and not isinstance(error, OSError):
+            _log.error("a handshake failed", exc_info=error)
 
     def _accept_again(self) -> None:
         if self._listener.fileno() >= 0:
@@ -87,16 +100,11 @@ class TlsServer:
     async def _encrypt(self, client: socket.socket) -> None:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            transport, _ = await self._loop.connect_accepted_socket(
-                self._make, client, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
-            )
-        except (OSError, asyncio.CancelledError) as error:
-            _log.debug("no TLS with a client: %s", error)
-            client.close()
-        else:
-            self._forget_ended()
-            self._encrypted[client] = transport
+        transport, _ = await self._loop.connect_accepted_socket(
+            self._make, client, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
+        )
+        self._forget_ended()
+        self._encrypted[client] = transport
 
     def _forget_ended(self) -> None:
         if len(self._encrypted) % _AT_ONCE == 0:

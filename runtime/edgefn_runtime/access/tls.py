@@ -40,6 +40,7 @@ class Tls:
         self.wants_clients = settings.tls_client_ca is not None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.options |= ssl.OP_NO_RENEGOTIATION
         self.context.set_alpn_protocols(["http/1.1"])
         self.renew()
         if settings.tls_client_ca is not None:

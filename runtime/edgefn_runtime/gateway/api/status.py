@@ -47,6 +47,7 @@ def _status(box: AdminBox, name: str) -> dict[str, Any]:
         **_chain(box, name),
         "asked": [str(permission) for permission in box.deployments.asked(name)],
         "grants": [grant._asdict() for grant in box.deployments.grants(name)],
+        "callers": box.doors.callers,
         "history": [
             {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
             for past in box.deployments.history(name)

@@ -50,6 +50,7 @@ _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _NUMBER = {"type": "integer", "minimum": 1}
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
+_CALLERS = {"enum": ["token", "open", "loopback"]}
 _TOKEN: dict[str, Any] = {
     "name": _TEXT,
     "scopes": _TEXTS,
@@ -86,7 +87,7 @@ SCHEMAS: dict[str, Any] = {
             "memory": {"type": "object", "additionalProperties": {"type": "integer"}},
             "isolation": {"type": "object"},
             "tls": {"type": ["object", "null"]},
-            "callers": {"enum": ["token", "open", "loopback"]},
+            "callers": _CALLERS,
             "development": {"type": "boolean"},
             "missing_isolation": {"type": "object", "additionalProperties": _TEXT},
             "functions": {"type": "integer"},
@@ -141,6 +142,7 @@ SCHEMAS: dict[str, Any] = {
             "broken": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "out_of_bound": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "changed": _TEXT,
+            "callers": _CALLERS,
             "asked": _TEXTS,
             "grants": _GRANTS,
             "history": {"type": "array", "items": {"type": "object"}},
