@@ -137,7 +137,7 @@ class Direct(Connection):
         self._unended = self._left = 0
         cycle.more_body = False
         pieces, self._pieces = self._pieces, []
-        if pieces and type(pieces[-1]) is bytearray:
+        if pieces and isinstance(pieces[-1], bytearray):
             pieces[-1] = bytes(pieces[-1])
         body = pieces[0] if len(pieces) == 1 else pieces
         try:
@@ -222,7 +222,7 @@ class Direct(Connection):
 def _join(pieces: list[bytes], small: bytes) -> None:
     """Add a small piece to the last one: millions of chunks of a byte or two would take thirty times their size."""
     last = pieces[-1]
-    if type(last) is bytearray:
+    if isinstance(last, bytearray):
         last += small
         if len(last) >= JOINED_BYTES:
             pieces[-1] = bytes(last)
