@@ -94,7 +94,7 @@ class Instance(asyncio.Protocol):
         self._last_id = 0
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
-        self._last_revoked = (0, 0)
+        self._were_revoked: set[int] = set()
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
         self._garbled = ""
@@ -262,8 +262,11 @@ class Instance(asyncio.Protocol):
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
         assert self._board is not None
-        self._revoked = self._last_revoked = (self._board.entered + 1, self._last_id)
+        first = self._board.entered + 1
+        self._revoked = (first, self._last_id)
         self._board.revoke(*self._revoked)
+        # Those of earlier ranges may still come back: it has passed them over, and its word is on the way.
+        self._were_revoked = {number for number in self.calls if number >= first or number in self._were_revoked}
 
     def take_back(self) -> list[Call]:
         """The revoked calls that were not begun, in their order. It gets no other until it has passed them over."""
@@ -421,8 +424,7 @@ class Instance(asyncio.Protocol):
         self._progressed()
 
     def _may_return(self, call: Call) -> bool:
-        first, last = self._last_revoked
-        return self._leaves or first <= call.number <= last or time.monotonic() >= call.deadline
+        return self._leaves or call.number in self._were_revoked or time.monotonic() >= call.deadline
 
     def _progressed(self) -> None:
         self.progress_at = time.monotonic()
