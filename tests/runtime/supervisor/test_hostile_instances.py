@@ -265,6 +265,19 @@ def test_a_flood_of_frames_does_not_hold_up_the_box(on_bench: OnBench) -> None:
     on_bench(test)
 
 
+def test_a_frame_that_drips_is_not_read_for_ever(on_bench: OnBench) -> None:
+    """Byte by byte it keeps the event loop awake: the instance is ended before it has cost more than some reads."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(RUNS, scale=(0, 1))
+        await bench.ask()
+        with pytest.raises(InstanceLost, match="pieces"):
+            await bench.ask(code="for _ in range(8000):\n    channel().sendall(bytes([0, 0, 9, 9][_ : _ + 1] or [0]))")
+        assert await bench.ask() == "done"
+
+    on_bench(test)
+
+
 def test_unfinished_answers_take_what_is_set_aside_and_no_more(on_bench: OnBench) -> None:
     """Six instances of two functions, each with a whole answer but its last byte: the box holds 96 MiB of them."""
     hold = f"""
