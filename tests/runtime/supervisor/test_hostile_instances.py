@@ -254,13 +254,17 @@ def test_a_flood_of_frames_does_not_hold_up_the_box(on_bench: OnBench) -> None:
         await bench.ask()
         longest = 0.0
         call = bench.submit(code=send)
-        while not call.future.done():
-            started = time.thread_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - started)
+        gc.disable()
+        try:
+            while not call.future.done():
+                started = time.thread_time()
+                await asyncio.sleep(0)
+                longest = max(longest, time.thread_time() - started)
+        finally:
+            gc.enable()
         with pytest.raises(InstanceLost):
             await call.future
-        assert longest < 0.01
+        assert longest < 0.02
 
     on_bench(test)
 
