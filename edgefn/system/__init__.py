@@ -2,6 +2,7 @@
 
     syscalls      calls that Python has no name for
     bpf           the instructions of a seccomp filter
+    core_dumps    no core file, and no look into this process's memory
     file_opens    which files this process and its children open, as the kernel sees it
     hierarchy     where this process stands in the kernel's control groups
     machine       the memory and the processors that this process may use

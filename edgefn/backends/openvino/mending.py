@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgefn.backends.openvino import narrow, reductions
+from edgefn.backends.openvino import exact, narrow, reductions
 from edgefn.backends.rewriting import indices, softplus, steps
 
 if TYPE_CHECKING:
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 def mend(path: Path) -> None:
     """Rewrite the file at `path`, float or int8."""
-    steps.rewrite(path, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)
+    steps.rewrite(path, exact.rewrite, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)

@@ -44,6 +44,7 @@ class OpenVinoSession:
         check_inputs(inputs)
         outputs = self._runner(inputs).run(inputs)
         out_of_range.check(outputs)
+        check_between(outputs)
         check_outputs(outputs)
         return outputs
 
@@ -102,7 +103,7 @@ def primed(runner: Runner, compiled: Any, shapes: Shapes) -> Runner:
 
 def _chosen(outputs: Sequence[Any], names: Sequence[str]) -> Iterator[str]:
     """Yield a name of each output, one of `names` that no other has where there is one."""
-    left = list(names)
+    left = [*names, out_of_range.OUTPUT, INEXACT]
     for one in outputs:
         own = one.get_names()
         name = next((name for name in left if name in own), "")
@@ -124,6 +125,16 @@ def check_inputs(inputs: Arrays) -> None:
                 f"input {name!r} holds numbers of float64 that float32 does not hold, and openvino computes with "
                 "float32"
             )
+
+
+def check_between(outputs: dict[str, NDArray[Any]]) -> None:
+    """Take INEXACT out of `outputs`. Raises ValueError where it counts any."""
+    count = outputs.pop(INEXACT, None)
+    if count is not None and count.any():
+        raise ValueError(
+            f"the network makes {count.sum()} whole numbers from {2 * EXACT} on, and openvino computes with float32, "
+            "which is exact up to that"
+        )
 
 
 def check_outputs(outputs: Arrays) -> None:
@@ -151,6 +162,10 @@ def _is_short(array: NDArray[Any]) -> bool:
 
 EXACT = 2**23
 """Up to this a remainder and a sum of two are right. From 2**24 on, 16777217 == 16777216 and remainders are off."""
+
+
+INEXACT = "edgefn.inexact"
+"""An output that is none of the network's: how many of its whole numbers are too large, by step (`exact.py`)."""
 
 
 def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:

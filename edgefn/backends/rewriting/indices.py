@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING
 
 from edgefn.backends.out_of_range import OUTPUT
 from edgefn.backends.rewriting import steps
+from edgefn.backends.rewriting.steps import INT64, number
 
 if TYPE_CHECKING:
     import onnx
-
-INT32, INT64 = 6, 7
-"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
-
-MEASURED = {"Shape", "Size"}
-"""Operators whose answer does not follow from values."""
 
 
 def rewrite(model: onnx.ModelProto) -> bool:
     """Rewrite `model` where it indexes by what follows from its inputs' values; return whether it does."""
     counts: list[str] = []
-    doubtful = _following(model.graph)
+    doubtful = steps.following(model.graph)
 
     def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         if node.op_type not in _LIMITS or node.input[1] not in doubtful:
@@ -37,19 +32,8 @@ def rewrite(model: onnx.ModelProto) -> bool:
 
     changed = steps.replace(model.graph, otherwise)
     if changed:
-        _add_output(model.graph, counts)
+        steps.add_counts(model.graph, counts, OUTPUT)
     return changed
-
-
-def _following(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of what follows from the values of the graph's inputs."""
-    constant = {one.name for one in graph.initializer}
-    found = {one.name for one in graph.input} - constant
-    for node in graph.node:
-        inner = (name for one in node.attribute if one.HasField("g") for step in one.g.node for name in step.input)
-        if node.op_type not in MEASURED and not found.isdisjoint([*node.input, *inner]):
-            found.update(node.output)
-    return found
 
 
 def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:
@@ -70,7 +54,7 @@ def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:
     yield step("Less", [indices, name("least")], "below")
     yield step("GreaterOrEqual", [indices, name("limit")], "above")
     yield step("Or", [name("below"), name("above")], "bad")
-    yield _number(name("zero"), [0], ())
+    yield number(name("zero"), [0], ())
     safe = NodeProto()
     safe.CopyFrom(node)
     safe.input[1] = name("safe")
@@ -79,11 +63,7 @@ def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:
     yield step("Where", [name("behind"), name("counted"), indices], "ahead")
     yield step("Where", [name("bad"), name("zero"), name("ahead")], "safe")
     yield safe
-    yield helper.make_node("Cast", [name("bad")], [name("whole")], to=INT32)
-    yield _number(name("row"), [-1], (1,))
-    yield step("Reshape", [name("whole"), name("row")], "flat")
-    yield _number(name("first"), [0], (1,))
-    yield helper.make_node("ReduceSum", [name("flat"), name("first")], [count], keepdims=1)
+    yield from steps.sum_of(name("bad"), count)
 
 
 Name = Callable[[str], str]
@@ -93,7 +73,7 @@ def _along(node: onnx.NodeProto, name: Name) -> Iterator[onnx.NodeProto]:
     """Yield the length of the axis that is indexed."""
     from onnx import helper
 
-    yield _number(name("axis"), [_attribute(node, "axis")], ())
+    yield number(name("axis"), [_attribute(node, "axis")], ())
     yield helper.make_node("Gather", [name("shape"), name("axis")], [name("limit")])
 
 
@@ -103,7 +83,7 @@ def _leading(node: onnx.NodeProto, name: Name) -> Iterator[onnx.NodeProto]:
 
     batch = _attribute(node, "batch_dims")
     yield helper.make_node("Shape", [name("index")], [name("size")], start=-1)
-    yield _number(name("begin"), [batch], (1,))
+    yield number(name("begin"), [batch], (1,))
     yield helper.make_node("Add", [name("size"), name("begin")], [name("end")])
     yield helper.make_node("Slice", [name("shape"), name("begin"), name("end")], [name("limit")])
 
@@ -116,16 +96,3 @@ _LIMITS = {
 
 def _attribute(node: onnx.NodeProto, name: str) -> int:
     return next((one.i for one in node.attribute if one.name == name), 0)
-
-
-def _number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodeProto:
-    from onnx import helper
-
-    return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT64, shape, values))
-
-
-def _add_output(graph: onnx.GraphProto, counts: list[str]) -> None:
-    from onnx import helper
-
-    graph.node.append(helper.make_node("Concat", counts, [OUTPUT], axis=0))
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, INT32, [len(counts)]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,50 @@ def rewrite(path: Path, *rewrites: Rewrite) -> list[bool]:
     if any(changed):
         onnx.save(model, path)
     return changed
+
+
+MEASURED = {"Shape", "Size"}
+"""Operators whose answer does not follow from values."""
+
+INT32, INT64 = 6, 7
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
+
+def following(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of what follows from the values of the graph's inputs."""
+    constant = {one.name for one in graph.initializer}
+    found = {one.name for one in graph.input} - constant
+    for node in graph.node:
+        inner = (name for one in node.attribute if one.HasField("g") for step in one.g.node for name in step.input)
+        if node.op_type not in MEASURED and not found.isdisjoint([*node.input, *inner]):
+            found.update(node.output)
+    return found
+
+
+def sum_of(truths: str, count: str) -> Iterator[onnx.NodeProto]:
+    """Yield the steps that make `count`, a row of one int32: how many of the values `truths` are true."""
+    from onnx import helper
+
+    yield helper.make_node("Cast", [truths], [f"{count}_whole"], to=INT32)
+    yield number(f"{count}_row", [-1], (1,))
+    yield helper.make_node("Reshape", [f"{count}_whole", f"{count}_row"], [f"{count}_flat"])
+    yield number(f"{count}_first", [0], (1,))
+    yield helper.make_node("ReduceSum", [f"{count}_flat", f"{count}_first"], [count], keepdims=1)
+
+
+def number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodeProto:
+    """Return the step that makes `name`, whole numbers of int64."""
+    from onnx import helper
+
+    return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT64, shape, values))
+
+
+def add_counts(graph: onnx.GraphProto, counts: list[str], output: str) -> None:
+    """Give `graph` one more output, `output`, of the `counts` that `sum_of` made."""
+    from onnx import helper
+
+    graph.node.append(helper.make_node("Concat", counts, [output], axis=0))
+    graph.output.append(helper.make_tensor_value_info(output, INT32, [len(counts)]))
 
 
 def replace(graph: onnx.GraphProto, otherwise: Callable[[onnx.NodeProto], Iterable[onnx.NodeProto] | None]) -> bool:

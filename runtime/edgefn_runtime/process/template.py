@@ -32,7 +32,7 @@ def template_main(
 
     Or becomes one itself: it has served nobody, and what it needs lies in its own pages already.
     """
-    _to_log(log_descriptor)
+    to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
     try:
@@ -92,7 +92,7 @@ def standalone_main(
 
     For the first instance, and for code that starts threads as it loads.
     """
-    _to_log(log_descriptor)
+    to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     birth.use_huge_pages(True)
@@ -116,15 +116,18 @@ def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int
     birth.name(program.function)
     try:
         groups.join(entrances)
-        sandbox.enter(program, expected)
+        sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
+    if program.load_bytes:
+        birth.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
     sandbox_s = time.perf_counter() - started
     loaded = load(program)
     return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
 
 
-def _to_log(descriptor: int) -> None:
+def to_log(descriptor: int) -> None:
+    """What this process and its forks print goes to `descriptor`, a pipe to the box."""
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

@@ -73,7 +73,7 @@ class ControlGroups:
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
-        """A group for one revision of `function`, made when it is first entered."""
+        """A group for one revision of `function`, of so many processes at first, made when it is first entered."""
         return FunctionGroup(self._trees, f"{function}.{next(self._numbers)}", processes)
 
     def close(self) -> None:
@@ -127,6 +127,13 @@ class FunctionGroup:
             if "memory" in tree.controllers and folder.is_dir():
                 with contextlib.suppress(OSError):  # it uses more than that already: it keeps the bound it has
                     self._bound_memory(folder, tree)
+
+    def limit_processes(self, count: int) -> None:
+        """Allow so many processes and threads, from now on or from when the group is made. Raises OSError."""
+        self._processes = count
+        for folder, tree in self._folders():
+            if "pids" in tree.controllers and folder.is_dir():
+                _write(folder / "pids.max", str(count))
 
     def ran_out(self) -> bool:
         """Whether the kernel has killed one of its processes for memory since this was last asked."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from edgefn.errors import InstanceLost, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn_runtime.scheduling.deadlines import StartTime
-from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.child import describe_exit
 from edgefn_runtime.supervisor.controlgroups import FunctionGroup
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.footprint import measure
+from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.output import LogPipe, Output
 from edgefn_runtime.supervisor.sockets import channel_pair, shared_board
@@ -47,7 +47,7 @@ class Nursery:
     """One per revision; it owns their control group and clears away what an instance left behind.
 
     `output` takes what its children print, `note` what the box has to say of them, `observe` a phase of a start and its
-    seconds.
+    seconds. `uid` is the function's user.
     """
 
     def __init__(
@@ -57,10 +57,14 @@ class Nursery:
         note: Callable[[str, str], None],
         observe: Callable[[str, float], None],
         group: FunctionGroup,
+        bounds: GroupBounds,
+        uid: int = 0,
     ) -> None:
         self._zygote = zygote
+        self._uid = uid
         self._output = output
         self.note = note
+        self.on_failing: Callable[[str], None] = lambda reason: None
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
@@ -68,6 +72,7 @@ class Nursery:
         self.fork_safe = True
         self.template_bytes: int | None = None
         self._group = group
+        self.bounds = bounds
         self._bounding: asyncio.Task[None] | None = None
         self._births = 0
         self._strays: dict[Instance, Strays] = {}
@@ -141,7 +146,8 @@ class Nursery:
             if template is not None and template.stopped and template is self._template:
                 self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
             raise
-        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty)
+        first = self._zygote.namespaces.first_of(instance.pid)
+        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty, first)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
@@ -233,6 +239,7 @@ class Nursery:
 
     async def end(self) -> None:
         """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        self.bounds.close()
         await self.close()
         for _ in range(_ROUNDS):
             if self._group.close():
@@ -286,12 +293,11 @@ class Nursery:
 
         The template counts twice: an instance that started alone has loaded the same.
         """
-        spec = revision.config.function
         if self.template_bytes is None and (found := await measure(pid)) is not None:
             self.template_bytes = found.private_bytes
         if self.template_bytes is not None:
             files = await asyncio.to_thread(_size_of, revision.finished)
-            self._group.limit_memory(most_bytes(2 * self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+            self.bounds.measured(2 * self.template_bytes, files)
 
     async def measured(self) -> int | None:
         """What the template takes beside the zygote, measured when it was loaded; None without one."""
@@ -303,7 +309,7 @@ class Nursery:
         def start() -> Coroutine[None, None, Template]:
             return Template.start(
                 self._zygote,
-                program_of(revision),
+                program_of(revision, self._uid, self.bounds.load_bytes),
                 self._output,
                 self._template_died,
                 group=self._group,
@@ -343,7 +349,7 @@ class Nursery:
         pipe = LogPipe(self._output)
         try:
             with self._group.entrances() as entrances:
-                order = messages.SpawnStandalone(program_of(revision))
+                order = messages.SpawnStandalone(program_of(revision, self._uid, self.bounds.load_bytes))
                 await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
         finally:
             pipe.handed_over()
@@ -374,8 +380,11 @@ class Nursery:
         self._observe(name, seconds)
 
 
-def program_of(revision: Revision) -> messages.Program:
-    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts."""
+def program_of(revision: Revision, uid: int, load_bytes: int = 0) -> messages.Program:
+    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts; its user.
+
+    It may allocate `load_bytes` as it loads.
+    """
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
     threads = threads_for(spec)
@@ -401,13 +410,20 @@ def program_of(revision: Revision) -> messages.Program:
         processes=processes_of(revision),
         threads=threads,
         devices=spec.devices,
+        uid=uid,
+        load_bytes=load_bytes,
     )
 
 
 def processes_of(revision: Revision) -> int:
     """Processes and threads that a revision may have at a time, its template's among them."""
     spec = revision.config.function
-    return (PROCESSES + threads_for(spec)) * (1 + spec.scale[1])
+    return processes_each(revision) * (1 + spec.scale[1])
+
+
+def processes_each(revision: Revision) -> int:
+    """Processes and threads for each of its instances."""
+    return PROCESSES + threads_for(revision.config.function)
 
 
 def _size_of(folder: Path) -> int:

@@ -186,6 +186,7 @@ class Pool:
         if instance in self._instances:
             self._instances.remove(instance)
         self.nursery.bury(instance)
+        self.nursery.bounds.expect(len(self._instances))
         refusal = self._starts.crashed(instance.crash, instance.lost) if instance.crash else None
         if refusal is None:
             self._retry(unseen, blameless=bool(instance.lost))
@@ -251,6 +252,7 @@ class Pool:
     def _begin(self) -> None:
         instance = Instance(self.spec.name, self, self._room.answers)
         self._instances.append(instance)
+        self.nursery.bounds.expect(len(self._instances))
         self._starts.begin(instance)
 
     def _longest_idle(self, count: int) -> list[Instance]:
@@ -343,6 +345,7 @@ class Pool:
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         self._instances.remove(instance)
+        self.nursery.bounds.expect(len(self._instances))
         if self._draining and not self._waiting:
             self._settled()
         elif pause_s == 0:

@@ -67,7 +67,7 @@ class Starts:
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._falling: asyncio.Task[None] | None = None
-        self._failures = 0
+        self._failures = self._falls = 0
         self._retry_at = self._failed_at = 0.0
         self._crashes = Crashes()
         self._start_error = ""
@@ -102,7 +102,7 @@ class Starts:
 
     def forget(self) -> None:
         """What failed before does not count: a person stopped the function, or deployed it again."""
-        self._failures, self._start_error = 0, ""
+        self._failures, self._falls, self._start_error = 0, 0, ""
         self._crashes.answered()
 
     # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,12 +124,15 @@ class Starts:
     def crashed(self, how: str, lost: Sequence[Call]) -> Unavailable | None:
         """An instance ended by itself as it served `lost`: what calls are told now; None where the next are served."""
         now = time.monotonic()
+        was_crashing = self.crashing
         self._crashes.crashed(how, now, [call.mark() for call in lost])
         if self._crashes.in_a_row >= FALL_OVER:
             self._fall(self._fall_over(how))
         if not self.crashing:
             return None
         refusal = self._refusal(now)
+        if not was_crashing:
+            self._nursery.on_failing(self.reason)
         self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
         return refusal
 
@@ -162,7 +165,7 @@ class Starts:
             try:
                 await self._nursery.template(lambda: self._pool.revision)
             except ArtifactBroken as error:
-                if not await self._has_fallen_back(error):
+                if not self._may_fall() or not await self._has_fallen_back(error):
                     raise
             else:
                 return
@@ -175,7 +178,7 @@ class Starts:
 
     def served(self, instance: Instance) -> None:
         """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
-        self._failures = 0
+        self._failures = self._falls = 0
         if instance.handled and self._crashes.in_a_row:
             if self.crashing:
                 self._nursery.note(f"{self._name} answers again", "")
@@ -209,7 +212,7 @@ class Starts:
             self._start_error = str(error)
             self._pool.not_started(instance, error, error.retry_after_s)
         except ArtifactBroken as error:
-            if await self._has_fallen_back(error):
+            if self._may_fall() and await self._has_fallen_back(error):
                 self._pool.not_started(instance, error, 0.0)  # whoever waits is served by what takes over
             else:
                 self._failed(instance, error)
@@ -221,6 +224,11 @@ class Starts:
         else:
             self._start_error = ""
             self._pool.started(instance)
+
+    def _may_fall(self) -> bool:
+        """Whether another artifact may be tried at once: each of the bundle, and no more, before an instance serves."""
+        self._falls += 1
+        return self._falls <= len(self._pool.revision.artifacts) + 1
 
     async def _has_fallen_back(self, error: ArtifactBroken) -> bool:
         """Whether another artifact serves instead of the one that broke, since now or since another start found it."""
@@ -243,9 +251,9 @@ class Starts:
         if self._falling is not None:
             work.close()
             return
-        self._falling = asyncio.get_running_loop().create_task(self._falls(work))
+        self._falling = asyncio.get_running_loop().create_task(self._end_of(work))
 
-    async def _falls(self, work: Coroutine[None, None, object]) -> None:
+    async def _end_of(self, work: Coroutine[None, None, object]) -> None:
         try:
             await work
         except Exception:
@@ -278,6 +286,8 @@ class Starts:
             return
         pause = pause_s(self._failures)
         self._retry_at = time.monotonic() + pause
+        if not self.failing or self._start_error != str(error):
+            self._nursery.on_failing(str(error))
         self._start_error = str(error)
         self._nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
         self._pool.not_started(instance, error, pause)

@@ -41,8 +41,10 @@ class ServedModel(_Message, frozen=True):
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
+    `load_bytes` bounds what it allocates until it is loaded, where that is not 0.
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
     the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
+    `uid` is the user it runs as where the box may say; 0 is none.
     An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
     itself, after its fork; so it does where an engine says that no session of its outlives one.
     """
@@ -59,6 +61,40 @@ class Program(_Message, frozen=True):
     processes: int = 64
     threads: int = 1
     devices: tuple[str, ...] = ()
+    uid: int = 0
+    load_bytes: int = 0
+
+
+class FinishRequest(_Message, frozen=True):
+    """One artifact of an unpacked bundle that is to be finished and proved; paths are absolute, sizes in bytes.
+
+    artifact        its `ArtifactEntry.path`
+    folder          an empty folder, which the process fills
+    beside          the folder of the model's first artifact, finished, and its backend: it is timed beside that; or ""
+    inputs          what it is made from, hashed
+    memory_bytes    that it may allocate
+    folder_bytes    that the folder may hold, in at most `folder_files` files and folders
+    programs        whether it may start programs
+    uid             the user that it runs as where the box is root; `processes` bounds those of that user
+    box_pid         who must be its parent
+    """
+
+    bundle: str
+    artifact: str
+    folder: str
+    beside: str
+    beside_backend: str
+    threads: int
+    inputs: str
+    memory_bytes: int
+    folder_bytes: int
+    folder_files: int
+    devices: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    programs: bool = False
+    uid: int = 0
+    processes: int = 256
+    box_pid: int = 0
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -87,7 +123,16 @@ class Serve(_Message, frozen=True, tag="serve"):
     """Be an instance from now on, and a template no more. Descriptors: as for SpawnInstance."""
 
 
-Order = SpawnTemplate | SpawnStandalone | SpawnInstance | Serve
+class SpawnFinisher(_Message, frozen=True, tag="finisher"):
+    """Fork a process that finishes and proves an artifact, confined to what the request names, and ends.
+
+    Descriptors: its control socket, the write end of its log pipe, its control groups.
+    """
+
+    request: FinishRequest
+
+
+Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve
 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,7 +174,22 @@ class Failed(_Message, frozen=True, tag="failed"):
     artifact: str = ""
 
 
-Report = Born | Binding | Ready | Failed
+class Finished(_Message, frozen=True, tag="finished"):
+    """An artifact was finished and tried: its proof as JSON. `full` says that there was no room on the disk for it."""
+
+    proof: bytes = b""
+    full: str = ""
+
+
+class Init(_Message, frozen=True, tag="init"):
+    """First word of the first process of a PID namespace; its pid comes with it, as for Born."""
+
+
+class Passing(_Message, frozen=True, tag="passing"):
+    """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
+
+
+Report = Born | Init | Passing | Binding | Ready | Failed | Finished
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ import pytest
 
 from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.supervisor.controlgroups import LEAF, FunctionGroup, Tree
-from tests.runtime.supervisor.bench import Bench, OnBench, alive
+from tests.runtime.supervisor.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.supervisor.test_controlgroups import DAEMON
 from tests.runtime.supervisor.test_isolation import ANYTHING
 
@@ -110,7 +110,7 @@ def test_functions_are_born_in_their_group_of_version_2(on_bench: OnBench, group
 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING)
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         (folder,) = group.glob("edgefn-*/f.*")
         template = await bench.template()
         inside = set(map(int, (folder / "cgroup.procs").read_text().split()))

@@ -45,6 +45,9 @@ def _status(box: AdminBox, name: str) -> dict[str, Any]:
         "deployed_at": revision.deployed_at,
         "artifacts": list(_artifacts(revision)),
         **_chain(box, name),
+        "asked": [str(permission) for permission in box.deployments.asked(name)],
+        "grants": [grant._asdict() for grant in box.deployments.grants(name)],
+        "callers": box.doors.callers,
         "history": [
             {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
             for past in box.deployments.history(name)

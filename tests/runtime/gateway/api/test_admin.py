@@ -30,6 +30,13 @@ ROUTES = [
     ("GET", "/admin/functions/echo/logs"),
     ("POST", "/admin/blobs/missing"),
     ("PUT", f"/admin/blobs/{A}"),
+    ("GET", "/admin/audit"),
+    ("GET", "/admin/grants"),
+    ("GET", "/admin/secrets"),
+    ("PUT", "/admin/secrets/registry"),
+    ("DELETE", "/admin/secrets/registry"),
+    ("POST", "/admin/functions/echo/grants"),
+    ("POST", "/admin/functions/echo/grants/revoke"),
     ("GET", "/admin/no/such/route"),
 ]
 

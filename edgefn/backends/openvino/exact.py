@@ -1,0 +1,155 @@
+"""Whole numbers that a network makes and openvino does not compute with exactly: counted, so that no answer is given.
+
+    (x * x).float()           of an int64: 50000 squared is beyond 32 bits
+    (x.float() * 1e6).long()  what is cut off at 32 bits, and then x % 10
+
+Inputs and outputs are looked at where they are. A step between them whose numbers may be too large is computed once
+more, in float32, and those that are too large are counted in one more output. Runs on the build machine only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from edgefn.backends.openvino.session import EXACT, INEXACT
+from edgefn.backends.rewriting import steps
+
+if TYPE_CHECKING:
+    import onnx
+
+FLOAT, BOOL = 1, 9
+WIDE = {6, 7, 12, 13}
+NARROW = {2: 2**8, 3: 2**7, 4: 2**16, 5: 2**15, BOOL: 1}
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html), and how large their numbers are."""
+FLOATS = {1, 10, 11, 16}
+
+VALUES = {"Add": (0, 1), "Sub": (0, 1), "Mul": (0, 1), "Pow": (0, 1), "MatMul": (0, 1), "CumSum": (0,)} | {
+    **dict.fromkeys(("ReduceSum", "ReduceProd", "ReduceL1", "ReduceSumSquare"), (0,)),
+    **dict.fromkeys(("ScatterElements", "ScatterND"), (0, 2)),
+    "BitShift": (0, 1),
+}
+"""Steps whose numbers may be larger than what goes in, and which of their inputs are numbers."""
+
+
+def rewrite(model: onnx.ModelProto) -> bool:
+    """Rewrite `model` where it makes whole numbers that may be too large; return whether it does."""
+    sizes = _Sizes(model)
+    counts: list[str] = []
+
+    def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
+        if not sizes.note(node):
+            return None
+        counts.append(f"{node.output[0]}_inexact")
+        return _counted(node, sizes.types, counts[-1])
+
+    changed = steps.replace(model.graph, otherwise)
+    if changed:
+        steps.add_counts(model.graph, counts, INEXACT)
+    return changed
+
+
+class _Sizes:
+    """How large the whole numbers of each value may be, step by step: at most so, or they are counted."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        import onnx
+
+        graph = onnx.shape_inference.infer_shapes(model).graph
+        values = (*graph.input, *graph.output, *graph.value_info)
+        self.types = {one.name: one.type.tensor_type.elem_type for one in values}
+        self._doubtful = steps.following(graph)
+        self._most: dict[str, float] = {}
+        for one in graph.initializer:
+            self.types[one.name] = one.data_type
+            self._most[one.name] = _largest(one)
+
+    def note(self, node: onnx.NodeProto) -> bool:
+        """Take the step up; tell whether its numbers may be too large, so that they must be counted."""
+        name = node.output[0] if node.output else ""
+        if name not in self._doubtful:
+            constants = [_largest(one.t) for one in node.attribute if one.HasField("t")]
+            self._most.update(dict.fromkeys(node.output, constants[0] if constants else EXACT))
+            return False
+        most = self._after(node) if self.types.get(name) in WIDE else EXACT
+        is_counted = most > 2 * EXACT and (node.op_type == "Cast" or node.op_type in _GROWTH)
+        self._most.update(dict.fromkeys(node.output, min(most, 2 * EXACT)))
+        return is_counted
+
+    def _after(self, node: onnx.NodeProto) -> float:
+        """Return how large the step's numbers may be."""
+        places = VALUES.get(node.op_type, range(len(node.input)))
+        sizes = [self._of(node.input[place]) for place in places if place < len(node.input)]
+        if node.op_type == "Cast" and self.types.get(node.input[0]) in FLOATS:
+            return math.inf
+        if node.op_type.startswith("Scatter") and not any(one.name == "reduction" for one in node.attribute):
+            return max(sizes)
+        grown = _GROWTH.get(node.op_type)
+        return grown(sizes) if grown else max(sizes, default=EXACT)
+
+    def _of(self, name: str) -> float:
+        return min(self._most.get(name, EXACT), NARROW.get(self.types.get(name, 0), math.inf))
+
+
+def _of_many(sizes: list[float]) -> float:
+    """Return how large a sum of many is; one of truth values has as many as there are places."""
+    return EXACT if sizes[0] <= 1 else math.inf
+
+
+def _unbounded(sizes: list[float]) -> float:
+    return math.inf
+
+
+_GROWTH: dict[str, Callable[[list[float]], float]] = {
+    **dict.fromkeys(("Add", "Sub"), sum),
+    "Mul": math.prod,
+    **dict.fromkeys(("CumSum", "ReduceSum", "ReduceL1"), _of_many),
+    **dict.fromkeys(("Pow", "MatMul", "ReduceProd", "ReduceSumSquare", "BitShift"), _unbounded),
+    **dict.fromkeys(("ScatterElements", "ScatterND"), _unbounded),
+}
+
+
+def _largest(constant: onnx.TensorProto) -> float:
+    """Return how large the numbers of a constant are."""
+    from onnx import numpy_helper
+
+    if constant.data_type not in WIDE | set(NARROW) or constant.data_location == constant.EXTERNAL:
+        return EXACT
+    array = numpy_helper.to_array(constant)
+    return max(float(array.max()), -float(array.min())) if array.size else 0.0
+
+
+def _counted(node: onnx.NodeProto, types: dict[str, int], count: str) -> Iterator[onnx.NodeProto]:
+    """Yield `node`, the same in float32, and what counts the numbers of that which are too large."""
+    from onnx import NodeProto, helper
+
+    def name(part: str) -> str:
+        return f"{count}_{part}"
+
+    yield node
+    made = name("float")
+    if node.op_type == "Cast":
+        yield helper.make_node("Cast", [node.input[0]], [made], to=FLOAT)
+    else:
+        beside = NodeProto()
+        beside.CopyFrom(node)
+        beside.output[0] = made
+        for place in VALUES[node.op_type]:
+            beside.input[place] = name(f"input_{place}")
+            yield helper.make_node("Cast", [node.input[place]], [beside.input[place]], to=FLOAT)
+        yield from _shifted(beside, name) if node.op_type == "BitShift" else (beside,)
+    yield helper.make_node("Constant", [], [name("most")], value=helper.make_tensor("most", FLOAT, [], [2.0 * EXACT]))
+    yield helper.make_node("Abs", [made], [name("size")])
+    yield helper.make_node("Less", [name("size"), name("most")], [name("is_exact")])
+    yield helper.make_node("Not", [name("is_exact")], [name("is_not")])  # what is no number is none that is exact
+    yield from steps.sum_of(name("is_not"), count)
+
+
+def _shifted(node: onnx.NodeProto, name: Callable[[str], str]) -> Iterator[onnx.NodeProto]:
+    """Yield `node`, a shift of bits, as a product of floats."""
+    from onnx import helper
+
+    yield helper.make_node("Constant", [], [name("two")], value=helper.make_tensor("two", FLOAT, [], [2.0]))
+    yield helper.make_node("Pow", [name("two"), node.input[1]], [name("power")])
+    yield helper.make_node("Mul", [node.input[0], name("power")], list(node.output))
