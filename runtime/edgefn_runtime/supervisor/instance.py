@@ -49,6 +49,8 @@ MAX_REASON = 500
 _NEWS = 2
 """What an instance may have to say of each of its models, and of itself, beside one answer."""
 _FIRST_WORDS = 4
+_PIECES = 256
+"""Reads that may pass without a whole frame, while none is large: an instance writes each at once."""
 _NEWS_SAVED = 8
 """Of so many answers, where it has said nothing for a while."""
 
@@ -86,6 +88,7 @@ class Instance(asyncio.Protocol):
         self._until_ended: asyncio.Task[None] | None = None
         self._news_left = self._news = _NEWS
         self._leaves = False
+        self._pieces = 0
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
         self._transport: asyncio.Transport | None = None
@@ -333,7 +336,11 @@ class Instance(asyncio.Protocol):
                 return
             large, self._large = self._large, None
             self._answered(large.reply.id, large.finish())
-        for frame in self._decoder.feed(data) if data else ():
+        frames = self._decoder.feed(data) if data else ()
+        self._pieces = 0 if frames else self._pieces + 1
+        if self._pieces > _PIECES:
+            raise FrameError(f"a frame in more than {_PIECES} pieces")
+        for frame in frames:
             self._hear(decode_from_instance(frame.header), frame.body)
         if self._decoder.missing > LARGE_BYTES and (begun := self._decoder.begun) is not None:
             self._begin_large(*begun)
