@@ -191,10 +191,11 @@ class Deployments:
 
     async def allow(self, name: str, permission: Permission, by: str) -> None:
         """Grant `name` the permission, for later revisions too; serve it where it waited for that alone."""
+        spec = self._catalogue.spec(name)
+        waited = spec is not None and bool(self._permissions.missing(spec))
         if await in_thread(self._database.grant, name, permission.kind, permission.value, by):
             self._audit.change("allow", function=name, detail=str(permission), result="ok")
-        spec = self._catalogue.spec(name)
-        if spec is not None and permission in permissions.asked(spec) and not self._permissions.missing(spec):
+        if waited and spec is not None and not self._permissions.missing(spec):
             await self._settle(name, f"a grant of {permission}")
 
     async def revoke(self, name: str, permission: Permission) -> None:
@@ -203,7 +204,7 @@ class Deployments:
             raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
         if await in_thread(self._database.revoke, name, permission.kind, permission.value):
             self._audit.change("revoke", function=name, detail=str(permission), result="ok")
-        if permission in self.asked(name):
+        if permission in self.asked(name) or self._turns.held(name):  # what is on its road was let in with it
             await self._settle(name, f"a revocation of {permission}")
 
     async def _settle(self, name: str, wish: str) -> None:

@@ -14,7 +14,7 @@ from edgefn.errors import DeploymentRefused, InputError
 from edgefn_runtime.deployment import permissions
 from edgefn_runtime.deployment.permissions import Permission
 from edgefn_runtime.store import schema
-from tests.runtime.deployment.boxes import opened
+from tests.runtime.deployment.boxes import opened, until
 from tests.runtime.deployment.bundles import function, function_spec
 
 NETWORK, NULL = Permission("network"), Permission("device", "/dev/null")
@@ -84,6 +84,46 @@ def test_what_is_revoked_is_not_served_until_it_is_granted_again(tmp_path: Path)
             assert box.host.failed == {}
             assert ("allow", "network", "ok") in box.audited("action", "detail", "result")
             assert ("revoke", "network", "ok") in box.audited("action", "detail", "result")
+
+    asyncio.run(test())
+
+
+def test_a_grant_ends_no_deployment_that_is_under_way(tmp_path: Path) -> None:
+    """What serves has all that it asks for, so there is nothing to change; a revocation does end it."""
+
+    async def test() -> None:
+        async with opened(tmp_path / "home") as box:
+            await box.deployments.allow("greet", NETWORK, "ops")
+            await box.deploy(function(tmp_path, network=True))
+            box.host.hold = asyncio.Event()
+            new = function(tmp_path, code="x = 2\n", network=True)
+            deploying = asyncio.create_task(box.deploy(new))
+            await until(lambda: box.host.calls.count("prepare") == 2, "the deployment starts its template")
+            await box.deployments.allow("greet", NETWORK, "ops")
+            await box.deployments.allow("greet", NULL, "ops")
+            box.host.hold.set()
+            await deploying
+            assert box.current("greet") == new.digest
+
+    asyncio.run(test())
+
+
+def test_a_revocation_ends_the_deployment_that_was_let_in_with_the_grant(tmp_path: Path) -> None:
+    """Though what serves does not ask for it: the new revision never has what was taken back meanwhile."""
+
+    async def test() -> None:
+        async with opened(tmp_path / "home") as box:
+            modest = function(tmp_path)
+            await box.deploy(modest)
+            await box.deployments.allow("greet", NETWORK, "ops")
+            box.host.hold = asyncio.Event()
+            deploying = asyncio.create_task(box.deploy(function(tmp_path, code="x = 2\n", network=True)))
+            await until(lambda: box.host.calls.count("prepare") == 2, "the deployment starts its template")
+            await box.deployments.revoke("greet", NETWORK)
+            box.host.hold.set()
+            with pytest.raises(DeploymentRefused, match="gave way to a revocation of network"):
+                await deploying
+            assert box.current("greet") == modest.digest
 
     asyncio.run(test())
 
