@@ -10,11 +10,13 @@ import platform
 import time
 from typing import Any
 
-from edgefn_runtime import inventory, machine
+from edgefn.system import machine
+from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
@@ -26,9 +28,11 @@ from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
+from edgefn_runtime.supervisor.isolation import Requirement
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.supervisor.users import Users, default_range
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -62,10 +66,11 @@ class Box:
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
+            users=Users(database, _range_of(settings), str(self.home.path), database.names),
+            requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
         self.deployments = Deployments(
@@ -77,6 +82,7 @@ class Box:
             audit=self.audit,
             grants=settings.grants,
             development=settings.development,
+            maxima=Maxima.of(settings),
         )
         self._started = time.monotonic()
         self._draining = False
@@ -87,8 +93,8 @@ class Box:
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
 
-    def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return self.deployments.fall_back(revision, artifact, reason)
+    async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        return await self.deployments.fall_back(revision, artifact, reason)
 
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
@@ -148,9 +154,22 @@ class Box:
             "tls": self.tls
             and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
             "development": self.settings.development,
+            "missing_isolation": self.supervisor.missing,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             **inventory.about(self.deployments),
             "cores": os.cpu_count(),
             "uptime_s": round(time.monotonic() - self._started, 1),
         }
+
+
+def _range_of(settings: BoxSettings) -> range:
+    if settings.uids is None:
+        return default_range()
+    first, last = settings.uids
+    return range(first, last + 1)
+
+
+def _requirement_of(settings: BoxSettings) -> Requirement:
+    required = os.geteuid() == 0 if settings.require_isolation is None else settings.require_isolation
+    return Requirement(required, settings.allow_missing)

@@ -22,6 +22,8 @@ Read: TypeAlias = Callable[[object, str], object]
 
 MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
+MAX_COUNT = 10_000
+"""Of anything that is counted: more than one box has ever held."""
 
 
 _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
@@ -158,6 +160,18 @@ def networks(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def grants(value: object, what: str) -> tuple[str, ...]:
+    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
+    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+
+    found = listed(value, what)
+    try:
+        permissions.standing(found)
+    except InputError as error:
+        raise SpecError(f"{what}: {error}") from error
+    return found
+
+
 def hosts(value: object, what: str) -> tuple[str, ...]:
     """Return names of hosts, e.g. "box.example,*.example"; `*` is any."""
     found = listed(value, what)
@@ -176,16 +190,22 @@ def origins(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
-def grants(value: object, what: str) -> tuple[str, ...]:
-    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
-    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+def layers(value: object, what: str) -> tuple[str, ...]:
+    """Return names of layers of isolation."""
+    from edgefn_runtime.supervisor.isolation import LAYERS
 
     found = listed(value, what)
-    try:
-        permissions.standing(found)
-    except InputError as error:
-        raise SpecError(f"{what}: {error}") from error
+    if unknown := [name for name in found if name not in LAYERS]:
+        raise SpecError(f"{what} has {unknown[0]!r}: the layers are {', '.join(LAYERS)}")
     return found
+
+
+def users(value: object, what: str) -> tuple[int, int]:
+    """Return the first and the last number of a range of users, e.g. "70000-79999"."""
+    first, _, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (first.strip().isdecimal() and last.strip().isdecimal() and 0 < int(first) <= int(last) < 2**32 - 1):
+        raise SpecError(f"{what} is {value!r}: give the first and the last number, e.g. 70000-79999")
+    return int(first), int(last)
 
 
 OPTIONS: dict[str, Option] = {
@@ -310,6 +330,40 @@ OPTIONS: dict[str, Option] = {
         is_switch=True,
         in_environment=False,
         in_file=False,
+    ),
+    "max_scale": Option("max_scale", whole(1, MAX_COUNT), "NUMBER", "100", "Instances that a function may have"),
+    "max_queue": Option("max_queue", whole(0, MAX_COUNT), "NUMBER", "10000", "Requests that may wait for a function"),
+    "max_body": Option("max_body_bytes", size, "SIZE", "1GiB", "The largest request body that a function may take"),
+    "max_timeout": Option("max_timeout_s", seconds(0.001), "SECONDS", "3600", "The longest timeout of a function"),
+    "max_concurrency": Option(
+        "max_concurrency", whole(1, MAX_COUNT), "NUMBER", "1000", "Requests that an instance may serve at once"
+    ),
+    "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
+    "max_answers": Option(
+        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
+    ),
+    "require_isolation": Option(
+        "require_isolation",
+        switch,
+        "",
+        "as root only",
+        "Refuse deployments where namespaces, seccomp or the confinement of files is missing",
+        is_switch=True,
+    ),
+    "allow_missing": Option(
+        "allow_missing",
+        layers,
+        "LAYER",
+        "none",
+        "A layer of isolation to do without, e.g. namespaces in a container; again for each",
+        is_list=True,
+    ),
+    "uids": Option(
+        "uids",
+        users,
+        "FIRST-LAST",
+        "70000-79999, or 60578-61183 in a container of 65536 users",
+        "The users that functions run as, where the box is root",
     ),
 }
 """By name: the key of box.toml."""

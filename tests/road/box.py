@@ -23,6 +23,7 @@ import psutil
 from edgefn.bundle.layout import Bundle
 from tests.road.deadline import eventually
 from tests.road.processes import all_gone, descendants
+from tests.runtime.supervisor.bench import SMALLEST_WHO, host_pid
 
 START_S = 30.0
 STOP_S = 20.0
@@ -173,8 +174,9 @@ class RunningBox:
         return self._process.pid
 
     def pids(self) -> list[int]:
-        """The box process and all that descend from it."""
-        return [self.pid, *(process.pid for process in descendants(self.pid))]
+        """The box process and all that descend from it, but for the first processes of PID namespaces."""
+        below = [process.pid for process in descendants(self.pid) if process.name() != "edgefn-init"]
+        return [self.pid, *below]
 
     def zygote(self) -> psutil.Process:
         """The zygote: no function's, and not the spare child that it keeps ahead."""
@@ -242,10 +244,14 @@ class RunningBox:
         return self.http.post(f"/fn/{function}", content=body, headers={"content-type": content_type} | headers)
 
     def call(self, function: str, /, **arguments: Any) -> Any:
-        """What the function returns for JSON arguments; fails the test when it answers with an error."""
+        """What the function returns for JSON arguments; fails the test when it answers with an error.
+
+        A process that says who it is, is told by its pid here.
+        """
         answer = self.invoke(function, **arguments)
         assert answer.status_code == 200, f"{function}: {answer.status_code} {answer.text}\n{self.words()}"
-        return answer.json()
+        found = answer.json()
+        return host_pid(found) if isinstance(found, int) and found > SMALLEST_WHO else found
 
     def until(self, what: str, name: str, holds: Callable[[Json], bool], *, seconds: float = 15.0) -> Json:
         """The function's status as soon as it `holds`."""

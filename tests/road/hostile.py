@@ -14,12 +14,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 CONNECTIONS = 64
 
-Reader = asyncio.StreamReader
-Writer = asyncio.StreamWriter
-Kind = Callable[[Reader, Writer], Awaitable[None]]
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Kind: TypeAlias = Callable[[Reader, Writer], Awaitable[None]]
 
 POST = b"POST /fn/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 GET = b"GET /fn/echo?n=1 HTTP/1.1\r\nhost: localhost\r\n"
@@ -126,16 +127,17 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
-async def attack(kind: Kind, host: str, port: int, told: Counter[str]) -> None:
-    """One connection after the other, of one kind, for ever."""
-    while True:
+async def attack(kind: Kind, host: str, port: int, told: Counter[str], until: float) -> None:
+    """One connection after the other, of one kind, until the event loop's clock shows `until`."""
+    while asyncio.get_running_loop().time() < until:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 await kind(reader, writer)
             finally:
                 with contextlib.suppress(TimeoutError, OSError):
-                    said = await asyncio.wait_for(reader.read(BLOCK), 0.1)
+                    async with asyncio.timeout(0.1):
+                        said = await reader.read(BLOCK)
                     told.update(f"{kind.__name__} {one.decode()}" for one in re.findall(rb"HTTP/1.1 (\d+)", said))
                 writer.transport.abort()
         await asyncio.sleep(0)
@@ -145,7 +147,8 @@ async def crowd(host: str, port: int, seconds: float) -> Counter[str]:
     """All kinds, on CONNECTIONS connections, for so long; what they were told."""
     told: Counter[str] = Counter()
     kinds = (KINDS * (CONNECTIONS // len(KINDS) + 1))[:CONNECTIONS]
-    attackers = [asyncio.create_task(attack(kind, host, port, told)) for kind in kinds]
+    until = asyncio.get_running_loop().time() + seconds
+    attackers = [asyncio.create_task(attack(kind, host, port, told, until)) for kind in kinds]
     await asyncio.sleep(seconds)
     for one in attackers:
         one.cancel()

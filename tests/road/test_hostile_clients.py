@@ -36,7 +36,7 @@ def test_others_are_served_beside_hostile_clients(tmp_path: Path, bundles: Bundl
 
     The figure of how much later those answers come is benchmarks/hostile.py's.
     """
-    with RunningBox(tmp_path / "box", options=["--client-memory", "32MiB"]) as box:
+    with RunningBox(tmp_path / "box", options=["--client-memory", "16MiB"]) as box:
         for name in ("echo", "generous", "counts"):
             box.deploy(bundles.of(name))
         box.call("counts", seconds=0)

@@ -194,6 +194,7 @@ def _table(found: dict[str, Any]) -> Table:
         if member in found:
             shown[member] = text(found[member])
     shown.pop("refused", None)
+    shown.pop("missing_isolation", None)  # `isolation` has them, too
     table = Table.grid(padding=(0, 2))
     for member, value in shown.items():
         table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))

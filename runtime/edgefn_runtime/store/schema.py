@@ -62,7 +62,14 @@ INSERT OR IGNORE INTO grants
               '$.function.devices') AS device;
 """
 
-_CHANGES = (_TABLES, _MEASURED, _GRANTS, _TOKENS)
+_USERS = """
+CREATE TABLE users (                    -- the operating system's users that functions run as
+    function TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL UNIQUE
+) STRICT;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _GRANTS, _TOKENS, _USERS)
 """From each version to the next one."""
 
 SCHEMA_VERSION = len(_CHANGES)

@@ -10,6 +10,8 @@
     edgefn_function_state{function,state}                   1 for the state the function is in
     edgefn_private_memory_bytes{function,process}           memory that no other process shares
     edgefn_ledger_bytes{function,process}                   what the memory ledger counts each of them with
+    edgefn_output_lines_dropped_total{function}             lines that a function printed over its budget
+    edgefn_output_bytes_dropped_total{function}             and their bytes
     edgefn_refused_tokens_total{reason}                     requests not let in: token missing, wrong, other scope, rate
     edgefn_log_lines_dropped_total                          log lines lost because the disk was full
     edgefn_box_info{version}                                1

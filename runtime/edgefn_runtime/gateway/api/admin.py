@@ -124,10 +124,10 @@ class _Admin:
 
     async def functions(self, request: Request) -> Response:
         names = status.functions(self._box)
-        return _json({"functions": [status.function_status(self._box, name) for name in names]})
+        return _json({"functions": [await status.function_status(self._box, name) for name in names]})
 
     async def status(self, request: Request) -> Response:
-        return _json(status.function_status(self._box, _name(request)))
+        return _json(await status.function_status(self._box, _name(request)))
 
     async def explain(self, request: Request) -> Response:
         name = _name(request)
@@ -139,7 +139,7 @@ class _Admin:
         name = _name(request)
         status.current(self._box, name)
         await self._box.supervisor.stop_function(name)
-        return _json(status.function_status(self._box, name))
+        return _json(await status.function_status(self._box, name))
 
     async def remove(self, request: Request) -> Response:
         name = _name(request)

@@ -26,6 +26,9 @@ from edgefn_runtime.supervisor.call import Call
 JOINED_BYTES = 1 << 16
 """An answer up to this size is written with its head in one piece; copying a larger one costs more than it saves."""
 
+SMALL_PIECE_BYTES = 1 << 12
+"""A piece of a body below this size is copied to the ones before."""
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSES = b"connection: close\r\n\r\n"
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus}
@@ -108,8 +111,11 @@ class Direct(Connection):
 
     def _take(self, body: bytes) -> None:
         """Keep a piece of the body, within what the function takes and what all bodies may hold."""
-        size, bodies = len(body), self.bodies
-        self._pieces.append(body)
+        size, bodies, pieces = len(body), self.bodies, self._pieces
+        if pieces and size < SMALL_PIECE_BYTES:
+            _join(pieces, body)
+        else:
+            pieces.append(body)
         self._held += size
         bodies.held += size
         if self._held > self._most:
@@ -131,6 +137,8 @@ class Direct(Connection):
         self._unended = self._left = 0
         cycle.more_body = False
         pieces, self._pieces = self._pieces, []
+        if pieces and isinstance(pieces[-1], bytearray):
+            pieces[-1] = bytes(pieces[-1])
         body = pieces[0] if len(pieces) == 1 else pieces
         try:
             call = self.invocation.at_once(exchange, cycle.scope["query_string"], body, self._respond)
@@ -209,6 +217,19 @@ class Direct(Connection):
             self.transport.write(head + body)
         else:
             self.transport.writelines([head, body])
+
+
+def _join(pieces: list[bytes], small: bytes) -> None:
+    """Add a small piece to the last one: millions of chunks of a byte or two would take thirty times their size."""
+    last = pieces[-1]
+    if isinstance(last, bytearray):
+        last += small
+        if len(last) >= JOINED_BYTES:
+            pieces[-1] = bytes(last)
+    elif len(last) < SMALL_PIECE_BYTES:
+        pieces[-1] = cast("bytes", bytearray(last + small))
+    else:
+        pieces.append(cast("bytes", bytearray(small)))
 
 
 def connection(invocation: Invocation, patience_s: float, most_unread_bytes: int = 0, **more: object) -> type[Direct]:

@@ -27,7 +27,10 @@ PACE_S = 10.0
 """A body is judged by what came in so long, or in the client's patience where that is shorter."""
 
 SMALL_BYTES = 4096
-"""A read up to this size, as most requests are, is parsed at once; of a larger one as much in a turn, bodies apart."""
+"""A read up to this size, as most requests are, is parsed at once; of a larger one as much, and the body behind it."""
+
+STEP_BYTES = 1024
+"""Of what waits for its turn as much is parsed in one go: two hundred chunks of a byte, or one head."""
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _HEAD_END = b"\r\n\r\n"
@@ -108,8 +111,8 @@ class Incoming(Outgoing):
         before = len(self._rest) - self._at
         if not self._left:
             data, at = self._rest, self._at
-            found = data.find(_HEAD_END, at, at + SMALL_BYTES)
-            self._parse_until(found + len(_HEAD_END) if found >= 0 else at + SMALL_BYTES)
+            found = data.find(_HEAD_END, at, at + STEP_BYTES)
+            self._parse_until(found + len(_HEAD_END) if found >= 0 else at + STEP_BYTES)
         if self._left and self._waits_to_parse():
             self._parse_until(self._at + self._left)
         self._judge(before - len(self._rest) + self._at)

@@ -1,7 +1,7 @@
 """Bytes that were read and are still to be parsed: a little of each connection at a time.
 
 A read may bring a quarter of a mebibyte, and thousands of requests or chunks in it. Parsed in one go they would keep
-everybody else waiting; here their connections take turns, for a millisecond or two in each turn of the event loop.
+everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import Protocol
 
-TURN_S = 0.002
+TURN_S = 0.0005
 
 
 class Parsing(Protocol):

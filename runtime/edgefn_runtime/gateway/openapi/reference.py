@@ -89,6 +89,7 @@ SCHEMAS: dict[str, Any] = {
             "tls": {"type": ["object", "null"]},
             "callers": _CALLERS,
             "development": {"type": "boolean"},
+            "missing_isolation": {"type": "object", "additionalProperties": _TEXT},
             "functions": {"type": "integer"},
             "fingerprint": _TEXT,
             "cpu": _object({"arch": _TEXT, "name": _TEXT, "features": _TEXTS}),
@@ -122,9 +123,19 @@ SCHEMAS: dict[str, Any] = {
             "errors": {"type": "integer"},
             "cold_starts": {"type": "integer"},
             "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "ledger": _object(
+                {
+                    "template_bytes": {"type": "integer"},
+                    "instance_bytes": {"type": "integer"},
+                    "measured": {"type": "boolean"},
+                    "held_bytes": {"type": "integer"},
+                }
+            ),
+            "output": _object({"dropped_lines": {"type": "integer"}, "dropped_bytes": {"type": "integer"}}),
             "cores": {"type": ["object", "null"]},
             "batching": {"type": "array", "items": {"type": "object"}},
             "spec": {"type": "object"},
+            "missing_isolation": {"type": "object", "additionalProperties": _TEXT},
             "artifacts": {"type": "array", "items": {"type": "object"}},
             "deployed_at": {"type": "string", "format": "date-time"},
             "finishing": {"anyOf": [_reference("schemas", "Finishing"), {"type": "null"}]},

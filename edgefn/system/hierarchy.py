@@ -1,7 +1,8 @@
-"""Where the box stands in the kernel's control groups (cgroups(7)), version 1 and 2. Reads, changes nothing."""
+"""Where a process stands in the kernel's control groups (cgroups(7)), version 1 and 2. Reads, changes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ CONTROLLERS = ("memory", "pids", "cpu")
 
 
 class Place(NamedTuple):
-    """The box's own group in one hierarchy, and which of CONTROLLERS its children may have there."""
+    """The process's own group in one hierarchy, and which of CONTROLLERS its children may have there."""
 
     folder: Path
     version: int
@@ -27,6 +28,13 @@ def places(process: Path = Path("/proc/self")) -> list[Place]:
     for place in filter(None, (_place(line, paths) for line in mounts)):
         found.setdefault(place.controllers[0], place)  # a hierarchy may be mounted twice
     return list(found.values())
+
+
+def upwards(group: Path) -> Iterator[Path]:
+    """Yield the group and those above it, as far as this process can see them."""
+    while (group / "cgroup.procs").exists():
+        yield group
+        group = group.parent
 
 
 def _paths(text: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _TCP = 0b11
 _ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1
 
-TCP_ABI, SCOPE_ABI = 4, 6
+TRUNCATE_ABI, TCP_ABI, SCOPE_ABI = 3, 4, 6
 
 
 def abi() -> int:
@@ -33,10 +33,10 @@ def abi() -> int:
 
 
 def restrict(
-    *, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool, control: Iterable[str] = ()
+    *, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool, control: Iterable[int] = ()
 ) -> None:
-    """From here on: reading and executing below `read`, everything below `write`, reading and writing `devices`,
-    and ioctl(2) too of those in `control`.
+    """Allow from here on: reading and executing below `read`, everything below `write`, reading and writing `devices`,
+    and ioctl(2) too of the nodes that are open as `control`.
 
     No TCP without `network`; no signal to, and no abstract socket of, a process outside. Paths that do not exist
     are passed over.
@@ -50,10 +50,11 @@ def restrict(
             (_READ, read),
             (known & ~_IOCTL_DEV, write),
             (used, devices),
-            (used | _IOCTL_DEV, control),
         ):
             for path in paths:
                 _allow(ruleset, path, rights & known)
+        for node in control:
+            _allow_opened(ruleset, node, (used | _IOCTL_DEV) & known)
         syscall("landlock_restrict_self", _RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -87,8 +88,12 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     except OSError:
         return  # it is not there, or not to be reached: nothing to allow
     try:
-        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            rights &= _FILE_RIGHTS
-        syscall("landlock_add_rule", _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
+        _allow_opened(ruleset, descriptor, rights)
     finally:
         os.close(descriptor)
+
+
+def _allow_opened(ruleset: int, descriptor: int, rights: int) -> None:
+    if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        rights &= _FILE_RIGHTS
+    syscall("landlock_add_rule", _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0)
