@@ -103,7 +103,7 @@ def running_box(folder: Path) -> Iterator[dict[str, str]]:
     """A box in the background, on a free port, with its home below `folder`; the environment that finds it."""
     step("start a box on a free port")
     home, log = folder / "box", folder / "box.log"
-    command = [EDGEFN, "box", "run", "--home", str(home), "--port", "0"]
+    command = [EDGEFN, "box", "run", "--home", str(home), "--port", "0", "--dev"]
     told([*command, "&"])
     with log.open("wb") as output:
         box = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from edgefn.errors import SpecError
+from edgefn.errors import InputError, SpecError
 from edgefn.quantities import parse_bytes, parse_duration
 
 Read: TypeAlias = Callable[[object, str], object]
@@ -22,6 +22,8 @@ Read: TypeAlias = Callable[[object, str], object]
 
 MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
+MAX_COUNT = 10_000
+"""Of anything that is counted: more than one box has ever held."""
 
 
 _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
@@ -117,6 +119,17 @@ def switch(value: object, what: str) -> bool:
     return value
 
 
+def one_of(*words: str) -> Read:
+    """Return a reader of one of `words`."""
+
+    def read(value: object, what: str) -> str:
+        if value not in words:
+            raise SpecError(f"{what} is {value!r}: give {' or '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def listed(value: object, what: str) -> tuple[str, ...]:
     """Return the texts of `value`: a list, or one text with commas between."""
     parts = value if isinstance(value, list | tuple) else [value]
@@ -147,6 +160,18 @@ def networks(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def grants(value: object, what: str) -> tuple[str, ...]:
+    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
+    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+
+    found = listed(value, what)
+    try:
+        permissions.standing(found)
+    except InputError as error:
+        raise SpecError(f"{what}: {error}") from error
+    return found
+
+
 def hosts(value: object, what: str) -> tuple[str, ...]:
     """Return names of hosts, e.g. "box.example,*.example"; `*` is any."""
     found = listed(value, what)
@@ -163,6 +188,24 @@ def origins(value: object, what: str) -> tuple[str, ...]:
         if not _ORIGIN.fullmatch(part):
             raise SpecError(f"{what} has {part!r}: give an origin, e.g. https://app.example, or * for all")
     return found
+
+
+def layers(value: object, what: str) -> tuple[str, ...]:
+    """Return names of layers of isolation."""
+    from edgefn_runtime.supervisor.isolation import LAYERS
+
+    found = listed(value, what)
+    if unknown := [name for name in found if name not in LAYERS]:
+        raise SpecError(f"{what} has {unknown[0]!r}: the layers are {', '.join(LAYERS)}")
+    return found
+
+
+def users(value: object, what: str) -> tuple[int, int]:
+    """Return the first and the last number of a range of users, e.g. "70000-79999"."""
+    first, _, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (first.strip().isdecimal() and last.strip().isdecimal() and 0 < int(first) <= int(last) < 2**32 - 1):
+        raise SpecError(f"{what} is {value!r}: give the first and the last number, e.g. 70000-79999")
+    return int(first), int(last)
 
 
 OPTIONS: dict[str, Option] = {
@@ -204,6 +247,26 @@ OPTIONS: dict[str, Option] = {
         "PATH",
         "none",
         "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
+    ),
+    "tls": Option(
+        "tls",
+        one_of("auto"),
+        "auto",
+        "off",
+        "Speak TLS with a certificate that the box makes and keeps in its home; its fingerprint is printed",
+    ),
+    "tls_cert": Option("tls_cert", path, "FILE", "none", "Speak TLS with this certificate, in PEM"),
+    "tls_key": Option("tls_key", path, "FILE", "none", "The key of --tls-cert, in PEM"),
+    "tls_client_ca": Option(
+        "tls_client_ca", path, "FILE", "none", "Let in only clients with a certificate of this authority"
+    ),
+    "open": Option(
+        "open",
+        switch,
+        "",
+        "off",
+        "Let anybody call functions, though the box listens beyond loopback; else callers need a token",
+        is_switch=True,
     ),
     "trusted_proxies": Option(
         "trusted_proxies",
@@ -249,6 +312,58 @@ OPTIONS: dict[str, Option] = {
         "none",
         "A web page's origin that may call the box, e.g. https://app.example",
         is_list=True,
+    ),
+    "grants": Option(
+        "grants",
+        grants,
+        "TEXTS",
+        "none",
+        'What functions may have beyond their sandbox, e.g. "watch network"',
+        is_list=True,
+    ),
+    "dev": Option(
+        "development",
+        switch,
+        "",
+        "off",
+        "Development mode, on loopback only: functions get the network and the devices that they ask for",
+        is_switch=True,
+        in_environment=False,
+        in_file=False,
+    ),
+    "max_scale": Option("max_scale", whole(1, MAX_COUNT), "NUMBER", "100", "Instances that a function may have"),
+    "max_queue": Option("max_queue", whole(0, MAX_COUNT), "NUMBER", "10000", "Requests that may wait for a function"),
+    "max_body": Option("max_body_bytes", size, "SIZE", "1GiB", "The largest request body that a function may take"),
+    "max_timeout": Option("max_timeout_s", seconds(0.001), "SECONDS", "3600", "The longest timeout of a function"),
+    "max_concurrency": Option(
+        "max_concurrency", whole(1, MAX_COUNT), "NUMBER", "1000", "Requests that an instance may serve at once"
+    ),
+    "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
+    "max_answers": Option(
+        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
+    ),
+    "require_isolation": Option(
+        "require_isolation",
+        switch,
+        "",
+        "as root only",
+        "Refuse deployments where namespaces, seccomp or the confinement of files is missing",
+        is_switch=True,
+    ),
+    "allow_missing": Option(
+        "allow_missing",
+        layers,
+        "LAYER",
+        "none",
+        "A layer of isolation to do without, e.g. namespaces in a container; again for each",
+        is_list=True,
+    ),
+    "uids": Option(
+        "uids",
+        users,
+        "FIRST-LAST",
+        "70000-79999, or 60578-61183 in a container of 65536 users",
+        "The users that functions run as, where the box is root",
     ),
 }
 """By name: the key of box.toml."""

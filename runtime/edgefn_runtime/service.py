@@ -8,10 +8,11 @@ box can say in the box's name that it is ready, or take its sockets for its own.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Self
 
 from edgefn.errors import SpecError
@@ -77,6 +78,29 @@ class ServiceManager:
             self._socket.sendto("\n".join(lines).encode(), self._address)
         except (OSError, ValueError) as error:
             _log.warning("the service manager at %r does not hear %s: %s", self._address, lines[0], error)
+
+
+def managed(environment: Mapping[str, str]) -> bool:
+    """Tell whether a service manager started this very process, and not a shell in a unit of its."""
+    mine = str(os.getpid())
+    return "NOTIFY_SOCKET" in environment or mine in (
+        environment.get("LISTEN_PID"),
+        environment.get("SYSTEMD_EXEC_PID"),
+    )
+
+
+def check_development(listeners: Iterable[socket.socket], *, is_managed: bool) -> None:
+    """Raise SpecError for a box in development mode that is a service, or that other machines reach."""
+    if is_managed:
+        raise SpecError(
+            "--dev is not for a service: it grants functions whatever they ask for; leave it out of the unit"
+        )
+    for listener in listeners:
+        if listener.family == socket.AF_UNIX:
+            continue
+        host = str(listener.getsockname()[0])
+        if not ipaddress.ip_address(host).is_loopback:
+            raise SpecError(f"--dev is for this machine alone, and {host} is not loopback: leave out one of them")
 
 
 def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:

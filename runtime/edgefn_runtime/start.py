@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from edgefn.system import core_dumps
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched, launch
 
 
 def run(settings: BoxSettings) -> int:
     """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
+    core_dumps.forbid()
     zygote = _launched()
     from edgefn_runtime import server
 

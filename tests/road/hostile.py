@@ -14,11 +14,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 CONNECTIONS = 64
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-Kind = Callable[[Reader, Writer], Awaitable[None]]
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Kind: TypeAlias = Callable[[Reader, Writer], Awaitable[None]]
 
 POST = b"POST /fn/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
 GET = b"GET /fn/echo?n=1 HTTP/1.1\r\nhost: localhost\r\n"

@@ -12,6 +12,7 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.manifest import parse_config
+from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime.deployment import answers, choice, compatibility, proof
 from edgefn_runtime.deployment.admission import Candidate
@@ -34,6 +35,11 @@ class Catalogue:
         """What serves `name`, or None when it is not deployed."""
         entry = self._database.current(name)
         return None if entry is None else self.revision(entry)
+
+    def spec(self, name: str) -> FunctionSpec | None:
+        """Return what the function is, as its bundle says, or None when it is not deployed. Reads no file."""
+        entry = self._database.current(name)
+        return None if entry is None else _config(entry.config).function
 
     def history(self, name: str) -> list[Revision]:
         """The deployments of `name`, newest first."""

@@ -16,29 +16,33 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.errors import EdgefnError, Unavailable
+from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.deployment import answers, changes, choice, compatibility, proof
+from edgefn_runtime.deployment import answers, changes, choice, compatibility, permissions, proof
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.deployment.changes import Known, later
 from edgefn_runtime.deployment.explanation import explain
-from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
+from edgefn_runtime.deployment.finish.confined import ConfinedFinisher
+from edgefn_runtime.deployment.finishing import Finisher
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
-from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.marks import Marks
+from edgefn_runtime.deployment.maxima import Maxima
+from edgefn_runtime.deployment.permissions import Permission, Permissions
 from edgefn_runtime.deployment.progress import Progress, deployed
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.road import Road
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.fingerprint import facts
+from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database
+from edgefn_runtime.store.database import Database, Grant
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
@@ -57,13 +61,19 @@ class Deployments:
         database: Database,
         host: Host,
         *,
-        finisher: Finisher = finish_in_child,
+        finisher: Finisher | None = None,
         turns: Turns | None = None,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
+        audit: Audit | None = None,
+        grants: Iterable[str] = (),
+        development: bool = False,
+        maxima: Maxima | None = None,
     ) -> None:
+        self._maxima = maxima or Maxima()
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
         self._marks = Marks(home.disk)
         self._catalogue = Catalogue(home, database, self._marks)
+        finisher = finisher or ConfinedFinisher(host, home.disk)
         self._installation = Installation(home, blobs, self._marks, finisher, threads)
         self._background = Background(
             self._installation, self._catalogue.current, self._finished, self._spawn, host.busy
@@ -71,7 +81,13 @@ class Deployments:
         self._known = Known({})
         self._threads = threads
         self._garbage = Garbage(home, blobs, database)
-        self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host)
+        self._permissions = Permissions(database, configured=grants, development=development)
+        self._audit = audit or Unaudited()
+        self._road = Road(
+            *(blobs, database, self._catalogue, self._installation, self._garbage, host),
+            self._permissions,
+            self._maxima,
+        )
         self._turns = turns or Turns()
         self._gate = Gate()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -114,6 +130,7 @@ class Deployments:
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         progress = Progress(events.put_nowait)
         task = self._change(name, manifest, lambda: self._road.deploy(name, manifest, progress))
+        self._audited("deploy", name, task, manifest)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -129,12 +146,14 @@ class Deployments:
         Raises FunctionNotFound, DeploymentRefused.
         """
         task = self._change(name, "a rollback", lambda: self._road.rollback(name, number))
+        self._audited("rollback", name, task)
         await asyncio.shield(asyncio.wait({task}))
         return _result(task)
 
     async def remove(self, name: str) -> None:
         """`name` is not deployed. Goes to its end though its caller leaves. Raises FunctionNotFound."""
         task = self._change(name, "a removal", lambda: self._road.remove(name))
+        self._audited("remove", name, task)
         await asyncio.shield(asyncio.wait({task}))
         _result(task)
 
@@ -151,6 +170,79 @@ class Deployments:
         task.add_done_callback(lambda _: self._spawn(self._follow(name)))
         return task
 
+    def _audited(self, action: str, name: str, task: asyncio.Task[Any], wanted: str = "") -> None:
+        """Audit `task` when it is over: which digest served `name` before, which does now, the result."""
+        before = self._digest(name)
+
+        def tell(task: asyncio.Task[Any]) -> None:
+            result, detail = _outcome(task)
+            after = self._digest(name) if result == "ok" else wanted
+            self._audit.change(action, function=name, before=before, after=after, result=result, detail=detail)
+
+        task.add_done_callback(tell)
+
+    def _digest(self, name: str) -> str:
+        entry = self._database.current(name)
+        return entry.digest if entry else ""
+
+    # ── grants ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def grants(self, name: str = "") -> list[Grant]:
+        """Return the grants of `name`, or of all functions; with those of development mode, which are not kept."""
+        specs = [self._catalogue.spec(one) for one in ([name] if name else self._database.names())]
+        there = [one for spec in specs if spec is not None for one in self._permissions.of(spec)]
+        return sorted({*there, *self._permissions.granted(name)})
+
+    def asked(self, name: str) -> list[Permission]:
+        """Return what `name` asks for, granted or not; nothing where it is not deployed."""
+        spec = self._catalogue.spec(name)
+        return [] if spec is None else permissions.asked(spec)
+
+    async def allow(self, name: str, permission: Permission, by: str) -> None:
+        """Grant `name` the permission, for later revisions too; serve it where it waited for that alone."""
+        spec = self._catalogue.spec(name)
+        waited = spec is not None and bool(self._permissions.missing(spec))
+        if await in_thread(self._database.grant, name, permission.kind, permission.value, by):
+            self._audit.change("allow", function=name, detail=str(permission), result="ok")
+        if waited and spec is not None and not self._permissions.missing(spec):
+            await self._settle(name, f"a grant of {permission}")
+
+    async def revoke(self, name: str, permission: Permission) -> None:
+        """Take the permission back; where `name` asks for it, end its processes and serve it no more."""
+        if self._permissions.stands(name, permission):
+            raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
+        if await in_thread(self._database.revoke, name, permission.kind, permission.value):
+            self._audit.change("revoke", function=name, detail=str(permission), result="ok")
+        if permission in self.asked(name) or self._turns.held(name):  # what is on its road was let in with it
+            await self._settle(name, f"a revocation of {permission}")
+
+    async def _settle(self, name: str, wish: str) -> None:
+        """Serve `name` if it has all that it asks for; else end its processes."""
+        task = self._change(name, wish, lambda: self._serve_or_withhold(name))
+        await asyncio.shield(asyncio.wait({task}))
+        _result(task)
+
+    async def _serve_or_withhold(self, name: str) -> None:
+        if (revision := self.current(name)) is None:
+            return
+        if missing := self._permissions.missing(revision.config.function):
+            await self._withhold(revision, missing)
+        else:
+            await self._host.switch(name, revision)
+
+    async def _withhold(self, revision: Revision, missing: list[Permission]) -> None:
+        await self._host.remove(revision.name)
+        await self._fail(revision.name, DeploymentRefused(permissions.why_not(revision.config.function, missing)))
+
+    def _tell_of_kept(self) -> None:
+        """Audit the grants that a home from before there were grants was given."""
+        if 0 < self._database.had_version < schema.GRANTS_VERSION:
+            for grant in self._database.granted():
+                detail = (
+                    f"{grant.kind} {grant.value}".rstrip() + ", which it was deployed with before there were grants"
+                )
+                self._audit.change("allow", function=grant.function, detail=detail, result="ok")
+
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def restore(self) -> None:
@@ -159,10 +251,15 @@ class Deployments:
         No process is started and no blob is read before this returns: it is on the way to the first answer.
         """
         leftovers = self._garbage.leftovers()
+        self._tell_of_kept()
         revisions = []
         for entry in self._database.routed():
             try:
                 revision = self._catalogue.revision(entry)
+                if missing := self._permissions.missing(revision.config.function):
+                    await self._withhold(revision, missing)
+                    continue
+                self._maxima.check(revision.config)
                 await self._host.switch(entry.function, revision)
                 revisions.append(revision)
             except Exception as error:
@@ -197,13 +294,36 @@ class Deployments:
         await self._look_for_changes()
         for revision in revisions:
             try:
+                await self._inspect(revision)
                 await self.ensure_finished(revision)
             except Exception as error:
                 await self._fail(revision.name, error)
             else:
                 await self._background.look(revision.name)
+        await self._inspect_others(revisions)
         await in_thread(self._garbage.sweep, leftovers)
         await self._gate.collect(self._garbage.collect)
+
+    async def _inspect(self, revision: Revision) -> None:
+        """The files of `revision` are as they were unpacked and finished, and its processes have read no others."""
+        async with self._gate.installing():
+            told = await in_thread(self._installation.inspect, revision)
+        for line in told:
+            _log.warning("%s: %s", revision.name, line)
+            self._host.note(revision.name, line)
+        if told:
+            await self.ensure_finished(revision)
+            await self._host.restart(revision.name)
+
+    async def _inspect_others(self, revisions: list[Revision]) -> None:
+        try:
+            async with self._gate.installing():
+                told = await in_thread(self._installation.inspect_others, {one.folder for one in revisions})
+        except OSError as error:
+            _log.warning("unpacked bundles cannot be compared with what was unpacked: %s", error)
+        else:
+            for line in told:
+                _log.warning("%s", line)
 
     async def _refresh(self, revision: Revision) -> None:
         """The host knows that `revision` is whole again, and which artifacts serve, unless another one does by now."""
@@ -248,7 +368,7 @@ class Deployments:
         found = self.chain(name)
         return None if found is None else explain(found, cores, self._threads)
 
-    def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+    async def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
 
         The artifact is not chosen again before a redeployment, or on another machine or library.
@@ -256,17 +376,21 @@ class Deployments:
         entry = next((one for one in revision.artifacts if one.path == artifact), None)
         if entry is None or choice.portable(entry):
             return None
-        if proof.read(revision.finished, entry) is not None:  # else it is gone, and is finished again
+        if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
             self._marks.add(revision.finished, artifact, reason)
             self._spawn(self._keep_marks(revision))
-        compatibility.look_again()
-        instead = self._catalogue.again(revision)
+        instead = await in_thread(self._chosen_anew, revision)
         if instead.served == revision.served:
             return None
         told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
         _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
         self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
         return instead
+
+    def _chosen_anew(self, revision: Revision) -> Revision:
+        """Return `revision` with the artifacts that can serve now. Reads libraries and proofs, so it blocks."""
+        compatibility.look_again()
+        return self._catalogue.again(revision)
 
     async def _keep_marks(self, revision: Revision) -> None:
         try:
@@ -316,6 +440,7 @@ class Deployments:
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
         _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
+        self._audit.incident("fail", function=name, result="failed", detail=str(error))
         await self._host.fail(name, str(error))
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -336,6 +461,16 @@ def _told(found: Proof, *, serves: bool) -> str:
     error = found.reason if found.error is None else f"error {found.error:.1e}"
     figures = f"{error}, {found.ratio:.2f} × the latency of the portable one"
     return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
+
+
+def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
+    """Return the result of a change in a word, and why, as the audit log has it."""
+    if task.cancelled():
+        return "cancelled", ""
+    error = task.exception()
+    if error is None:
+        return "ok", ""
+    return ("refused" if isinstance(error, EdgefnError) else "failed"), str(error)
 
 
 def _result(task: asyncio.Task[T]) -> T:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from edgefn_runtime.store.revision import Revision
 
-Step = Literal["verify", "unpack", "finish", "prove", "start", "compare", "activate"]
+Step = Literal["verify", "permit", "unpack", "finish", "prove", "start", "compare", "activate"]
 
 
 class Progress:

@@ -17,12 +17,14 @@ from edgefn.accuracy.answers.record import Agreed
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn.quantities import format_duration
-from edgefn_runtime.deployment import answers, choice, compatibility, retention
+from edgefn_runtime.deployment import answers, choice, compatibility, permissions, retention
 from edgefn_runtime.deployment.admission import Candidate, admit, check_name
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.maxima import Maxima
+from edgefn_runtime.deployment.permissions import Permissions
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Entry
@@ -47,15 +49,23 @@ class Road:
         installation: Installation,
         garbage: Garbage,
         host: Host,
+        permissions: Permissions,
+        maxima: Maxima,
     ) -> None:
+        self._maxima = maxima
         self._blobs, self._database, self._catalogue = blobs, database, catalogue
+        self._permissions = permissions
         self._installation, self._garbage, self._host = installation, garbage, host
 
     async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
+        for lacking in await self._host.isolated():
+            progress.warn(lacking)
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
+        self._maxima.check(candidate.config)
         compatibility.check(candidate.config, compatibility.this_machine())
+        self._permit(candidate, progress)
         upcoming = self._catalogue.upcoming(candidate)
         await in_thread(self._installation.forgive, upcoming)
         await self._installation.ensure(upcoming, progress, candidate)
@@ -88,6 +98,8 @@ class Road:
             raise _not_found(name)
         target = self._earlier(current) if number is None else self._numbered(current, number)
         revision = self._catalogue.revision(target)
+        self._permissions.require(revision.config.function)
+        self._maxima.check(revision.config)
         await self._installation.ensure(revision)
         await self._start(revision)
         await _beyond_cancelling(self._reroute(revision, current))
@@ -98,6 +110,15 @@ class Road:
         await _beyond_cancelling(self._remove(name))
 
     # ── deploy ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _permit(self, candidate: Candidate, progress: Progress) -> None:
+        """Tell what the function asks for and has. Raises DeploymentRefused where something is not granted."""
+        spec = candidate.config.function
+        self._permissions.require(spec)
+        if wanted := ", ".join(map(str, permissions.asked(spec))):
+            progress("permit", 1, 1, wanted)
+            if self._permissions.development:
+                progress.warn(f"granted in development mode, which another box will not do: {wanted}")
 
     async def _start(self, revision: Revision) -> None:
         """The host can switch to `revision` at once; else it has nothing of it."""

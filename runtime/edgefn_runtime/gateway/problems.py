@@ -17,11 +17,11 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edgefn.errors import EdgefnError, RetryLater, Unauthorized, UnsupportedEncoding
+from edgefn.errors import EdgefnError, RateExceeded, RetryLater, Unauthorized, UnsupportedEncoding
 
 CONTENT_TYPE = "application/problem+json"
 
-_BODY_UNREAD = frozenset({401, 408, 411, 413, 507})
+_BODY_UNREAD = frozenset({401, 403, 408, 411, 413, 507})
 """Answered before the body was read; the connection throws the rest away (`gateway.invoke.outgoing`)."""
 
 Headers = list[tuple[bytes, bytes]]
@@ -42,9 +42,10 @@ class ProblemResponse(Response):
     def __init__(self, error: Exception) -> None:
         self.status_code, self.raw_headers, self.body = problem(error)
         self.background = None
+        self.unread = self.status_code in _BODY_UNREAD or isinstance(error, RateExceeded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unread = self.status_code in _BODY_UNREAD
+        unread = self.unread
         headers = [*self.raw_headers, (b"connection", b"close")] if unread else self.raw_headers
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})

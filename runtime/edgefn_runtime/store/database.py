@@ -8,12 +8,13 @@ or folders.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,7 +28,7 @@ _ENTRY = """SELECT function, number, digest, previous, deployed_at, config, blob
             FROM history JOIN revisions USING (digest) """
 _ORPHANS = "DELETE FROM revisions WHERE digest NOT IN (SELECT digest FROM history)"
 
-_Change = Callable[..., object]
+_Change = Callable[..., sqlite3.Cursor]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -42,6 +43,16 @@ class Entry(msgspec.Struct, frozen=True):
     blobs: tuple[Blob, ...]
 
 
+class Grant(NamedTuple):
+    """A permission of a function, with the time and the name of whoever granted it: a row of its grants."""
+
+    function: str
+    kind: str
+    value: str
+    granted_at: str
+    granted_by: str
+
+
 class Database:
     """The database at `path`. Raises HomeError when it is damaged or newer, DiskFull when it is full."""
 
@@ -50,9 +61,10 @@ class Database:
         self._disk = disk or OsDisk()
         self._writing, self._reading = threading.Lock(), threading.Lock()
         with self._readable():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's would be for all to read
             self._writer = _connect(path)
             self._reader = _connect(path)
-            schema.prepare(self._writer, path)
+            self.had_version = schema.prepare(self._writer, path)
         self._disk.sync_folder(path.parent)
 
     def close(self) -> None:
@@ -89,6 +101,15 @@ class Database:
         """Bytes that a template of the revision, and each instance beside it, take here; None until measured."""
         rows = self._rows("SELECT template_bytes, instance_bytes FROM revisions WHERE digest = ?", digest)
         return rows[0] if rows else (None, None)
+
+    def granted(self, function: str = "") -> list[Grant]:
+        """Return the grants of `function`, or of all, sorted."""
+        query = "SELECT function, kind, value, granted_at, granted_by FROM grants WHERE ?1 IN ('', function) "
+        return [Grant(*row) for row in self._rows(query + "ORDER BY function, kind, value", function)]
+
+    def users(self) -> dict[str, int]:
+        """The numbers of the users that functions run as."""
+        return dict(self._rows("SELECT function, uid FROM users"))
 
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
@@ -140,14 +161,33 @@ class Database:
                 digest,
             )
 
+    def keep_user(self, function: str, uid: int) -> None:
+        """`function` runs as the user `uid`, which is nobody else's."""
+        with self._transaction() as change:
+            change("DELETE FROM users WHERE function = ? OR uid = ?", function, uid)
+            change("INSERT INTO users VALUES (?, ?)", function, uid)
+
     def remove(self, function: str) -> None:
-        """`function` is not deployed, and has no history. Raises FunctionNotFound."""
+        """`function` is not deployed, and has no history and no grants. Raises FunctionNotFound."""
         if self.current(function) is None:
             raise FunctionNotFound(f"no function is called {function!r} on this box")
         with self._transaction() as change:
             change("DELETE FROM routes WHERE function = ?", function)
             change("DELETE FROM history WHERE function = ?", function)
+            change("DELETE FROM grants WHERE function = ?", function)  # another function of that name asks anew
             change(_ORPHANS)
+
+    def grant(self, function: str, kind: str, value: str, by: str) -> bool:
+        """Give `function` the permission; return whether it had not."""
+        with self._transaction() as change:
+            row = (function, kind, value, _now(), by)
+            return bool(change("INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?, ?)", *row).rowcount)
+
+    def revoke(self, function: str, kind: str, value: str) -> bool:
+        """Take the permission from `function`; return whether it had it."""
+        with self._transaction() as change:
+            where = "function = ? AND kind = ? AND value = ?"
+            return bool(change(f"DELETE FROM grants WHERE {where}", function, kind, value).rowcount)
 
     def forget(self, function: str, numbers: Collection[int]) -> None:
         """The deployments `numbers`, none of which serves, are no longer in its history."""
@@ -157,6 +197,16 @@ class Database:
             for number in numbers:
                 change("DELETE FROM history WHERE function = ? AND number = ?", function, number)
             change(_ORPHANS)
+
+    # ── for the tables of others, each in a module of its own ─────────────────────────────────────────────
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self._rows(query, *values)
+
+    def transaction(self) -> contextlib.AbstractContextManager[_Change]:
+        """Return a change that is made whole or not at all, and is on the disk afterwards."""
+        return self._transaction()
 
     # ── how ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@
     blobs/sha256/       see blobs.py
     bundles/<hex>/      unpacked bundles, by manifest digest; one that is there is complete
     finished/<fp>/<hex>/  artifacts finished for this very machine; a cache
+    secrets/            see vault.py
     logs/ run/          the functions' logs; where the live box says how to reach it
 
 Never reads what the others keep here.
@@ -15,21 +16,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgefn.errors import HomeError
+from edgefn_runtime.store import ownership
 from edgefn_runtime.store.disk import Disk, OsDisk, room_for, write_file
 
 _TOKEN_BYTES = 32
 _SHORTEST_TOKEN = 32
 """Characters; a shorter one in the file was torn or typed, and would be a weak lock."""
 
+_DATABASE_FILES = ("box.db", "box.db-wal", "box.db-shm")
+_log = logging.getLogger("edgefn.store")
+
 
 class Home:
-    """An open home: there, writable, and no other box opens it before `close`. Raises HomeError."""
+    """An open home: there, writable, its owner's alone, and no other box opens it before `close`. Raises HomeError."""
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path.absolute()
@@ -42,11 +48,19 @@ class Home:
         self.run = self.path / "run"
         with self._usable(), room_for(f"the box's home {self.path}"):
             self.disk.make_folder(self.path)
+            exposed = ownership.claim_folder(self.path)
+            if who := ownership.replaceable_by(self.path):
+                _log.warning(
+                    "%s could replace %s, and with it what runs here: give another with --home", who, self.path
+                )
             self._lock = self._locked()
             try:
                 for folder in (self.blobs, self.bundles, self.finished, self.logs, self.run):
                     self.disk.make_folder(folder)
-                self.token = self._token()
+                for folder in (self.blobs.parent, self.blobs, self.bundles, self.finished, self.logs, self.run):
+                    ownership.claim_folder(folder)
+                self._take_database(exposed)
+                self.token = self._token(exposed)
             except BaseException:
                 self.close()
                 raise
@@ -68,23 +82,51 @@ class Home:
             ) from error
 
     def _locked(self) -> int:
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
+        path = self.path / "lock"
+        ownership.claim_file(path)
+        descriptor = self._flocked(path)
+        if descriptor is None:  # a process of another user has it, which opened it when it was open to others
+            descriptor = self._flocked(path)
+        if descriptor is None or not os.path.samestat(os.fstat(descriptor), os.stat(path)):
             raise HomeError(
-                f"{self.path} is in use by another box (pid {pid}): stop it, or give another with --home"
-            ) from error
+                f"{self.path} was taken by another box at the same moment: stop it, or start this one again"
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
 
-    def _token(self) -> str:
+    def _flocked(self, path: Path) -> int | None:
+        """Return the lock's descriptor, None where a stranger's process holds it. Raises HomeError when a box does."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            is_strangers = ownership.flocked_by_strangers(descriptor)
+            if is_strangers and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                path.unlink()
+            os.close(descriptor)
+            if is_strangers:
+                return None
+            raise HomeError(
+                f"{self.path} is in use by another box (pid {pid}): stop it, or give another with --home"
+            ) from error
+        return descriptor
+
+    def _take_database(self, exposed: bool) -> None:
+        """Close the database's files to others, and replace them where somebody else had opened or locked one."""
+        paths = [self.path / name for name in _DATABASE_FILES]
+        was_open = [ownership.claim_file(path) for path in paths]  # all of them, so that each is closed
+        if exposed or any(was_open) or any(map(ownership.held_by_strangers, paths)):
+            for path in paths[:2]:
+                ownership.renew(self.disk, path)
+            self.disk.remove(paths[2])  # an index of the write-ahead log, which SQLite makes again
+
+    def _token(self, exposed: bool) -> str:
         path = self.path / "token"
+        if ownership.claim_file(path) and exposed:
+            _log.warning("%s could be read by other users until now: delete it and restart the box for a new one", path)
         with contextlib.suppress(FileNotFoundError):
-            path.chmod(0o600)  # a copied or restored home may have opened it to others
             token = path.read_text(encoding="ascii", errors="replace").strip()
             if len(token) >= _SHORTEST_TOKEN and token.isascii():
                 return token

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from edgefn.errors import HomeError
 
-SCHEMA_VERSION = 2
-
 _TABLES = """
 CREATE TABLE revisions (                -- bundles by manifest digest
     digest TEXT PRIMARY KEY,
@@ -36,12 +34,51 @@ ALTER TABLE revisions ADD COLUMN template_bytes INTEGER;    -- what its template
 ALTER TABLE revisions ADD COLUMN instance_bytes INTEGER;    -- and each instance beside it
 """
 
-_CHANGES = (_TABLES, _MEASURED)
+_TOKENS = """
+CREATE TABLE tokens (                   -- named tokens (the home's own is a file beside this one)
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,          -- SHA-256 of the value, which is kept nowhere
+    scopes TEXT NOT NULL,               -- JSON ["admin", ...]
+    rate REAL,                          -- requests a second, NULL without a bound
+    created_at TEXT NOT NULL
+) STRICT;
+"""
+
+_GRANTS = """
+CREATE TABLE grants (                   -- what the operator lets functions have beyond their sandbox
+    function TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    granted_at TEXT NOT NULL,
+    granted_by TEXT NOT NULL,
+    PRIMARY KEY (function, kind, value)
+) STRICT;
+INSERT OR IGNORE INTO grants            -- what was deployed before there were grants keeps what it had
+    SELECT function, 'network', '', deployed_at, 'kept' FROM history JOIN revisions USING (digest)
+    WHERE CASE WHEN json_valid(CAST(config AS TEXT)) THEN json_extract(CAST(config AS TEXT), '$.function.network') END;
+INSERT OR IGNORE INTO grants
+    SELECT function, 'device', device.value, deployed_at, 'kept' FROM history JOIN revisions USING (digest),
+    json_each(CASE WHEN json_valid(CAST(config AS TEXT)) THEN CAST(config AS TEXT) ELSE '{}' END,
+              '$.function.devices') AS device;
+"""
+
+_USERS = """
+CREATE TABLE users (                    -- the operating system's users that functions run as
+    function TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL UNIQUE
+) STRICT;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _GRANTS, _TOKENS, _USERS)
 """From each version to the next one."""
 
+SCHEMA_VERSION = len(_CHANGES)
+GRANTS_VERSION = _CHANGES.index(_GRANTS) + 1
+"""The first one with grants."""
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """The tables are there, in this version, whatever version they had. Raises HomeError for a newer one."""
+
+def prepare(connection: sqlite3.Connection, path: Path) -> int:
+    """The tables are there, in this version; return the version that they had. Raises HomeError for a newer one."""
     connection.execute("BEGIN IMMEDIATE")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > SCHEMA_VERSION:
@@ -55,3 +92,4 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+    return int(found)

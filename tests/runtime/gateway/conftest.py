@@ -17,9 +17,19 @@ from starlette.types import ASGIApp
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.tokens import Tokens
+from edgefn_runtime.deployment import permissions
+from edgefn_runtime.deployment.permissions import Permission
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
+from edgefn_runtime.store.database import Grant
+from edgefn_runtime.store.disk import OsDisk
+from edgefn_runtime.store.sealing import KeyFile
+from edgefn_runtime.store.tokens import TokenRow
+from edgefn_runtime.store.vault import Vault
+from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.gateway.listener import SOURCE, Client, Run, listening
@@ -50,6 +60,7 @@ class FakeDeployments:
     script: list[dict[str, Any] | float | Exception] = field(default_factory=list)
     ingest_error: Exception | None = None
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    granted: list[Grant] = field(default_factory=list)
 
     def names(self) -> list[str]:
         return sorted(self.revisions)
@@ -95,6 +106,18 @@ class FakeDeployments:
     def explain(self, name: str, cores: float) -> dict[str, Any]:
         return {"function": name, "artifacts": [], "advice": [{"rule": "threads", "text": f"{cores:g} cores"}]}
 
+    def grants(self, name: str = "") -> list[Grant]:
+        return [grant for grant in self.granted if name in ("", grant.function)]
+
+    def asked(self, name: str) -> list[Permission]:
+        return permissions.asked(self.revisions[name][-1].config.function) if name in self.revisions else []
+
+    async def allow(self, name: str, permission: Permission, by: str) -> None:
+        self.granted.append(Grant(name, permission.kind, permission.value, "2026-03-01T12:00:00Z", by))
+
+    async def revoke(self, name: str, permission: Permission) -> None:
+        self.granted = [one for one in self.granted if one[:3] != (name, permission.kind, permission.value)]
+
     def history(self, name: str) -> list[FakeRevision]:
         return self.revisions[name][::-1]
 
@@ -111,6 +134,9 @@ class FakeSupervisor:
     def find(self, name: str) -> None:
         """No pool: a call of a function gets 404."""
 
+    def failed(self, name: str) -> str:
+        return ""
+
     def status(self, name: str) -> dict[str, Any]:
         if name not in self.running:
             raise FunctionNotFound(f"no function {name!r}")
@@ -123,16 +149,39 @@ class FakeSupervisor:
         self.running[name] = {"state": "idle"}
 
 
+@dataclass
+class FakeRows:
+    """Named tokens in memory, and what the home's own token became."""
+
+    kept: dict[str, TokenRow] = field(default_factory=dict)
+    first: str = ""
+
+    def all(self) -> list[TokenRow]:
+        return list(self.kept.values())
+
+    def put(self, row: TokenRow) -> None:
+        self.kept[row.name] = row
+
+    def delete(self, name: str) -> None:
+        del self.kept[name]
+
+    def keep_first(self, value: str) -> None:
+        self.first = value
+
+
 class FakeBox:
     """As AdminBox wants it."""
 
     def __init__(self, folder: Path) -> None:
-        self.token = TOKEN
         self.folder = folder
         self.deployments = FakeDeployments()
         self.supervisor = FakeSupervisor()
         self.logs = FunctionLogs(folder)
+        self.audit = AuditLog(folder)
+        self.vault = Vault(OsDisk(), folder / "secrets", [KeyFile(OsDisk(), folder / "keys" / "secrets.key")])
         self.metrics = Metrics(self.supervisor.statuses)
+        self.rows = FakeRows()
+        self.doors = Doors(Tokens(TOKEN, self.rows, self.rows.keep_first), self.metrics, self.audit)
         self.reason = ""
 
     def info(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _KEY = re.compile(r"Object (?:missing required|contains unknown) field `(.+)`\Z"
 
 async def read_json(request: Request, kind: type[T]) -> T:
     """Return the body as a `kind`; an empty body reads as `{}`. Raises InputError naming the field."""
-    return decode(await _read(request) or b"{}", kind)
+    return decode(await read(request, MAX_JSON_BYTES) or b"{}", kind)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
@@ -56,12 +56,13 @@ def _input_error(message: str) -> InputError:
     return InputError(message, field=match[1] if match else "")
 
 
-async def _read(request: Request) -> bytes:
+async def read(request: Request, most: int) -> bytes:
+    """Return the body. Raises BodyTooLarge as soon as more than `most` bytes of it have come."""
     body = bytearray()
     async for chunk in chunks(request):
         body += chunk
-        if len(body) > MAX_JSON_BYTES:
-            raise BodyTooLarge(f"the body of {request.url.path} is over {MAX_JSON_BYTES} bytes")
+        if len(body) > most:
+            raise BodyTooLarge(f"the body of {request.url.path} is over {most} bytes")
     return bytes(body)
 
 

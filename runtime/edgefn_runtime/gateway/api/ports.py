@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgefn.bundle.config import BundleConfig
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.deployment.chain import Chain
+from edgefn_runtime.deployment.permissions import Permission
+from edgefn_runtime.store.database import Grant
+from edgefn_runtime.store.vault import Vault
+from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
@@ -49,6 +54,14 @@ class Deployments(Protocol):
     def chain(self, name: str) -> Chain | None:
         """What the artifacts of `name` are at; None when it is not deployed."""
 
+    def grants(self, name: str = "") -> Sequence[Grant]:
+        """Return what `name` may have beyond its sandbox, or what all may have."""
+
+    def asked(self, name: str) -> Sequence[Permission]:
+        """Return what `name` asks for."""
+
+    async def allow(self, name: str, permission: Permission, by: str) -> None: ...
+    async def revoke(self, name: str, permission: Permission) -> None: ...
     def explain(self, name: str, cores: float) -> dict[str, Any] | None:
         """Why it is served as it is, with the figures; None when it is not deployed."""
 
@@ -67,7 +80,7 @@ class AdminBox(Protocol):
     """A box, as the admin API, health and metrics see it."""
 
     @property
-    def token(self) -> str: ...
+    def doors(self) -> Doors: ...
     @property
     def deployments(self) -> Deployments: ...
     @property
@@ -76,6 +89,10 @@ class AdminBox(Protocol):
     def logs(self) -> FunctionLogs: ...
     @property
     def metrics(self) -> Metrics: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def vault(self) -> Vault: ...
     def info(self) -> dict[str, Any]:
         """Return the body of GET /admin/box."""
 

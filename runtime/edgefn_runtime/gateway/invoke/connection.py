@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from edgefn.errors import Unavailable
+from edgefn_runtime.access import socket
+from edgefn_runtime.access.caller import is_socket
 from edgefn_runtime.gateway.invoke import upgrade
 from edgefn_runtime.gateway.invoke.cycle import Cycle, split
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
@@ -50,6 +52,9 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 class Connection(Incoming):
     """A connection that has a place, and whose heads are looked at."""
 
+    is_owners = False
+    """Whether it came by the owner's socket, which takes no place of the network's."""
+
     places: ClassVar[Places]
     kept: ClassVar[dict[Connection, None]]
     """The connections without a place of their own; first who came first."""
@@ -75,6 +80,10 @@ class Connection(Incoming):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.is_owners = is_socket(self.server)
+        if self.is_owners:
+            self._await_request() if socket.is_owner(transport) else transport.abort()
+            return
         peer = self.client[0] if self.client else ""
         self._address = "" if self.forwarding.trusts(peer) else places.counted_as(peer)
         if self.places.taken >= self.places.most:
@@ -99,7 +108,12 @@ class Connection(Incoming):
 
     def may_go(self, now: float) -> bool:
         """Tell whether the connection has been idle for a while."""
-        return self._idle_since is not None and now - self._idle_since > IDLE_LONG_S and not self._no_place
+        return (
+            self._idle_since is not None
+            and now - self._idle_since > IDLE_LONG_S
+            and not self._no_place
+            and not self.is_owners
+        )
 
     def give_up_place(self) -> None:
         """Leave the place to another connection."""
@@ -119,7 +133,7 @@ class Connection(Incoming):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._no_place:
+        if not self._no_place and not self.is_owners:
             self.give_up_place()
         self.kept.pop(self, None)
         self._count_for_nobody()

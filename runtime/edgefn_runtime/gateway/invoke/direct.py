@@ -8,12 +8,14 @@ answer before goes the ASGI way. Parsing, bounds and pipelining stay uvicorn's a
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from edgefn.errors import EdgefnError
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
@@ -41,6 +43,8 @@ class Direct(Connection):
     """The fields that all answers have, as of the last answer; uvicorn makes them once a second."""
     usual_lines: ClassVar[bytes] = b""
 
+    _doors: Doors | None = None
+    """Where this connection's callers are asked for a token; what they do not let in goes the ASGI way, to be told."""
     _exchange: Exchange | None = None
     _asked: Cycle
     """uvicorn's state of the request of `_exchange`; `cycle` may be that of a pipelined one behind it."""
@@ -56,6 +60,10 @@ class Direct(Connection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._stays = _line(self.keep_alive_field) + b"\r\n\r\n"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._doors = None if self.is_owners else self.invocation.doors
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,7 +101,7 @@ class Direct(Connection):
         exchange = self.invocation.exchange(cast("Scope", scope), cycle.fields)
         if exchange is None or cycle.length > exchange.pool.spec.max_body_bytes:
             return None
-        return exchange
+        return exchange if self._doors is None or self._doors.allows(exchange.headers, exchange.name) else None
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None and self.cycle is self._asked:
@@ -132,7 +140,7 @@ class Direct(Connection):
         self._unended = self._left = 0
         cycle.more_body = False
         pieces, self._pieces = self._pieces, []
-        if pieces and type(pieces[-1]) is bytearray:
+        if pieces and isinstance(pieces[-1], bytearray):
             pieces[-1] = bytes(pieces[-1])
         body = pieces[0] if len(pieces) == 1 else pieces
         try:
@@ -221,7 +229,7 @@ class Direct(Connection):
 def _join(pieces: list[bytes], small: bytes) -> None:
     """Add a small piece to the last one: millions of chunks of a byte or two would take thirty times their size."""
     last = pieces[-1]
-    if type(last) is bytearray:
+    if isinstance(last, bytearray):
         last += small
         if len(last) >= JOINED_BYTES:
             pieces[-1] = bytes(last)

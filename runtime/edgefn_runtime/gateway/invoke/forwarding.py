@@ -34,12 +34,15 @@ class Forwarding:
         told = self._told(headers, peer, "x-forwarded-prefix").rstrip("/")
         return told if told and _PREFIX.fullmatch(told) and "/.." not in told else self._root_path
 
-    def url(self, headers: Headers, peer: str, host: str) -> str:
-        """Return the box's address as the client has it, with no slash at its end; `host` where no header names one."""
-        scheme = self._told(headers, peer, "x-forwarded-proto").lower()
+    def url(self, headers: Headers, peer: str, host: str, scheme: str = "http") -> str:
+        """Return the box's address as the client has it, with no slash at its end.
+
+        `host` and `scheme` are those of the connection, for where no header tells.
+        """
+        told_scheme = self._told(headers, peer, "x-forwarded-proto").lower()
         told = self._told(headers, peer, "x-forwarded-host") or headers.get("host", "")
         authority = told if _HOST.fullmatch(told) else host
-        return f"{scheme if scheme in _SCHEMES else 'http'}://{authority}{self.prefix(headers, peer)}"
+        return f"{told_scheme if told_scheme in _SCHEMES else scheme}://{authority}{self.prefix(headers, peer)}"
 
     def _told(self, headers: Headers, peer: str, name: str) -> str:
         """Return what the nearest proxy says; each one before it put its own word in front."""
@@ -114,7 +117,8 @@ def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:
     host, port = scope.get("server") or ("localhost", None)
     client = scope.get("client")
     authority = f"[{host}]" if ":" in host else host
-    return forwarding.url(_headers(scope), client[0] if client else "", f"{authority}:{port}" if port else authority)
+    here = f"{authority}:{port}" if port else authority
+    return forwarding.url(_headers(scope), client[0] if client else "", here, scope.get("scheme", "http"))
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
-from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound
+from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
@@ -31,11 +32,15 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/fn/"
 METHODS = ("GET", "HEAD", "POST")
 
+_UNKNOWN = "no function {!r} is on this box"
+
 
 class Pools(Protocol):
     """Who knows the function's pool: the supervisor."""
 
     def find(self, name: str) -> Pool | None: ...
+    def failed(self, name: str) -> str:
+        """Return why a function without a pool cannot be served; "" where there is no such function."""
 
 
 class InvokedBox(Protocol):
@@ -54,8 +59,10 @@ class ClientGone(Exception):
 class Invocation:
     """The ASGI application of `/fn/{name}`, and the short way past ASGI."""
 
-    def __init__(self, box: InvokedBox, bodies: Bodies | None = None) -> None:
+    def __init__(self, box: InvokedBox, bodies: Bodies | None = None, doors: Doors | None = None) -> None:
+        """`doors` ask each caller for a token; without them functions are open."""
         self.bodies = bodies or Bodies()
+        self.doors = doors
         self._pools = box.supervisor
         self._logs = box.logs
         box_run = secrets.token_hex(8)
@@ -90,11 +97,16 @@ class Invocation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"][len(PREFIX) :]
+        if self.doors is not None and (shut := await _shut(self.doors, scope, name)) is not None:
+            await shut(scope, receive, send)
+            return
         exchange = self.exchange(scope, joined(scope["headers"]))
         if exchange is not None:
             await self._invoke(exchange, scope, receive, send)
         elif self._pools.find(name) is None:
-            await ProblemResponse(FunctionNotFound(f"no function {name!r} is on this box"))(scope, receive, send)
+            reason = self._pools.failed(name)
+            error = Unavailable(reason, retry_after_s=60) if reason else FunctionNotFound(_UNKNOWN.format(name))
+            await ProblemResponse(error)(scope, receive, send)
         else:
             allowed = ", ".join(METHODS)
             refusal = HTTPException(405, f"{scope['path']} takes {allowed}, not {scope['method']}", {"Allow": allowed})
@@ -116,6 +128,15 @@ class Invocation:
             await _answer(send, *exchange.refused(error))
         else:
             await _answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+async def _shut(doors: Doors, scope: Scope, function: str) -> ProblemResponse | None:
+    """Return the answer to a caller who is not let in."""
+    try:
+        await doors.admit_caller(scope, function)
+    except EdgefnError as error:
+        return ProblemResponse(error)
+    return None
 
 
 def _respond(exchange: Exchange, call: Call, respond: Callable[[Reply], None], future: asyncio.Future[Outcome]) -> None:

@@ -32,9 +32,16 @@ def part(function: DocumentedFunction | FunctionSpec) -> Part:
 
 
 def document(
-    functions: Iterable[Part | DocumentedFunction | FunctionSpec], version: str, url: str = "/"
+    functions: Iterable[Part | DocumentedFunction | FunctionSpec],
+    version: str,
+    url: str = "/",
+    *,
+    asks_callers: bool = False,
 ) -> dict[str, Any]:
-    """Return the document of a box that serves `functions`, of edgefn `version`, reached at `url`."""
+    """Return the document of a box that serves `functions`, of edgefn `version`, reached at `url`.
+
+    With `asks_callers` each call wants a token.
+    """
     parts = [one if isinstance(one, Part) else part(one) for one in functions]
     paths = {f"/fn/{one.spec.name}": one.item for one in parts}
     schemas = {name: schema for one in parts for name, schema in one.schemas.items()}
@@ -42,6 +49,7 @@ def document(
         "openapi": "3.1.0",
         "info": {"title": "edgefn box", "version": version},
         "servers": [{"url": url}],
+        **({"security": [{"token": []}]} if asks_callers else {}),
         "tags": [*(one.tag for one in parts), *reference.TAGS],
         "paths": paths | reference.PATHS,
         "components": {

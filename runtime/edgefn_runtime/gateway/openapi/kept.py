@@ -20,8 +20,9 @@ _URL = "\0the box's address\0"
 class KeptDocument:
     """The document of a box of edgefn `version`."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, *, asks_callers: bool = False) -> None:
         self._version = version
+        self._asks_callers = asks_callers
         self._parts: dict[_Key, Part] = {}
         self._around = (b"", b"")
 
@@ -30,7 +31,9 @@ class KeptDocument:
         keys = [(one.spec.name, one.number, one.digest) for one in functions]
         if not self._around[0] or keys != list(self._parts):
             self._parts = {key: self._parts.get(key) or part(one) for key, one in zip(keys, functions, strict=True)}
-            made = msgspec.json.encode(document(self._parts.values(), self._version, _URL))
+            made = msgspec.json.encode(
+                document(self._parts.values(), self._version, _URL, asks_callers=self._asks_callers)
+            )
             before, _, behind = made.partition(msgspec.json.encode(_URL))
             self._around = (before, behind)
         before, behind = self._around

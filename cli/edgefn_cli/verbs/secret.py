@@ -1,0 +1,106 @@
+"""`edgefn secret set | list | remove`: credentials and keys that a box keeps for itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgefn.errors import InputError
+from edgefn_cli import output
+from edgefn_cli.failures import Verb
+from edgefn_cli.options import BoxOption, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(help="Credentials and keys that a box keeps for itself.", no_args_is_help=True)
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The secret's name.")]
+
+
+@app.command("set", cls=Verb)
+def set_secret(
+    name: _Name,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", exists=True, dir_okay=False, help="Take all of this file.")
+    ] = None,
+    box: BoxOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a secret on a box. Its value comes from stdin or a file: a command line is seen by everybody.
+
+    At a terminal it asks, and shows nothing. A line end at the end of stdin is taken off.
+
+    Example: edgefn secret set registry < password.txt
+    """
+    from edgefn_cli.reach import reach
+
+    value = file.read_bytes() if file is not None else _from_stdin(name)
+    if not value:
+        raise InputError(f"the secret {name} would be empty: give its value on stdin, or with --file")
+    with reach(box) as client:
+        kept = client.set_secret(name, value)
+    if as_json:
+        output.result(kept)
+    else:
+        output.say(f"{name} is kept, sealed by {_HOW.get(kept['sealed_by'], kept['sealed_by'])}")
+
+
+@app.command("list", cls=Verb)
+def list_secrets(box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """List a box's secrets: their names, how they are sealed, and since when. No verb shows a value.
+
+    Example: edgefn secret list
+    """
+    from edgefn_cli.reach import reach
+
+    with reach(box) as client:
+        found = client.secrets()
+    if as_json:
+        output.result({"secrets": found})
+    else:
+        output.draw(_table(found))
+
+
+@app.command("remove", cls=Verb)
+def remove_secret(name: _Name, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Remove a secret from a box.
+
+    Example: edgefn secret remove registry
+    """
+    from edgefn_cli.reach import reach
+
+    with reach(box) as client:
+        client.remove_secret(name)
+    if as_json:
+        output.result({"secret": name, "removed": True})
+    else:
+        output.say(f"{name} is removed")
+
+
+def _from_stdin(name: str) -> bytes:
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass(f"{name}: ").encode()
+    return sys.stdin.buffer.read().removesuffix(b"\n").removesuffix(b"\r")
+
+
+_HOW = {"systemd": "systemd-creds", "key file": "a key file of the box"}
+
+
+def _table(secrets: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("SECRET", "SEALED BY", "SINCE"):
+        table.add_column(heading, overflow="fold")
+    for secret in secrets:
+        table.add_row(
+            *map(Text, (secret["name"], _HOW.get(secret["sealed_by"], secret["sealed_by"]), secret["set_at"]))
+        )
+    return table

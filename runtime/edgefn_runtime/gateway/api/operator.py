@@ -1,0 +1,123 @@
+"""The operator's part of the admin API: what functions may have, who did what, and the box's secrets.
+
+It validates and translates, as `admin` does; what a grant does is decided in deployment/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgefn.errors import InputError
+from edgefn.spec import NAME_PATTERN
+from edgefn_runtime.deployment import permissions
+from edgefn_runtime.gateway.api.bodies import check, read, read_json
+from edgefn_runtime.gateway.api.ports import AdminBox
+from edgefn_runtime.gateway.api.streaming import Stream, close
+from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.vault import MAX_BYTES
+from edgefn_runtime.telemetry.audit import ACTOR
+
+_MAX_LINES = 10_000
+_Lines = Annotated[int, msgspec.Meta(ge=0, le=_MAX_LINES)]
+_Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    kind: Annotated[str, msgspec.Meta(max_length=40)]
+    value: Annotated[str, msgspec.Meta(max_length=255)] = ""
+
+
+def routes(box: AdminBox) -> list[Route]:
+    """Return the routes, which the admin API guards."""
+    api = _Operator(box)
+    return [
+        Route("/audit", api.audit, methods=["GET"]),
+        Route("/secrets", api.secrets, methods=["GET"]),
+        Route("/secrets/{name}", api.set_secret, methods=["PUT"]),
+        Route("/secrets/{name}", api.remove_secret, methods=["DELETE"]),
+        Route("/grants", api.grants, methods=["GET"]),
+        Route("/functions/{name}/grants", api.granted, methods=["GET"]),
+        Route("/functions/{name}/grants", api.allow, methods=["POST"]),
+        Route("/functions/{name}/grants/revoke", api.revoke, methods=["POST"]),
+    ]
+
+
+class _Operator:
+    """The endpoints."""
+
+    def __init__(self, box: AdminBox) -> None:
+        self._box = box
+
+    async def audit(self, request: Request) -> Response:
+        lines = check(request.query_params.get("lines", "100"), _Lines, "lines")
+        if check(request.query_params.get("follow", "false"), bool, "follow"):
+            return Stream(_encoded(self._box.audit.follow(lines)), "application/x-ndjson")
+        text = "".join(f"{line}\n" for line in self._box.audit.tail(lines))
+        return Response(text, media_type="application/x-ndjson")
+
+    async def grants(self, request: Request) -> Response:
+        return _json({"grants": [grant._asdict() for grant in self._box.deployments.grants()]})
+
+    async def granted(self, request: Request) -> Response:
+        return self._of(check(request.path_params["name"], _Name, "name"))
+
+    async def allow(self, request: Request) -> Response:
+        """Grant, and answer with what the function asks for and has now; it need not be deployed yet."""
+        name = check(request.path_params["name"], _Name, "name")
+        wanted = await read_json(request, _Wanted)
+        await self._box.deployments.allow(name, permissions.read(wanted.kind, wanted.value), ACTOR.get().name)
+        return self._of(name)
+
+    async def revoke(self, request: Request) -> Response:
+        name = check(request.path_params["name"], _Name, "name")
+        wanted = await read_json(request, _Wanted)
+        await self._box.deployments.revoke(name, permissions.read(wanted.kind, wanted.value))
+        return self._of(name)
+
+    async def secrets(self, request: Request) -> Response:
+        """List them by name; no route gives a value."""
+        kept = await in_thread(self._box.vault.names)
+        return _json({"secrets": [one._asdict() for one in kept]})
+
+    async def set_secret(self, request: Request) -> Response:
+        value = await read(request, MAX_BYTES)
+        kept = await in_thread(self._box.vault.set, request.path_params["name"], value)
+        self._box.audit.change("secret set", detail=kept.name, result="ok")
+        return _json(kept._asdict())
+
+    async def remove_secret(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not await in_thread(self._box.vault.remove, name):
+            raise InputError(
+                f"this box has no secret {name}: `edgefn secret list` shows those that it has", field="name"
+            )
+        self._box.audit.change("secret remove", detail=name, result="ok")
+        return Response(status_code=204)
+
+    def _of(self, name: str) -> Response:
+        deployments = self._box.deployments
+        return _json(
+            {
+                "function": name,
+                "asked": [str(permission) for permission in deployments.asked(name)],
+                "grants": [grant._asdict() for grant in deployments.grants(name)],
+            }
+        )
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    try:
+        async for line in lines:
+            yield f"{line}\n".encode()
+    finally:
+        await close(lines)

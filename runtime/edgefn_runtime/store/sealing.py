@@ -1,0 +1,125 @@
+"""How a secret is made unreadable on the disk, and readable again on this machine alone.
+
+    systemd   systemd-creds(1): a key of the machine's, in its TPM where it has one, else readable by root alone
+    key file  AES-256-GCM with a key in a file of its own, outside the home and its backups
+
+Both bind a secret to its name: one cannot be put in the place of another. What is sealed is never in an argument, the
+environment or a message; it goes through pipes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+from edgefn.errors import HomeError
+from edgefn_runtime.store import ownership
+from edgefn_runtime.store.disk import Disk, write_file
+
+_PATIENCE_S = 20.0
+"""A TPM takes up to some seconds for a seal."""
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class CannotUnseal(HomeError):
+    """The key is another one or gone: a backup on another machine, say; or what was sealed was changed."""
+
+
+class Sealer(Protocol):
+    """One way to seal; `name` is kept beside what it sealed."""
+
+    name: str
+
+    def seal(self, label: str, secret: bytes) -> bytes:
+        """Return what may lie on the disk. Raises OSError where this way cannot be gone here."""
+
+    def unseal(self, label: str, sealed: bytes) -> bytes:
+        """Return the secret. Raises CannotUnseal."""
+
+
+class SystemdCreds:
+    """By systemd-creds, which only root can use."""
+
+    name = "systemd"
+
+    def seal(self, label: str, secret: bytes) -> bytes:
+        """As `Sealer.seal`, with the machine's best key, else with the one that lies on its disk."""
+        program = shutil.which("systemd-creds")
+        if program is None or os.geteuid() != 0:
+            raise FileNotFoundError("systemd-creds")
+        for key in ("auto", "host"):
+            done = _run([program, "encrypt", f"--name={label}", f"--with-key={key}", "-", "-"], secret)
+            if done.returncode == 0 and done.stdout:
+                return done.stdout
+        raise OSError(0, "systemd-creds has no key", program)
+
+    def unseal(self, label: str, sealed: bytes) -> bytes:
+        """As `Sealer.unseal`."""
+        program = shutil.which("systemd-creds")
+        done = program and _run([program, "decrypt", f"--name={label}", "-", "-"], sealed)
+        if not done or done.returncode != 0:
+            raise CannotUnseal(f"systemd-creds of this machine does not open the secret {label}: {_AGAIN}")
+        return done.stdout
+
+
+class KeyFile:
+    """With a key in `path`, made when it is first needed; for its owner alone."""
+
+    name = "key file"
+
+    def __init__(self, disk: Disk, path: Path) -> None:
+        self._disk = disk
+        self._path = path
+
+    def seal(self, label: str, secret: bytes) -> bytes:
+        """As `Sealer.seal`."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a box without secrets does not pay for it
+
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + AESGCM(self._key() or self._new_key()).encrypt(nonce, secret, label.encode())
+
+    def unseal(self, label: str, sealed: bytes) -> bytes:
+        """As `Sealer.unseal`."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = self._key()
+        if key is None:
+            raise CannotUnseal(f"the key of the secret {label}, {self._path}, is not there: bring it back, or {_AGAIN}")
+        try:
+            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
+        except (InvalidTag, ValueError):
+            raise CannotUnseal(f"the secret {label} does not open with {self._path}: {_AGAIN}") from None
+
+    def _key(self) -> bytes | None:
+        ownership.claim_file(self._path)
+        try:
+            key = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(key) != _KEY_BYTES:
+            raise CannotUnseal(f"{self._path} holds no key: remove it, and set the secrets again")
+        return key
+
+    def _new_key(self) -> bytes:
+        self._disk.make_folder(self._path.parent)
+        ownership.claim_folder(self._path.parent)
+        key = secrets.token_bytes(_KEY_BYTES)
+        write_file(self._disk, self._path, key)
+        return key
+
+
+_AGAIN = "set it again with `edgefn secret set`"
+
+
+def _run(command: list[str], given: bytes) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, check=False, input=given, capture_output=True, timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(0, "it does not answer", command[0]) from error

@@ -1,0 +1,126 @@
+"""The box's secrets, sealed on the disk: credentials of registries and brokers, and keys, each by a name.
+
+A file for each below the home's secrets/, mode 0600: JSON that says how it is sealed, and since when. Nothing here
+logs, lists or returns a value but `open`, which is for the part of the box that needs it, at the moment it needs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from edgefn.errors import InputError
+from edgefn_runtime import timestamps
+from edgefn_runtime.store import ownership
+from edgefn_runtime.store.disk import Disk, room_for, write_file
+from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, Sealer, SystemdCreds
+
+MAX_BYTES = 64 * 2**10
+"""A key or a certificate; what is larger is a file and no secret."""
+
+MAX_SECRETS = 200
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
+
+
+class Kept(NamedTuple):
+    """A secret, as it may be told of."""
+
+    name: str
+    sealed_by: str
+    set_at: str
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    sealed_by: str
+    set_at: str
+    sealed: bytes
+
+
+class Vault:
+    """The secrets in `folder`. Its methods read and write files and wait for a TPM: call them in a thread."""
+
+    def __init__(self, disk: Disk, folder: Path, sealers: Sequence[Sealer]) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._sealers = sealers
+
+    @classmethod
+    def of_home(cls, disk: Disk, home: Path) -> Vault:
+        """Return the secrets of a home; the key file, where one is needed, lies beside the home and not in it."""
+        key = home.with_name(f"{home.name}-keys") / "secrets.key"
+        return cls(disk, home / "secrets", [SystemdCreds(), KeyFile(disk, key)])
+
+    def names(self) -> list[Kept]:
+        """Return what there is, by name."""
+        files = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        return [Kept(path.stem, found.sealed_by, found.set_at) for path in files if (found := self._read(path.stem))]
+
+    def set(self, name: str, value: bytes) -> Kept:
+        """Keep `value` as `name`, in place of what it was. Raises InputError, DiskFull, HomeError."""
+        _check(name)
+        if not 0 < len(value) <= MAX_BYTES:
+            raise InputError(f"a secret has 1 to {MAX_BYTES} bytes, {name} would have {len(value)}")
+        if len(self.names()) >= MAX_SECRETS and self._read(name) is None:
+            raise InputError(f"there are {MAX_SECRETS} secrets already: remove one")
+        sealer, sealed = self._sealed(name, value)
+        kept = _File(sealer.name, timestamps.now("seconds"), sealed)
+        with room_for(f"the secret {name}"):
+            self._disk.make_folder(self._folder)
+            ownership.claim_folder(self._folder)
+            write_file(self._disk, self._path(name), msgspec.json.encode(kept))
+        return Kept(name, kept.sealed_by, kept.set_at)
+
+    def remove(self, name: str) -> bool:
+        """Forget `name`; return whether it was there."""
+        _check(name)
+        was_there = self._path(name).exists()
+        self._disk.remove(self._path(name))
+        if was_there:
+            self._disk.sync_folder(self._folder)
+        return was_there
+
+    def open(self, name: str) -> bytes:
+        """Return the secret. Raises InputError where there is none of that name, CannotUnseal."""
+        _check(name)
+        found = self._read(name)
+        if found is None:
+            raise InputError(f"this box has no secret {name}: `edgefn secret set {name}`")
+        for sealer in self._sealers:
+            if sealer.name == found.sealed_by:
+                return sealer.unseal(_label(name), found.sealed)
+        raise CannotUnseal(f"the secret {name} is sealed by {found.sealed_by[:40]!r}, which this edgefn does not know")
+
+    def _sealed(self, name: str, value: bytes) -> tuple[Sealer, bytes]:
+        """Seal by the first way that can be gone here."""
+        for sealer in self._sealers[:-1]:
+            try:
+                return sealer, sealer.seal(_label(name), value)
+            except OSError:
+                continue
+        return self._sealers[-1], self._sealers[-1].seal(_label(name), value)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _read(self, name: str) -> _File | None:
+        path = self._path(name)
+        ownership.claim_file(path)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_File)
+        except FileNotFoundError:
+            return None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise CannotUnseal(f"{path} is damaged: remove it, and set the secret again") from error
+
+
+def _label(name: str) -> str:
+    return f"edgefn.{name}"
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InputError(f"a secret is not called {name[:80]!r}: use a-z, 0-9, - and _, a letter first", field="name")

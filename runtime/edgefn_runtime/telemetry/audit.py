@@ -1,0 +1,158 @@
+"""Who did what on this box: one JSON object a line, on disk and in the box's own log (the journal of a service).
+
+`change` is for what only a token's holder can cause, `incident` for what anybody can: each has files of its own, so
+that no flood of wrong tokens rotates a deployment away. Wrong tokens are summed up by address and minute. A record is
+written when its event is over, to the page cache: what the box serves is in its database, whatever a power cut takes
+of this. It must never fail or delay what it tells of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgefn_runtime.telemetry.buffer import BufferedLog
+from edgefn_runtime.telemetry.follower import Follower
+from edgefn_runtime.telemetry.logfile import ROTATE_BYTES, LogFile
+from edgefn_runtime.telemetry.record import printable
+
+MAX_TEXT = 1000
+"""Characters of a member; a trace is in the function's log."""
+
+WINDOW_S = 60.0
+MAX_ADDRESSES = 64
+"""Addresses that are told one by one in a window; further ones are one record together."""
+
+_log = logging.getLogger("edgefn.audit")
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acts: a token's name, and the address that its request came from; the box itself by default."""
+
+    name: str = "box"
+    address: str = ""
+
+
+_BOX = Actor()
+ACTOR: ContextVar[Actor] = ContextVar("actor", default=_BOX)
+"""Who the code at work acts for; the admin API sets it for each request."""
+
+
+class AuditLog:
+    """The audit log in `folder`, which exists. All methods belong to the thread of the event loop."""
+
+    def __init__(
+        self, folder: Path, *, clock: Callable[[], float] = time.time, rotate_bytes: int = ROTATE_BYTES
+    ) -> None:
+        self.dropped = 0
+        self._clock = clock
+        self._changes, self._incidents = (
+            BufferedLog(LogFile(folder / name, rotate_bytes=rotate_bytes), self._lost, prompt=True)
+            for name in ("audit.jsonl", "incidents.jsonl")
+        )
+        self._attempts: Counter[str] = Counter()
+        self._window: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def change(self, action: str, **members: str) -> None:
+        """Tell what the current actor did: `function`, `before`, `after` (digests), `result`, `detail`, if given."""
+        self._write(self._changes, action, ACTOR.get(), members)
+
+    def incident(self, action: str, **members: str) -> None:
+        """As `change`, for what needed no token."""
+        self._write(self._incidents, action, ACTOR.get(), members)
+
+    def wrong_token(self, address: str) -> None:
+        """Tell of a request without a right token: the first of an address at once, the rest after WINDOW_S."""
+        if address not in self._attempts and len(self._attempts) < MAX_ADDRESSES:
+            self._attempts[address] = 0
+            self._write(self._incidents, "wrong token", Actor("", address), {"result": "refused"})
+        else:
+            self._attempts[address if address in self._attempts else ""] += 1
+        if self._window is None:
+            self._window = asyncio.get_running_loop().call_later(WINDOW_S, self._sum_up)
+
+    def _sum_up(self) -> None:
+        self._window = None
+        attempts, self._attempts = self._attempts, Counter()
+        for address, count in attempts.items():
+            if count:
+                told = {"result": "refused", "detail": f"{count} more within {WINDOW_S:.0f} s"}
+                self._write(self._incidents, "wrong token", Actor("", address or "other addresses"), told)
+
+    def tail(self, lines: int) -> list[str]:
+        """Return the last `lines` records, oldest first."""
+        found = [*self._changes.file.tail(lines), *self._incidents.file.tail(lines)]
+        return sorted(found, key=_moment)[-lines:] if lines else []
+
+    async def follow(self, lines: int) -> AsyncGenerator[str, None]:
+        """Yield the last `lines` records and then each new one, until the box drains."""
+        follower = Follower()
+        for log in (self._changes, self._incidents):
+            log.followers.add(follower)
+        if self._ended:
+            follower.end()
+        try:
+            for text in self.tail(lines):
+                yield text
+            async for text in follower:
+                yield text
+        finally:
+            for log in (self._changes, self._incidents):
+                log.followers.discard(follower)
+
+    def end_followers(self) -> None:
+        """Let every follower end after what it has: the box drains."""
+        self._ended = True
+        for log in (self._changes, self._incidents):
+            log.end_followers()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the event loop."""
+        if self._window is not None:
+            self._window.cancel()
+            self._sum_up()
+        self.end_followers()
+
+    def _write(self, log: BufferedLog, action: str, actor: Actor, members: dict[str, str]) -> None:
+        who = {"who": actor.name, "address": actor.address, "action": action}
+        record = {name: _short(value) for name, value in {**who, **members}.items() if value}
+        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+        log.add(json.dumps({"at": at, **record}, ensure_ascii=True))
+        _log.info("%s", _told(record))
+
+    def _lost(self, records: int) -> None:
+        self.dropped += records
+
+
+def _short(value: str) -> str:
+    return printable(value.replace("\n", " ")[:MAX_TEXT])
+
+
+def _told(record: dict[str, str]) -> str:
+    """Return the record as a line of the journal."""
+    who = f"{record.get('who', 'nobody')} at {record['address']}" if "address" in record else record.get("who", "")
+    moved = f"{record.get('before', 'nothing')} -> {record.get('after', 'nothing')}"
+    words = [record["action"], record.get("function", ""), f"by {who}"]
+    words += [moved] if {"before", "after"} & record.keys() else []
+    words += [record.get("result", ""), record.get("detail", "")]
+    return ", ".join(filter(None, words))
+
+
+def _moment(line: str) -> str:
+    """Return when a record was written; "" for a line that is none, torn by a power cut."""
+    try:
+        found: dict[str, Any] = json.loads(line)
+        return str(found["at"])
+    except (ValueError, KeyError, TypeError):
+        return ""

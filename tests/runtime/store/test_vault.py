@@ -1,0 +1,136 @@
+"""The box's secrets come back as they were set, on this machine alone, and are nowhere to be read on its disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn.errors import HomeError, InputError
+from edgefn_runtime.store.disk import OsDisk
+from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, SystemdCreds
+from edgefn_runtime.store.vault import MAX_BYTES, MAX_SECRETS, Vault
+
+SECRET = b"correct horse battery staple"
+
+
+def vault(folder: Path) -> Vault:
+    """One with a key file, as a box has it that is not root."""
+    return Vault(OsDisk(), folder / "home" / "secrets", [KeyFile(OsDisk(), folder / "keys" / "secrets.key")])
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_secret_comes_back_and_is_not_on_the_disk(tmp_path: Path) -> None:
+    """Neither in its file nor in the key's; both are 0600 in folders of 0700."""
+    vault(tmp_path).set("registry", SECRET)
+    assert vault(tmp_path).open("registry") == SECRET
+    assert SECRET not in everything(tmp_path)
+    for path in (tmp_path / "home" / "secrets", tmp_path / "keys"):
+        assert path.stat().st_mode & 0o777 == 0o700
+        assert [one.stat().st_mode & 0o777 for one in path.iterdir()] == [0o600]
+
+
+def test_what_is_told_of_it_has_no_value(tmp_path: Path) -> None:
+    """Name, how, since when; a second value takes the place of the first, a removed one is gone."""
+    kept = vault(tmp_path).set("registry", b"first")
+    vault(tmp_path).set("registry", SECRET)
+    (listed,) = vault(tmp_path).names()
+    assert (listed.name, listed.sealed_by) == (kept.name, "key file")
+    assert SECRET not in repr((kept, listed)).encode()
+    assert vault(tmp_path).remove("registry")
+    assert vault(tmp_path).names() == []
+    assert not vault(tmp_path).remove("registry")
+
+
+def test_without_its_key_a_home_has_no_secret(tmp_path: Path) -> None:
+    """A backup of the home alone, and a home beside another key."""
+    vault(tmp_path).set("registry", SECRET)
+    shutil.move(tmp_path / "keys", tmp_path / "elsewhere")
+    with pytest.raises(CannotUnseal, match="is not there: bring it back, or set it again with"):
+        vault(tmp_path).open("registry")
+    vault(tmp_path).set("broker", SECRET)
+    with pytest.raises(CannotUnseal, match="does not open"):
+        vault(tmp_path).open("registry")
+
+
+def test_one_secret_cannot_be_put_in_the_place_of_another(tmp_path: Path) -> None:
+    """Who may write the home's files cannot make the box send a signing key where it sends a password."""
+    vault(tmp_path).set("signing-key", SECRET)
+    vault(tmp_path).set("broker", b"password")
+    folder = tmp_path / "home" / "secrets"
+    shutil.copy(folder / "signing-key.json", folder / "broker.json")
+    with pytest.raises(CannotUnseal, match=r"the secret edgefn\.broker does not open"):
+        vault(tmp_path).open("broker")
+
+
+@given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_any_changed_byte_is_an_error(tmp_path_factory: pytest.TempPathFactory, position: int, flip: int) -> None:
+    """It opens as it was set, or with an error that says what to do: nothing in between."""
+    folder = tmp_path_factory.mktemp("vault")
+    vault(folder).set("registry", SECRET)
+    path = folder / "home" / "secrets" / "registry.json"
+    data = bytearray(path.read_bytes())
+    data[position % len(data)] ^= flip
+    path.write_bytes(data)
+    with contextlib.suppress(CannotUnseal):
+        assert vault(folder).open("registry") == SECRET
+
+
+@pytest.mark.parametrize("name", ["", "../token", "A", "a/b", "a" * 64, "a\n", ".hidden", "\ud800"])
+@pytest.mark.parametrize("deed", [lambda v, n: v.set(n, b"x"), Vault.open, Vault.remove], ids=["set", "open", "remove"])
+def test_a_name_is_a_name(tmp_path: Path, name: str, deed: Callable[[Vault, str], object]) -> None:
+    """No path leads out of the folder."""
+    with pytest.raises(InputError, match="a secret is not called"):
+        deed(vault(tmp_path), name)
+
+
+def test_size_and_number_are_bounded(tmp_path: Path) -> None:
+    """An empty one, one over 64 KiB, and one more than there may be."""
+    kept = vault(tmp_path)
+    for value in (b"", b"x" * (MAX_BYTES + 1)):
+        with pytest.raises(InputError, match="1 to 65536 bytes"):
+            kept.set("registry", value)
+    kept.set("registry", b"x" * MAX_BYTES)
+    for number in range(MAX_SECRETS - 1):
+        shutil.copy(tmp_path / "home" / "secrets" / "registry.json", tmp_path / "home" / "secrets" / f"s{number}.json")
+    with pytest.raises(InputError, match="200 secrets already"):
+        kept.set("one-more", b"x")
+    kept.set("registry", b"y")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")
+def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
+    """Who owns the key could read what will be sealed with it."""
+    vault(tmp_path).set("registry", SECRET)
+    os.chown(tmp_path / "keys" / "secrets.key", 65_534, 65_534)
+    with pytest.raises(HomeError, match="belongs to"):
+        vault(tmp_path).set("broker", SECRET)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="systemd-creds is for root")
+def test_systemd_creds_seals_where_the_machine_has_a_key(tmp_path: Path, tool: Callable[[str], str]) -> None:
+    """What it sealed opens by it alone, under its own name; the secret is in no argument of any process."""
+    program = tool("systemd-creds")
+    probe = subprocess.run([program, "encrypt", "--name=probe", "-", "-"], check=False, input=b"x", capture_output=True)
+    if probe.returncode != 0:
+        pytest.skip(f"systemd-creds has no key here: {probe.stderr.decode().strip()}")
+    creds = SystemdCreds()
+    sealed = creds.seal("edgefn.registry", SECRET)
+    assert SECRET not in sealed
+    assert creds.unseal("edgefn.registry", sealed) == SECRET
+    with pytest.raises(CannotUnseal, match=r"does not open the secret edgefn\.broker"):
+        creds.unseal("edgefn.broker", sealed)
+    both = Vault(OsDisk(), tmp_path / "secrets", [creds, KeyFile(OsDisk(), tmp_path / "keys" / "secrets.key")])
+    assert both.set("registry", SECRET).sealed_by == "systemd"
+    assert both.open("registry") == SECRET
+    assert not (tmp_path / "keys").exists()
