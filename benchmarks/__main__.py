@@ -33,6 +33,7 @@ SUBJECTS = {
     "first_answer": "a box that starts",
     "best": "the best artifact, under load",
     "throughput": "next to no work, under load",
+    "hostile": "beside clients that mean harm",
     "photos": "real work, under load",
     "batching": "calls run as one",
     "idle": "memory, idle",

@@ -18,9 +18,12 @@
     ├── SizeError                  500   1   a handler calls a model with a length that it does not take
     ├── WrongShape                 500   1   an artifact gave an output of another shape; it serves no more
     ├── FunctionNotFound           404   6   no function of that name on this box
-    ├── Unauthorized               401   7   the admin API was called without the box's token
+    ├── TokenNotFound              404   6   no token of that name on this box
+    ├── Unauthorized               401   7   a token is missing, or the box does not know it
+    ├── Forbidden                  403   7   the token is for something else
     ├── RetryLater                 503   75  not now; Retry-After says when
     │   ├── QueueFull              429   75  the function's queue is full
+    │   ├── RateExceeded           429   75  the token is used more often than it is for
     │   ├── NotInTime              503   75  the function is not expected to answer before the deadline
     │   └── Unavailable            503   75  the function cannot be served now
     ├── HandlerError               500   1   the handler raised; the trace is in the function's log
@@ -196,10 +199,24 @@ class FunctionNotFound(EdgefnError):
     exit_code = 6
 
 
+class TokenNotFound(EdgefnError):
+    """No token of that name is known on this box."""
+
+    status = 404
+    exit_code = 6
+
+
 class Unauthorized(EdgefnError):
-    """The admin API was called without the box's token, or with another one."""
+    """A request came without a token where one is asked for, or with one that the box does not know."""
 
     status = 401
+    exit_code = 7
+
+
+class Forbidden(EdgefnError):
+    """A token that the box knows, whose scopes do not open what was asked for."""
+
+    status = 403
     exit_code = 7
 
 
@@ -223,6 +240,13 @@ class QueueFull(RetryLater):
 
     status = 429
     reason = "queue"
+
+
+class RateExceeded(RetryLater):
+    """A token is used more often than its rate allows; nothing was done."""
+
+    status = 429
+    reason = "rate"
 
 
 class NotInTime(RetryLater):

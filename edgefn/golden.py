@@ -9,6 +9,8 @@ Needs NumPy. `edgefn.accuracy` judges by them.
 from __future__ import annotations
 
 import io
+import math
+import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +28,9 @@ _PREFIXES = ("", "held", "stress", "size")
 
 MAX_SAMPLES = 16
 """Samples kept per model: 16 float32 images of 224×224 are 10 MB, and each costs one run at every install."""
+
+MAX_ARRAYS = 100_000
+"""Arrays in a file: some thousand pairs of some dozen tensors."""
 
 
 class GoldenSample(NamedTuple):
@@ -76,18 +81,19 @@ def load(path: Path) -> tuple[GoldenSample, ...]:
 
 
 def load_pairs(path: Path) -> Pairs:
-    """Return all pairs in `path`, in order. Raises BundleError when it is not a golden file."""
-    import numpy as np
+    """Return all pairs in `path`, in order. Raises BundleError when it is not a golden file.
 
+    The file may be hostile: what is taken into memory has at most the bytes of the file.
+    """
     found: dict[str, dict[int, dict[str, dict[str, Array]]]] = {prefix: {} for prefix in _PREFIXES}
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            for key in archive.files:
-                place, kind, name = key.split("/", 2)
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            for member in _members(archive, os.fstat(file.fileno()).st_size):
+                place, kind, name = member.filename.removesuffix(".npy").split("/", 2)
                 prefix = place.rstrip("0123456789")
                 pair = found[prefix].setdefault(int(place.removeprefix(prefix)), {"in": {}, "out": {}})
-                pair[kind][name] = archive[key]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                pair[kind][name] = _array(archive.read(member))
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError, RuntimeError, zipfile.BadZipFile) as error:
         raise BundleError(f"{path.name} holds no golden samples ({error}): build the bundle again") from error
     return Pairs(
         *(
@@ -95,3 +101,28 @@ def load_pairs(path: Path) -> Pairs:
             for group in found.values()
         )
     )
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
+    """Return the members, stored as `write` stores them. Raises ValueError where they would be more than the file."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("it is compressed, and golden samples are stored as they are")
+    if len(members) > MAX_ARRAYS or sum(member.file_size for member in members) > size:
+        raise ValueError(f"its {len(members)} arrays are more than the file can hold, or over {MAX_ARRAYS}")
+    return members
+
+
+def _array(data: bytes) -> Array:
+    """Return the array of an .npy file, of plain numbers. Raises ValueError, also where its header lies."""
+    import numpy as np
+
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array has a header of another version than 1.0")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.kind not in "biufc" or fortran or any(length < 0 for length in shape):
+        raise ValueError(f"an array is {dtype.str} in an order of its own, not plain numbers in C order")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError(f"an array says that it is {dtype.str}{list(shape)}, and has {len(data)} bytes in all")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()

@@ -48,9 +48,9 @@ class BuildTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BoxTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[boxes.NAME]"""
+    """[boxes.NAME]; without a URL it is the login of that name."""
 
-    url: str
+    url: str = ""
 
 
 TABLES: Mapping[str, type[msgspec.Struct]] = {
@@ -138,19 +138,6 @@ class Project:
             )
         return folder
 
-    def box_url(self, name: str = "") -> str | None:
-        """The address of the box of that name; with no name, of the default box, or None where there is none.
-
-        Raises SpecError for a name that is not under [boxes].
-        """
-        name = name or self.default_box
-        if not name:
-            return None
-        if name not in self.boxes:
-            known = ", ".join(self.boxes) or "none"
-            raise SpecError(f"no box {name!r} in {self.file or FILE_NAME}: known are {known}; add [boxes.{name}]")
-        return self.boxes[name]
-
 
 def _check_build(file: TableFile, build: BuildTable, folder: Path) -> None:
     if not build.targets or len(set(build.targets)) < len(build.targets):
@@ -179,6 +166,8 @@ def _check_names(file: TableFile, functions: Mapping[str, FunctionTable]) -> Non
 
 
 def _url(file: TableFile, name: str, url: str) -> str:
+    if not url:
+        return ""
     try:
         parts = urlsplit(url)
         right = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)

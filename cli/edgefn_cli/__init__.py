@@ -2,8 +2,9 @@
 
     __main__   the process: signals, exit codes          app       the typer application, one verb a file in verbs/
     discovery  which box, whose token                    client    the admin API and invocations, over httpx
+    boxes/     logins, this machine's box, certificates  output    results on stdout, prose on stderr
     building   the build child and its events            shipping  a bundle's way onto a box
-    output     results on stdout, prose on stderr        failures  errors as one line, or as problem+json
+    environment  what children get of ours               failures  errors as one line, or as problem+json
 
 It never imports torch, an engine or a function's code, and it imports the box only to run one.
 """

@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from edgefn_cli.environment import INSECURE
 from edgefn_cli.failures import DEBUG, Verb
 from edgefn_cli.verbs import box as box_verbs
 from edgefn_cli.verbs import secret as secret_verbs
+from edgefn_cli.verbs.access.login import login
 from edgefn_cli.verbs.build import build
 from edgefn_cli.verbs.deploy import deploy
 from edgefn_cli.verbs.dev import dev
@@ -56,6 +58,7 @@ _VERBS: dict[str, tuple[tuple[str, Callable[..., None]], ...]] = {
 for panel, verbs in _VERBS.items():
     for name, verb in verbs:
         app.command(name, cls=Verb, rich_help_panel=panel)(verb)
+app.command("login", cls=Verb, rich_help_panel="Boxes")(login)
 app.add_typer(box_verbs.app, name="box", rich_help_panel="Boxes")
 app.add_typer(secret_verbs.app, name="secret", rich_help_panel="Boxes")
 
@@ -74,6 +77,12 @@ def edgefn(
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help=f"Show tracebacks with errors; also {DEBUG}=1.")] = False,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help=f"Send a token over plain http, which others on the network can read; also {INSECURE}=1."
+        ),
+    ] = False,
 ) -> None:
     """Write a PyTorch function on a laptop; run it on any edge box, on demand.
 
@@ -81,6 +90,8 @@ def edgefn(
     """
     if debug:
         os.environ[DEBUG] = "1"
+    if insecure:
+        os.environ[INSECURE] = "1"
 
 
 command = get_command(app)

@@ -1,4 +1,4 @@
-"""A box's HTTP API as Python calls: the admin API with the box's token, invocations without it.
+"""A box's HTTP API as Python calls, each with the token that belongs to the box.
 
 It owns paths and shapes; it must never print, nor choose a box.
 """
@@ -132,13 +132,33 @@ class Client:
         with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as response:
             yield from response.iter_lines()
 
+    def caller(self) -> Json:
+        """The name and the scopes of the token that is sent."""
+        return self._admin("GET", "token")
+
+    def tokens(self) -> list[Json]:
+        """The box's tokens: name, scopes, rate, since when, and how often each was used since the box's start."""
+        return list(self._admin("GET", "tokens")["tokens"])
+
+    def create_token(self, name: str, scopes: list[str], rate: float | None) -> Json:
+        """A new token, whose value is in this answer and in no other."""
+        return self._admin("POST", "tokens", json={"name": name, "scopes": scopes, "rate": rate})
+
+    def rotate_token(self, name: str) -> Json:
+        """The token's new value; the one before opens nothing any more."""
+        return self._admin("POST", f"tokens/{quote(name, safe='')}/rotate")
+
+    def revoke_token(self, name: str) -> None:
+        """The token opens nothing any more."""
+        self._admin("DELETE", f"tokens/{quote(name, safe='')}")
+
     def invoke(self, name: str, *, timeout_s: float, **body: Any) -> httpx.Response:
         """The function's answer (2xx). `body`: httpx's content, files, data, headers. Raises what it failed with.
 
         The box is told that nobody waits for longer than `timeout_s`; it gets a moment more, to say so itself.
         """
         path = f"fn/{quote(name, safe='')}"
-        headers = {"x-request-timeout": _decimal(timeout_s)} | body.pop("headers", {})
+        headers = {"x-request-timeout": _decimal(timeout_s)} | self._token() | body.pop("headers", {})
         return self._connection.request("POST", path, timeout_s=timeout_s + GRACE_S, headers=headers, **body)
 
     def _admin(self, method: str, path: str, *, timeout_s: float = ADMIN_S, **options: Any) -> Json:
@@ -152,7 +172,8 @@ class Client:
         return self._connection.stream(method, f"admin/{path}", **options)
 
     def _token(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.address.token().value}"}
+        token = self.address.token
+        return {} if token is None else {"authorization": f"Bearer {token.value}"}
 
 
 def _chunks(path: Path, sent: Callable[[int], None]) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from edgefn_cli.environment import without_tokens
+
 STOP_S = 3.0
 _LAST_LINES = 15
 _MODULE = "edgefn.compile"
@@ -45,6 +47,7 @@ class Compiler:
             stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._chatter,
+            env=without_tokens(),
             start_new_session=True,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from edgefn.errors import BoxUnreachable, EdgefnError, Unauthorized
+from edgefn_cli.boxes.local import reachable
 from edgefn_cli.discovery import Address
 from edgefn_cli.problems import error_of
 
@@ -25,13 +26,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._http = httpx.Client(
-            base_url=address.url,
-            # A proxy from the environment cannot reach this machine's loopback interface.
-            trust_env=not address.is_local,
-            # Reading the CA certificates takes 20 ms, which plain HTTP has no use for.
-            verify=address.url.startswith("https:"),
-        )
+        self._http = _own_socket(address) if address.socket is not None else _network(address)
 
     def close(self) -> None:
         """Closes every socket."""
@@ -72,10 +67,7 @@ class Connection:
     def _error(self, response: httpx.Response) -> EdgefnError:
         wait = response.headers.get("retry-after", "")
         error = error_of(self.members(response.text), retry_after_s=int(wait) if wait.isdigit() else 1)
-        if isinstance(error, Unauthorized):
-            source = self.address.token().source
-            return Unauthorized(f"{error} (the token sent to {self.address.url} came from {source})")
-        return error
+        return Unauthorized(f"{error} ({self.address.advice()})") if isinstance(error, Unauthorized) else error
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -83,6 +75,9 @@ class Connection:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                advice = f"`edgefn login {url}` shows the certificate and lets you compare it"
+                raise BoxUnreachable(f"the certificate at {url} is not one to trust ({error}): {advice}") from error
             advice = "start one with `edgefn box run`, or name another with --box"
             raise BoxUnreachable(f"no box answers at {url} ({error}): {advice}") from error
         except httpx.TimeoutException as error:
@@ -94,6 +89,22 @@ class Connection:
     def _stranger(self, answer: str) -> BoxUnreachable:
         who = f"what listens at {self.address.url} is no edgefn box, or one of another version"
         return BoxUnreachable(f"{who}: it answered {answer}. Name the box with --box")
+
+
+def _own_socket(address: Address) -> httpx.Client:
+    """Return a client that reaches the box of this user on this machine by its socket, and nothing else."""
+    assert address.socket is not None
+    transport = httpx.HTTPTransport(uds=reachable(address.socket), verify=False)
+    return httpx.Client(base_url=f"http://{address.url.partition('://')[2]}", transport=transport, trust_env=False)
+
+
+def _network(address: Address) -> httpx.Client:
+    """Return a client that reaches the box by its URL; a proxy of the environment sees TLS and never a token."""
+    encrypted = address.url.startswith("https:")
+    # Reading the CA certificates takes 20 ms, which plain HTTP has no use for.
+    return httpx.Client(
+        base_url=address.url, trust_env=encrypted, verify=address.trust.context() if encrypted else False
+    )
 
 
 def _timeout(seconds: float | None) -> httpx.Timeout:

@@ -1,110 +1,157 @@
-"""Which box a verb talks to, and with whose token.
+"""Which box a verb talks to, by which way, and whose token it sends.
 
-Reads the environment, edgefn.toml and a token file; opens no connection. A token is read only when the admin
-API is about to be called, and never sent to a box that it does not belong to by accident: a token file is taken
-for boxes on this machine only.
+A token belongs to one box. It comes from the login to the box's URL, or from EDGEFN_TOKEN where EDGEFN_BOX has that
+very URL; a name or a URL in an edgefn.toml, which may come from anybody, finds a token only where this user logged in.
+The box of this user on this machine is spoken to by its own socket, with no token at all.
+
+Reads the environment, edgefn.toml and files; opens no connection.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from edgefn.errors import SpecError, Unauthorized
+from edgefn_cli.boxes import addresses
+from edgefn_cli.boxes.certificate import Trust
+from edgefn_cli.boxes.local import LocalBox
+from edgefn_cli.boxes.logins import Login, Logins
+from edgefn_cli.environment import BOX, HOME, INSECURE, TOKEN
 
 if TYPE_CHECKING:
     from edgefn.project import Project
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-TOKEN = "EDGEFN_TOKEN"
-HOME = "EDGEFN_HOME"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A box's admin token, and where it was found, for the error message when the box refuses it."""
+    """A token of a box, and where it was found, for the error message when the box refuses it."""
 
-    value: str
+    value: str = field(repr=False)
     source: str
 
 
 @dataclass(frozen=True)
 class Address:
-    """A box's URL without a trailing slash; `home` is where its token lies when we started it ourselves."""
+    """A box's URL without a trailing slash, and what is needed to be let in.
+
+    `socket` is the box's own, on this machine: whoever may open it is its owner, and needs no token.
+    """
 
     url: str
-    home: Path | None = None
+    token: Token | None = None
+    socket: Path | None = None
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def is_local(self) -> bool:
-        """True when the box listens on this machine's loopback interface."""
-        return _is_loopback(urlsplit(self.url).hostname or "")
+        """Tell whether the box is reached without leaving this machine."""
+        return self.socket is not None or addresses.is_loopback(self.url)
 
-    def token(self) -> Token:
-        """EDGEFN_TOKEN, else the token file of the home directory. Raises Unauthorized saying what to set."""
-        if self.home is not None:
-            return read_token(self.home)
-        if text := os.environ.get(TOKEN, "").strip():
-            return _printable(Token(text, TOKEN))
-        if not self.is_local:
-            advice = f"set {TOKEN} to what `edgefn box token` prints there"
-            raise Unauthorized(f"no token for the box at {self.url}: {advice}")
-        return read_token(home())
+    def advice(self) -> str:
+        """Return what to do when the box asks for a token that was not sent, or refuses the one that was."""
+        if self.token is not None:
+            return f"the token sent to {self.url} came from {self.token.source}"
+        told = f"log in with `edgefn login {self.url}`, with a token that `edgefn box token create` prints there"
+        if self.is_local:
+            told = f"run the command as the box's user, with {HOME} where its home is another than {home()}, or {told}"
+        ignored = f"; {TOKEN} is used only for the URL that {BOX} has" if os.environ.get(TOKEN) else ""
+        return f"no token was sent to {self.url}: {told}{ignored}"
 
 
 def find(box: str | None, project: Project) -> Address:
-    """The address for `--box` / EDGEFN_BOX `box`, else of the project's default box, else of a local one."""
+    """Return the address for `--box` / EDGEFN_BOX `box`, else of the project's default box, else of the local one.
+
+    Raises SpecError for what is neither a URL nor the name of a box, and for a token that would go in clear.
+    """
     if box and "://" in box:
-        return Address(_checked(box))
-    return Address(project.box_url(box or "") or DEFAULT_URL)
+        return _at(addresses.checked(box), _from_environment(box))
+    if box and box == os.environ.get(BOX) and os.environ.get(TOKEN):
+        raise SpecError(f"{TOKEN} belongs to one box: give {BOX} its URL, not the name {box!r}")
+    if name := box or project.default_box:
+        return _named(name, project)
+    local = LocalBox.of(home())
+    return Address(local.url, socket=local.socket) if local is not None else _at(DEFAULT_URL)
 
 
 def home() -> Path:
-    """EDGEFN_HOME, else the directory a box takes by default."""
+    """Return EDGEFN_HOME, else the directory a box takes by default."""
     from edgefn_runtime.settings import default_home
 
     return default_home()
 
 
 def read_token(folder: Path) -> Token:
-    """The token of the box whose home is `folder`. Raises Unauthorized saying how there comes to be one."""
+    """Return the first token of the box whose home is `folder`. Raises Unauthorized, with how one comes to be."""
     try:
         text = (folder / "token").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         raise Unauthorized(
             f"{folder} has no token: no box has run with this home. Start one with `edgefn box run`, "
-            f"or set {HOME} to the home of the box, or {TOKEN}"
+            f"or set {HOME} to the home of the box"
         ) from None
     except OSError as error:
-        raise Unauthorized(f"{folder / 'token'} cannot be read ({error.strerror}): set {TOKEN}") from error
-    return _printable(Token(text, str(folder / "token")))
+        raise Unauthorized(f"{folder / 'token'} cannot be read: {error.strerror}") from error
+    return printable(Token(text, str(folder / "token")))
 
 
-def _printable(token: Token) -> Token:
-    """`token`, or Unauthorized when it cannot be a token: httpx would fail on it with a UnicodeError."""
-    if not token.value or not token.value.isascii() or not token.value.isprintable():
+def printable(token: Token) -> Token:
+    """Return `token`. Raises Unauthorized when it cannot be one: httpx would fail on it with a UnicodeError."""
+    if not token.value or not token.value.isascii() or not token.value.isprintable() or " " in token.value:
         raise Unauthorized(f"{token.source} holds no token: it is empty or has characters that no token has")
     return token
 
 
-def _checked(url: str) -> str:
-    """`url` without its trailing slash. Raises SpecError unless it is http(s)://host[:port][/path]."""
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment or parts.username:
-        raise SpecError(f"--box is {url!r}: write a URL such as http://192.168.1.20:8080")
-    return url.rstrip("/")
+def _from_environment(url: str) -> Token | None:
+    """Return EDGEFN_TOKEN where it belongs to `url`: EDGEFN_BOX has it, so one person chose both."""
+    text = os.environ.get(TOKEN, "").strip()
+    return printable(Token(text, TOKEN)) if text and os.environ.get(BOX) == url else None
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+def _at(url: str, token: Token | None = None) -> Address:
+    """Return the address of the box at `url`; its token is `token`, else that of the login to this URL."""
+    if token is not None:
+        return _guarded(Address(url, token), insecure=False)
+    local = LocalBox.of(home())
+    if local is not None and addresses.leads_to(url, local.url):
+        return Address(url, socket=local.socket)
+    login = Logins.of_user().at(url)
+    return _of(login) if login is not None else Address(url)
+
+
+def _named(name: str, project: Project) -> Address:
+    """Return the address of the box `name` of edgefn.toml, or of the login of that name; never a guess between two."""
+    url, logins = project.boxes.get(name, ""), Logins.of_user()
+    login = logins.named(name)
+    if url and login is not None and addresses.canonical(url) != addresses.canonical(login.url):
+        raise SpecError(f"{name!r} is {url} in {project.file} and {login.url} among your logins: give --box the URL")
+    if url:
+        return _at(url)
+    if login is not None:
+        return _of(login)
+    known = ", ".join(sorted({*project.boxes, *(one.name for one in logins.all())})) or "none"
+    where = project.file or "edgefn.toml"
+    raise SpecError(
+        f"no box {name!r} with a URL in {where}, nor among your logins: known are {known}; "
+        f"`edgefn login URL --name {name}` adds one"
+    )
+
+
+def _of(login: Login) -> Address:
+    trust = Trust(login.certificate, login.client_certificate, login.client_key)
+    token = printable(Token(login.token, f"the login {login.name!r}"))
+    return _guarded(Address(login.url, token, trust=trust), insecure=login.insecure)
+
+
+def _guarded(address: Address, *, insecure: bool) -> Address:
+    """Return `address`. Raises SpecError where its token would cross a network in clear and nobody said that it may."""
+    if addresses.is_clear(address.url) and not insecure and os.environ.get(INSECURE, "0") in ("", "0"):
+        raise SpecError(
+            f"the token for {address.url} would cross the network in clear: give the box --tls and the address https, "
+            f"or say `edgefn --insecure …` ({INSECURE}=1)"
+        )
+    return address

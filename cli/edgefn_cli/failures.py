@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import traceback
 from typing import Any
 
@@ -15,6 +14,7 @@ from typer import Abort, Exit
 from typer.core import TyperCommand
 
 from edgefn.errors import EdgefnError
+from edgefn_cli import output
 
 DEBUG = "EDGEFN_DEBUG"
 _DECLINED = 1
@@ -54,12 +54,12 @@ def debugging() -> bool:
 def report(error: Exception, *, as_json: bool = False) -> int:
     """Tells `error` on stderr; returns the exit code to leave with."""
     if debugging():
-        traceback.print_exception(error)
+        output.say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, EdgefnError):
         _tell(error, as_json=as_json)
         return error.exit_code
     if isinstance(error, Abort):
-        print("error: nothing was done, for you did not say yes. --yes does not ask", file=sys.stderr)
+        output.say("error: nothing was done, for you did not say yes. --yes does not ask")
         return _DECLINED
     return _usage(error) if hasattr(error, "format_message") else _internal(error)
 
@@ -68,11 +68,11 @@ def _tell(error: EdgefnError, *, as_json: bool) -> None:
     trace = trace_of(error)
     if as_json:
         members = {"exit_code": error.exit_code} | ({"trace": trace} if trace else {})
-        print(json.dumps(error.as_problem() | members), file=sys.stderr)
+        output.say(json.dumps(error.as_problem() | members))
         return
     if trace:
-        print(trace, file=sys.stderr)
-    print(f"error: {error}", file=sys.stderr)
+        output.say(trace)
+    output.say(f"error: {error}")
 
 
 def trace_of(error: BaseException) -> str:
@@ -84,11 +84,11 @@ def _usage(error: Any) -> int:
     """A command line that does not parse. typer carries its own click, so the class has no stable name."""
     context = getattr(error, "ctx", None)
     hint = f". See `{context.command_path} --help`" if context is not None else ""
-    print(f"error: {error.format_message().rstrip('.')}{hint}", file=sys.stderr)
+    output.say(f"error: {error.format_message().rstrip('.')}{hint}")
     return int(error.exit_code)
 
 
 def _internal(error: Exception) -> int:
     advice = "" if debugging() else f". {DEBUG}=1 shows the trace; please report it"
-    print(f"error: edgefn itself failed: {type(error).__name__}: {error}{advice}", file=sys.stderr)
+    output.say(f"error: edgefn itself failed: {type(error).__name__}: {error}{advice}")
     return 1

@@ -19,8 +19,10 @@ from types import TracebackType
 from typing import Self
 
 from edgefn.errors import BoxUnreachable, EdgefnError, HomeError, PortInUse
+from edgefn_cli.boxes.local import SOCKET
 from edgefn_cli.connection import Connection
 from edgefn_cli.discovery import Address
+from edgefn_cli.environment import without_tokens
 from edgefn_cli.failures import MissingExtra
 
 START_S = 60.0
@@ -49,6 +51,7 @@ class LocalBox:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=without_tokens(),
                 # Ctrl-C is ours to act on: the box must not begin to drain while a deployment goes on.
                 start_new_session=True,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
@@ -69,7 +72,7 @@ class LocalBox:
     def address(self) -> Address:
         """Where it listens. Raises BoxUnreachable before it does."""
         if url := self._url():
-            return Address(url, self.home)
+            return Address(url, socket=self.home / "run" / SOCKET)
         raise BoxUnreachable(f"the local box has not come up; its log is {self.log}")
 
     def check(self) -> None:
@@ -96,7 +99,7 @@ class LocalBox:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             self.check()
-            if (url := self._url()) and _answers(Address(url, self.home)):
+            if self._url() and _answers(self.address):
                 return
             time.sleep(_POLL_S)
         raise BoxUnreachable(f"the local box did not come up in {START_S:.0f} s; its log is {self.log}")

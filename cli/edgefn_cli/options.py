@@ -13,12 +13,21 @@ BoxOption = Annotated[
         "--box",
         envvar="EDGEFN_BOX",
         metavar="NAME|URL",
-        help="The box: a name from edgefn.toml, or its URL. Default: edgefn.toml's, else http://127.0.0.1:8080.",
+        help="The box: its URL, or a name of edgefn.toml or a login. Default: edgefn.toml's, else this machine's.",
     ),
 ]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print the result as JSON on stdout; errors as problem+json objects on stderr."),
+]
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="EDGEFN_HOME",
+        file_okay=False,
+        help="The box's directory. Default: ~/.local/state/edgefn, as root /var/lib/edgefn.",
+    ),
 ]
 FunctionArgument = Annotated[str, typer.Argument(metavar="NAME", help="The function's name.")]
 PathsArgument = Annotated[

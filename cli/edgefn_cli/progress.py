@@ -9,7 +9,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from edgefn_cli.output import say
+from edgefn_cli.output import console, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -107,7 +107,6 @@ class Progress:
 
 
 def _bars() -> Bars:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -117,4 +116,4 @@ def _bars() -> Bars:
         TextColumn("{task.fields[note]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True, highlight=False), transient=True)
+    return Progress(*columns, console=console(stderr=True), transient=True)

@@ -35,6 +35,16 @@ def moment(iso: str) -> str:
         return iso
 
 
+def callers(who: str) -> str:
+    """Return who may call the functions of a box, for people."""
+    known = {
+        "token": "whoever has a token for it",
+        "open": "anybody who reaches the box (--open)",
+        "loopback": "anybody on the box's own machine",
+    }
+    return known.get(who, who)
+
+
 def share(top1: float | None) -> str:
     """Top-1 agreement in per cent, or "-" where it has no meaning."""
     return "-" if top1 is None else f"{top1:.1%}"

@@ -18,6 +18,7 @@ import msgspec
 
 from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
+from edgefn.errors import BundleError
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec
 from edgefn.targets.profiles import Target
@@ -38,6 +39,25 @@ class Probe(msgspec.Struct, frozen=True):
     version: str = ""
     has: str = ""
     fix: str = ""
+
+
+class FinishNeeds(msgspec.Struct, frozen=True):
+    """What `finish` and the proof run need of a box beyond the bundle, Python and the engine's own files.
+
+    Both run in a process that is confined: it reads those, and writes its own unfinished folder. Paths are absolute.
+
+    devices       device nodes that it reads, writes and controls
+    reads         files and folders that it reads, e.g. a toolkit below /opt
+    programs      executables that it starts; without any it can start none
+    memory_bytes  what it may allocate, where that is more than a box allows by the artifact's size
+    growth        bytes of the finished artifact for each byte of the portable one, at most; 0: the box's own bound
+    """
+
+    devices: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    memory_bytes: int = 0
+    growth: int = 0
 
 
 class Captured(Protocol):
@@ -117,7 +137,10 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """One inference stack. Importing the module must not import the stack: the methods do."""
+    """One inference stack. Importing the module must not import the stack: the methods do.
+
+    One whose `finish` needs more than files has a `finish_needs: FinishNeeds`, too.
+    """
 
     name: str
     fork_safe: bool
@@ -140,3 +163,13 @@ class Backend(Protocol):
 
         `batched` tells that runs of many rows will come. `fork_safe` speaks of one thread.
         """
+
+
+def finish_needs(backend: Backend) -> FinishNeeds:
+    """Return what `backend` declares that its `finish` needs; nothing where it declares none."""
+    declared = getattr(backend, "finish_needs", FinishNeeds())
+    if not isinstance(declared, FinishNeeds):
+        raise BundleError(
+            f"backend {backend.name!r} has a finish_needs that is no FinishNeeds: update its distribution"
+        )
+    return declared

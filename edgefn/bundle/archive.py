@@ -100,8 +100,8 @@ class _HashingFile:
         return self.size
 
 
-def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_members: int = MAX_MEMBERS) -> None:
-    """The archive's files lie below `folder` and on the disk, with modes 0644 or 0755.
+def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_members: int = MAX_MEMBERS) -> int:
+    """The archive's files lie below `folder` and on the disk, with modes 0644 or 0755; returns how many members it has.
 
     `limit_bytes` is the layer's declared size; `below` the folder that every member must lie in, which is
     the layer's `Descriptor.folder`. Raises BundleError on anything that `pack` does not write, on a name that
@@ -112,10 +112,13 @@ def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_me
     try:
         with explained_when_full(folder), tar.open("rb") as file:
             _check_size(os.fstat(file.fileno()).st_size, limit_bytes)
+            count = 0
             for member in read_members(file, max_members=max_members):
                 _check_below(member.name, below)
                 tree.write(member)
+                count += 1
             tree.sync()
+            return count
     except BundleError as error:
         raise BundleError(f"cannot unpack {tar.name}: {error}; build the bundle again or copy it again") from error
 

@@ -7,12 +7,13 @@ this version does not know. Never guesses: what it cannot honour it refuses.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import NoReturn, TypeVar
 
 import msgspec
 
 from edgefn.batching import MAX_WAIT_S, check_function, check_outputs, check_range
-from edgefn.bundle.config import SCHEMA_VERSION, BundleConfig, ModelEntry
+from edgefn.bundle.config import SCHEMA_VERSION, ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
 from edgefn.errors import BundleError, SpecError
 from edgefn.options import MAX_THREADS
@@ -24,6 +25,12 @@ MAX_DOCUMENT_BYTES = 4 * 2**20
 _MODEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _TARGET = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}/[a-z0-9]{1,31}(@[a-z0-9][a-z0-9_.-]{0,62})?")
 _ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}")
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_SPECIFIER = re.compile(r"[0-9A-Za-z.,<>=!~*+ ]{1,100}")
+_DEVICE = re.compile(r"/dev(/[A-Za-z0-9_][A-Za-z0-9_.:-]{0,62}){1,4}")
+_TITLE = re.compile(r"[^\x00-\x1f\x7f-\x9f'\"`$;|&<>\\]{1,80}")
+MAX_FEATURES = 256
 Document = TypeVar("Document")
 
 
@@ -96,11 +103,13 @@ def _check_models(config: BundleConfig) -> None:
         if not _MODEL.fullmatch(entry.spec.name) or entry.golden < 0:
             refuse(f"model {entry.spec.name!r} has no valid name, or {entry.golden} golden samples")
         _check_batching(config.function, entry)
+    known = set(models)
     for artifact in config.artifacts:
         check_artifact_names(artifact.model, artifact.target, where="config")
-        if artifact.model not in models:
+        check_needs(artifact)
+        if artifact.model not in known:
             refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")
-    for model in set(models) - {artifact.model for artifact in config.artifacts}:
+    for model in known - {artifact.model for artifact in config.artifacts}:
         refuse(f"model {model!r} has no artifact for any target")
 
 
@@ -127,6 +136,25 @@ def check_artifact_names(model: str, target: str, *, where: str) -> None:
         refuse(f"{where} names target {target!r}: a target is <profile>/<precision>[@<backend>], e.g. portable/fp32")
 
 
+def check_needs(artifact: ArtifactEntry) -> None:
+    """Refuses needs that no profile has: they are told to people, and ask what is installed by name."""
+    needs = artifact.needs
+    if needs is None:
+        return
+    told = {
+        "arch": (_WORD, needs.arch),
+        "library": (_DISTRIBUTION, needs.library),
+        "versions": (_SPECIFIER, needs.versions),
+        "device": (_DEVICE, needs.device),
+        "accelerator": (_TITLE, needs.accelerator),
+    }
+    for name, (pattern, value) in told.items():
+        if value and not pattern.fullmatch(value):
+            refuse(f"{artifact.path} needs the {name} {value[:80]!r}, which is none")
+    if len(needs.features) > MAX_FEATURES or not all(map(_WORD.fullmatch, needs.features)):
+        refuse(f"{artifact.path} needs CPU features that are none, or over {MAX_FEATURES}")
+
+
 def _check_wheels(config: BundleConfig) -> None:
     _once([wheel.name for wheel in config.wheels], "wheel")
     for wheel in config.wheels:
@@ -134,6 +162,6 @@ def _check_wheels(config: BundleConfig) -> None:
 
 
 def _once(names: list[str], what: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             refuse(f"config names {what} {name!r} more than once")

@@ -19,14 +19,18 @@ TEMPORARY_PREFIX = ".partial-"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
-    """`path` holds exactly `chunks`, on the disk; until then, and after an error, what it held before.
+def replace_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
+    """Write `chunks` to `path` and the disk; until then, and after an error, it holds what it held before.
 
-    Raises DiskFull when there is no room, else OSError; whatever `chunks` raises passes through.
+    A new file gets `mode`, less the umask. Raises DiskFull when there is no room, else OSError; what `chunks` raises
+    passes through.
     """
     partial = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
     try:
-        with explained_when_full(path), partial.open("wb") as file:
+        with (
+            explained_when_full(path),
+            open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file,
+        ):
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

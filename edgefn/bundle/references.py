@@ -25,6 +25,9 @@ FILE = "references.json"
 MIN_BYTES = 65_536
 """Smaller files are packed each time."""
 
+MAX_BYTES = 2**20
+"""Of a list of references: some thousand files."""
+
 ROOT = "artifacts/"
 
 
@@ -67,6 +70,7 @@ def resolve(bundle: Path) -> None:
 
     Raises BundleError for a reference that leaves the artifacts, or to a file that is not there or another one.
     """
+    known: dict[Path, str] = {}
     for listed in sorted(bundle.glob(f"{ROOT}*/*/{FILE}")):
         folder = listed.parent
         for name, reference in _read(listed).items():
@@ -75,24 +79,28 @@ def resolve(bundle: Path) -> None:
             source = bundle / reference.path
             if not reference.path.startswith(ROOT) or source.is_symlink() or not source.is_file():
                 raise BundleError(f"{listed} refers to {reference.path!r}, which is no file of the bundle's artifacts")
-            if _sha256(source) != reference.sha256:
+            if source not in known:
+                known[source] = _sha256(source)
+            if known[source] != reference.sha256:
                 raise BundleError(f"{listed} refers to {reference.path!r}, and another file lies there: build it again")
             _link(source, folder / name, listed)
 
 
 def _link(source: Path, path: Path, listed: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, path)
-    except FileExistsError:
+    except (FileExistsError, NotADirectoryError):
         raise BundleError(f"{listed} refers to {path.name!r}, which is there already: build the bundle again") from None
     sync(path.parent)
 
 
 def _read(path: Path) -> References:
     try:
+        if path.lstat().st_size > MAX_BYTES:
+            raise ValueError(f"it has over {MAX_BYTES} bytes")
         return msgspec.json.decode(path.read_bytes(), type=References)
-    except msgspec.MsgspecError as error:
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({error}): build the bundle again") from error
 
 

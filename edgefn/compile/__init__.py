@@ -37,7 +37,7 @@
     engines.py     an engine against another
 
     crew.py        compilers side by side              worker.py      one of them: a process, its limit, its log
-    capacity.py    PURE: how many at once              machine.py     what the machine has for them
+    capacity.py    PURE: how many at once              machine.py     what a compiler holds of the memory
     job.py         what a compiler is told, and tells  snapshot.py    a captured network as files
     lowering.py    the compiler's process itself       verify.py      artifact against golden samples, and timed
 

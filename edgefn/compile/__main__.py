@@ -8,6 +8,7 @@ user's code and the libraries say. Its own process, so that a build's memory, th
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -93,6 +94,13 @@ def _failed(error: EdgefnError, events: Events) -> int:
     return error.exit_code
 
 
+def _forget_tokens() -> None:
+    """Take edgefn's own variables out of the environment: what is run at build is the author's, not this user's."""
+    for name in [name for name in os.environ if name.startswith("EDGEFN_")]:
+        del os.environ[name]
+
+
 if __name__ == "__main__":
+    _forget_tokens()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # by which `edgefn build` ends us at Ctrl-C
     sys.exit(main())

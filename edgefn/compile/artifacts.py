@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.compile import boundary, capacity, crew, judgements, machine, snapshot
+from edgefn.compile import boundary, capacity, crew, judgements, snapshot
 from edgefn.compile.answers.trial import Trial
 from edgefn.compile.cache import TEMPORARY, Cache
 from edgefn.compile.crew import Room, Task
@@ -28,6 +28,7 @@ from edgefn.compile.job import write_job
 from edgefn.compile.judgements import Judgement
 from edgefn.compile.making import Making
 from edgefn.compile.piece import Piece
+from edgefn.system import machine
 from edgefn.targets.groups import PORTABLE
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Artifacts:
         self._logs = logs
         self.judgements: dict[str, Judgement] = {}
         self._portables: dict[str, Making] = {}
-        self._room = Room(machine.cores(), machine.available_bytes(), limit_s)
+        self._room = Room(machine.whole_cores(), machine.available_bytes(), limit_s)
 
     def build(self, pieces: Sequence[Piece]) -> list[Making]:
         """What became of each piece, in order. Raises BuildError or GateError when it is the portable one's."""

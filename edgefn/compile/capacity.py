@@ -1,6 +1,6 @@
 """How many compilers may run side by side: as many as there are cores, and as memory has room for.
 
-Pure: figures in, a number out. What the machine has is read by `edgefn.compile.machine`.
+Pure: figures in, a number out. What the machine has is read by `edgefn.system.machine`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import os
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall, _prctl, _unshare = _libc.syscall, _libc.prctl, _libc.unshare  # looked up once, in the zygote
-_mount, _capset = _libc.mount, _libc.capset
+_mount, _umount, _setns, _capset = _libc.mount, _libc.umount2, _libc.setns, _libc.capset
 
 
 def syscall(what: str, number: int, *arguments: int | bytes | None) -> int:
@@ -30,6 +30,16 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
     """mount(2). Raises OSError."""
     words = [text.encode() for text in (source, target, kind)]
     _checked(f"mount {target}", _mount(*words, ctypes.c_ulong(flags), options.encode()))
+
+
+def unmount(target: str, flags: int) -> None:
+    """umount2(2). Raises OSError."""
+    _checked(f"unmount {target}", _umount(target.encode(), ctypes.c_int(flags)))
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """setns(2): enter the namespace of `descriptor`, or have it for the children to come. Raises OSError."""
+    _checked("setns", _setns(ctypes.c_int(descriptor), ctypes.c_int(kind)))
 
 
 def capset(header: bytes, sets: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from functools import cache
+from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 
@@ -33,7 +33,7 @@ _CORES = {
 _ISA = re.compile(r"rv64([a-z]*)")
 
 
-@cache
+@lru_cache(maxsize=64)  # a bundle names the libraries
 def this_machine(*further: str) -> Facts:
     """The facts of this machine, read once; with the versions of `further` distributions, if they are installed.
 

@@ -24,7 +24,8 @@ _INSTALL = {
     "openvino": "pip install 'edgefn[openvino]'",
     "torch": "pip install 'edgefn[torch]'",
 }
-"""The extra that brings a library in a version that edgefn is tried with."""
+"""The extra that brings a library in a version that edgefn is tried with. No other command is ever told: what an
+artifact needs is what its bundle says, and a person may run what edgefn tells."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -112,10 +113,14 @@ def _library(needs: Needs, facts: Facts) -> _Reason | None:
         return None
     wanted, version = f"{needs.library}{needs.versions}", facts.libraries.get(needs.library)
     if version is None:
-        return wanted, f"no {needs.library}", _INSTALL.get(needs.library, f"pip install '{wanted}'")
+        return wanted, f"no {needs.library}", _INSTALL.get(needs.library, OTHERS)
     if meets(version, needs.versions):
         return None
-    return wanted, f"{needs.library} {version}", f"pip install '{wanted}'"
+    return wanted, f"{needs.library} {version}", OTHERS
+
+
+OTHERS = "install a version of it that fits beside edgefn there, or build for a target that `edgefn box info` lists"
+"""The fix where no extra of edgefn brings the library, or brings another version of it."""
 
 
 def meets(version: str, versions: str) -> bool:

@@ -10,8 +10,13 @@ import platform
 import time
 from typing import Any
 
-from edgefn_runtime import inventory, machine
+from edgefn.system import machine
+from edgefn_runtime import inventory
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.tls import Tls, is_on
+from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment.deployments import Deployments
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
@@ -20,11 +25,14 @@ from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.supervisor.cores import threads_for
+from edgefn_runtime.supervisor.isolation import Requirement
 from edgefn_runtime.supervisor.launch import Launched
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from edgefn_runtime.supervisor.users import Users, default_range
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -41,24 +49,28 @@ class Box:
 
     def __init__(self, settings: BoxSettings) -> None:
         self.settings = settings
-        self.url = f"http://{settings.host}:{settings.port}"
+        self._scheme = "https" if is_on(settings) else "http"
+        self.url = f"{self._scheme}://{settings.host}:{settings.port}"
         self.home = Home(settings.home)
-        self.token = self.home.token
+        self.tls = Tls(settings, self.home) if is_on(settings) else None
         self.logs = FunctionLogs(self.home.logs)
         self.vault = Vault.of_home(self.home.disk, self.home.path)
         self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
         database = Database(self.home.database)
+        tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
+        self.doors = Doors(tokens, self.metrics, self.audit, callers=settings.callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
         self.supervisor = Supervisor(
             self.logs,
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            parked_bytes=settings.parked_bytes,
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
+            users=Users(database, _range_of(settings), str(self.home.path), database.names),
+            requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
         self.deployments = Deployments(
@@ -70,6 +82,7 @@ class Box:
             audit=self.audit,
             grants=settings.grants,
             development=settings.development,
+            maxima=Maxima.of(settings),
         )
         self._started = time.monotonic()
         self._draining = False
@@ -80,8 +93,8 @@ class Box:
     async def _ensure_finished(self, revision: Revision) -> None:
         await self.deployments.ensure_finished(revision)
 
-    def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return self.deployments.fall_back(revision, artifact, reason)
+    async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+        return await self.deployments.fall_back(revision, artifact, reason)
 
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
@@ -95,9 +108,13 @@ class Box:
     def listening(self, port: int) -> None:
         """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box."""
         host = self.settings.host
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         about = {"url": self.url, "pid": os.getpid()}
         write_file(self.home.disk, self.home.run / "box.json", json.dumps(about).encode())
+
+    def _keep_token(self, value: str) -> None:
+        """Write the home's own token, in place of the one before."""
+        write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
@@ -133,10 +150,26 @@ class Box:
             "python": platform.python_version(),
             "memory": self.supervisor.memory(),
             "isolation": self.supervisor.isolation,
+            "callers": self.doors.callers,
+            "tls": self.tls
+            and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
             "development": self.settings.development,
+            "missing_isolation": self.supervisor.missing,
             "functions": len(self.supervisor.names()),
             "fingerprint": fingerprint(),
             **inventory.about(self.deployments),
             "cores": os.cpu_count(),
             "uptime_s": round(time.monotonic() - self._started, 1),
         }
+
+
+def _range_of(settings: BoxSettings) -> range:
+    if settings.uids is None:
+        return default_range()
+    first, last = settings.uids
+    return range(first, last + 1)
+
+
+def _requirement_of(settings: BoxSettings) -> Requirement:
+    required = os.geteuid() == 0 if settings.require_isolation is None else settings.require_isolation
+    return Requirement(required, settings.allow_missing)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -21,6 +22,12 @@ Read: TypeAlias = Callable[[object, str], object]
 
 MIN_CLIENT_TIMEOUT_S = 0.1
 MAX_PORT = 65535
+MAX_COUNT = 10_000
+"""Of anything that is counted: more than one box has ever held."""
+
+
+_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Option(NamedTuple):
@@ -112,6 +119,17 @@ def switch(value: object, what: str) -> bool:
     return value
 
 
+def one_of(*words: str) -> Read:
+    """Return a reader of one of `words`."""
+
+    def read(value: object, what: str) -> str:
+        if value not in words:
+            raise SpecError(f"{what} is {value!r}: give {' or '.join(words)}")
+        return str(value)
+
+    return read
+
+
 def listed(value: object, what: str) -> tuple[str, ...]:
     """Return the texts of `value`: a list, or one text with commas between."""
     parts = value if isinstance(value, list | tuple) else [value]
@@ -154,6 +172,42 @@ def grants(value: object, what: str) -> tuple[str, ...]:
     return found
 
 
+def hosts(value: object, what: str) -> tuple[str, ...]:
+    """Return names of hosts, e.g. "box.example,*.example"; `*` is any."""
+    found = listed(value, what)
+    for part in found:
+        if not _HOST.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give names without a port, e.g. box.example, or *.example")
+    return found
+
+
+def origins(value: object, what: str) -> tuple[str, ...]:
+    """Return origins as browsers send them, e.g. "https://app.example"; `*` is any."""
+    found = tuple(part.rstrip("/").lower() for part in listed(value, what))
+    for part in found:
+        if not _ORIGIN.fullmatch(part):
+            raise SpecError(f"{what} has {part!r}: give an origin, e.g. https://app.example, or * for all")
+    return found
+
+
+def layers(value: object, what: str) -> tuple[str, ...]:
+    """Return names of layers of isolation."""
+    from edgefn_runtime.supervisor.isolation import LAYERS
+
+    found = listed(value, what)
+    if unknown := [name for name in found if name not in LAYERS]:
+        raise SpecError(f"{what} has {unknown[0]!r}: the layers are {', '.join(LAYERS)}")
+    return found
+
+
+def users(value: object, what: str) -> tuple[int, int]:
+    """Return the first and the last number of a range of users, e.g. "70000-79999"."""
+    first, _, last = value.partition("-") if isinstance(value, str) else ("", "", "")
+    if not (first.strip().isdecimal() and last.strip().isdecimal() and 0 < int(first) <= int(last) < 2**32 - 1):
+        raise SpecError(f"{what} is {value!r}: give the first and the last number, e.g. 70000-79999")
+    return int(first), int(last)
+
+
 OPTIONS: dict[str, Option] = {
     "home": Option(
         "home",
@@ -194,12 +248,69 @@ OPTIONS: dict[str, Option] = {
         "none",
         "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
     ),
+    "tls": Option(
+        "tls",
+        one_of("auto"),
+        "auto",
+        "off",
+        "Speak TLS with a certificate that the box makes and keeps in its home; its fingerprint is printed",
+    ),
+    "tls_cert": Option("tls_cert", path, "FILE", "none", "Speak TLS with this certificate, in PEM"),
+    "tls_key": Option("tls_key", path, "FILE", "none", "The key of --tls-cert, in PEM"),
+    "tls_client_ca": Option(
+        "tls_client_ca", path, "FILE", "none", "Let in only clients with a certificate of this authority"
+    ),
+    "open": Option(
+        "open",
+        switch,
+        "",
+        "off",
+        "Let anybody call functions, though the box listens beyond loopback; else callers need a token",
+        is_switch=True,
+    ),
     "trusted_proxies": Option(
         "trusted_proxies",
         networks,
         "ADDRESSES",
         "127.0.0.0/8,::1",
-        "Whose X-Forwarded-Prefix, -Proto and -Host count",
+        "Whose X-Forwarded-Prefix, -Proto, -Host and -For count",
+        is_list=True,
+    ),
+    "idle_timeout": Option(
+        "idle_timeout_s",
+        seconds(MIN_CLIENT_TIMEOUT_S),
+        "SECONDS",
+        "75",
+        "How long a connection may be idle between two requests",
+    ),
+    "client_memory": Option(
+        "client_memory_bytes",
+        size,
+        "SIZE",
+        "a sixteenth of the machine's for bodies, an eighth for answers",
+        'For all request bodies together, e.g. "64MiB", and for unread answers as much again',
+    ),
+    "connections_per_address": Option(
+        "connections_per_address",
+        whole(1, 2**20),
+        "NUMBER",
+        "an eighth of all",
+        "Connections that one address may have, or one client that a trusted proxy names",
+    ),
+    "allow_host": Option(
+        "allow_hosts",
+        hosts,
+        "NAMES",
+        "none",
+        "A name that the box answers to beside its addresses and its own names; *.example for all below it",
+        is_list=True,
+    ),
+    "allow_origin": Option(
+        "allow_origins",
+        origins,
+        "ORIGINS",
+        "none",
+        "A web page's origin that may call the box, e.g. https://app.example",
         is_list=True,
     ),
     "grants": Option(
@@ -219,6 +330,40 @@ OPTIONS: dict[str, Option] = {
         is_switch=True,
         in_environment=False,
         in_file=False,
+    ),
+    "max_scale": Option("max_scale", whole(1, MAX_COUNT), "NUMBER", "100", "Instances that a function may have"),
+    "max_queue": Option("max_queue", whole(0, MAX_COUNT), "NUMBER", "10000", "Requests that may wait for a function"),
+    "max_body": Option("max_body_bytes", size, "SIZE", "1GiB", "The largest request body that a function may take"),
+    "max_timeout": Option("max_timeout_s", seconds(0.001), "SECONDS", "3600", "The longest timeout of a function"),
+    "max_concurrency": Option(
+        "max_concurrency", whole(1, MAX_COUNT), "NUMBER", "1000", "Requests that an instance may serve at once"
+    ),
+    "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
+    "max_answers": Option(
+        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
+    ),
+    "require_isolation": Option(
+        "require_isolation",
+        switch,
+        "",
+        "as root only",
+        "Refuse deployments where namespaces, seccomp or the confinement of files is missing",
+        is_switch=True,
+    ),
+    "allow_missing": Option(
+        "allow_missing",
+        layers,
+        "LAYER",
+        "none",
+        "A layer of isolation to do without, e.g. namespaces in a container; again for each",
+        is_list=True,
+    ),
+    "uids": Option(
+        "uids",
+        users,
+        "FIRST-LAST",
+        "70000-79999, or 60578-61183 in a container of 65536 users",
+        "The users that functions run as, where the box is root",
     ),
 }
 """By name: the key of box.toml."""

@@ -5,26 +5,40 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
+from typing import cast
 
 import msgspec
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from edgefn.errors import EdgefnError, PortInUse
+from edgefn.errors import EdgefnError, PortInUse, SpecError
 from edgefn.system import core_dumps
+from edgefn.terminal import visible
+from edgefn_runtime.access import socket as owners_socket
+from edgefn_runtime.access import tls
+from edgefn_runtime.access.handshakes import TlsServer
+from edgefn_runtime.access.tls import Tls
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway.app import application
-from edgefn_runtime.gateway.invoke import connection, direct
+from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 from edgefn_runtime.gateway.invoke.invocation import Invocation
+from edgefn_runtime.gateway.limits import process
+from edgefn_runtime.gateway.limits.bodies import Bodies
+from edgefn_runtime.gateway.limits.places import Places
+from edgefn_runtime.gateway.origins.hosts import Hosts, own_names
+from edgefn_runtime.gateway.origins.origins import Origins
 from edgefn_runtime.service import ServiceManager, check_development, inherited_socket, inherited_sockets, managed
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched
@@ -35,21 +49,24 @@ _log = logging.getLogger("edgefn.server")
 
 def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    connection.raise_descriptor_limit()
-    connection.return_large_memory()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    process.raise_descriptor_limit()
+    process.return_large_memory()
     is_managed = managed(os.environ)
     manager = ServiceManager.of(os.environ)
     core_dumps.seal_memory()
     try:
+        tls.check(settings)
         with ExitStack() as open_sockets:
             listeners = [open_sockets.enter_context(listener) for listener in _listeners(settings)]
             if settings.development:
                 check_development(listeners, is_managed=is_managed)
             host, port, *_ = listeners[0].getsockname()
-            return uvloop.run(
-                _serve(msgspec.structs.replace(settings, host=host, port=port), listeners, manager, zygote)
-            )
+            beyond = not all(_is_loopback(listener) for listener in listeners)
+            told = msgspec.structs.replace(settings, host=host, port=port, beyond_loopback=beyond)
+            return uvloop.run(_serve(told, listeners, manager, zygote))
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -61,14 +78,17 @@ async def _serve(
     box = Box(settings)
     try:
         await box.start(zygote)
-        box.listening(settings.port)
-        server = _Server(box, uvicorn_config(box), manager)
-        gc.collect()
-        gc.freeze()  # collections from now on look at what requests leave, not at the box itself
-        if settings.development:
-            _log.warning("development mode: every function gets the network and the devices that it asks for")
-        print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
-        with closing(manager):
+        with owners_socket.listening(box.home.run) as own, closing(manager):
+            box.listening(settings.port)
+            server = _Server(box, uvicorn_config(box), manager, own)
+            gc.collect()
+            gc.freeze()  # collections from now on look at what requests leave, not at the box itself
+            print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
+            _warn(settings)
+            if box.tls is not None:
+                print(f"its certificate has the fingerprint {box.tls.fingerprint}", flush=True)
+            if settings.development:
+                _log.warning("development mode: every function gets the network and the devices that it asks for")
             await server.serve(sockets=listeners)
     finally:
         # The order of shutdown: the server has answered what it took; then all processes end; then the store closes.
@@ -76,35 +96,81 @@ async def _serve(
     return 0
 
 
+def _warn(settings: BoxSettings) -> None:
+    """Say what is open to whoever sees or reaches the network of a box that listens beyond loopback."""
+    if settings.beyond_loopback and not tls.is_on(settings):
+        _log.warning(
+            "no TLS: tokens, requests and answers can be read by whoever sees the network; --tls auto ends that"
+        )
+    if settings.beyond_loopback and settings.open:
+        _log.warning("--open: whoever reaches the box may call its functions")
+
+
 def uvicorn_config(box: Box) -> uvicorn.Config:
-    """The HTTP server's settings: httptools, no access log, a drain as long as the box's."""
-    invocation = Invocation(box)
+    """Return the HTTP server's settings: httptools, no access log, a drain as long as the box's."""
+    settings = box.settings
+    invocation = Invocation(
+        box, Bodies(settings.client_memory_bytes or 0), box.doors if box.doors.asks_callers else None
+    )
+    forwarding = Forwarding(settings.root_path, settings.trusted_proxies)
+    box.doors.client_of = forwarding.client
     return uvicorn.Config(
-        application(box, invocation, Forwarding(box.settings.root_path, box.settings.trusted_proxies)),
+        application(box, invocation, forwarding),
         loop="none",
-        http=direct.connection(invocation, box.settings.client_timeout_s),
+        http=direct.connection(
+            invocation,
+            settings.client_timeout_s,
+            most_unread_bytes=settings.client_memory_bytes or 0,
+            places=Places(process.connections(), settings.connections_per_address or 0),
+            hosts=Hosts(settings.allow_hosts, (*own_names(), settings.host)),
+            origins=Origins(settings.allow_origins),
+            forwarding=forwarding,
+        ),
         ws="none",
         lifespan="off",
         access_log=False,
         server_header=False,
+        headers=[("x-content-type-options", "nosniff"), *([("vary", "Origin")] if settings.allow_origins else [])],
         proxy_headers=False,
         log_config=None,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=int(box.settings.drain_s),
+        timeout_keep_alive=cast("int", settings.idle_timeout_s),
+        timeout_graceful_shutdown=int(settings.drain_s),
     )
+
+
+class _Visible(logging.Formatter):
+    """Writes out what a terminal would act on: reasons come from handlers, and operators read them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, telling the box and the service manager as soon as it answers and when it is asked to leave."""
 
-    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager) -> None:
+    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager, own: socket.socket) -> None:
         super().__init__(config)
         self._box = box
         self._manager = manager
+        self._own = own
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        if self._box.tls is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            for listener in sockets or []:
+                server = TlsServer(listener, self._box.tls.context, self._connection, _most_handshakes())
+                self.servers.append(cast("asyncio.Server", server))
+        self.servers.append(await loop.create_unix_server(self._connection, sock=self._own))
         self._manager.ready(f"listening on {self._box.url}")
+
+    def _connection(self) -> HttpToolsProtocol:
+        """Return a connection of the gateway."""
+        kind = cast("type[HttpToolsProtocol]", self.config.http_protocol_class)
+        return kind(self.config, self.server_state, self.lifespan.state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -112,16 +178,32 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave, number)
+        if self._box.tls is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._renew, self._box.tls)
         try:
             yield
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
+    def _renew(self, tls: Tls) -> None:
+        """SIGHUP: somebody has put another certificate in the place of the one before."""
+        try:
+            tls.renew()
+        except SpecError as error:
+            _log.error("the certificate stays as it was: %s", error)
+        else:
+            _log.info("the certificate is %s from now on", tls.fingerprint)
+
     def _leave(self, number: int, frame: FrameType | None = None) -> None:
         self._manager.stopping("answering what was let in")
         self._box.drain()
         self.handle_exit(number, frame)
+
+
+def _most_handshakes() -> int:
+    """Return how many connections may be in their handshake: a third of those that the gateway may have."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
 
 def _listeners(settings: BoxSettings) -> list[socket.socket]:
@@ -130,6 +212,10 @@ def _listeners(settings: BoxSettings) -> list[socket.socket]:
     if settings.fd is not None:
         return [inherited_socket(settings.fd)]
     return opened or [_listening_socket(settings.host, settings.port)]
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

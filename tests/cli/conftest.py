@@ -93,9 +93,18 @@ Edgefn = Callable[..., Result]
 @pytest.fixture
 def edgefn(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Edgefn:
     """Runs a command line in this process, with an environment and a working directory of its own."""
-    for name in ("EDGEFN_BOX", "EDGEFN_TOKEN", "EDGEFN_HOME", "EDGEFN_HOST", "EDGEFN_PORT", "EDGEFN_DEBUG"):
+    for name in (
+        "EDGEFN_BOX",
+        "EDGEFN_TOKEN",
+        "EDGEFN_INSECURE",
+        "EDGEFN_HOME",
+        "EDGEFN_HOST",
+        "EDGEFN_PORT",
+        "EDGEFN_DEBUG",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("EDGEFN_HOME", str(tmp_path / "no-home"))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")

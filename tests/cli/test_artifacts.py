@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgefn.bundle.config import ArtifactEntry
+from edgefn.targets.matcher import OTHERS as OTHERS_FIX
 from edgefn.targets.needs import Needs
 from tests.road import engines
 from tests.road.box import RunningBox
@@ -53,16 +54,16 @@ def start(edgefn: Edgefn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def test_a_library_that_is_not_installed(edgefn: Edgefn, start: Callable[..., RunningBox], deploy: list[str]) -> None:
-    """Explain has the refusal in its four parts, and the text names the artifact once and the command that helps."""
+    """Explain has the refusal in its four parts, and the text names the artifact once and what helps."""
     start()
     assert edgefn(*deploy, "--wait").code == 0
-    refusal = {"artifact": FULL_NAME, "needs": "swift", "has": "no swift", "fix": "pip install 'swift'"}
+    refusal = {"artifact": FULL_NAME, "needs": "swift", "has": "no swift", "fix": OTHERS_FIX}
     told = edgefn("explain", engines.NAME, "--json").json
     assert told["refusals"] == [refusal]
     assert {one["target"]: one["state"] for one in told["artifacts"]} == {PORTABLE: "serving", SWIFT: "refused"}
     text = edgefn("explain", engines.NAME).stdout.decode()
-    assert f"- {FULL_NAME}: needs swift, this box has no swift: pip install 'swift'\n" in text
-    assert f"- {FULL_NAME} is in the bundle and needs swift: pip install 'swift'\n" in text
+    assert f"- {FULL_NAME}: needs swift, this box has no swift: {OTHERS_FIX}\n" in text
+    assert f"- {FULL_NAME} is in the bundle and needs swift: {OTHERS_FIX}\n" in text
 
 
 def test_a_library_that_has_gone(
@@ -75,8 +76,8 @@ def test_a_library_that_has_gone(
     library.delete()
     assert box.call(engines.NAME, n=21) == 42
     told = edgefn("explain", engines.NAME, "--json").json
-    assert [(one["artifact"], one["fix"]) for one in told["refusals"]] == [(FULL_NAME, "pip install 'swift'")]
-    assert "pip install 'swift'" in edgefn("explain", engines.NAME).stdout.decode()
+    assert [(one["artifact"], one["fix"]) for one in told["refusals"]] == [(FULL_NAME, OTHERS_FIX)]
+    assert OTHERS_FIX in edgefn("explain", engines.NAME).stdout.decode()
     assert FULL_NAME in edgefn("status", engines.NAME).stdout.decode()
 
 
@@ -128,7 +129,7 @@ OTHERS = {
     "x86-64-v3/fp32@onnxruntime": (
         Needs(library="onnxruntime", versions="<1"),
         "onnxruntime<1",
-        "pip install 'onnxruntime<1'",
+        OTHERS_FIX,
     ),
     "rk3588/int8": (None, "the target rk3588/int8", "update edgefn here"),
 }

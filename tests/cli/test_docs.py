@@ -23,7 +23,7 @@ def _verbs(group: Any = command, path: str = "edgefn") -> Iterator[tuple[str, An
     for name, found in group.commands.items():
         if hasattr(found, "commands"):
             yield from _verbs(found, f"{path} {name}")
-        else:
+        if not hasattr(found, "commands") or found.invoke_without_command:
             yield f"{path} {name}", found
 
 
@@ -70,7 +70,7 @@ def test_each_verb_takes_json_and_explains_itself(path: str) -> None:
     """--json on all, and help with an example for each."""
     verb = VERBS[path]
     assert "--json" in _options(verb)
-    assert f"Example: {path}" in verb.help or "Example: EDGEFN_TOKEN=$(" in verb.help
+    assert f"Example: {path}" in verb.help or f"Example: ssh line-3 {path}" in verb.help
     assert all(each.help for each in verb.params if each.param_type_name == "option"), path
 
 
@@ -102,5 +102,5 @@ def test_each_error_stands_beside_its_exit_code() -> None:
 def test_each_variable_is_told() -> None:
     """What the options read from the environment, and what the command reads itself."""
     read = {str(each.envvar) for verb in VERBS.values() for each in verb.params if getattr(each, "envvar", None)}
-    for name in read | {failures.DEBUG, "EDGEFN_TOKEN", "NO_COLOR"}:
+    for name in read | {failures.DEBUG, "EDGEFN_TOKEN", "EDGEFN_INSECURE", "XDG_CONFIG_HOME", "NO_COLOR"}:
         assert f"`{name}`" in PAGE

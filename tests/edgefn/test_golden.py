@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +64,57 @@ def test_each_group_of_pairs_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [len(group) for group in read] == [1, 2, 3, 4]
     assert [int(group[0].inputs["a"][0]) for group in read] == [0, 1, 2, 3]
     assert len(golden.load(tmp_path / "golden.npz")) == 1
+
+
+def _npz(path: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+def _npy(header: str, data: bytes = b"") -> bytes:
+    text = header.encode().ljust(117) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+
+
+HEADERS = {
+    "a shape that lies": "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000,)}",
+    "a shape that overflows": "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4)}",
+    "a negative shape": "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+    "objects": "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+    "a record": "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}",
+    "huge items": "{'descr': '|V1000000000', 'fortran_order': False, 'shape': (1,)}",
+    "code": "__import__('os').system('true')",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_an_array_that_lies_is_a_bundle_error(tmp_path: Path, header: str) -> None:
+    """Nothing is allocated by what a header says, and nothing is unpickled or evaluated."""
+    path = _npz(tmp_path / "golden.npz", {"0/in/x": _npy(header, b"1234")})
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match=r"golden\.npz"):
+            golden.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_takes_no_more_memory_than_it_has_bytes(tmp_path: Path) -> None:
+    """612 kB that were 600 MB once unpacked, and one member under many names, are refused."""
+    zeros = _npy("{'descr': '|u1', 'fortran_order': False, 'shape': (16777216,)}", bytes(2**24))
+    with pytest.raises(BundleError, match="compressed"):
+        golden.load(_npz(tmp_path / "golden.npz", {"0/in/x": zeros}, zipfile.ZIP_DEFLATED))
+    path = _npz(tmp_path / "same.npz", {"0/in/x": zeros})
+    with zipfile.ZipFile(path, "a") as archive:
+        first = archive.infolist()[0]
+        for number in range(1, 100):
+            again = copy.copy(first)
+            again.filename = f"{number}/in/x.npy"
+            archive.filelist.append(again)
+        archive._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match="more than the file can hold"):
+        golden.load(path)

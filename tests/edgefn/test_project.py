@@ -60,15 +60,15 @@ def test_the_whole_file(tmp_path: Path) -> None:
     assert project.output == tmp_path / "out"
     assert project.build == BuildTable(("portable/fp32",), "out", "3.12", "manylinux_2_28_aarch64", "90s")
     assert project.boxes == {"till": "http://till-1.example:8080", "door": "https://door.example"}
-    assert project.box_url() == "http://till-1.example:8080"
-    assert project.box_url("door") == "https://door.example"
+    assert project.boxes == {"till": "http://till-1.example:8080", "door": "https://door.example"}
+    assert project.default_box == "till"
 
 
 def test_the_least_file(tmp_path: Path) -> None:
     """A name is enough; all else has the documented defaults."""
     project = Project.read(write(tmp_path, '[project]\nname = "shop"\n'))
     assert project.build == BuildTable()
-    assert (dict(project.functions), dict(project.boxes), project.box_url()) == ({}, {}, None)
+    assert (dict(project.functions), dict(project.boxes), project.default_box) == ({}, {}, "")
     assert project.output == tmp_path / ".edgefn" / "bundles"
 
 
@@ -98,7 +98,7 @@ def test_without_a_file(tmp_path: Path) -> None:
     project = Project.find(function)
     assert (project.root, project.file, project.build) == (tmp_path / "shop", None, BuildTable())
     assert Project.find(tmp_path / "shop").root == tmp_path / "shop"
-    assert project.box_url() is None
+    assert project.default_box == ""
 
 
 def test_functions_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,10 +113,10 @@ def test_functions_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.Monke
         project.function("count_poeple")
 
 
-def test_boxes_that_are_not_there(tmp_path: Path) -> None:
-    """A box's name that edgefn.toml does not have is an error that lists those it has."""
-    with pytest.raises(SpecError, match=r"no box 'dor' in .*: known are till, door; add \[boxes.dor\]"):
-        Project.read(write(tmp_path, WHOLE)).box_url("dor")
+def test_a_box_without_a_url_is_the_login_of_its_name(tmp_path: Path) -> None:
+    """A shared project names its boxes; where they are, each user knows."""
+    project = Project.read(write(tmp_path, WHOLE.replace('url = "https://door.example"', "")))
+    assert project.boxes == {"till": "http://till-1.example:8080", "door": ""}
 
 
 @pytest.mark.parametrize(
@@ -235,4 +235,4 @@ def test_this_repositorys_own_file() -> None:
     project = Project.find(REPOSITORY)
     assert sorted(project.functions) == ["classify_image", "echo", "read_digits"]
     assert [project.function(name) for name in project.functions] == list(project.functions.values())
-    assert project.box_url() == "http://127.0.0.1:8080"
+    assert project.boxes[project.default_box] == "http://127.0.0.1:8080"

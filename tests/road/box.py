@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,9 +23,13 @@ import psutil
 from edgefn.bundle.layout import Bundle
 from tests.road.deadline import eventually
 from tests.road.processes import all_gone, descendants
+from tests.runtime.supervisor.bench import SMALLEST_WHO, host_pid
 
 START_S = 30.0
 STOP_S = 20.0
+
+HOST = "box"
+"""What clients of the tests that write their own heads call it."""
 
 Json = dict[str, Any]
 
@@ -48,15 +53,19 @@ class RunningBox:
         options: Sequence[str] = (),
         descriptors: Sequence[int] = (),
         wait: bool = True,
+        client: tuple[str, str] | None = None,
     ) -> None:
         """`before` is a command that becomes the box's, as `env A=B`; `descriptors` are handed over to it.
 
+        `client` is the certificate and the key that its client shows, where the box speaks TLS.
         Without `wait` it is not ready at once, and has no `url` and no `http`.
         """
         self.home = home
         self._waits = wait
-        self._command = [*before, sys.executable, "-m", "edgefn_runtime", "--home", str(home), "--port", "0", *options]
+        self._command = [*before, sys.executable, "-m", "edgefn_runtime", "--home", str(home), "--port", "0"]
+        self._command += ["--allow-host", HOST, *options]
         self._descriptors = descriptors
+        self._certificate = client
         self.log = home.with_suffix(".log")
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,9 +97,19 @@ class RunningBox:
         self.url = eventually("the box says where it listens", self.announced, seconds=START_S)
         if self._client is not None:
             self._client.close()
-        self._client = httpx.Client(base_url=self.url, timeout=60.0)
+        self._client = httpx.Client(base_url=self.url, timeout=60.0, verify=self._trust())
         eventually("the box is ready", self._ready, seconds=START_S)
         return self
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Any certificate: which one it is, is for the tests of TLS."""
+        if not self.url.startswith("https:"):
+            return False
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if self._certificate is not None:
+            context.load_cert_chain(*self._certificate)
+        return context
 
     def announced(self) -> str:
         """Where it says that it listens, or "" as long as it has not said so."""
@@ -143,6 +162,10 @@ class RunningBox:
         """What it wrote to stdout and stderr."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
+    def until_words(self, text: str) -> None:
+        """The box has said `text`."""
+        eventually(f"the box says {text!r}", lambda: text in self.words())
+
     # ── processes ────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
@@ -151,8 +174,9 @@ class RunningBox:
         return self._process.pid
 
     def pids(self) -> list[int]:
-        """The box process and all that descend from it."""
-        return [self.pid, *(process.pid for process in descendants(self.pid))]
+        """The box process and all that descend from it, but for the first processes of PID namespaces."""
+        below = [process.pid for process in descendants(self.pid) if process.name() != "edgefn-init"]
+        return [self.pid, *below]
 
     def zygote(self) -> psutil.Process:
         """The zygote: no function's, and not the spare child that it keeps ahead."""
@@ -220,10 +244,14 @@ class RunningBox:
         return self.http.post(f"/fn/{function}", content=body, headers={"content-type": content_type} | headers)
 
     def call(self, function: str, /, **arguments: Any) -> Any:
-        """What the function returns for JSON arguments; fails the test when it answers with an error."""
+        """What the function returns for JSON arguments; fails the test when it answers with an error.
+
+        A process that says who it is, is told by its pid here.
+        """
         answer = self.invoke(function, **arguments)
         assert answer.status_code == 200, f"{function}: {answer.status_code} {answer.text}\n{self.words()}"
-        return answer.json()
+        found = answer.json()
+        return host_pid(found) if isinstance(found, int) and found > SMALLEST_WHO else found
 
     def until(self, what: str, name: str, holds: Callable[[Json], bool], *, seconds: float = 15.0) -> Json:
         """The function's status as soon as it `holds`."""

@@ -193,22 +193,31 @@ async def read_answer(reader: asyncio.StreamReader) -> object:
 
 
 def test_more_clients_than_places(tmp_path: Path, bundles: Bundles) -> None:
-    """Clients get three quarters of the descriptors: the next one is told 503, and a cold start still has its own."""
+    """Clients get three quarters of the descriptors: the next one is told 503, and a cold start still has its own.
+
+    A few places are kept: with all others taken, and silent clients before the door, health and the admin API answer.
+    """
     with RunningBox(tmp_path / "box", before=["prlimit", "--nofile=200:200"]) as box, ExitStack() as clients:
         box.deploy(bundles.of("brief"))
         box.stop_function("brief")
-        for _ in range(148):
-            clients.enter_context(connect(box))
+        some = [clients.enter_context(connect(box)) for _ in range(170)]
         eventually("the box has taken them", lambda: len(psutil.Process(box.pid).net_connections("tcp")) > 148)
         told = eventually("one is told", lambda: refusal(box, clients), seconds=5)
         assert b"retry-after: " in told
-        assert box.call("brief"), "the function starts, for a client who was there before"
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/admin/box", 401)):
+            assert httpx.get(f"{box.url}{path}").status_code == status, path
+        token = {"authorization": f"Bearer {box.token}"}
+        assert httpx.get(f"{box.url}/admin/functions/brief", headers=token).status_code == 200
+        for client in some[:10]:
+            client.close()
+        eventually("the function starts, for a client that finds a place", lambda: box.invoke("brief").is_success)
 
 
 def refusal(box: RunningBox, clients: ExitStack) -> bytes:
-    """What the box says to one more client, when it is a refusal."""
+    """What the box says to one more client that calls a function, when it is a refusal."""
     client = clients.enter_context(connect(box))
     client.settimeout(0.2)
+    client.sendall(request("brief", b"{}"))
     try:
         said = client.recv(65536)
     except TimeoutError:

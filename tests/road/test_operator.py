@@ -70,7 +70,7 @@ def test_wrong_tokens_and_failing_functions_are_in_the_audit_log(
     eventually("the function has failed", lambda: [one for one in audited(box, "action") if one == ("fail",)])
     told = audited(box, "who", "address", "action", "function")
     assert ("", "127.0.0.1", "wrong token", "") in told
-    assert ("token", "127.0.0.1", "deploy", "leaves") in told
+    assert ("home", "127.0.0.1", "deploy", "leaves") in told
     assert ("box", "", "fail", "leaves") in told
     assert "wrong token, by nobody at 127.0.0.1" in box.words()
     assert box.token not in box.words()

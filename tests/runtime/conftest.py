@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn.system.hierarchy import Place
 from edgefn_runtime.supervisor.room import Room
 from tests.runtime.supervisor.bench import Bench, OnBench, Test, children
 

@@ -6,7 +6,7 @@ import pytest
 
 from edgefn.errors import SpecError
 from edgefn_runtime.__main__ import _configuration
-from edgefn_runtime.options import networks, root_path
+from edgefn_runtime.options import hosts, networks, origins, root_path
 from edgefn_runtime.settings import DEFAULT_TRUSTED_PROXIES
 
 
@@ -32,6 +32,18 @@ def test_trusted_proxies_are_addresses_and_networks() -> None:
     for wrong in ("proxy.local", "10.0.0.1/8", "*"):
         with pytest.raises(SpecError, match="addresses or networks"):
             networks(wrong, "x")
+
+
+def test_names_and_origins_that_are_let_in() -> None:
+    """Names without a port, origins with a scheme; each one is checked."""
+    assert hosts("box.example, *.below.example,*", "x") == ("box.example", "*.below.example", "*")
+    for wrong in ("box.example:80", "http://box", "a b", "*.", "box/"):
+        with pytest.raises(SpecError, match="without a port"):
+            hosts(wrong, "x")
+    assert origins("HTTPS://App.example/, null,*", "x") == ("https://app.example", "null", "*")
+    for wrong in ("app.example", "https://", "https://app.example/path", "https://a b"):
+        with pytest.raises(SpecError, match="give an origin"):
+            origins(wrong, "x")
 
 
 def test_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:

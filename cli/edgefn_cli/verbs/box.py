@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from edgefn_cli import output
+from edgefn_cli import output, wording
 from edgefn_cli.box_options import BoxCommand, configured
 from edgefn_cli.failures import MissingExtra, Verb
 from edgefn_cli.options import BoxOption, JsonOption
+from edgefn_cli.verbs.access import token
 from edgefn_cli.verbs.allow import allow
 from edgefn_cli.verbs.audit import audit
 from edgefn_runtime.options import OPTIONS
@@ -39,16 +40,7 @@ _RUNTIME_EXTRA = {
 _LISTENING = re.compile(r"listening on (http\S+)")
 
 app = typer.Typer(help="Run a box, or ask about one.", no_args_is_help=True)
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        envvar="EDGEFN_HOME",
-        file_okay=False,
-        help="The box's directory. Default: ~/.local/state/edgefn, as root /var/lib/edgefn.",
-    ),
-]
+app.add_typer(token.app, name="token")
 
 
 @app.command(cls=BoxCommand)
@@ -109,21 +101,6 @@ def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
         refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
         if refused:
             output.draw(_refusals(refused))
-
-
-@app.command(cls=Verb)
-def token(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Print the admin token of a box on this machine, for EDGEFN_TOKEN on another.
-
-    Example: EDGEFN_TOKEN=$(ssh line-3 edgefn box token) edgefn list --box http://line-3:8080
-    """
-    from edgefn_cli import discovery
-
-    found = discovery.read_token(home or discovery.home())
-    if as_json:
-        output.result({"token": found.value, "home": str(home or discovery.home())})
-    else:
-        output.line(found.value)
 
 
 app.command(cls=Verb)(allow)
@@ -198,6 +175,13 @@ def _memory(ledger: dict[str, int]) -> str:
     )
 
 
+def _tls(tls: dict[str, Any] | None) -> str:
+    """Its certificate, and whether clients need one, too."""
+    if tls is None:
+        return "off"
+    return f"{tls['fingerprint']}{', and of clients' * tls['wants_client_certificates']}"
+
+
 def _table(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -210,6 +194,7 @@ def _table(found: dict[str, Any]) -> Table:
         if member in found:
             shown[member] = text(found[member])
     shown.pop("refused", None)
+    shown.pop("missing_isolation", None)  # `isolation` has them, too
     table = Table.grid(padding=(0, 2))
     for member, value in shown.items():
         table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))
@@ -224,6 +209,8 @@ def _cpu(cpu: dict[str, Any]) -> str:
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "memory": _memory,
     "isolation": _isolation,
+    "callers": wording.callers,
+    "tls": _tls,
     "development": lambda on: "on: functions get whatever they ask for" if on else "off",
     "cpu": _cpu,
     "devices": lambda devices: ", ".join(devices) or "none",

@@ -85,12 +85,13 @@ def _write(answer: httpx.Response, out: Path | None) -> None:
             raise InputError(f"the answer cannot be written to {out}: {error.strerror}") from error
     elif _is_json(kind):
         _print_json(answer)
-    elif output.is_terminal() and not kind.startswith("text/"):
+    elif not output.is_terminal():
+        _pipe(answer.content)
+    elif kind.startswith("text/"):
+        output.line(answer.text.removesuffix("\n"))
+    else:
         size = len(answer.content)
         raise InputError(f"the answer is {size} bytes of {kind or 'unknown type'}: write it to a file with -o PATH")
-    else:
-        sys.stdout.buffer.write(answer.content)
-        sys.stdout.buffer.flush()
 
 
 def _print_json(answer: httpx.Response) -> None:
@@ -99,7 +100,13 @@ def _print_json(answer: httpx.Response) -> None:
 
         output.draw(JSON(answer.text))
     else:
-        output.line(answer.text)
+        _pipe(answer.content + b"\n")
+
+
+def _pipe(content: bytes) -> None:
+    """Write the function's own bytes, which nobody reads here, to stdout."""
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def _is_json(kind: str) -> bool:

@@ -55,6 +55,11 @@ def _panel(found: dict[str, Any]) -> RenderableType:
     return Panel(Group(*parts), title=Text(found["name"], style="bold"), title_align="left", expand=False)
 
 
+def _missing(layers: dict[str, str] | None) -> dict[str, str]:
+    """The layers of isolation that the box does not enforce, and why."""
+    return {"not isolated": "; ".join(f"{name} ({why})" for name, why in layers.items())} if layers else {}
+
+
 def _facts(found: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -70,9 +75,12 @@ def _facts(found: dict[str, Any]) -> Table:
         **_ledger(found.get("ledger")),
         "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
         "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
+        **_dropped(found.get("output") or {}),
+        **({"callers": wording.callers(found["callers"])} if "callers" in found else {}),
         "limits": _limits(found.get("spec") or {}),
         **_permissions(found),
         "cores": _cores(found.get("cores") or {}),
+        **_missing(found.get("missing_isolation")),
     }
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))
@@ -101,6 +109,13 @@ def _permissions(found: dict[str, Any]) -> dict[str, str]:
         f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
     ]
     return {"may have": ", ".join(told)} if told else {}
+
+
+def _dropped(output: dict[str, int]) -> dict[str, str]:
+    """What it printed over its budget, as far as it did."""
+    if not output.get("dropped_bytes"):
+        return {}
+    return {"output": f"{output['dropped_lines']:,} lines were dropped: it prints more than its log takes"}
 
 
 def _because(found: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn.errors import BundleError
+from edgefn.backends import small_files
 from edgefn.spec import ModelSpec
 
 FILE = "record.json"
@@ -40,7 +40,4 @@ def write(record: Record, folder: Path) -> None:
 
 def read(folder: Path) -> Record:
     """The record in `folder`. Raises BundleError when it is missing or damaged."""
-    try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Record)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise BundleError(f"{folder.name} holds no artifact of MNN: {error}; build the bundle again") from error
+    return small_files.read(folder, FILE, Record, "MNN")

@@ -82,9 +82,9 @@ class OnnxRuntime:
         asked = settings.read(portable)
         options = session_options(
             {
+                **asked.session,
                 "session.optimized_model_external_initializers_file_name": f"{FINISHED}.data",
                 "session.optimized_model_external_initializers_min_size_in_bytes": str(EXTERNAL_MIN_BYTES),
-                **asked.session,
             }
         )
         options.optimized_model_filepath = str(folder / FINISHED)
@@ -102,7 +102,7 @@ class OnnxRuntime:
         share_arena()
         asked = settings.read(folder)
         packing = {} if batched or asked.precision != "fp32" else NO_PREPACKING
-        options = session_options({"session.use_env_allocators": "1"} | packing | asked.session, threads)
+        options = session_options(asked.session | {"session.use_env_allocators": "1"} | packing, threads)
         options.enable_mem_pattern = False
         if (finished := folder / FINISHED).exists():
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -74,7 +74,7 @@ def session_options(entries: dict[str, str], threads: int = 1) -> Any:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     # Errors only: at finish it warns that the file is for this machine, which is what finishing is for.
     options.log_severity_level = 3
-    for key, value in {"session.intra_op.allow_spinning": "0", **entries}.items():
+    for key, value in {**entries, "session.intra_op.allow_spinning": "0"}.items():
         options.add_session_config_entry(key, value)
     return options
 

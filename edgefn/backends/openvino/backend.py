@@ -7,15 +7,15 @@ load     the blob, mapped; 60 ms where compiling takes 300
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgefn.backends import output_names
+from edgefn.backends import output_names, small_files
 from edgefn.backends.backend import Lowered, Probe
 from edgefn.errors import BundleError
+from edgefn.spec import MAX_DIMENSION
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
@@ -76,12 +76,14 @@ class OpenVino:
         from edgefn.backends.openvino import session
 
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (SHAPES, OUTPUTS, BF16):
-            if (portable / name).exists():
-                shutil.copyfile(portable / name, folder / name)
+        shapes, names = _shapes(portable), _names(portable)
+        (folder / SHAPES).write_bytes(msgspec.json.encode(shapes))
+        (folder / OUTPUTS).write_bytes(msgspec.json.encode(names))
+        if (portable / BF16).exists():
+            (folder / BF16).touch()
         model = session.read(portable / PORTABLE)
         session.save(model, folder / MODEL)
-        model.reshape({name: list(shape) for name, shape in _shapes(portable).items()})
+        model.reshape({name: list(shape) for name, shape in shapes.items()})
         (folder / BLOB).write_bytes(session.compiled(model, precision=_precision(portable)).export_model().getvalue())
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> OpenVinoSession:
@@ -111,12 +113,11 @@ def _precision(folder: Path) -> str:
 
 def _names(folder: Path) -> list[str]:
     """Return the names of the outputs; none of an artifact that was made before they were written down."""
-    path = folder / OUTPUTS
-    return msgspec.json.decode(path.read_bytes(), type=list[str]) if path.exists() else []
+    return small_files.read(folder, OUTPUTS, list[str], "openvino") if (folder / OUTPUTS).exists() else []
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    try:
-        return msgspec.json.decode((folder / SHAPES).read_bytes(), type=dict[str, tuple[int, ...]])
-    except (OSError, msgspec.MsgspecError) as error:
-        raise BundleError(f"{folder.name} holds no artifact of openvino: {error}") from error
+    found = small_files.read(folder, SHAPES, dict[str, tuple[int, ...]], "openvino")
+    if any(not 0 <= size <= MAX_DIMENSION for shape in found.values() for size in shape):
+        raise BundleError(f"{SHAPES} of an artifact of openvino has a size that no tensor has: build the bundle again")
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn.backends import small_files
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
 from edgefn.targets import facts
@@ -50,10 +51,7 @@ def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = ()) -> None
 
 def read(folder: Path) -> Record:
     """The record in `folder`. Raises BundleError when it is missing, damaged, or of a torch that is not here."""
-    try:
-        record = msgspec.json.decode((folder / FILE).read_bytes(), type=Record)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise BundleError(f"{folder / FILE} does not read: {error}; build the bundle again") from error
+    record = small_files.read(folder, FILE, Record, "torch")
     here = installed()
     if here != record.torch:
         raise BundleError(

@@ -14,6 +14,7 @@ is read as what the parameters want (`edgefn.codec.request.untyped`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Set
 from typing import Any
 
@@ -37,6 +38,12 @@ from edgefn.spec import ParameterSpec, ResultSpec
 from edgefn.suggestion import did_you_mean
 
 _JSON = MediaType(JSON)
+
+TOO_LARGE = (
+    "the request takes more memory once it is read than the function has; send less at a time, or give the function "
+    "more `memory`"
+)
+"""What a caller is told whose request leaves no memory to read it."""
 
 MAX_BODY_BYTES = 1 << 30
 """What a body may be once it is unpacked, where nothing else is said."""
@@ -287,13 +294,11 @@ class Signature:
 
 
 def _too_large(error: MemoryError) -> BodyTooLarge:
-    from edgefn.images.memory import release  # not before it is needed: it is not light
+    with contextlib.suppress(MemoryError, ImportError):  # there is no memory left even for that
+        from edgefn.images.memory import release  # not before it is needed: it is not light
 
-    release(error)
-    return BodyTooLarge(
-        "the request takes more memory once it is read than the function has; send less at a time, or give the "
-        "function more `memory`"
-    )
+        release(error)
+    return BodyTooLarge(TOO_LARGE)
 
 
 def _result(hint: Any, where: str) -> ResultSpec:

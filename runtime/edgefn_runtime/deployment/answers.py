@@ -17,7 +17,7 @@ import msgspec
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference, agreed
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
-from edgefn.errors import EdgefnError, RetryLater
+from edgefn.errors import DeploymentRefused, EdgefnError, RetryLater
 from edgefn_runtime.deployment import choice, proof
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.store.disk import Disk, write_file
@@ -28,6 +28,9 @@ FILE = "answers.json"
 
 LIMIT_S = 120.0
 """All questions together: a handler of seconds is asked a few."""
+
+MAX_BYTES = 64 * 2**20
+"""Of requests and answers that are read here: a build packs 8 MiB at most."""
 
 MAX_TEXT = 400
 """Characters of each text of a mismatch."""
@@ -125,13 +128,24 @@ def _short(found: Mismatch | None) -> Mismatch | None:
 
 
 def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Reference]:
-    folder = revision.folder
-    known = msgspec.msgpack.decode((folder / "answers" / "answers.msgpack").read_bytes(), type=Reference)
-    pairs = zip(known.asked, known.answers, strict=True)
-    questions = [
-        Question(asked, (folder / "requests" / str(number)).read_bytes(), expected, known.spreads, precision)
-        for number, (asked, expected) in enumerate(pairs)
-    ]
+    """Raises DeploymentRefused where the bundle's file of answers is damaged, or has more than a box reads."""
+    folder, count = revision.folder, revision.config.requests
+    file, requests = folder / "answers" / "answers.msgpack", [folder / "requests" / str(n) for n in range(count)]
+    try:
+        size = sum(path.lstat().st_size for path in (file, *requests))
+        if size > MAX_BYTES or file.lstat().st_size * max(1, count) > MAX_BYTES:
+            raise ValueError(f"they have {size} bytes, over the limit of {MAX_BYTES}")
+        known = msgspec.msgpack.decode(file.read_bytes(), type=Reference)
+        if not len(known.asked) == len(known.answers) == count:
+            raise ValueError(f"they are {len(known.answers)} and not {count}")
+        pairs = zip(requests, known.asked, known.answers, strict=True)
+        questions = [
+            Question(asked, path.read_bytes(), expected, known.spreads, precision) for path, asked, expected in pairs
+        ]
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise DeploymentRefused(
+            f"the answers in the bundle of {revision.name} do not read ({error}): build the bundle again"
+        ) from error
     return list(map(msgspec.msgpack.encode, questions)), known
 
 

@@ -119,7 +119,7 @@ def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[Artifa
         top1_bound=limits.top1 if found.top1 is not None else None,
         finish_s=found.finish_s,
         load_s=found.load_s,
-        size_bytes=sum(found.files.values()),
+        size_bytes=sum(found.files.values()) if found.passed else None,
     )
 
 

@@ -17,10 +17,10 @@ from edgefn.bundle import provided
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.quantities import format_bytes
+from edgefn.system import machine
 from edgefn.targets import profiles
 from edgefn.targets.facts import this_machine as facts
 from edgefn.targets.matcher import Refusal, refusal
-from edgefn_runtime import machine
 from edgefn_runtime.deployment import choice, devices
 
 

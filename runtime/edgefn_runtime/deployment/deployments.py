@@ -26,12 +26,14 @@ from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.deployment.changes import Known, later
 from edgefn_runtime.deployment.explanation import explain
-from edgefn_runtime.deployment.finishing import Finisher, finish_in_child
+from edgefn_runtime.deployment.finish.confined import ConfinedFinisher
+from edgefn_runtime.deployment.finishing import Finisher
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
 from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.marks import Marks
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.deployment.permissions import Permission, Permissions
 from edgefn_runtime.deployment.progress import Progress, deployed
 from edgefn_runtime.deployment.proof import Proof
@@ -59,16 +61,19 @@ class Deployments:
         database: Database,
         host: Host,
         *,
-        finisher: Finisher = finish_in_child,
+        finisher: Finisher | None = None,
         turns: Turns | None = None,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
         audit: Audit | None = None,
         grants: Iterable[str] = (),
         development: bool = False,
+        maxima: Maxima | None = None,
     ) -> None:
+        self._maxima = maxima or Maxima()
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
         self._marks = Marks(home.disk)
         self._catalogue = Catalogue(home, database, self._marks)
+        finisher = finisher or ConfinedFinisher(host, home.disk)
         self._installation = Installation(home, blobs, self._marks, finisher, threads)
         self._background = Background(
             self._installation, self._catalogue.current, self._finished, self._spawn, host.busy
@@ -78,7 +83,11 @@ class Deployments:
         self._garbage = Garbage(home, blobs, database)
         self._permissions = Permissions(database, configured=grants, development=development)
         self._audit = audit or Unaudited()
-        self._road = Road(blobs, database, self._catalogue, self._installation, self._garbage, host, self._permissions)
+        self._road = Road(
+            *(blobs, database, self._catalogue, self._installation, self._garbage, host),
+            self._permissions,
+            self._maxima,
+        )
         self._turns = turns or Turns()
         self._gate = Gate()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -250,6 +259,7 @@ class Deployments:
                 if missing := self._permissions.missing(revision.config.function):
                     await self._withhold(revision, missing)
                     continue
+                self._maxima.check(revision.config)
                 await self._host.switch(entry.function, revision)
                 revisions.append(revision)
             except Exception as error:
@@ -284,13 +294,36 @@ class Deployments:
         await self._look_for_changes()
         for revision in revisions:
             try:
+                await self._inspect(revision)
                 await self.ensure_finished(revision)
             except Exception as error:
                 await self._fail(revision.name, error)
             else:
                 await self._background.look(revision.name)
+        await self._inspect_others(revisions)
         await in_thread(self._garbage.sweep, leftovers)
         await self._gate.collect(self._garbage.collect)
+
+    async def _inspect(self, revision: Revision) -> None:
+        """The files of `revision` are as they were unpacked and finished, and its processes have read no others."""
+        async with self._gate.installing():
+            told = await in_thread(self._installation.inspect, revision)
+        for line in told:
+            _log.warning("%s: %s", revision.name, line)
+            self._host.note(revision.name, line)
+        if told:
+            await self.ensure_finished(revision)
+            await self._host.restart(revision.name)
+
+    async def _inspect_others(self, revisions: list[Revision]) -> None:
+        try:
+            async with self._gate.installing():
+                told = await in_thread(self._installation.inspect_others, {one.folder for one in revisions})
+        except OSError as error:
+            _log.warning("unpacked bundles cannot be compared with what was unpacked: %s", error)
+        else:
+            for line in told:
+                _log.warning("%s", line)
 
     async def _refresh(self, revision: Revision) -> None:
         """The host knows that `revision` is whole again, and which artifacts serve, unless another one does by now."""
@@ -335,7 +368,7 @@ class Deployments:
         found = self.chain(name)
         return None if found is None else explain(found, cores, self._threads)
 
-    def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
+    async def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
 
         The artifact is not chosen again before a redeployment, or on another machine or library.
@@ -343,17 +376,21 @@ class Deployments:
         entry = next((one for one in revision.artifacts if one.path == artifact), None)
         if entry is None or choice.portable(entry):
             return None
-        if proof.read(revision.finished, entry) is not None:  # else it is gone, and is finished again
+        if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
             self._marks.add(revision.finished, artifact, reason)
             self._spawn(self._keep_marks(revision))
-        compatibility.look_again()
-        instead = self._catalogue.again(revision)
+        instead = await in_thread(self._chosen_anew, revision)
         if instead.served == revision.served:
             return None
         told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
         _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
         self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
         return instead
+
+    def _chosen_anew(self, revision: Revision) -> Revision:
+        """Return `revision` with the artifacts that can serve now. Reads libraries and proofs, so it blocks."""
+        compatibility.look_again()
+        return self._catalogue.again(revision)
 
     async def _keep_marks(self, revision: Revision) -> None:
         try:

@@ -1,10 +1,13 @@
-"""Whether the devices that a function asks for are on this box, and may be opened by it. Looks at files, opens none."""
+"""Whether the devices that a function asks for are on this box, and may be opened by it. Opens names, no device."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
+
+from edgefn.system.nodes import open_node
 
 
 def lacking(paths: Iterable[str]) -> str:
@@ -14,18 +17,22 @@ def lacking(paths: Iterable[str]) -> str:
 
 def _lacking(path: str) -> str:
     try:
-        node = os.stat(path)
+        opened = open_node(path)
     except OSError as error:
-        return f"this box has no {path} ({error.strerror}): connect it, or deploy to a box that has it"
-    if not os.path.realpath(path).startswith("/dev/") or not stat.S_ISCHR(node.st_mode):
-        return f"{path} of this box is no character device: only those can be given to a function"
-    return "" if _may_open(path, node) else f"{path} is for {_whom(node)} alone: {_remedy()}"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
+            return f"this box has no {path} ({error.strerror}): connect it, or deploy to a box that has it"
+        return f"{path} of this box cannot be given to a function ({error.strerror}): only character devices can"
+    try:
+        node = os.fstat(opened)
+        return "" if _may_open(opened, node) else f"{path} is for {_whom(node)} alone: {_remedy()}"
+    finally:
+        os.close(opened)
 
 
-def _may_open(path: str, node: os.stat_result) -> bool:
+def _may_open(opened: int, node: os.stat_result) -> bool:
     """For reading and writing. As root, a function has a user of its own, and the node's group besides."""
     if os.geteuid() != 0:
-        return os.access(path, os.R_OK | os.W_OK)
+        return os.access(f"/proc/self/fd/{opened}", os.R_OK | os.W_OK)
     of_all, of_group = stat.S_IROTH | stat.S_IWOTH, stat.S_IRGRP | stat.S_IWGRP
     return node.st_mode & of_all == of_all or (node.st_gid != 0 and node.st_mode & of_group == of_group)
 

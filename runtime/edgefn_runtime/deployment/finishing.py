@@ -1,53 +1,26 @@
-"""The finisher's process, from the box's side: started, listened to, bounded in time, never left behind.
+"""Finished artifacts on their way to their places: made by a `Finisher`, or linked from another revision's.
 
-The process works in a folder beside the one wanted; each artifact gets its name here, when it is proved and synced.
-What an engine does in there, the box does not see.
+A finisher works in a folder beside the one wanted; each artifact gets its name here, when it is proved and synced.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
-import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.errors import DeploymentRefused, DiskFull
-from edgefn.quantities import format_duration
 from edgefn_runtime.deployment import inputs, proof
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.reuse import alike
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
-from edgefn_runtime.store.patience import in_thread, to_the_end
+from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
 
 Finisher = Callable[[Order, Progress], Awaitable[None]]
 """The order's folder holds its artifacts, each with its proof; else DeploymentRefused."""
-
-FINISH_S = 30 * 60.0
-"""TensorRT on a Jetson compiles for ten minutes; an engine that hangs does so for ever."""
-
-_MODULE = "edgefn_runtime.process.finisher"
-_STDERR_BYTES = 4096
-_LINE_BYTES = 2**20
-_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-class Line(msgspec.Struct, frozen=True):
-    """What the process says: how far it is, or why it does not go on ("refused", "full")."""
-
-    event: str
-    detail: str = ""
-    done: int = 0
-    total: int = 0
 
 
 async def finish(
@@ -125,73 +98,3 @@ async def _put(
             place = revision.finished / entry.path
             await in_thread(disk.make_folder, place.parent)
             await in_thread(move_into_place, disk, unfinished / entry.path, place)
-
-
-async def finish_in_child(order: Order, progress: Progress, limit_s: float = FINISH_S) -> None:
-    """The real `Finisher`: a process at low priority that ends with the box, or with this call."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-X", "faulthandler", "-m", _MODULE, *order.words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=PIPE,
-        stderr=PIPE,
-        limit=_LINE_BYTES,
-        env=os.environ | _ENVIRONMENT | {"EDGEFN_BOX_PID": str(os.getpid())},
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(limit_s):
-            tail, last = await asyncio.gather(_tail(process), _listen(process, progress))
-            code = await process.wait()
-    except TimeoutError:
-        raise DeploymentRefused(
-            f"the artifacts were not finished within {format_duration(limit_s)}: the engine hangs, or is too slow here"
-        ) from None
-    finally:
-        await to_the_end(_end(process))
-    _judge(code, last, tail)
-
-
-def _judge(code: int, last: Line, tail: str) -> None:
-    if last.event == "refused":
-        raise DeploymentRefused(last.detail)
-    if last.event == "full":
-        raise DiskFull(last.detail)
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise DeploymentRefused(
-            f"the finisher was killed by {name} at {last.detail or 'its start'}: the engine crashed, "
-            "or the box ran out of memory",
-            trace=tail,
-        )
-    if code or last.event != "finished":
-        reason = tail.strip().rpartition("\n")[2] or f"exit code {code}"
-        raise DeploymentRefused(f"the artifacts could not be finished on this box: {reason}", trace=tail)
-
-
-async def _listen(process: Process, progress: Progress) -> Line:
-    assert process.stdout is not None
-    line = Line("")
-    async for text in process.stdout:
-        line = msgspec.json.decode(text, type=Line)
-        if line.event == "finish":
-            progress("finish", line.done, line.total, line.detail)
-        elif line.event == "prove":
-            progress("prove", line.done, line.total, line.detail)
-    return line
-
-
-async def _tail(process: Process) -> str:
-    """The end of what it wrote to stderr: an engine may write megabytes."""
-    assert process.stderr is not None
-    tail = b""
-    while chunk := await process.stderr.read(_STDERR_BYTES):
-        tail = (tail + chunk)[-_STDERR_BYTES:]
-    return tail.decode(errors="replace")
-
-
-async def _end(process: Process) -> None:
-    """The process and whatever it started are gone, and its pipes closed."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    await process.communicate()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.wire.messages import FinishRequest
 
 
 class Audit(Protocol):
@@ -27,6 +28,12 @@ class Unaudited:
 
 class Host(Protocol):
     """What is served, and by which processes. Every call may be repeated."""
+
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of the isolation that this machine lacks.
+
+        Raises DeploymentRefused where what is required of it is missing, Unavailable where it is not known in time.
+        """
 
     async def prepare(self, revision: Revision) -> None:
         """A template of `revision` has imported the handler and loaded its models; it serves nobody yet.
@@ -53,6 +60,12 @@ class Host(Protocol):
         Raises DeploymentRefused (it does not load), InstanceLost, HandlerTimeout; Unavailable: no memory for it now.
         """
 
+    async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
+        """A confined process has finished and proved the artifact of `request` and has ended: the proof that it tells.
+
+        Raises DeploymentRefused when it dies, is over a bound or takes longer than `limit_s`; DiskFull; Unavailable.
+        """
+
     def busy(self) -> bool:
         """Whether a request of any function waits for an instance."""
 
@@ -61,6 +74,9 @@ class Host(Protocol):
 
     async def discard(self, revision: Revision) -> None:
         """A prepared revision that will not be switched to has no process; an unknown one is fine."""
+
+    async def restart(self, name: str) -> None:
+        """Every process of `name` has answered what it holds and ended; the next request starts it."""
 
     async def remove(self, name: str) -> None:
         """`name` is not served, and no process of it is left."""

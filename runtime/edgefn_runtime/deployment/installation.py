@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from edgefn.accuracy.answers.record import Agreed
@@ -18,17 +18,19 @@ from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
 from edgefn.bundle.manifest import parse_config
 from edgefn.errors import DeploymentRefused
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.deployment import answers, choice, compatibility, proof
+from edgefn_runtime.deployment import answers, choice, compatibility, inputs, proof
 from edgefn_runtime.deployment.admission import Candidate, admit
-from edgefn_runtime.deployment.finishing import Finisher, finish, finish_in_child, link, put_verdict
+from edgefn_runtime.deployment.finishing import Finisher, finish, link, put_verdict
 from edgefn_runtime.deployment.marks import Marks
 from edgefn_runtime.deployment.progress import UNHEARD, Progress
 from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.shared import SharedWork
 from edgefn_runtime.deployment.unpacking import CONFIG, unpack
+from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.disk import clear_away, expect_room
+from edgefn_runtime.store.disk import TEMPORARY, clear_away, expect_room
 from edgefn_runtime.store.home import Home
+from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
 
 _log = logging.getLogger("edgefn.deployment")
@@ -45,7 +47,7 @@ class Installation:
         home: Home,
         blobs: Blobs,
         marks: Marks,
-        finisher: Finisher = finish_in_child,
+        finisher: Finisher,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
     ) -> None:
         self._home, self._blobs, self._marks = home, blobs, marks
@@ -102,6 +104,54 @@ class Installation:
         unasked = [entry.path for entry in answers.lacking(revision, entries) if entry.path not in marked]
         return [entry for entry in entries if entry.path in unasked or proof.read(revision.finished, entry) is None]
 
+    def inspect(self, revision: Revision) -> list[str]:
+        """Clear away what of `revision` is not as it was unpacked or finished, and tell of it; `ensure` makes it anew.
+
+        Blocks; raises OSError.
+        """
+        told = []
+        if revision.folder.is_dir() and (names := self._differing(revision.folder, trusted=False)):
+            clear_away(self._home.disk, revision.folder)
+            told.append(f"{_some(names)} of its bundle differ from what was unpacked: it is unpacked anew")
+        for entry in revision.artifacts:
+            place = revision.finished / entry.path
+            if (place / proof.FILE).exists() and (names := self._differing(place, trusted=True)):
+                clear_away(self._home.disk, place)
+                name = f"{entry.model} {entry.target}"
+                told.append(f"{_some(names)} of {name} differ from what was finished: it is finished anew")
+        return told
+
+    def inspect_others(self, known: Collection[Path]) -> list[str]:
+        """As `inspect`, of the unpacked bundles that are not `known`: a rollback unpacks them anew. Blocks."""
+        told = []
+        for folder in self._home.bundles.iterdir():
+            if folder in known or folder.suffix == TEMPORARY:
+                continue
+            if names := self._differing(folder, trusted=False):
+                clear_away(self._home.disk, folder)
+                told.append(f"{_some(names)} of {folder} differ from what was unpacked: it is removed")
+        return told
+
+    def _differing(self, folder: Path, *, trusted: bool) -> list[str]:
+        """The files of `folder` that are not as its record says. Where it has none it is `trusted` as it is, or not."""
+        known = record.read(folder)
+        if known is None:
+            if trusted:
+                record.write(self._home.disk, folder, record.taken(folder))
+            return [] if trusted else [record.FILE]
+        found = record.compare(folder, known)
+        if found.fresh and not found.differing:
+            record.write(self._home.disk, folder, found.fresh)
+        return found.differing
+
+    async def _mend(self, revision: Revision, entries: Sequence[ArtifactEntry]) -> None:
+        """What `entries` are finished from has the hashes it had when it was unpacked: else it is unpacked anew."""
+        if names := await in_thread(_damaged, revision, entries):
+            _log.warning("%s of %s differ from what was unpacked: it is unpacked anew", _some(names), revision.name)
+            await in_thread(clear_away, self._home.disk, revision.folder)
+            candidate = await admit(self._blobs, revision.digest, UNHEARD)
+            await unpack(candidate, self._blobs, revision.folder, self._home.disk, UNHEARD)
+
     async def complete(self, revision: Revision, entry: ArtifactEntry, wanted: Callable[[], bool]) -> Proof | None:
         """`entry` has its proof, which tells how it did; None where it is not `wanted` any more. Raises DiskFull."""
         disk = self._home.disk
@@ -110,6 +160,7 @@ class Installation:
         if await link(revision, [entry], disk):
             return proof.read(revision.finished, entry)
         threads = self._threads(revision.config.function)
+        await self._mend(revision, [entry])
         try:
             await finish(revision, [entry], disk, self._finisher, UNHEARD, threads=threads, wanted=wanted)
         except DeploymentRefused as error:
@@ -138,6 +189,7 @@ class Installation:
         first = choice.first(compatibility.available(revision.artifacts))
         if missing := [entry for entry in first if proof.read(revision.finished, entry) is None]:
             threads = self._threads(revision.config.function)
+            await self._mend(revision, missing)
             await finish(revision, missing, self._home.disk, self._finisher, progress, threads=threads)
         if not _live(revision):
             told = [f"{entry.model} {entry.target}" for entry in first]
@@ -153,6 +205,25 @@ class Installation:
         for path, found in proof.read_all(revision.finished, revision.config.artifacts).items():
             files += [revision.finished / path / name for name in (proof.FILE, *found.files)]
         return files
+
+
+def _damaged(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[str]:
+    """The files that `entries` are finished from which are not as they were unpacked, all of them read."""
+    folders = tuple(f"{entry.path}/" for entry in entries)
+    others = {CONFIG, inputs.FILE, *(f"golden/{entry.model}.npz" for entry in entries)}
+
+    def is_read(name: str) -> bool:
+        return name in others or name.startswith(folders)
+
+    known = record.read(revision.folder)
+    if known is None:
+        return [record.FILE]
+    return record.compare(revision.folder, known, thorough=True, within=is_read).differing
+
+
+def _some(names: Sequence[str]) -> str:
+    told = ", ".join(name[:80] for name in names[:3])
+    return f"{len(names)} files ({told}{', …' if len(names) > 3 else ''})"
 
 
 def _served(revision: Revision) -> bool:

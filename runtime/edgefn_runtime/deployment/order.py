@@ -1,8 +1,7 @@
-"""What a finisher's process is asked for: which artifacts of an unpacked bundle, and where they go. Data alone."""
+"""What a finisher is asked for: which artifacts of an unpacked bundle, and where they go. Data alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,14 +19,3 @@ class Order(msgspec.Struct, frozen=True):
     beside: Path
     artifacts: tuple[str, ...]
     threads: int = 1
-
-    @property
-    def words(self) -> list[str]:
-        """As words of a command line."""
-        return [str(self.bundle), str(self.folder), str(self.beside), str(self.threads), *self.artifacts]
-
-    @classmethod
-    def of(cls, words: Sequence[str]) -> Order:
-        """The order that `words` are of."""
-        bundle, folder, beside, threads, *artifacts = words
-        return cls(Path(bundle), Path(folder), Path(beside), tuple(artifacts), int(threads))

@@ -2,20 +2,24 @@
 
     <finished>/artifacts/<model>/<target slug>/proof.json
 
-Both sides use it: the finisher's process writes, the box reads. Never judges: `passed` was judged when it
-was proved.
+The finisher's process tells it through a pipe, and the box writes it, with the names and sizes of what it has taken
+over: a file that an engine could write proves nothing. Never judges: `passed` was judged when it was proved.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
+from edgefn.errors import DeploymentRefused
 
 FILE = "proof.json"
+MAX_REASON = 2000
+"""Characters of why an artifact did not pass: an engine's words may be endless."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -72,6 +76,28 @@ def read(finished: Path, entry: ArtifactEntry) -> Proof | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return proof if proof.whole(folder) else None
+
+
+def received(data: bytes, entry: ArtifactEntry, made_from: str) -> Proof:
+    """The proof of `entry` that a finisher's process tells, as far as it can be one. Raises DeploymentRefused."""
+    try:
+        found = msgspec.json.decode(data, type=Proof)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells no proof: {error}") from None
+    figures = (found.finish_s, found.load_s, found.run_s, found.beside_s, found.samples, found.sizes)
+    if not all(math.isfinite(figure) and figure >= 0 for figure in figures):
+        raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells figures that cannot be: {figures}")
+    return msgspec.structs.replace(
+        found,
+        model=entry.model,
+        target=entry.target,
+        backend=entry.backend,
+        reason=found.reason[:MAX_REASON],
+        verdict=found.verdict[:MAX_REASON],
+        inputs=made_from,
+        files={},
+        died=False,
+    )
 
 
 def write(folder: Path, proof: Proof) -> None:

@@ -12,19 +12,26 @@ from pathlib import Path
 import msgspec
 
 from edgefn.bundle.config import ARTIFACT_TYPE, GOLDEN_TYPE, ArtifactEntry
-from edgefn_runtime.deployment import inputs, proof
+from edgefn_runtime.deployment import choice, inputs, proof
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.store.revision import Revision
 
 
 def inputs_of(candidate: Candidate) -> bytes:
-    """The file of hashes of a bundle: by artifact what it, its golden samples, bounds and backend hash to."""
+    """The file of hashes of a bundle: by artifact what it, its golden samples, bounds and backend hash to.
+
+    And the artifact that it is timed beside: that runs in the same process, and may be hostile.
+    """
     layers = candidate.layers
     golden = [layer.digest for layer in layers if layer.media_type == GOLDEN_TYPE]
     artifacts = {layer.folder: layer.digest for layer in layers if layer.media_type == ARTIFACT_TYPE}
     models = {model.spec.name: model for model in candidate.config.models}
+    beside = [entry.path for entry in choice.first(candidate.config.artifacts)]
     found = {
-        entry.path: _hash(entry, artifacts.get(entry.path), golden, models.get(entry.model))
+        entry.path: _hash(
+            *(entry, artifacts.get(entry.path), golden, models.get(entry.model)),
+            [artifacts.get(path) for path in beside if path.startswith(f"artifacts/{entry.model}/")],
+        )
         for entry in candidate.config.artifacts
     }
     return msgspec.json.encode(found, order="deterministic")

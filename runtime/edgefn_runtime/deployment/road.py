@@ -23,6 +23,7 @@ from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.deployment.permissions import Permissions
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.store.blobs import Blobs
@@ -49,15 +50,20 @@ class Road:
         garbage: Garbage,
         host: Host,
         permissions: Permissions,
+        maxima: Maxima,
     ) -> None:
+        self._maxima = maxima
         self._blobs, self._database, self._catalogue = blobs, database, catalogue
         self._permissions = permissions
         self._installation, self._garbage, self._host = installation, garbage, host
 
     async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
+        for lacking in await self._host.isolated():
+            progress.warn(lacking)
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
+        self._maxima.check(candidate.config)
         compatibility.check(candidate.config, compatibility.this_machine())
         self._permit(candidate, progress)
         upcoming = self._catalogue.upcoming(candidate)
@@ -93,6 +99,7 @@ class Road:
         target = self._earlier(current) if number is None else self._numbered(current, number)
         revision = self._catalogue.revision(target)
         self._permissions.require(revision.config.function)
+        self._maxima.check(revision.config)
         await self._installation.ensure(revision)
         await self._start(revision)
         await _beyond_cancelling(self._reroute(revision, current))

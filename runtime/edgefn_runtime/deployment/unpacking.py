@@ -6,13 +6,16 @@ Never runs or imports what it unpacks.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 from edgefn.bundle import archive, references
+from edgefn.bundle.members import MAX_MEMBERS
 from edgefn_runtime.deployment import inputs
 from edgefn_runtime.deployment.admission import Candidate
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.reuse import inputs_of
+from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
 from edgefn_runtime.store.patience import in_thread
@@ -24,17 +27,19 @@ CONFIG = "config.json"
 async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: Progress) -> None:
     """`folder` holds the bundle, whole and synced; after an error it is not there, nor is a part of it."""
     unfinished = temporary(folder)
-    layers = candidate.layers
+    layers, left = candidate.layers, MAX_MEMBERS
     try:
         with room_for(f"the bundle of {candidate.config.function.name}"):
             await in_thread(disk.make_folder, unfinished)
             for done, layer in enumerate(layers):
                 progress("unpack", done, len(layers), layer.folder)
                 tar = blobs.path(layer.digest)
-                await in_thread(archive.unpack, tar, unfinished, limit_bytes=layer.size, below=layer.folder)
+                unpack_layer = partial(archive.unpack, limit_bytes=layer.size, below=layer.folder, max_members=left)
+                left -= await in_thread(unpack_layer, tar, unfinished)
             await in_thread(references.resolve, unfinished)
             await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate))
             await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
+            await in_thread(lambda: record.write(disk, unfinished, record.taken(unfinished)))
             await in_thread(move_into_place, disk, unfinished, folder)
     finally:
         with contextlib.suppress(OSError):  # what stays goes at the next start

@@ -3,6 +3,8 @@
 app       what goes where
 problems  errors as answers (RFC 9457)
 invoke/   a request's way to a function and back: connection, direct, invocation, exchange
+limits/   what clients may take: heads, bodies, connections, time
+origins/  which names the box answers to, and which web pages may call it
 api/      the admin API, status, streams and health
 openapi/  /openapi.json
 """

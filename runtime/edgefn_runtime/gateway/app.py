@@ -24,7 +24,7 @@ from edgefn_runtime.gateway.api.ports import AdminBox, Supervisor
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding, PrefixedLocations, base_url
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Pools
 from edgefn_runtime.gateway.invoke.redirect import Redirect, clean
-from edgefn_runtime.gateway.openapi.document import document
+from edgefn_runtime.gateway.openapi.kept import KeptDocument
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
 
 _LINKS = {
@@ -95,6 +95,7 @@ class _Pages:
         self._box = box
         self._forwarding = forwarding
         self._version = version("edgefn")
+        self._document = KeptDocument(self._version, asks_callers=box.doors.asks_callers)
 
     async def root(self, request: Request) -> Response:
         prefix = self._forwarding.prefix(request.headers, request.client.host if request.client else "")
@@ -102,13 +103,15 @@ class _Pages:
         return JSONResponse({"name": "edgefn", "version": self._version, "links": links}, headers=_VARY)
 
     async def functions(self, request: Request) -> Response:
+        await self._box.doors.admit_reader(request.scope, "the list of functions", bool)
         return JSONResponse({"functions": status.functions(self._box)})
 
     async def openapi(self, request: Request) -> Response:
+        await self._box.doors.admit_reader(request.scope, "the description of the functions", bool)
         revisions = [status.current(self._box, name) for name in status.functions(self._box)]
         deployed = [DocumentedFunction(one.config.function, one.number, one.digest) for one in revisions]
         url = base_url(self._forwarding, request.scope)
-        return JSONResponse(document(deployed, self._version, url), headers=_VARY)
+        return Response(self._document.body(deployed, url), media_type="application/json", headers=_VARY)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -6,8 +6,6 @@ the caller is told the id: no trace and no path of the box leaves it.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import secrets
 from http import HTTPStatus
@@ -19,17 +17,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edgefn.errors import EdgefnError, RetryLater, Unauthorized, UnsupportedEncoding
+from edgefn.errors import EdgefnError, RateExceeded, RetryLater, Unauthorized, UnsupportedEncoding
 
 CONTENT_TYPE = "application/problem+json"
 
-_BODY_UNREAD = frozenset({401, 408, 411, 413, 507})
-"""Answered before the body was read."""
-
-LINGER_S = 2.0
-"""How long what a refused client still sends is read and thrown away. Most clients look for the answer only when
-they have sent everything; a connection that is closed over unread bytes is reset, and the answer lost with it.
-A client that goes on for longer, say with a gigabyte of weights that the disk has no room for, is cut off."""
+_BODY_UNREAD = frozenset({401, 403, 408, 411, 413, 507})
+"""Answered before the body was read; the connection throws the rest away (`gateway.invoke.outgoing`)."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -49,23 +42,13 @@ class ProblemResponse(Response):
     def __init__(self, error: Exception) -> None:
         self.status_code, self.raw_headers, self.body = problem(error)
         self.background = None
+        self.unread = self.status_code in _BODY_UNREAD or isinstance(error, RateExceeded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unread = self.status_code in _BODY_UNREAD
+        unread = self.unread
         headers = [*self.raw_headers, (b"connection", b"close")] if unread else self.raw_headers
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": unread})
-        if unread:
-            await throw_away(receive)
-            await send({"type": "http.response.body", "body": b""})
-
-
-async def throw_away(receive: Receive) -> None:
-    """The rest of the request's body has been read, or LINGER_S have passed, or the client has gone."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_S):
-            while (await receive()).get("more_body", False):
-                pass
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def as_members(error: Exception) -> dict[str, Any]:

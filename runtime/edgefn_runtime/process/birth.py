@@ -34,20 +34,20 @@ def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int], gr
     Of the caller's descriptors the child keeps 0, 1, 2 and `keep`. It is born in the control group `group`, when given.
     """
     if fork_sibling(group) == 0:
-        _leave_after(lambda: _child(main, box_pid, keep))
+        leave_after(lambda: _child(main, box_pid, keep))
 
 
 def _child(main: Callable[[], int], box_pid: int, keep: Iterable[int]) -> int:
-    _close_all_but(keep)
+    close_all_but(keep)
     os.setsid()
     die_with_parent()
-    if os.getppid() != box_pid:
+    if os.getppid() not in (box_pid, 0):  # 0 is one outside of this PID namespace, which ends with the box
         return 0  # the box had died already
     _reset_signals()
     return main()
 
 
-def _leave_after(main: Callable[[], int]) -> None:
+def leave_after(main: Callable[[], int]) -> None:
     """Runs `main` and ends the process without the parent's exit handlers and buffers."""
     code = 1
     try:
@@ -95,8 +95,17 @@ def limit_memory(further_bytes: int) -> None:
 
     Mapped weights do not count: they are read-only and shared. Beyond it allocations fail: MemoryError in Python.
     """
-    limit = _data_bytes() + further_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    lower_limit(resource.RLIMIT_DATA, _data_bytes() + further_bytes)
+
+
+def lower_limit(kind: int, value: int) -> None:
+    """Bound a resource of this process and its forks by `value`, or by what they may have already where that is less.
+
+    setrlimit(2) raises no bound, and Python tells of it with a ValueError.
+    """
+    _, bound = resource.getrlimit(kind)
+    limit = value if bound == resource.RLIM_INFINITY else min(value, bound)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def settle() -> None:
@@ -123,7 +132,8 @@ def thread_count() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-def _close_all_but(keep: Iterable[int]) -> None:
+def close_all_but(keep: Iterable[int]) -> None:
+    """Close all descriptors of this process but 0, 1, 2 and `keep`."""
     kept = {0, 1, 2, *keep}
     for descriptor in map(int, os.listdir("/proc/self/fd")):
         if descriptor not in kept:

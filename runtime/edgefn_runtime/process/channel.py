@@ -13,7 +13,7 @@ import threading
 from collections import deque
 
 from edgefn_runtime.wire.board import SIZE, Board
-from edgefn_runtime.wire.frames import Buffer, FrameDecoder, encode_frame
+from edgefn_runtime.wire.frames import TRUSTED_BYTES, Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
     Asked,
     Batched,
@@ -29,14 +29,14 @@ from edgefn_runtime.wire.messages import (
     encode,
 )
 
-_ANY_SIZE = 2**32  # the box is trusted: it has checked the sizes already
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
 Message = Reply | Returned | Leaving | Batched | WrongAnswer | Born | Binding | Ready | Failed
 
-Body = bytes | bytearray
-"""A request's body; a bytearray is the request's own, to be used as it lies."""
+Body = bytes | bytearray | None
+"""A request's body; a bytearray is the request's own, to be used as it lies. None where this process has no memory for
+it: it was read and dropped."""
 
 
 class Channel:
@@ -44,7 +44,7 @@ class Channel:
 
     def __init__(self, descriptor: int, board_descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
-        self._decoder = FrameDecoder(_ANY_SIZE)
+        self._decoder = FrameDecoder(TRUSTED_BYTES, TRUSTED_BYTES)
         self._frames: deque[tuple[bytes, Body]] = deque()
         self._writing = threading.Lock()
         self._gathered: list[Buffer] = []
@@ -55,9 +55,9 @@ class Channel:
     def receive(self) -> tuple[Asked, Body] | None:
         """The next request, or None when the box has closed its end."""
         while not self._frames:
-            large = self._decoder.hand_over() if self._decoder.missing > _READ_BYTES else None
-            if large is not None:
-                if not self._fill(*large):
+            begun = self._decoder.begun if self._decoder.missing > _READ_BYTES else None
+            if begun is not None:
+                if not self._receive_large(begun[0]):
                     return None
             elif data := self._socket.recv(_READ_BYTES):
                 self._frames.extend(self._decoder.feed(data))
@@ -65,6 +65,27 @@ class Channel:
                 return None
         header, body = self._frames.popleft()
         return decode_invoke(header), body
+
+    def _receive_large(self, header: bytes) -> bool:
+        """Read the rest of a large frame; False when the box is gone."""
+        try:
+            large = self._decoder.hand_over()
+        except MemoryError:
+            return self._pass_over(header)
+        assert large is not None
+        return self._fill(*large)
+
+    def _pass_over(self, header: bytes) -> bool:
+        """Read and drop the rest of a body that there is no memory for; its call is to be refused, and no other."""
+        missing = self._decoder.missing
+        self._decoder.let_go()
+        while missing:
+            data = self._socket.recv(min(missing, _READ_BYTES))
+            if not data:
+                return False
+            missing -= len(data)
+        self._frames.append((header, None))
+        return True
 
     def _fill(self, header: bytes, body: bytearray, filled: int) -> bool:
         """The rest of a large body is read into its place, and not gathered from pieces; False when the box is gone."""
@@ -97,7 +118,10 @@ class Channel:
 
     def flush(self) -> None:
         """All that was gathered is written; raises OSError when the box is gone."""
-        if self._gathered:
-            data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
-            self._gathered, self._gathered_bytes = [], 0
-            self._socket.sendall(data)
+        if not self._gathered:
+            return
+        pieces, size, self._gathered, self._gathered_bytes = self._gathered, self._gathered_bytes, [], 0
+        if size <= _GATHERED_BYTES and len(pieces) > 1:
+            pieces = [b"".join(pieces)]  # of larger ones there may be no room for a copy
+        for piece in pieces:
+            self._socket.sendall(piece)

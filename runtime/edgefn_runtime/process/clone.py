@@ -9,6 +9,7 @@ forked twice instead, and the box, a subreaper, adopts it: the same result for t
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import signal
@@ -32,19 +33,23 @@ _libc = ctypes.PyDLL(None, use_errno=True)  # the lock of the interpreter is hel
 _libc.syscall.restype = ctypes.c_long
 
 
-def fork_sibling(group: int | None = None) -> int:
+def fork_sibling(group: int | None = None, *, namespaces: int = 0) -> int:
     """In the child, whose parent is this process's parent: 0. Here: not 0. One thread only.
 
-    With `group`, a descriptor of a control group's folder (version 2), the child is born in it. Raises OSError.
+    With `group`, a descriptor of a control group's folder (version 2), the child is born in it; with `namespaces`,
+    flags of clone(2), in new ones. Raises OSError.
     """
     if group is not None:
         return _fork_into(group)
     number, address = _NUMBERS.get(platform.machine()), _tid_address()
     if number is None or not address:
+        if namespaces:
+            raise OSError(errno.ENOSYS, "a fork here cannot be told its parent", "clone")
         return _fork_twice()
     tail = (address, None) if number == _NUMBERS["x86_64"] else (None, address)
     words = [*map(ctypes.c_void_p, tail)]
-    pid = _around(lambda: int(_libc.syscall(number, _FLAGS, None, None, *words)))
+    flags = _FLAGS | namespaces
+    pid = _around(lambda: int(_libc.syscall(number, flags, None, None, *words)))
     if pid < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), "clone")

@@ -39,7 +39,7 @@ class Comparison:
         compare = comparison(limits, asked.spreads, self._function.judge, hints_of(self._function.handler).result)
         return msgspec.msgpack.encode(mismatch(asked.asked.name, asked.expected, record.encode(result), compare))
 
-    def raised(self, error: Exception) -> bytes:
+    def raised(self, error: BaseException) -> bytes:
         """Return what to say where the handler raised `error`, or the author's comparison did."""
         question = self._question
         reason = f"raises {type(error).__name__}: {error}"

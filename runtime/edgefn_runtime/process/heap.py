@@ -34,6 +34,13 @@ class _Mallinfo(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in _MALLINFO]
 
 
+def trim() -> None:
+    """Give malloc's free memory back to the machine; nothing where the C library is another."""
+    give_back = getattr(_libc, "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
+
+
 def close() -> None:
     """The free memory of this process is the machine's again, and what its forks allocate is fresh."""
     trim, info = getattr(_libc, "malloc_trim", None), getattr(_libc, "mallinfo2", None)

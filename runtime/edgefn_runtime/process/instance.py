@@ -35,10 +35,10 @@ def serve(channel: Channel, service: Service, concurrency: int, memory_bytes: in
 
 def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
     while (received := channel.receive()) is not None:
-        invoke, body = received
-        started = time.monotonic()
+        invoke, started = received[0], time.monotonic()
         if not watch.full and to_be_served(channel, invoke):
-            reply = service.call(invoke, body)
+            reply = service.call(*received)
+            del received  # with the body: what a caller has sent is no leak of the handler's
             for found in service.wrong():
                 channel.gather(found)
             if watch.full_after(time.monotonic() - started):

@@ -21,6 +21,7 @@ from edgefn.model import EdgeModel, models_of
 from edgefn_runtime.process import birth
 from edgefn_runtime.process.batcher import Crowd
 from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel, WrongAnswer
+from edgefn_runtime.wire.text import MAX_REASON, fit
 
 
 class LoadError(Exception):
@@ -28,7 +29,7 @@ class LoadError(Exception):
 
     def __init__(self, reason: str, trace: str, artifact: str = "") -> None:
         super().__init__(reason)
-        self.report = Failed(reason, trace, artifact)
+        self.report = Failed(fit(reason, MAX_REASON), fit(trace), artifact)
 
 
 class Loaded(NamedTuple):
@@ -85,7 +86,13 @@ def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lam
 
 def _teller(served: ServedModel, wrong: list[WrongAnswer]) -> Callable[[str], None]:
     """What the model of `served` calls with what is wrong with an answer of its artifact."""
-    return lambda reason: wrong.append(WrongAnswer(served.artifact.path, reason))
+
+    def tell(reason: str) -> None:
+        path = served.artifact.path
+        if all(told.artifact != path for told in wrong):  # a handler may run its model a thousand times
+            wrong.append(WrongAnswer(path, fit(reason, MAX_REASON)))
+
+    return tell
 
 
 @contextmanager
@@ -126,7 +133,10 @@ def _import(program: Program) -> tuple[EdgeFunction[..., object], dict[str, Edge
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().partition("\n")[0]
+    try:
+        text = str(error).strip().partition("\n")[0]
+    except Exception:  # its class does not let itself be shown
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

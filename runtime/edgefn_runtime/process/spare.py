@@ -1,8 +1,9 @@
 """The child that the zygote keeps ahead: forked already, nobody's yet, and waiting for the order that says whose it is.
 
 Android's zygote does the same (its "unspecialized app processes"). A fork of a process with NumPy, Pillow and ONNX
-Runtime in it takes 4 ms, its namespaces 1 ms, and the first touches of the pages that it shares as much again; here all
-that is over before a request comes. It holds no function's data, and serves one function only. It ends with the zygote.
+Runtime in it takes 4 ms, its namespaces and its root 4 ms, and the first touches of the pages that it shares as much
+again; here all that is over before a request comes. It holds no function's data, and serves one function only. It ends
+with the zygote.
 """
 
 from __future__ import annotations
@@ -11,53 +12,63 @@ import array
 import socket
 from collections.abc import Callable
 
-from edgefn_runtime.process import birth, groups, namespaces, pages
+from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
+from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.pages import Range
 from edgefn_runtime.process.rehearsal import rehearse
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import Born, Order, SpawnStandalone, SpawnTemplate
 
 Run = Callable[[Order, list[int]], int]
-NAME = "edgefn-spare"
+NAME, NETWORK_NAME = "edgefn-spare", "edgefn-sparenet"
 
 
-def wants_network(order: Order) -> bool:
-    """Whether it is for a function that may reach the network."""
-    return isinstance(order, SpawnTemplate | SpawnStandalone) and order.program.network
+def fits(order: Order, *, network: bool) -> bool:
+    """Tell whether a spare child with `network`, or without it, is for the function of `order`.
+
+    A finisher is left to a fork of its own, so that a request which comes meanwhile finds the spare one.
+    """
+    return isinstance(order, SpawnTemplate | SpawnStandalone) and order.program.network == network
 
 
 class Spare:
     """The zygote's side. `run` is what the child does with its order; `box` tells the box of it.
 
-    `libraries` are the pages that it maps ahead.
+    `libraries` are the pages that it maps ahead. With `network` it is for functions with the network, and made
+    only once there was one.
     """
 
-    def __init__(self, run: Run, box: Control, box_pid: int, libraries: list[Range]) -> None:
+    def __init__(self, run: Run, box: Control, forks: Forks, libraries: list[Range], *, network: bool = False) -> None:
+        self._network = network
+        self._wanted = not network
         self._run = run
         self._box = box
-        self._box_pid = box_pid
+        self._forks = forks
         self._end: socket.socket | None = None
         self._libraries = libraries
 
     @property
     def missing(self) -> bool:
-        return self._end is None
+        return self._end is None and self._wanted
 
     def make(self) -> None:
         """A spare child is on its way. Raises OSError when the machine has no process or memory for it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             descriptors = [theirs.fileno(), self._box.fileno()]
-            birth.fork_child(lambda: self._wait(theirs.fileno()), box_pid=self._box_pid, keep=descriptors)
+            self._forks.fork(lambda: self._wait(theirs.fileno()), descriptors)
         self._end = ours
 
     def hand(self, order: Order, descriptors: list[int]) -> bool:
         """The spare has the order; False when there is none, when it has died, or when the order needs another kind.
 
-        It has left the host's network, and a group of version 2 is one to be born in.
+        It has left the host's network or has not, and a group of version 2 is one to be born in.
         """
-        if self._end is None or groups.folder_of(descriptors) is not None or wants_network(order):
+        if groups.folder_of(descriptors) is not None or not fits(order, network=self._network):
+            return False
+        self._wanted = True
+        if self._end is None:
             return False
         end, self._end = self._end, None
         with end:
@@ -70,13 +81,13 @@ class Spare:
 
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
-        birth.name(NAME)
+        birth.name(NETWORK_NAME if self._network else NAME)
         try:
             self._box.report(Born())  # the kernel tells the box its pid along with it
         except OSError:
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
-        namespaces.enter_ahead()
+        sandbox.prepare(network=self._network)
         pages.touch(self._libraries)
         rehearse()
         zygote = Control(descriptor)

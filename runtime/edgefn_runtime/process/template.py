@@ -32,7 +32,7 @@ def template_main(
 
     Or becomes one itself: it has served nobody, and what it needs lies in its own pages already.
     """
-    _to_log(log_descriptor)
+    to_log(log_descriptor)
     control = Control(control_descriptor)
     control.report(Born())
     try:
@@ -59,12 +59,9 @@ def template_main(
     return 0
 
 
-def _instance_main(
-    program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int, *entrances: int
-) -> int:
+def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
     birth.use_huge_pages(True)
-    groups.join(entrances)
     birth.adopt_orphans()
     sandbox.leave_alone()
     fresh_randomness()
@@ -78,7 +75,7 @@ def _instance_main(
         started = Ready(session_s=loaded.ready.session_s)
     birth.limit_memory(program.memory_bytes)
     channel.send(started)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
@@ -95,7 +92,7 @@ def standalone_main(
 
     For the first instance, and for code that starts threads as it loads.
     """
-    _to_log(log_descriptor)
+    to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Born())
     birth.use_huge_pages(True)
@@ -108,7 +105,7 @@ def standalone_main(
         return EXIT_CANNOT_LOAD
     birth.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
-    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
     return 0
 
@@ -119,15 +116,18 @@ def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int
     birth.name(program.function)
     try:
         groups.join(entrances)
-        sandbox.enter(program, expected)
+        sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
+    if program.load_bytes:
+        birth.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
     sandbox_s = time.perf_counter() - started
     loaded = load(program)
     return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
 
 
-def _to_log(descriptor: int) -> None:
+def to_log(descriptor: int) -> None:
+    """What this process and its forks print goes to `descriptor`, a pipe to the box."""
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

@@ -7,9 +7,10 @@ would carry.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
-from edgefn_runtime.process.channel import Channel
+from edgefn_runtime.process.channel import Body, Channel
 from edgefn_runtime.process.growth import LONG_S, Watch
 from edgefn_runtime.process.instance import flush_logs, to_be_served
 from edgefn_runtime.process.serving import Service
@@ -27,7 +28,7 @@ def serve_together(channel: Channel, service: Service, concurrency: int, watch: 
 def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
     crowd = service.crowd
 
-    def call(invoke: Asked, body: bytes | bytearray) -> None:
+    def call(invoke: Asked, body: Body) -> None:
         try:
             reply = service.call(invoke, body)
             for wrong in service.wrong():
@@ -43,21 +44,25 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="handler") as threads:
         while (received := channel.receive()) is not None:
-            if not watch.full and to_be_served(channel, received[0]):
+            full = watch.full
+            if not full and to_be_served(channel, received[0]):
                 crowd.came()
                 threads.submit(call, *received)
-            else:
-                channel.send(Returned(received[0].id))
+                continue
+            if full:  # the thread that found it may not have said so yet, and a call comes back only after that
+                channel.send(Leaving())
+            channel.send(Returned(received[0].id))
 
 
 async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None:
-    async def call(invoke: Asked, body: bytes | bytearray) -> None:
+    async def call(invoke: Asked, body: Body) -> None:
         reply = await service.call_async(invoke, body)
-        for wrong in service.wrong():
-            channel.send(wrong)
-        if watch.full_after(LONG_S):
-            channel.send(Leaving())
-        channel.send(*reply)
+        with contextlib.suppress(OSError):  # the box is gone, and this was cancelled with the loop
+            for wrong in service.wrong():
+                channel.send(wrong)
+            if watch.full_after(LONG_S):
+                channel.send(Leaving())
+            channel.send(*reply)
         flush_logs()
 
     tasks: set[asyncio.Task[None]] = set()

@@ -14,12 +14,13 @@ import sys
 import time
 import traceback
 
-from edgefn_runtime.process import birth, groups, pages, sandbox
+from edgefn_runtime.process import birth, groups, pages
 from edgefn_runtime.process.control import Control
-from edgefn_runtime.process.sandbox import Enforcement
+from edgefn_runtime.process.forks import Forks
+from edgefn_runtime.process.sandbox import Enforcement, namespaces
 from edgefn_runtime.process.spare import Spare
 from edgefn_runtime.process.template import standalone_main, template_main
-from edgefn_runtime.wire.messages import Order, Ready, SpawnStandalone, SpawnTemplate
+from edgefn_runtime.wire.messages import Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
 
 NAME = "edgefn-zygote"
 SPARE_DELAY_S = 0.05
@@ -28,29 +29,35 @@ SPARE_DELAY_S = 0.05
 
 def main(descriptor: int) -> int:
     """Warms up, reports ready, and forks children on order until the box closes the control socket."""
+    namespaces.enter_user()
     birth.die_with_parent()
     birth.name(NAME)
     birth.use_huge_pages(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = Control(descriptor)
+    # For its forks, in which a lone surrogate in what a handler prints is no error. typeshed: TextIO.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _warm_up()
-    isolation = sandbox.probe()
-    spare = Spare(functools.partial(_become, isolation), control, os.getppid(), pages.mapped())
+    forks = Forks(control, os.getppid())
+    isolation = forks.probe()
+    run, libraries = functools.partial(_become, isolation), pages.mapped()
+    spares = [Spare(run, control, forks, libraries, network=network) for network in (False, True)]
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
-    _serve(control, spare, isolation)
+    _serve(control, spares, forks, isolation)
     return 0
 
 
-def _serve(control: Control, spare: Spare, isolation: Enforcement) -> None:
+def _serve(control: Control, spares: list[Spare], forks: Forks, isolation: Enforcement) -> None:
     while True:
-        if spare.missing and not control.waits(SPARE_DELAY_S):
-            _make(spare)
+        for missing in filter(lambda spare: spare.missing, spares):
+            if not control.waits(SPARE_DELAY_S):
+                _make(missing)
         if (received := control.receive()) is None:
             return
         order, descriptors = received
-        if not spare.hand(order, descriptors):
-            _spawn(order, isolation, descriptors)
+        if not any(spare.hand(order, descriptors) for spare in spares):
+            _spawn(order, forks, isolation, descriptors)
         for inherited in descriptors:
             os.close(inherited)
 
@@ -63,10 +70,9 @@ def _make(spare: Spare) -> None:
         time.sleep(SPARE_DELAY_S)
 
 
-def _spawn(order: Order, isolation: Enforcement, descriptors: list[int]) -> None:
+def _spawn(order: Order, forks: Forks, isolation: Enforcement, descriptors: list[int]) -> None:
     main = functools.partial(_become, isolation, order, descriptors)
-    group = groups.folder_of(descriptors)
-    birth.fork_child(main, box_pid=os.getppid(), keep=descriptors, group=group)
+    forks.fork(main, descriptors, groups.folder_of(descriptors))
 
 
 def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int:
@@ -76,6 +82,10 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
             return template_main(program, isolation, *descriptors)
         case SpawnStandalone(program):
             return standalone_main(program, isolation, *descriptors)
+        case SpawnFinisher(request):
+            from edgefn_runtime.process.finisher import finisher_main  # what it needs no function does
+
+            return finisher_main(request, isolation, *descriptors)
     return 0
 
 

@@ -107,6 +107,10 @@ class Database:
         query = "SELECT function, kind, value, granted_at, granted_by FROM grants WHERE ?1 IN ('', function) "
         return [Grant(*row) for row in self._rows(query + "ORDER BY function, kind, value", function)]
 
+    def users(self) -> dict[str, int]:
+        """The numbers of the users that functions run as."""
+        return dict(self._rows("SELECT function, uid FROM users"))
+
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
     def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> Entry:
@@ -157,6 +161,12 @@ class Database:
                 digest,
             )
 
+    def keep_user(self, function: str, uid: int) -> None:
+        """`function` runs as the user `uid`, which is nobody else's."""
+        with self._transaction() as change:
+            change("DELETE FROM users WHERE function = ? OR uid = ?", function, uid)
+            change("INSERT INTO users VALUES (?, ?)", function, uid)
+
     def remove(self, function: str) -> None:
         """`function` is not deployed, and has no history and no grants. Raises FunctionNotFound."""
         if self.current(function) is None:
@@ -187,6 +197,16 @@ class Database:
             for number in numbers:
                 change("DELETE FROM history WHERE function = ? AND number = ?", function, number)
             change(_ORPHANS)
+
+    # ── for the tables of others, each in a module of its own ─────────────────────────────────────────────
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        return self._rows(query, *values)
+
+    def transaction(self) -> contextlib.AbstractContextManager[_Change]:
+        """Return a change that is made whole or not at all, and is on the disk afterwards."""
+        return self._transaction()
 
     # ── how ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from edgefn.errors import DiskFull
 from edgefn.quantities import format_bytes
+from edgefn_runtime.store import trees
 
 TEMPORARY = ".tmp"
 """Ends the name of what is not complete yet, or no longer wanted; the next start removes all such."""
@@ -55,6 +56,9 @@ class Disk(Protocol):
 
     def link_tree(self, source: Path, folder: Path) -> None:
         """`folder` holds the very files of `source`; copies where the file system has no links."""
+
+    def link(self, source: Path, target: Path) -> None:
+        """`target` is the very file of `source`; a copy where the file system has no links."""
 
     def remove(self, path: Path) -> None:
         """The file or the tree is gone; one that is not there is fine."""
@@ -106,9 +110,12 @@ class OsDisk:
     def link_tree(self, source: Path, folder: Path) -> None:
         shutil.copytree(source, folder, copy_function=_link, dirs_exist_ok=True)
 
+    def link(self, source: Path, target: Path) -> None:
+        _link(os.fspath(source), os.fspath(target))
+
     def remove(self, path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            trees.remove(path)
         else:
             path.unlink(missing_ok=True)
 

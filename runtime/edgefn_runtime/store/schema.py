@@ -34,6 +34,16 @@ ALTER TABLE revisions ADD COLUMN template_bytes INTEGER;    -- what its template
 ALTER TABLE revisions ADD COLUMN instance_bytes INTEGER;    -- and each instance beside it
 """
 
+_TOKENS = """
+CREATE TABLE tokens (                   -- named tokens (the home's own is a file beside this one)
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,          -- SHA-256 of the value, which is kept nowhere
+    scopes TEXT NOT NULL,               -- JSON ["admin", ...]
+    rate REAL,                          -- requests a second, NULL without a bound
+    created_at TEXT NOT NULL
+) STRICT;
+"""
+
 _GRANTS = """
 CREATE TABLE grants (                   -- what the operator lets functions have beyond their sandbox
     function TEXT NOT NULL,
@@ -52,7 +62,14 @@ INSERT OR IGNORE INTO grants
               '$.function.devices') AS device;
 """
 
-_CHANGES = (_TABLES, _MEASURED, _GRANTS)
+_USERS = """
+CREATE TABLE users (                    -- the operating system's users that functions run as
+    function TEXT PRIMARY KEY,
+    uid INTEGER NOT NULL UNIQUE
+) STRICT;
+"""
+
+_CHANGES = (_TABLES, _MEASURED, _GRANTS, _TOKENS, _USERS)
 """From each version to the next one."""
 
 SCHEMA_VERSION = len(_CHANGES)

@@ -7,13 +7,14 @@ import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_GRACE_S = 1.0
 _STRAY_DELAY_S = 0.05
-_UNKNOWN_PATIENCE_S = 1.0
+_UNKNOWN_PATIENCE_S, _UNKNOWN_LOOKS = 1.0, 4
 
 
 def become_subreaper() -> None:
@@ -56,12 +57,21 @@ class Child:
         with contextlib.suppress(OSError):  # it has ended, or /proc is read-only
             Path(f"/proc/{self.pid}/oom_score_adj").write_text("500", "ascii")
 
+    def when_ended(self, act: Callable[[], object]) -> None:
+        """Call `act` once it has ended and is reaped."""
+        self._exit.add_done_callback(lambda _: act())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing when it has ended."""
+        if not self.exited:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
     def kill(self) -> None:
         """SIGKILL, at once; nothing when it has ended."""
         if not self.exited:
             self.killed = True
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
 
     async def end(self, grace_s: float = _KILL_GRACE_S) -> int:
         """Waits `grace_s` for it to leave by itself (its socket is closed), then kills it; returns its status."""
@@ -99,11 +109,17 @@ def reap_strays(session: int) -> None:
 async def reap_unknown() -> None:
     """Children that have ended and that nobody here has heard of are reaped: whoever forked them died before it told.
 
-    After a second look: the first word of one that has just ended may be on its way.
+    After a second look: the first word of one that has just ended may be on its way. Some end only after others.
     """
-    before = _ended_unknown()
-    await asyncio.sleep(_UNKNOWN_PATIENCE_S)
-    _reap(before & _ended_unknown())
+    for _ in range(_UNKNOWN_LOOKS):
+        before = _ended_unknown()
+        await asyncio.sleep(_UNKNOWN_PATIENCE_S)
+        _reap(before & _ended_unknown())
+
+
+def reap_ended() -> None:
+    """The same at once, where no word is waited for any more."""
+    _reap(_ended_unknown())
 
 
 def _reap(pids: set[int]) -> None:
@@ -118,11 +134,30 @@ def _ended_unknown() -> set[int]:
 
 def children_of_this() -> list[int]:
     """The pids of this process's children, of those too that have ended and are not reaped."""
+    return children_of("self")
+
+
+def children_of(process: int | str) -> list[int]:
+    """The same of another process; none of one that has ended."""
     pids: list[int] = []
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):
-            pids += map(int, (task / "children").read_text("ascii").split())
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
+            with contextlib.suppress(OSError):
+                pids += map(int, (task / "children").read_text("ascii").split())
     return pids
+
+
+def name_of(pid: int) -> str:
+    """What the process calls itself; "" where there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def parent_of(pid: int) -> int:
+    """The pid of its parent; -1 where there is no such process."""
+    return int(_stat(pid, 1) or -1)
 
 
 def _session(pid: int) -> int:

@@ -13,11 +13,11 @@ import itertools
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edgefn_runtime.supervisor.hierarchy import CONTROLLERS, Place, places
+from edgefn.system.hierarchy import CONTROLLERS, Place, places
 
 PREFIX = "edgefn-"
 LEAF = "box"
@@ -73,7 +73,7 @@ class ControlGroups:
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
-        """A group for one revision of `function`, made when it is first entered."""
+        """A group for one revision of `function`, of so many processes at first, made when it is first entered."""
         return FunctionGroup(self._trees, f"{function}.{next(self._numbers)}", processes)
 
     def close(self) -> None:
@@ -92,8 +92,8 @@ class FunctionGroup:
         self.name = name
         self._processes = processes
         self._memory_bytes: int | None = None
-        self._cells = itertools.count(1)
         self._kills = 0
+        self._is_held = False
 
     @property
     def there(self) -> bool:
@@ -104,10 +104,12 @@ class FunctionGroup:
     def entrances(self) -> Iterator[list[int]]:
         """Descriptors for a child to enter by, as long as the context lasts. Raises OSError where one cannot be made.
 
+        Only for one that has not run a user's code: what the box has opened lets its holder move any process.
         Of version 1 the file `tasks`: a process of one thread that writes itself there waits for nobody (0.04 ms),
         while `cgroup.procs` waits for all other processors (5 to 15 ms). Of version 2, whose `tasks` is no more, the
         folder, for clone3 to fork into.
         """
+        self._allow_processes()
         opened: list[int] = []
         try:
             for folder, tree in self._folders():
@@ -126,21 +128,32 @@ class FunctionGroup:
                 with contextlib.suppress(OSError):  # it uses more than that already: it keeps the bound it has
                     self._bound_memory(folder, tree)
 
-    def cell(self) -> Cell:
-        """A group of its own for an instance, within this one: what is in it when the instance has ended, is left over.
-
-        An empty one with version 2: entering it would cost 5 ms there, as the template has its own user by then.
-        """
+    def limit_processes(self, count: int) -> None:
+        """Allow so many processes and threads, from now on or from when the group is made. Raises OSError."""
+        self._processes = count
         for folder, tree in self._folders():
-            if tree.version == 1 and "pids" in tree.controllers:
-                with contextlib.suppress(OSError):
-                    return Cell(folder / str(next(self._cells)))
-        return Cell(None)
+            if "pids" in tree.controllers and folder.is_dir():
+                _write(folder / "pids.max", str(count))
 
     def ran_out(self) -> bool:
         """Whether the kernel has killed one of its processes for memory since this was last asked."""
         before, self._kills = self._kills, self._killed()
         return self._kills > before
+
+    def empty(self) -> bool:
+        """Kill whatever is in it, and let nothing new start there meanwhile; True when nothing is left.
+
+        Only while it has no process that it should have: what is in it then is left over.
+        """
+        left = {folder: pids for folder, _ in self._folders() if (pids := _inside(folder))}
+        self._is_held = self._is_held or bool(left)
+        for folder, pids in left.items():
+            with contextlib.suppress(OSError):
+                _write(folder / "pids.max", "0")
+            _kill(pids)
+        if not left:
+            self._allow_processes()
+        return not left
 
     def close(self) -> bool:
         """Whatever is in it is killed and it is gone; False when that takes the kernel another moment."""
@@ -162,6 +175,13 @@ class FunctionGroup:
         if "cpu" in tree.controllers:
             _weigh(folder, tree.version)
 
+    def _allow_processes(self) -> None:
+        for folder, tree in self._folders() if self._is_held else ():
+            if "pids" in tree.controllers:
+                with contextlib.suppress(OSError):
+                    _write(folder / "pids.max", str(self._processes))
+        self._is_held = False
+
     def _bound_memory(self, folder: Path, tree: Tree) -> None:
         if self._memory_bytes is not None:
             (folder / _VERSIONS[tree.version].memory).write_text(str(self._memory_bytes))
@@ -178,26 +198,6 @@ class FunctionGroup:
         return 0
 
 
-class Cell:
-    """An instance's own group, or none. Raises OSError when it cannot be made."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-        self.entrances: list[int] = []
-        if folder is not None:
-            folder.mkdir()
-            self.entrances.append(_open_entrance(folder, 1))
-
-    def handed_over(self) -> None:
-        """The child has its copy of the entrance; the box gives up its own."""
-        while self.entrances:
-            os.close(self.entrances.pop())
-
-    def clear(self) -> bool:
-        """Whatever is in it is killed and it is gone; False when that takes the kernel another moment."""
-        return self._folder is None or clear(self._folder)
-
-
 def clear(folder: Path) -> bool:
     """No process is below `folder` and it is gone; False when some are still dying. Nothing new starts there."""
     for file, text in (("pids.max", "0"), ("cgroup.kill", "1")):
@@ -207,9 +207,7 @@ def clear(folder: Path) -> bool:
     with contextlib.suppress(OSError):
         below = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
     still = [one for one in below if not clear(one)]
-    for pid in _inside(folder):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+    _kill(_inside(folder))
     try:
         folder.rmdir()
     except FileNotFoundError:
@@ -293,6 +291,12 @@ def _open_entrance(folder: Path, version: int) -> int:
     if version == 1:
         return os.open(folder / "tasks", os.O_WRONLY | os.O_CLOEXEC)
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _inside(folder: Path) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Footprint(NamedTuple):
@@ -39,6 +39,17 @@ def _sizes(path: str) -> dict[str, int]:
     """The bytes of each line such as `VmRSS:  1024 kB`."""
     words = [line.split() for line in Path(path).read_text("utf-8", errors="replace").splitlines()]
     return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}
+
+
+async def with_footprints(status: dict[str, Any]) -> dict[str, Any]:
+    """Return a function's status with the `private_bytes` of each of its processes, None for one that has ended."""
+    processes = [process for process in (status.get("template"), *status.get("instances", ())) if process]
+    unmeasured = [process for process in processes if "private_bytes" not in process]
+    if unmeasured:
+        found = await asyncio.to_thread(lambda: [footprint(process["pid"]) for process in unmeasured])
+        for process, each in zip(unmeasured, found, strict=True):
+            process["private_bytes"] = each.private_bytes if each is not None else None
+    return status
 
 
 async def measure(pid: int) -> Footprint | None:

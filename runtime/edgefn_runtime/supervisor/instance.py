@@ -1,4 +1,8 @@
-"""An instance, from the box's side: its channel, the calls it holds, its end."""
+"""An instance, from the box's side: its channel, the calls it holds, its end.
+
+It runs a user's code, which may have got hold of its channel. So each frame is held against what an instance can have
+to say at that moment; the first that does not fit ends the instance and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,24 @@ from typing import Protocol, cast
 
 from edgefn.errors import InstanceLost
 from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.supervisor.answers import AnswerMemory
 from edgefn_runtime.supervisor.breakage import ArtifactBroken, blames, refused
 from edgefn_runtime.supervisor.call import Call, Outcome, work_s
 from edgefn_runtime.supervisor.child import Child, describe_exit
+from edgefn_runtime.supervisor.incoming import LARGE_BYTES, LargeAnswer
 from edgefn_runtime.supervisor.sockets import receive_with_pid
 from edgefn_runtime.wire.board import Board
-from edgefn_runtime.wire.frames import Buffer, FrameDecoder, FrameError, encode_frame
+from edgefn_runtime.wire.frames import MAX_ANSWER_BYTES, Buffer, FrameDecoder, FrameError, encode_frame
 from edgefn_runtime.wire.messages import (
     MALFORMED,
     Answer,
     Batched,
     Binding,
+    Born,
     Compare,
     Crash,
     Failed,
+    FromInstance,
     Invoke,
     Leaving,
     Ready,
@@ -35,13 +43,14 @@ from edgefn_runtime.wire.messages import (
     encode,
 )
 
-MAX_ANSWER_BYTES = 256 * 2**20
-MAX_MODELS = 256
-"""Models that an instance is listened to about: it runs a user's code, and is not to fill the box's memory."""
-
-
 MAX_REASON = 500
 """Characters of what it says of an artifact."""
+
+_NEWS = 2
+"""What an instance may have to say of each of its models, and of itself, beside one answer."""
+_FIRST_WORDS = 4
+_NEWS_SAVED = 8
+"""Of so many answers, where it has said nothing for a while."""
 
 
 class Owner(Protocol):
@@ -64,26 +73,38 @@ class Owner(Protocol):
 
 
 class Instance(asyncio.Protocol):
-    """A process that serves. Made by the pool; `start` waits for its first word."""
+    """A process that serves. Made by the pool; `start` waits for its first word.
 
-    def __init__(self, function: str, owner: Owner) -> None:
+    `answers` is the memory that its unfinished answers share with those of all others.
+    """
+
+    def __init__(self, function: str, owner: Owner, answers: AnswerMemory) -> None:
         self._function = function
         self._owner = owner
+        self._answers = answers
+        self._large: LargeAnswer | None = None
+        self._until_ended: asyncio.Task[None] | None = None
+        self._news_left = self._news = _NEWS
+        self._leaves = False
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
-        self._transport: asyncio.WriteTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._child: Child | None = None
         self._ending: asyncio.Task[None] | None = None
         self._last_id = 0
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
+        self._last_revoked = (0, 0)
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
-        self._garbled = self._asked_to_end = False
+        self._garbled = ""
+        self._asked_to_end = False
         self.progress_at = 0.0
         self._busy_s = self._busy_since = 0.0
         self.crash = ""
         """How it ended by itself while a handler ran; "" when it did not."""
+        self.lost: list[Call] = []
+        """The calls that it had begun and that ended with it, where it ended by itself."""
         self.handled = False
         """Whether a handler came to its end for the last answer: a refused input shows nothing."""
         self.calls: dict[int, Call] = {}
@@ -92,6 +113,8 @@ class Instance(asyncio.Protocol):
         self.alone = False
         self.serves: tuple[str, ...] = ()
         """The artifacts that it has loaded, by path."""
+        self.models: frozenset[str] = frozenset()
+        """The names of its models."""
         self._binding = ""
         self.describe: Callable[[int], str] = describe_exit
         self.served = 0
@@ -109,6 +132,8 @@ class Instance(asyncio.Protocol):
         `claim` gives the child of a pid, which may be known already.
         """
         self._board, self._claim = board, claim
+        self._news = _NEWS * (1 + len(self.models))
+        self._news_left = self._news * _NEWS_SAVED
         try:
             self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
         except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
@@ -136,21 +161,26 @@ class Instance(asyncio.Protocol):
         child.first_to_go()
 
     async def _handshake(self, end: socket.socket) -> Ready:
+        decoder, words = FrameDecoder(0), 0
         while True:
             data, pid = await self._first_bytes(end)
             if pid and self._child is None:
                 self._child = self._claim(pid)
                 self._child.first_to_go()
-            for frame in self._decoder.feed(data):
+            for frame in decoder.feed(data):
+                words += 1
                 match decode_from_instance(frame.header):
-                    case Ready() as ready:
+                    case Ready() as ready if not decoder.missing:
                         return ready
-                    case Binding(artifact):
+                    case Binding(artifact) if artifact in self.serves and words <= _FIRST_WORDS + self._news:
                         self._binding = artifact
                     case Failed(reason, trace, artifact):
-                        raise refused(f"{self._function} cannot be loaded: {reason}", artifact, trace)
-                    case _:
+                        named = artifact if artifact in self.serves else ""  # another is not its own to speak of
+                        raise refused(f"{self._function} cannot be loaded: {reason}", named, trace)
+                    case Born() if words <= _FIRST_WORDS:
                         pass
+                    case other:
+                        raise FrameError(f"{type(other).__name__} from an instance that starts")
 
     async def _first_bytes(self, end: socket.socket) -> tuple[bytes, int]:
         readable = asyncio.Event()
@@ -232,7 +262,7 @@ class Instance(asyncio.Protocol):
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
         assert self._board is not None
-        self._revoked = (self._board.entered + 1, self._last_id)
+        self._revoked = self._last_revoked = (self._board.entered + 1, self._last_id)
         self._board.revoke(*self._revoked)
 
     def take_back(self) -> list[Call]:
@@ -283,32 +313,81 @@ class Instance(asyncio.Protocol):
     # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._garbled:
             return  # it is killed; what it has still written is no answer
         try:
-            for frame in self._decoder.feed(data):
-                match decode_from_instance(frame.header):
-                    case Answer() | Refusal() | Unacceptable() | Crash() as reply:
-                        self._answered(reply.id, Outcome(reply, frame.body))
-                    case Returned(number):
-                        self._passed_over(number)
-                    case Batched() as found:
-                        self._measured(found)
-                    case WrongAnswer(artifact, reason):
-                        self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
-                    case Leaving():
-                        self._leave()
-                    case _:
-                        pass
-        except (FrameError, *MALFORMED):
-            self.kill()  # it does not speak the protocol: a handler wrote to a descriptor that is not its own
-            self._garbled, self._asked_to_end = True, False
+            self._take(data)
+        except (FrameError, *MALFORMED) as error:
+            self._end_for(str(error))
+
+    def _take(self, data: bytes) -> None:
+        if self._large is not None:
+            data = self._large.take(data)
+            if self._large.missing:
+                return
+            large, self._large = self._large, None
+            self._answered(large.reply.id, large.finish())
+        for frame in self._decoder.feed(data) if data else ():
+            self._hear(decode_from_instance(frame.header), frame.body)
+        if self._decoder.missing > LARGE_BYTES and (begun := self._decoder.begun) is not None:
+            self._begin_large(*begun)
+
+    def _begin_large(self, header: bytes, size: int) -> None:
+        """Collect a large answer, now or when there is memory for it; until then nothing more is read of it."""
+        reply = decode_from_instance(header)
+        if not isinstance(reply, Answer) or reply.id not in self.calls:
+            raise FrameError(f"{type(reply).__name__} with {size} bytes, which nobody has asked for")
+        assert self._transport is not None
+        self._large = LargeAnswer(self._function, self._answers, reply, size, self._transport, self._end_for)
+        self._large.take(self._decoder.let_go())
+        if not self._large.has_room:
+            self._until_ended = self._until_ended or self._loop.create_task(self._abort_when_ended())
+
+    async def _abort_when_ended(self) -> None:
+        """Close the transport with the process: nobody sees the end of a stream that is not read."""
+        assert self._child is not None
+        assert self._transport is not None
+        await self._child.wait()
+        self._transport.abort()
+
+    def _hear(self, message: FromInstance, body: bytes) -> None:
+        match message:
+            case Answer() | Refusal() | Unacceptable() | Crash() as reply:
+                self._answered(reply.id, Outcome(reply, body))
+            case Returned(number):
+                self._passed_over(number)
+            case Batched() | WrongAnswer() | Leaving() as news:
+                self._told(news)
+            case _:
+                raise FrameError(f"{type(message).__name__} from an instance that serves")
+
+    def _told(self, news: Batched | WrongAnswer | Leaving) -> None:
+        self._news_left -= 1
+        if self._news_left < 0:
+            raise FrameError(f"{type(news).__name__} more often than calls can bring it about")
+        match news:
+            case Batched(model) if model in self.models:
+                self.batching[model] = news
+            case WrongAnswer(artifact, reason) if artifact in self.serves:
+                self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
+            case Leaving():
+                self._leave()
+            case _:
+                pass
+
+    def _end_for(self, why: str) -> None:
+        """End it: it does not speak the protocol, for a handler wrote to a descriptor that is not its own."""
+        self.kill()
+        self._garbled, self._asked_to_end = why, False
+        if self._transport is not None:
+            self._transport.abort()
 
     def _leave(self) -> None:
         """It takes no more calls, answers what it holds and ends: its handler leaks."""
+        self._leaves = True
         if self.state is InstanceState.READY:
             self.state = InstanceState.DRAINING
             if not self.calls:
@@ -317,8 +396,9 @@ class Instance(asyncio.Protocol):
     def _answered(self, number: int, outcome: Outcome) -> None:
         call = self.calls.pop(number, None)
         if call is None:
-            return
+            raise FrameError(f"an answer to call {number}, which it does not hold")
         self.served += 1
+        self._news_left = min(self._news_left + self._news, self._news * _NEWS_SAVED)
         self.handled = not isinstance(outcome.reply, Refusal)
         if self.served == 1 and isinstance(outcome.reply, Answer):
             self.first_run_s = outcome.reply.run_s
@@ -326,18 +406,23 @@ class Instance(asyncio.Protocol):
         call.succeed(outcome)
         self._progressed()
 
-    def _measured(self, found: Batched) -> None:
-        if found.model in self.batching or len(self.batching) < MAX_MODELS:
-            self.batching[found.model] = found
-
     def _passed_over(self, number: int) -> None:
-        call = self.calls.pop(number, None)
+        call = self.calls.get(number)
         self.handled = False
-        if call is None:
-            self._to_pass_over -= 1
-        else:  # its time was up, or it was revoked and came back before it was fetched
+        if call is not None:  # its time was up, or it was revoked and came back before it was fetched
+            if not self._may_return(call):
+                raise FrameError(f"call {number} came back, which it is to serve")
+            del self.calls[number]
             self._owner.unseen([call])
+        elif self._to_pass_over > 0:
+            self._to_pass_over -= 1
+        else:
+            raise FrameError(f"call {number} came back, which it does not hold")
         self._progressed()
+
+    def _may_return(self, call: Call) -> bool:
+        first, last = self._last_revoked
+        return self._leaves or first <= call.number <= last or time.monotonic() >= call.deadline
 
     def _progressed(self) -> None:
         self.progress_at = time.monotonic()
@@ -353,24 +438,37 @@ class Instance(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         if self.state is InstanceState.READY:
             self.state = InstanceState.DRAINING  # it is handed nothing more, however long its end takes
+        if self._large is not None:
+            self._large.drop()
+            self._large = None
         self._ending = self._loop.create_task(self._ended())
 
     async def _ended(self) -> None:
         assert self._child is not None
         status = await self._child.end()
         self.state = InstanceState.ENDED
-        how = describe_exit(status) if self._child.killed else self.describe(status)
+        reading = self._board is not None and self._board.reading and not self._garbled
         lost = InstanceLost(
-            f"the instance of {self._function} {how} while it held the request; see `edgefn logs {self._function}`"
+            f"the instance of {self._function} {self._how(status)} while it {'read' if reading else 'held'} the "
+            f"request; see `edgefn logs {self._function}`"
         )
         unseen = [call for call in self.calls.values() if not self.has_begun(call)]
-        if len(unseen) < len(self.calls) and not self._asked_to_end:
+        begun = [call for call in self.calls.values() if self.has_begun(call)]
+        self.lost = begun if not self._asked_to_end else []
+        if self._garbled:
+            self.crash = self._how(status)
+        elif self.lost and not reading:  # no handler is to blame for what it never saw
             self.crash = describe_exit(status)
-        for call in self.calls.values():
-            if self.has_begun(call):
-                call.fail(lost)
+        for call in begun:
+            call.fail(lost)
         self.calls.clear()
         if self._board is not None:
             self._board.release()
             self._board = None
         self._owner.ended(self, unseen)
+
+    def _how(self, status: int) -> str:
+        if self._garbled:
+            return f"sent what is no answer ({self._garbled})"
+        assert self._child is not None
+        return describe_exit(status) if self._child.killed else self.describe(status)

@@ -16,14 +16,15 @@ from pathlib import Path
 from edgefn.errors import InstanceLost, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn_runtime.scheduling.deadlines import StartTime
-from edgefn_runtime.scheduling.ledger import most_bytes
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.child import describe_exit
-from edgefn_runtime.supervisor.controlgroups import Cell, FunctionGroup
+from edgefn_runtime.supervisor.controlgroups import FunctionGroup
 from edgefn_runtime.supervisor.cores import threads_for
 from edgefn_runtime.supervisor.footprint import measure
+from edgefn_runtime.supervisor.group_bounds import GroupBounds
 from edgefn_runtime.supervisor.instance import Instance
-from edgefn_runtime.supervisor.sockets import LogPipe, channel_pair, shared_board
+from edgefn_runtime.supervisor.output import LogPipe, Output
+from edgefn_runtime.supervisor.sockets import channel_pair, shared_board
 from edgefn_runtime.supervisor.strays import Strays
 from edgefn_runtime.supervisor.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.supervisor.zygote import Zygote
@@ -45,19 +46,23 @@ FOLLOW_S = 0.1
 class Nursery:
     """One per revision; it owns their control group and clears away what an instance left behind.
 
-    `log` takes a line of a child's output, `observe` a phase of a start and its seconds.
+    `output` takes what its children print, `note` what the box has to say of them, `observe` a phase of a start and its
+    seconds. `uid` is the function's user.
     """
 
     def __init__(
         self,
         zygote: Zygote,
-        log: Callable[[str], None],
+        output: Output,
         note: Callable[[str, str], None],
         observe: Callable[[str, float], None],
         group: FunctionGroup,
+        bounds: GroupBounds,
+        uid: int = 0,
     ) -> None:
         self._zygote = zygote
-        self._log = log
+        self._uid = uid
+        self._output = output
         self.note = note
         self.on_failing: Callable[[str], None] = lambda reason: None
         self._observe = observe
@@ -67,6 +72,7 @@ class Nursery:
         self.fork_safe = True
         self.template_bytes: int | None = None
         self._group = group
+        self.bounds = bounds
         self._bounding: asyncio.Task[None] | None = None
         self._births = 0
         self._strays: dict[Instance, Strays] = {}
@@ -105,32 +111,33 @@ class Nursery:
         started = time.perf_counter()
         instance.describe = lambda status: self._describe(revision, status)
         instance.serves = revision.served if template is None else template.serves
+        instance.models = frozenset(model.spec.name for model in revision.config.models)
         ours, theirs = channel_pair()
-        board, board_descriptor = shared_board()
-        cell = Cell(None)
+        try:
+            board, board_descriptor = shared_board()
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
         try:
             if template is None:
                 instance.alone = True
-                cell = await self._order_standalone(revision, theirs.fileno(), board_descriptor)
+                await self._order_standalone(revision, theirs.fileno(), board_descriptor)
+            elif alone:
+                instance.adopt(template.become(theirs.fileno(), board_descriptor))
+                self._template = None
             else:
-                cell = self._group.cell()
-                descriptors = (theirs.fileno(), board_descriptor, *cell.entrances)
-                if alone:
-                    instance.adopt(template.become(*descriptors))
-                    self._template = None
-                else:
-                    template.spawn(*descriptors)
-        except OSError as error:
+                template.spawn(theirs.fileno(), board_descriptor)
+        except BaseException as error:
             ours.close()
-            self._template_died()
-            raise InstanceLost(f"the template of {revision.config.function.name} is gone ({error})") from error
-        except BaseException:
-            ours.close()
+            board.release()
+            if isinstance(error, OSError):
+                self._template_died()
+                raise InstanceLost(self._not_ordered(revision, error, template)) from error
             raise
         finally:
             theirs.close()
             os.close(board_descriptor)
-            cell.handed_over()
         loads = template is None or not template.ready.session_s
         try:
             deadline_s = LOAD_DEADLINE_S if loads else START_DEADLINE_S
@@ -139,7 +146,8 @@ class Nursery:
             if template is not None and template.stopped and template is self._template:
                 self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
             raise
-        self._strays[instance] = Strays(instance.pid, cell, self._is_bearing)
+        first = self._zygote.namespaces.first_of(instance.pid)
+        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty, first)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
@@ -231,6 +239,7 @@ class Nursery:
 
     async def end(self) -> None:
         """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        self.bounds.close()
         await self.close()
         for _ in range(_ROUNDS):
             if self._group.close():
@@ -284,12 +293,11 @@ class Nursery:
 
         The template counts twice: an instance that started alone has loaded the same.
         """
-        spec = revision.config.function
         if self.template_bytes is None and (found := await measure(pid)) is not None:
             self.template_bytes = found.private_bytes
         if self.template_bytes is not None:
             files = await asyncio.to_thread(_size_of, revision.finished)
-            self._group.limit_memory(most_bytes(2 * self.template_bytes, files, spec.memory_bytes, spec.scale[1]))
+            self.bounds.measured(2 * self.template_bytes, files)
 
     async def measured(self) -> int | None:
         """What the template takes beside the zygote, measured when it was loaded; None without one."""
@@ -301,8 +309,8 @@ class Nursery:
         def start() -> Coroutine[None, None, Template]:
             return Template.start(
                 self._zygote,
-                program_of(revision),
-                self._log,
+                program_of(revision, self._uid, self.bounds.load_bytes),
+                self._output,
                 self._template_died,
                 group=self._group,
                 describe=lambda status: self._describe(revision, status),
@@ -335,18 +343,28 @@ class Nursery:
         if template is not None:
             self._closing = asyncio.create_task(template.close())
 
-    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> Cell:
-        """The zygote has the order for an instance that loads by itself, in the cell that is returned."""
+    async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
+        """Give the zygote the order for an instance that loads by itself."""
         self._bind(revision)
-        pipe = LogPipe(self._log)
+        pipe = LogPipe(self._output)
         try:
             with self._group.entrances() as entrances:
-                cell = self._group.cell()
-                order = messages.SpawnStandalone(program_of(revision))
-                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances, *cell.entrances])
+                order = messages.SpawnStandalone(program_of(revision, self._uid, self.bounds.load_bytes))
+                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
         finally:
             pipe.handed_over()
-        return cell
+
+    @staticmethod
+    def _not_ordered(revision: Revision, error: OSError, template: Template | None) -> str:
+        name = revision.config.function.name
+        if template is not None:
+            return f"the template of {name} is gone ({error})"
+        return f"an instance of {name} could not be started: {error}"
+
+    def _empty(self) -> bool:
+        """Whether nothing is left over in the function's group; nothing is looked for while anything of it may run."""
+        is_used = self._template is not None or self._making is not None or self._births or self._strays
+        return True if is_used else self._group.empty()
 
     def _loaded(self, ready: messages.Ready) -> float:
         """Its phases are known; the seconds that they took together."""
@@ -362,8 +380,11 @@ class Nursery:
         self._observe(name, seconds)
 
 
-def program_of(revision: Revision) -> messages.Program:
-    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts."""
+def program_of(revision: Revision, uid: int, load_bytes: int = 0) -> messages.Program:
+    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts; its user.
+
+    It may allocate `load_bytes` as it loads.
+    """
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
     threads = threads_for(spec)
@@ -389,13 +410,20 @@ def program_of(revision: Revision) -> messages.Program:
         processes=processes_of(revision),
         threads=threads,
         devices=spec.devices,
+        uid=uid,
+        load_bytes=load_bytes,
     )
 
 
 def processes_of(revision: Revision) -> int:
     """Processes and threads that a revision may have at a time, its template's among them."""
     spec = revision.config.function
-    return (PROCESSES + threads_for(spec)) * (1 + spec.scale[1])
+    return processes_each(revision) * (1 + spec.scale[1])
+
+
+def processes_each(revision: Revision) -> int:
+    """Processes and threads for each of its instances."""
+    return PROCESSES + threads_for(revision.config.function)
 
 
 def _size_of(folder: Path) -> int:

@@ -25,7 +25,7 @@ from edgefn_runtime.supervisor.keepalive import keeper
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.queue import Queue
 from edgefn_runtime.supervisor.room import NoRoom, Room
-from edgefn_runtime.supervisor.starts import FallBack, Starts
+from edgefn_runtime.supervisor.starts import FallBack, Starts, no_other
 from edgefn_runtime.supervisor.timeouts import Timeouts
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
@@ -49,7 +49,7 @@ class Pool:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
         room: Room,
-        fall_back: FallBack = lambda revision, artifact, reason: None,
+        fall_back: FallBack = no_other,
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
@@ -97,7 +97,7 @@ class Pool:
         instance = None if self._waiting else self._crew.pick()
         try:
             if crashing:
-                self._starts.admit(now)
+                self._starts.admit(call, now)
             if instance is None:
                 self._admit(call, now)
             elif own:
@@ -186,9 +186,10 @@ class Pool:
         if instance in self._instances:
             self._instances.remove(instance)
         self.nursery.bury(instance)
-        refusal = self._starts.crashed(instance.crash) if instance.crash else None
+        self.nursery.bounds.expect(len(self._instances))
+        refusal = self._starts.crashed(instance.crash, instance.lost) if instance.crash else None
         if refusal is None:
-            self._retry(unseen, blameless=bool(instance.crash))
+            self._retry(unseen, blameless=bool(instance.lost))
         else:
             for call in unseen:
                 self._waiting.push(call)
@@ -249,8 +250,9 @@ class Pool:
         self._schedule_check()
 
     def _begin(self) -> None:
-        instance = Instance(self.spec.name, self)
+        instance = Instance(self.spec.name, self, self._room.answers)
         self._instances.append(instance)
+        self.nursery.bounds.expect(len(self._instances))
         self._starts.begin(instance)
 
     def _longest_idle(self, count: int) -> list[Instance]:
@@ -276,7 +278,7 @@ class Pool:
             try:
                 await self.nursery.renew(revision)
             except ArtifactBroken as error:
-                instead = self._fall_back(revision, error.artifact, str(error))
+                instead = await self._fall_back(revision, error.artifact, str(error))
                 if instead is None or instead.served == self.revision.served:
                     return  # what serves goes on
                 revision = instead
@@ -343,6 +345,7 @@ class Pool:
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         self._instances.remove(instance)
+        self.nursery.bounds.expect(len(self._instances))
         if self._draining and not self._waiting:
             self._settled()
         elif pause_s == 0:

@@ -16,10 +16,11 @@ import msgspec
 from edgefn.errors import DeploymentRefused, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn.spec import FunctionSpec
-from edgefn_runtime import machine
+from edgefn.system import machine
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.ledger import Account
 from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.supervisor.answers import AnswerMemory
 from edgefn_runtime.supervisor.footprint import measure
 from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.nursery import Nursery
@@ -76,12 +77,16 @@ class Taken(msgspec.Struct):
 
 
 class Room:
-    """The memory of one box. Its methods belong to the event loop."""
+    """The memory of one box. Its methods belong to the event loop.
+
+    `answers` is what unfinished answers may take of the box itself.
+    """
 
     def __init__(
         self, budget_bytes: int, figures: Figures, available: Callable[[], int] = machine.available_bytes
     ) -> None:
         self.budget_bytes = budget_bytes
+        self.answers = AnswerMemory()
         self._figures = figures
         self._available = available
         self._tenants: weakref.WeakSet[Any] = weakref.WeakSet()

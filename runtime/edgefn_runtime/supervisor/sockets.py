@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import array
 import asyncio
-import contextlib
+import fcntl
+import math
 import mmap
 import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
 
+from edgefn.errors import DeploymentRefused
 from edgefn_runtime.supervisor.launch import pair
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.board import SIZE, Board
 
 _UCRED = struct.Struct("iII")
+MAX_ORDER_BYTES = 1 << 18
 _MAX_REPORT_BYTES = 1 << 18
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
@@ -33,10 +37,18 @@ def channel_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def shared_board() -> tuple[Board, int]:
-    """An instance's board, and the descriptor of its memory for the instance; the caller closes that."""
-    descriptor = os.memfd_create("edgefn-board", os.MFD_CLOEXEC)
-    os.truncate(descriptor, SIZE)
-    return Board(memoryview(mmap.mmap(descriptor, SIZE))), descriptor
+    """Make an instance's board, and the descriptor of its memory for the instance; the caller closes that.
+
+    Its size is sealed: a page that an instance cut off would end the box with SIGBUS as the box reads it.
+    """
+    descriptor = os.memfd_create("edgefn-board", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.truncate(descriptor, SIZE)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        return Board(memoryview(mmap.mmap(descriptor, SIZE))), descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def receive_with_pid(end: socket.socket, size: int) -> tuple[bytes, int]:
@@ -49,24 +61,37 @@ def receive_with_pid(end: socket.socket, size: int) -> tuple[bytes, int]:
 
 
 class ControlEnd:
-    """The box's end of a control socket: orders out, reports in by callback, `on_close` at the end of the child."""
+    """The box's end of a control socket: orders out, reports in by callback, `on_close` at the end of the child.
+
+    Where the child runs a user's code, it has at most `reports` to make: with more it is taken for one that has ended.
+    """
 
     def __init__(
         self,
         end: socket.socket,
         on_report: Callable[[messages.Report, int], None],
         on_close: Callable[[], None],
+        reports: float = math.inf,
     ) -> None:
         self._socket = end
+        self._reports = reports
         self._on_report = on_report
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end, self._readable)
 
     def order(self, order: messages.Order, descriptors: Sequence[int]) -> None:
-        """Sends an order with its descriptors; raises OSError when the child is gone or does not read."""
+        """Send an order with its descriptors. Raises OSError when the child is gone or does not read, and
+        DeploymentRefused for what a packet does not hold: the child would not live through the rest.
+        """
+        packet = messages.encode(order)
+        if len(packet) > MAX_ORDER_BYTES:
+            raise DeploymentRefused(
+                f"its models take {len(packet)} bytes to describe, and the most are {MAX_ORDER_BYTES}: build it with "
+                "fewer models, or with fewer inputs and outputs"
+            )
         self._socket.sendmsg(
-            [messages.encode(order)],
+            [packet],
             [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))],
         )
 
@@ -84,38 +109,9 @@ class ControlEnd:
             return
         except (OSError, *messages.MALFORMED):
             report = None
-        if report is None:
+        self._reports -= 1
+        if report is None or self._reports < 0:
             self.close()
             self._on_close()
         else:
             self._on_report(report, pid)
-
-
-class LogPipe:
-    """What a child writes to its stdout and stderr, line by line, to `write`; it closes with the last child."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self._write = write
-        self._rest = b""
-        self._reader, self.child_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._reader, False)
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._reader, self._readable)
-
-    def handed_over(self) -> None:
-        """The child has its copy of the write end; the box gives up its own."""
-        os.close(self.child_end)
-
-    def _readable(self) -> None:
-        data = b""
-        with contextlib.suppress(BlockingIOError):
-            data = os.read(self._reader, 1 << 16)
-            if not data:
-                self._loop.remove_reader(self._reader)
-                os.close(self._reader)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if self._rest and (not data or len(self._rest) > 1 << 16):
-            lines.append(self._rest)
-            self._rest = b""
-        for line in lines:
-            self._write(line.decode("utf-8", "backslashreplace"))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
@@ -38,8 +38,12 @@ class Starter(Protocol):
         """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
 
 
-FallBack = Callable[[Revision, str, str], Revision | None]
+FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
 """(revision, path, reason): the artifact has broken; what serves instead, or None where there is nothing."""
+
+
+async def no_other(revision: Revision, artifact: str, reason: str) -> None:
+    """Fall back to nothing."""
 
 
 class Starts:
@@ -62,7 +66,8 @@ class Starts:
         self._fall_back = fall_back
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failures = 0
+        self._falling: asyncio.Task[None] | None = None
+        self._failures = self._falls = 0
         self._retry_at = self._failed_at = 0.0
         self._crashes = Crashes()
         self._start_error = ""
@@ -97,29 +102,32 @@ class Starts:
 
     def forget(self) -> None:
         """What failed before does not count: a person stopped the function, or deployed it again."""
-        self._failures, self._start_error = 0, ""
+        self._failures, self._falls, self._start_error = 0, 0, ""
         self._crashes.answered()
 
     # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def admit(self, now: float) -> None:
-        """Raises Unavailable for every call but one after each pause, while instances end in a row."""
-        if not self._crashes.admits(now):
-            raise self._refusal(now)
+    def admit(self, call: Call, now: float) -> None:
+        """Raises Unavailable for every call but one after each pause, while instances end in a row.
+
+        The one is not what was lost in a crash before, where any other comes.
+        """
+        mark = call.mark() if self._crashes.admits(now) else b""
+        if not self._crashes.admits(now, mark):
+            raise self._refusal(now, mark)
 
     def probe(self, call: Call) -> None:
         """`call`, which was let in, shows whether the function can be served again."""
         self._crashes.probe()
         call.future.add_done_callback(lambda _: self._crashes.probe_ended())
 
-    def crashed(self, how: str) -> Unavailable | None:
-        """An instance ended by itself as it served: what calls are told now, or None where the next are served."""
+    def crashed(self, how: str, lost: Sequence[Call]) -> Unavailable | None:
+        """An instance ended by itself as it served `lost`: what calls are told now; None where the next are served."""
         now = time.monotonic()
         was_crashing = self.crashing
-        self._crashes.crashed(how, now)
-        if self._crashes.in_a_row >= FALL_OVER and self._falls_back(how):
-            self._crashes.answered()
-            return None
+        self._crashes.crashed(how, now, [call.mark() for call in lost])
+        if self._crashes.in_a_row >= FALL_OVER:
+            self._fall(self._fall_over(how))
         if not self.crashing:
             return None
         refusal = self._refusal(now)
@@ -128,8 +136,8 @@ class Starts:
         self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
         return refusal
 
-    def _refusal(self, now: float) -> Unavailable:
-        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now))
+    def _refusal(self, now: float, mark: bytes = b"") -> Unavailable:
+        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now, mark))
 
     # ── starts ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,7 +165,7 @@ class Starts:
             try:
                 await self._nursery.template(lambda: self._pool.revision)
             except ArtifactBroken as error:
-                if not self._has_fallen_back(error):
+                if not self._may_fall() or not await self._has_fallen_back(error):
                     raise
             else:
                 return
@@ -170,7 +178,7 @@ class Starts:
 
     def served(self, instance: Instance) -> None:
         """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
-        self._failures = 0
+        self._failures = self._falls = 0
         if instance.handled and self._crashes.in_a_row:
             if self.crashing:
                 self._nursery.note(f"{self._name} answers again", "")
@@ -183,7 +191,8 @@ class Starts:
 
     async def settle(self) -> None:
         """No start is under way."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        falling = [self._falling] if self._falling is not None else []
+        await asyncio.gather(*self._tasks, *falling, return_exceptions=True)
 
     async def cancel(self) -> None:
         """No start is under way, and none that was has come to its end."""
@@ -193,6 +202,8 @@ class Starts:
 
     async def _start(self, instance: Instance) -> None:
         try:
+            if self._falling is not None:
+                await asyncio.shield(self._falling)  # with what serves then
             await self._ensure_finished(self._pool.revision)
             await self._admit(instance)
             await self._nursery.bear(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
@@ -201,7 +212,7 @@ class Starts:
             self._start_error = str(error)
             self._pool.not_started(instance, error, error.retry_after_s)
         except ArtifactBroken as error:
-            if self._has_fallen_back(error):
+            if self._may_fall() and await self._has_fallen_back(error):
                 self._pool.not_started(instance, error, 0.0)  # whoever waits is served by what takes over
             else:
                 self._failed(instance, error)
@@ -214,30 +225,57 @@ class Starts:
             self._start_error = ""
             self._pool.started(instance)
 
-    def _has_fallen_back(self, error: ArtifactBroken) -> bool:
+    def _may_fall(self) -> bool:
+        """Whether another artifact may be tried at once: each of the bundle, and no more, before an instance serves."""
+        self._falls += 1
+        return self._falls <= len(self._pool.revision.artifacts) + 1
+
+    async def _has_fallen_back(self, error: ArtifactBroken) -> bool:
         """Whether another artifact serves instead of the one that broke, since now or since another start found it."""
         revision = self._pool.revision
         if error.artifact in revision.served:
-            instead = self._fall_back(revision, error.artifact, str(error))
+            instead = await self._fall_back(revision, error.artifact, str(error))
             if instead is None:
                 return False
-            self._pool.replace(instead)
+            if self._pool.revision is revision:
+                self._pool.replace(instead)
         return True
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
-        """Serve with other artifacts from now on, where there are any: an answer of this one has a wrong shape."""
-        revision = self._pool.revision
-        if artifact in revision.served and (instead := self._fall_back(revision, artifact, reason)) is not None:
-            self._pool.replace(instead, crashing=True)
+        """Serve with other artifacts soon, where there are any: an answer of this one has a wrong shape."""
+        if artifact in self._pool.revision.served:
+            self._fall(self._fall_from(artifact, reason))
 
-    def _falls_back(self, how: str) -> bool:
-        """Whether other artifacts serve now, as instances with these ended in a row."""
-        before = self._pool.revision
+    def _fall(self, work: Coroutine[None, None, object]) -> None:
+        """Have `work` find what serves instead; it reads files, so the event loop goes on. One at a time."""
+        if self._falling is not None:
+            work.close()
+            return
+        self._falling = asyncio.get_running_loop().create_task(self._end_of(work))
+
+    async def _end_of(self, work: Coroutine[None, None, object]) -> None:
+        try:
+            await work
+        except Exception:
+            _log.exception("it could not be found out what serves %s instead", self._name)
+        finally:
+            self._falling = None
+
+    async def _fall_over(self, how: str) -> None:
+        """Serve with other artifacts, as instances with these ended in a row."""
         reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
-        for artifact in before.served:
-            if (instead := self._fall_back(self._pool.revision, artifact, reason)) is not None:
-                self._pool.replace(instead, crashing=True)
-        return self._pool.revision.served != before.served
+        fallen = [await self._fall_from(artifact, reason) for artifact in self._pool.revision.served]
+        if any(fallen):
+            self._crashes.answered()
+
+    async def _fall_from(self, artifact: str, reason: str) -> bool:
+        """Tell whether others serve now, as `artifact` is broken."""
+        revision = self._pool.revision
+        instead = await self._fall_back(revision, artifact, reason)
+        if instead is None or self._pool.revision is not revision:
+            return False
+        self._pool.replace(instead, crashing=True)
+        return True
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:
         if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune

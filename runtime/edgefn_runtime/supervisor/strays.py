@@ -1,8 +1,9 @@
 """Processes that a function's handler started and left behind, with or without control groups: found, killed, reaped.
 
 A handler may hide what it starts from its process group and session. It cannot leave its mount namespace, which is
-the function's own, nor, where the box is root, its user. What is left over when an instance ends becomes the
-box's child; what a living instance started stays its own, for an instance is a subreaper (prctl(2)).
+the function's own, nor, where the box is root, its user. What is left over when an instance ends becomes a child of
+the first process of its PID namespace, or the box's where it has none; what a living instance started stays its own,
+for an instance is a subreaper (prctl(2)).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 from collections.abc import Callable
 
 from edgefn_runtime.supervisor.child import Child, children_of_this
-from edgefn_runtime.supervisor.controlgroups import Cell
+from edgefn_runtime.supervisor.processnamespaces import end_children
 
 _PAUSE_S = 0.02
 _ROUNDS = 250
@@ -22,14 +23,17 @@ _NOBODY = -2
 
 
 class Strays:
-    """What the instance `pid`, which runs now, may leave behind; a part of it is in `cell`, where there are such.
+    """What the instance `pid`, which runs now, may leave behind.
 
-    `bearing` says whether the function has a process being born that the box does not know yet.
+    `bearing` says whether the function has a process being born that the box does not know yet; `empty` kills whatever
+    is in the function's control group, once no process of it should be there; `first` is the first process of its PID
+    namespace, or 0.
     """
 
-    def __init__(self, pid: int, cell: Cell, bearing: Callable[[], bool]) -> None:
-        self._cell = cell
+    def __init__(self, pid: int, bearing: Callable[[], bool], empty: Callable[[], bool], first: int = 0) -> None:
+        self._first = first
         self._bearing = bearing
+        self._empty = empty
         self._namespace = _namespace(pid)
         if self._namespace == _namespace(os.getpid()):
             self._namespace = 0  # not its own: namespaces are not enforced here
@@ -40,8 +44,8 @@ class Strays:
     async def clear(self) -> None:
         """The instance has ended: nothing that it started runs any more."""
         for _ in range(_ROUNDS):
-            gone = self._cell.clear()
-            if not self._bearing() and not _end(self._found()) and gone:
+            gone = not (self._first and end_children(self._first))
+            if not self._bearing() and not _end(self._found()) and self._empty() and gone:
                 return
             await asyncio.sleep(_PAUSE_S)
 

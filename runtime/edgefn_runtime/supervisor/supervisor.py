@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from edgefn.errors import FunctionNotFound
-from edgefn_runtime import machine
+from edgefn.errors import FunctionNotFound, InstanceLost
+from edgefn.system import machine
+from edgefn.system.hierarchy import Place
 from edgefn_runtime.scheduling import ledger
-from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
-from edgefn_runtime.supervisor import batching
+from edgefn_runtime.supervisor import batching, finisher
 from edgefn_runtime.supervisor.child import become_subreaper
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
-from edgefn_runtime.supervisor.footprint import footprint
-from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn_runtime.supervisor.finisher import Finisher
+from edgefn_runtime.supervisor.group_bounds import GroupBounds
+from edgefn_runtime.supervisor.isolation import NOTHING, Requirement
 from edgefn_runtime.supervisor.launch import Launched
-from edgefn_runtime.supervisor.nursery import Nursery, processes_of
+from edgefn_runtime.supervisor.nursery import Nursery, processes_each
+from edgefn_runtime.supervisor.output import Output, Turn
 from edgefn_runtime.supervisor.pool import Meter, Pool
 from edgefn_runtime.supervisor.room import Forgetful, Room
-from edgefn_runtime.supervisor.starts import FallBack
+from edgefn_runtime.supervisor.starts import FallBack, no_other
 from edgefn_runtime.supervisor.tidying import Tidying
 from edgefn_runtime.supervisor.trial import Trial
+from edgefn_runtime.supervisor.users import NoBook, Users, default_range
 from edgefn_runtime.supervisor.zygote import Zygote
+from edgefn_runtime.wire.messages import FinishRequest
 
 _log = logging.getLogger("edgefn.supervisor")
 
@@ -59,11 +65,12 @@ class Supervisor:
         ensure_finished: Callable[[Revision], Awaitable[object]],
         *,
         drain_s: float,
-        parked_bytes: int,
         places: Sequence[Place] | None = None,
         room: Room | None = None,
-        fall_back: FallBack = lambda revision, artifact, reason: None,
+        fall_back: FallBack = no_other,
         on_failing: Callable[[str, str], None] = lambda name, reason: None,
+        users: Users | None = None,
+        requirement: Requirement = NOTHING,
     ) -> None:
         self._logs = logs
         self._metrics = metrics
@@ -71,15 +78,18 @@ class Supervisor:
         self._fall_back = fall_back
         self._on_failing = on_failing
         self._drain_s = drain_s
-        self._parked_bytes = parked_bytes
         self._places = places
         self._groups = ControlGroups([])
         self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
-        self._zygote = Zygote()
+        self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
+        self._requirement = requirement
+        self._zygote = Zygote(self._isolated)
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
+        self._outputs: dict[str, Output] = {}
+        self._turn = Turn()
         self._tidying = Tidying()
 
     def start(self, zygote: Launched | None = None) -> None:
@@ -107,6 +117,27 @@ class Supervisor:
     def isolation(self) -> dict[str, bool | str]:
         """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
         return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that this machine does not enforce and that the operator has not said to do without, with why."""
+        return self._requirement.missing(self.isolation)
+
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of missing layers. Raises DeploymentRefused where they are required.
+
+        Waits until it is known which there are.
+        """
+        await self._zygote.known()
+        self._requirement.check(self.isolation)
+        return [f"this box does not enforce {name} ({why})" for name, why in self.missing.items()]
+
+    def _isolated(self) -> None:
+        """The zygote has found out what the machine enforces."""
+        for name, why in self.missing.items():
+            _log.warning("functions run without %s: %s", name, why)
+        if refusal := self._requirement.refusal(self.isolation):
+            _log.error("%s", refusal)
 
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
@@ -186,6 +217,23 @@ class Supervisor:
         self._room.enter(trial)
         return await trial.ask(questions)
 
+    async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
+        """The proof of an artifact that a confined process has finished; see Finisher.run."""
+        bounded = msgspec.structs.replace(
+            request,
+            memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
+            uid=self._uid_of(finisher.USER),
+        )
+
+        def start() -> Awaitable[bytes]:
+            group = self._groups.group("finisher", finisher.PROCESSES)
+            return Finisher(self._zygote, group, bounded).run(limit_s)
+
+        try:
+            return await start()
+        except InstanceLost:  # the zygote died with the order in hand; the next one gets it
+            return await start()
+
     def busy(self) -> bool:
         """Whether a request of any function waits for an instance."""
         return any(pool.load().waiting for pool in self._pools.values())
@@ -200,12 +248,21 @@ class Supervisor:
         if pool is not None:
             await pool.close(0)
 
+    async def restart(self, name: str) -> None:
+        """The processes of `name` end when they have answered; others are started as they are wanted."""
+        pool = self._pools.get(name)
+        if pool is not None:
+            await pool.stop()
+            pool.scale()
+
     async def remove(self, name: str) -> None:
         """No process of `name` is left and requests for it get 404."""
         self._failed.pop(name, None)
         pool = self._pools.pop(name, None)
         if pool is not None:
             await pool.close(self._drain_s)
+        if name not in self._pools:
+            self._outputs.pop(name, None)
 
     async def fail(self, name: str, reason: str) -> None:
         """`name` is deployed but cannot be served, for `reason`; status says so."""
@@ -232,17 +289,32 @@ class Supervisor:
     def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> Nursery:
         name = revision.config.function.name
 
-        def log(line: str) -> None:
-            self._logs.write(name, line, stream="output")
-
         def note(line: str, trace: str) -> None:
             self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
 
-        group = self._groups.group(name, processes_of(revision))
-        group.limit_memory(self._room.budget_bytes)  # until its template was measured
-        nursery = Nursery(self._zygote, log, note, observe, group)
+        each = processes_each(revision)
+        group = self._groups.group(name, each)
+        bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
+        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name))
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
         return nursery
+
+    def _uid_of(self, name: str) -> int:
+        uid, is_new = self._users.uid_of(name)
+        if is_new:
+            self._later(asyncio.to_thread(self._users.keep, name, uid))
+        return uid
+
+    def _output_of(self, name: str) -> Output:
+        """Return where what `name` prints goes: one for all of its revisions and processes."""
+        output = self._outputs.get(name)
+        if output is None:
+
+            def log(line: str) -> None:
+                self._logs.write(name, line, stream="output")
+
+            output = self._outputs[name] = Output(log, functools.partial(self.note, name), self._turn)
+        return output
 
     def _later(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -252,15 +324,8 @@ class Supervisor:
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _on_parked(self) -> None:
-        """A function has no instance left: its template stays while all parked ones fit the memory set aside."""
+        """Tidy up soon: a function has no instance left. Its template stays until the ledger needs the memory."""
         self._tidying.soon()
-        parked = [
-            Parked(name, template.private_bytes, pool.used_at, pool.nursery.phases.get("template", 0.0))
-            for name, pool in self._pools.items()
-            if pool.parked and (template := pool.nursery.current) is not None
-        ]
-        for name in to_evict(parked, self._parked_bytes):
-            self._later(self._pools[name].nursery.close())
 
     def _ledger(self, pool: Pool) -> dict[str, Any]:
         """What the pool is counted with, and whether an instance was measured or is taken at its `memory`."""
@@ -279,14 +344,14 @@ class Supervisor:
         return self._room.totals()
 
     def statuses(self) -> list[dict[str, Any]]:
-        """The status of every function, but for the `private_bytes` of its processes; looking wakes nothing."""
-        return [self._status(name, unmeasured) for name in self.names()]
+        """The status of every function; looking wakes nothing."""
+        return [self.status(name) for name in self.names()]
 
     def status(self, name: str) -> dict[str, Any]:
-        """What runs for `name`. Raises FunctionNotFound."""
-        return self._status(name, measured)
+        """What runs for `name`, but for the `private_bytes` of its processes: those are read elsewhere, in a thread.
 
-    def _status(self, name: str, of: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
+        Raises FunctionNotFound.
+        """
         failed = self._failed.get(name)
         if failed is not None and name not in self._pools:
             return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
@@ -301,7 +366,7 @@ class Supervisor:
             "retry_after_s": pool.retry_after_s,
             "instances": [
                 {
-                    **of(instance.pid),
+                    "pid": instance.pid,
                     "state": str(instance.state),
                     "in_flight": len(instance.calls),
                     "served": instance.served,
@@ -309,8 +374,9 @@ class Supervisor:
                 }
                 for instance in pool.instances
             ],
-            "template": template and of(template.pid),
+            "template": template and {"pid": template.pid},
             "ledger": self._ledger(pool),
+            "output": self._output_of(name).figures(),
             "queued": pool.load().waiting,
             "requests": pool.requests,
             "errors": pool.errors,
@@ -319,15 +385,5 @@ class Supervisor:
             "cores": pool.cores.figures(),
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),
+            "missing_isolation": self.missing,
         }
-
-
-def measured(pid: int) -> dict[str, Any]:
-    """A process as a status tells of it; reading what it holds takes a millisecond."""
-    found = footprint(pid) if pid else None
-    return {"pid": pid, "private_bytes": found.private_bytes if found is not None else None}
-
-
-def unmeasured(pid: int) -> dict[str, Any]:
-    """The same, for who reads what it holds later and elsewhere."""
-    return {"pid": pid}

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Callable
 
 from edgefn.errors import EdgefnError, InstanceLost
 from edgefn_runtime.supervisor.breakage import blames, refused
 from edgefn_runtime.supervisor.child import Child, describe_exit
 from edgefn_runtime.supervisor.controlgroups import FunctionGroup
-from edgefn_runtime.supervisor.footprint import footprint
-from edgefn_runtime.supervisor.sockets import ControlEnd, LogPipe, control_pair
+from edgefn_runtime.supervisor.output import LogPipe, Output
+from edgefn_runtime.supervisor.sockets import ControlEnd, control_pair
 from edgefn_runtime.supervisor.zygote import Zygote
 from edgefn_runtime.wire import messages
 
 LOAD_DEADLINE_S = 60.0
+_REPORTS = 2
+"""What a template has to say beside a word for each model: that it is born, and that it is ready or has failed."""
 
 
 class Template:
@@ -38,7 +39,7 @@ class Template:
         cls,
         zygote: Zygote,
         program: messages.Program,
-        log: Callable[[str], None],
+        output: Output,
         on_end: Callable[[], None],
         *,
         group: FunctionGroup,
@@ -47,16 +48,17 @@ class Template:
         """A template that has loaded `program`. Raises DeploymentRefused, with the trace, when it does not load."""
         template = cls(program, on_end, describe)
         try:
-            await template._start(zygote, log, group)
+            await template._start(zygote, output, group)
         except BaseException:
             await template.close()
             raise
         return template
 
-    async def _start(self, zygote: Zygote, log: Callable[[str], None], group: FunctionGroup) -> None:
+    async def _start(self, zygote: Zygote, output: Output, group: FunctionGroup) -> None:
         ours, theirs = control_pair()
-        pipe = LogPipe(log)
-        self._control = ControlEnd(ours, self._reported, self._lost)
+        pipe = LogPipe(output)
+        reports = _REPORTS + len(self._program.models)
+        self._control = ControlEnd(ours, self._reported, self._lost, reports)
         self._claim = zygote.claim
         try:
             with group.entrances() as entrances:
@@ -88,27 +90,24 @@ class Template:
         """Whether the process is stopped, by SIGSTOP or a debugger."""
         return self._child is not None and self._child.stopped
 
-    @functools.cached_property
-    def private_bytes(self) -> int:
-        """Memory that it alone holds, as of the first look: reading it takes too long for a cold start's way."""
-        found = footprint(self.pid)
-        return found.private_bytes if found is not None else 0
-
     @property
     def ready(self) -> messages.Ready:
         """What it reported when it had loaded."""
         return self._loaded.result()
 
-    def spawn(self, channel: int, board: int, *entrances: int) -> None:
-        """Asks for an instance on these descriptors; raises OSError when the template is gone."""
-        assert self._control is not None
-        self._control.order(messages.SpawnInstance(), [channel, board, *entrances])
+    def spawn(self, channel: int, board: int) -> None:
+        """Ask for an instance on these descriptors, and hand over no other: it runs a user's code already.
 
-    def become(self, channel: int, board: int, *entrances: int) -> Child:
-        """It serves on these descriptors, a template no more; raises OSError when it is gone."""
+        Raises OSError when the template is gone.
+        """
+        assert self._control is not None
+        self._control.order(messages.SpawnInstance(), [channel, board])
+
+    def become(self, channel: int, board: int) -> Child:
+        """Have it serve on these descriptors, a template no more. Raises OSError when it is gone."""
         assert self._control is not None
         assert self._child is not None
-        self._control.order(messages.Serve(), [channel, board, *entrances])
+        self._control.order(messages.Serve(), [channel, board])
         self._closing = True
         self._control.close()
         child, self._child = self._child, None
@@ -130,13 +129,14 @@ class Template:
             case messages.Born():
                 if pid and self._child is None:
                     self._child = self._claim(pid)
-            case messages.Binding(artifact):
+            case messages.Binding(artifact) if artifact in self.serves:
                 self._binding = artifact
             case messages.Ready() if not self._loaded.done():
                 self._loaded.set_result(report)
             case messages.Failed() if not self._loaded.done():
                 text = f"{self._program.function} cannot be loaded: {report.reason}"
-                self._loaded.set_exception(refused(text, report.artifact, report.trace))
+                artifact = report.artifact if report.artifact in self.serves else ""
+                self._loaded.set_exception(refused(text, artifact, report.trace))
             case _:
                 pass
 

@@ -18,6 +18,9 @@ from edgefn_runtime.supervisor.instance import Instance
 from edgefn_runtime.supervisor.nursery import Nursery
 from edgefn_runtime.supervisor.room import Room
 
+MAX_REPLY_BYTES = 1 << 20
+"""Of what an instance tells of one answer: it is kept, and shown to people."""
+
 
 class Trial:
     """An instance of `revision`, an `Owner` of it and a `Tenant` of `room`."""
@@ -28,7 +31,7 @@ class Trial:
         self.used_at = time.monotonic()
         self._revision = revision
         self._room = room
-        self._instance = Instance(self.spec.name, self)
+        self._instance = Instance(self.spec.name, self, room.answers)
 
     @property
     def digest(self) -> str:
@@ -62,10 +65,15 @@ class Trial:
         self._instance.send(call)
         try:
             async with asyncio.timeout(self.spec.timeout_s):
-                return (await call.future).body
+                reply = (await call.future).body
         except TimeoutError:
             limit = format_duration(self.spec.timeout_s)
             raise HandlerTimeout(f"{self.spec.name} did not answer a sample within its timeout of {limit}") from None
+        if len(reply) > MAX_REPLY_BYTES:
+            raise InstanceLost(
+                f"{self.spec.name} told of a sample in {len(reply)} bytes; the most are {MAX_REPLY_BYTES}"
+            )
+        return reply
 
     # ── Owner of the instance ────────────────────────────────────────────────────────────────────────────────
 

@@ -6,24 +6,30 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgefn.errors import Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.supervisor.child import Child, describe_exit, reap_unknown
 from edgefn_runtime.supervisor.launch import Launched, launch
+from edgefn_runtime.supervisor.processnamespaces import ProcessNamespaces
 from edgefn_runtime.supervisor.sockets import ControlEnd
 from edgefn_runtime.wire import messages
 
 _READY_DEADLINE_S = 30.0
 _FULL_PAUSE_S = 0.002
+_NO_ZYGOTE = "the box cannot start processes: its zygote does not come up; see the box's log"
 _log = logging.getLogger("edgefn.zygote")
 
 
 class Zygote:
-    """`order` is answered as soon as a zygote is ready; meanwhile it waits."""
+    """`order` is answered as soon as a zygote is ready; meanwhile it waits.
 
-    def __init__(self) -> None:
+    `on_known` is called when `isolation` is known, or known anew.
+    """
+
+    def __init__(self, on_known: Callable[[], None] = lambda: None) -> None:
+        self._on_known = on_known
         self._ready = asyncio.Event()
         self._failures = 0
         self._closing = False
@@ -34,6 +40,7 @@ class Zygote:
         self._spares: dict[int, Child] = {}
         self._claimed: deque[int] = deque(maxlen=64)  # a spare's word to us may come after its word to its owner
         self.isolation: dict[str, bool | str] = {}
+        self.namespaces = ProcessNamespaces()
 
     @property
     def ready(self) -> bool:
@@ -55,9 +62,16 @@ class Zygote:
                 while not await self._took(order, descriptors):
                     pass
         except TimeoutError:
-            raise Unavailable(
-                "the box cannot start processes: its zygote does not come up; see the box's log"
-            ) from None
+            raise Unavailable(_NO_ZYGOTE) from None
+
+    async def known(self) -> None:
+        """Wait until a zygote has found out what this machine enforces. Raises Unavailable when none does in time."""
+        try:
+            async with asyncio.timeout(_READY_DEADLINE_S):
+                while not self.isolation:
+                    await self._ready.wait()
+        except TimeoutError:
+            raise Unavailable(_NO_ZYGOTE) from None
 
     async def _took(self, order: messages.Order, descriptors: Sequence[int]) -> bool:
         await self._ready.wait()
@@ -85,28 +99,42 @@ class Zygote:
             await self.child.end()
         for spare in list(self._spares.values()):
             await spare.end()
+        await self.namespaces.close()
 
     def claim(self, pid: int) -> Child:
         """The child of that pid, which says that it is born: the spare one, known already, or another."""
         spare = self._spares.pop(pid, None)
-        if spare is None:
-            self._claimed.append(pid)
-        return spare or Child(pid)
+        if spare is not None:
+            return spare
+        self._claimed.append(pid)
+        child = Child(pid)
+        self.namespaces.joined(child)
+        return child
 
     def _reported(self, report: messages.Report, pid: int) -> None:
         if isinstance(report, messages.Born) and pid and pid not in self._claimed:  # a spare child, forked ahead
             self._spares = {one: child for one, child in self._spares.items() if not child.exited}
             with contextlib.suppress(ProcessLookupError):  # it has died with its zygote, and is reaped
-                self._spares[pid] = Child(pid)
+                self._spares[pid] = spare = Child(pid)
+                self.namespaces.joined(spare)
+        if isinstance(report, messages.Init) and pid:
+            self.namespaces.opened(pid)
+        if isinstance(report, messages.Passing) and pid:
+            with contextlib.suppress(ProcessLookupError):
+                Child(pid)
         if isinstance(report, messages.Ready):
             if report.threads != 1:
                 _log.warning("the zygote has %d threads: what they hold is lost in its forks", report.threads)
             self._failures = 0
+            is_news = self.isolation != report.isolation
             self.isolation = report.isolation
             self._ready.set()
+            if is_news:
+                self._on_known()
 
     def _lost(self) -> None:
         self._ready.clear()
+        self.namespaces.look()
         if not self._closing:
             self._restarting = asyncio.create_task(self._restart())
             self._sweeping = asyncio.create_task(reap_unknown())

@@ -10,6 +10,9 @@
     edgefn_function_state{function,state}                   1 for the state the function is in
     edgefn_private_memory_bytes{function,process}           memory that no other process shares
     edgefn_ledger_bytes{function,process}                   what the memory ledger counts each of them with
+    edgefn_output_lines_dropped_total{function}             lines that a function printed over its budget
+    edgefn_output_bytes_dropped_total{function}             and their bytes
+    edgefn_refused_tokens_total{reason}                     requests not let in: token missing, wrong, other scope, rate
     edgefn_log_lines_dropped_total                          log lines lost because the disk was full
     edgefn_box_info{version}                                1
     process_*                                               the box process itself
@@ -58,6 +61,10 @@ class Metrics:
     def invocation(self, function: str, revision: str = "") -> InvocationMetrics:
         """What a request for `revision` (its digest) is counted with. Made once; whoever serves keeps it."""
         return self._invocations.handle(function, revision)
+
+    def refused_token(self, reason: str) -> None:
+        """Count a request that was not let in: `missing`, `wrong`, `scope` or `rate`."""
+        self._series.refused_tokens.labels(reason).inc()
 
     def cold_start(self, function: str, phase: str, seconds: float) -> None:
         """Adds one phase of one start, e.g. "fork", "import", "session", "first_run"."""

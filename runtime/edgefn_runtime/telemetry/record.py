@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from edgefn.terminal import visible
+
 MAX_TEXT_BYTES = 16 * 2**10
 """Longer text loses its middle: a traceback says what happened at its end, a dump at its start."""
 
 _KEPT_TAIL_BYTES = 4 * 2**10
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNFIT_FOR_COLUMN = re.compile(r"\s")
 _JOIN = "\v"  # never in a record: it is unprintable
 
@@ -37,7 +38,7 @@ def printable(text: str | bytes) -> str:
         return text  # nearly every line, at a tenth of the price
     if isinstance(text, bytes) or len(text) * 4 > MAX_TEXT_BYTES:
         text = _shorten(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
-    return _UNPRINTABLE.sub(_escape, text.replace("\r\n", "\n"))
+    return visible(text.replace("\r\n", "\n"))
 
 
 def _shorten(raw: bytes) -> str:
@@ -46,13 +47,6 @@ def _shorten(raw: bytes) -> str:
     head, tail = raw[: MAX_TEXT_BYTES - _KEPT_TAIL_BYTES], raw[-_KEPT_TAIL_BYTES:]
     mark = f" … [{len(raw) - MAX_TEXT_BYTES} bytes cut] … "
     return head.decode("utf-8", "ignore") + mark + tail.decode("utf-8", "ignore")
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    if match[0] == "\r":
-        return "\\r"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def records(text: str) -> list[str]:

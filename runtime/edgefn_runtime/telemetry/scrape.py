@@ -49,6 +49,8 @@ class Statuses(Collector):
         yield _states(statuses)
         yield _memory(statuses)
         yield _ledger(statuses)
+        yield _dropped(statuses, "lines")
+        yield _dropped(statuses, "bytes")
         yield CounterMetricFamily(
             "edgefn_log_lines_dropped", "Log lines lost because the disk was full.", self._log_lines_dropped()
         )
@@ -104,6 +106,17 @@ def _ledger(statuses: Iterable[Mapping[str, Any]]) -> Metric:
         for process in ("template", "instance"):
             counted = status.get("ledger", {}).get(f"{process}_bytes", 0)
             family.add_metric((status["name"], process), counted)
+    return family
+
+
+def _dropped(statuses: Iterable[Mapping[str, Any]], unit: str) -> Metric:
+    family = CounterMetricFamily(
+        f"edgefn_output_{unit}_dropped",
+        f"Printed {unit} that were dropped, as a function was over its budget.",
+        labels=("function",),
+    )
+    for status in statuses:
+        family.add_metric((status["name"],), status.get("output", {}).get(f"dropped_{unit}", 0))
     return family
 
 

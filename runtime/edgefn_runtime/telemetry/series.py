@@ -13,6 +13,9 @@ NOT_RUN = frozenset({"rejected", "canceled"})
 REASONS = ("queue", "deadline", "unavailable")
 """Why a request was refused, each the `reason` of an error below RetryLater in edgefn.errors."""
 
+TOKEN_REASONS = ("missing", "wrong", "scope", "rate")
+"""Why a request was not let in."""
+
 DURATION_BUCKETS_S = (
     *(0.001, 0.0025),  # an echo takes 1 ms; the rest is what OpenTelemetry advises for requests
     *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
@@ -58,6 +61,12 @@ class Series:
             buckets=DURATION_BUCKETS_S,
             registry=registry,
         )
+
+        self.refused_tokens = Counter(
+            "edgefn_refused_tokens", "Requests that were not let in, by what was wrong.", ("reason",), registry=registry
+        )
+        for reason in TOKEN_REASONS:
+            self.refused_tokens.labels(reason)
 
     def of(self, labels: Labels) -> RevisionSeries:
         """The series of a revision, which are in the scrape from now on, at 0."""

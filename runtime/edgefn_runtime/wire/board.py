@@ -3,6 +3,7 @@
     entered        the number of the last call that the instance has begun; written by the instance
     revoked_from   calls of these numbers are not to be begun any more; written by the box
     revoked_to
+    reading        how many requests are being read now, before a handler sees them; written by the instance
 
 Numbers grow from 1, and an instance begins its calls in their order. So when it dies, or hangs in one call, the box
 knows of each call in its hands whether the handler has seen it: one that it has not can be served elsewhere.
@@ -10,6 +11,9 @@ knows of each call in its hands whether the handler has seen it: one that it has
 The instance writes `entered` and then looks at the revoked range; the box writes the range, waits until the stores of
 both processors are visible (SETTLE_S is some thousand times that), and then looks at `entered`. Either the instance
 has seen the range, or the box sees the call entered.
+
+Whatever an instance writes there may be a lie. The box takes each word for a number of 64 bits and nothing more, and
+what follows from a lie falls upon the calls of that instance alone.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ from __future__ import annotations
 SIZE = 4096
 SETTLE_S = 0.001
 
-_ENTERED, _FROM, _TO = range(3)
+_ENTERED, _FROM, _TO, _READING = range(4)
+MAX_NUMBER = 2**64 - 1
 
 
 class Board:
@@ -37,10 +42,19 @@ class Board:
         words[_ENTERED] = number
         return not words[_FROM] <= number <= words[_TO]
 
+    @property
+    def reading(self) -> bool:
+        """Whether a request is being read, or was when the process ended."""
+        return self._words[_READING] > 0
+
+    def read(self, requests: int) -> None:
+        """The instance reads so many requests now; the handlers of all others that were entered have begun."""
+        self._words[_READING] = requests
+
     def revoke(self, first: int, last: int) -> None:
         """The box takes back the calls from `first` to `last`, as far as they have not been begun."""
         self._words[_TO] = 0  # the range is empty while its two ends do not belong together
-        self._words[_FROM] = first
+        self._words[_FROM] = min(first, MAX_NUMBER)
         self._words[_TO] = last
 
     def release(self) -> None:

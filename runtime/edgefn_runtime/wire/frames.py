@@ -12,7 +12,15 @@ import struct
 from typing import NamedTuple
 
 PREFIX = struct.Struct("!II")
-MAX_HEADER_BYTES = 1 << 20  # a handler's traceback is the longest header there is
+MAX_HEADER_BYTES = 1 << 17
+"""Of a frame from an instance: four times `text.MAX_TEXT` for a handler's traceback, and room for what is around it."""
+
+MAX_ANSWER_BYTES = 64 * 2**20
+"""What one answer may have. The box holds each until its client has taken it, and answers of all functions together are
+bounded, too (`supervisor.answers`)."""
+
+TRUSTED_BYTES = 2**32
+"""The bound where the peer is the box: it has checked the sizes already."""
 
 
 class FrameError(Exception):
@@ -43,8 +51,9 @@ class FrameDecoder:
     peer cannot make this side allocate more than `max_body_bytes`.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
+    def __init__(self, max_body_bytes: int, max_header_bytes: int = MAX_HEADER_BYTES) -> None:
         self._max_body_bytes = max_body_bytes
+        self._max_header_bytes = max_header_bytes
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -75,11 +84,32 @@ class FrameDecoder:
         end = self._end(self._buffer, 0)
         return (PREFIX.size if end is None else end) - len(self._buffer)
 
+    @property
+    def begun(self) -> tuple[bytes, int] | None:
+        """The header of the frame that is being collected, and the size of its body; None until it is there."""
+        if len(self._buffer) < PREFIX.size:
+            return None
+        header, size = PREFIX.unpack_from(self._buffer)
+        middle = PREFIX.size + header
+        return (bytes(self._buffer[PREFIX.size : middle]), size) if len(self._buffer) >= middle else None
+
+    def let_go(self) -> bytes:
+        """Forget the frame that is being collected, once it has `begun`; return what is there of its body.
+
+        The rest of it is the caller's to read.
+        """
+        header, _ = PREFIX.unpack_from(self._buffer)
+        with memoryview(self._buffer) as view:
+            part = bytes(view[PREFIX.size + header :])
+        self._buffer.clear()
+        return part
+
     def hand_over(self) -> tuple[bytes, bytearray, int] | None:
         """The frame that is being collected: its header, its body in a buffer of the whole size, and how many of that
         one's bytes are there. None where the header is not there yet.
 
-        The body is the caller's to fill. Only where the peer is trusted: it is as large as the frame says.
+        The body is the caller's to fill. It is as large as the frame says: where the peer is not trusted, the caller
+        has looked at `begun` before. Raises MemoryError, and nothing has changed.
         """
         header, size = PREFIX.unpack_from(self._buffer)
         middle = PREFIX.size + header
@@ -100,10 +130,10 @@ class FrameDecoder:
         if len(data) - start < PREFIX.size:
             return None
         header, body = PREFIX.unpack_from(data, start)
-        if header > MAX_HEADER_BYTES or body > self._max_body_bytes:
+        if header > self._max_header_bytes or body > self._max_body_bytes:
             raise FrameError(
                 f"a frame declares a header of {header} and a body of {body} bytes; "
-                f"the most are {MAX_HEADER_BYTES} and {self._max_body_bytes}"
+                f"the most are {self._max_header_bytes} and {self._max_body_bytes}"
             )
         return start + PREFIX.size + int(header) + int(body)
 

@@ -1,14 +1,22 @@
 """The messages between the box process and its children, as msgpack arrays tagged by a short name.
 
-They are validated on arrival: a child runs a user's code and is not trusted to speak well.
+They are validated on arrival: a child runs a user's code and is not trusted to speak well. Durations are what a clock
+can give, so that no sum of them is "not a number" for ever; texts are bounded by their frame, or by their packet.
 """
 
 from __future__ import annotations
+
+from typing import Annotated, Any
 
 import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.spec import Batching, ModelSpec
+from edgefn_runtime.wire.text import replaced
+
+Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
+ContentType = Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -33,8 +41,10 @@ class ServedModel(_Message, frozen=True):
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
+    `load_bytes` bounds what it allocates until it is loaded, where that is not 0.
     `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
     the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
+    `uid` is the user it runs as where the box may say; 0 is none.
     An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
     itself, after its fork; so it does where an engine says that no session of its outlives one.
     """
@@ -51,6 +61,40 @@ class Program(_Message, frozen=True):
     processes: int = 64
     threads: int = 1
     devices: tuple[str, ...] = ()
+    uid: int = 0
+    load_bytes: int = 0
+
+
+class FinishRequest(_Message, frozen=True):
+    """One artifact of an unpacked bundle that is to be finished and proved; paths are absolute, sizes in bytes.
+
+    artifact        its `ArtifactEntry.path`
+    folder          an empty folder, which the process fills
+    beside          the folder of the model's first artifact, finished, and its backend: it is timed beside that; or ""
+    inputs          what it is made from, hashed
+    memory_bytes    that it may allocate
+    folder_bytes    that the folder may hold, in at most `folder_files` files and folders
+    programs        whether it may start programs
+    uid             the user that it runs as where the box is root; `processes` bounds those of that user
+    box_pid         who must be its parent
+    """
+
+    bundle: str
+    artifact: str
+    folder: str
+    beside: str
+    beside_backend: str
+    threads: int
+    inputs: str
+    memory_bytes: int
+    folder_bytes: int
+    folder_files: int
+    devices: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    programs: bool = False
+    uid: int = 0
+    processes: int = 256
+    box_pid: int = 0
 
 
 class SpawnTemplate(_Message, frozen=True, tag="template"):
@@ -69,14 +113,26 @@ class SpawnStandalone(_Message, frozen=True, tag="standalone"):
 
 
 class SpawnInstance(_Message, frozen=True, tag="instance"):
-    """Fork an instance off this template. Descriptors: its channel, its board's memory, control groups of its own."""
+    """Fork an instance off this template. Descriptors: its channel, its board's memory.
+
+    No control group: who holds one that the box has opened puts any process into it, and a template runs a user's code.
+    """
 
 
 class Serve(_Message, frozen=True, tag="serve"):
     """Be an instance from now on, and a template no more. Descriptors: as for SpawnInstance."""
 
 
-Order = SpawnTemplate | SpawnStandalone | SpawnInstance | Serve
+class SpawnFinisher(_Message, frozen=True, tag="finisher"):
+    """Fork a process that finishes and proves an artifact, confined to what the request names, and ends.
+
+    Descriptors: its control socket, the write end of its log pipe, its control groups.
+    """
+
+    request: FinishRequest
+
+
+Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve
 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 
@@ -91,10 +147,10 @@ class Ready(_Message, frozen=True, tag="ready"):
     The zygote adds which layers of isolation this machine enforces: True, or why not.
     """
 
-    import_s: float = 0.0
-    session_s: float = 0.0
+    import_s: Seconds = 0.0
+    session_s: Seconds = 0.0
     threads: int = 1
-    sandbox_s: float = 0.0
+    sandbox_s: Seconds = 0.0
     isolation: dict[str, bool | str] = {}
 
 
@@ -118,7 +174,22 @@ class Failed(_Message, frozen=True, tag="failed"):
     artifact: str = ""
 
 
-Report = Born | Binding | Ready | Failed
+class Finished(_Message, frozen=True, tag="finished"):
+    """An artifact was finished and tried: its proof as JSON. `full` says that there was no room on the disk for it."""
+
+    proof: bytes = b""
+    full: str = ""
+
+
+class Init(_Message, frozen=True, tag="init"):
+    """First word of the first process of a PID namespace; its pid comes with it, as for Born."""
+
+
+class Passing(_Message, frozen=True, tag="passing"):
+    """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
+
+
+Report = Born | Init | Passing | Binding | Ready | Failed | Finished
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,10 +228,10 @@ class Answer(_Message, frozen=True, tag="answer"):
     """The handler's result, encoded; the frame's body is the HTTP body. Durations in seconds."""
 
     id: int
-    content_type: str
-    decode_s: float
-    run_s: float
-    encode_s: float
+    content_type: ContentType
+    decode_s: Seconds
+    run_s: Seconds
+    encode_s: Seconds
 
 
 class Refusal(_Message, frozen=True, tag="refusal"):
@@ -170,7 +241,7 @@ class Refusal(_Message, frozen=True, tag="refusal"):
     error: str
     detail: str
     field: str
-    decode_s: float
+    decode_s: Seconds
 
 
 class Crash(_Message, frozen=True, tag="crash"):
@@ -178,8 +249,8 @@ class Crash(_Message, frozen=True, tag="crash"):
 
     id: int
     trace: str
-    decode_s: float
-    run_s: float
+    decode_s: Seconds
+    run_s: Seconds
 
 
 class Unacceptable(_Message, frozen=True, tag="unacceptable"):
@@ -188,8 +259,8 @@ class Unacceptable(_Message, frozen=True, tag="unacceptable"):
     id: int
     detail: str
     available: tuple[str, ...]
-    decode_s: float
-    run_s: float
+    decode_s: Seconds
+    run_s: Seconds
 
 
 class Returned(_Message, frozen=True, tag="returned"):
@@ -206,8 +277,8 @@ class Batched(_Message, frozen=True, tag="batched"):
 
     model: str
     on: bool
-    rows: float
-    gain: float
+    rows: Share
+    gain: Share
 
 
 class WrongAnswer(_Message, frozen=True, tag="wrong"):
@@ -227,7 +298,28 @@ FromInstance = Born | Binding | Ready | Failed | Reply | Returned | Batched | Wr
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
 
-encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode(message: _Message) -> bytes:
+    """Encode a message; a lone surrogate in a text of it becomes a question mark."""
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        return _encode(_without_surrogates(msgspec.to_builtins(message)))
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return replaced(value)
+        case list() | tuple():
+            return [_without_surrogates(each) for each in value]
+        case dict():
+            return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
+    return value
+
+
 decode_order = msgspec.msgpack.Decoder(Order).decode
 decode_report = msgspec.msgpack.Decoder(Report).decode
 decode_invoke = msgspec.msgpack.Decoder(Asked).decode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -122,3 +123,87 @@ def test_finishing_and_loading_say_nothing(portable: Path, tmp_path: Path, capfd
     backend.finish(portable, tmp_path / "finished")
     backend.load(tmp_path / "finished")
     assert capfd.readouterr() == ("", "")
+
+
+WRITES = "session.optimized_model_external_initializers_file_name"
+FOLDER = "session.model_external_initializers_file_folder_path"
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {WRITES: "../../token"},
+        {FOLDER: "/etc"},
+        {"session.x64quantprecision": "2"},
+        {"session.load_model_format": "ORT"},
+        {"ep.context_file_path": "/tmp/x"},
+    ],
+    ids=["writes", "reads", "another value", "another format", "a context"],
+)
+def test_settings_that_edgefn_does_not_write_are_refused(
+    portable: Path, tmp_path: Path, session: dict[str, str]
+) -> None:
+    """Nothing is read or written by an entry of a hostile bundle: the artifact does not load at all."""
+    (tmp_path / "token").write_text("secret")
+    (portable / "settings.json").write_text(json.dumps({"precision": "fp32", "session": session}))
+    backend: Any = backends.get("onnxruntime")
+    with pytest.raises(BundleError, match="which edgefn sets in no artifact"):
+        backend.finish(portable, tmp_path / "finished")
+    with pytest.raises(BundleError, match="which edgefn sets in no artifact"):
+        backend.load(portable)
+    assert (tmp_path / "token").read_text() == "secret"
+    assert not list(tmp_path.glob("finished/*"))
+
+
+def test_settings_of_edgefns_own_are_taken(portable: Path, tmp_path: Path) -> None:
+    """What an int8 artifact brings goes with it."""
+    (portable / "settings.json").write_text('{"precision":"int8","session":{"session.x64quantprecision":"1"}}')
+    backend: Any = backends.get("onnxruntime")
+    backend.finish(portable, tmp_path / "finished")
+    assert (tmp_path / "finished" / "settings.json").exists()
+    assert backend.load(tmp_path / "finished") is not None
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"more": 1}', b" " * 2**21, b"\xff"], ids=range(5))
+def test_settings_that_are_none_are_refused(portable: Path, tmp_path: Path, content: bytes) -> None:
+    """Damaged, unknown, endless."""
+    (portable / "settings.json").write_bytes(content)
+    with pytest.raises(BundleError, match=r"settings\.json"):
+        backends.get("onnxruntime").finish(portable, tmp_path / "finished")
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/hostname", "a/../../secret.bin", "link.bin"])
+def test_weights_outside_of_the_bundle_are_not_read(tmp_path: Path, location: str) -> None:
+    """An external weight lies beside its model, or the artifact is refused: by ONNX Runtime and by OpenVINO."""
+    (tmp_path / "secret.bin").write_bytes(bytes(range(16)))
+    folder = tmp_path / "portable"
+    folder.mkdir()
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    onnx.save(_with_external_weight(location), folder / "model.onnx")
+    for name in ("onnxruntime", "openvino"):
+        if not backends.get(name).probe().available:
+            continue
+        (folder / "shapes.json").write_text('{"x": [1]}')
+        with pytest.raises(BundleError):
+            backends.get(name).finish(folder, tmp_path / f"finished-{name}")
+        beside = tmp_path / f"beside-{name}"
+        beside.mkdir()
+        for file in ("model.onnx", "shapes.json"):
+            (beside / file).write_bytes((folder / file).read_bytes())
+        (beside / "own.bin").write_bytes(bytes(range(16)))
+        onnx.save(_with_external_weight("own.bin"), beside / "model.onnx")
+        backends.get(name).finish(beside, tmp_path / f"finished-{name}")
+
+
+def _with_external_weight(location: str) -> Any:
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+        weight.external_data.add(key=key, value=value)
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])],
+        "add",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4])],
+        [weight],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

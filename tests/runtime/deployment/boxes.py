@@ -16,6 +16,7 @@ from edgefn.bundle.manifest import parse_config
 from edgefn_runtime.deployment import inputs, proof
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.deployment.finishing import Finisher
+from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.proof import Proof
@@ -26,6 +27,7 @@ from edgefn_runtime.store.disk import Disk, OsDisk
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.telemetry.audit import AuditLog
+from edgefn_runtime.wire.messages import FinishRequest
 from tests.runtime.deployment.bundles import SmallBundle
 
 DEADLINE_S = 10.0
@@ -45,6 +47,10 @@ class MemoryHost:
         self.hold: asyncio.Event | None = None
         self.waiting = self.asked = 0
         self.replies: dict[tuple[str, ...], bytes | Exception] = {}
+
+    async def isolated(self) -> list[str]:
+        """Everything is enforced."""
+        return []
 
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")
@@ -88,6 +94,12 @@ class MemoryHost:
         self.calls.append("discard")
         self.prepared.discard(revision.digest)
 
+    async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
+        raise AssertionError("a box without processes finishes in memory")
+
+    async def restart(self, name: str) -> None:
+        self.calls.append("restart")
+
     async def remove(self, name: str) -> None:
         self.calls.append("remove")
         self.serving.pop(name, None)
@@ -123,15 +135,17 @@ class StoreBox:
         self,
         path: Path,
         disk: Disk | None = None,
-        finisher: Finisher = finish_in_memory,
+        finisher: Finisher | None = finish_in_memory,
         turns: Turns | None = None,
+        host: MemoryHost | None = None,
+        maxima: Maxima | None = None,
         *,
         grants: Iterable[str] = (),
         development: bool = False,
     ) -> None:
         disk = disk or OsDisk()
         self.home = Home(path, disk)
-        self.host = MemoryHost()
+        self.host = host or MemoryHost()
         self.blobs = Blobs(self.home.blobs, disk)
         self.database = Database(self.home.database, disk)
         self.audit = AuditLog(self.home.logs)
@@ -145,6 +159,7 @@ class StoreBox:
             audit=self.audit,
             grants=grants,
             development=development,
+            maxima=maxima,
         )
 
     def audited(self, *members: str) -> list[tuple[str, ...]]:
@@ -186,9 +201,10 @@ async def opened(
     turns: Turns | None = None,
     grants: Iterable[str] = (),
     development: bool = False,
+    maxima: Maxima | None = None,
 ) -> AsyncIterator[StoreBox]:
     """The box at `path`, restored and with its repairs done, closed at the end."""
-    box = StoreBox(path, disk or OsDisk(), finisher, turns, grants=grants, development=development)
+    box = StoreBox(path, disk or OsDisk(), finisher, turns, grants=grants, development=development, maxima=maxima)
     try:
         await box.deployments.restore()
         await box.deployments.settled()

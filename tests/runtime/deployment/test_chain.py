@@ -204,17 +204,17 @@ def test_what_breaks_is_not_chosen_again(tmp_path: Path) -> None:
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(bundle)
             await box.deployments.settled()
-            second = box.deployments.fall_back(_current(box), FAST.path, "ImportError: no module")
+            second = await box.deployments.fall_back(_current(box), FAST.path, "ImportError: no module")
             assert second is not None
             assert second.served == (MIDDLE.path,)
             assert (_links(box)[FAST.target].state, _links(box)[FAST.target].reason) == (
                 "broken",
                 "ImportError: no module",
             )
-            third = box.deployments.fall_back(second, MIDDLE.path, "it crashed")
+            third = await box.deployments.fall_back(second, MIDDLE.path, "it crashed")
             assert third is not None
             assert third.served == (bundles.PORTABLE.path,)
-            assert box.deployments.fall_back(third, bundles.PORTABLE.path, "it crashed") is None
+            assert await box.deployments.fall_back(third, bundles.PORTABLE.path, "it crashed") is None
             assert any("x86-64-v3/fp32 is broken: ImportError" in line for line in box.host.lines)
             await box.deployments.settled()
         async with opened(tmp_path / "home", finisher=Slow()) as box:

@@ -53,7 +53,7 @@ def test_deploy(tmp_path: Path) -> None:
                 for path in revision.folder.rglob("*")
                 if path.is_file()
             }
-            assert files.keys() - bundle.files.keys() == {"inputs.json"}
+            assert files.keys() - bundle.files.keys() == {"files.json", "inputs.json"}
             assert files.items() >= bundle.files.items()
             assert box.host.serving["scale"] == revision
             assert box.host.calls == ["prepare", "switch"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
@@ -249,6 +250,88 @@ def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
             full.clear()
             await box.deployments.ensure_finished(_current(box))
             assert not box.host.failed
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("changed", ["code/scale.py", "artifacts/linear/portable-fp32/model.onnx", "code/numpy.py"])
+def test_a_changed_file_is_unpacked_anew(tmp_path: Path, changed: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A start finds it behind what serves, says so, and ends what has read it; nothing else is made again."""
+
+    async def scenario() -> None:
+        bundle = bundles.with_model(tmp_path)
+        await _deployed(tmp_path / "home", bundle)
+        finisher = CountingFinisher()
+        folder = next((tmp_path / "home" / "bundles").iterdir())
+        (folder / changed).write_text("import os; os.system('true')")
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            assert {name: (folder / name).read_bytes() for name in bundle.files} == bundle.files
+            assert not (folder / "code" / "numpy.py").exists()
+            assert "restart" in box.host.calls
+            assert any(changed in line and "unpacked anew" in line for line in box.host.lines)
+            assert not finisher.finished
+        assert changed in caplog.text
+        async with opened(tmp_path / "home") as box:
+            assert "restart" not in box.host.calls
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_finished_file_is_finished_anew(tmp_path: Path) -> None:
+    """With the same size and times, too."""
+
+    async def scenario() -> None:
+        await _deployed(tmp_path / "home", bundles.with_model(tmp_path))
+        async with opened(tmp_path / "home"):
+            """Its record is made by the first start."""
+        (file,) = (tmp_path / "home" / "finished").glob("*/*/artifacts/*/*/finished.onnx")
+        before = file.stat()
+        file.write_bytes(b"FINISHED")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        async with opened(tmp_path / "home") as box:
+            assert file.read_bytes() == b"finished"
+            assert any("finished anew" in line for line in box.host.lines)
+
+    asyncio.run(scenario())
+
+
+def test_a_changed_bundle_that_a_rollback_may_go_to_is_unpacked_by_it(tmp_path: Path) -> None:
+    """It is removed at the start, and the rollback serves what was deployed."""
+
+    async def scenario() -> None:
+        old, new = bundles.function(tmp_path, code="x = 1\n"), bundles.function(tmp_path, code="x = 2\n")
+        await _deployed(tmp_path / "home", old, new)
+        folder = tmp_path / "home" / "bundles" / old.digest.removeprefix("sha256:")
+        (folder / "code" / "greet.py").write_text("x = 3\n")
+        async with opened(tmp_path / "home") as box:
+            assert not folder.exists()
+            await box.deployments.rollback("greet")
+            assert (folder / "code" / "greet.py").read_text() == "x = 1\n"
+
+    asyncio.run(scenario())
+
+
+def test_an_artifact_is_finished_from_what_was_unpacked(tmp_path: Path) -> None:
+    """A file that was changed since, while the box ran, is put right before an engine reads it."""
+
+    async def scenario() -> None:
+        bundle = bundles.with_model(tmp_path)
+        await _deployed(tmp_path / "home", bundle)
+        seen: list[bytes] = []
+
+        async def finisher(order: Order, progress: Progress) -> None:
+            seen.append((order.bundle / bundles.PORTABLE.path / "model.onnx").read_bytes())
+            await finish_in_memory(order, progress)
+
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            revision = _current(box)
+            file = revision.folder / bundles.PORTABLE.path / "model.onnx"
+            before = file.stat()
+            file.write_bytes(bytes(before.st_size))
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+            shutil.rmtree(revision.finished)
+            await box.deployments.ensure_finished(revision)
+            assert seen == [bundle.files[f"{bundles.PORTABLE.path}/model.onnx"]]
 
     asyncio.run(scenario())
 

@@ -17,13 +17,17 @@ from starlette.types import ASGIApp
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment import permissions
 from edgefn_runtime.deployment.permissions import Permission
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.store.database import Grant
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.sealing import KeyFile
+from edgefn_runtime.store.tokens import TokenRow
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
@@ -145,11 +149,30 @@ class FakeSupervisor:
         self.running[name] = {"state": "idle"}
 
 
+@dataclass
+class FakeRows:
+    """Named tokens in memory, and what the home's own token became."""
+
+    kept: dict[str, TokenRow] = field(default_factory=dict)
+    first: str = ""
+
+    def all(self) -> list[TokenRow]:
+        return list(self.kept.values())
+
+    def put(self, row: TokenRow) -> None:
+        self.kept[row.name] = row
+
+    def delete(self, name: str) -> None:
+        del self.kept[name]
+
+    def keep_first(self, value: str) -> None:
+        self.first = value
+
+
 class FakeBox:
     """As AdminBox wants it."""
 
     def __init__(self, folder: Path) -> None:
-        self.token = TOKEN
         self.folder = folder
         self.deployments = FakeDeployments()
         self.supervisor = FakeSupervisor()
@@ -157,6 +180,8 @@ class FakeBox:
         self.audit = AuditLog(folder)
         self.vault = Vault(OsDisk(), folder / "secrets", [KeyFile(OsDisk(), folder / "keys" / "secrets.key")])
         self.metrics = Metrics(self.supervisor.statuses)
+        self.rows = FakeRows()
+        self.doors = Doors(Tokens(TOKEN, self.rows, self.rows.keep_first), self.metrics, self.audit)
         self.reason = ""
 
     def info(self) -> dict[str, Any]:
@@ -205,7 +230,8 @@ def ask(box: FakeBox) -> Ask:
 
 @contextlib.asynccontextmanager
 async def _serving(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
-    config = uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None)
+    http = bounded(Connection, 30.0)
+    config = uvicorn.Config(app, port=0, http=http, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     try:
@@ -228,7 +254,7 @@ Serving = Callable[[ASGIApp], contextlib.AbstractAsyncContextManager[httpx.Async
 
 @pytest.fixture
 def serving() -> Serving:
-    """Serves an app by uvicorn on a loopback port, and gives a client that knows the token."""
+    """Serves an app, by the box's own connections, on a loopback port, and gives a client that knows the token."""
     return _serving
 
 

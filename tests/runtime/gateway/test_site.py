@@ -6,10 +6,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.openapi import document, kept
+from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
+from tests.runtime.gateway.conftest import FakeRevision
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -75,6 +80,47 @@ def test_what_is_not_there_is_a_problem(ask: Ask) -> None:
     assert "/nothing/here" in answer.json()["detail"]
     answer = ask("POST", "/healthz")
     assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, "/admin/box", "/admin/functions/echo", "/admin/functions/echo/deploy"])
+def test_a_method_that_is_not_taken_is_a_problem(ask: Ask, path: str) -> None:
+    """405 says on every path what it takes, in Allow and in a body that can be read."""
+    for method in ("PATCH", "OPTIONS", "TRACE", "PUT"):
+        answer = ask(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+        problem = answer.json()
+        assert problem["status"] == 405
+        assert all(one in problem["detail"] for one in (path, method, answer.headers["allow"]))
+
+
+def test_the_document_is_made_once_for_a_revision(ask: Ask, box: FakeBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads it gets the same bytes but for the box's address; a new revision makes its own part anew."""
+    made = []
+
+    def part(function: DocumentedFunction) -> document.Part:
+        made.append(function.spec.name)
+        return document.part(function)
+
+    monkeypatch.setattr(kept, "part", part)
+    app, documents = site(box), []
+
+    async def read(host: str) -> None:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            documents.append((await client.get("/openapi.json")).json())
+
+    box.have(FunctionSpec("other", "a:b"))
+    for host in ("one.example", "two.example", "one.example"):
+        asyncio.run(read(host))
+    assert sorted(made) == ["echo", "other"]
+    assert [one["servers"][0]["url"] for one in documents] == [
+        *("http://one.example", "http://two.example", "http://one.example")
+    ]
+    assert documents[0]["paths"] == documents[1]["paths"]
+    box.deployments.revisions["other"].append(FakeRevision(box.deployments.revisions["other"][0].config, box.folder, 3))
+    asyncio.run(read("one.example"))
+    assert sorted(made) == ["echo", "other", "other"]
+    assert documents[-1]["paths"]["/fn/other"]["x-revision"]["number"] == 3
 
 
 def test_a_fault_of_the_box_is_told_in_brief_and_logged_in_full(

@@ -1,4 +1,5 @@
-"""What the finisher makes of artifacts and their proofs; its process is tested with deployment/finishing."""
+"""What the finisher makes of an artifact and its proof, in this process; the confined one is tested with
+deployment/finish."""
 
 from __future__ import annotations
 
@@ -9,41 +10,23 @@ import msgspec
 import pytest
 
 from edgefn import backends
-from edgefn.bundle.config import Bound, BundleConfig, ModelEntry
-from edgefn.errors import BundleError, DeploymentRefused, DiskFull
+from edgefn.bundle.config import Bound, ModelEntry
+from edgefn.errors import BundleError, DiskFull
+from edgefn_runtime.deployment.finish.request import request
 from edgefn_runtime.deployment.order import Order
-from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.deployment.proof import MAX_REASON, Proof
 from edgefn_runtime.process import finisher
+from edgefn_runtime.wire.messages import FinishRequest
 from tests.runtime.deployment import bundles
 
-SPECIAL = tuple(
-    msgspec.structs.replace(bundles.PORTABLE, target=target) for target in ("x86-64-v3/fp32", "x86-64-v3/int8")
-)
-PASSED = Proof("linear", "portable/fp32", "onnxruntime", True, 1e-7, 1.0, 2)
 
-
-class Said:
-    """Remembers what was said to the box."""
-
-    def __init__(self) -> None:
-        self.lines: list[dict[str, object]] = []
-
-    def __call__(self, event: str, **members: object) -> None:
-        self.lines.append({"event": event, **members})
-
-
-def test_finish_all(tmp_path: Path) -> None:
-    """Each artifact that can run here has a finished form that loads and a proof; what cannot run is left out."""
-    other = msgspec.structs.replace(bundles.PORTABLE, target="rk3588/int8", backend="rknn")
-    bundle = bundles.with_model(tmp_path, artifacts=(bundles.PORTABLE, other))
-    folder = bundles.unpacked(bundle, tmp_path / "bundle")
-    said = Said()
-    finisher.finish_all(_order(folder, tmp_path / "finished"), said)
-    assert [line["event"] for line in said.lines] == ["finish", "prove"]
-    place = tmp_path / "finished" / bundles.PORTABLE.path
-    assert msgspec.json.decode((place / "proof.json").read_bytes(), type=Proof).passed
-    assert backends.get("onnxruntime").load(place) is not None
-    assert not (tmp_path / "finished" / other.path).exists()
+def test_finish(tmp_path: Path) -> None:
+    """A finished form that loads, and a proof with the figures."""
+    asked = _request(bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle"), tmp_path)
+    found = finisher.finish(asked)
+    assert (found.passed, found.target, found.samples) == (True, "portable/fp32", 2)
+    assert found.run_s > 0
+    assert backends.get("onnxruntime").load(Path(asked.folder)) is not None
 
 
 @pytest.mark.parametrize(
@@ -55,38 +38,17 @@ def test_finish_all(tmp_path: Path) -> None:
     ],
 )
 def test_disagreement_is_told_in_figures(tmp_path: Path, bound: Bound, truth: float, words: str) -> None:
-    """An artifact out of its bound is refused, with what it should have been and what it was."""
-    bundle = bundles.with_model(tmp_path, truth=truth)
-    folder = bundles.unpacked(bundle, tmp_path / "bundle")
-    model = msgspec.structs.replace(bundles.LINEAR, bound=bound)
-    config = msgspec.structs.replace(bundle.config, models=(model,))
-    (folder / "config.json").write_bytes(msgspec.json.encode(config))
-    with pytest.raises(DeploymentRefused, match="fails its golden samples") as caught:
-        finisher.finish_all(_order(folder, tmp_path / "finished"), Said())
-    assert words in str(caught.value)
+    """An artifact out of its bound does not pass, with what it should have been and what it was."""
+    found = finisher.finish(_changed(tmp_path, truth, bound=bound))
+    assert not found.passed
+    assert words in found.reason
 
 
 def test_golden_samples_must_be_all_there(tmp_path: Path) -> None:
     """A model is proved on as many samples as the bundle promises; fewer, or none, prove nothing."""
-    folder = bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle")
-    more = msgspec.structs.replace(bundles.LINEAR, golden=3)
-    found = finisher.finish_one(more, bundles.PORTABLE, _order(folder, tmp_path / "finished"))
+    found = finisher.finish(_changed(tmp_path, 1.0, golden=3))
     assert not found.passed
     assert "holds 2 golden samples, the bundle says 3" in found.reason
-
-
-def test_judge() -> None:
-    """A model needs an artifact that passed, and a portable one that fails is never excused by another."""
-    config = BundleConfig(bundles.function_spec("scale"), (bundles.LINEAR,), (bundles.PORTABLE,))
-    failed = msgspec.structs.replace(PASSED, passed=False, reason="too far")
-    special = msgspec.structs.replace(PASSED, target="rk3588/int8")
-    finisher.judge(config, [PASSED])
-    finisher.judge(config, [PASSED, msgspec.structs.replace(special, passed=False)])
-    for proofs in ([failed], [failed, special], []):
-        with pytest.raises(DeploymentRefused, match="scale fails its golden samples"):
-            finisher.judge(config, proofs)
-    with pytest.raises(DeploymentRefused, match="no artifact of linear runs here"):
-        finisher.judge(config, [])
 
 
 def test_full_disk_is_not_a_wrong_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +60,18 @@ def test_full_disk_is_not_a_wrong_answer(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(type(backends.get("onnxruntime")), "finish", full)
     with pytest.raises(DiskFull, match="free some"):
-        finisher.finish_one(bundles.LINEAR, bundles.PORTABLE, _order(folder, tmp_path / "finished"))
+        finisher.finish(_request(folder, tmp_path))
+
+
+def test_an_endless_reason_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an engine says goes into one packet to the box."""
+    folder = bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle")
+
+    def talk(self: object, portable: Path, target: Path) -> None:
+        raise ValueError("x" * 2**20)
+
+    monkeypatch.setattr(type(backends.get("onnxruntime")), "finish", talk)
+    assert len(finisher.finish(_request(folder, tmp_path)).reason) == MAX_REASON
 
 
 def test_not_an_npz(tmp_path: Path) -> None:
@@ -106,13 +79,27 @@ def test_not_an_npz(tmp_path: Path) -> None:
     folder = bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle")
     (folder / "golden" / "linear.npz").write_bytes(b"no")
     with pytest.raises(BundleError):
-        finisher.prove(backends.get("onnxruntime"), _model(), folder, folder / "golden" / "linear.npz")
-    assert not finisher.finish_one(_model(), bundles.PORTABLE, _order(folder, tmp_path / "finished")).passed
+        finisher.prove(backends.get("onnxruntime"), bundles.LINEAR, folder, folder / "golden" / "linear.npz")
+    assert not finisher.finish(_request(folder, tmp_path)).passed
 
 
-def _order(folder: Path, finished: Path) -> Order:
-    return Order(folder, finished, finished, tuple(entry.path for entry in (bundles.PORTABLE, *SPECIAL)))
+def test_the_wire_holds_a_proof() -> None:
+    """What is told is what is read."""
+    found = Proof("linear", "portable/fp32", "onnxruntime", True, 1e-7, 1.0, 2)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Proof) == found
 
 
-def _model() -> ModelEntry:
-    return bundles.LINEAR
+def _changed(tmp_path: Path, truth: float, **members: object) -> FinishRequest:
+    bundle = bundles.with_model(tmp_path, truth=truth)
+    folder = bundles.unpacked(bundle, tmp_path / "bundle")
+    model: ModelEntry = msgspec.structs.replace(bundles.LINEAR, **members)
+    config = msgspec.structs.replace(bundle.config, models=(model,))
+    (folder / "config.json").write_bytes(msgspec.json.encode(config))
+    return _request(folder, tmp_path)
+
+
+def _request(bundle: Path, tmp_path: Path) -> FinishRequest:
+    folder = tmp_path / "finished"
+    folder.mkdir(exist_ok=True)
+    order = Order(bundle, folder, folder, (bundles.PORTABLE.path,))
+    return request(order, bundles.PORTABLE, bundles.PORTABLE, folder)

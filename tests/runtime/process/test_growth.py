@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import mmap
+import os
+import subprocess
+import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn_runtime.process.growth import EVERY, LONG_S, Growth, Memory, Watch
+from edgefn_runtime.supervisor import launch
 
 LIMIT = 64 * 2**20
 
@@ -36,7 +41,7 @@ def test_what_is_large_but_does_not_grow_stays(first: int, shares: list[float]) 
 
 def test_what_this_process_takes_is_seen() -> None:
     """Memory that is allocated counts, and no longer when it is freed."""
-    memory = Memory()
+    memory = Memory(LIMIT)
     held = mmap.mmap(-1, 32 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # malloc may have some to reuse
     assert 32 * 2**20 <= memory.used_bytes() < 40 * 2**20
     held.close()
@@ -57,3 +62,34 @@ def test_it_is_told_once() -> None:
         assert not any(short.full_after(0.0) for _ in range(2 * EVERY))
     finally:
         held.close()
+
+
+LEAKS = """
+import mmap, resource, sys
+from edgefn_runtime.process import birth
+from edgefn_runtime.process.growth import LONG_S, Watch
+
+memory, early, each = (int(size) for size in sys.argv[1:])
+birth.limit_memory(memory)
+taken = bytearray(early)  # before anybody looks, as a handler's first imports are
+watch, kept = Watch(memory), []
+while not watch.full_after(LONG_S):
+    kept.append(bytearray(each))
+print(len(kept))
+"""
+
+
+@pytest.mark.parametrize("early", [0, 3, 5])
+@pytest.mark.parametrize("each", [0.25, 3, 6])
+def test_a_leaking_process_is_told_before_an_allocation_fails(each: float, early: float) -> None:
+    """Whatever it took before it was first looked at, and though the heap grows by pieces of 2 MiB: no MemoryError.
+
+    It used to count from the first look, with less to spare than such a piece: on a busy machine a call got a 500.
+    """
+    sizes = [str(int(size * 2**20)) for size in (64, early, each)]
+    environment = os.environ | launch.ENVIRONMENT
+    done = subprocess.run(
+        [sys.executable, "-c", LEAKS, *sizes], check=False, capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) * each > 32 - early

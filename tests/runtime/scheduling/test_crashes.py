@@ -98,3 +98,16 @@ def test_a_probe_that_tells_nothing_makes_room_for_another() -> None:
     assert not breaker.admits(5.0)
     breaker.probe_ended()
     assert breaker.admits(5.0)
+
+
+@given(st.integers(0, 5), st.floats(0, 300))
+def test_a_suspect_is_the_probe_only_where_nobody_else_comes(pauses: int, wait: float) -> None:
+    """Others are let in for as long as the pause was before what was lost in a crash is; then that is, too."""
+    breaker, now = Crashes(), 0.0
+    for _ in range(LIMIT + pauses):
+        breaker.crashed(HOW, now, [b"deadly"])
+        now += breaker.retry_after_s(now)
+    if breaker.admits(now + wait, b"deadly"):
+        assert breaker.admits(now + wait, b"other")
+    assert breaker.admits(now + 2 * MOST_S, b"deadly")
+    assert breaker.retry_after_s(now, b"deadly") >= breaker.retry_after_s(now, b"other")

@@ -1,4 +1,4 @@
-"""Admission, backoff, eviction and lifecycle: small decisions, each a property."""
+"""Admission, backoff, allowances and lifecycle: small decisions, each a property."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn_runtime.scheduling.admission import MOST_RETRY_AFTER_S, admits, retry_after_s
+from edgefn_runtime.scheduling.allowance import Allowance
 from edgefn_runtime.scheduling.backoff import MOST_S, pause_s
-from edgefn_runtime.scheduling.eviction import Parked, to_evict
 from edgefn_runtime.scheduling.lifecycle import FunctionState, function_state
 
 
@@ -38,26 +38,16 @@ def test_pauses_grow_and_are_bounded(failures: int) -> None:
     assert pause_s(0) == 0
 
 
-PARKED = st.builds(
-    Parked, st.text(min_size=1, max_size=3), st.integers(1, 10**9), st.floats(0, 1e6), st.floats(0.001, 100)
-)
-
-
-@given(st.lists(PARKED, unique_by=lambda parked: parked.key, max_size=12), st.integers(0, 10**9))
-def test_what_is_left_fits_and_no_more_goes_than_must(parked: list[Parked], budget: int) -> None:
-    """After eviction the rest fits; without the last one evicted it did not."""
-    evicted = to_evict(parked, budget)
-    left = [one for one in parked if one.key not in evicted]
-    assert sum(one.private_bytes for one in left) <= budget
-    if evicted:
-        last = next(one for one in parked if one.key == evicted[-1])
-        assert sum(one.private_bytes for one in left) + last.private_bytes > budget
-
-
-def test_the_cheapest_to_reload_goes_first() -> None:
-    """A template that loads in 10 ms goes before one of the same size that loads in 10 s."""
-    slow, quick = Parked("slow", 100, 0.0, 10.0), Parked("quick", 100, 5.0, 0.01)
-    assert to_evict([slow, quick], 150) == ["quick"]
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 50)), max_size=60))
+def test_no_more_is_used_than_is_allowed(steps: list[tuple[float, float]]) -> None:
+    """Over any time: at most the burst, the rate times the time, and the one use that went over; after a rest, more."""
+    allowance, now, used = Allowance(rate=10, burst=20), 0.0, 0.0
+    for wait, units in steps:
+        now += wait
+        if allowance.use(units, now):
+            used += units
+        assert used <= 20 + 10 * now + 50
+    assert allowance.use(1, now + 10) or used == 0
 
 
 def test_each_function_state_is_what_its_processes_say() -> None:

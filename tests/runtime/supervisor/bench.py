@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import textwrap
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +16,10 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
+from edgefn.system.hierarchy import Place
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor.call import Call, Outcome
 from edgefn_runtime.supervisor.child import children_of_this
-from edgefn_runtime.supervisor.hierarchy import Place
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
 
@@ -65,9 +66,7 @@ class Bench:
     def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
-        self.supervisor = Supervisor(
-            self.logs, self.figures, self._finished, drain_s=5.0, parked_bytes=512 * 2**20, places=places, room=room
-        )
+        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, places=places, room=room)
 
     async def _finished(self, revision: Revision) -> None:
         """These functions have no models: nothing is to be finished."""
@@ -101,7 +100,8 @@ class Bench:
 
     @staticmethod
     def answer(outcome: Outcome) -> Any:
-        return msgspec.json.decode(outcome.body) if outcome.body else outcome.reply
+        found = msgspec.json.decode(outcome.body) if outcome.body else outcome.reply
+        return host_pid(found) if isinstance(found, int) and found > SMALLEST_WHO else found
 
     def pids(self) -> list[int]:
         return [instance.pid for instance in self.supervisor.pool("f").instances]
@@ -130,6 +130,29 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+_PID_BITS = 22
+SMALLEST_WHO = 1 << 40
+
+
+def host_pid(who: int) -> int:
+    """The pid by which a process is known here that calls itself `who`: its PID namespace << 22 | its pid in there.
+
+    One that has ended meanwhile stays as it is: no other calls itself so.
+    """
+    namespace, inside = who >> _PID_BITS, who & (1 << _PID_BITS) - 1
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if os.stat(entry / "ns" / "pid").st_ino == namespace and pid_inside(int(entry.name)) == inside:
+                return int(entry.name)
+    return who
+
+
+def pid_inside(pid: int) -> int:
+    """What the process of that pid takes for its pid, in its own PID namespace."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii", errors="replace")
+    return int(next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1])
 
 
 def children() -> set[int]:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import pytest
-
 from edgefn.bundle.config import ModelEntry
 from edgefn.spec import Batching, ModelSpec
 from edgefn_runtime.supervisor.batching import figures
-from edgefn_runtime.supervisor.instance import MAX_MODELS, Instance
-from edgefn_runtime.wire.frames import encode_frame
-from edgefn_runtime.wire.messages import Batched, encode
-from tests.runtime.supervisor.bench import Bench, OnBench
+from edgefn_runtime.wire.messages import Batched
 
 NET = ModelEntry(ModelSpec("net", {}), batching=Batching(8, 0.002))
 
@@ -40,18 +35,3 @@ def test_the_means_over_those_that_have_measured() -> None:
     }
     (unknown,) = figures([NET], [Told()])
     assert (unknown["on"], unknown["gain"], unknown["instances"]) == (None, None, 0)
-
-
-@pytest.mark.parametrize("models", [2, 3 * MAX_MODELS])
-def test_an_instance_cannot_fill_the_box_with_names(on_bench: OnBench, models: int) -> None:
-    """It runs a user's code: of the models that it speaks of so many are kept, and no more."""
-
-    async def test(bench: Bench) -> None:
-        await bench.deploy("@edge_function\ndef f() -> int: return 1")
-        instance = Instance("f", bench.supervisor.pool("f"))
-        for number in range(models):
-            message = encode(Batched(f"net{number}", True, 1.0, 1.0))
-            instance.data_received(b"".join(bytes(piece) for piece in encode_frame(message, b"")))
-        assert len(instance.batching) == min(models, MAX_MODELS)
-
-    on_bench(test)

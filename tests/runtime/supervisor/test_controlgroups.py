@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.errors import InstanceLost
+from edgefn.errors import DeploymentRefused, InstanceLost
+from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
-from edgefn_runtime.supervisor.hierarchy import Place, places
 from edgefn_runtime.supervisor.nursery import PROCESSES
+from edgefn_runtime.supervisor.room import Forgetful, Room
 from tests.road.deadline import eventually
-from tests.runtime.supervisor.bench import Bench, OnBench, alive
+from tests.runtime.supervisor.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.supervisor.test_isolation import ANYTHING, needs
 
 MIB = 2**20
@@ -54,7 +55,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.setsid()
-        os.write(writer, str(os.getpid()).encode())
+        os.write(writer, str(os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()).encode())
         for fd in range(64):
             try: os.close(fd)
             except OSError: pass
@@ -125,7 +126,7 @@ def test_a_process_left_behind_ends_with_its_instance(on_bench: OnBench, where: 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, scale=(0, 2))
         needs(bench, "namespaces", *(["processes"] if where is None else []))
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         assert alive(left)
         with pytest.raises(InstanceLost):
             await bench.ask(code="import os; os._exit(7)")
@@ -142,7 +143,7 @@ def test_what_a_living_instance_started_goes_on(on_bench: OnBench) -> None:
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, scale=(0, 1))
         needs(bench, "namespaces")
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         other = bench.revision(ANYTHING, number=2)
         await bench.supervisor.prepare(other)
         await bench.supervisor.discard(other)
@@ -168,15 +169,58 @@ def test_what_forks_and_ends_all_the_time_is_caught(on_bench: OnBench) -> None:
 
 
 def test_the_number_of_processes_is_the_functions_share(on_bench: OnBench) -> None:
-    """pids.max is what the rlimit of its user is: 64 for each instance and for the template."""
+    """pids.max is 64 for the template, for each instance that lives and for the next one, up to the most of scale."""
 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, scale=(0, 3))
         needs(bench, "processes")
-        files = [folder / "pids.max" for folder in folders() if folder.name.startswith("f.")]
-        assert [file.read_text() for file in files if file.exists()] == [f"{4 * (PROCESSES + 1)}\n"]
+        await bench.until(lambda: limits("pids.max") == {3 * (PROCESSES + 1)}, "one instance and the next")
+        calls = [bench.submit(code="import time; time.sleep(0.5)") for _ in range(3)]
+        await bench.until(lambda: limits("pids.max") == {4 * (PROCESSES + 1)}, "all that there may be")
+        for call in calls:
+            await call.future
+        await bench.supervisor.stop_function("f")
+        await bench.until(lambda: limits("pids.max") == {3 * (PROCESSES + 1)}, "the bound follows")
 
     on_bench(test)
+
+
+def limits(file: str) -> set[int]:
+    """What the groups of `f` are bounded to, in their files of that name."""
+    files = [folder / file for folder in folders() if folder.name.startswith("f.")]
+    return {int(file.read_text()) for file in files if file.exists()}
+
+
+def test_a_bundle_does_not_set_the_boxs_bounds(on_bench: OnBench) -> None:
+    """With scale=(0, 5000) and 64 MiB a function is deployed, and has less than the box's memory for functions."""
+    budget = 512 * MIB
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, scale=(0, 5000), memory_bytes=64 * MIB)
+        assert await bench.ask(code="found = 1") == "1"
+        needs(bench, "memory", "processes")
+        await bench.template()
+        await bench.until(lambda: max(memory()) < budget, "its template was measured")
+        assert max(limits("pids.max")) <= 4 * (PROCESSES + 1)
+
+    def memory() -> set[int]:
+        return limits("memory.limit_in_bytes") | limits("memory.max")
+
+    on_bench(test, room=Room(budget, Forgetful()))
+
+
+def test_what_is_imported_is_bounded_too(on_bench: OnBench) -> None:
+    """A module that takes more than the box has for functions as it is imported gets a MemoryError."""
+
+    async def test(bench: Bench) -> None:
+        with pytest.raises(DeploymentRefused, match="MemoryError"):
+            await bench.deploy(f"held = bytearray({2**40})\n{ANYTHING}", memory_bytes=16 * MIB)
+        with pytest.raises(DeploymentRefused, match="MemoryError"):
+            await bench.deploy(
+                f"held = [bytearray({32 * MIB}) for _ in range(64)]\n{ANYTHING}", number=2, memory_bytes=MIB
+            )
+
+    on_bench(test, room=Room(256 * MIB, Forgetful()))
 
 
 def test_no_group_is_left(on_bench: OnBench) -> None:

@@ -24,7 +24,7 @@ def f(how: str = "", sleep: float = 0.0) -> int:
         os._exit(7)
     if how == "segfault":
         ctypes.string_at(0)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
 
@@ -167,7 +167,7 @@ import os
 def f(how: str = "") -> int:
     if how == "exit":
         os._exit(7)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
 
@@ -298,5 +298,48 @@ def test_a_template_killed_as_several_instances_start_is_one_failure(on_bench: O
             for pid in bench.pids():
                 os.kill(pid, signal.SIGKILL)
             await bench.until(lambda: not bench.pids(), "no instance is left")
+
+    on_bench(test)
+
+
+LIES = """
+import os, socket
+from edgefn_runtime.wire import messages
+from edgefn_runtime.wire.frames import encode_frame
+for descriptor in map(int, os.listdir("/proc/self/fd")):
+    try:
+        end = socket.socket(fileno=os.dup(descriptor))
+    except OSError:
+        continue
+    if end.type == socket.SOCK_STREAM:  # it is no template, whose socket has packets
+        for said in (messages.Binding(BOGUS), messages.Failed("it is broken", "", BOGUS)):
+            end.sendall(b"".join(bytes(piece) for piece in encode_frame(messages.encode(said))))
+        os._exit(3)
+@edge_function
+def f() -> int:
+    return 1
+"""
+
+
+def test_an_artifact_that_the_bundle_has_not_is_no_reason_to_start_again_at_once(on_bench: OnBench) -> None:
+    """A child that blames an artifact of its own making is a start that failed: told, and followed by a pause."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy("BOGUS = 'artifacts/none/of-these'\n" + LIES, scale=(0, 1))
+        await bench.supervisor.stop_function("f")  # the next start has no template
+        zygote, orders = bench.supervisor._zygote, 0
+        given = zygote.order
+
+        async def counted(*order: Any) -> None:
+            nonlocal orders
+            orders += 1
+            await given(*order)
+
+        zygote.order = counted  # type: ignore[method-assign,assignment]
+        with pytest.raises(Unavailable, match="it is broken"):
+            await bench.ask()
+        await asyncio.sleep(1.0)
+        assert orders <= 3
+        assert "it is broken" in bench.logs
 
     on_bench(test)

@@ -21,7 +21,7 @@ def f(sleep: float = 0.0, pid: bool = False) -> int:
     global served
     served += 1
     time.sleep(sleep)
-    return os.getpid() if pid else served
+    return (os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()) if pid else served
 """
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.supervisor.controlgroups import LEAF, FunctionGroup, Tree
-from edgefn_runtime.supervisor.hierarchy import Place, places
-from tests.runtime.supervisor.bench import Bench, OnBench, alive
+from tests.runtime.supervisor.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.supervisor.test_controlgroups import DAEMON
 from tests.runtime.supervisor.test_isolation import ANYTHING
 
@@ -110,7 +110,7 @@ def test_functions_are_born_in_their_group_of_version_2(on_bench: OnBench, group
 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING)
-        left = int(await bench.ask(code=DAEMON))
+        left = host_pid(int(await bench.ask(code=DAEMON)))
         (folder,) = group.glob("edgefn-*/f.*")
         template = await bench.template()
         inside = set(map(int, (folder / "cgroup.procs").read_text().split()))
@@ -129,7 +129,7 @@ def test_a_box_of_version_2_moves_into_a_leaf(group: Path) -> None:
 import os, subprocess, sys
 from pathlib import Path
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
-from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn.system.hierarchy import Place
 own = Path(sys.argv[1])
 (own / "cgroup.procs").write_text(str(os.getpid()))
 zygote = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
@@ -148,7 +148,7 @@ def test_a_group_that_is_shared_with_others_is_left_alone(group: Path) -> None:
 import os, subprocess, sys
 from pathlib import Path
 from edgefn_runtime.supervisor.controlgroups import ControlGroups
-from edgefn_runtime.supervisor.hierarchy import Place
+from edgefn.system.hierarchy import Place
 own = Path(sys.argv[1])
 if os.fork():
     (own / "cgroup.procs").write_text(str(os.getpid()))

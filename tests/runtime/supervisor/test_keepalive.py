@@ -10,7 +10,7 @@ PID = """
 import os
 @edge_function
 def f() -> int:
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
 

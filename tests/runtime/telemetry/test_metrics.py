@@ -22,6 +22,7 @@ SERVING: dict[str, Any] = {
         {"pid": 3, "state": "starting", "private_bytes": None},
     ],
     "template": {"pid": 4, "private_bytes": 7000},
+    "output": {"dropped_lines": 70, "dropped_bytes": 700},
 }
 FAILED: dict[str, Any] = {"name": "broken", "state": "failed", "reason": "it does not import"}
 
@@ -107,6 +108,9 @@ def test_gauges_are_read_at_the_scrape() -> None:
     assert found["edgefn_private_memory_bytes", "echo", "instance"] == 1500
     assert found["edgefn_private_memory_bytes", "echo", "template"] == 7000
     assert found["edgefn_log_lines_dropped_total",] == 5
+    assert found["edgefn_output_lines_dropped_total", "echo"] == 70
+    assert found["edgefn_output_bytes_dropped_total", "echo"] == 700
+    assert found["edgefn_output_lines_dropped_total", "broken"] == 0
     assert found["edgefn_box_info", "1.2.3"] == 1
     assert found["process_resident_memory_bytes",] > 0
     statuses.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgpack
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgefn_runtime.wire import messages
@@ -100,3 +100,53 @@ def test_what_is_no_message_is_told_as_malformed(data: bytes) -> None:
     except messages.MALFORMED:
         return
     assert isinstance(message, messages.FromInstance)
+
+
+@given(st.binary(max_size=60), st.integers(0, 5000), st.data())
+def test_a_large_frame_can_be_let_go_of_once_it_has_begun(header: bytes, size: int, data: st.DataObject) -> None:
+    """begun tells its header and size as soon as they are there; let_go gives what came of its body, and no more."""
+    body = bytes(range(256)) * 20
+    stream, decoder = joined([(header, body[:size])]), FrameDecoder(10_000)
+    cut = data.draw(st.integers(0, len(stream) - 1))
+    decoder.feed(stream[:cut])
+    if cut < PREFIX.size + len(header):
+        assert decoder.begun is None
+        return
+    assert decoder.begun == (header, size)
+    missing = decoder.missing
+    part = decoder.let_go()
+    assert part + stream[len(stream) - missing :] == body[:size]
+    assert decoder.missing == 0
+
+
+NUMBERS = st.one_of(st.floats(), st.integers(-(2**63), 2**64 - 1), st.none(), st.booleans())
+VALUES = st.recursive(
+    st.one_of(NUMBERS, st.text(max_size=20), st.binary(max_size=20)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=4,
+)
+TAGS = (
+    "answer",
+    "refusal",
+    "unacceptable",
+    "crash",
+    "returned",
+    "batched",
+    "wrong",
+    "leaving",
+    "born",
+    "ready",
+    "failed",
+)
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(TAGS), st.lists(VALUES, max_size=8))
+def test_a_message_of_any_values_is_a_message_or_malformed(tag: str, values: list[object]) -> None:
+    """What is taken has durations that can be added up: none is negative, infinite or not a number."""
+    try:
+        message = messages.decode_from_instance(msgpack.packb([tag, *values]))
+    except messages.MALFORMED:
+        return
+    for name in ("decode_s", "run_s", "encode_s", "import_s", "session_s", "sandbox_s"):
+        assert 0 <= getattr(message, name, 0.0) <= 1e9

@@ -1,15 +1,15 @@
 """The admin API below /admin: what `edgefn deploy`, `status`, `logs`, `stop`, `remove` and `rollback` speak.
 
-Every route wants the box's bearer token, unknown ones too. That is also what keeps web pages out of a box that
-listens on the loopback: neither a cross-site request nor a rebound DNS name can make a browser send an
-Authorization header that its page does not know, so there is no Origin or Host list to keep.
+Every route wants a token of the box, unknown ones too, or a request by the owner's socket. That is also what keeps web
+pages out of a box that listens on the loopback: neither a cross-site request nor a rebound DNS name can make a browser
+send an Authorization header that its page does not know.
 
 It validates and translates; what happens is decided in deployment/ and supervisor/.
 """
 
 from __future__ import annotations
 
-import hmac
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -19,8 +19,12 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from edgefn.errors import FunctionNotFound, Unauthorized
+from edgefn.errors import FunctionNotFound
 from edgefn.spec import NAME_PATTERN
+from edgefn_runtime.access import caller
+from edgefn_runtime.access.doors import Opens
+from edgefn_runtime.access.scopes import ADMIN, STATUS, opens_admin, opens_status
+from edgefn_runtime.access.tokens import Token
 from edgefn_runtime.gateway.api import operator, status
 from edgefn_runtime.gateway.api.bodies import Digest, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
@@ -49,24 +53,34 @@ class _Rollback(msgspec.Struct, forbid_unknown_fields=True):
     number: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
+class _NewToken(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    scopes: list[str]
+    rate: float | None = None
+
+
+_LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
+"""What is open to a token of the scope `status`, by GET: logs are not, for functions print what they like."""
+
+
 class Guard:
-    """ASGI middleware: without the box's token nothing inside is reached."""
+    """ASGI middleware: nothing inside is reached without a token that opens it; all but a few routes want `admin`."""
 
     def __init__(self, app: ASGIApp, box: AdminBox) -> None:
         self._app = app
         self._box = box
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scheme, _, token = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
-        known = hmac.compare_digest(token.strip(), self._box.token.encode())
-        client = scope.get("client")
-        address = client[0] if client else "local socket"
-        if not known or not token.strip() or scheme.lower() != b"bearer":
-            self._box.audit.wrong_token(address)
-            raise Unauthorized(
-                "the admin API wants the box's token; set EDGEFN_TOKEN to what `edgefn box token` prints there"
-            )
-        actor = ACTOR.set(Actor(scope.get("token_name") or "token", address))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        opens: Opens
+        if scope["method"] == "GET" and path == "/token":
+            opens, needs = bool, STATUS
+        elif scope["method"] == "GET" and _LOOKED_AT.fullmatch(path):
+            opens, needs = opens_status, STATUS
+        else:
+            opens, needs = opens_admin, ADMIN
+        who = await self._box.doors.admit(scope, opens, "the admin API", needs)
+        actor = ACTOR.set(Actor(who.name, who.address))
         try:
             await self._app(scope, receive, send)
         finally:
@@ -87,6 +101,11 @@ def admin(box: AdminBox) -> ASGIApp:
         Route(f"{function}/rollback", api.rollback, methods=["POST"]),
         Route(f"{function}/explain", api.explain, methods=["GET"]),
         Route(f"{function}/logs", api.logs, methods=["GET"]),
+        Route("/token", api.caller, methods=["GET"]),
+        Route("/tokens", api.tokens, methods=["GET"]),
+        Route("/tokens", api.create_token, methods=["POST"]),
+        Route("/tokens/{token}", api.revoke_token, methods=["DELETE"]),
+        Route("/tokens/{token}/rotate", api.rotate_token, methods=["POST"]),
         *operator.routes(box),
         Route("/blobs/missing", api.missing, methods=["POST"]),
         Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
@@ -105,10 +124,10 @@ class _Admin:
 
     async def functions(self, request: Request) -> Response:
         names = status.functions(self._box)
-        return _json({"functions": [status.function_status(self._box, name) for name in names]})
+        return _json({"functions": [await status.function_status(self._box, name) for name in names]})
 
     async def status(self, request: Request) -> Response:
-        return _json(status.function_status(self._box, _name(request)))
+        return _json(await status.function_status(self._box, _name(request)))
 
     async def explain(self, request: Request) -> Response:
         name = _name(request)
@@ -120,7 +139,7 @@ class _Admin:
         name = _name(request)
         status.current(self._box, name)
         await self._box.supervisor.stop_function(name)
-        return _json(status.function_status(self._box, name))
+        return _json(await status.function_status(self._box, name))
 
     async def remove(self, request: Request) -> Response:
         name = _name(request)
@@ -136,6 +155,31 @@ class _Admin:
         status.current(self._box, name)
         revision = await self._box.deployments.rollback(name, wanted.number)
         return _json({"function": name, "revision": revision.digest, "number": revision.number})
+
+    async def caller(self, request: Request) -> Response:
+        known = caller.of(request.scope)
+        return _json({"name": known.name, "scopes": known.scopes})
+
+    async def tokens(self, request: Request) -> Response:
+        return _json({"tokens": [token.as_json() for token in self._box.doors.tokens.all()]})
+
+    async def create_token(self, request: Request) -> Response:
+        wanted = await read_json(request, _NewToken)
+        token, value = await self._box.doors.tokens.create(wanted.name, wanted.scopes, wanted.rate)
+        self._box.audit.change("create token", detail=f"{wanted.name}: {', '.join(token.row.scopes)}")
+        return _secret(token, value, 201)
+
+    async def rotate_token(self, request: Request) -> Response:
+        name = request.path_params["token"]
+        token, value = await self._box.doors.tokens.rotate(name)
+        self._box.audit.change("rotate token", detail=name)
+        return _secret(token, value)
+
+    async def revoke_token(self, request: Request) -> Response:
+        name = request.path_params["token"]
+        await self._box.doors.tokens.revoke(name)
+        self._box.audit.change("revoke token", detail=name)
+        return Response(status_code=204)
 
     async def missing(self, request: Request) -> Response:
         wanted = await read_json(request, _Missing)
@@ -173,6 +217,12 @@ def _name(request: Request) -> str:
         return msgspec.convert(name, Name)
     except msgspec.ValidationError:
         raise FunctionNotFound(f"{name[:80]!r} is not the name of a function") from None
+
+
+def _secret(token: Token, value: str, status_code: int = 200) -> Response:
+    """Answer with a token's value: no cache on the way may keep it."""
+    body = msgspec.json.encode({**token.as_json(), "token": value})
+    return Response(body, status_code, {"cache-control": "no-store"}, "application/json")
 
 
 def _json(value: object) -> Response:

@@ -13,11 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from edgefn.errors import Unavailable
+from edgefn_runtime.access.scopes import opens_status
 from edgefn_runtime.gateway.api.ports import AdminBox
 
 
 def routes(box: AdminBox) -> list[Route]:
-    """Return the three routes, without a token."""
+    """Return the three routes; metrics name functions, so they want a token where those who call them do."""
     health = _Health(box)
     return [
         Route("/healthz", health.alive, methods=["GET"]),
@@ -39,5 +40,6 @@ class _Health:
         return JSONResponse({"ready": True})
 
     async def metrics(self, request: Request) -> Response:
+        await self._box.doors.admit_reader(request.scope, "the box's metrics", opens_status)
         content_type, body = await self._box.metrics.scrape(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})

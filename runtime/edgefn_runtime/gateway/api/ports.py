@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgefn.bundle.config import BundleConfig
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.deployment.permissions import Permission
 from edgefn_runtime.store.database import Grant
@@ -79,7 +80,7 @@ class AdminBox(Protocol):
     """A box, as the admin API, health and metrics see it."""
 
     @property
-    def token(self) -> str: ...
+    def doors(self) -> Doors: ...
     @property
     def deployments(self) -> Deployments: ...
     @property

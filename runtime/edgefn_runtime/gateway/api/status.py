@@ -12,6 +12,7 @@ from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.chain import links
 from edgefn_runtime.deployment.proof import read as read_proof
 from edgefn_runtime.gateway.api.ports import AdminBox, Revision
+from edgefn_runtime.supervisor.footprint import with_footprints
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",
@@ -23,14 +24,20 @@ _NO_PROCESSES: dict[str, Any] = {
     "errors": 0,
     "cold_starts": 0,
     "phases": {},
+    "ledger": {"template_bytes": 0, "instance_bytes": 0, "measured": False, "held_bytes": 0},
+    "output": {"dropped_lines": 0, "dropped_bytes": 0},
     "cores": None,
     "batching": [],
 }
 """What the supervisor leaves out for a function that could not be restored at the box's start."""
 
 
-def function_status(box: AdminBox, name: str) -> dict[str, Any]:
-    """FunctionStatus of `name`. Raises FunctionNotFound."""
+async def function_status(box: AdminBox, name: str) -> dict[str, Any]:
+    """Return the FunctionStatus of `name`. Raises FunctionNotFound."""
+    return await with_footprints(_status(box, name))
+
+
+def _status(box: AdminBox, name: str) -> dict[str, Any]:
     revision = current(box, name)
     known = {"revision": revision.digest, "spec": msgspec.to_builtins(revision.config.function)}
     return {**_NO_PROCESSES, **known, **box.supervisor.status(name)} | {
@@ -40,6 +47,7 @@ def function_status(box: AdminBox, name: str) -> dict[str, Any]:
         **_chain(box, name),
         "asked": [str(permission) for permission in box.deployments.asked(name)],
         "grants": [grant._asdict() for grant in box.deployments.grants(name)],
+        "callers": box.doors.callers,
         "history": [
             {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
             for past in box.deployments.history(name)

@@ -1,7 +1,9 @@
 """A request's way to a function and back.
 
-connection  a client's connection, bounded; upgrade, offers of another protocol
-direct      the short way: a request that is whole is called at once
+connection  a client's connection, bounded; cycle, one request on it; upgrade, offers of another protocol
+incoming    what comes in on it: in turns, and in time
+outgoing    what leaves on it: answers that nobody reads, and the last word
+direct      the short way: a request is called when its last byte is there
 invocation  one call to the function's pool, as ASGI too; exchange, its id, its answer, its count
 timeout     how long the caller waits
 forwarding  where the client sees the box; redirect, to a function's clean path

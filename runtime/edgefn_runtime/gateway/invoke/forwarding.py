@@ -19,6 +19,7 @@ Headers = Mapping[str, str]
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEMES = ("http", "https")
+_MAX_FORWARDED = 1024
 
 
 class Forwarding:
@@ -33,20 +34,42 @@ class Forwarding:
         told = self._told(headers, peer, "x-forwarded-prefix").rstrip("/")
         return told if told and _PREFIX.fullmatch(told) and "/.." not in told else self._root_path
 
-    def url(self, headers: Headers, peer: str, host: str) -> str:
-        """Return the box's address as the client has it, with no slash at its end; `host` where no header names one."""
-        scheme = self._told(headers, peer, "x-forwarded-proto").lower()
+    def url(self, headers: Headers, peer: str, host: str, scheme: str = "http") -> str:
+        """Return the box's address as the client has it, with no slash at its end.
+
+        `host` and `scheme` are those of the connection, for where no header tells.
+        """
+        told_scheme = self._told(headers, peer, "x-forwarded-proto").lower()
         told = self._told(headers, peer, "x-forwarded-host") or headers.get("host", "")
         authority = told if _HOST.fullmatch(told) else host
-        return f"{scheme if scheme in _SCHEMES else 'http'}://{authority}{self.prefix(headers, peer)}"
+        return f"{told_scheme if told_scheme in _SCHEMES else scheme}://{authority}{self.prefix(headers, peer)}"
 
     def _told(self, headers: Headers, peer: str, name: str) -> str:
         """Return what the nearest proxy says; each one before it put its own word in front."""
-        if name not in headers or not self._trusts(peer):
+        if name not in headers or not self.trusts(peer):
             return ""
         return headers[name].rpartition(",")[2].strip()
 
-    def _trusts(self, peer: str) -> bool:
+    def host(self, fields: Mapping[bytes, bytes], peer: str) -> str:
+        """Return the host that the client asked a trusted proxy for, or ""."""
+        told = fields.get(b"x-forwarded-host", b"")
+        return told.rpartition(b",")[2].strip().decode("latin-1") if told and self.trusts(peer) else ""
+
+    def client(self, forwarded_for: str, peer: str) -> str:
+        """Return the address that the proxies name as the client's, "" where none is to be believed.
+
+        Each proxy puts the address that it sees behind the ones before; the last one that is no proxy's is the client.
+        """
+        if not self.trusts(peer):
+            return ""
+        for entry in reversed(forwarded_for[-_MAX_FORWARDED:].split(",")):
+            address = _address(entry.strip())
+            if not self.trusts(address):
+                return address
+        return ""
+
+    def trusts(self, peer: str) -> bool:
+        """Tell whether `peer` is the address of a proxy whose word counts."""
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:
@@ -82,12 +105,20 @@ class PrefixedLocations:
         return name, f"{prefix}{path}".encode("latin-1")
 
 
+def _address(entry: str) -> str:
+    """Return an entry of X-Forwarded-For without its port and brackets."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    return entry.partition(":")[0] if entry.count(":") == 1 else entry
+
+
 def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:
     """Return the box's address as the client of an ASGI request has it."""
     host, port = scope.get("server") or ("localhost", None)
     client = scope.get("client")
     authority = f"[{host}]" if ":" in host else host
-    return forwarding.url(_headers(scope), client[0] if client else "", f"{authority}:{port}" if port else authority)
+    here = f"{authority}:{port}" if port else authority
+    return forwarding.url(_headers(scope), client[0] if client else "", here, scope.get("scheme", "http"))
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:

@@ -10,13 +10,16 @@ import asyncio
 import functools
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from starlette.exceptions import HTTPException
 
-from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable, UnsupportedEncoding
+from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
+from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
+from edgefn_runtime.gateway.limits.bodies import Bodies, Held
+from edgefn_runtime.gateway.limits.heads import Fields, joined
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
 from edgefn_runtime.supervisor.call import Body, Call, Outcome
 from edgefn_runtime.supervisor.pool import Pool
@@ -56,7 +59,10 @@ class ClientGone(Exception):
 class Invocation:
     """The ASGI application of `/fn/{name}`, and the short way past ASGI."""
 
-    def __init__(self, box: InvokedBox) -> None:
+    def __init__(self, box: InvokedBox, bodies: Bodies | None = None, doors: Doors | None = None) -> None:
+        """`doors` ask each caller for a token; without them functions are open."""
+        self.bodies = bodies or Bodies()
+        self.doors = doors
         self._pools = box.supervisor
         self._logs = box.logs
         box_run = secrets.token_hex(8)
@@ -64,16 +70,13 @@ class Invocation:
 
     # ── at once ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def exchange(self, scope: Scope) -> Exchange | None:
+    def exchange(self, scope: Scope, fields: Fields) -> Exchange | None:
         """Return the exchange that a request's head begins; None where there is no such function or method."""
         name = scope["path"][len(PREFIX) :]
         pool = self._pools.find(name)
         if pool is None or scope["method"] not in METHODS:
             return None
-        headers = dict(scope["headers"])
-        if len(headers) < len(scope["headers"]):
-            headers = _joined(scope["headers"])
-        return Exchange(name, pool, self._logs, self._ids, headers)
+        return Exchange(name, pool, self._logs, self._ids, fields)
 
     def at_once(self, exchange: Exchange, query: bytes, body: Body, respond: Callable[[Reply], None]) -> Call | None:
         """The call is under way and `respond` will get its answer; None where it has got one already."""
@@ -94,7 +97,10 @@ class Invocation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"][len(PREFIX) :]
-        exchange = self.exchange(scope)
+        if self.doors is not None and (shut := await _shut(self.doors, scope, name)) is not None:
+            await shut(scope, receive, send)
+            return
+        exchange = self.exchange(scope, joined(scope["headers"]))
         if exchange is not None:
             await self._invoke(exchange, scope, receive, send)
         elif self._pools.find(name) is None:
@@ -108,11 +114,10 @@ class Invocation:
 
     async def _invoke(self, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if exchange.headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-                raise UnsupportedEncoding("the body is sent in a transfer coding that is not read; send it chunked")
-            body = await _read(receive, exchange)
-            call = self._submit(exchange, scope["query_string"], body)
-            status, headers, body = exchange.answered(call, await _outcome(exchange.pool, call, receive))
+            with self.bodies.holding() as held:
+                body = await _read(receive, exchange, held)
+                call = self._submit(exchange, scope["query_string"], body)
+                status, headers, body = exchange.answered(call, await _outcome(exchange.pool, call, receive))
         except ClientGone:
             exchange.abandoned()
         except BodyTooLarge as error:  # its body is unread: the connection ends with the answer
@@ -125,12 +130,13 @@ class Invocation:
             await _answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
 
 
-def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the headers by name; one that is there several times is its values in order (RFC 9110, 5.3)."""
-    found: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        found.setdefault(name, []).append(value)
-    return {name: b", ".join(values) for name, values in found.items()}
+async def _shut(doors: Doors, scope: Scope, function: str) -> ProblemResponse | None:
+    """Return the answer to a caller who is not let in."""
+    try:
+        await doors.admit_caller(scope, function)
+    except EdgefnError as error:
+        return ProblemResponse(error)
+    return None
 
 
 def _respond(exchange: Exchange, call: Call, respond: Callable[[Reply], None], future: asyncio.Future[Outcome]) -> None:
@@ -171,31 +177,38 @@ def _watch(pool: Pool, call: Call, receive: Receive) -> None:
     call.future.add_done_callback(lambda _: task.cancel())
 
 
-async def _read(receive: Receive, exchange: Exchange) -> bytes:
-    """The request's body. Raises BodyTooLarge before a byte is read when its declared length says so."""
-    name, most = exchange.name, exchange.pool.spec.max_body_bytes
+async def _read(receive: Receive, exchange: Exchange, held: Held) -> bytes:
+    """Read the request's body. Raises BodyTooLarge before a byte is read when its declared length says so.
+
+    Raises Unavailable when there is no room for it.
+    """
+    most = exchange.pool.spec.max_body_bytes
     length = exchange.headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > most:
-        raise _too_large(name, most)
+        raise too_large(exchange)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message.get("body", b"")
+        held.take(len(body))
         if len(body) > most:
-            raise _too_large(name, most)
+            raise too_large(exchange)
         return body
     pieces = bytearray()
     while message["type"] == "http.request":
-        pieces += message.get("body", b"")
+        pieces += (piece := message.get("body", b""))
+        held.take(len(piece))
         if len(pieces) > most:
-            raise _too_large(name, most)
+            raise too_large(exchange)
         if not message.get("more_body", False):
             return bytes(pieces)
         message = await receive()
     raise ClientGone
 
 
-def _too_large(name: str, most: int) -> BodyTooLarge:
-    return BodyTooLarge(f"{name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+def too_large(exchange: Exchange) -> BodyTooLarge:
+    """Return the refusal of a body that is over the bound of its function."""
+    most = exchange.pool.spec.max_body_bytes
+    return BodyTooLarge(f"{exchange.name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

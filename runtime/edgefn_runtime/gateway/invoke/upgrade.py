@@ -6,14 +6,14 @@ bodies too. A server may ignore it, and the request is then an ordinary one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
 from edgefn_runtime.gateway.problems import ProblemResponse
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Iterable[tuple[bytes, bytes]]
 
 _WEBSOCKET = "there are no websockets on this box: send the request by plain HTTP/1.1, e.g. as a POST"
 

@@ -28,7 +28,7 @@ _ANSWERS = {
 """The first is what comes where Accept says nothing. An image comes as base64 in JSON too, where Accept asks for it;
 that is not documented, because generated clients ask for nothing and would read the PNG as JSON."""
 
-_PROBLEMS = ("400", "404", "405", "406", "413", "415", "429", "500", "502", "503", "504")
+_PROBLEMS = ("400", "401", "403", "404", "405", "406", "413", "415", "429", "500", "502", "503", "504")
 
 
 class DocumentedFunction(msgspec.Struct, frozen=True):

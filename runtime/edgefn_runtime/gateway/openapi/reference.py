@@ -14,11 +14,11 @@ from edgefn_runtime.gateway.problems import CONTENT_TYPE
 
 TAGS = [
     {"name": "box", "description": "Health and figures. Looking never starts a function."},
-    {"name": "admin", "description": "Deploying and looking after functions; wants the box's token."},
+    {"name": "admin", "description": "Deploying and looking after functions; wants a token of the box."},
 ]
 
 SECURITY_SCHEMES = {
-    "token": {"type": "http", "scheme": "bearer", "description": "The box's token: `edgefn box token`."}
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of the box: `edgefn box token create`."}
 }
 
 HEADERS: dict[str, Any] = {
@@ -50,6 +50,14 @@ _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _NUMBER = {"type": "integer", "minimum": 1}
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}
+_CALLERS = {"enum": ["token", "open", "loopback"]}
+_TOKEN: dict[str, Any] = {
+    "name": _TEXT,
+    "scopes": _TEXTS,
+    "rate": {"type": ["number", "null"]},
+    "created_at": _TEXT,
+    "uses": {"type": "integer"},
+}
 _GRANTS = {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}}
 _REFUSALS = {"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}}
 
@@ -78,7 +86,10 @@ SCHEMAS: dict[str, Any] = {
             "python": _TEXT,
             "memory": {"type": "object", "additionalProperties": {"type": "integer"}},
             "isolation": {"type": "object"},
+            "tls": {"type": ["object", "null"]},
+            "callers": _CALLERS,
             "development": {"type": "boolean"},
+            "missing_isolation": {"type": "object", "additionalProperties": _TEXT},
             "functions": {"type": "integer"},
             "fingerprint": _TEXT,
             "cpu": _object({"arch": _TEXT, "name": _TEXT, "features": _TEXTS}),
@@ -90,6 +101,9 @@ SCHEMAS: dict[str, Any] = {
             "uptime_s": {"type": "number"},
         }
     ),
+    "Caller": _object({"name": _TEXT, "scopes": _TEXTS}),
+    "Token": _object(_TOKEN),
+    "NewToken": _object(_TOKEN | {"token": _TEXT}),
     "Grant": _object({"function": _TEXT, "kind": _TEXT, "value": _TEXT, "granted_at": _TEXT, "granted_by": _TEXT}),
     "FunctionGrants": _object({"function": _TEXT, "asked": _TEXTS, "grants": _GRANTS}),
     "Secret": _object({"name": _TEXT, "sealed_by": _TEXT, "set_at": _TEXT}),
@@ -109,15 +123,26 @@ SCHEMAS: dict[str, Any] = {
             "errors": {"type": "integer"},
             "cold_starts": {"type": "integer"},
             "phases": {"type": "object", "additionalProperties": {"type": "number"}},
+            "ledger": _object(
+                {
+                    "template_bytes": {"type": "integer"},
+                    "instance_bytes": {"type": "integer"},
+                    "measured": {"type": "boolean"},
+                    "held_bytes": {"type": "integer"},
+                }
+            ),
+            "output": _object({"dropped_lines": {"type": "integer"}, "dropped_bytes": {"type": "integer"}}),
             "cores": {"type": ["object", "null"]},
             "batching": {"type": "array", "items": {"type": "object"}},
             "spec": {"type": "object"},
+            "missing_isolation": {"type": "object", "additionalProperties": _TEXT},
             "artifacts": {"type": "array", "items": {"type": "object"}},
             "deployed_at": {"type": "string", "format": "date-time"},
             "finishing": {"anyOf": [_reference("schemas", "Finishing"), {"type": "null"}]},
             "broken": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "out_of_bound": {"type": "array", "items": _object({"artifact": _TEXT, "reason": _TEXT})},
             "changed": _TEXT,
+            "callers": _CALLERS,
             "asked": _TEXTS,
             "grants": _GRANTS,
             "history": {"type": "array", "items": {"type": "object"}},
@@ -172,7 +197,8 @@ def _problem(description: str, *headers: str) -> dict[str, Any]:
 
 RESPONSES: dict[str, Any] = {
     "400": _problem("The request does not fit what is declared; `field` says where."),
-    "401": _problem("The box's token is missing or another one."),
+    "401": _problem("A token is asked for, and is missing or not of this box."),
+    "403": _problem("The token is for something else."),
     "404": _problem("No function of that name is deployed."),
     "405": _problem("The path does not take the method.", "Allow"),
     "406": _problem("The result has no form that Accept allows."),
@@ -180,7 +206,7 @@ RESPONSES: dict[str, Any] = {
     "413": _problem("The body is larger than allowed; it was not read."),
     "415": _problem("The input cannot be read from this content type."),
     "422": _problem("The box refuses the revision; what served before goes on."),
-    "429": _problem("The function's queue is full.", "Retry-After"),
+    "429": _problem("The function's queue is full, or the token is used too often.", "Retry-After"),
     "500": _problem("The function raised; its log has the trace under `id`."),
     "502": _problem("The instance ended while it held the request."),
     "503": _problem("Not now, or not before the request's deadline.", "Retry-After"),
@@ -212,7 +238,7 @@ def _operation(
 
 
 def _admin(id: str, summary: str, ok: dict[str, Any], *problems: str, **more: Any) -> dict[str, Any]:
-    return _operation(id, summary, ok, *problems, "401", tag="admin", security=[{"token": []}], **more)
+    return _operation(id, summary, ok, *problems, "401", "403", "429", tag="admin", security=[{"token": []}], **more)
 
 
 def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -228,23 +254,31 @@ _STATUS = _json(_reference("schemas", "FunctionStatus"))
 _FUNCTION = "/admin/functions/{name}"
 _FUNCTION_GRANTS = _json(_reference("schemas", "FunctionGrants"))
 
+_REFUSED = ("401", "403", "429")
+"""Where callers of functions are asked for a token."""
+
+_OPEN: dict[str, Any] = {"security": []}
+"""Never wants a token."""
+
 PATHS: dict[str, Any] = {
-    "/": {"get": _operation("getRoot", "What this is, and where things are.", _json({"type": "object"}))},
+    "/": {"get": _operation("getRoot", "What this is, and where things are.", _json({"type": "object"}), **_OPEN)},
     "/fn": {
         "get": _operation(
             "listNames",
             "The names of the deployed functions.",
             _json(_object({"functions": {"type": "array", "items": _TEXT}})),
+            *_REFUSED,
         )
     },
-    "/openapi.json": {"get": _operation("getOpenApi", "This document.", _json({"type": "object"}))},
-    "/healthz": {"get": _operation("getLiveness", "The box's process answers.", _json({"type": "object"}))},
-    "/readyz": {"get": _operation("getReadiness", "The box takes work.", _json({"type": "object"}), "503")},
+    "/openapi.json": {"get": _operation("getOpenApi", "This document.", _json({"type": "object"}), *_REFUSED)},
+    "/healthz": {"get": _operation("getLiveness", "The box's process answers.", _json({"type": "object"}), **_OPEN)},
+    "/readyz": {"get": _operation("getReadiness", "The box takes work.", _json({"type": "object"}), "503", **_OPEN)},
     "/metrics": {
         "get": _operation(
             "getMetrics",
             "The box's figures, for Prometheus.",
             {"content": {"text/plain": {}, "application/openmetrics-text": {}}},
+            *_REFUSED,
         )
     },
     "/admin/box": {
@@ -308,6 +342,37 @@ PATHS: dict[str, Any] = {
                 _parameter("query", "lines", {"type": "integer", "minimum": 0, "default": 100}),
                 _parameter("query", "follow", {"type": "boolean", "default": False}),
             ],
+        ),
+    },
+    "/admin/token": {
+        "get": _admin("getCaller", "Whose token it is, and what it opens.", _json(_reference("schemas", "Caller")))
+    },
+    "/admin/tokens": {
+        "get": _admin(
+            "listTokens",
+            "The box's tokens, without their values.",
+            _json(_object({"tokens": {"type": "array", "items": _reference("schemas", "Token")}})),
+        ),
+        "post": _admin(
+            "createToken",
+            "A new token, its value in this answer and in no other.",
+            _json(_reference("schemas", "NewToken")),
+            *("400", "413"),
+            status="201",
+            requestBody=_takes(_object({"name": _TEXT, "scopes": _TEXTS}, {"rate": {"type": ["number", "null"]}})),
+        ),
+    },
+    "/admin/tokens/{token}": {
+        "parameters": [_parameter("path", "token", _TEXT)],
+        "delete": _admin("revokeToken", "The token opens nothing any more.", {}, "400", "404", status="204"),
+    },
+    "/admin/tokens/{token}/rotate": {
+        "parameters": [_parameter("path", "token", _TEXT)],
+        "post": _admin(
+            "rotateToken",
+            "The token's new value; the one before opens nothing any more.",
+            _json(_reference("schemas", "NewToken")),
+            "404",
         ),
     },
     f"{_FUNCTION}/grants": {

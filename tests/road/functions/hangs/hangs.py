@@ -11,4 +11,4 @@ def hangs(forever: bool) -> int:
     """The process that answered, if it answers."""
     while forever:
         time.sleep(1)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()

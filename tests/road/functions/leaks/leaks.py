@@ -11,4 +11,4 @@ kept: list[bytearray] = []
 def leaks(kibibytes: int) -> int:
     """The process that served; what it kept of this call is written to, so that it is really taken."""
     kept.append(bytearray(b"\1") * (kibibytes * 1024))
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()

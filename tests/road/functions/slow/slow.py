@@ -10,4 +10,4 @@ from edgefn import edge_function
 def slow(seconds: float) -> int:
     """The process that answered."""
     time.sleep(seconds)
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()

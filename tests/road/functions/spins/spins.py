@@ -12,4 +12,4 @@ def spins(seconds: float) -> int:
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
-    return os.getpid()
+    return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()

@@ -12,6 +12,7 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.gateway.openapi.reference import SCHEMAS
 
 if TYPE_CHECKING:
     from tests.runtime.gateway.conftest import Ask, FakeBox
@@ -71,7 +72,7 @@ def test_box_tells_about_itself(ask: Ask) -> None:
 
 
 def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) -> None:
-    """FunctionStatus is whole, also for a function of which the supervisor knows only that it failed."""
+    """FunctionStatus is what the OpenAPI document says, also where the supervisor knows only that it failed."""
     entry = ArtifactEntry("net", "portable/fp32", "onnxruntime")
     box.have(FunctionSpec("digits", "digits:digits"), artifacts=[entry], state="failed")
     proof = box.folder / entry.path / "proof.json"
@@ -79,6 +80,7 @@ def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) ->
     found = Proof("net", "portable/fp32", "onnxruntime", passed=True, max_error=1e-06, top1=1.0)
     proof.write_bytes(msgspec.json.encode(found))
     status = ask("GET", "/admin/functions/digits").json()
+    assert status.keys() == SCHEMAS["FunctionStatus"]["properties"].keys()
     assert status["state"] == "failed"
     assert status["number"] == 2
     assert status["revision"] == "sha256:" + "2" * 64

@@ -12,7 +12,10 @@ from typing import Any
 import httpx
 
 from edgefn.errors import DeploymentRefused, FunctionNotFound
+from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -44,13 +47,14 @@ class Box:
     """As AdminBox wants it, over a real home."""
 
     def __init__(self, store: StoreBox) -> None:
-        self.token = store.home.token
         self.deployments = store.deployments
         self.supervisor = Supervisor(store)
         self.logs = FunctionLogs(store.home.logs)
         self.metrics = Metrics(lambda: [])
         self.audit = store.audit
         self.vault = Vault.of_home(store.home.disk, store.home.path)
+        tokens = Tokens(store.home.token, TokenTable(store.database), lambda value: None)
+        self.doors = Doors(tokens, self.metrics, self.audit)
 
     def info(self) -> dict[str, Any]:
         return {}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edgefn.errors import BundleError, DiskFull
-from edgefn_runtime.gateway import problems
 from edgefn_runtime.gateway.api import admin
 from edgefn_runtime.gateway.api.streaming import with_heartbeats
 from edgefn_runtime.gateway.app import site
+from edgefn_runtime.gateway.invoke import outgoing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -130,8 +130,9 @@ def test_a_client_that_sends_on_still_gets_its_refusal(box: FakeBox, serving: Se
 def test_a_client_that_never_stops_sending_is_cut_off(
     box: FakeBox, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer is on its way at once, and the connection ends LINGER_S later."""
-    monkeypatch.setattr(problems, "LINGER_S", 0.1)
+    """The answer is on its way at once, and the connection ends after LONGEST_LINGER_S."""
+    monkeypatch.setattr(outgoing, "LINGER_S", 0.1)
+    monkeypatch.setattr(outgoing, "LONGEST_LINGER_S", 0.2)
 
     async def scenario() -> None:
         box.deployments.ingest_error = DiskFull("no room")

@@ -1,0 +1,142 @@
+"""What this machine has for this process: memory and processors, as /proc and the control groups around it tell.
+
+The one reader of such facts, for a box and for a build. A limit holds that is set on any control group above this
+process: on a service, the slice it is in, a container, a pod. Each is asked for anew, for all but the groups themselves
+may change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from edgefn.system.hierarchy import Place, places, upwards
+
+
+class _Files(NamedTuple):
+    """Where a version of control groups has its figures."""
+
+    limit: str
+    used: str
+    droppable: str
+
+
+_FILES = {
+    1: _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: _Files("memory.max", "memory.current", "inactive_file"),
+}
+_NO_LIMIT_BYTES = 2**60
+"""Version 1 says "no limit" with a very large one."""
+
+RESERVE_BYTES = 32 * 2**20
+"""Not counted as available: what the kernel wants free for itself."""
+
+
+class Bound(NamedTuple):
+    """The memory of a bounded control group: its limit, and what is used without files that can be dropped."""
+
+    limit_bytes: int
+    used_bytes: int
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def total_bytes() -> int:
+    """Return the machine's memory, or the least limit of a control group around this process."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([physical, *(bound.limit_bytes for bound in memory_bounds(_own_places()))])
+
+
+def available_bytes() -> int:
+    """Return what may be allocated now with nothing pushed out; files in the page cache count as free."""
+    left = [bound.limit_bytes - bound.used_bytes for bound in memory_bounds(_own_places())]
+    return max(0, min([_available_of_machine(), *left]) - RESERVE_BYTES)
+
+
+def memory_bounds(around: list[Place]) -> Iterator[Bound]:
+    """Yield the bounds of the control groups of `around` and of those above them, as far as they have any."""
+    for place in around:
+        if "memory" in place.controllers:
+            for folder in upwards(place.folder):
+                if (bound := _bound(folder, _FILES[place.version])) is not None:
+                    yield bound
+
+
+def _bound(folder: Path, files: _Files) -> Bound | None:
+    limit = _number(folder / files.limit)
+    if limit is None or limit >= _NO_LIMIT_BYTES:
+        return None
+    return Bound(limit, max(0, (_number(folder / files.used) or 0) - _droppable(folder / "memory.stat", files)))
+
+
+def _available_of_machine() -> int:
+    with open("/proc/meminfo", encoding="ascii") as meminfo:
+        for line in meminfo:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def _droppable(file: Path, files: _Files) -> int:
+    with contextlib.suppress(OSError):
+        for line in file.read_text("ascii").splitlines():
+            name, _, count = line.partition(" ")
+            if name == files.droppable:
+                return int(count)
+    return 0
+
+
+def _number(file: Path) -> int | None:
+    try:
+        text = file.read_text("ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
+
+
+# ── processors ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cores() -> float:
+    """Return how many processors this process may keep busy: by its affinity, and by the quotas around it."""
+    return min([float(len(os.sched_getaffinity(0))), *cpu_quotas(_own_places())])
+
+
+def whole_cores() -> int:
+    """Return as `cores`, those that are whole; one at the least."""
+    return max(1, math.floor(cores()))
+
+
+def cpu_quotas(around: list[Place]) -> Iterator[float]:
+    """Yield the cores that the control groups of `around` and those above them allow, as far as they have a quota.
+
+    Of version 2 it is `cpu.max`, "QUOTA PERIOD" or "max PERIOD" (cgroup-v2.rst of the kernel); of version 1
+    `cpu.cfs_quota_us`, -1 for none, and `cpu.cfs_period_us` (sched-bwc.rst).
+    """
+    for place in around:
+        if "cpu" in place.controllers:
+            for folder in upwards(place.folder):
+                with contextlib.suppress(OSError, ValueError):
+                    quota, period = _quota(folder, place.version)
+                    if quota > 0:
+                        yield quota / period
+
+
+def _quota(folder: Path, version: int) -> tuple[int, int]:
+    if version == 1:
+        quota, period = ((folder / f"cpu.cfs_{name}_us").read_text("ascii") for name in ("quota", "period"))
+    else:
+        quota, period = (folder / "cpu.max").read_text("ascii").split()
+    return int(quota), int(period)  # "max" is no number, and no quota
+
+
+@functools.cache
+def _own_places() -> list[Place]:
+    """Those of this process as it began: a box of version 2 moves into a leaf without bounds, below where it was."""
+    return places()

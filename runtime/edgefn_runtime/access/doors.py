@@ -1,0 +1,139 @@
+"""The box's doors: who may use the admin API, look at the figures, and call functions.
+
+`allows` is on the way of each invocation where callers are asked for a token: one hash and one look-up, no await. What
+it does not let pass comes again to `admit`, which says why, and takes its time over a wrong token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Protocol
+
+from edgefn.errors import Forbidden, RateExceeded, Unauthorized
+from edgefn_runtime.access import caller as caller_
+from edgefn_runtime.access.caller import OWNER, Caller, ClientOf
+from edgefn_runtime.access.scopes import opens_function
+from edgefn_runtime.access.slowdown import Slowdown
+from edgefn_runtime.access.tokens import Token, Tokens
+
+TOKEN, OPEN, LOOPBACK = "token", "open", "loopback"
+"""Who may call functions: whoever has a token, anybody who reaches the box, or anybody on this machine alone."""
+
+Opens = Callable[[Collection[str]], bool]
+
+
+class Figures(Protocol):
+    """Where refusals are counted."""
+
+    def refused_token(self, reason: str) -> None: ...
+
+
+class Audit(Protocol):
+    """Where wrong tokens are written down."""
+
+    def wrong_token(self, address: str) -> None: ...
+
+
+class Doors:
+    """`tokens` open them. `callers` says who may call functions: with TOKEN, they need one, too.
+
+    `client_of` tells the client's address behind a proxy: a guess is its sender's, and not the proxy's.
+    """
+
+    def __init__(self, tokens: Tokens, figures: Figures, audit: Audit, *, callers: str = LOOPBACK) -> None:
+        self.callers = callers
+        self.client_of: ClientOf = lambda forwarded_for, peer: ""
+        self.tokens = tokens
+        self._figures = figures
+        self._audit = audit
+        self._slowdown = Slowdown()
+
+    @property
+    def asks_callers(self) -> bool:
+        """Tell whether those who call functions need a token."""
+        return self.callers == TOKEN
+
+    # ── callers of functions ─────────────────────────────────────────────────────────────────────────────────
+
+    def allows(self, headers: Mapping[bytes, bytes], function: str) -> bool:
+        """Count a request to `function` with the token that it has; False where it is not let in."""
+        token = self.tokens.find(_bearer(headers.get(b"authorization", b"")))
+        return token is not None and opens_function(token.scopes, function) and token.use(time.monotonic())
+
+    async def admit_caller(self, scope: Any, function: str) -> None:
+        """Let a request to `function` pass where callers are asked, or raise as `admit` does."""
+        if self.asks_callers:
+            need = f"calling {function}", f"invoke:{function}"
+            await self.admit(scope, lambda scopes: opens_function(scopes, function), *need)
+
+    async def admit_reader(self, scope: Any, what: str, opens: Opens) -> None:
+        """Let a request for a page about functions pass where callers are asked, or raise as `admit` does."""
+        if self.asks_callers:
+            await self.admit(scope, opens, what, "status")
+
+    # ── whoever shows a token ────────────────────────────────────────────────────────────────────────────────
+
+    async def admit(self, scope: Any, opens: Opens, what: str, needs: str) -> Caller:
+        """Return the caller of an ASGI request whose token `opens` what it is for; `scope` remembers it.
+
+        Raises Unauthorized without a token that is known, after a while for a wrong one; Forbidden where the token is
+        for something else; RateExceeded.
+        """
+        if caller_.by_socket(scope):
+            caller_.remember(scope, OWNER)
+            return OWNER
+        address, value = caller_.address(scope, self.client_of), _bearer(_authorization(scope["headers"]))
+        if not value:
+            self._figures.refused_token("missing")
+            raise Unauthorized(
+                f"{what} wants a token of this box in an Authorization header, `Bearer TOKEN`; "
+                f"`edgefn box token create NAME --scope {needs}` makes one there"
+            )
+        token = self.tokens.find(value)
+        if token is None:
+            await self._wrong(address)
+            raise Unauthorized("this box knows no such token; `edgefn box token list` shows there which it knows")
+        self._check(token, opens, what, needs)
+        caller = Caller(token.row.name, token.row.scopes, address)
+        caller_.remember(scope, caller)
+        return caller
+
+    def _check(self, token: Token, opens: Opens, what: str, needs: str) -> None:
+        if not opens(token.scopes):
+            self._figures.refused_token("scope")
+            scopes = ", ".join(token.row.scopes)
+            raise Forbidden(f"{what} wants the scope {needs}, and the token {token.row.name!r} has {scopes}")
+        if not token.use(time.monotonic()):
+            self._figures.refused_token("rate")
+            assert token.bucket is not None
+            raise RateExceeded(
+                f"the token {token.row.name!r} is for {token.row.rate:g} requests a second",
+                retry_after_s=token.bucket.wait_s(),
+            )
+
+    async def _wrong(self, address: str) -> None:
+        """Count and tell a wrong token, and wait: longer for each one that came from `address` lately."""
+        wait_s = self._slowdown.failed(address, time.monotonic())
+        self._figures.refused_token("wrong")
+        self._audit.wrong_token(address)
+        if self._slowdown.is_full:
+            return
+        self._slowdown.waiting += 1
+        try:
+            await asyncio.sleep(wait_s)
+        finally:
+            self._slowdown.waiting -= 1
+
+
+def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the one Authorization header; two of them are none."""
+    values = [value for name, value in headers if name == b"authorization"]
+    return values[0] if len(values) == 1 else b""
+
+
+def _bearer(authorization: bytes) -> bytes:
+    """Return the token of `Bearer TOKEN`, the scheme in any case (RFC 9110, 11.1); empty where there is none."""
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""

@@ -1,0 +1,60 @@
+"""The owner's way in: a socket file in the home. Whoever may open it is the box's user, or root, and needs no token.
+
+The file has mode 0600 in a folder of mode 0700, and the kernel tells who comes. It is no part of the network, so it
+works when all connections of that are taken; and no other program can be asked in its place, as on a port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+NAME = "box.sock"
+_BACKLOG = 64
+_LONGEST = 100
+"""Bytes of a path that fit into a socket's address (unix(7) has 108)."""
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+@contextlib.contextmanager
+def listening(folder: Path) -> Iterator[socket.socket]:
+    """Listen on the owner's socket in `folder`, which is the box's alone; the file is gone afterwards."""
+    path = folder / NAME
+    path.unlink(missing_ok=True)  # of a box that was killed: the home's lock says that it is gone
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        os.fchmod(listener.fileno(), 0o600)  # before there is a name to open
+        with _short(path) as name:
+            listener.bind(name)
+        listener.listen(_BACKLOG)
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_owner(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether the other end of a connection by this socket is a process of the box's user, or of root."""
+    descriptor = os.dup(transport.get_extra_info("socket").fileno())
+    with socket.socket(fileno=descriptor) as other:
+        raw = other.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(raw)
+    return uid in (0, os.geteuid())
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """Yield a name of `path` that fits into an address; a long one leads through its open folder."""
+    if len(os.fsencode(path)) <= _LONGEST:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

@@ -1,0 +1,52 @@
+"""Bytes that were read and are still to be parsed: a little of each connection at a time.
+
+A read may bring a quarter of a mebibyte, and thousands of requests or chunks in it. Parsed in one go they would keep
+everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+TURN_S = 0.0005
+
+
+class Parsing(Protocol):
+    """A connection with bytes to parse."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def parse_next(self) -> bool:
+        """Parse a little, and return whether there is more that can be parsed now."""
+
+
+class Backlog:
+    """The connections that wait for their turn, first who has waited longest."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Parsing, None] = {}
+        self._scheduled = False
+
+    def add(self, connection: Parsing) -> None:
+        """Parse more of `connection` in a later turn of the event loop."""
+        self._waiting[connection] = None
+        self._schedule(connection.loop)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        until = time.monotonic() + TURN_S
+        while self._waiting and time.monotonic() < until:
+            connection = next(iter(self._waiting))
+            del self._waiting[connection]
+            if connection.parse_next():
+                self._waiting[connection] = None
+        for connection in self._waiting:
+            self._schedule(connection.loop)
+            return

@@ -1,0 +1,37 @@
+"""What the box's process asks of its kernel and its C library, once, before clients come."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+
+LARGEST_KEPT_BYTES = 1 << 20
+_M_MMAP_THRESHOLD = -3
+
+MOST_DESCRIPTORS = 1 << 20
+"""Enough for any box; some containers have a hard limit of a billion."""
+
+
+def connections() -> int:
+    """Return how many connections the process may hold: three quarters of its descriptors.
+
+    The rest is the box's own: instances, logs, the database. So no crowd of clients keeps a function from starting.
+    """
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+
+
+def return_large_memory() -> None:
+    """Give blocks of LARGEST_KEPT_BYTES and more back to the machine when they are freed (mallopt(3)).
+
+    Left to itself, malloc raises that to 32 MiB with the first large body that is freed, and keeps the next.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; another C library may have none
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
+
+
+def raise_descriptor_limit() -> None:
+    """Let the process open as many files as its hard limit allows: a login shell's soft limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

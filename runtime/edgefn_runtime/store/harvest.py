@@ -1,0 +1,192 @@
+"""What a confined child wrote into a folder, taken as hostile: measured while it writes, taken over when it has ended.
+
+Only regular files are taken, as copies that nobody else has open, and only so many bytes. A name is never followed:
+each file is opened below a descriptor of its folder. Nothing here knows what the files are for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from edgefn.bundle.members import check_name
+from edgefn.errors import BundleError, DeploymentRefused
+from edgefn.quantities import format_bytes
+from edgefn_runtime.store.disk import Disk
+
+_CHUNK = 2**20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+MAX_DEPTH = 8
+MAX_NAMES = 10_000
+
+
+class Bound(NamedTuple):
+    """What a folder may hold: bytes, and files and folders together."""
+
+    size_bytes: int
+    entries: int
+
+
+class _Unfit(Exception):
+    """A folder that no engine makes."""
+
+
+class Taken(NamedTuple):
+    """A file that was taken over: its bytes and their sha256."""
+
+    size: int
+    sha256: str
+
+
+def over(folder: Path, bound: Bound) -> str:
+    """Return in words how `folder`, which somebody writes to, is over its `bound`; "" where it is not. Blocks."""
+    size = entries = 0
+    try:
+        for _, _, status in _walk(folder):
+            size += max(status.st_blocks * 512, 0 if stat.S_ISDIR(status.st_mode) else status.st_size)
+            entries += 1
+            if entries > bound.entries:
+                return f"it wrote more than {bound.entries} files and folders"
+            if size > bound.size_bytes:
+                return f"it wrote more than {format_bytes(bound.size_bytes)}"
+    except _Unfit as error:
+        return str(error)
+    return ""
+
+
+def take(
+    disk: Disk, folder: Path, place: Path, bound: Bound, originals: Path, reserved: Collection[str] = ()
+) -> dict[str, Taken]:
+    """Take the files below `folder` over into the new folder `place`; returns them by name. Blocks.
+
+    One that is in `originals`, too, is linked from there. Raises DeploymentRefused for what is no regular file, for a
+    link to another file, for a name that is `reserved`, and for what is over its `bound`.
+    """
+    if why := over(folder, bound):
+        raise DeploymentRefused(f"what the engine made is not taken: {why}")
+    taken: dict[str, Taken] = {}
+    disk.make_folder(place)
+    for name, parent, status in _walk(folder):
+        _check(name, status)
+        if name in reserved:
+            raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a name of the box's own")
+        target = place / name
+        if stat.S_ISDIR(status.st_mode):
+            disk.make_folder(target)
+            continue
+        descriptor = os.open(os.path.basename(name), _FILE, dir_fd=parent)
+        try:
+            taken[name] = _take(disk, descriptor, name, target, bound, originals / name)
+        finally:
+            os.close(descriptor)
+    return taken
+
+
+def _check(name: str, status: os.stat_result) -> None:
+    try:
+        check_name(name)
+    except BundleError as error:
+        raise DeploymentRefused(f"what the engine made is not taken: {error}") from None
+    if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+        raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link or a device")
+
+
+def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: Bound, original: Path) -> Taken:
+    status = os.fstat(descriptor)
+    twin = _same_file(status, original)
+    if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not twin):
+        raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link to another file")
+    if twin or _alike(descriptor, status.st_size, original):
+        disk.link(original, target)
+        return Taken(status.st_size, sha256_of(original))
+    digest, size, copy = hashlib.sha256(), 0, disk.create(target)
+    try:
+        os.fchmod(copy, 0o644)
+        while chunk := os.read(descriptor, _CHUNK):
+            size += len(chunk)
+            if size > bound.size_bytes:
+                raise DeploymentRefused(f"what the engine made is not taken: {name!r} grows as it is read")
+            digest.update(chunk)
+            disk.append(copy, chunk)
+    finally:
+        disk.close(copy)
+    return Taken(size, digest.hexdigest())
+
+
+def _same_file(status: os.stat_result, original: Path) -> bool:
+    try:
+        known = os.lstat(original)
+    except OSError:
+        return False
+    return stat.S_ISREG(known.st_mode) and (known.st_dev, known.st_ino) == (status.st_dev, status.st_ino)
+
+
+def _alike(descriptor: int, size: int, original: Path) -> bool:
+    """Whether the file holds the very bytes of `original`; it is read from its start afterwards."""
+    try:
+        known = os.open(original, _FILE)
+    except OSError:
+        return False
+    try:
+        if os.fstat(known).st_size != size:
+            return False
+        while (chunk := os.read(known, _CHUNK)) == os.read(descriptor, _CHUNK):
+            if not chunk:
+                return True
+        return False
+    finally:
+        os.close(known)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a regular file's bytes, in hexadecimal; never follows a link. Raises OSError."""
+    with open(os.open(path, _FILE), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, int, os.stat_result]]:
+    """Each entry below `folder`, folders before what is in them: its name, a descriptor of its folder, its status.
+
+    What vanishes meanwhile is passed over. Raises _Unfit for folders that are nested too deeply, too full or closed.
+    """
+    waiting = [(os.open(folder, _FOLDER), "", 1)]
+    try:
+        while waiting:
+            parent, above, depth = waiting.pop()
+            try:
+                for own in _names(parent):
+                    with contextlib.suppress(FileNotFoundError):
+                        status = os.stat(own, dir_fd=parent, follow_symlinks=False)
+                        yield f"{above}{own}", parent, status
+                        if stat.S_ISDIR(status.st_mode):
+                            waiting.append((_inside(own, parent, depth), f"{above}{own}/", depth + 1))
+            finally:
+                os.close(parent)
+    finally:
+        for parent, _, _ in waiting:
+            os.close(parent)
+
+
+def _names(parent: int) -> list[str]:
+    with os.scandir(parent) as entries:
+        names = sorted(entry.name for entry in itertools.islice(entries, MAX_NAMES + 1))
+    if len(names) > MAX_NAMES:
+        raise _Unfit(f"it wrote more than {MAX_NAMES} files into one folder")
+    return names
+
+
+def _inside(name: str, parent: int, depth: int) -> int:
+    if depth == MAX_DEPTH:
+        raise _Unfit(f"it made folders more than {MAX_DEPTH} deep")
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except (PermissionError, NotADirectoryError) as error:  # closed to us, or another thing by now
+        raise _Unfit(f"its folder {name[:80]!r} cannot be looked at ({error.strerror})") from None

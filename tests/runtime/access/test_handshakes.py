@@ -1,0 +1,82 @@
+"""Connections whose TLS handshake is not over: who says nothing keeps nobody out, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from edgefn_runtime.access.certificate import self_signed
+from edgefn_runtime.access.handshakes import TlsServer
+from edgefn_runtime.store.disk import OsDisk
+
+MOST = 4
+
+
+class Echo(asyncio.Protocol):
+    """Answers with what comes, once a handshake is over."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+@pytest.fixture(scope="module")
+def contexts(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> tuple[ssl.SSLContext, Path]:
+    """The server's TLS settings, and its certificate."""
+    tool("openssl")
+    files = self_signed(tmp_path_factory.mktemp("tls"), OsDisk(), "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    return context, files.certificate
+
+
+def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLContext, Path]) -> None:
+    """The one that has been silent for longest makes room: a client that speaks is answered, and the bound holds."""
+    server_side, certificate = contexts
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
+            server = TlsServer(listener, server_side, Echo, MOST)
+            address = listener.getsockname()
+            silent = [crowd.enter_context(socket.create_connection(address)) for _ in range(3 * MOST)]
+            for client in silent:
+                client.setblocking(False)
+            reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost")
+            writer.write(b"hello")
+            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+            assert len(server._pending) <= MOST
+            loop = asyncio.get_running_loop()
+            assert await asyncio.wait_for(loop.sock_recv(silent[0], 1), 10) == b""
+            server.close()
+            assert await asyncio.wait_for(loop.sock_recv(silent[-1], 1), 10) == b""
+            await asyncio.wait_for(server.wait_closed(), 10)
+            writer.transport.abort()
+
+    uvloop.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_client_that_speaks_no_tls_is_let_go(contexts: tuple[ssl.SSLContext, Path]) -> None:
+    """Its connection ends, and is counted no more."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server = TlsServer(listener, contexts[0], Echo, MOST)
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            await asyncio.wait_for(reader.read(), 10)
+            await asyncio.wait_for(server.wait_closed(), 10)
+            assert not server._pending
+            server.close()
+            writer.close()
+
+    uvloop.run(asyncio.wait_for(main(), 30))

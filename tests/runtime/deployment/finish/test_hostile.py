@@ -1,0 +1,257 @@
+"""Artifacts that take the finisher over: what they reach, what they can use up, and what is made of what they leave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgefn import backends
+from edgefn.errors import DeploymentRefused
+from edgefn_runtime.deployment import compatibility, proof
+from edgefn_runtime.store import record
+from tests.runtime.deployment.boxes import StoreBox, until
+from tests.runtime.deployment.finish import hostile
+from tests.runtime.deployment.finish.conftest import FinishingHost, OnBox
+from tests.runtime.deployment.finish.test_confined import finishers
+
+OUT_OF_REACH = {"EACCES", "EPERM", "ENOENT", "EROFS", "ESRCH"}
+TRY = """
+import errno
+try:
+    {deed}
+    found = "done"
+except OSError as error:
+    found = errno.errorcode[error.errno]
+except MemoryError:
+    found = "MemoryError"
+"""
+
+
+@pytest.fixture(autouse=True)
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hostile engine is installed, for the box and its zygote."""
+    library = str(hostile.install(tmp_path / "library"))
+    monkeypatch.syspath_prepend(library)
+    monkeypatch.delitem(sys.modules, "hostile_engine", raising=False)  # another test's, in another folder
+    backends.get.cache_clear()
+    compatibility.look_again()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])))
+
+
+def enforced(box: StoreBox, *layers: str) -> None:
+    """Skip where this machine does not enforce the layers."""
+    assert isinstance(box.host, FinishingHost)
+    found = box.host.supervisor.isolation
+    for layer in layers:
+        if found.get(layer) is not True:
+            pytest.skip(f"{layer}: {found.get(layer)}")
+
+
+async def told(box: StoreBox, folder: Path, deed: str, name: str = "scale") -> str:
+    """Why the artifact of `deed` is refused."""
+    with pytest.raises(DeploymentRefused) as caught:
+        await box.deploy(hostile.bundle(folder, deed, name))
+    assert box.current(name) is None
+    assert not finishers()
+    assert not box.temporaries()
+    return str(caught.value)
+
+
+def test_what_is_not_its_own_is_out_of_reach(tmp_path: Path, on_box: OnBox) -> None:
+    """No file of the box's or another function's, no network, no program, no other process: each deed fails."""
+    (tmp_path / "other").write_text("other")
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "files", "system_calls")
+        home = box.home.path
+        deeds = {
+            "token": f"open({str(home / 'token')!r}).read()",
+            "database": f"open({str(home / 'box.db')!r}, 'rb').read()",
+            "blobs": f"import os; os.listdir({str(home / 'blobs')!r})",
+            "another": f"open({str(tmp_path / 'other')!r}).read()",
+            "shadow": "open('/etc/shadow').read()",
+            "box": f"open('/proc/{os.getpid()}/environ').read()",
+            "its bundle": "open(portable / 'deed.py', 'a')",
+            "new file": "open(portable / 'new', 'w')",
+            "home": f"open({str(home / 'new')!r}, 'w')",
+            "host": "open('/etc/edgefn-escape', 'w')",
+            "network": "import socket; socket.create_connection(('127.0.0.1', 9), 1)",
+            "program": "import os; os.execv('/bin/true', ['true'])",
+            "kill": f"import os; os.kill({os.getpid()}, 0)",
+        }
+        code = "import errno\nfound = []\n" + "".join(_tried(name, deed) for name, deed in deeds.items())
+        reason = await told(box, tmp_path, f"{code}found = '; '.join(found)")
+        results = dict(part.split("=") for part in reason.partition("Told: ")[2].partition("; build it")[0].split("; "))
+        if results["kill"] == "done":
+            enforced(box, "signals")
+        assert set(results) == set(deeds)
+        assert set(results.values()) <= OUT_OF_REACH, results
+
+    on_box(scenario)
+
+
+def _tried(name: str, deed: str) -> str:
+    return (
+        f"try:\n    {deed}\n    found.append('{name}=done')\n"
+        f"except OSError as error:\n    found.append('{name}=' + errno.errorcode[error.errno])\n"
+    )
+
+
+OVER = {
+    "a large file": ("open(folder / 'large', 'wb').truncate(2**40)", "File too large"),
+    "many bytes": (
+        "import time\nfor n in range(64): open(folder / str(n), 'wb').write(bytes(2**22))\ntime.sleep(60)",
+        "wrote more than",
+    ),
+    "many files": (
+        "import time\nfor n in range(2000): open(folder / str(n), 'w')\ntime.sleep(60)",
+        "more than 256 files",
+    ),
+    "a deep folder": (
+        "import os, time\nos.chdir(folder)\n"
+        "for n in range(3000): os.mkdir('d' * 200); os.chdir('d' * 200)\ntime.sleep(60)",
+        "deep",
+    ),
+    "a link": ("import os; os.symlink('/etc/passwd', folder / 'link')", "link or a device"),
+    "a link out of sight": ("import os; os.makedirs(folder / 'a'); os.symlink('..', folder / 'a' / 'b')", "link"),
+    "a pipe": ("import os; os.mkfifo(folder / 'pipe')", "link or a device"),
+    "a name": ("open(bytes(folder) + b'/\\xff\\n', 'w')", "not taken"),
+    "two names of one file": (
+        "import os; open(folder / 'a', 'w').write('a'); os.link(folder / 'a', folder / 'b')",
+        "link to another file",
+    ),
+    "a lie": ("(folder / 'proof.json').write_text('{}')", "proof.json"),
+    "no word": ("import os; os._exit(0)", "exited with code 0"),
+    "noise": ("import os\nfor n in range(3, 64):\n    try: os.write(n, b'x' * 1000)\n    except OSError: pass", ""),
+    "its end": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+    "much memory": (TRY.format(deed="held = [bytearray(2**26) for _ in range(64)]"), "MemoryError|more memory"),
+}
+
+
+def test_what_it_leaves_is_hostile(tmp_path: Path, on_box: OnBox) -> None:
+    """Bounded while it is written; nothing but regular files is taken; the box goes on and nothing of it is left."""
+
+    async def scenario(box: StoreBox) -> None:
+        for number, (what, (deed, words)) in enumerate(OVER.items()):
+            name = f"f{number}"
+            if words:
+                reason = await told(box, tmp_path, deed, name)
+                assert any(word in reason for word in words.split("|")), (what, reason)
+            else:
+                with pytest.raises(DeploymentRefused):
+                    await box.deploy(hostile.bundle(tmp_path, deed, name))
+            assert not finishers(), what
+            assert not box.temporaries(), what
+        assert not list(box.home.finished.glob("*/*/artifacts"))
+
+    on_box(scenario, budget_bytes=2**28)
+
+
+def test_what_it_started_ends_with_it(tmp_path: Path, on_box: OnBox) -> None:
+    """A process that it forked and hid is gone before its files are looked at, and nothing it had open is theirs."""
+    deed = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        held = open(folder / 'held', 'w')
+        while True:
+            held.write('x'); held.flush(); held.seek(0)
+    os._exit(0)
+os.wait()
+while not (folder / 'held').exists(): pass
+"""
+
+    async def scenario(box: StoreBox) -> None:
+        await box.deploy(hostile.bundle(tmp_path, deed))
+        assert not finishers()
+        revision = box.deployments.current("scale")
+        assert revision is not None
+        place = revision.finished / hostile.ENTRY.path
+        before = (place / "held").read_text()
+        await asyncio.sleep(0.05)
+        assert (place / "held").read_text() == before
+        assert stat.S_IMODE((place / "held").stat().st_mode) == 0o644
+        assert (place / "held").stat().st_uid == os.geteuid()
+
+    on_box(scenario)
+
+
+def test_the_proof_is_the_boxs_own(tmp_path: Path, on_box: OnBox) -> None:
+    """Names, files and sizes of a proof are what the box sees, whatever the process tells."""
+
+    async def scenario(box: StoreBox) -> None:
+        await box.deploy(hostile.bundle(tmp_path, "open(folder / 'a.bin', 'w').write('abc')"))
+        revision = box.deployments.current("scale")
+        assert revision is not None
+        found = proof.read(revision.finished, hostile.ENTRY)
+        assert found is not None
+        assert (found.model, found.target, found.backend, found.files) == (
+            *("linear", "portable/fp32", "hostile"),
+            {"a.bin": 3},
+        )
+        kept = record.read(revision.finished / hostile.ENTRY.path)
+        assert kept is not None
+        assert set(kept) == {"a.bin", proof.FILE}
+
+    on_box(scenario)
+
+
+def test_files_of_the_bundle_are_linked_and_not_copied(tmp_path: Path, on_box: OnBox) -> None:
+    """An artifact that is finished as it is takes no further room on the disk."""
+
+    async def scenario(box: StoreBox) -> None:
+        await box.deploy(hostile.bundle(tmp_path, "import shutil; shutil.copy(portable / 'deed.py', folder)"))
+        revision = box.deployments.current("scale")
+        assert revision is not None
+        taken, original = revision.finished / hostile.ENTRY.path, revision.folder / hostile.ENTRY.path
+        assert os.path.samefile(taken / "deed.py", original / "deed.py")
+
+    on_box(scenario)
+
+
+@pytest.mark.parametrize("backend", ["hostile", "declared"])
+def test_a_backend_has_what_it_declares(tmp_path: Path, on_box: OnBox, backend: str) -> None:
+    """A toolkit, programs and memory that its compiler needs; one that declares none has none of them."""
+    deeds = {
+        "toolkit": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}).read()",
+        "program": "import subprocess; subprocess.run(['/bin/true'], check=True)",
+        "writing": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}, 'w')",
+    }
+    code = "import errno\nfound = []\n" + "".join(_tried(name, deed) for name, deed in deeds.items())
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "files", "system_calls")
+        with pytest.raises(DeploymentRefused) as caught:
+            await box.deploy(hostile.bundle(tmp_path, f"{code}found = ' '.join(found)", backend=backend))
+        assert "Told: " in str(caught.value)
+        told = str(caught.value).partition("Told: ")[2].partition(";")[0].split()
+        found = dict(word.split("=") for word in told)
+        assert found.pop("writing") in OUT_OF_REACH
+        if backend == "declared":
+            assert found == {"toolkit": "done", "program": "done"}
+        else:
+            assert set(found.values()) <= OUT_OF_REACH
+
+    on_box(scenario)
+
+
+def test_a_cold_start_finds_the_spare_child(tmp_path: Path, on_box: OnBox) -> None:
+    """A finisher is a fork of its own: the child that is kept for requests stays."""
+
+    async def scenario(box: StoreBox) -> None:
+        assert isinstance(box.host, FinishingHost)
+        zygote = box.host.supervisor._zygote
+        await until(lambda: zygote._spares, "a spare child is there")
+        before = set(zygote._spares)
+        await box.deploy(hostile.bundle(tmp_path, ""))
+        assert set(zygote._spares) == before
+
+    on_box(scenario)

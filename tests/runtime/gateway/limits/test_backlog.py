@@ -1,0 +1,110 @@
+"""What one client sends in one go keeps nobody waiting, and takes no memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from typing import cast
+
+import pytest
+
+from tests.runtime.gateway.typed import Answers, Echo, Wire, connected, of_kind, settle
+
+READ = 1 << 18
+"""What one read brings at most."""
+
+SMALLEST = b"GET /fn/f HTTP/1.1\r\nhost:b\r\n\r\n"
+CHUNKS = b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n" + b"1\r\na\r\n" * (READ // 6)
+FIELDS = b"GET /fn/f HTTP/1.1\r\nhost:b\r\n" + b"a:\r\n" * (READ // 4)
+HEADER = b"GET /fn/f HTTP/1.1\r\nhost:b\r\nx:" + b"a" * READ
+TRAILER = b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n0\r\n" + b"a:\r\n" * (READ // 4)
+
+
+@pytest.mark.parametrize(
+    "read", [SMALLEST * (READ // len(SMALLEST)), CHUNKS, FIELDS, HEADER, TRAILER, b"\r\n" * (READ // 2)]
+)
+def test_a_read_is_parsed_in_turns(read: bytes) -> None:
+    """Eight clients send a quarter of a mebibyte each: no turn of the event loop takes long, and little is held."""
+
+    async def main() -> None:
+        kind = type(connected(Echo(slow=True)))
+        await settle()
+        clients = [of_kind(kind) for _ in range(8)]
+        longest = 0.0
+        tracemalloc.start()
+        for client in clients:
+            began = time.thread_time()
+            client.data_received(read)
+            longest = max(longest, time.thread_time() - began)
+        for _ in range(50):
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - began)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert longest < 0.05, "one go takes 100 ms and more, and this is ten times slower than without tracemalloc"
+        assert held < 8 * READ + 2_000_000
+        for client in clients:
+            client.connection_lost(None)
+
+    asyncio.run(main())
+
+
+def test_a_head_is_refused_at_its_bound() -> None:
+    """64 KiB, 100 fields, a target of 16 KiB: up to them served, one more is 431 or 414, whatever the pieces."""
+
+    def head(target: int = 10, fields: int = 1, size: int = 100) -> bytes:
+        lines = [b"GET /fn/f?%b HTTP/1.1" % (b"a" * (target - 6)), b"host: b"]
+        lines += [b"x: y"] * (fields - 2)
+        rest = size - sum(map(len, lines)) - 2 * len(lines)
+        return b"\r\n".join([*lines, *([b"z: " + b"a" * (rest - 5)] if rest > 5 else []), b"", b""])
+
+    cases = [
+        (head(target=1 << 14), 200),
+        (head(target=(1 << 14) + 1), 414),
+        (head(fields=99), 200),
+        (head(fields=150), 431),
+        (head(size=65_000), 200),
+        (head(size=66_000), 431),
+        (head(target=1 << 17), 414),
+    ]
+
+    async def main() -> None:
+        for sent, status in cases:
+            for piece in (len(sent), 4096, 1000):
+                connection = connected()
+                for at in range(0, len(sent), piece):
+                    connection.data_received(sent[at : at + piece])
+                for _ in range(400):
+                    await asyncio.sleep(0)
+                    if said := cast("Wire", connection.transport).said:
+                        break
+                assert Answers(said).all[0][0] == status, (len(sent), piece)
+                connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+def test_time_grows_as_the_bytes_do() -> None:
+    """Four times as many pipelined requests cost four times as much, however they come."""
+
+    async def cost(reads: int) -> float:
+        client = connected(Echo())
+        wire = cast("Wire", client.transport)
+        read, began = SMALLEST * 300, time.thread_time()
+        for _ in range(reads):
+            client.data_received(read)
+            while not wire.reads:
+                await asyncio.sleep(0)
+                wire.said = b""
+        spent = time.thread_time() - began
+        client.connection_lost(None)
+        return spent
+
+    async def main() -> None:
+        await cost(1)
+        one, many = await cost(2), await cost(8)
+        assert many < 10 * one
+
+    asyncio.run(main())
