@@ -92,7 +92,6 @@ def test_the_trace_is_shown_only_when_asked_for(edgefn: Edgefn, box: StandIn, mo
         (["list", "--no-such-option"], "--no-such-option"),
         (["status"], "NAME"),
         (["logs", "echo", "-n", "many"], "--lines"),
-        (["box", "run", "--port", "70000"], "--port"),
     ],
 )
 def test_a_command_line_that_does_not_parse_is_one_line_and_code_2(line: list[str], says: str, edgefn: Edgefn) -> None:
@@ -103,6 +102,13 @@ def test_a_command_line_that_does_not_parse_is_one_line_and_code_2(line: list[st
     assert len(result.stderr.splitlines()) == 1
     assert says in result.stderr
     assert "--help" in result.stderr
+
+
+def test_an_option_of_a_box_that_cannot_be_honoured_is_one_line_and_code_2(edgefn: Edgefn) -> None:
+    """It names the option and what it takes."""
+    result = edgefn("box", "run", "--port", "70000")
+    assert result.code == 2
+    assert result.stderr.splitlines() == ["error: --port is '70000': give a whole number from 0 to 65535"]
 
 
 def test_no_box_at_the_address_says_how_to_start_one(edgefn: Edgefn, monkeypatch: pytest.MonkeyPatch) -> None:
