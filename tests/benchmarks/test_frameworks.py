@@ -106,6 +106,8 @@ def keep(network: torch.nn.Module, draw: Callable[[int], Arrays], path: Path) ->
 MATERIAL: Mapping[str, Callable[[Path], Callable[[int], Arrays]]] = {
     one.__name__: one for one in (classify, tag, embed, detect)
 }
+LARGE = ("tag", "detect")
+"""Those that build for a minute."""
 
 
 def test_each_function_of_the_page_is_tried() -> None:
@@ -115,7 +117,9 @@ def test_each_function_of_the_page_is_tried() -> None:
 
 @pytest.mark.needs_torch
 @pytest.mark.long  # networks of timm and transformers are in `make test`, by tests/benchmarks/test_zoo.py
-@pytest.mark.parametrize("name", MATERIAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LARGE else []) for name in MATERIAL]
+)
 def test_a_function_of_the_page_builds_and_answers_as_eager_does(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,7 @@ def script(path: Path, value: float) -> None:
         torch.jit.save(trace(Shift(), torch.zeros(())), path)
 
 
+@pytest.mark.long
 def test_a_new_file_is_a_new_build_wherever_it_lies(tmp_path: Path, box: RunningBox) -> None:
     """Each of seven kinds by itself makes a build of its own; with all of them new the box gives the new answer."""
     made = Everywhere(tmp_path)

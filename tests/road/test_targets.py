@@ -75,6 +75,7 @@ def test_the_box_tells_all_that_its_document_says(deployed: Callable[[str], Runn
         assert why.keys() == set(SCHEMAS["Refusal"]["required"])
 
 
+@pytest.mark.long
 def test_a_projects_own_profile_works_on_a_box(new_box: Callable[[], RunningBox], tmp_path: Path) -> None:
     """The box has no file of it: the bundle says what it needs. The box serves one of the two artifacts."""
     shutil.copytree(TINY / "linear", tmp_path / "linear")

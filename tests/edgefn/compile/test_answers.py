@@ -231,6 +231,7 @@ async def talk(numbers: list[float]) -> dict[str, bool]:
 """
 
 
+@pytest.mark.long
 def test_each_model_is_judged_beside_the_others(tmp_path: Path) -> None:
     """Of two models, the artifact that raises the alarm is dropped; the other's, off by as much, is kept."""
     lab = new_alarm(tmp_path / "lab", TWO)

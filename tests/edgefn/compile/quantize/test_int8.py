@@ -222,6 +222,7 @@ def test_fine_tuning_that_makes_it_worse_is_not_kept(trained: Digits, monkeypatc
     assert share(opened(made.model, {}), trained) == share(opened(plain.model, {}), trained)
 
 
+@pytest.mark.long
 def test_pruning_shrinks_the_network_and_fine_tuning_mends_it(trained: Digits) -> None:
     """Three fifths of the channels are gone from file and arithmetic, and lost answers are back after fine-tuning."""
     full = int8.made(trained.captured(accuracy=LOOSE), TARGET, exported(trained), ONNX_RUNTIME)
