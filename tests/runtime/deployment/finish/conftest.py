@@ -50,7 +50,7 @@ def on_box(tmp_path: Path) -> OnBox:
 
     def run(scenario: Scenario, *, budget_bytes: int = 2**31) -> None:
         async def main() -> None:
-            async with _opened(tmp_path / "home", budget_bytes) as box:
+            async with opened_with_finishers(tmp_path / "home", budget_bytes) as box:
                 await scenario(box)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -60,7 +60,9 @@ def on_box(tmp_path: Path) -> OnBox:
 
 
 @contextlib.asynccontextmanager
-async def _opened(home: Path, budget_bytes: int) -> AsyncIterator[StoreBox]:
+async def opened_with_finishers(home: Path, budget_bytes: int) -> AsyncIterator[StoreBox]:
+    """A store box at `home` whose finishers are real; no process is left behind."""
+
     async def nothing(revision: Revision) -> None:
         """No function is started here."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -255,3 +257,19 @@ def test_a_cold_start_finds_the_spare_child(tmp_path: Path, on_box: OnBox) -> No
         assert set(zygote._spares) == before
 
     on_box(scenario)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root becomes a plain user here")
+def test_a_plain_users_box_holds_as_well(tmp_path: Path) -> None:
+    """Finishers have the box's own user: an honest bundle is served, hostile ones are refused, nothing is left."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    command = [sys.executable, "-m", "tests.runtime.deployment.finish.plain_user", str(folder)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[4], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    if found.pop("files") != "True":
+        pytest.skip("the confinement of files is not enforced for a plain user here")
+    assert (found.pop("token"), found.pop("left")) == ("as it was", "[]")
+    assert set(found.values()) == {"refused"}, found
