@@ -69,6 +69,9 @@ class Echo:
     def find(self, name: str) -> Echo | None:
         return self if name == "f" else None
 
+    def failed(self, name: str) -> str:
+        return ""
+
 
 class Wire(asyncio.Transport):
     """Keeps what is written. `peer` is the address of the other end."""

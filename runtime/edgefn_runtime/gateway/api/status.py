@@ -28,6 +28,7 @@ _NO_PROCESSES: dict[str, Any] = {
     "output": {"dropped_lines": 0, "dropped_bytes": 0},
     "cores": None,
     "batching": [],
+    "missing_isolation": {},
 }
 """What the supervisor leaves out for a function that could not be restored at the box's start."""
 

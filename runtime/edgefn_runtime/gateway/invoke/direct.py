@@ -39,6 +39,9 @@ class Direct(Connection):
     """A connection that calls functions itself. `_exchange` is the one whose body or answer is still to come."""
 
     invocation: ClassVar[Invocation]
+    usual: ClassVar[list[tuple[bytes, bytes]]] = []
+    """The fields that all answers have, as of the last answer; uvicorn makes them once a second."""
+    usual_lines: ClassVar[bytes] = b""
 
     _doors: Doors | None = None
     """Where this connection's callers are asked for a token; what they do not let in goes the ASGI way, to be told."""
@@ -205,7 +208,11 @@ class Direct(Connection):
             return
         status, headers, body = reply
         end = self._stays if cycle.keep_alive else _CLOSES
-        head = b"\r\n".join([_STATUS[status], *map(_line, cycle.default_headers), *map(_line, headers), end])
+        kind = type(self)
+        if cycle.default_headers is not kind.usual:
+            kind.usual = cycle.default_headers
+            kind.usual_lines = b"".join(b"\r\n" + _line(field) for field in kind.usual)
+        head = b"\r\n".join([_STATUS[status] + kind.usual_lines, *map(_line, headers), end])
         cycle.response_started = cycle.response_complete = True
         self._write(head, b"" if cycle.scope["method"] == "HEAD" else body)
         if not cycle.keep_alive:

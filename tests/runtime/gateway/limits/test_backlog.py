@@ -27,26 +27,28 @@ TRAILER = b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n0\
 def test_a_read_is_parsed_in_turns(read: bytes) -> None:
     """Eight clients send a quarter of a mebibyte each: no turn of the event loop takes long, and little is held."""
 
-    async def main() -> None:
+    async def longest_turn() -> float:
         kind = type(connected(Echo(slow=True)))
         await settle()
-        clients = [of_kind(kind) for _ in range(8)]
-        longest = 0.0
-        tracemalloc.start()
-        for client in clients:
+        clients, longest = [of_kind(kind) for _ in range(8)], 0.0
+        for turn in range(60):
             began = time.thread_time()
-            client.data_received(read)
+            if turn < len(clients):
+                clients[turn].data_received(read)
+            else:
+                await asyncio.sleep(0)
             longest = max(longest, time.thread_time() - began)
-        for _ in range(50):
-            began = time.thread_time()
-            await asyncio.sleep(0)
-            longest = max(longest, time.thread_time() - began)
-        held, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert longest < 0.05, "one go takes 100 ms and more, and this is ten times slower than without tracemalloc"
-        assert held < 8 * READ + 2_000_000
         for client in clients:
             client.connection_lost(None)
+        return longest
+
+    async def main() -> None:
+        assert min([await longest_turn() for _ in range(3)]) < 0.02, "all of one read takes 100 ms"
+        tracemalloc.start()
+        await longest_turn()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 8 * READ + 2_000_000
 
     asyncio.run(main())
 
