@@ -17,7 +17,7 @@ import traceback
 from edgefn_runtime.process import birth, groups, pages
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.forks import Forks
-from edgefn_runtime.process.sandbox import Enforcement, namespaces
+from edgefn_runtime.process.sandbox import Enforcement, namespaces, reaper
 from edgefn_runtime.process.spare import Spare
 from edgefn_runtime.process.template import standalone_main, template_main
 from edgefn_runtime.wire.messages import Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
@@ -40,6 +40,8 @@ def main(descriptor: int) -> int:
     _warm_up()
     forks = Forks(control, os.getppid())
     isolation = forks.probe()
+    if isolation.get("own_pids") is not True:
+        reaper.start(control)
     run, libraries = functools.partial(_become, isolation), pages.mapped()
     spares = [Spare(run, control, forks, libraries, network=network) for network in (False, True)]
     birth.settle()

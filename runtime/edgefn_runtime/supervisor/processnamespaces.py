@@ -14,7 +14,7 @@ from edgefn_runtime.supervisor.child import Child, children_of, children_of_this
 
 LOOK = signal.SIGTERM
 """To a first process: end if you are the last."""
-_NAMES = ("edgefn-init", "edgefn-spare", "edgefn-sparenet", "edgefn-zygote")
+_NAMES = ("edgefn-init", "edgefn-reaper", "edgefn-spare", "edgefn-sparenet", "edgefn-zygote")
 _PAUSE_S, _CLOSE_PAUSE_S, _ROUNDS = 0.05, 0.005, 400
 
 
@@ -28,7 +28,9 @@ class ProcessNamespaces:
         """Keep the first process of a namespace, which says that it is there."""
         with contextlib.suppress(OSError):  # it has ended already, and is reaped
             child = Child(pid)
-            namespace = _namespace(pid) or -pid
+            namespace = _namespace(pid)
+            if namespace in (0, _namespace(os.getpid())):
+                namespace = -pid  # a reaper, which stands in for one
             self._firsts[namespace] = child
             child.when_ended(lambda: self._firsts.pop(namespace, None))
 

@@ -182,7 +182,7 @@ class Finished(_Message, frozen=True, tag="finished"):
 
 
 class Init(_Message, frozen=True, tag="init"):
-    """First word of the first process of a PID namespace; its pid comes with it, as for Born."""
+    """First word of the first process of a PID namespace, or of a reaper; its pid comes with it, as for Born."""
 
 
 class Passing(_Message, frozen=True, tag="passing"):

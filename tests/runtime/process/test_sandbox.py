@@ -278,7 +278,7 @@ def test_sockets_are_those_that_are_allowed(machine: seccomp.Machine, flags: int
 @pytest.mark.parametrize("machine", seccomp.MACHINES.values(), ids=seccomp.MACHINES)
 def test_gaps_of_other_layers_are_closed(machine: seccomp.Machine) -> None:
     """Attributes, truncation and other processes, each for itself and all together; the own process stays usable."""
-    for gaps in (seccomp.Gaps(*bits) for bits in itertools.product((False, True), repeat=3)):
+    for gaps in (seccomp.Gaps(*bits) for bits in itertools.product((False, True), repeat=4)):
         code = seccomp.filter_of(machine, network=False, gaps=gaps)
 
         def denied(number: int, *arguments: int, code: bytes = code) -> bool:
@@ -295,6 +295,10 @@ def test_gaps_of_other_layers_are_closed(machine: seccomp.Machine) -> None:
         for number, place in machine.others:
             assert denied(number, *[0] * place, 4711) == gaps.processes
             assert not denied(number, *[0] * place, 0)
+        assert denied(machine.setrlimit, 10) == gaps.mark
+        assert denied(machine.prlimit, 0, 10) == gaps.mark
+        assert denied(machine.prlimit, 4711, 7)
+        assert not denied(machine.prlimit, 0, 7)
         for command, closed in ((8, True), (10, True), (15, True), (1, False), (1030, False)):
             assert denied(machine.fcntl, 0, command) == (gaps.processes and closed)
         assert denied(machine.ioctl, 0, 0x8901) == gaps.processes

@@ -7,6 +7,7 @@ confinement.py   what a process may read, write, use and be
 layers.py        the order in which the layers go on, and which of them hold here
 namespaces.py    mounts, System V objects, the network; a user namespace where the box is not root
 init.py          a PID namespace and its first process
+reaper.py        the end of a handler's programs, where there is no PID namespace
 root.py          a root of its own
 mounts.py        mounts by descriptor
 readable.py      what of the machine everybody may read

@@ -217,14 +217,16 @@ def _expect_no_tcp(found: Enforcement, confinement: Confinement) -> None:
 
 def _gaps(found: Enforcement) -> seccomp.Gaps:
     """What system calls must close: where a function runs as the box's own user, what the layers before leave open."""
+    mark = found["own_pids"] is not True
     if found["own_user"] is True:
-        return seccomp.NO_GAPS
+        return seccomp.Gaps(mark=mark)
     version = landlock.abi() if found["files"] is True else 0
     own_root = found["own_root"] is True
     return seccomp.Gaps(
         attributes=not own_root,
         truncation=not own_root and version < landlock.TRUNCATE_ABI,
-        processes=found["own_pids"] is not True,
+        processes=mark,
+        mark=mark,
     )
 
 

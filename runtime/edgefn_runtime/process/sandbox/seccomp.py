@@ -31,6 +31,7 @@ from edgefn.system.bpf import (
     step,
 )
 from edgefn.system.syscalls import prctl
+from edgefn_runtime.process.sandbox.reaper import MARKED_BY
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _X32_BIT = 0x40000000
@@ -48,6 +49,8 @@ class Gaps(NamedTuple):
     """Files can be cut short: Landlock covers it from ABI 3 on."""
     processes: bool = False
     """The user's other processes can be signalled and slowed down: Landlock covers signals from ABI 6 on."""
+    mark: bool = False
+    """The mark by which a reaper knows the box's processes could be taken off."""
 
 
 NO_GAPS: Final = Gaps()
@@ -64,6 +67,7 @@ class Machine(NamedTuple):
     ioctl: int
     fcntl: int
     kill: int
+    setrlimit: int
     opens: tuple[tuple[int, int], ...]
     """open and openat, each with the place of its flags among the arguments."""
     truncate: int
@@ -97,6 +101,7 @@ MACHINES = {
         ioctl=16,
         fcntl=72,
         kill=62,
+        setrlimit=160,
         opens=((2, 1), (257, 2)),
         truncate=76,
         signals=(200, 234, 129, 297, _PIDFD_SEND_SIGNAL),  # tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo
@@ -133,6 +138,7 @@ MACHINES = {
         ioctl=29,
         fcntl=25,
         kill=129,
+        setrlimit=164,
         opens=((56, 2),),
         truncate=45,
         signals=(130, 131, 138, 240, _PIDFD_SEND_SIGNAL),  # tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo
@@ -227,6 +233,9 @@ def _closing(machine: Machine, gaps: Gaps) -> tuple[list[int], dict[int, list[by
         commands += _SOCKET_OWNERS
         looked_at |= {number: _own_process(place) for number, place in machine.others}
         looked_at |= {machine.kill: _own_process(0), machine.fcntl: _denying(1, *_OWNERS)}
+    if gaps.mark:
+        looked_at |= {machine.setrlimit: _denying(0, MARKED_BY)}
+        looked_at |= {machine.prlimit: [*_own_process(0)[:-1], *_denying(1, MARKED_BY)]}
     if commands:
         looked_at[machine.ioctl] = _denying(1, *commands)
     return closed, looked_at
