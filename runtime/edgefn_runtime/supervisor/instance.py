@@ -175,8 +175,8 @@ class Instance(asyncio.Protocol):
                 match decode_from_instance(frame.header):
                     case Ready() as ready if not decoder.missing:
                         return ready
-                    case Binding(artifact) if artifact in self.serves and words <= _FIRST_WORDS + self._news:
-                        self._binding = artifact
+                    case Binding(artifact) if words <= _FIRST_WORDS + self._news:
+                        self._binding = artifact if artifact in self.serves else ""
                     case Failed(reason, trace, artifact):
                         named = artifact if artifact in self.serves else ""  # another is not its own to speak of
                         raise refused(f"{self._function} cannot be loaded: {reason}", named, trace)
