@@ -135,7 +135,7 @@ def floor_divide(self: Any, other: Any) -> Any:
         wide = [known(op.Cast(one, to=INT32), INT32) for one in (above, below)]
         return op.Cast(floor_division(*wide), to=int(above.dtype))
     if above.dtype in WHOLE:
-        return floor_division(above, below)
+        return _floor_whole(above, below, is_positive=isinstance(other, int) and other > 0)
     left = op.Mod(above, below, fmod=1)
     whole = op.Div(op.Sub(above, left), below)
     whole = op.Sub(whole, op.CastLike(_is_off(left, below), above))
@@ -144,6 +144,18 @@ def floor_divide(self: Any, other: Any) -> Any:
     down = op.Add(down, op.CastLike(op.Greater(op.Sub(whole, down), half), above))
     zero = op.CastLike(op.Constant(value_float=0.0), above)
     return op.Where(op.Equal(below, zero), op.Div(above, below), down)
+
+
+def _floor_whole(above: Any, below: Any, *, is_positive: bool) -> Any:
+    """Divide whole numbers and round down, the least of a type too: what is divided never leaves the type.
+
+    The division leaves nothing, so it is the same whichever way an engine rounds.
+    """
+    op = operators()
+
+    left = op.Mod(above, below, fmod=1)
+    is_above = op.Less(left, constant(0, above.dtype)) if is_positive else _is_off(left, below)
+    return op.Sub(op.Div(op.Sub(above, left), below), op.CastLike(is_above, above))
 
 
 def right_shift(self: Any, other: int) -> Any:

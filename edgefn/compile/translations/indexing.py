@@ -6,6 +6,7 @@
     embedding, gather, index_select  PyTorch refuses an index below 0, where ONNX counts from the end
     scatter, index_add, index_copy   the same, where something is put
     roll                             by a number that follows from a free size, as torch.fft.fftshift
+    embedding_bag, bincount          the same, and offsets that PyTorch refuses
     diagonal                         its places, not a sum over a mask, of which an infinity beside it makes NaN
 
 Translations from the exporter's own, called with what they are right for.
@@ -48,6 +49,11 @@ def rules() -> dict[Any, Rule]:
         aten.index_copy.default: Rule(index_copy, _has_axes),
         aten.roll.default: Rule(roll, _has_free_shift),
         aten.diagonal.default: Rule(diagonal),
+        aten.bincount.default: Rule(bincount),
+        **dict.fromkeys(
+            (aten.embedding_bag.padding_idx, aten._embedding_bag_forward_only.default), Rule(embedding_bag)
+        ),
+        aten._embedding_bag.default: Rule(embedding_bag),
     }
 
 
@@ -108,6 +114,37 @@ def _refused_below(index: Any) -> Any:
         return index
     nowhere = constant(2**31 - 1, index.dtype)
     return known(op.Where(op.Less(index, constant(0, index.dtype)), nowhere, index), index.dtype, index.shape)
+
+
+def embedding_bag(weight: Any, indices: Any, offsets: Any, *options: Any, **named: Any) -> Any:
+    """Translate `F.embedding_bag(indices, weight, offsets)`: the first offset is 0, and the last one no further on."""
+    op = operators()
+
+    first = op.Slice(offsets, [0], [1], [0])
+    last = op.Slice(offsets, [-1], [2**63 - 1], [0])
+    is_wrong = op.Concat(
+        op.Not(op.Equal(first, constant(0, offsets.dtype))),
+        op.Greater(last, op.CastLike(op.Size(indices), offsets)),
+        axis=0,
+    )
+    checked = _refused_where(is_wrong, _refused_below(indices))
+    return _exporters().aten_embedding_bag_padding_idx(weight, checked, offsets, *options, **named)
+
+
+def bincount(self: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """Translate `self.bincount(minlength=minlength)`."""
+    is_below = operators().Less(self, constant(0, self.dtype))
+    return _exporters().aten_bincount(_refused_where(is_below, self), weights, minlength)
+
+
+def _refused_where(truths: Any, value: Any) -> Any:
+    """Return `value`; where any of `truths` holds, a place is read that is not there, which engines refuse."""
+    op = operators()
+
+    count = op.ReduceSum(op.Cast(truths, to=INT64), keepdims=0)
+    place = op.Mul(op.Min(count, constant(1, INT64)), constant(2**31 - 1, INT64))
+    nothing = op.Gather(op.Constant(value_ints=[0]), place)
+    return known(op.Add(value, op.CastLike(nothing, value)), value.dtype, value.shape)
 
 
 def index(self: Any, indices: Sequence[Any]) -> Any:

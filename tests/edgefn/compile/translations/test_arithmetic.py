@@ -89,13 +89,17 @@ def test_shifts_and_divisions_to_the_ends_of_a_type(dtype: Any) -> None:
     limits = np.iinfo(dtype)
     near = np.arange(256) % 128
     numbers = np.unique(np.concatenate([near, limits.max - near, limits.min + near])).astype(dtype)
-    wide = numbers if limits.bits < 64 else numbers // 4  # a product of quotient and divisor is beyond 64 bits
-    eager = of(
-        lambda x, y: (x >> 1, x >> 3, x >> limits.bits - 1, y // 3, y % 7), **dict.fromkeys("xy", tensor(dtype, "n"))
-    )
+
+    def forward(x: Any, y: Any) -> Any:
+        return x >> 1, x >> 3, x >> limits.bits - 1, x // 3, x % 7, x // y, x % y, x // 80 % 24
+
+    eager = of(forward, **dict.fromkeys("xy", tensor(dtype, "n")))
     captured = capture(eager, {"n": 4})
     artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
-    inputs = {"x": numbers, "y": wide}
+    divisors = [
+        one for one in (1, 3, 7, 80, 127, -2, -9, limits.max, limits.min) if limits.min <= one <= limits.max and one
+    ]
+    inputs = {"x": numbers, "y": np.resize(np.array(divisors, dtype), numbers.size)}
     for found, wanted in zip(artifact.run(inputs).values(), eager.run(inputs).values(), strict=True):
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
 

@@ -19,7 +19,11 @@ from edgefn.targets.profiles import Target
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
-REFUSED = {("mnn", name) for name in ("scatter", "scatter a number", "scatter_add", "scatter_reduce", "index_copy")}
+REFUSED = {("mnn", name) for name in ("scatter", "scatter a number", "scatter_add", "scatter_reduce", "index_copy")} | {
+    (engine, name)
+    for engine in ("openvino", "mnn")
+    for name in ("embedding_bag", "offsets of bags", "first offset", "bincount")
+}
 """What an engine computes otherwise, so that its build may refuse it."""
 
 ROWS = 3
@@ -36,6 +40,12 @@ def ways() -> dict[str, Any]:
     return {
         "embedding": lambda x, i: torch.nn.functional.embedding(i, table) + x.sum(),
         "computed": lambda x, i: torch.nn.functional.embedding((i * 2 - i).int().clamp(max=10), table) + x.sum(),
+        "embedding_bag": lambda x, i: torch.nn.functional.embedding_bag(i[None], table) + x.sum(),
+        "offsets of bags": lambda x, i: (
+            torch.nn.functional.embedding_bag(rows, table, torch.stack((i[2], i[1].clamp(min=0)))).sum() + x
+        ),
+        "first offset": lambda x, i: torch.nn.functional.embedding_bag(rows, table, i[1:2].clamp(min=0)).sum() + x,
+        "bincount": lambda x, i: i.clamp(max=9).bincount(minlength=ROWS) + x.sum(),
         "gather": lambda x, i: x.gather(1, i[:, None]),
         "index_select": lambda x, i: x.index_select(1, i),
         "x[:, i]": lambda x, i: x[:, i],
