@@ -149,7 +149,7 @@ class _Visible(logging.Formatter):
 class _Server(uvicorn.Server):
     """uvicorn's server, telling the box and the service manager as soon as it answers and when it is asked to leave."""
 
-    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager, own: socket.socket) -> None:
+    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager, own: socket.socket | None) -> None:
         super().__init__(config)
         self._box = box
         self._manager = manager
@@ -164,7 +164,8 @@ class _Server(uvicorn.Server):
             for listener in sockets or []:
                 server = TlsServer(listener, self._box.tls.context, self._connection, _most_handshakes())
                 self.servers.append(cast("asyncio.Server", server))
-        self.servers.append(await loop.create_unix_server(self._connection, sock=self._own))
+        if self._own is not None:
+            self.servers.append(await loop.create_unix_server(self._connection, sock=self._own))
         self._manager.ready(f"listening on {self._box.url}")
 
     def _connection(self) -> HttpToolsProtocol:

@@ -19,7 +19,7 @@ def test_what_is_granted_is_listed_and_taken_back(edgefn: Edgefn, real_box: Loca
     assert edgefn("box", "allow", "watch", "network", "--json").json["grants"][1]["kind"] == "network"
     listed = edgefn("box", "allow", "--list").stdout.decode()
     assert "/dev/null" in listed
-    assert "token" in listed
+    assert "owner" in listed
     assert edgefn("box", "allow", "watch", "network", "--revoke").code == 0
     left = edgefn("box", "allow", "watch", "--list", "--json").json
     assert [grant["kind"] for grant in left["grants"]] == ["device"]
@@ -39,9 +39,9 @@ def test_the_audit_log_says_who_did_it(edgefn: Edgefn, real_box: LocalBox) -> No
     edgefn("box", "allow", "audited", "network")
     record = edgefn("box", "audit", "-n", "1", "--json").json
     assert (record["action"], record["function"], record["detail"]) == ("allow", "audited", "network")
-    assert record["who"] == "token"
+    assert (record["who"], record["address"]) == ("owner", "socket")
     line = edgefn("box", "audit", "-n", "1").stdout.decode()
-    assert line.split(" ", 1)[1].startswith("allow, audited, token at ")
+    assert line.split(" ", 1)[1].startswith("allow, audited, owner at socket")
     edgefn("box", "allow", "audited", "network", "--revoke")
 
 

@@ -166,6 +166,23 @@ def test_a_network_that_mixes_its_rows_does_not_pass(samples: int) -> None:
         assert found.passed or "run together with another call its answer changes" in found.reason
 
 
+class _Meeting:
+    """A network whose rows meet only where one of them is large."""
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        x = np.asarray(inputs["x"], np.float32)
+        return {"y": x / np.float32(max(10.0, float(np.abs(x).max())))}
+
+
+def test_rows_that_meet_where_one_is_large_do_not_pass() -> None:
+    """As with int8 whose ranges are of each run: a caller's large numbers would be the others' wrong answers."""
+    network = _Meeting()
+    xs = [np.arange(4, dtype=np.float32)[None] * (1.0 + number) for number in range(2)]
+    pairs = Pairs(tuple(GoldenSample({"x": x}, network.run({"x": x})) for x in xs))
+    assert judge_served(network, pairs, Judging(), "fp32", batched=False).passed
+    assert not judge_served(network, pairs, Judging(), "fp32", batched=True).passed
+
+
 def test_no_more_rows_come_together_than_the_network_takes() -> None:
     """A table of so many rows, say: the build says which batch= is possible."""
     spec = ModelSpec("net", {"x": tensor("float32", "batch", 4)}, {}, {"batch": SizeRange(1, 4)})

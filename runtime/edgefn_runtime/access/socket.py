@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import struct
@@ -19,12 +20,28 @@ _BACKLOG = 64
 _LONGEST = 100
 """Bytes of a path that fit into a socket's address (unix(7) has 108)."""
 
+_log = logging.getLogger("edgefn.access")
+
 _CREDENTIALS = struct.Struct("3i")
 
 
 @contextlib.contextmanager
-def listening(folder: Path) -> Iterator[socket.socket]:
-    """Listen on the owner's socket in `folder`, which is the box's alone; the file is gone afterwards."""
+def listening(folder: Path) -> Iterator[socket.socket | None]:
+    """Listen on the owner's socket in `folder`, which is the box's alone; the file is gone afterwards.
+
+    None where the folder's file system holds no sockets, as some network ones: the box works, and its owner logs in.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            own = opened.enter_context(_bound(folder))
+        except OSError as error:
+            _log.warning("%s can hold no socket (%s): on this machine, too, the box wants a token", folder, error)
+            own = None
+        yield own
+
+
+@contextlib.contextmanager
+def _bound(folder: Path) -> Iterator[socket.socket]:
     path = folder / NAME
     path.unlink(missing_ok=True)  # of a box that was killed: the home's lock says that it is gone
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

@@ -1,13 +1,14 @@
 """The box's home directory: made, locked by one live box, and known by name. Owns the token and the lock.
 
-    token               the admin API's bearer token, mode 0600
+    token               the first token, which opens everything, mode 0600
+    tls/                the certificate that `--tls auto` made, and its key
     lock                flock(2) by the live box, its pid inside
     box.db              see database.py
     blobs/sha256/       see blobs.py
     bundles/<hex>/      unpacked bundles, by manifest digest; one that is there is complete
     finished/<fp>/<hex>/  artifacts finished for this very machine; a cache
     secrets/            see vault.py
-    logs/ run/          the functions' logs; where the live box says how to reach it
+    logs/ run/          the functions' logs; where the live box says how to reach it, and its owner's socket
 
 Never reads what the others keep here.
 """

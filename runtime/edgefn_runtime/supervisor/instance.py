@@ -49,6 +49,8 @@ MAX_REASON = 500
 _NEWS = 2
 """What an instance may have to say of each of its models, and of itself, beside one answer."""
 _FIRST_WORDS = 4
+_PIECES = 256
+"""Reads that may pass without a whole frame, while none is large: an instance writes each at once."""
 _NEWS_SAVED = 8
 """Of so many answers, where it has said nothing for a while."""
 
@@ -86,6 +88,7 @@ class Instance(asyncio.Protocol):
         self._until_ended: asyncio.Task[None] | None = None
         self._news_left = self._news = _NEWS
         self._leaves = False
+        self._pieces = 0
         self._loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
         self._transport: asyncio.Transport | None = None
@@ -94,7 +97,7 @@ class Instance(asyncio.Protocol):
         self._last_id = 0
         self._board: Board | None = None
         self._revoked: tuple[int, int] | None = None
-        self._last_revoked = (0, 0)
+        self._were_revoked: set[int] = set()
         self._to_pass_over = 0
         self._outgoing: list[Buffer] = []
         self._garbled = ""
@@ -262,8 +265,11 @@ class Instance(asyncio.Protocol):
     def revoke(self) -> None:
         """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
         assert self._board is not None
-        self._revoked = self._last_revoked = (self._board.entered + 1, self._last_id)
+        first = self._board.entered + 1
+        self._revoked = (first, self._last_id)
         self._board.revoke(*self._revoked)
+        # Those of earlier ranges may still come back: it has passed them over, and its word is on the way.
+        self._were_revoked = {number for number in self.calls if number >= first or number in self._were_revoked}
 
     def take_back(self) -> list[Call]:
         """The revoked calls that were not begun, in their order. It gets no other until it has passed them over."""
@@ -330,7 +336,11 @@ class Instance(asyncio.Protocol):
                 return
             large, self._large = self._large, None
             self._answered(large.reply.id, large.finish())
-        for frame in self._decoder.feed(data) if data else ():
+        frames = self._decoder.feed(data) if data else ()
+        self._pieces = 0 if frames else self._pieces + 1
+        if self._pieces > _PIECES:
+            raise FrameError(f"a frame in more than {_PIECES} pieces")
+        for frame in frames:
             self._hear(decode_from_instance(frame.header), frame.body)
         if self._decoder.missing > LARGE_BYTES and (begun := self._decoder.begun) is not None:
             self._begin_large(*begun)
@@ -421,8 +431,7 @@ class Instance(asyncio.Protocol):
         self._progressed()
 
     def _may_return(self, call: Call) -> bool:
-        first, last = self._last_revoked
-        return self._leaves or first <= call.number <= last or time.monotonic() >= call.deadline
+        return self._leaves or call.number in self._were_revoked or time.monotonic() >= call.deadline
 
     def _progressed(self) -> None:
         self.progress_at = time.monotonic()

@@ -24,8 +24,11 @@ LINE_BYTES = 512
 TURN_LINES = 128
 """Lines of all functions in one turn of the event loop: some 0.6 ms."""
 
+READ_RATE, READ_BURST = 500.0, 500.0
+"""Reads a second of what a function prints. Where it writes byte by byte, those in its pipe are read together."""
+
 PAUSE_S = 0.02
-"""Between two reads of a pipe whose function is over its budget."""
+"""Before the next read of a pipe whose function is over its budget."""
 
 TOLD_S = 1.0
 MAX_REST_BYTES = 1 << 16
@@ -63,8 +66,13 @@ class Output:
         self._log = log
         self._note = note
         self._allowance = Allowance(RATE, BURST)
+        self._reads = Allowance(READ_RATE, READ_BURST)
         self._untold = (0, 0)
         self._telling: asyncio.TimerHandle | None = None
+
+    def may_read(self) -> bool:
+        """Whether a pipe of the function may be read again at once."""
+        return self._reads.use(1, time.monotonic())
 
     def write(self, line: bytes) -> bool:
         """Log a line; False where the function is over its budget."""
@@ -141,7 +149,7 @@ class LogPipe:
                 return
             begin = end + 1
         self._rest = self._rest[begin:]
-        self._go_on(0.0)
+        self._go_on(0.0 if self._output.may_read() else PAUSE_S)
 
     def _end(self, begin: int) -> int:
         """Where the line from `begin` on ends; -1 where its end has not come."""

@@ -20,12 +20,20 @@ def test_the_socket_is_its_owners_alone(tmp_path: Path, depth: int) -> None:
     (folder / NAME).write_text("left by a box that was killed")
     before = os.umask(0)
     try:
-        with listening(folder), socket.socket(socket.AF_UNIX) as client:
+        with listening(folder) as own, socket.socket(socket.AF_UNIX) as client:
             assert (folder / NAME).stat().st_mode & 0o777 == 0o600
+            assert own is not None
             client.connect(reachable(folder / NAME))
     finally:
         os.umask(before)
     assert not (folder / NAME).exists()
+
+
+def test_a_file_system_without_sockets_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The box starts all the same: here below /proc, where nothing can be made."""
+    with listening(Path("/proc/self")) as own:
+        assert own is None
+    assert "can hold no socket" in caplog.text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")

@@ -43,14 +43,18 @@ class MemoryHost:
         self.calls: list[str] = []
         self.lines: list[str] = []
         self.refuse: dict[str, Exception] = {}
+        self.lacking: list[str] = []
+        self.unfit: Exception | None = None
         self.refuse_switch: Exception | None = None
         self.hold: asyncio.Event | None = None
         self.waiting = self.asked = 0
         self.replies: dict[tuple[str, ...], bytes | Exception] = {}
 
     async def isolated(self) -> list[str]:
-        """Everything is enforced."""
-        return []
+        """Everything is enforced, but for what a test says."""
+        if self.unfit is not None:
+            raise self.unfit
+        return self.lacking
 
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")

@@ -29,6 +29,27 @@ def no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blobs_module, "LEASE_S", 0.0)
 
 
+def test_isolation_that_is_missing_is_told_or_refused(tmp_path: Path) -> None:
+    """Each missing layer is a warning of the deployment; where it is required nothing is unpacked, finished or run."""
+
+    async def scenario() -> None:
+        bundle = bundles.with_model(tmp_path)
+        async with opened(tmp_path / "home") as box:
+            await box.upload(bundle)
+            box.host.unfit = DeploymentRefused("this box does not isolate functions as it must")
+            with pytest.raises(DeploymentRefused, match="does not isolate"):
+                [event async for event in box.deployments.deploy("scale", bundle.digest)]
+            assert box.host.calls == []
+            assert list((tmp_path / "home" / "bundles").iterdir()) == []
+            box.host.unfit, box.host.lacking = None, ["this box does not enforce files (no Landlock)"]
+            events = [event async for event in box.deployments.deploy("scale", bundle.digest)]
+            told = [event["text"] for event in events if event["event"] == "warning"]
+            assert told == ["this box does not enforce files (no Landlock)"]
+            assert box.current("scale") == bundle.digest
+
+    asyncio.run(scenario())
+
+
 def test_deploy(tmp_path: Path) -> None:
     """A deployed bundle is unpacked byte for byte, finished, prepared, then switched to; the events tell it all."""
 

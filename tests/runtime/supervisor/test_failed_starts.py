@@ -26,6 +26,7 @@ def kinds() -> Counter[str]:
         with contextlib.suppress(OSError):  # the one that listed the folder
             found[os.readlink(f"/proc/self/fd/{descriptor}").partition(":[")[0]] += 1
     del found["/dev/null"]  # the event loop's own, which it opens when it first needs it
+    del found["anon_inode"]  # with those of processes, which the zygote makes ahead at its own pace
     return found
 
 

@@ -127,12 +127,12 @@ def test_nothing_that_a_caller_sends_ends_an_instance(on_bench: OnBench, case: s
     rounds = 2 if any(len(body) > 2 * MIB for (_, body, _, _), _ in sent) else LIMIT + 1
 
     async def test(bench: Bench) -> None:
-        await bench.deploy(source, scale=(0, 1), memory_bytes=memory, concurrency=concurrency)
+        await bench.deploy(source, scale=(0, 1), memory_bytes=memory, concurrency=concurrency, timeout_s=60.0)
         pids = set()
         for _ in range(rounds):
             calls = [(call(bench, *request), end) for request, end in sent]
             for made, end in calls:
-                assert told(await asyncio.wait_for(made.future, 20)) == end, made.body[:20]
+                assert told(await asyncio.wait_for(made.future, 60)) == end, made.body[:20]
             pids |= set(bench.pids())
         assert len(pids) == 1
         assert bench.supervisor.pool("f").state is FunctionState.SERVING

@@ -82,6 +82,30 @@ def test_files_beyond_its_own_bundle_are_out_of_reach(on_bench: OnBench) -> None
     on_bench(test)
 
 
+def test_a_bundle_for_its_owner_alone_is_opened_to_its_function(on_bench: OnBench) -> None:
+    """As a strict umask leaves it: its files are read by the function's user, and no link in it opens anything else."""
+
+    async def test(bench: Bench) -> None:
+        revision = bench.revision(ANYTHING)
+        victim = bench.folder / "victim"
+        victim.write_text("secret")
+        (revision.folder / "link").symlink_to(victim)
+        for path in (victim, revision.folder / "code" / "f1.py"):
+            path.chmod(0o600)
+        for folder in (revision.folder / "code", revision.folder):
+            folder.chmod(0o700)
+        await bench.supervisor.prepare(revision)
+        await bench.supervisor.switch("f", revision)
+        needs(bench, "own_root", "own_user")
+        assert "edge_function" in await bench.ask(
+            code=f"found = open({str(revision.folder / 'code' / 'f1.py')!r}).read()"
+        )
+        assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+        assert stat.S_IMODE(bench.folder.stat().st_mode) == 0o700, "the home around it stays closed"
+
+    on_bench(test)
+
+
 def test_no_network_unless_asked_for(on_bench: OnBench, tmp_path: Path) -> None:
     """TCP, UDP, abstract and file sockets are closed; network=True opens the first two alone."""
 

@@ -92,6 +92,34 @@ def test_no_turn_of_the_loop_takes_long_over_output(line: bytes) -> None:
     asyncio.run(test())
 
 
+def test_what_comes_byte_by_byte_is_read_together() -> None:
+    """A pipe that is written to all the time wakes the event loop some hundred times a second, and loses nothing."""
+
+    async def test() -> None:
+        log, reads = Log(), 0
+        readable = log.pipe._readable
+
+        def counted() -> None:
+            nonlocal reads
+            reads += 1
+            readable()
+
+        log.pipe._rest_a_while()
+        log.pipe._readable = counted  # type: ignore[method-assign]
+        log.pipe._listen()
+        end, written = time.monotonic() + 0.5, 0
+        while time.monotonic() < end:
+            written += os.write(log.pipe.child_end, b"x")
+            await asyncio.sleep(0)
+        os.write(log.pipe.child_end, b"\n")
+        log.pipe.handed_over()
+        await log.until(1)
+        assert sum(map(len, log.lines)) == written
+        assert reads < 2 * output.READ_BURST < written
+
+    asyncio.run(test())
+
+
 def test_what_is_dropped_is_counted_and_told(on_bench: OnBench) -> None:
     """Every line that a handler printed is in its log, or counted in its status and told there in one line."""
 

@@ -24,18 +24,20 @@ from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish.conftest import OnBox
+from tests.runtime.supervisor.bench import alive
 
 
-def finishers() -> list[int]:
-    """The finisher processes of this machine."""
+def finishers(box: int = 0) -> list[int]:
+    """The living finisher processes of the box of that pid; of this process, where none is given."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                name, state = (folder / "comm").read_text().strip(), (folder / "stat").read_text()
+                name, status = (folder / "comm").read_text().strip(), (folder / "stat").read_text()
             except OSError:
                 continue
-            if name == NAME and state.rpartition(")")[2].split()[0] != "Z":
+            state, parent, *_ = status.rpartition(")")[2].split()
+            if name == NAME and state != "Z" and int(parent) == (box or os.getpid()):
                 found.append(int(folder.name))
     return found
 
@@ -148,7 +150,7 @@ from edgefn_runtime.supervisor.supervisor import Supervisor
 from tests.runtime.supervisor.bench import Figures, Lines
 
 async def main(bundle, folder, artifact):
-    supervisor = Supervisor(Lines(), Figures(), None, drain_s=1.0, parked_bytes=0)
+    supervisor = Supervisor(Lines(), Figures(), None, drain_s=1.0)
     supervisor.start()
     order = Order(Path(bundle), Path(folder), Path(folder), (artifact,))
     await ConfinedFinisher(supervisor, OsDisk())(order, Progress(lambda event: print(event, flush=True)))
@@ -164,9 +166,10 @@ def test_dies_with_the_box(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[4]) as box:
         assert box.stdout is not None
         assert b"finish" in box.stdout.readline()
-        asyncio.run(until(finishers, "the finisher runs"))
+        asyncio.run(until(lambda: finishers(box.pid), "the finisher runs"))
+        (pid,) = finishers(box.pid)
         box.kill()
-    asyncio.run(until(lambda: not finishers(), "the finisher is gone"))
+    asyncio.run(until(lambda: not alive(pid), "the finisher is gone"))
 
 
 def test_a_bundle_that_is_none_tells_why(tmp_path: Path, on_box: OnBox) -> None:
