@@ -236,6 +236,8 @@ class Room:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _look_later(self, tenant: Tenant, instance: Instance, seconds: float) -> None:
+        if (before := self._looks.pop(instance, None)) is not None:
+            before.cancel()  # two of its calls were answered before it was looked at
         look = asyncio.get_running_loop().call_later(seconds, self._look, tenant, instance, instance.served)
         self._looks[instance] = look
 

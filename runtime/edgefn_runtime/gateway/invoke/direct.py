@@ -20,6 +20,7 @@ from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope, too_large
+from edgefn_runtime.gateway.limits.heads import MAX_TINY, TINY_BYTES, too_many_tiny
 from edgefn_runtime.gateway.problems import problem
 from edgefn_runtime.supervisor.call import Call
 
@@ -121,7 +122,11 @@ class Direct(Connection):
             pieces.append(body)
         self._held += size
         bodies.held += size
-        if self._held > self._most:
+        if size < TINY_BYTES and not self._asked.length:
+            self._tiny += 1
+        if self._tiny == MAX_TINY:
+            self._give_way(too_many_tiny())
+        elif self._held > self._most:
             self._give_way(too_large(cast("Exchange", self._exchange)))
         elif bodies.held > bodies.most and not bodies.make_room(self, self.loop.time()):
             self._give_way(bodies.too_many())

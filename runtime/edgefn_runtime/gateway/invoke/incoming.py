@@ -11,17 +11,18 @@ for another protocol, so it is given the head without the offer (`gateway.invoke
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import httptools
 from starlette.exceptions import HTTPException
 
 from edgefn.errors import EdgefnError, InputError
 from edgefn_runtime.gateway.invoke import upgrade
+from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.outgoing import SLOWEST_BODY_BYTES_PER_S, Outgoing
 from edgefn_runtime.gateway.limits import heads
 from edgefn_runtime.gateway.limits.backlog import Backlog
-from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES
+from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES, MAX_TINY, TINY_BYTES
 
 PACE_S = 10.0
 """A body is judged by what came in so long, or in the client's patience where that is shorter."""
@@ -59,6 +60,8 @@ class Incoming(Outgoing):
     _rest = b""
     """What was read and is not parsed from `_at` on; nothing is read meanwhile."""
     _at = 0
+    _tiny = 0
+    """Chunks of the body below TINY_BYTES."""
     _last_words: Exception | None = None
     """What is told when the requests before have their answers."""
     _upgrade_offered = False
@@ -198,12 +201,17 @@ class Incoming(Outgoing):
         self.headers = []
         self.expect_100_continue = False
         self._idle_since = None
+        self._tiny = 0
         self._unended = self._unended or 1
 
     def on_body(self, body: bytes) -> None:
         self._unended = 0
         if self._left:
             self._left -= len(body)
+        if len(body) < TINY_BYTES and not cast("Cycle", self.cycle).length:
+            self._tiny += 1
+            if self._tiny == MAX_TINY:
+                self._refuse_in_turn(heads.too_many_tiny())
         if not self.cycle.body:
             self.cycle.body = bytearray()
         super().on_body(body)

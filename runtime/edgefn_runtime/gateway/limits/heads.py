@@ -21,6 +21,9 @@ MAX_FIELDS = 100
 MAX_TARGET_BYTES = 1 << 14
 """Path and query together."""
 _MAX_LENGTH_DIGITS = 19
+TINY_BYTES = 16
+MAX_TINY = 4096
+"""Chunks of a body below TINY_BYTES: one of a byte costs as much to parse as one of a kilobyte."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 Fields = dict[bytes, bytes]
@@ -46,6 +49,11 @@ def refuse_size() -> NoReturn:
     raise HTTPException(
         431, f"a head, or a trailer, has over {MAX_HEAD_BYTES} bytes or over {MAX_FIELDS} fields: send fewer"
     )
+
+
+def too_many_tiny() -> InputError:
+    """Return the refusal of a body that comes in too many tiny pieces."""
+    return InputError(f"the body comes in over {MAX_TINY} chunks of under {TINY_BYTES} bytes: send larger ones")
 
 
 def joined(headers: Iterable[tuple[bytes, bytes]]) -> Fields:

@@ -151,6 +151,32 @@ def test_a_body_of_unknown_length_has_the_functions_bound() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("path", [b"/fn/f", b"/fn/nobody"])
+def test_a_body_in_tiny_pieces_is_refused(path: bytes) -> None:
+    """A few are read, thousands are a 400 and the end of the connection; larger ones have no bound."""
+    few, many, larger = b"3\r\nabc\r\n" * 100, b"1\r\na\r\n" * 5000, chunk(40) * 6000
+
+    async def main() -> None:
+        asked = head(None).replace(b"/fn/f", path)
+        for pieces, refused in ((few, False), (many, True), (larger, False)):
+            connection = connected()
+            sent = asked + pieces + b"0\r\n\r\n"
+            connection.data_received(sent)
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert ended_now(connection) is refused
+            assert said(connection)[0] == (404 if b"nobody" in path else 400 if refused else 200)
+            connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+def ended_now(connection: Direct) -> bool:
+    """Whether the box has said its last word on it."""
+    wire = cast("Wire", connection.transport)
+    return wire.closed or wire.half_closed
+
+
 ACTS = st.lists(
     st.tuples(
         st.integers(0, 5), st.sampled_from(["ask", "ask chunked", "send", "end", "leave", "answer"]), st.integers(1, 4)
