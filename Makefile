@@ -22,7 +22,7 @@ WORKERS := --numprocesses auto --maxprocesses 4
 PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test test-clients test-long bench zoo operators soak build constraints clean
+.PHONY: help install demo check test test-clients test-long test-vm bench zoo operators soak build constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ test-clients: $(TEST_VENV)/.installed ## the tests with clients of npm, and with
 
 test-long: $(TEST_VENV)/.installed ## the tests that build for minutes, which `make test` leaves out
 	$(PYTEST) -m long $(TESTS)
+
+# A Debian 12 of its own, by emulation: another kernel, control groups of version 2, and systemd that runs our unit.
+test-vm: $(TEST_VENV)/.installed ## the box that systemd starts by our unit, in an emulated Debian 12 (as root on Debian)
+	@.ci/debian-packages qemu-system-x86_64=qemu-system-x86 mmdebstrap mke2fs=e2fsprogs
+	@.ci/vm-image .vm $(TEST_VENV)/wheel/*.whl $(VENV)/bin/python
+	$(VENV)/bin/python tests/vm/run.py .vm
 
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks
