@@ -138,6 +138,7 @@ class Connection(Incoming):
         self.kept.pop(self, None)
         self._count_for_nobody()
         super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]  # a cycle holds its connection
 
     # ── who is let in ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -166,6 +166,7 @@ class Direct(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._abandon()
+        self._asked = cast("Cycle", None)  # they would keep one another, and what nobody read of an answer
 
     def _give_up(self) -> None:
         super()._give_up()

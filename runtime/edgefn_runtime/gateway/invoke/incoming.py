@@ -349,7 +349,9 @@ class Incoming(Outgoing):
 
     def close(self) -> None:
         """End the connection, gently where the client still sends."""
-        if self.cycle.more_body or self._rest or self.pipeline:
+        if self.cycle is None:
+            self.end()
+        elif self.cycle.more_body or self._rest or self.pipeline:
             self.linger()
             self._give_up()
         else:

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from edgefn_runtime.gateway.problems import problem
 
 LARGE_BYTES = 1 << 18
-COLLECT_AFTER_S = 0.5
+COLLECT_AFTER_S = 5.0
 
 SLOWEST_BODY_BYTES_PER_S = 4096
 """What a client must go on sending, in each of the last seconds: a slow uplink is no attack."""
