@@ -149,7 +149,7 @@ def test_a_function_that_prints_in_a_loop_holds_up_no_other(on_bench: OnBench) -
         await bench.ask("g")
 
         async def median_s(*, prints: bool) -> float:
-            printing = [bench.submit(seconds=1.5, prints=prints) for _ in range(2)]
+            printing = [bench.submit(seconds=0.5, prints=prints) for _ in range(2)]
             took = []
             while not all(call.future.done() for call in printing):
                 started = time.perf_counter()
@@ -157,7 +157,8 @@ def test_a_function_that_prints_in_a_loop_holds_up_no_other(on_bench: OnBench) -
                 took.append(time.perf_counter() - started)
             return statistics.median(took)
 
-        silent_s, printing_s = await median_s(prints=False), await median_s(prints=True)
+        rounds = [(await median_s(prints=False), await median_s(prints=True)) for _ in range(4)]
+        silent_s, printing_s = map(min, zip(*rounds, strict=True))  # what else the machine does comes and goes
         assert printing_s <= 3 * silent_s + 0.002, f"{printing_s * 1e3:.2f} ms, {silent_s * 1e3:.2f} ms in silence"
 
     on_bench(test)
