@@ -23,11 +23,14 @@ INT32, INT64 = 6, 7
 MEASURED = {"Shape", "Size"}
 """Operators whose answer does not follow from values."""
 
+CHOOSING = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
+"""Operators that give as many values as there are."""
+
 
 def rewrite(model: onnx.ModelProto) -> bool:
     """Rewrite `model` where it indexes by what follows from its inputs' values; return whether it does."""
     counts: list[str] = []
-    doubtful = _following(model.graph)
+    doubtful = _following(model.graph) | _chosen(model.graph)
 
     def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         if node.op_type not in _LIMITS or node.input[1] not in doubtful:
@@ -48,6 +51,15 @@ def _following(graph: onnx.GraphProto) -> set[str]:
     for node in graph.node:
         inner = (name for one in node.attribute if one.HasField("g") for step in one.g.node for name in step.input)
         if node.op_type not in MEASURED and not found.isdisjoint([*node.input, *inner]):
+            found.update(node.output)
+    return found
+
+
+def _chosen(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of what follows from how many values are chosen: of nothing, there is no extreme."""
+    found: set[str] = set()
+    for node in graph.node:
+        if node.op_type in CHOOSING or not found.isdisjoint(node.input):
             found.update(node.output)
     return found
 
