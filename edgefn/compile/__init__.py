@@ -20,7 +20,7 @@
     probes.py      a program at other lengths          symbols.py     torch's names in the spec's words
     recurrent.py   recurrent layers, kept whole        rewrites.py    steps written otherwise
     substitutes/   functions replaced while recorded   translations/  ONNX of our own
-    empties.py     averages of nothing, as NaN         rounding.py    lengths computed with fractions
+    empties.py     what is asked of nothing            rounding.py    lengths computed with fractions
     texts.py       lengths that become text            onnx_constants.py  its numbers, as they are
     onnx_spectra.py  inverse transforms, run as written
     onnx_file.py   ONNX without noise                  onnx_values.py its values, by names of their own

@@ -46,7 +46,7 @@ from edgefn.compile.symbols import dimension, lengths_of, symbols_of
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
-from edgefn.spec import ModelSpec, TensorSpec
+from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 
 if TYPE_CHECKING:
     import torch
@@ -137,9 +137,10 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)
     with _quiet(), without_fast_path(), texts.noted() as noted:
         program, ranges, _ = exporting.export(wrapper, spec, sizes or {})
-        program = foreign.resolved(rewrites.rewrite(program), spec.name)
+        symbols = symbols_of(program, spec)
+        taken = {symbol: ranges.get(word, SizeRange(0)) for symbol, word in symbols.items()}  # as a box takes them
+        program = foreign.resolved(rewrites.rewrite(program, taken), spec.name)
         effects.check(program, examples.zeros_of(spec, lengths_of(program, spec)), spec.name)
-    symbols = symbols_of(program, spec)
     outputs = _output_specs(program, wrapper.names, symbols)
     _check_declared(spec, outputs)
     model = msgspec.structs.replace(spec, outputs=outputs, ranges=ranges)
@@ -220,6 +221,14 @@ def _frozen(program: torch.export.ExportedProgram) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_(True)
+        _forget_sizes(program)
+
+
+def _forget_sizes(program: torch.export.ExportedProgram) -> None:
+    """Forget sizes that follow from values and were made for the exporter: the next export would miss their steps."""
+    modes = (getattr(node.meta.get("val"), "fake_mode", None) for node in program.graph.nodes)
+    if (mode := next((one for one in modes if one is not None), None)) is not None and mode.shape_env is not None:
+        mode.shape_env.pending_fresh_unbacked_symbols.clear()
 
 
 @contextmanager

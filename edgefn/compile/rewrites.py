@@ -8,7 +8,7 @@
     amax, amin                             of everything: along each axis
     sum, cumsum, prod, amax                of halves: in float32, rounded once, as PyTorch computes it
     x.clamp(0, 0.5)                        a whole bound and a fraction: both of the answer's type
-    mean, std, var                         of what may be nothing (edgefn.compile.empties)
+    mean, std, var, any, all, amax         of what may be nothing (edgefn.compile.empties)
 
 Changes a program in place; never what it computes.
 """
@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgefn.compile import empties
+from edgefn.spec import SizeRange
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +30,8 @@ END = 2**63 - 1
 """The end of a slice that takes what is left."""
 
 
-def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Return the program with its steps rewritten."""
+def rewrite(program: torch.export.ExportedProgram, ranges: Mapping[str, SizeRange]) -> torch.export.ExportedProgram:
+    """Return the program with its steps rewritten. `ranges` are the lengths of free dimensions, by torch's names."""
     import torch
 
     aten = torch.ops.aten
@@ -47,7 +48,7 @@ def rewrite(program: torch.export.ExportedProgram) -> torch.export.ExportedProgr
         **dict.fromkeys((aten.hardtanh.default, aten.hardtanh_.default), _bounded),
     }
     graph = program.graph
-    averaged = empties.rewrite(program)
+    averaged = empties.rewrite(program, ranges)
     attending = graph.find_nodes(op="call_function", target=aten.scaled_dot_product_attention.default)
     for node in attending:
         _lay_out(graph, node)

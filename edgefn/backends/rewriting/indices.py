@@ -18,11 +18,14 @@ from edgefn.backends.rewriting.steps import INT64, number
 if TYPE_CHECKING:
     import onnx
 
+CHOOSING = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
+"""Operators that give as many values as there are."""
+
 
 def rewrite(model: onnx.ModelProto) -> bool:
     """Rewrite `model` where it indexes by what follows from its inputs' values; return whether it does."""
     counts: list[str] = []
-    doubtful = steps.following(model.graph)
+    doubtful = steps.following(model.graph) | _chosen(model.graph)
 
     def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         if node.op_type not in _LIMITS or node.input[1] not in doubtful:
@@ -34,6 +37,15 @@ def rewrite(model: onnx.ModelProto) -> bool:
     if changed:
         steps.add_counts(model.graph, counts, OUTPUT)
     return changed
+
+
+def _chosen(graph: onnx.GraphProto) -> set[str]:
+    """Return the names of what follows from how many values are chosen: of nothing, there is no extreme."""
+    found: set[str] = set()
+    for node in graph.node:
+        if node.op_type in CHOOSING or not found.isdisjoint(node.input):
+            found.update(node.output)
+    return found
 
 
 def _checked(node: onnx.NodeProto, count: str) -> Iterator[onnx.NodeProto]:

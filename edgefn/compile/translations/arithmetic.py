@@ -117,8 +117,10 @@ def quotient(self: Any, other: Any, rounding_mode: str | None = None) -> Any:
     if rounding_mode is None:
         floats = [op.Cast(one, to=FLOAT) if one.dtype in WHOLE else one for one in (above, below)]
         return op.Div(*floats)
+    if above.dtype in WHOLE:
+        return _divided(above, below)
     whole = op.Div(above, below)
-    return whole if above.dtype in WHOLE else op.Mul(op.Floor(op.Abs(whole)), op.Sign(whole))
+    return op.Mul(op.Floor(op.Abs(whole)), op.Sign(whole))
 
 
 def floor_divide(self: Any, other: Any) -> Any:
@@ -155,7 +157,19 @@ def _floor_whole(above: Any, below: Any, *, is_positive: bool) -> Any:
 
     left = op.Mod(above, below, fmod=1)
     is_above = op.Less(left, constant(0, above.dtype)) if is_positive else _is_off(left, below)
-    return op.Sub(op.Div(op.Sub(above, left), below), op.CastLike(is_above, above))
+    whole = op.Div(op.Sub(above, left), below) if is_positive else _divided(op.Sub(above, left), below, above.dtype)
+    return op.Sub(whole, op.CastLike(is_above, above))
+
+
+def _divided(above: Any, below: Any, dtype: Any = None) -> Any:
+    """Divide whole numbers and round to zero. The least of a type by -1 ends the process where a CPU divides it."""
+    op = operators()
+
+    dtype = above.dtype if dtype is None else dtype
+    if dtype not in (INT32, INT64):
+        return op.Div(above, below)
+    is_turned = op.Equal(below, constant(-1, dtype))
+    return op.Where(is_turned, op.Neg(above), op.Div(above, op.Where(is_turned, constant(1, dtype), below)))
 
 
 def right_shift(self: Any, other: int) -> Any:

@@ -104,6 +104,18 @@ def test_shifts_and_divisions_to_the_ends_of_a_type(dtype: Any) -> None:
         np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted), strict=True)
 
 
+def test_the_least_number_by_minus_one() -> None:
+    """It is none of the type. PyTorch ends by SIGFPE; an artifact lives on, and divides what is beside it."""
+    eager = of(
+        lambda x, y: (x // y, x.div(y, rounding_mode="trunc"), x % y), x=tensor("int64", "n"), y=tensor("int64", "n")
+    )
+    captured = capture(eager, {"n": 4})
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    numbers, divisors = np.array([np.iinfo(np.int64).min, 7, -9, 9]), np.array([-1, -1, 2, -2])
+    down, cut, left = artifact.run({"x": numbers, "y": divisors}).values()
+    assert [list(one[1:]) for one in (down, cut, left)] == [[-7, -5, -5], [-7, -4, -4], [0, 1, -1]]
+
+
 def test_a_sum_of_truth_values() -> None:
     """It holds where one of them does; beside it, numbers are added as ever."""
     eager = of(lambda x: ((x > 0) + (x < -1), (x > 1) * (x < 2), x + x, x.add(x, alpha=2)), x=tensor("float32", "n"))
