@@ -101,12 +101,21 @@ class ControlEnd:
             self._loop.remove_reader(self._socket)
             self._socket.close()
 
-    def _readable(self) -> None:
+    def ended(self) -> None:
+        """Take what the child still said, and close: it has ended, and others may hold its end of the socket."""
+        while self._socket.fileno() >= 0 and self._readable():
+            pass
+        if self._socket.fileno() >= 0:
+            self.close()
+            self._on_close()
+
+    def _readable(self) -> bool:
+        """Take a report, or the end; return whether there was any."""
         try:
             data, pid = receive_with_pid(self._socket, _MAX_REPORT_BYTES)
             report = messages.decode_report(data) if data else None
         except BlockingIOError:
-            return
+            return False
         except (OSError, *messages.MALFORMED):
             report = None
         self._reports -= 1
@@ -115,3 +124,4 @@ class ControlEnd:
             self._on_close()
         else:
             self._on_report(report, pid)
+        return True

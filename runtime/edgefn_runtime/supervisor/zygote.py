@@ -51,6 +51,7 @@ class Zygote:
         pid, end = launched or launch()
         self.child = Child(pid)
         self._control = ControlEnd(end, self._reported, self._lost)
+        self.child.when_ended(self._control.ended)  # the first processes of its namespaces hold its socket, too
 
     async def order(self, order: messages.Order, descriptors: Sequence[int]) -> None:
         """Sends `order` to a ready zygote, the next one when this one turns out to be dead.
