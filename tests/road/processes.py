@@ -25,9 +25,14 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def alive(process: psutil.Process) -> bool:
-    """True while it runs; a pid that was given to another process in the meantime is not it."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    """True while it runs; a pid that was given to another process in the meantime is not it.
+
+    The first process of a PID namespace that has ended waits in the kernel until all others in there are reaped, those
+    whose parent has died by the machine's own init, which may take its time.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess, OSError):
+        ended = Path(f"/proc/{process.pid}/wchan").read_text(encoding="ascii") == "zap_pid_ns_processes"
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE and not ended)
     return False
 
 

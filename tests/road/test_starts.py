@@ -94,11 +94,12 @@ def test_unload_while_request_in_flight_waits(new_box: Callable[[], RunningBox],
         "deploy": lambda: box.deploy(another),
     }
     pid = box.call("slow", seconds=0)
+    who = box.invoke("slow", seconds=0).json()
     with ThreadPoolExecutor(2) as callers:
-        running = callers.submit(box.call, "slow", seconds=1.5)
+        running = callers.submit(box.invoke, "slow", seconds=1.5)
         box.until("it runs", "slow", lambda status: any(one["in_flight"] for one in status["instances"]))
         unloading = callers.submit(unload[what])
-        assert running.result() == pid
+        assert running.result().json() == who
         unloading.result()
     eventually("its process has ended", lambda: pid not in box.pids())
     assert box.invoke("slow", seconds=0).status_code == (404 if what == "remove" else 200)

@@ -46,7 +46,10 @@ def _main(box: Control, box_pid: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     ended = os.pidfd_open(box_pid)
-    box.report(Init())
+    try:
+        box.report(Init())
+    except OSError:
+        return 0  # the box has died
     box.close()
     if os.getppid() == box_pid:
         select.select([ended], [], [])

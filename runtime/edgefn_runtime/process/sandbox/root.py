@@ -45,7 +45,8 @@ class Root:
         os.umask(0o022)  # the folders that are made here are for all
         mounts.memory(self._anchor, "size=8m,nr_inodes=4000,mode=0755")
         self._mount_scratch()
-        self._follow(plan(readable.named()))
+        known = plan(readable.named())  # in the zygote; what is gone since is not there to be read
+        self._follow(step for step in known if step.link or os.path.exists(step.path))
         mounts.restrict(self._anchor)  # all in one; what it is too much for follows
         for path in ("", SCRATCH, *_OTHER_NAMES):
             mounts.allow_writing(self._anchor + path)
