@@ -22,7 +22,8 @@
     substitutes/   functions replaced while recorded   translations/  ONNX of our own
     empties.py     what is asked of nothing            rounding.py    lengths computed with fractions
     texts.py       lengths that become text            onnx_constants.py  its numbers, as they are
-    onnx_spectra.py  inverse transforms, run as written
+    onnx_spectra.py  inverse transforms, run as written    onnx_sums.py  sums of very many numbers
+    onnx_recurrent.py  recurrent layers of no row, refused
     onnx_file.py   ONNX without noise                  onnx_values.py its values, by names of their own
     refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made

@@ -30,7 +30,9 @@ from edgefn.compile import (
     foreign,
     onnx_constants,
     onnx_file,
+    onnx_recurrent,
     onnx_spectra,
+    onnx_sums,
     onnx_values,
     recurrent,
     refusals,
@@ -105,6 +107,8 @@ class Capture:
         model = exported.model
         rounding.exact(model, exported.exported_program)
         onnx_spectra.part_memory(model)
+        onnx_sums.split(model, {name: self.model.ranges.get(word, SizeRange()) for name, word in self._symbols.items()})
+        onnx_recurrent.refuse_nothing(model)
         onnx_values.settle(model)
         if opset is not None:
             onnx_file.check_opset(model, opset, self.model.name)
