@@ -33,7 +33,7 @@ def figures(x: Any, y: Any) -> Any:
     yield functional.group_norm(x, 1)[..., :9, :9]
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("engine", ["onnxruntime", pytest.param("openvino", marks=pytest.mark.long)])
 def test_sums_of_many_are_right(engine: str, tmp_path: Path) -> None:
     """Of a picture whose numbers have much in common, and of a long series; held against float64."""
     eager = of(
