@@ -23,6 +23,13 @@ def test_every_promise_names_tests_that_exist() -> None:
             assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8"), (path, test)
 
 
+def test_what_holds_each_layer_exists() -> None:
+    """docs/security.md names tests that are there."""
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
     """Every relative link of every page is a file."""
