@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import psutil
 
+from tests import programs
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
 from tests.road.deadline import eventually
@@ -42,7 +42,7 @@ def test_others_are_served_beside_hostile_clients(tmp_path: Path, bundles: Bundl
         box.call("counts", seconds=0)
         process, said_before = psutil.Process(box.pid), len(box.words())
         host, _, port = box.url.removeprefix("http://").partition(":")
-        command = [sys.executable, "-m", "tests.road.hostile", host, port, str(SECONDS)]
+        command = programs.command("tests.road.hostile", host, port, str(SECONDS))
         clients = subprocess.Popen(command, stdout=subprocess.PIPE)
         calls, largest = 1, 0
         while clients.poll() is None:

@@ -17,6 +17,9 @@ SLOW = (TINY / "slow" / "slow.py").read_text(encoding="utf-8")
 PHASES = {"queue", "start", "decode", "run", "encode"}
 
 
+TRIES = 5
+
+
 def test_every_answer_says_where_the_time_went(deployed: Deployed) -> None:
     """Server-Timing names the five phases; the first request after a stop is cold, the next one warm."""
     box = deployed("slow")
@@ -33,11 +36,14 @@ def test_every_answer_says_where_the_time_went(deployed: Deployed) -> None:
 def test_one_start_serves_all_who_wait(deployed: Deployed) -> None:
     """Requests that come while the only instance starts wait for it and are all answered by it."""
     box = deployed("narrow")
-    box.stop_function("narrow")
-    before = box.status("narrow")["cold_starts"]
-    with ThreadPoolExecutor(2) as callers:
-        answers = list(callers.map(lambda _: box.invoke("narrow", seconds=0), range(2)))
-    assert [answer.status_code for answer in answers] == [200, 200]
+    for _ in range(TRIES):  # on a busy machine the second may come when the instance is there
+        box.stop_function("narrow")
+        before = box.status("narrow")["cold_starts"]
+        with ThreadPoolExecutor(2) as callers:
+            answers = list(callers.map(lambda _: box.invoke("narrow", seconds=0), range(2)))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        if all(map(was_cold, answers)):
+            break
     assert all(map(was_cold, answers))
     assert len(box.status("narrow")["instances"]) == 1
     assert box.status("narrow")["cold_starts"] >= before + 1

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import programs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="plays both users, so needs root")
 
@@ -52,9 +53,8 @@ def public() -> Iterator[Path]:
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """The box of `breakout.py`."""
-    command = [sys.executable, "-m", "tests.runtime.supervisor.breakout", str(folder), *arguments]
-    root = Path(__file__).parents[3]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root)
+    command = programs.command("tests.runtime.supervisor.breakout", str(folder), *arguments)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=programs.ROOT)
 
 
 @pytest.mark.parametrize(("user", "lacking"), CELLS, ids=[f"{user}-no {lacking or 'lack'}" for user, lacking in CELLS])

@@ -21,6 +21,7 @@ from edgefn_runtime.process.finisher import NAME
 from edgefn_runtime.process.sandbox.identity import NOBODY
 from edgefn_runtime.store import record
 from edgefn_runtime.store.disk import OsDisk
+from tests import programs
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish.conftest import OnBox
@@ -139,9 +140,10 @@ def test_no_process_is_left(tmp_path: Path, on_box: OnBox, end: str) -> None:
     on_box(scenario)
 
 
-_BOX = """
+_BOX = f"""
 import asyncio, sys
 from pathlib import Path
+sys.path.append({str(programs.ROOT)!r})
 from edgefn_runtime.deployment.finish.confined import ConfinedFinisher
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
@@ -163,7 +165,7 @@ def test_dies_with_the_box(tmp_path: Path) -> None:
     """When the box is killed without a word, its finisher does not go on."""
     order = _order(_hanging(tmp_path), tmp_path / "finished")
     command = [sys.executable, "-c", _BOX, str(order.bundle), str(order.folder), *order.artifacts]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[4]) as box:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as box:
         assert box.stdout is not None
         assert b"finish" in box.stdout.readline()
         asyncio.run(until(lambda: finishers(box.pid), "the finisher runs"))

@@ -16,6 +16,7 @@ from edgefn import backends
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.deployment import compatibility, proof
 from edgefn_runtime.store import record
+from tests import programs
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish import hostile
 from tests.runtime.deployment.finish.conftest import FinishingHost, OnBox
@@ -265,8 +266,8 @@ def test_a_plain_users_box_holds_as_well(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     folder = tmp_path / "plain"
     folder.mkdir()
-    command = [sys.executable, "-m", "tests.runtime.deployment.finish.plain_user", str(folder)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[4], capture_output=True, text=True, check=False)
+    command = programs.command("tests.runtime.deployment.finish.plain_user", str(folder))
+    done = subprocess.run(command, cwd=programs.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     if found.pop("files") != "True":
