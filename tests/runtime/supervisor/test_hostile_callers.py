@@ -107,6 +107,10 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
 }
 
 
+MAKES_ROOM = {"documents"}
+"""After which an instance may be near its memory: then it leaves between calls, and another one serves."""
+
+
 def told(outcome: Outcome) -> str:
     """The status that the caller of `outcome` gets."""
     match outcome.reply:
@@ -134,7 +138,8 @@ def test_nothing_that_a_caller_sends_ends_an_instance(on_bench: OnBench, case: s
             for made, end in calls:
                 assert told(await asyncio.wait_for(made.future, 60)) == end, made.body[:20]
             pids |= set(bench.pids())
-        assert len(pids) == 1
+        assert not bench.logs.lines, "none has ended but by itself"
+        assert len(pids) == 1 or case in MAKES_ROOM
         assert bench.supervisor.pool("f").state is FunctionState.SERVING
 
     on_bench(test)
