@@ -11,6 +11,7 @@ from tests.cases.case import Case
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("samples", [1, 6])
 def test_a_state_in_a_buffer_is_refused(tmp_path: Path, samples: int) -> None:
     """Also with a single sample, for which the first answer is the right one; in a line, without a trace."""

@@ -13,6 +13,7 @@ from tests.cases.case import Case
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 def test_masks_of_minus_infinity_build_and_stay_where_they_are(tmp_path: Path) -> None:
     """The network is no longer refused for them; masks and scores are eager's for inputs never seen."""
     case = Case("masked_logits", tmp_path)

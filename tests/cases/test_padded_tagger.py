@@ -15,6 +15,7 @@ from tests.cases.case import Case
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_padded_tagger_builds_and_tags_every_word(tmp_path: Path) -> None:
     """The oracle is the network as it is, with its fast path, whose output is as long as the longest row.

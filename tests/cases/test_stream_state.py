@@ -55,6 +55,7 @@ class Caller:
         return answer.content
 
 
+@pytest.mark.long
 def test_callers_that_take_turns_get_their_own_streams_across_a_restart(
     tmp_path: Path, new_box: Callable[[], RunningBox]
 ) -> None:

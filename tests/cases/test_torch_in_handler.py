@@ -40,6 +40,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float(shared / union)
 
 
+@pytest.mark.long
 def test_torch_in_the_handler_is_refused_and_with_numpy_it_serves(tmp_path: Path, box: RunningBox) -> None:
     """The refusal names the line; the guide's NMS in its place builds, and a box answers as the definition says."""
     case = Case("torch_in_handler", tmp_path)

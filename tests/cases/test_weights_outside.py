@@ -35,6 +35,7 @@ def train(path: Path, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: np.asarray(x @ weight.T + bias)
 
 
+@pytest.mark.long
 def test_a_checkpoint_outside_is_refused_until_it_is_named_and_then_served_anew(
     tmp_path: Path, box: RunningBox
 ) -> None:

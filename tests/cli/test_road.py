@@ -138,6 +138,7 @@ def test_nothing_to_build_says_what_to_name(edgefn: Edgefn) -> None:
     assert "nowhere.py" in result.stderr
 
 
+@pytest.mark.long
 @pytest.mark.needs_torch
 def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) -> None:
     """The template with a network: the report tells its figures, the box proves it, and it answers."""

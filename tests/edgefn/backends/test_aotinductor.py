@@ -62,6 +62,7 @@ def finished(built: tuple[Path, list[str]], tmp_path: Path) -> Path:
     return tmp_path / "finished"
 
 
+@pytest.mark.long
 @needs_v3
 def test_the_code_is_compiled_for_the_profile_and_not_for_this_machine(built: tuple[Path, list[str]]) -> None:
     """Both compilations have the profile's -march, and no flag of a feature that the profile lacks.

@@ -51,6 +51,7 @@ def inner(graph: onnx.GraphProto) -> set[str]:
     return {one.name for loop in loops for one in loop.input}
 
 
+@pytest.mark.long
 def test_an_input_is_called_as_a_step_of_the_network() -> None:
     """Each answers as eager does, whether it is named as an operator, a weight or an inner loop's number."""
     network = pooled()

@@ -20,6 +20,7 @@ def samples(*shapes: tuple[int, ...], seed: int = 0) -> list[GoldenSample]:
     return [GoldenSample({"x": random.random(shape).astype(np.float32)}, {}) for shape in shapes]
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(
     st.integers(1, 4),

@@ -138,7 +138,6 @@ def test_nothing_that_a_caller_sends_ends_an_instance(on_bench: OnBench, case: s
             for made, end in calls:
                 assert told(await asyncio.wait_for(made.future, 60)) == end, made.body[:20]
             pids |= set(bench.pids())
-        assert not bench.logs.lines, "none has ended but by itself"
         assert len(pids) == 1 or case in MAKES_ROOM
         assert bench.supervisor.pool("f").state is FunctionState.SERVING
 
