@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -20,13 +21,13 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edgefn.errors import FunctionNotFound
-from edgefn.spec import NAME_PATTERN
 from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Opens
 from edgefn_runtime.access.scopes import ADMIN, STATUS, opens_admin, opens_status
 from edgefn_runtime.access.tokens import Token
 from edgefn_runtime.gateway.api import operator, status
-from edgefn_runtime.gateway.api.bodies import Digest, check, chunks, content_length, read_json
+from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
+from edgefn_runtime.gateway.api.bodies import Digest, Name, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
 from edgefn_runtime.gateway.api.streaming import Stream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
@@ -34,11 +35,6 @@ from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
 ALIVE_S = 3.0
 """How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
-
-MAX_LINES = 10_000
-
-Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
-_Lines = Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)]
 
 
 class _Missing(msgspec.Struct, forbid_unknown_fields=True):
@@ -120,26 +116,26 @@ class _Admin:
         self._box = box
 
     async def box(self, request: Request) -> Response:
-        return _json(self._box.info())
+        return as_json(self._box.info())
 
     async def functions(self, request: Request) -> Response:
         names = status.functions(self._box)
-        return _json({"functions": [await status.function_status(self._box, name) for name in names]})
+        return as_json({"functions": [await status.function_status(self._box, name) for name in names]})
 
     async def status(self, request: Request) -> Response:
-        return _json(await status.function_status(self._box, _name(request)))
+        return as_json(await status.function_status(self._box, _name(request)))
 
     async def explain(self, request: Request) -> Response:
         name = _name(request)
         status.current(self._box, name)
         cores = (self._box.supervisor.status(name).get("cores") or {}).get("available", 1.0)
-        return _json(self._box.deployments.explain(name, cores))
+        return as_json(self._box.deployments.explain(name, cores))
 
     async def stop(self, request: Request) -> Response:
         name = _name(request)
         status.current(self._box, name)
         await self._box.supervisor.stop_function(name)
-        return _json(await status.function_status(self._box, name))
+        return as_json(await status.function_status(self._box, name))
 
     async def remove(self, request: Request) -> Response:
         name = _name(request)
@@ -154,14 +150,14 @@ class _Admin:
         wanted = await read_json(request, _Rollback)
         status.current(self._box, name)
         revision = await self._box.deployments.rollback(name, wanted.number)
-        return _json({"function": name, "revision": revision.digest, "number": revision.number})
+        return as_json({"function": name, "revision": revision.digest, "number": revision.number})
 
     async def caller(self, request: Request) -> Response:
         known = caller.of(request.scope)
-        return _json({"name": known.name, "scopes": known.scopes})
+        return as_json({"name": known.name, "scopes": known.scopes})
 
     async def tokens(self, request: Request) -> Response:
-        return _json({"tokens": [token.as_json() for token in self._box.doors.tokens.all()]})
+        return as_json({"tokens": [token.as_json() for token in self._box.doors.tokens.all()]})
 
     async def create_token(self, request: Request) -> Response:
         wanted = await read_json(request, _NewToken)
@@ -183,7 +179,7 @@ class _Admin:
 
     async def missing(self, request: Request) -> Response:
         wanted = await read_json(request, _Missing)
-        return _json({"missing": list(self._box.deployments.missing(wanted.digests))})
+        return as_json({"missing": list(self._box.deployments.missing(wanted.digests))})
 
     async def ingest(self, request: Request) -> Response:
         digest = check(request.path_params["digest"], Digest, "digest")
@@ -200,15 +196,10 @@ class _Admin:
         return Stream(_lines(first, events), "application/x-ndjson")
 
     async def logs(self, request: Request) -> Response:
-        name, query = _name(request), request.query_params
-        lines = check(query.get("lines", "100"), _Lines, "lines")
-        follow = check(query.get("follow", "false"), bool, "follow")
-        if not self._box.logs.known(name):
+        name, asked, logs = _name(request), asked_lines(request), self._box.logs
+        if not logs.known(name):
             status.current(self._box, name)
-        if follow:
-            return Stream(_encoded(self._box.logs.follow(name, lines)), "text/plain")
-        text = "".join(f"{line}\n" for line in self._box.logs.tail(name, lines))
-        return Response(text, media_type="text/plain")
+        return lines(asked, partial(logs.tail, name), partial(logs.follow, name), "text/plain")
 
 
 def _name(request: Request) -> str:
@@ -225,10 +216,6 @@ def _secret(token: Token, value: str, status_code: int = 200) -> Response:
     return Response(body, status_code, {"cache-control": "no-store"}, "application/json")
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
 async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any] | None]) -> AsyncIterator[bytes]:
     try:
         yield _line(first)
@@ -242,11 +229,3 @@ async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, A
 
 def _line(event: dict[str, Any] | None) -> bytes:
     return msgspec.json.encode(event or {"event": "alive"}) + b"\n"
-
-
-async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    try:
-        async for line in lines:
-            yield f"{line}\n".encode()
-    finally:
-        await close(lines)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from edgefn.errors import BodyTooLarge, InputError
+from edgefn.spec import NAME_PATTERN
 
 MAX_JSON_BYTES = 64 * 2**10
 """The longest is the list of a bundle's digests: 71 characters each, a dozen of them."""
@@ -20,6 +21,8 @@ STALL_S = 60.0
 """A client that sends nothing for so long has gone without saying so, as a box that lost its network does."""
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
+"""A function's."""
 
 T = TypeVar("T")
 

@@ -5,8 +5,7 @@ It validates and translates, as `admin` does; what a grant does is decided in de
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from starlette.requests import Request
@@ -14,18 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgefn.errors import InputError
-from edgefn.spec import NAME_PATTERN
 from edgefn_runtime.deployment import permissions
-from edgefn_runtime.gateway.api.bodies import check, read, read_json
+from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
+from edgefn_runtime.gateway.api.bodies import Name, check, read, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
-from edgefn_runtime.gateway.api.streaming import Stream, close
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.vault import MAX_BYTES
 from edgefn_runtime.telemetry.audit import ACTOR
-
-_MAX_LINES = 10_000
-_Lines = Annotated[int, msgspec.Meta(ge=0, le=_MAX_LINES)]
-_Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
 
 
 class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,27 +49,23 @@ class _Operator:
         self._box = box
 
     async def audit(self, request: Request) -> Response:
-        lines = check(request.query_params.get("lines", "100"), _Lines, "lines")
-        if check(request.query_params.get("follow", "false"), bool, "follow"):
-            return Stream(_encoded(self._box.audit.follow(lines)), "application/x-ndjson")
-        text = "".join(f"{line}\n" for line in self._box.audit.tail(lines))
-        return Response(text, media_type="application/x-ndjson")
+        return lines(asked_lines(request), self._box.audit.tail, self._box.audit.follow, "application/x-ndjson")
 
     async def grants(self, request: Request) -> Response:
-        return _json({"grants": [grant._asdict() for grant in self._box.deployments.grants()]})
+        return as_json({"grants": [grant._asdict() for grant in self._box.deployments.grants()]})
 
     async def granted(self, request: Request) -> Response:
-        return self._of(check(request.path_params["name"], _Name, "name"))
+        return self._of(check(request.path_params["name"], Name, "name"))
 
     async def allow(self, request: Request) -> Response:
         """Grant, and answer with what the function asks for and has now; it need not be deployed yet."""
-        name = check(request.path_params["name"], _Name, "name")
+        name = check(request.path_params["name"], Name, "name")
         wanted = await read_json(request, _Wanted)
         await self._box.deployments.allow(name, permissions.read(wanted.kind, wanted.value), ACTOR.get().name)
         return self._of(name)
 
     async def revoke(self, request: Request) -> Response:
-        name = check(request.path_params["name"], _Name, "name")
+        name = check(request.path_params["name"], Name, "name")
         wanted = await read_json(request, _Wanted)
         await self._box.deployments.revoke(name, permissions.read(wanted.kind, wanted.value))
         return self._of(name)
@@ -83,13 +73,13 @@ class _Operator:
     async def secrets(self, request: Request) -> Response:
         """List them by name; no route gives a value."""
         kept = await in_thread(self._box.vault.names)
-        return _json({"secrets": [one._asdict() for one in kept]})
+        return as_json({"secrets": [one._asdict() for one in kept]})
 
     async def set_secret(self, request: Request) -> Response:
         value = await read(request, MAX_BYTES)
         kept = await in_thread(self._box.vault.set, request.path_params["name"], value)
         self._box.audit.change("secret set", detail=kept.name, result="ok")
-        return _json(kept._asdict())
+        return as_json(kept._asdict())
 
     async def remove_secret(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -102,22 +92,10 @@ class _Operator:
 
     def _of(self, name: str) -> Response:
         deployments = self._box.deployments
-        return _json(
+        return as_json(
             {
                 "function": name,
                 "asked": [str(permission) for permission in deployments.asked(name)],
                 "grants": [grant._asdict() for grant in deployments.grants(name)],
             }
         )
-
-
-def _json(value: dict[str, Any]) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-async def _encoded(lines: AsyncIterator[str]) -> AsyncIterator[bytes]:
-    try:
-        async for line in lines:
-            yield f"{line}\n".encode()
-    finally:
-        await close(lines)

@@ -1,0 +1,55 @@
+"""Answers of the admin API: JSON, and lines of a log, those that there are or each as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Annotated, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edgefn_runtime.gateway.api.bodies import check
+from edgefn_runtime.gateway.api.streaming import Stream, close
+
+MAX_LINES = 10_000
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)]
+
+
+class AskedLines(NamedTuple):
+    """How many of the last lines are asked for, and whether those to come are, too."""
+
+    last: int
+    follow: bool
+
+
+def as_json(value: object) -> Response:
+    """Answer with `value`."""
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+def asked_lines(request: Request) -> AskedLines:
+    """Return what `?lines=…&follow=…` asks for. Raises InputError."""
+    query = request.query_params
+    last = check(query.get("lines", "100"), _Count, "lines")
+    return AskedLines(last, check(query.get("follow", "false"), bool, "follow"))
+
+
+def lines(
+    asked: AskedLines,
+    tail: Callable[[int], Iterable[str]],
+    follow: Callable[[int], AsyncIterator[str]],
+    media_type: str,
+) -> Response:
+    """Answer with the lines that `tail` or `follow` gives for their number."""
+    if asked.follow:
+        return Stream(_encoded(follow(asked.last)), media_type)
+    return Response("".join(f"{line}\n" for line in tail(asked.last)), media_type=media_type)
+
+
+async def _encoded(found: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    try:
+        async for line in found:
+            yield f"{line}\n".encode()
+    finally:
+        await close(found)
