@@ -42,5 +42,13 @@ class Control:
         """Sends a report; the kernel adds this process's credentials where the box asked for them."""
         self._socket.send(messages.encode(report))
 
+    def reaches(self, report: messages.Report) -> bool:
+        """Send a report; return False where the box has gone, or has let go of the other end."""
+        try:
+            self.report(report)
+        except OSError:
+            return False
+        return True
+
     def close(self) -> None:
         self._socket.close()

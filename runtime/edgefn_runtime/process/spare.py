@@ -82,9 +82,7 @@ class Spare:
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
         birth.name(NETWORK_NAME if self._network else NAME)
-        try:
-            self._box.report(Born())  # the kernel tells the box its pid along with it
-        except OSError:
+        if not self._box.reaches(Born()):  # the kernel tells the box its pid along with it
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
         sandbox.prepare(network=self._network)

@@ -71,9 +71,7 @@ def _main(box: Control) -> int:
     woken, waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
     signal.signal(LOOK, lambda *_: None)
-    try:
-        box.report(Init())
-    except OSError:
+    if not box.reaches(Init()):
         return 0  # the box has died, before the lines above
     _wait_to_be_last(box.fileno(), woken)
     return 0

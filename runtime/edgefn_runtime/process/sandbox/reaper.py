@@ -46,9 +46,7 @@ def _main(box: Control, box_pid: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     ended = os.pidfd_open(box_pid)
-    try:
-        box.report(Init())
-    except OSError:
+    if not box.reaches(Init()):
         return 0  # the box has died
     box.close()
     if os.getppid() == box_pid:
