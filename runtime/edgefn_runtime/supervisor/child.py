@@ -106,15 +106,18 @@ def reap_strays(session: int) -> None:
                 os.waitpid(pid, os.WNOHANG)
 
 
-async def reap_unknown() -> None:
-    """Children that have ended and that nobody here has heard of are reaped: whoever forked them died before it told.
+async def reap_unknown(reaped: Callable[[], object] = lambda: None) -> None:
+    """Reap children that have ended and that nobody here has heard of: they, or who forked them, died before it told.
 
     After a second look: the first word of one that has just ended may be on its way. Some end only after others.
+    Call `reaped` after each look that found some.
     """
     for _ in range(_UNKNOWN_LOOKS):
         before = _ended_unknown()
         await asyncio.sleep(_UNKNOWN_PATIENCE_S)
-        _reap(before & _ended_unknown())
+        if ended := before & _ended_unknown():
+            _reap(ended)
+            reaped()
 
 
 def reap_ended() -> None:

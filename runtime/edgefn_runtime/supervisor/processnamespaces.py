@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 
 from edgefn_runtime.supervisor.child import Child, children_of, children_of_this, name_of, parent_of, reap_ended
 
@@ -16,6 +17,7 @@ LOOK = signal.SIGTERM
 """To a first process: end if you are the last."""
 _NAMES = ("edgefn-init", "edgefn-reaper", "edgefn-spare", "edgefn-sparenet", "edgefn-zygote")
 _PAUSE_S, _CLOSE_PAUSE_S, _ROUNDS = 0.05, 0.005, 400
+_YOUNG_S = 0.5
 
 
 class ProcessNamespaces:
@@ -23,6 +25,7 @@ class ProcessNamespaces:
 
     def __init__(self) -> None:
         self._firsts: dict[int, Child] = {}
+        self._opened_s: dict[int, float] = {}
 
     def opened(self, pid: int) -> None:
         """Keep the first process of a namespace, which says that it is there."""
@@ -32,7 +35,8 @@ class ProcessNamespaces:
             if namespace in (0, _namespace(os.getpid())):
                 namespace = -pid  # a reaper, which stands in for one
             self._firsts[namespace] = child
-            child.when_ended(lambda: self._firsts.pop(namespace, None))
+            self._opened_s[child.pid] = time.monotonic()
+            child.when_ended(lambda: self._closed(namespace, child.pid))
 
     def joined(self, child: Child) -> None:
         """When `child` ends, what it left behind in its namespace ends, and the namespace, when nobody is left."""
@@ -49,6 +53,12 @@ class ProcessNamespaces:
         for first in self._firsts.values():
             first.signal(LOOK)
 
+    def look_at_old(self) -> None:
+        """Do the same while the zygote lives, which makes a namespace a moment before it forks into it."""
+        for first in self._firsts.values():
+            if time.monotonic() - self._opened_s[first.pid] > _YOUNG_S:
+                first.signal(LOOK)
+
     async def close(self) -> None:
         """End them all, and whoever is in there.
 
@@ -61,6 +71,10 @@ class ProcessNamespaces:
             if not self._firsts and not _unknown():
                 return
             await asyncio.sleep(_CLOSE_PAUSE_S)
+
+    def _closed(self, namespace: int, pid: int) -> None:
+        self._firsts.pop(namespace, None)
+        self._opened_s.pop(pid, None)
 
     def _look(self, namespace: int, rounds: int) -> None:
         first = self._firsts.get(namespace)

@@ -18,6 +18,7 @@ from edgefn_runtime.wire import messages
 
 _READY_DEADLINE_S = 30.0
 _FULL_PAUSE_S = 0.002
+_SWEEP_DELAY_S = 1.0
 _NO_ZYGOTE = "the box cannot start processes: its zygote does not come up; see the box's log"
 _log = logging.getLogger("edgefn.zygote")
 
@@ -36,6 +37,7 @@ class Zygote:
         self._control: ControlEnd | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self.child: Child | None = None
         self._spares: dict[int, Child] = {}
         self._claimed: deque[int] = deque(maxlen=64)  # a spare's word to us may come after its word to its owner
@@ -85,6 +87,7 @@ class Zygote:
         except OSError:
             self._ready.clear()  # it is dead, and the loop has not heard of it yet
             return False
+        self._sweep_soon()
         return True
 
     async def stop(self) -> None:
@@ -92,6 +95,8 @@ class Zygote:
         self._closing = True
         if self._restarting is not None:
             self._restarting.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._control is not None:
@@ -138,7 +143,21 @@ class Zygote:
         self.namespaces.look()
         if not self._closing:
             self._restarting = asyncio.create_task(self._restart())
-            self._sweeping = asyncio.create_task(reap_unknown())
+            self._sweep()
+
+    def _sweep_soon(self) -> None:
+        """Plan a sweep after an order: the child it makes, and the spare one behind it, may die before they tell."""
+        if self._sweep_timer is None:
+            self._sweep_timer = asyncio.get_running_loop().call_later(_SWEEP_DELAY_S, self._sweep)
+
+    def _sweep(self) -> None:
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+            self._sweep_timer = None
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = asyncio.create_task(reap_unknown(self.namespaces.look_at_old))
+        else:
+            self._sweep_soon()  # what is under way may have looked already
 
     async def _restart(self) -> None:
         assert self.child is not None

@@ -67,6 +67,25 @@ def test_a_spare_child_that_dies_costs_no_call(on_bench: OnBench) -> None:
     on_bench(test)
 
 
+def ended() -> int:
+    """A child of this process that has ended, and of which nobody knows."""
+    return os.posix_spawn("/bin/true", ["true"], {})
+
+
+def test_a_child_that_dies_before_it_tells_is_reaped(on_bench: OnBench) -> None:
+    """As one that the kernel takes between its fork and its first word: each order is followed by a sweep."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        for _ in range(2):
+            await bench.supervisor.stop_function("f")
+            untold = Path("/proc", str(ended()))
+            await bench.ask()
+            await bench.until(lambda untold=untold: not untold.exists(), "it is reaped")  # type: ignore[misc]
+
+    on_bench(test)
+
+
 def test_a_spare_child_ends_with_its_zygote(on_bench: OnBench) -> None:
     """A zygote that is killed leaves none behind; the next zygote has its own."""
 
