@@ -13,6 +13,9 @@ from edgefn_runtime.wire.messages import Answer
 LARGE_BYTES = 1 << 16
 """Of a frame with more to come than this the rest is collected here; smaller ones lie in the decoder's own buffer."""
 
+GULP_BYTES = 1 << 19
+"""After so much of it others have a turn of the event loop: a socket is read for as long as it has something."""
+
 FINISH_S = 10.0
 RATE_BYTES = 2**20
 """An answer whose instance is not at its end after FINISH_S, and a second for each RATE_BYTES of it, never will be: it
@@ -39,6 +42,7 @@ class LargeAnswer:
         self._transport = transport
         self._end = end
         self._timer: asyncio.TimerHandle | None = None
+        self._gulp = 0
         self._body = io.BytesIO()
         self.has_room = memory.take(function, size, self._go_on)
         if self.has_room:
@@ -51,6 +55,11 @@ class LargeAnswer:
         own = data[: self.missing] if len(data) > self.missing else data
         self._body.write(own)
         self.missing -= len(own)
+        self._gulp += len(own)
+        if self._gulp >= GULP_BYTES and self.missing:
+            self._gulp = 0
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
         return data[len(own) :]
 
     def finish(self) -> Outcome:
@@ -71,7 +80,10 @@ class LargeAnswer:
     def _go_on(self) -> None:
         self.has_room = True
         self._begin()
-        if not self._transport.is_closing():
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self.has_room and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _begin(self) -> None:

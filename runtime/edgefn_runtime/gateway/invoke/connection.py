@@ -23,6 +23,7 @@ from edgefn_runtime.gateway.invoke.incoming import Incoming
 from edgefn_runtime.gateway.limits import heads, places, process
 from edgefn_runtime.gateway.limits.backlog import Backlog
 from edgefn_runtime.gateway.limits.bodies import Bodies
+from edgefn_runtime.gateway.limits.discards import Discards
 from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, Fields
 from edgefn_runtime.gateway.limits.places import Places
 from edgefn_runtime.gateway.origins import cors
@@ -288,6 +289,7 @@ def bounded(kind: type[C], patience_s: float, most_unread_bytes: int = 0, **more
         "patience_s": patience_s,
         "most_unread_bytes": most_unread_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8,
         "waiting": {},
+        "discards": Discards(),
         "kept": {},
         "places": Places(process.connections()),
         "bodies": Bodies(),

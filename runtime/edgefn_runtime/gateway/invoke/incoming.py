@@ -33,6 +33,9 @@ SMALL_BYTES = 4096
 STEP_BYTES = 1024
 """Of what waits for its turn as much is parsed in one go: two hundred chunks of a byte, or one head."""
 
+GULP_BYTES = 1 << 19
+"""After so much of a body others have a turn of the event loop: a socket is read for as long as it has something."""
+
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _HEAD_END = b"\r\n\r\n"
 
@@ -60,6 +63,7 @@ class Incoming(Outgoing):
     _rest = b""
     """What was read and is not parsed from `_at` on; nothing is read meanwhile."""
     _at = 0
+    _gulp = 0
     _tiny = 0
     """Chunks of the body below TINY_BYTES."""
     _last_words: Exception | None = None
@@ -87,6 +91,8 @@ class Incoming(Outgoing):
         elif len(data) <= SMALL_BYTES or len(data) <= self._left:
             self._parse(data)
             self._judge(len(data))
+            if self._left:
+                self._swallowed(len(data))
         else:
             end = data.find(_HEAD_END, 0, SMALL_BYTES) + len(_HEAD_END)
             at = end if end >= len(_HEAD_END) else SMALL_BYTES
@@ -96,6 +102,17 @@ class Incoming(Outgoing):
                 self._judge(len(data))
             else:
                 self._put_off(data, at)
+
+    def _swallowed(self, size: int) -> None:
+        self._gulp += size
+        if self._gulp >= GULP_BYTES:
+            self._gulp = 0
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not (self.flow.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
 
     def _put_off(self, data: bytes, at: int) -> None:
         """Parse `data` from `at` on in later turns of the event loop, and read nothing meanwhile."""
@@ -203,6 +220,15 @@ class Incoming(Outgoing):
         self._idle_since = None
         self._tiny = 0
         self._unended = self._unended or 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field: uvicorn's, which takes as many as a read brings. Raises HTTPException, 431."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+        if len(self.headers) > MAX_FIELDS:
+            heads.refuse_size()
 
     def on_body(self, body: bytes) -> None:
         self._unended = 0

@@ -18,6 +18,7 @@ from typing import ClassVar
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from edgefn_runtime.gateway.limits.discards import Discards
 from edgefn_runtime.gateway.problems import problem
 
 LARGE_BYTES = 1 << 18
@@ -29,9 +30,6 @@ SLOWEST_BODY_BYTES_PER_S = 4096
 LINGER_S = 5.0
 """A refused client that sends less than it must for so long is no longer listened to; nginx's lingering_timeout."""
 LONGEST_LINGER_S = 300.0
-LINGER_BYTES = 1 << 20
-LINGER_PAUSE_S = 0.1
-"""What is thrown away is read at 10 MiB/s at most: nobody is to be kept busy by it."""
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 
@@ -51,6 +49,7 @@ class Outgoing(HttpToolsProtocol):
 
     patience_s: ClassVar[float]
     most_unread_bytes: ClassVar[int]
+    discards: ClassVar[Discards]
     waiting: ClassVar[dict[Outgoing, None]]
     """Whose answers are more than the kernel takes; first who has taken nothing for longest."""
     collection: ClassVar[asyncio.TimerHandle | None] = None
@@ -58,8 +57,6 @@ class Outgoing(HttpToolsProtocol):
     flow: Flow
     _answer_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
-    _pause_timer: asyncio.TimerHandle | None = None
-    _thrown = 0
     _ended = False
     """Whether the last word has been said."""
     _lingering = False
@@ -72,7 +69,7 @@ class Outgoing(HttpToolsProtocol):
         self.flow = Flow(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._answer_timer, self._linger_timer, self._pause_timer):
+        for timer in (self._answer_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         self.waiting.pop(self, None)
@@ -117,11 +114,16 @@ class Outgoing(HttpToolsProtocol):
     def throw_away(self, size: int) -> None:
         """Count `size` bytes that came behind the last word."""
         self._received += size
-        self._thrown += size
-        if self._thrown > LINGER_BYTES and not self.flow.read_paused:
-            self._thrown = 0
-            self.flow.pause_reading()
-            self._pause_timer = self.loop.call_later(LINGER_PAUSE_S, self.flow.resume_reading)
+        self.discards.add(self, size)
+
+    def stop_reading(self) -> None:
+        """Let the client wait with what it still sends."""
+        self.flow.pause_reading()
+
+    def go_on(self) -> None:
+        """Read on, where the connection is still there."""
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _still_lingering(self, until: float) -> None:
         goes_on = self._received >= SLOWEST_BODY_BYTES_PER_S * LINGER_S

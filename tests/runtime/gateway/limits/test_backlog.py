@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 import tracemalloc
 from typing import cast
 
 import pytest
 
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.gateway.invoke.incoming import GULP_BYTES
+from edgefn_runtime.gateway.limits import heads
 from tests.runtime.gateway.typed import Answers, Echo, Wire, connected, of_kind, settle
 
 READ = 1 << 18
@@ -84,6 +88,49 @@ def test_a_head_is_refused_at_its_bound() -> None:
                         break
                 assert Answers(said).all[0][0] == status, (len(sent), piece)
                 connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("sent", [FIELDS[:4096], TRAILER[:4096]])
+def test_fields_beyond_the_bound_are_not_taken(sent: bytes) -> None:
+    """A read may bring a thousand of them: the parser stops at the first that is one too many."""
+
+    async def main() -> None:
+        connection = connected()
+        connection.data_received(sent)
+        assert len(connection.headers) == heads.MAX_FIELDS + 1
+        await settle()
+        assert Answers(cast("Wire", connection.transport).said).all[-1][0] == 431
+        connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("sizes", [[READ], [1000, READ], [READ - 1, 4096, 17]])
+def test_a_large_body_is_read_in_turns(sizes: list[int]) -> None:
+    """However fast it comes, others have their turn after half a mebibyte of it; then the rest is read."""
+    length = 3_000_000
+
+    async def main() -> None:
+        pool = Echo(spec=FunctionSpec("f", "f:f", max_body_bytes=length))
+        connection = connected(pool)
+        wire = cast("Wire", connection.transport)
+        connection.data_received(b"POST /fn/f HTTP/1.1\r\nhost: b\r\ncontent-length: %d\r\n\r\n" % length)
+        left, pieces = length, itertools.cycle(sizes)
+        while left:
+            turn = 0
+            while wire.reads and left:
+                size = min(next(pieces), left)
+                connection.data_received(bytes(size))
+                left, turn = left - size, turn + size
+            assert turn < GULP_BYTES + READ
+            assert left == 0 or turn >= GULP_BYTES
+            await asyncio.sleep(0)
+        await settle()
+        assert pool.calls == [bytes(length)]
+        assert wire.reads
+        connection.connection_lost(None)
 
     asyncio.run(main())
 

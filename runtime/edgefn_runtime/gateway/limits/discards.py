@@ -1,0 +1,55 @@
+"""Bytes that clients send behind the last word to them: read and thrown away, so many in a while by all together.
+
+A client that sends more than it should be told so, and most read an answer only when they have sent everything. But a
+crowd of such clients sends as fast as a box reads, and keeps it from its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+MOST_BYTES = 1 << 21
+PAUSE_S = 0.1
+"""All together send 20 MiB a second at most."""
+READ_BYTES = 1 << 18
+"""What one read brings."""
+
+
+class Sender(Protocol):
+    """A client that still sends."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def stop_reading(self) -> None:
+        """Read nothing until `go_on`."""
+
+    def go_on(self) -> None:
+        """Read again, unless the connection has ended."""
+
+
+class Discards:
+    """Counts what is thrown away; the clients that are over the bound wait for their turn."""
+
+    def __init__(self) -> None:
+        self._left = MOST_BYTES
+        self._waiting: deque[Sender] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, sender: Sender, size: int) -> None:
+        """Count `size` bytes of `sender`; nothing more is read of it for a while where it is too much."""
+        self._left -= size
+        if self._timer is None:
+            self._timer = sender.loop.call_later(PAUSE_S, self._renew)
+        if self._left < 0:
+            sender.stop_reading()
+            self._waiting.append(sender)
+
+    def _renew(self) -> None:
+        self._left, self._timer = MOST_BYTES, None
+        for _ in range(min(len(self._waiting), MOST_BYTES // READ_BYTES)):
+            sender = self._waiting.popleft()
+            sender.go_on()
+            if self._timer is None and self._waiting:
+                self._timer = sender.loop.call_later(PAUSE_S, self._renew)

@@ -1,0 +1,65 @@
+"""What is thrown away is read in turns: a crowd of refused clients that go on sending keeps nobody busy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgefn_runtime.gateway.limits.discards import MOST_BYTES, PAUSE_S, READ_BYTES, Discards
+
+
+class Clock:
+    """An event loop's timers, and nothing else of it."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], Any]] = []
+
+    def call_later(self, delay_s: float, act: Callable[[], Any]) -> object:
+        assert delay_s == PAUSE_S
+        self.due.append(act)
+        return object()
+
+    def tick(self) -> None:
+        due, self.due = self.due, []
+        for act in due:
+            act()
+
+
+class Client:
+    """Sends as much as is read of it."""
+
+    def __init__(self, clock: Clock, size: int) -> None:
+        self.loop = cast("asyncio.AbstractEventLoop", clock)
+        self.size = size
+        self.reading, self.read = True, 0
+
+    def stop_reading(self) -> None:
+        self.reading = False
+
+    def go_on(self) -> None:
+        self.reading = True
+
+
+@given(st.lists(st.integers(1, READ_BYTES), min_size=1, max_size=100))
+def test_all_together_have_one_bound_and_each_has_its_turn(sizes: list[int]) -> None:
+    """Beyond the bound at most one read of each that still may; everyone who sends on is read again."""
+    clock, discards = Clock(), Discards()
+    clients = [Client(clock, size) for size in sizes]
+    for period in range(60):
+        read = 0
+        for _ in range(MOST_BYTES // min(sizes) + 1 if sum(sizes) > MOST_BYTES else 3):
+            for client in clients:
+                if client.reading:
+                    read += client.size
+                    client.read += client.size
+                    discards.add(cast("Any", client), client.size)
+            if read > MOST_BYTES:
+                break
+        most = sum(sizes) if period == 0 else MOST_BYTES
+        assert read <= most + MOST_BYTES + sum(client.size for client in clients if client.reading)
+        clock.tick()
+    assert all(client.read >= 2 * client.size for client in clients)
