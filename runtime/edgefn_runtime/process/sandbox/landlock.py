@@ -41,6 +41,21 @@ def restrict(
     No TCP without `network`; no signal to, and no abstract socket of, a process outside. Paths that do not exist
     are passed over.
     """
+    ruleset = _rules(read, write, devices, network, control)
+    try:
+        syscall("landlock_restrict_self", _RESTRICT_SELF, ruleset, 0)
+    finally:
+        os.close(ruleset)
+
+
+def rehearse(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool) -> None:
+    """Make the rules of `restrict`, and let them go."""
+    os.close(_rules(read, write, devices, network, ()))
+
+
+def _rules(
+    read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool, control: Iterable[int]
+) -> int:
     version = abi()
     known = _file_rights(version)
     ruleset = _ruleset(known, 0 if network else _TCP, _ABSTRACT_SOCKETS | _SIGNALS, version)
@@ -55,9 +70,10 @@ def restrict(
                 _allow(ruleset, path, rights & known)
         for node in control:
             _allow_opened(ruleset, node, (used | _IOCTL_DEV) & known)
-        syscall("landlock_restrict_self", _RESTRICT_SELF, ruleset, 0)
-    finally:
+    except BaseException:
         os.close(ruleset)
+        raise
+    return ruleset
 
 
 def stand_alone() -> None:

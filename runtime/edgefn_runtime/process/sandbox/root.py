@@ -56,6 +56,11 @@ class Root:
             os.symlink(target, self._anchor + path)
         self._mount_processes(own=processes)
 
+    def rehearse(self) -> None:
+        """Look for what `show` would bind, and bind nothing."""
+        _open_to_others("/")
+        self._apart((os.path.realpath("/nonexistent/bundle"),))
+
     def show(self, read: Iterable[str], write: Iterable[str] = ()) -> None:
         """Bind `read`, read-only, and the folders `write` at their own paths. Raises OSError."""
         for path in map(os.path.realpath, read):

@@ -178,6 +178,11 @@ def restrict(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
     del kept
 
 
+def rehearse(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
+    """Make the program of `restrict`, and let it go."""
+    program(prepared(network=network, gaps=gaps))
+
+
 @functools.cache
 def prepared(*, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
     """Return the program for this machine, made once. Raises OSError for one whose numbers are not known here."""
