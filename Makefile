@@ -41,7 +41,7 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
 test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
-	@.ci/debian-packages skopeo curl systemd faketime java=default-jdk-headless node=nodejs
+	@.ci/debian-packages skopeo curl systemd faketime newuidmap=uidmap java=default-jdk-headless node=nodejs
 	$(PYTEST) $(TESTS)
 
 # Clients that are made elsewhere and are large: what npm installs lies in .clients.

@@ -164,7 +164,7 @@ class Box:
 
 
 def _range_of(settings: BoxSettings) -> range:
-    if settings.uids is None:
+    if settings.uids is None or os.geteuid() != 0:
         return default_range()
     first, last = settings.uids
     return range(first, last + 1)

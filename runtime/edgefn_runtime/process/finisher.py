@@ -92,7 +92,7 @@ def _confinement(request: FinishRequest) -> Confinement:
         read=(request.bundle, *there),
         write=(request.folder,),
         devices=request.devices,
-        uid=request.uid or NOBODY,
+        uid=(request.uid or NOBODY) if os.geteuid() == 0 else os.geteuid(),  # the box takes what it has written
         processes=request.processes,
         tmp_bytes=max(request.memory_bytes // SCRATCH_SHARE, 2**20),
         file_bytes=request.folder_bytes,

@@ -1,4 +1,5 @@
-"""The users that functions run as where the box is root: one number each, from a range, kept from run to run.
+"""The users that functions run as where the box is root, or its user has sub-uids: one number each, from a range, kept
+from run to run.
 
 No two functions of a box have one number; another box on the machine begins elsewhere in the range.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from edgefn.errors import Unavailable
+from edgefn.system import subids
 
 WIDE: Final = range(70_000, 80_000)
 """Beyond 16 bits and below all that /etc/subuid gives out by default (100000)."""
@@ -74,7 +76,9 @@ class Users:
 
 
 def default_range(uid_map: Path = Path("/proc/self/uid_map")) -> range:
-    """Return the users that this machine, or this container, has for functions."""
+    """Return the users that this machine, this container, or this process's user has for functions."""
+    if own := subids.available():
+        return own
     try:
         spans = [tuple(map(int, line.split())) for line in uid_map.read_text("ascii").splitlines()]
     except OSError:

@@ -172,7 +172,7 @@ def test_a_box_that_is_not_root_confines_too(tmp_path: Path) -> None:
             known.cache_clear()  # as for a user that may not read root's Python
         namespaces.enter_user()
         birth.die_with_parent()
-        found = sandbox.enter(layers.PROBE, {})
+        found = sandbox.enter(sandbox.Confinement("probe"), {})
         wanted = ("files", "system_calls", "namespaces", "own_root", "tmp", "capabilities")
         assert all(found[layer] is True for layer in wanted if PROBED[layer] is True), found
         public.read_text()
@@ -191,7 +191,7 @@ def test_what_the_machine_enforces_must_be_enforced_for_each_child(monkeypatch: 
 
     def main() -> None:
         with pytest.raises(sandbox.NotEnforced, match=r"namespaces: .*No space left"):
-            sandbox.enter(layers.PROBE, {"namespaces": True})
+            sandbox.enter(sandbox.Confinement("probe"), {"namespaces": True})
         os._exit(0)
 
     assert in_child(main) == ""  # it left before it could say a word: nothing was raised

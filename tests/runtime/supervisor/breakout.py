@@ -1,8 +1,9 @@
 """A box whose handler tries everything to get out, run as a program: `breakout.py FOLDER USER LACKING [stay]`.
 
-USER is root or plain. LACKING is of "landlock" and "namespaces", with + between, which a filter takes from this process
-as from a kernel that has none. Prints one JSON object: what the box says that it enforces, and how each try ended. With
-"stay" the handler leaves a program behind, and the box waits to be killed.
+USER is root, plain, or subids: a plain user with users of its own to give. LACKING is of "landlock" and "namespaces",
+with + between, which a filter takes from this process as from a kernel that has none. Prints one JSON object: what the
+box says that it enforces, and how each try ended. With "stay" the handler leaves a program behind, and the box waits to
+be killed.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.system.bpf import ALLOW, ARGUMENTS, ERRNO, JUMP_ANY_BIT, JUMP_EQUAL, LOAD, NUMBER, RETURN, program, step
-from edgefn.system.syscalls import prctl, unshare
+from edgefn.system.syscalls import prctl
+from tests.runtime import plainuser
 
-PLAIN = 64_123
 DAEMON_S = f"{os.getpid()}.25"
 """So long does a handler's program sleep; nobody else's does."""
 DAEMON = f"""
@@ -59,15 +60,14 @@ def f(code: str) -> str:
 
 def main(folder: Path, user: str, lacking: list[str]) -> None:
     """Run all tries and print what came of them."""
-    victims = Victims(folder, 0 if user == "root" else PLAIN)
-    if user == "plain":
-        _open_python()
+    victims = Victims(folder, 0 if user == "root" else plainuser.PLAIN)
+    if user != "root":
+        plainuser.open_python()
+    if user == "subids":
+        plainuser.give_users(folder)
     _take_away(lacking)
-    if user == "plain":
-        os.setgroups([])
-        os.setresgid(PLAIN, PLAIN, PLAIN)
-        os.setresuid(PLAIN, PLAIN, PLAIN)
-        prctl(4, 1)  # PR_SET_DUMPABLE, as for a process that was never root
+    if user != "root":
+        plainuser.become()
     os.environ["PYTHONPATH"] = f"{victims.code}:{os.environ.get('PYTHONPATH', '')}"
     print(json.dumps(asyncio.run(_run(folder, victims))), flush=True)
 
@@ -179,12 +179,14 @@ async def _run(folder: Path, victims: Victims) -> dict[str, Any]:
         await bench.deploy(HANDLER)
         if "stay" in sys.argv[4:]:
             await _stay(bench)
+        user = await bench.ask(code="found = os.getuid()")
         ended = {name: await bench.ask(code=code) for name, code in tries(victims, os.getpid()).items()}
     finally:
         await bench.supervisor.stop()
     after = resource.getrlimit(resource.RLIMIT_NOFILE), os.getpriority(os.PRIO_PROCESS, 0)
     harm = victims.harmed() or ("" if before == after else "the box's limits") or ("a signal" if signals else "")
-    return {"isolation": bench.supervisor.isolation, "ended": ended, "harm": harm, "lines": bench.logs.lines}
+    lines = bench.logs.lines
+    return {"isolation": bench.supervisor.isolation, "user": user, "ended": ended, "harm": harm, "lines": lines}
 
 
 async def _stay(bench: Any) -> None:
@@ -195,22 +197,6 @@ async def _stay(bench: Any) -> None:
     await bench.ask(code=daemon.format(DAEMON_S))
     print(json.dumps(bench.supervisor.isolation), flush=True)
     await asyncio.sleep(60)
-
-
-def _open_python() -> None:
-    """Python is where a plain user may find it, in this process's own mounts: here it may lie below root's home."""
-    from edgefn_runtime.process.sandbox import mounts
-
-    unshare(0x00020000)
-    mounts.follow_host()
-    prefix = os.path.realpath(sys.base_prefix)
-    closed = [parent for parent in reversed(Path(prefix).parents) if not parent.stat().st_mode & stat.S_IXOTH]
-    if closed:
-        source = os.open(prefix, os.O_PATH)
-        mounts.memory(str(closed[0]), "mode=0755")
-        os.makedirs(prefix)
-        mounts.bind(source, prefix)
-        os.close(source)
 
 
 def _take_away(lacking: list[str]) -> None:

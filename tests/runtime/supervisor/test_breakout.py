@@ -1,4 +1,5 @@
-"""Every way out that was ever tried, as root and as a plain user, with and without Landlock and namespaces.
+"""Every way out that was ever tried: as root, as a plain user and as one with sub-uids; with and without Landlock and
+namespaces.
 
 Each is out of reach, or the box says that the layer which would hold it is not enforced.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -18,10 +20,12 @@ from typing import Any
 import pytest
 
 from tests import programs
+from tests.runtime.plainuser import GIVEN
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="plays both users, so needs root")
 
 CELLS = [(user, lacking) for user in ("root", "plain") for lacking in ("", "landlock", "namespaces")]
+CELLS += [("subids", ""), ("subids", "landlock")]
 OUT = {"EACCES", "EPERM", "ENOENT", "EROFS", "ESRCH"}
 """How a system call says that something is out of reach."""
 
@@ -60,6 +64,8 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize(("user", "lacking"), CELLS, ids=[f"{user}-no {lacking or 'lack'}" for user, lacking in CELLS])
 def test_nothing_gets_out_that_is_not_told(public: Path, user: str, lacking: str) -> None:
     """Each try fails, or a layer that would hold it is reported as not enforced; as root with all layers 0 get out."""
+    if user == "subids" and shutil.which("newuidmap") is None:
+        pytest.skip("newuidmap is not there: apt-get install uidmap")
     with start(public, user, lacking) as box:
         said, trouble = box.communicate(timeout=90)
     found: dict[str, Any] = json.loads(said.splitlines()[-1]) if said else pytest.fail(trouble)
@@ -72,9 +78,11 @@ def test_nothing_gets_out_that_is_not_told(public: Path, user: str, lacking: str
     assert set(HELD_BY) <= set(found["ended"])
     if {"own_root", "own_pids", "system_calls"} <= enforced:
         assert out == {}
+    if user == "subids":
+        assert ("own_user" in enforced, int(found["user"]) in GIVEN) == (True, True), found["isolation"]
 
 
-@pytest.mark.parametrize(("user", "lacking"), [("root", ""), ("plain", ""), ("plain", "namespaces")])
+@pytest.mark.parametrize(("user", "lacking"), [("root", ""), ("plain", ""), ("plain", "namespaces"), ("subids", "")])
 def test_what_a_handler_started_ends_with_a_killed_box(public: Path, user: str, lacking: str) -> None:
     """kill -9 of the box: a program in a session of its own, whose parents have ended, is gone soon after."""
     with start(public, user, lacking, "stay") as box:

@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 from edgefn.errors import EdgefnError
-from edgefn.system.syscalls import prctl
+from tests.runtime import plainuser
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.finish import hostile
 from tests.runtime.deployment.finish.conftest import FinishingHost, opened_with_finishers
-from tests.runtime.supervisor.breakout import PLAIN, _open_python
 
 DEEDS = {
     "reads the token": "found = 'got ' + open(TOKEN).read()",
@@ -51,12 +50,9 @@ def main(folder: Path) -> None:
     library = hostile.install(folder / "library")
     folder.chmod(0o755)
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, PLAIN, PLAIN)
-    _open_python()
-    os.setgroups([])
-    os.setresgid(PLAIN, PLAIN, PLAIN)
-    os.setresuid(PLAIN, PLAIN, PLAIN)
-    prctl(4, 1)  # PR_SET_DUMPABLE, as for a process that was never root
+        os.chown(path, plainuser.PLAIN, plainuser.PLAIN)
+    plainuser.open_python()
+    plainuser.become()
     sys.path.insert(0, str(library))
     os.environ["PYTHONPATH"] = str(library)
     print(json.dumps(asyncio.run(_run(folder))), flush=True)
