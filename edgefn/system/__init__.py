@@ -6,6 +6,8 @@
     file_opens    which files this process and its children open, as the kernel sees it
     hierarchy     where this process stands in the kernel's control groups
     machine       the memory and the processors that this process may use
+    nodes         device nodes, opened so that no link leads elsewhere
+    subids        the users that a plain user may give to its children
 
 Light: the box imports it in the zygote, so nothing here imports more than the standard library.
 """

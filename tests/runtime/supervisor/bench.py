@@ -22,8 +22,9 @@ from edgefn_runtime.supervisor.call import Call, Outcome
 from edgefn_runtime.supervisor.child import children_of_this
 from edgefn_runtime.supervisor.room import Room
 from edgefn_runtime.supervisor.supervisor import Supervisor
+from tests.road.deadline import PATIENCE
 
-DEADLINE_S = 20.0
+DEADLINE_S = 20.0 * PATIENCE
 
 
 class Lines:

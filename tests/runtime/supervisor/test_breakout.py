@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests import programs
+from tests.road.deadline import PATIENCE
 from tests.runtime.plainuser import GIVEN
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="plays both users, so needs root")
@@ -67,7 +68,7 @@ def test_nothing_gets_out_that_is_not_told(public: Path, user: str, lacking: str
     if user == "subids" and shutil.which("newuidmap") is None:
         pytest.skip("newuidmap is not there: apt-get install uidmap")
     with start(public, user, lacking) as box:
-        said, trouble = box.communicate(timeout=90)
+        said, trouble = box.communicate(timeout=90 * PATIENCE)
     found: dict[str, Any] = json.loads(said.splitlines()[-1]) if said else pytest.fail(trouble)
     enforced = {name for name, how in found["isolation"].items() if how is True}
     out = {name: how for name, how in found["ended"].items() if how not in OUT and not how.startswith("Assertion")}
@@ -98,7 +99,7 @@ def test_what_a_handler_started_ends_with_a_killed_box(public: Path, user: str, 
 
 def eventually(true: Callable[[], bool], what: str) -> None:
     """Waits for a condition; fails with `what` when it does not come."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 10 * PATIENCE
     while not true():
         assert time.monotonic() < deadline, f"not in 10 s: {what}"
         time.sleep(0.01)
