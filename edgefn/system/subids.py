@@ -9,7 +9,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -35,6 +34,8 @@ def give(pid: int, numbers: range) -> None:
 
     From outside of it. Raises OSError, or CalledProcessError where root's files do not allow it.
     """
+    import subprocess  # not in the zygote's memory: a child of it gives them
+
     for program, own in zip(PROGRAMS, (os.geteuid(), os.getegid()), strict=True):
         spans = [own, own, 1, numbers.start, numbers.start, len(numbers)]
         command = [program, str(pid), *map(str, spans)]
