@@ -183,6 +183,7 @@ async def typed(connection: Direct, pieces: Iterable[bytes]) -> list[tuple[int, 
         if wire.reads or wire.half_closed:
             break
         await settle()
+    await settle()
     answers = Answers(wire.said).all
     wire.ended = wire.closed or wire.half_closed
     connection.connection_lost(None)

@@ -38,6 +38,8 @@ GULP_BYTES = 1 << 19
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _HEAD_END = b"\r\n\r\n"
+_AT_ONCE = 2
+"""A small read with more ends of heads than these is parsed in turns as a large one is."""
 
 
 class Incoming(Outgoing):
@@ -88,7 +90,7 @@ class Incoming(Outgoing):
                 self.throw_away(len(data))
         elif self._rest:
             self._rest, self._at = self._rest[self._at :] + data, 0
-        elif len(data) <= SMALL_BYTES or len(data) <= self._left:
+        elif len(data) <= self._left or (len(data) <= SMALL_BYTES and data.count(_HEAD_END) <= _AT_ONCE):
             self._parse(data)
             self._judge(len(data))
             if self._left:
@@ -131,7 +133,8 @@ class Incoming(Outgoing):
         before = len(self._rest) - self._at
         if not self._left:
             data, at = self._rest, self._at
-            found = data.find(_HEAD_END, at, at + STEP_BYTES)
+            empty = data.startswith(_HEAD_END, at)  # the end of no head: thousands of empty lines are parsed in one go
+            found = -1 if empty else data.find(_HEAD_END, at, at + STEP_BYTES)
             self._parse_until(found + len(_HEAD_END) if found >= 0 else at + STEP_BYTES)
         if self._left and self._waits_to_parse():
             self._parse_until(self._at + self._left)

@@ -107,6 +107,41 @@ def test_fields_beyond_the_bound_are_not_taken(sent: bytes) -> None:
     asyncio.run(main())
 
 
+def test_empty_lines_cost_little() -> None:
+    """A read of them is parsed in a few turns, not two lines at a time, and then refused."""
+
+    async def main() -> None:
+        connection, turns = connected(), 0
+        began = time.thread_time()
+        connection.data_received(b"\r\n" * (READ // 2))
+        while not cast("Wire", connection.transport).said:
+            await asyncio.sleep(0)
+            turns += 1
+        assert Answers(cast("Wire", connection.transport).said).all[0][0] == 431
+        assert turns < 20
+        assert time.thread_time() - began < 0.02
+        connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+def test_requests_in_one_small_read_take_turns() -> None:
+    """A hundred heads in four kilobytes: each turn of the event loop begins a few."""
+
+    async def main() -> None:
+        pool = Echo()
+        connection = connected(pool)
+        connection.data_received(SMALLEST * 100)
+        assert len(pool.calls) <= 2
+        while len(pool.calls) < 100:
+            before = len(pool.calls)
+            await asyncio.sleep(0)
+            assert len(pool.calls) - before <= 30
+        connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("sizes", [[READ], [1000, READ], [READ - 1, 4096, 17]])
 def test_a_large_body_is_read_in_turns(sizes: list[int]) -> None:
     """However fast it comes, others have their turn after half a mebibyte of it; then the rest is read."""
