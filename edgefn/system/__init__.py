@@ -5,6 +5,7 @@
     core_dumps    no core file, and no look into this process's memory
     file_opens    which files this process and its children open, as the kernel sees it
     hierarchy     where this process stands in the kernel's control groups
+    signals       what a signal is called
     machine       the memory and the processors that this process may use
 
 Light: the box imports it in the zygote, so nothing here imports more than the standard library.
