@@ -254,7 +254,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     function, number, digest, previous, deployed_at, config, blobs = row
-    wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
+    try:
+        wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Entry(function, number, digest, previous, deployed_at, b"", ())  # a bad block: it alone is not readable
     return Entry(function, number, digest, previous, deployed_at, config, wanted)
 
 
