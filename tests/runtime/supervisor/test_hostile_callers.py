@@ -108,7 +108,14 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
 
 
 MAKES_ROOM = {"documents"}
-"""After which an instance may be near its memory: then it leaves between calls, and another one serves."""
+"""After which an instance may leave between calls, once a round at most, and another one serves.
+
+It is the product that is right here. A document that filled the memory is freed whole, and a few kilobytes that were
+allocated beside it may stay above it in the heap: then malloc cannot give the tens of megabytes below back
+(`test_growth.test_what_is_free_and_cannot_be_given_back_counts`). They count against the limit, and Python's objects
+cannot use them, so the next caller would get a 413 for what a fresh instance reads. Where it lands is chance: here it
+was one process in 54 of 54 runs.
+"""
 
 
 def told(outcome: Outcome) -> str:
@@ -138,7 +145,7 @@ def test_nothing_that_a_caller_sends_ends_an_instance(on_bench: OnBench, case: s
             for made, end in calls:
                 assert told(await asyncio.wait_for(made.future, 60)) == end, made.body[:20]
             pids |= set(bench.pids())
-        assert len(pids) == 1 or case in MAKES_ROOM
+        assert len(pids) == 1 or (case in MAKES_ROOM and len(pids) <= rounds)
         assert bench.supervisor.pool("f").state is FunctionState.SERVING
 
     on_bench(test)
