@@ -66,7 +66,7 @@ def check_names(value: Mapping[Any, Any], encode: Encode) -> None:
         return
     seen: dict[object, Any] = {}
     for key in value:
-        other = seen.setdefault(encode({key: None}), key)
+        other = seen.setdefault(bytes(encode({key: None})), key)  # of a large one it is no bytes, and has no hash
         if other is not key:
             raise Unholdable(f"has the keys {shown(other)} and {shown(key)}, which become one name")
 

@@ -82,6 +82,13 @@ def f(value: bytes) -> int:
     return len(value)
 """
 
+ECHO = """
+from typing import Any
+@edge_function
+def f(value: str, times: int = 1) -> Any:
+    return value if times == 1 else [value] * times
+"""
+
 TEXT, JSON, RAW = "text/plain", "application/json", "application/octet-stream"
 
 WORDS = ("surrogate", "shy", "leaves", "option", "interrupt", "returned", "cancel", "x" * 1_200_000)
@@ -95,6 +102,11 @@ GOES: list[Sent] = [
 DOCUMENT = b'{"value": {' + b",".join(b'"%08d": %d' % (n, n) for n in range(18 * MIB // 19)) + b"}}"
 LISTS = b'{"value": [' + b"[]," * (4 * MIB) + b"[]]}"
 
+ANSWERS: list[tuple[Sent, str]] = [
+    ((TEXT, b"x" * 12 * MIB, f"application/{form}", "times=100"), "500") for form in ("json", "msgpack")
+]
+"""Which take more memory than there is, as they are written; the handler has come to its end."""
+
 CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words": (PLAIN, 1, [(sent, "500") for sent in FAILS if sent[1] != b"cancel"] + [(sent, "200") for sent in GOES]),
     "words in threads": (PLAIN, 4, [(sent, "500") for sent in FAILS if sent[1] != b"cancel"]),
@@ -102,6 +114,8 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words in tasks": (TASK, 4, [(sent, "500") for sent in FAILS] + [(sent, "200") for sent in GOES]),
     "documents": (VALUES, 1, [((JSON, body, "", ""), "413") for body in (DOCUMENT, LISTS)]),
     "a type that raises": (VALUES, 4, [((JSON, b'{"odd": {"n": 3}}', "", ""), "500")]),
+    "answers": (ECHO, 1, ANSWERS),
+    "answers in threads": (ECHO, 4, ANSWERS),
     "a body": (BYTES, 1, [((RAW, bytes(100 * MIB), "", ""), "413")]),
     "a body in threads": (BYTES, 4, [((RAW, bytes(100 * MIB), "", ""), "413")]),
 }
