@@ -114,6 +114,7 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words in tasks": (TASK, 4, [(sent, "500") for sent in FAILS] + [(sent, "200") for sent in GOES]),
     "documents": (VALUES, 1, [((JSON, body, "", ""), "413") for body in (DOCUMENT, LISTS)]),
     "a type that raises": (VALUES, 4, [((JSON, b'{"odd": {"n": 3}}', "", ""), "500")]),
+    "a text": (ECHO, 1, [((JSON, b'{"value": "%s"}' % (b"x" * 40 * MIB), "", ""), "413")]),
     "answers": (ECHO, 1, ANSWERS),
     "answers in threads": (ECHO, 4, ANSWERS),
     "a body": (BYTES, 1, [((RAW, bytes(100 * MIB), "", ""), "413")]),
