@@ -55,6 +55,8 @@ def _wait_s(batch_wait: object, where: str) -> float:
 
 
 def _check_rows(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec], where: str) -> None:
+    if not inputs:
+        raise SpecError(f"{where}: batch puts calls together by their inputs, and the model has none: leave batch out")
     for kind, specs in (("input", inputs), ("output", outputs)):
         for name, spec in specs.items():
             if not spec.shape or not isinstance(spec.shape[0], str):

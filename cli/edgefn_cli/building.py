@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edgefn.errors import BuildError, PartialBuild
+from edgefn.system import signals
 from edgefn_cli.compiler import Compiler
 from edgefn_cli.failures import MissingExtra
 from edgefn_cli.problems import error_of
@@ -161,7 +162,7 @@ def _told(event: Event) -> Exception:
 def _crash(order: Order, code: int, last_words: str) -> Exception:
     if missing := _COMPILE_EXTRA.search(last_words):
         return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    how = f"was ended by {signals.name_of(-code)}" if code < 0 else f"ended with code {code}"
     advice = "it may have run out of memory" if code == -signal.SIGKILL else "its last words stand above"
     error = BuildError(f"the build of {order.folder} {how} and gave no result: {advice}")
     error.add_note(last_words)

@@ -6,6 +6,6 @@ Others' backends are entry points of the group "edgefn.backends", each naming a 
 
 from __future__ import annotations
 
-from edgefn.backends.registry import get, names
+from edgefn.backends.registry import get, look_again, names
 
-__all__ = ["get", "names"]
+__all__ = ["get", "look_again", "names"]

@@ -55,8 +55,14 @@ def _meant(name: str) -> str:
     return f"{meant} Else" if meant else ":"
 
 
+@cache  # reading the metadata takes 40 ms, and a bundle may name thousands of backends that there are not
 def _installed() -> dict[str, EntryPoint]:
     # Imported here: reading metadata brings `email` along, 3 MB that a zygote with the built-in backend need not hold.
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def look_again() -> None:
+    """Read anew what is installed when it is asked for next."""
+    _installed.cache_clear()

@@ -101,24 +101,25 @@ class _HashingFile:
 
 
 def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_members: int = MAX_MEMBERS) -> int:
-    """The archive's files lie below `folder` and on the disk, with modes 0644 or 0755; returns how many members it has.
+    """The archive's files lie below `folder` and on the disk, with modes 0644 or 0755; returns their number.
 
     `limit_bytes` is the layer's declared size; `below` the folder that every member must lie in, which is
-    the layer's `Descriptor.folder`. Raises BundleError on anything that `pack` does not write, on a name that
-    would leave `folder`, and where a file is there already; DiskFull when there is no room. What was written
-    before the error stays: unpack into a folder that is removed then.
+    the layer's `Descriptor.folder`. There are `max_members` at most, counting the folders that only names tell of.
+    Raises BundleError on anything that `pack` does not write, on a name that would leave `folder`, and where a file is
+    there already; DiskFull when there is no room. What was written before the error stays: unpack into a folder that
+    is removed then.
     """
     tree = _Tree(folder)
     try:
         with explained_when_full(folder), tar.open("rb") as file:
             _check_size(os.fstat(file.fileno()).st_size, limit_bytes)
-            count = 0
             for member in read_members(file, max_members=max_members):
                 _check_below(member.name, below)
                 tree.write(member)
-                count += 1
+                if tree.count > max_members:  # one name may be of five hundred folders
+                    raise BundleError(f"it has more than {max_members} files and folders")
             tree.sync()
-            return count
+            return tree.count
     except BundleError as error:
         raise BundleError(f"cannot unpack {tar.name}: {error}; build the bundle again or copy it again") from error
 
@@ -141,6 +142,11 @@ class _Tree:
         self.folder = folder
         self.folders = {folder}
         self.files: list[Path] = []
+
+    @property
+    def count(self) -> int:
+        """How many files and folders there are by now."""
+        return len(self.files) + len(self.folders) - 1
 
     def write(self, member: Member) -> None:
         path = self.folder / member.name

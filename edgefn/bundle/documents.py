@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 import msgspec
 
 from edgefn.batching import MAX_WAIT_S, check_function, check_outputs, check_range
+from edgefn.bundle import schemas
 from edgefn.bundle.config import SCHEMA_VERSION, ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.descriptors import check_digest
 from edgefn.errors import BundleError, SpecError
@@ -31,6 +32,8 @@ _SPECIFIER = re.compile(r"[0-9A-Za-z.,<>=!~*+ ]{1,100}")
 _DEVICE = re.compile(r"/dev(/[A-Za-z0-9_][A-Za-z0-9_.:-]{0,62}){1,4}")
 _TITLE = re.compile(r"[^\x00-\x1f\x7f-\x9f'\"`$;|&<>\\]{1,80}")
 MAX_FEATURES = 256
+MAX_NUMBER = 2**63 - 1
+"""Of bytes and of counts: what 64 bits hold. A whole number in JSON may have 4,300 digits."""
 Document = TypeVar("Document")
 
 
@@ -77,8 +80,8 @@ def parse_config(data: bytes) -> BundleConfig:
     config = decode(data, BundleConfig, "config")
     _check_function(config.function)
     _check_models(config)
-    if config.requests < 0 or (config.requests and not config.function.golden_inputs):
-        refuse(f"config has {config.requests} requests, which cannot be")
+    if not 0 <= config.requests <= MAX_NUMBER or (config.requests and not config.function.golden_inputs):
+        refuse(f"config has {str(config.requests)[:30]} requests, which cannot be")
     _check_wheels(config)
     return config
 
@@ -92,7 +95,16 @@ def _check_function(function: FunctionSpec) -> None:
     above_zero = (function.memory_bytes, function.timeout_s, function.concurrency, most)
     from_zero = (function.idle_s, function.queue, function.max_body_bytes, least, most - least)
     if min(above_zero) <= 0 or min(from_zero) < 0 or not 0 <= function.threads <= MAX_THREADS:
-        refuse(f"function {function.name}: a limit is negative, zero or out of order in {function}")
+        refuse(f"function {function.name}: a limit is negative, zero or out of order in {_limits(function)}")
+    if max(function.memory_bytes, function.max_body_bytes) > MAX_NUMBER:
+        refuse(f"function {function.name}: a size is over {MAX_NUMBER} bytes in {_limits(function)}")
+    if wrong := schemas.fault([*(one.schema for one in function.parameters), function.result.schema]):
+        refuse(f"function {function.name}: {wrong}")
+
+
+def _limits(function: FunctionSpec) -> str:
+    names = ("memory_bytes", "timeout_s", "idle_s", "scale", "concurrency", "queue", "max_body_bytes", "threads")
+    return ", ".join(f"{name}={str(getattr(function, name))[:30]}" for name in names)
 
 
 def _check_models(config: BundleConfig) -> None:
@@ -100,12 +112,14 @@ def _check_models(config: BundleConfig) -> None:
     _once(models, "model")
     _once([entry.path for entry in config.artifacts], "artifact")
     for entry in config.models:
-        if not _MODEL.fullmatch(entry.spec.name) or entry.golden < 0:
-            refuse(f"model {entry.spec.name!r} has no valid name, or {entry.golden} golden samples")
+        if not _MODEL.fullmatch(entry.spec.name) or not 0 <= entry.golden <= MAX_NUMBER:
+            refuse(f"model {entry.spec.name[:80]!r} has no valid name, or {str(entry.golden)[:30]} golden samples")
         _check_batching(config.function, entry)
     known = set(models)
     for artifact in config.artifacts:
         check_artifact_names(artifact.model, artifact.target, where="config")
+        if not _WORD.fullmatch(artifact.backend):
+            refuse(f"artifact {artifact.path} is of the backend {artifact.backend[:80]!r}, which is no name")
         check_needs(artifact)
         if artifact.model not in known:
             refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")

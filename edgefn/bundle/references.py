@@ -8,15 +8,17 @@ the same file: `resolve` links them. Never refers to what lies outside the bundl
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
 
 from edgefn.bundle.durable import sync
-from edgefn.bundle.members import CHUNK_BYTES, check_name
+from edgefn.bundle.members import CHUNK_BYTES, MAX_MEMBERS, check_name
 from edgefn.bundle.sources import tree_files
 from edgefn.errors import BundleError
 
@@ -65,12 +67,14 @@ def encode(references: References) -> bytes:
     return msgspec.json.encode(references, order="sorted")
 
 
-def resolve(bundle: Path) -> None:
+def resolve(bundle: Path, max_members: int = MAX_MEMBERS) -> None:
     """Each file that an artifact of the unpacked `bundle` refers to lies in its folder, as a link to the same file.
 
-    Raises BundleError for a reference that leaves the artifacts, or to a file that is not there or another one.
+    Raises BundleError for a reference that leaves the artifacts, or to a file that is not there or another one; and
+    where there are more than `max_members` of them and of folders that they lie in.
     """
     known: dict[Path, str] = {}
+    made = 0
     for listed in sorted(bundle.glob(f"{ROOT}*/*/{FILE}")):
         folder = listed.parent
         for name, reference in _read(listed).items():
@@ -83,16 +87,25 @@ def resolve(bundle: Path) -> None:
                 known[source] = _sha256(source)
             if known[source] != reference.sha256:
                 raise BundleError(f"{listed} refers to {reference.path!r}, and another file lies there: build it again")
-            _link(source, folder / name, listed)
+            made += _link(source, folder / name, listed)
+            if made > max_members:
+                raise BundleError(f"{listed} brings the bundle to more than {max_members} files and folders")
 
 
-def _link(source: Path, path: Path, listed: Path) -> None:
+def _link(source: Path, path: Path, listed: Path) -> int:
+    """Link `path` to `source`; return how many names that makes, with those of its folders."""
+    folders = sum(1 for _ in takewhile(lambda folder: not folder.exists(), path.parents))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, path)
     except (FileExistsError, NotADirectoryError):
         raise BundleError(f"{listed} refers to {path.name!r}, which is there already: build the bundle again") from None
+    except OSError as error:
+        if error.errno in (errno.EMLINK, errno.ENAMETOOLONG):
+            raise BundleError(f"{listed} refers to {path.name!r}, which cannot be: {error.strerror}") from None
+        raise
     sync(path.parent)
+    return 1 + folders
 
 
 def _read(path: Path) -> References:

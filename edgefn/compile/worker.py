@@ -19,6 +19,7 @@ from typing import Literal
 from edgefn.compile import boundary, machine
 from edgefn.compile.job import Told, read_told
 from edgefn.errors import DiskFull
+from edgefn.system import signals
 
 End = Literal["done", "failed", "killed", "timed out"]
 
@@ -78,7 +79,7 @@ class Worker:
         if not ended:
             return Ended("timed out", told, peak)
         if code < 0:
-            return Ended("killed", told, peak, signal.Signals(-code).name)
+            return Ended("killed", told, peak, signals.name_of(-code))
         if code == DiskFull.exit_code and not told.reason:
             told.reason = f"no room left on the disk to write {self._folder}: free some and try again"
         return Ended("done" if code == 0 and told.step == "done" else "failed", told, peak)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import logging
@@ -106,11 +107,20 @@ class Box:
         await self.deployments.restore()
 
     def listening(self, port: int) -> None:
-        """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box."""
+        """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box.
+
+        Where the disk takes no more the box serves all the same: its functions need no room.
+        """
         host = self.settings.host
         self.url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         about = {"url": self.url, "pid": os.getpid()}
-        write_file(self.home.disk, self.home.run / "box.json", json.dumps(about).encode())
+        place = self.home.run / "box.json"
+        try:
+            write_file(self.home.disk, place, json.dumps(about).encode())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)  # of a box that was killed
+            _log.warning("%s cannot be written (%s): commands on this machine do not find the box", place, error)
 
     def _keep_token(self, value: str) -> None:
         """Write the home's own token, in place of the one before."""
@@ -130,7 +140,8 @@ class Box:
         self.audit.change("stop")
         self.audit.close()
         self.logs.close()
-        (self.home.run / "box.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that has become read-only
+            (self.home.run / "box.json").unlink(missing_ok=True)
         self.home.close()
 
     def unready(self) -> str:

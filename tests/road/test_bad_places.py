@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -9,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.road.box import Refused, RunningBox, is_root
@@ -84,3 +88,24 @@ def test_a_disk_that_is_full(small_disk: Path, bundles: Bundles) -> None:
         assert isinstance(box.call("brief"), int)
         box.deploy(bundles.of("slow"))
         assert box.call("slow", seconds=0)
+
+
+def test_a_box_starts_on_a_disk_that_is_full(small_disk: Path, bundles: Bundles) -> None:
+    """It did not, so that a full disk took all functions at the next start. They need no room."""
+    with RunningBox(small_disk / "box") as box:
+        box.log = small_disk.with_suffix(".log")
+        box.deploy(bundles.of("brief"))
+    descriptor = os.open(small_disk / "fill", os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(descriptor, bytes(4096))
+    os.close(descriptor)
+    again = RunningBox(small_disk / "box", wait=False)
+    again.log = small_disk.with_suffix(".log")
+    with again:
+        again.until_words("listening on http://")
+        url = re.findall(r"listening on (http://\S+)", again.words())[-1]
+        answer = httpx.get(f"{url}/fn/brief", timeout=30.0)
+        assert (answer.status_code, answer.text.isdigit()) == (200, True)
+        assert "nothing can be changed before some is free" in again.words()
+        assert "Traceback" not in again.words()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from edgefn.backends.mnn.library import installed
 from edgefn.backends.mnn.session import FILE
 from edgefn.backends.rewriting import indices, softplus, steps
 from edgefn.errors import BuildError
+from edgefn.system import signals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,7 +105,7 @@ def _convert(onnx: Path, folder: Path, inputs: Path, outputs: Path, sample: Gold
 def _reason(code: int, said: str) -> str:
     """Why the process left with `code`, by what it said; its last line where nothing looks like a reason."""
     if code < 0:
-        return f"it ends by {signal.Signals(-code).name}"
+        return f"it ends by {signals.name_of(-code)}"
     lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]
     telling = ("Not Support", "Error", "error", "computes nothing")
     return next((line for line in lines if any(word in line for word in telling)), lines[-1] if lines else "no reason")

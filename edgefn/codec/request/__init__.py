@@ -4,7 +4,7 @@ signature       a handler's parameters together
 choice          which parameter a body is, by itself or by name
 untyped         bodies whose content type says nothing; file_kinds by their first bytes
 parameters      what every parameter can do; kinds, the five of them
-structured      JSON and msgpack, strict; unknown_members are refused
+structured      JSON and msgpack, strict; unknown_members are refused; room for what is read
 json_text       where in a document a fault lies
 forms           multipart, urlencoded and query strings as fields; form_values of them
 disposition     the names of a multipart form's part and of its file

@@ -12,7 +12,7 @@ from msgspec import inspect
 
 from edgefn.codec import members
 from edgefn.codec.media_types import MediaType
-from edgefn.codec.request import base64_text, json_text
+from edgefn.codec.request import base64_text, json_text, room
 from edgefn.codec.request.base64_images import build
 from edgefn.codec.request.unknown_members import check_of
 from edgefn.codec.request.validation import WRONG_WORDS, located
@@ -41,12 +41,15 @@ class Reader:
                 value = self._msgpack.decode(body)
             else:
                 body = json_text.without_mark(body)
+                room.expect(len(body))
                 value = self._read_json(body)
         except msgspec.ValidationError as error:
             raise self._with_choices(error) from error
         except TypeError as error:  # of a set's item, or of a key
             raise ValueError(f"has a value that cannot be in a set: {error}") from error
         if self._check is not None:
+            if not media.is_msgpack:
+                room.expect(len(body))
             self._check(value, (msgspec.msgpack if media.is_msgpack else msgspec.json).decode(body), "")
         return value
 

@@ -33,6 +33,10 @@ _BASES: dict[type, Callable[[Any], Any]] = {
 """From an instance of a subclass, which msgspec does not know, to its value."""
 
 
+SMALL_BYTES = 1 << 16
+"""What is larger is not copied into bytes once it is written."""
+
+
 class Encoding:
     """One of the two, for errors: its encoder, and what it can write in the place of a value that it does not know."""
 
@@ -155,7 +159,24 @@ def _of_key(key: Any, error: Exception) -> str:
     return f"and a {type(key).__name__} is no name of an object in JSON"
 
 
-_json = msgspec.json.Encoder(enc_hook=plain_json).encode
-_msgpack = msgspec.msgpack.Encoder(enc_hook=plain_msgpack).encode
+def _growing(encode_into: Callable[[Any, bytearray], None]) -> Callable[[Any], bytes]:
+    """Return an encoder that raises MemoryError where there is no memory for the result.
+
+    msgspec's own `encode` ends the process by SIGSEGV then (0.22.0), with the calls beside it: it writes on where its
+    buffer was.
+    """
+
+    def encode(value: Any) -> bytes:
+        written = bytearray()
+        encode_into(value, written)
+        if len(written) <= SMALL_BYTES:
+            return bytes(written)
+        return written  # type: ignore[return-value]  # it is sent as bytes are, and a copy may find no memory
+
+    return encode
+
+
+_json = _growing(msgspec.json.Encoder(enc_hook=plain_json).encode_into)
+_msgpack = _growing(msgspec.msgpack.Encoder(enc_hook=plain_msgpack).encode_into)
 JSON_ENCODING = Encoding(_json, plain_json)
 MSGPACK_ENCODING = Encoding(_msgpack, plain_msgpack)

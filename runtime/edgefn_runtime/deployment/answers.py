@@ -105,7 +105,7 @@ async def ask(host: Host, revision: Revision) -> Agreed:
         return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: they took over {LIMIT_S:.0f} s")
     except RetryLater as error:
         return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: {error}")
-    except (EdgefnError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (EdgefnError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         lost = Mismatch(reference.asked[0].name, "", "", str(error)[:MAX_TEXT])
         return msgspec.structs.replace(agreed([lost], len(questions), strict=True), matched=0)
     return agreed([one for one in found if one is not None], len(questions), strict=limits_for(precision).strict)
@@ -142,7 +142,7 @@ def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Referen
         questions = [
             Question(asked, path.read_bytes(), expected, known.spreads, precision) for path, asked, expected in pairs
         ]
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise DeploymentRefused(
             f"the answers in the bundle of {revision.name} do not read ({error}): build the bundle again"
         ) from error

@@ -125,6 +125,9 @@ class Background:
                 self._give_up(revision, entry, "it has left no proof")
             else:
                 await self._done(revision, entry, found)
+            if self._wanted:  # in turns: the artifacts of another function may each take half an hour
+                self._wanted[revision.name] = None
+                return
 
     async def _calm(self) -> None:
         """No request waits, or some have waited for so long that this one goes on beside them."""

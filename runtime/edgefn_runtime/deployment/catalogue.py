@@ -12,6 +12,7 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.manifest import parse_config
+from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime.deployment import answers, choice, compatibility, proof
@@ -32,25 +33,41 @@ class Catalogue:
         self._marks = marks
 
     def current(self, name: str) -> Revision | None:
-        """What serves `name`, or None when it is not deployed."""
+        """What serves `name`, or None when it is not deployed, or cannot be read any more."""
         entry = self._database.current(name)
-        return None if entry is None else self.revision(entry)
+        return None if entry is None else self.readable(entry)
+
+    def known(self, name: str) -> Revision | None:
+        """What `name` routes to, for people; None when it is not deployed.
+
+        What cannot be read any more is an empty function of its digest and number: it is listed, replaced and removed.
+        """
+        entry = self._database.current(name)
+        return None if entry is None else self._known(entry)
 
     def spec(self, name: str) -> FunctionSpec | None:
-        """Return what the function is, as its bundle says, or None when it is not deployed. Reads no file."""
+        """Return what the function is, as its bundle says, or None where `current` is. Reads no file."""
         entry = self._database.current(name)
-        return None if entry is None else _config(entry.config).function
+        config = None if entry is None else _readable(entry)
+        return None if config is None else config.function
 
     def history(self, name: str) -> list[Revision]:
-        """The deployments of `name`, newest first."""
-        return [self.revision(entry) for entry in self._database.history(name)]
+        """The deployments of `name`, newest first; as `known` has them."""
+        return [self._known(entry) for entry in self._database.history(name)]
 
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
         entry = self._database.current(name)
-        if entry is None:
-            return ()
-        return tuple(compatibility.refusals(_config(entry.config).artifacts).values())
+        config = None if entry is None else _readable(entry)
+        return () if config is None else tuple(compatibility.refusals(config.artifacts).values())
+
+    def readable(self, entry: Entry) -> Revision | None:
+        """The deployment `entry`; None where its config is not to be read by this edgefn."""
+        return None if _readable(entry) is None else self.revision(entry)
+
+    def _known(self, entry: Entry) -> Revision:
+        empty = BundleConfig(FunctionSpec(entry.function, ""))
+        return self.readable(entry) or self._revision(entry.digest, entry.number, empty, entry.deployed_at)
 
     def revision(self, entry: Entry) -> Revision:
         """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""
@@ -83,6 +100,13 @@ class Catalogue:
         """Where the bundle is unpacked, and where its artifacts are finished for this machine."""
         name = digest.removeprefix("sha256:")
         return self._home.bundles / name, self._home.finished / fingerprint() / name
+
+
+def _readable(entry: Entry) -> BundleConfig | None:
+    try:
+        return _config(entry.config)
+    except BundleError:
+        return None
 
 
 @lru_cache(maxsize=256)

@@ -106,6 +106,7 @@ def targets() -> tuple[list[str], list[Refusal]]:
 def look_again() -> None:
     """What is installed is read anew when it is asked for next: a library has turned out to be gone, or is new."""
     _probe.cache_clear()
+    backends.look_again()
     facts.cache_clear()
 
 

@@ -99,8 +99,8 @@ class Deployments:
         return self._database.names()
 
     def current(self, name: str) -> Revision | None:
-        """What serves `name`, or None when it is not deployed."""
-        return self._catalogue.current(name)
+        """What `name` routes to, or None when it is not deployed; what cannot be read any more is an empty function."""
+        return self._catalogue.known(name)
 
     def history(self, name: str) -> list[Revision]:
         """The deployments of `name` that are remembered, newest first."""
@@ -223,7 +223,7 @@ class Deployments:
         _result(task)
 
     async def _serve_or_withhold(self, name: str) -> None:
-        if (revision := self.current(name)) is None:
+        if (revision := self._catalogue.current(name)) is None:
             return
         if missing := self._permissions.missing(revision.config.function):
             await self._withhold(revision, missing)
@@ -345,7 +345,7 @@ class Deployments:
 
     def chain(self, name: str) -> Chain | None:
         """What the artifacts of `name` are at, or None when it is not deployed. Reads some files."""
-        revision = self.current(name)
+        revision = self._catalogue.current(name)
         if revision is None:
             return None
         since = self._known.change and later(self._known.at, revision.deployed_at)
@@ -401,7 +401,7 @@ class Deployments:
     async def _follow(self, name: str) -> None:
         """After a change: what now serves `name` is completed, and served with the best there is."""
         await self._background.look(name)
-        revision = self.current(name)
+        revision = self._catalogue.current(name)
         if revision is not None and len(revision.artifacts) > len(revision.config.models):
             await self._move(revision)
 
@@ -411,7 +411,7 @@ class Deployments:
             found = await self._asked(revision, entry, found)
         await self._move(revision)
         name = f"{entry.model} {entry.target}"
-        current = self.current(revision.name)
+        current = self._catalogue.current(revision.name)
         serves = current is not None and entry.path in current.served
         _log.info("%s of %s is finished: %s", name, revision.name, _told(found, serves=serves))
         self._host.note(revision.name, f"{name} is finished: {_told(found, serves=serves)}")
@@ -427,7 +427,7 @@ class Deployments:
         return msgspec.structs.replace(found, passed=False, reason=reason)
 
     async def _move(self, revision: Revision) -> None:
-        current = self.current(revision.name)
+        current = self._catalogue.current(revision.name)
         if current is None or current.digest != revision.digest or self._turns.held(revision.name):
             return  # who changes the function looks for the best artifacts at the end
         try:

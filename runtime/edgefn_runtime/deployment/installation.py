@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edgefn.accuracy.answers.record import Agreed
@@ -31,6 +31,7 @@ from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import TEMPORARY, clear_away, expect_room
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.record import Stamp
 from edgefn_runtime.store.revision import Revision
 
 _log = logging.getLogger("edgefn.deployment")
@@ -137,12 +138,19 @@ class Installation:
         known = record.read(folder)
         if known is None:
             if trusted:
-                record.write(self._home.disk, folder, record.taken(folder))
+                self._keep(folder, record.taken(folder))
             return [] if trusted else [record.FILE]
         found = record.compare(folder, known)
         if found.fresh and not found.differing:
-            record.write(self._home.disk, folder, found.fresh)
+            self._keep(folder, found.fresh)
         return found.differing
+
+    def _keep(self, folder: Path, known: Mapping[str, Stamp]) -> None:
+        """Write the record of `folder`, where the disk takes it: else the next start reads its files again."""
+        try:
+            record.write(self._home.disk, folder, known)
+        except OSError as error:
+            _log.warning("what %s holds cannot be kept (%s): it is read again at the next start", folder, error)
 
     async def _mend(self, revision: Revision, entries: Sequence[ArtifactEntry]) -> None:
         """What `entries` are finished from has the hashes it had when it was unpacked: else it is unpacked anew."""

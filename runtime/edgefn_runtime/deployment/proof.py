@@ -8,7 +8,6 @@ over: a file that an engine could write proves nothing. Never judges: `passed` w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,9 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused
 
 FILE = "proof.json"
+MAX_FIGURE = 1e12
+"""Of seconds and of counts: whole numbers in JSON have no bound of their own."""
+
 MAX_REASON = 2000
 """Characters of why an artifact did not pass: an engine's words may be endless."""
 
@@ -82,10 +84,10 @@ def received(data: bytes, entry: ArtifactEntry, made_from: str) -> Proof:
     """The proof of `entry` that a finisher's process tells, as far as it can be one. Raises DeploymentRefused."""
     try:
         found = msgspec.json.decode(data, type=Proof)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells no proof: {error}") from None
     figures = (found.finish_s, found.load_s, found.run_s, found.beside_s, found.samples, found.sizes)
-    if not all(math.isfinite(figure) and figure >= 0 for figure in figures):
+    if not all(0 <= figure <= MAX_FIGURE for figure in figures):
         raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells figures that cannot be: {figures}")
     return msgspec.structs.replace(
         found,

@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
+from edgefn import backends
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
@@ -64,6 +65,7 @@ class Road:
         candidate = await admit(self._blobs, digest, progress)
         check_name(candidate, name)
         self._maxima.check(candidate.config)
+        backends.look_again()
         compatibility.check(candidate.config, compatibility.this_machine())
         self._permit(candidate, progress)
         upcoming = self._catalogue.upcoming(candidate)
@@ -232,13 +234,14 @@ class Road:
         except BaseException:
             await self._host.discard(revision)
             raise
-        left = self._catalogue.revision(before)
-        self._drains(left)
+        left = self._catalogue.readable(before)
+        if left is not None:
+            self._drains(left)
         try:
             await self._host.switch(name, revision)
         except BaseException:
             await in_thread(self._database.route, name, before.number)
-            await self._host.switch(name, left)
+            await self._back_to(name, left)
             await self._host.discard(revision)
             raise
 

@@ -36,7 +36,7 @@ async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, p
                 tar = blobs.path(layer.digest)
                 unpack_layer = partial(archive.unpack, limit_bytes=layer.size, below=layer.folder, max_members=left)
                 left -= await in_thread(unpack_layer, tar, unfinished)
-            await in_thread(references.resolve, unfinished)
+            await in_thread(references.resolve, unfinished, left)
             await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate))
             await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
             await in_thread(lambda: record.write(disk, unfinished, record.taken(unfinished)))

@@ -6,6 +6,7 @@ the caller is told the id: no trace and no path of the box leaves it.
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
 from http import HTTPStatus
@@ -17,12 +18,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from edgefn.errors import EdgefnError, RateExceeded, RetryLater, Unauthorized, UnsupportedEncoding
+from edgefn.errors import EdgefnError, RateExceeded, RetryLater, Unauthorized, Unavailable, UnsupportedEncoding
 
 CONTENT_TYPE = "application/problem+json"
 
 _BODY_UNREAD = frozenset({401, 403, 408, 411, 413, 507})
 """Answered before the body was read; the connection throws the rest away (`gateway.invoke.outgoing`)."""
+
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -31,6 +34,7 @@ _log = logging.getLogger("edgefn.gateway")
 
 def problem(error: Exception) -> tuple[int, Headers, bytes]:
     """(status, headers, body) of the answer to a request that `error` ended."""
+    error = _known(error)
     body = msgspec.json.encode(members := as_members(error))
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
     return members["status"], headers + _headers_of(error), body
@@ -51,6 +55,14 @@ class ProblemResponse(Response):
         await send({"type": "http.response.body", "body": self.body})
 
 
+def _known(error: Exception) -> Exception:
+    """Return what an error of the machine's is told as; another as it is."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _log.error("the box has no descriptors or no memory left: %s", error)
+        return Unavailable(f"the box has no room for this now ({error.strerror}): try again later")
+    return error
+
+
 def as_members(error: Exception) -> dict[str, Any]:
     """Return the members of the problem; an error nobody raised on purpose is in the log when this returns."""
     if isinstance(error, EdgefnError):
@@ -62,6 +74,7 @@ def as_members(error: Exception) -> dict[str, Any]:
 
 def as_event(error: Exception) -> dict[str, Any]:
     """Return the last line of a stream that `error` ended: the problem's members and the CLI's exit code."""
+    error = _known(error)
     return {
         "event": "error",
         **as_members(error),

@@ -8,6 +8,7 @@ or folders.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
@@ -15,18 +16,24 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
 from edgefn.bundle.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
 from edgefn_runtime.store import schema
-from edgefn_runtime.store.disk import Disk, OsDisk
+from edgefn_runtime.store.disk import RESERVE_BYTES, Disk, OsDisk
 
 _BUSY_S = 10.0
 _ENTRY = """SELECT function, number, digest, previous, deployed_at, config, blobs
             FROM history JOIN revisions USING (digest) """
 _ORPHANS = "DELETE FROM revisions WHERE digest NOT IN (SELECT digest FROM history)"
+
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+"""What SQLite says where the files beside the database find no room."""
+
+_log = logging.getLogger("edgefn.store")
 
 _Change = Callable[..., sqlite3.Cursor]
 
@@ -54,7 +61,11 @@ class Grant(NamedTuple):
 
 
 class Database:
-    """The database at `path`. Raises HomeError when it is damaged or newer, DiskFull when it is full."""
+    """The database at `path`. Raises HomeError when it is damaged or newer, DiskFull when it is full.
+
+    Where the disk has no room to open it for writing it is read as it was left: what is deployed serves, and each
+    change raises DiskFull.
+    """
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._path = path
@@ -62,10 +73,30 @@ class Database:
         self._writing, self._reading = threading.Lock(), threading.Lock()
         with self._readable():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # SQLite's would be for all to read
-            self._writer = _connect(path)
-            self._reader = _connect(path)
-            self.had_version = schema.prepare(self._writer, path)
+            try:
+                self._open(_connect)
+            except sqlite3.OperationalError as error:
+                if not self._lacks_room(error):
+                    raise
+                self._open(_connect_to_read)
+                _log.warning(
+                    "%s has no room to be written (%s): what is deployed serves, and nothing can be changed before "
+                    "some is free and the box is started again",
+                    *(path, error),
+                )
         self._disk.sync_folder(path.parent)
+
+    def _open(self, connect: Callable[[Path], sqlite3.Connection]) -> None:
+        with contextlib.ExitStack() as opened:
+            self._writer, self._reader = (opened.enter_context(contextlib.closing(connect(self._path))) for _ in "12")
+            self.had_version = schema.prepare(self._writer, self._path)
+            opened.pop_all()
+
+    def _lacks_room(self, error: sqlite3.Error) -> bool:
+        """Tell whether it is for the disk alone, and all that was ever written is in the file itself."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        left = log.exists() and log.stat().st_size > 0
+        return _code(error) in _NO_ROOM and not left and self._disk.free_bytes(self._path.parent) < RESERVE_BYTES
 
     def close(self) -> None:
         for connection in (self._reader, self._writer):
@@ -234,9 +265,14 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
+            code = _code(error)
             if code == sqlite3.SQLITE_FULL:
                 raise DiskFull(f"no room on the disk for {self._path}: free some, then try again") from error
+            if code == sqlite3.SQLITE_READONLY:
+                raise DiskFull(
+                    f"there was no room on the disk for {self._path} when the box started: free some, then start it "
+                    "again"
+                ) from error
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise HomeError(
                     f"{self._path} is damaged ({error}): move it away, start the box and deploy again"
@@ -252,9 +288,24 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that needs no file beside the database, and writes nothing."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
+    )
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return the primary code of an extended one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
     function, number, digest, previous, deployed_at, config, blobs = row
-    wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
+    try:
+        wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Entry(function, number, digest, previous, deployed_at, b"", ())  # a bad block: it alone is not readable
     return Entry(function, number, digest, previous, deployed_at, config, wanted)
 
 

@@ -79,6 +79,9 @@ GRANTS_VERSION = _CHANGES.index(_GRANTS) + 1
 
 def prepare(connection: sqlite3.Connection, path: Path) -> int:
     """The tables are there, in this version; return the version that they had. Raises HomeError for a newer one."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == SCHEMA_VERSION:
+        return int(found)
     connection.execute("BEGIN IMMEDIATE")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > SCHEMA_VERSION:

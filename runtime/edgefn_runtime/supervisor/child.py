@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from edgefn.system import signals
+
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_GRACE_S = 1.0
 _STRAY_DELAY_S = 0.05
@@ -185,6 +187,6 @@ def describe_exit(status: int) -> str:
     """An exit status for a person, with what it most often means."""
     if status >= 0:
         return f"exited with code {status}"
-    name = signal.Signals(-status).name
+    name = signals.name_of(-status)
     hint = {"SIGKILL": " (by hand, or out of memory)", "SIGSEGV": " (a crash in native code)"}.get(name, "")
     return f"was killed by {name}{hint}"

@@ -15,6 +15,7 @@ import msgspec
 
 from edgefn.errors import DeploymentRefused, DiskFull, EdgefnError, InstanceLost
 from edgefn.quantities import format_bytes, format_duration
+from edgefn.system import signals
 from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import harvest
 from edgefn_runtime.store.patience import to_the_end
@@ -41,6 +42,8 @@ USER = "(finisher)"
 
 _LINES, _LINE_CHARACTERS = 40, 400
 _PAUSE_S, _ROUNDS = 0.02, 100
+_REPORTS = 2
+"""What a finisher has to say: that it is born, and that it is done or has failed."""
 
 
 class Finisher:
@@ -81,7 +84,7 @@ class Finisher:
     async def _start(self) -> None:
         ours, theirs = control_pair()
         pipe = LogPipe(Output(self._tells, self._tells, Turn()))
-        self._control = ControlEnd(ours, self._reported, self._lost)
+        self._control = ControlEnd(ours, self._reported, self._lost, _REPORTS)
         order = messages.SpawnFinisher(self._request)
         try:
             with self._group.entrances() as entrances:
@@ -137,7 +140,7 @@ class Finisher:
             return DeploymentRefused(f"{self._what} is not finished: {why}", trace=trace)
         if status < 0:
             return DeploymentRefused(
-                f"the finisher was killed by {signal.Signals(-status).name} at {self._what}: the engine crashed, "
+                f"the finisher was killed by {signals.name_of(-status)} at {self._what}: the engine crashed, "
                 "or the box ran out of memory",
                 trace=trace,
             )

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from edgefn.errors import DeploymentRefused, Unavailable
+from edgefn.errors import DeploymentRefused, EdgefnError, Unavailable
 from edgefn.quantities import format_bytes
 from edgefn.spec import FunctionSpec
 from edgefn.system import machine
@@ -269,7 +269,9 @@ class Room:
 async def _logged(work: Any) -> None:
     try:
         await work
-    except Exception:  # a full disk, most likely: the figures are measured again after the next start
+    except (EdgefnError, OSError) as error:  # a full disk: the figures are measured again after the next start
+        _log.warning("what a function takes of the memory could not be kept: %s", error)
+    except Exception:
         _log.exception("what a function takes of the memory could not be kept")
 
 

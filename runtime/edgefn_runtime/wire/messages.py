@@ -295,8 +295,9 @@ class Leaving(_Message, frozen=True, tag="leaving"):
 Reply = Answer | Refusal | Unacceptable | Crash
 FromInstance = Born | Binding | Ready | Failed | Reply | Returned | Batched | WrongAnswer | Leaving
 
-MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError)
-"""What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself."""
+MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself, and what is
+nested too deeply."""
 
 _encode = msgspec.msgpack.Encoder().encode
 

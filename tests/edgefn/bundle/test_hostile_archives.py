@@ -216,3 +216,12 @@ def test_an_archive_that_ends_early(tmp_path: Path, cut: int) -> None:
 def test_not_utf8(tmp_path: Path) -> None:
     """A name that is not UTF-8 is refused."""
     refused(write_tar(tmp_path / "tar", member("\udcff\udcfe"), format=tarfile.GNU_FORMAT), "UTF-8|corrupt|pax")
+
+
+def test_folders_that_only_names_tell_of_count(tmp_path: Path) -> None:
+    """A member of 1.5 kB made five hundred folders, 2 MB on the disk: some megabytes used up a disk's inodes."""
+    deep = [member(f"{number}/" + "a/" * 250 + "b") for number in range(4)]
+    refused(write_tar(tmp_path / "tar", *deep), "more than 1000 files and folders", max_members=1000)
+    fine = tmp_path / "fine"
+    fine.mkdir()
+    assert unpack(write_tar(fine / "tar", *deep[:2]), fine / "out", limit_bytes=10**6) == 2 * 252

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,16 @@ def test_a_hostile_reference_is_refused(reference: str, complaint: str, tmp_path
     listed.write_text(reference)
     with pytest.raises(BundleError, match=complaint):
         references.resolve(tmp_path)
+
+
+def test_links_and_their_folders_are_counted(tmp_path: Path) -> None:
+    """A list of a megabyte made millions of folders."""
+    for name, content in {"artifacts/net/a/model.onnx": "w", f"artifacts/net/b/{references.FILE}": ""}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(content)
+    known = {"path": "artifacts/net/a/model.onnx", "sha256": hashlib.sha256(b"w").hexdigest()}
+    listed = {f"{number}/" + "a/" * 250 + "b": known for number in range(10)}
+    (tmp_path / "artifacts/net/b" / references.FILE).write_text(json.dumps(listed))
+    with pytest.raises(BundleError, match="more than 1000 files and folders"):
+        references.resolve(tmp_path, 1000)
+    assert len(list(tmp_path.rglob("*"))) < 1000 + 2 * 252

@@ -9,6 +9,7 @@ import pytest
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DiskFull
+from edgefn.targets.needs import Needs
 from edgefn_runtime.deployment import background
 from edgefn_runtime.deployment.chain import Chain, Finishing, links
 from edgefn_runtime.deployment.order import Order
@@ -98,5 +99,27 @@ def test_a_newer_revision_is_on_its_way_while_others_come_first(tmp_path: Path) 
             finisher.gate.release()
             await box.deployments.settled()
             assert _chain(box).finishing is None
+
+    asyncio.run(scenario())
+
+
+def test_functions_take_turns(tmp_path: Path) -> None:
+    """One whose artifacts take for ever, each up to its limit, does not have the others wait until all are tried."""
+    many = tuple(ArtifactEntry("linear", f"native{n}/fp32", "onnxruntime", needs=Needs()) for n in range(3))
+
+    async def scenario() -> None:
+        finisher = Held()
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            await box.deploy(bundles.with_model(tmp_path, "slow", artifacts=(bundles.PORTABLE, *many)))
+            await until(lambda: len(finisher.begun) == 1, "its first one is on its way")
+            await box.deploy(bundles.with_model(tmp_path, "other", artifacts=BOTH, truth=3.0))
+            for _ in range(4):
+                finisher.gate.release()
+            await box.deployments.settled()
+            slow, other = (box.deployments.current(name) for name in ("slow", "other"))
+            assert slow is not None
+            assert other is not None
+            assert finisher.begun == [slow.folder, other.folder, slow.folder, slow.folder]
+            assert all((chain := box.deployments.chain(name)) and chain.finishing is None for name in ("slow", "other"))
 
     asyncio.run(scenario())

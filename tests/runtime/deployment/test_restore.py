@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.deployment import compatibility
 from edgefn_runtime.deployment.order import Order
+from edgefn_runtime.deployment.permissions import Permission
 from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
@@ -338,3 +342,49 @@ def test_an_artifact_is_finished_from_what_was_unpacked(tmp_path: Path) -> None:
 
 async def _no_finisher(order: Order, progress: Progress) -> None:
     raise AssertionError(f"{order.bundle} is finished again")
+
+
+ROWS = {
+    "a config that is none": "config = x'ff7b'",
+    "a config of a newer edgefn": """config = CAST('{"schema_version": 99}' AS BLOB)""",
+    "a list of blobs that is none": "blobs = x'5b5b'",
+}
+
+
+@pytest.mark.parametrize("damage", ROWS.values(), ids=ROWS)
+@pytest.mark.parametrize("then", ["deploy", "roll back", "remove"])
+def test_what_cannot_be_read_any_more_is_that_function_alone(tmp_path: Path, damage: str, then: str) -> None:
+    """The list of functions, the document and the grants failed for all, and the function could not be got rid of.
+
+    It is told to be failed, it is listed, and it can be deployed anew, rolled back and removed.
+    """
+
+    async def scenario() -> None:
+        before, bad = (bundles.function(tmp_path, "bad", code=f"x = {n}\n") for n in range(2))
+        await _deployed(tmp_path / "home", before, bad, bundles.function(tmp_path, "good"))
+        connection = sqlite3.connect(tmp_path / "home" / "box.db")
+        connection.execute(f"UPDATE revisions SET {damage} WHERE digest = ?", (bad.digest,))
+        connection.commit()
+        connection.close()
+        async with opened(tmp_path / "home") as box:
+            assert set(box.host.serving) == {"good"}
+            assert set(box.host.failed) == {"bad"}
+            shown = [_current(box, name) for name in box.deployments.names()]
+            msgspec.json.encode(document([one.config.function for one in shown], "1"))
+            assert [(one.name, one.digest == bad.digest) for one in shown] == [("bad", True), ("good", False)]
+            assert [one.number for one in box.deployments.history("bad")] == [2, 1]
+            assert not box.deployments.grants()
+            assert not box.deployments.asked("bad")
+            assert not box.deployments.refusals("bad")
+            assert box.deployments.explain("bad", 1.0) is None
+            await box.deployments.allow("bad", Permission("network"), "test")
+            match then:
+                case "deploy":
+                    assert (await box.deploy(bundles.function(tmp_path, "bad", code="x = 3\n")))["number"] == 3
+                case "roll back":
+                    assert (await box.deployments.rollback("bad")).digest == before.digest
+                case "remove":
+                    await box.deployments.remove("bad")
+            assert set(box.host.serving) == ({"good"} if then == "remove" else {"bad", "good"})
+
+    asyncio.run(scenario())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from edgefn.errors import (
     InputError,
     QueueFull,
     Unauthorized,
+    Unavailable,
 )
 from edgefn_runtime.gateway.problems import as_event, problem
 
@@ -93,3 +96,14 @@ def test_the_last_line_of_a_stream_has_the_exit_code() -> None:
         "trace": "t",
         "exit_code": 9,
     }
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_machine_that_has_no_room_is_no_fault_of_the_boxs(code: int, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told as 503 with Retry-After, and as a line without a trace in the log; other errors are 500."""
+    status, headers, members = answered(OSError(code, os.strerror(code), "/some/path"))
+    assert (status, headers["retry-after"], members["error"]) == (503, "1", "Unavailable")
+    assert "/some/path" not in members["detail"]
+    assert as_event(OSError(code, os.strerror(code)))["exit_code"] == Unavailable.exit_code
+    assert all(record.exc_info is None for record in caplog.records)
+    assert answered(OSError(errno.EIO, "broken"))[0] == 500

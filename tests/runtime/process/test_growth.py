@@ -48,6 +48,29 @@ def test_what_this_process_takes_is_seen() -> None:
     assert memory.used_bytes() < 8 * 2**20
 
 
+def test_what_is_free_and_cannot_be_given_back_counts() -> None:
+    """Some kilobytes above freed megabytes keep them from the machine: the limit counts them, and it makes room."""
+    program = f"""
+import ctypes
+from edgefn_runtime.process.growth import Watch
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
+watch = Watch({LIMIT})
+watch.full_after(1.0)
+large = [libc.malloc(15 << 20) for _ in range(3)]
+stays = [libc.malloc(5000) for _ in range(200 if STAYS else 0)]  # more than fit into holes
+for one in large:
+    libc.free(one)
+print(watch.full_after(1.0))
+"""
+    environment = os.environ | launch.ENVIRONMENT
+    for stays in (True, False):
+        code = program.replace("STAYS", str(stays))
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == str(stays)
+
+
 def test_it_is_told_once() -> None:
     """After a long call at once, after short ones when there were several; then never again."""
     limit = 2**30  # so large that nothing the process frees meanwhile hides it, and never touched

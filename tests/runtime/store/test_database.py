@@ -185,3 +185,44 @@ def test_a_database_of_the_first_schema_goes_on(tmp_path: Path) -> None:
         database.measure("sha256:a", 40, None)
     with contextlib.closing(Database(path)) as database:
         assert database.measured("sha256:a") == (40, None)
+
+
+class FullDisk(OsDisk):
+    """A disk without room."""
+
+    def free_bytes(self, folder: Path) -> int:
+        return 0
+
+
+def _no_room(path: Path) -> sqlite3.Connection:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = 4874  # SQLITE_IOERR_SHMSIZE: the file beside the database does not fit
+    raise error
+
+
+def test_without_room_to_open_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed is there; each change raises DiskFull and changes nothing."""
+    path = tmp_path / "box 100%.db"
+    before = Database(path)
+    entry = _deploy(before, "sha256:a")
+    before.close()
+    monkeypatch.setattr("edgefn_runtime.store.database._connect", _no_room)
+    full = Database(path, FullDisk())
+    assert full.routed() == [entry]
+    with pytest.raises(DiskFull, match="start it again"):
+        _deploy(full, "sha256:b")
+    with pytest.raises(DiskFull):
+        full.remove("greet")
+    assert full.current("greet") == entry
+    full.close()
+
+
+@pytest.mark.parametrize("why", ["a log that is left", "room"])
+def test_what_may_not_be_whole_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    """With commits in the log beside it, or an error of another cause, the database does not open."""
+    Database(tmp_path / "box.db").close()
+    if why != "room":
+        (tmp_path / "box.db-wal").write_bytes(b"commits")
+    monkeypatch.setattr("edgefn_runtime.store.database._connect", _no_room)
+    with pytest.raises(sqlite3.OperationalError):
+        Database(tmp_path / "box.db", OsDisk() if why == "room" else FullDisk())

@@ -24,6 +24,8 @@ def f(how: str = "", sleep: float = 0.0) -> int:
         os._exit(7)
     if how == "segfault":
         ctypes.string_at(0)
+    if how == "unnamed":
+        os.kill(os.getpid(), 40)
     return os.stat("/proc/self/ns/pid").st_ino << 22 | os.getpid()
 """
 
@@ -43,7 +45,9 @@ def status(bench: Bench) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("exit", "exited with code 7"), ("segfault", "was killed by SIGSEGV")], ids=["exit", "segfault"]
+    ("how", "told"),
+    [("exit", "exited with code 7"), ("segfault", "was killed by SIGSEGV"), ("unnamed", "was killed by signal 40")],
+    ids=["exit", "segfault", "a signal without a name"],
 )
 def test_a_function_that_dies_in_every_request_fails_with_the_reason(on_bench: OnBench, how: str, told: str) -> None:
     """Refused at once with Retry-After, without a process; status says `failed`, why, and when it is tried again."""

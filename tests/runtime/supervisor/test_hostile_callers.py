@@ -82,6 +82,13 @@ def f(value: bytes) -> int:
     return len(value)
 """
 
+ECHO = """
+from typing import Any
+@edge_function
+def f(value: str, times: int = 1) -> Any:
+    return value if times == 1 else [value] * times
+"""
+
 TEXT, JSON, RAW = "text/plain", "application/json", "application/octet-stream"
 
 WORDS = ("surrogate", "shy", "leaves", "option", "interrupt", "returned", "cancel", "x" * 1_200_000)
@@ -95,6 +102,11 @@ GOES: list[Sent] = [
 DOCUMENT = b'{"value": {' + b",".join(b'"%08d": %d' % (n, n) for n in range(18 * MIB // 19)) + b"}}"
 LISTS = b'{"value": [' + b"[]," * (4 * MIB) + b"[]]}"
 
+ANSWERS: list[tuple[Sent, str]] = [
+    ((TEXT, b"x" * 12 * MIB, f"application/{form}", "times=100"), "500") for form in ("json", "msgpack")
+]
+"""Which take more memory than there is, as they are written; the handler has come to its end."""
+
 CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words": (PLAIN, 1, [(sent, "500") for sent in FAILS if sent[1] != b"cancel"] + [(sent, "200") for sent in GOES]),
     "words in threads": (PLAIN, 4, [(sent, "500") for sent in FAILS if sent[1] != b"cancel"]),
@@ -102,13 +114,23 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words in tasks": (TASK, 4, [(sent, "500") for sent in FAILS] + [(sent, "200") for sent in GOES]),
     "documents": (VALUES, 1, [((JSON, body, "", ""), "413") for body in (DOCUMENT, LISTS)]),
     "a type that raises": (VALUES, 4, [((JSON, b'{"odd": {"n": 3}}', "", ""), "500")]),
+    "a text": (ECHO, 1, [((JSON, b'{"value": "%s"}' % (b"x" * 40 * MIB), "", ""), "413")]),
+    "answers": (ECHO, 1, ANSWERS),
+    "answers in threads": (ECHO, 4, ANSWERS),
     "a body": (BYTES, 1, [((RAW, bytes(100 * MIB), "", ""), "413")]),
     "a body in threads": (BYTES, 4, [((RAW, bytes(100 * MIB), "", ""), "413")]),
 }
 
 
 MAKES_ROOM = {"documents"}
-"""After which an instance may be near its memory: then it leaves between calls, and another one serves."""
+"""After which an instance may leave between calls, once a round at most, and another one serves.
+
+It is the product that is right here. A document that filled the memory is freed whole, and a few kilobytes that were
+allocated beside it may stay above it in the heap: then malloc cannot give the tens of megabytes below back
+(`test_growth.test_what_is_free_and_cannot_be_given_back_counts`). They count against the limit, and Python's objects
+cannot use them, so the next caller would get a 413 for what a fresh instance reads. Where it lands is chance: here it
+was one process in 54 of 54 runs.
+"""
 
 
 def told(outcome: Outcome) -> str:
@@ -138,7 +160,7 @@ def test_nothing_that_a_caller_sends_ends_an_instance(on_bench: OnBench, case: s
             for made, end in calls:
                 assert told(await asyncio.wait_for(made.future, 60)) == end, made.body[:20]
             pids |= set(bench.pids())
-        assert len(pids) == 1 or case in MAKES_ROOM
+        assert len(pids) == 1 or (case in MAKES_ROOM and len(pids) <= rounds)
         assert bench.supervisor.pool("f").state is FunctionState.SERVING
 
     on_bench(test)

@@ -222,6 +222,7 @@ SENDS = {
     "a start": frame(messages.Ready()),
     "a failure": frame(messages.Failed("for no reason")),
     "names": b"".join(frame(messages.Batched(f"net{n}", True, 1, 1)) for n in range(1000)),
+    "levels without an end": PREFIX.pack(100_011, 0) + b"\x93\xa8returned\x01" + b"\x91" * 100_000,
     "durations that are none": frame(messages.Answer(1, "text/plain", float("nan"), float("inf"), -1)),
 }
 
@@ -348,7 +349,17 @@ def test_an_answer_over_the_bound_is_told_and_costs_nobody_else(on_bench: OnBenc
     on_bench(test)
 
 
-def test_a_template_cannot_talk_the_box_into_the_ground(on_bench: OnBench) -> None:
+WORDS = {
+    "reports": r'b"\x92\xa7binding\xa1x"',
+    "what is none": r'b"\xff" * 1000',
+    "levels without an end": r'b"\x93\xa7binding\xa1x" + b"\x91" * 100_000',
+}
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_a_template_cannot_talk_the_box_into_the_ground(
+    on_bench: OnBench, caplog: pytest.LogCaptureFixture, word: str
+) -> None:
     """What floods its control socket with reports is taken for a template that has ended; the function serves."""
     source = """
     import os, socket
@@ -358,7 +369,7 @@ def test_a_template_cannot_talk_the_box_into_the_ground(on_bench: OnBench) -> No
         if end.type == socket.SOCK_SEQPACKET:
             end.setblocking(False)
             try:
-                for _ in range(1000): end.send(b"\\x92\\xa7binding\\xa1x")
+                for _ in range(1000): end.send(WORD)
             except OSError: pass
     @edge_function
     def f() -> int:
@@ -366,10 +377,13 @@ def test_a_template_cannot_talk_the_box_into_the_ground(on_bench: OnBench) -> No
     """
 
     async def test(bench: Bench) -> None:
+        started = time.thread_time()
         with pytest.raises(Exception, match="while it was loaded"):
-            await bench.deploy(source)
+            await bench.deploy(source.replace("WORD", word))
+        assert time.thread_time() - started < 0.5
 
     on_bench(test)
+    assert not caplog.records, "nothing of it is the box's own fault"
 
 
 def test_news_without_a_transport(on_bench: OnBench) -> None:

@@ -162,3 +162,18 @@ def test_a_function_that_prints_in_a_loop_holds_up_no_other(on_bench: OnBench) -
         assert printing_s <= 3 * silent_s + 0.002, f"{printing_s * 1e3:.2f} ms, {silent_s * 1e3:.2f} ms in silence"
 
     on_bench(test)
+
+
+@pytest.mark.parametrize("stream", ["None", "type('Closed', (), {'flush': lambda self: 1 / 0})()"])
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_what_a_handler_puts_in_the_place_of_its_output_costs_no_call(
+    on_bench: OnBench, stream: str, concurrency: int
+) -> None:
+    """Each call ended its instance, without a word in the log: there was nowhere left to write one."""
+    source = f"import sys\nsys.stdout = {stream}\n@edge_function\ndef f() -> int:\n    return 1"
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(source, scale=(0, 1), concurrency=concurrency)
+        assert [await bench.ask() for _ in range(3)] == [1, 1, 1]
+
+    on_bench(test)

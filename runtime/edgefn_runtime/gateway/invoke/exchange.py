@@ -74,8 +74,10 @@ class Exchange:
         reply = outcome.reply
         if not isinstance(reply, Answer):
             return self.refused(self._error(reply), timing)
-        if not reply.content_type.isprintable():  # it would be headers of its own choice
-            raise ValueError(f"an instance of {self.name} answered with the content type {reply.content_type!r}")
+        if not (reply.content_type.isascii() and reply.content_type.isprintable()):  # headers of its own choice
+            said = f"an instance answered with the content type {reply.content_type!r}"
+            self._logs.write(self.name, said, stream="error", id=self._id)
+            return self.refused(HandlerError(self.name, self._id), timing)
         self._count("ok")
         headers = [
             (b"x-request-id", self._id.encode("latin-1")),

@@ -107,3 +107,10 @@ def test_ordinary_results_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"label": "cat", "boxes": [{"score": 0.5, "at": (1, 2)}], "n": None, "more": {"a": [True] * 100}}
     assert json.loads(to_json(value)) == json.loads(json.dumps(value))
     assert to_json([1, 2.5]) == b"[1,2.5]"
+
+
+def test_names_may_be_long() -> None:
+    """What is written is a buffer of its own where it is large, and no two names are taken for one by it."""
+    long = "x" * 100_000
+    assert json.loads(to_json({1: "a", long: "b", f"{long}y": "c"})) == {"1": "a", long: "b", f"{long}y": "c"}
+    assert msgpack.unpackb(to_msgpack({1: "a", long: "b"}), strict_map_key=False) == {1: "a", long: "b"}

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgefn import backends
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.deployment import compatibility, proof
 from edgefn_runtime.store import record
+from edgefn_runtime.wire.messages import Finished
 from tests import programs
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish import hostile
@@ -106,6 +108,23 @@ def _tried(name: str, deed: str) -> str:
     )
 
 
+SAYS = """
+import os, socket, time
+for one in map(int, os.listdir('/proc/self/fd')):
+    try: end = socket.socket(fileno=os.dup(one))
+    except OSError: continue
+    for word in {words}:
+        end.send(word)
+time.sleep(60)
+"""
+BORN = b"\x91\xa4born"
+
+
+def proving(proof: bytes) -> str:
+    """A deed that tells `proof` past edgefn."""
+    return SAYS.format(words=repr([msgspec.msgpack.encode(Finished(proof))]))
+
+
 OVER = {
     "a large file": ("open(folder / 'large', 'wb').truncate(2**40)", "File too large"),
     "many bytes": (
@@ -133,6 +152,13 @@ OVER = {
     "no word": ("import os; os._exit(0)", "exited with code 0"),
     "noise": ("import os\nfor n in range(3, 64):\n    try: os.write(n, b'x' * 1000)\n    except OSError: pass", ""),
     "its end": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+    "an end of no name": ("import os; os.kill(os.getpid(), 40)", "killed by signal 40"),
+    "endless words": (SAYS.format(words=f"[{BORN!r}] * 10_000"), "Broken pipe|killed by SIGKILL"),
+    "a deep proof": (proving(b"[" * 9_000), "tells no proof"),
+    "endless figures": (
+        proving(b'{"model": "", "target": "", "backend": "", "passed": true, "samples": 1%s}' % (b"0" * 400)),
+        "figures that cannot be",
+    ),
     "much memory": (TRY.format(deed="held = [bytearray(2**26) for _ in range(64)]"), "MemoryError|more memory"),
 }
 

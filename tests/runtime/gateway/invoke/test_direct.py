@@ -139,11 +139,12 @@ def test_a_connection_that_is_to_close_does(run: Run) -> None:
     run(test)
 
 
-def test_what_an_instance_calls_its_answer_adds_no_header(tmp_path: Path) -> None:
-    """A content type with a line break in it is an internal error, not a header of the handler's choice."""
-    source = """
+@pytest.mark.parametrize("content_type", ["text/plain\\r\\nset-cookie: a=b", "text/\u2026", "text/\\x9b"])
+def test_what_an_instance_calls_its_answer_adds_no_header(tmp_path: Path, content_type: str) -> None:
+    """A content type with a line break in it, or of no ASCII, is its function's error, and no header of its choice."""
+    source = f"""
     from edgefn_runtime.process import serving
-    serving.encode = lambda *_: ("text/plain\\r\\nset-cookie: a=b", b"x")
+    serving.encode = lambda *_: ("{content_type}", b"x")
     @edge_function
     def f() -> str:
         return "x"
@@ -157,9 +158,12 @@ def test_what_an_instance_calls_its_answer_adds_no_header(tmp_path: Path) -> Non
             async with listening(Invocation(bench)) as port:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(b"POST /fn/f HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n")
-                status, headers, _ = await answer(reader)
+                status, headers, body = await answer(reader)
                 assert status == 500
                 assert "set-cookie" not in headers
+                assert b"HandlerError" in body
+                assert "answered with the content type" in bench.logs
+                assert bench.figures.outcomes == ["error"]
                 writer.close()
         finally:
             await bench.supervisor.stop()
