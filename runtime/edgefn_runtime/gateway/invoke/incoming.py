@@ -220,10 +220,16 @@ class Incoming(Outgoing):
         self._unended = self._left = 0
         if self._upgrade_offered:
             return
+        if self.headers:
+            self._look_at_trailer(cast("Cycle", self.cycle))
         super().on_message_complete()
         self.cycle.more_body = False
         if self.cycle.response_complete and not self.pipeline:
             self._become_idle()  # its answer came before its body was there
+
+    def _look_at_trailer(self, cycle: Cycle) -> None:
+        """End the connection behind a trailer that asks for it: the parser reads nothing after that."""
+        cycle.keep_alive = cycle.keep_alive and self.parser.should_keep_alive()
 
     # ── in time ──────────────────────────────────────────────────────────────────────────────────────────────
 
