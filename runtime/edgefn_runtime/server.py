@@ -161,8 +161,9 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         else:
             await super().startup([])
+            tls = self._box.tls
             for listener in sockets or []:
-                server = TlsServer(listener, self._box.tls.context, self._connection, _most_handshakes())
+                server = TlsServer(listener, lambda: tls.context, self._connection, _most_handshakes())
                 self.servers.append(cast("asyncio.Server", server))
         if self._own is not None:
             self.servers.append(await loop.create_unix_server(self._connection, sock=self._own))
@@ -188,11 +189,11 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _renew(self, tls: Tls) -> None:
-        """SIGHUP: somebody has put another certificate in the place of the one before."""
+        """SIGHUP: somebody has put other files in the place of those before."""
         try:
             tls.renew()
         except SpecError as error:
-            _log.error("the certificate stays as it was: %s", error)
+            _log.error("the certificate, and whom it lets in, stay as they were: %s", error)
         else:
             _log.info("the certificate is %s from now on", tls.fingerprint)
 

@@ -31,11 +31,17 @@ _log = logging.getLogger("edgefn.access")
 class TlsServer:
     """Accepts connections of `listener`, at most `most` of them in their handshake; `make` makes what comes after it.
 
+    Each gets the `context` of its time: the files of TLS may be read again.
+
     It has what uvicorn wants of a server: `close` and `wait_closed`.
     """
 
     def __init__(
-        self, listener: socket.socket, context: ssl.SSLContext, make: Callable[[], asyncio.Protocol], most: int
+        self,
+        listener: socket.socket,
+        context: Callable[[], ssl.SSLContext],
+        make: Callable[[], asyncio.Protocol],
+        most: int,
     ) -> None:
         self._listener = listener
         self._context = context
@@ -101,7 +107,7 @@ class TlsServer:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport, _ = await self._loop.connect_accepted_socket(
-            self._make, client, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
+            self._make, client, ssl=self._context(), ssl_handshake_timeout=HANDSHAKE_S
         )
         self._forget_ended()
         self._encrypted[client] = transport

@@ -46,7 +46,7 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
-            server = TlsServer(listener, server_side, Echo, MOST)
+            server = TlsServer(listener, lambda: server_side, Echo, MOST)
             address = listener.getsockname()
             silent = [crowd.enter_context(socket.create_connection(address)) for _ in range(3 * MOST)]
             for client in silent:
@@ -70,7 +70,7 @@ def test_a_client_that_speaks_no_tls_is_let_go(contexts: tuple[ssl.SSLContext, P
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = TlsServer(listener, contexts[0], Echo, MOST)
+            server = TlsServer(listener, lambda: contexts[0], Echo, MOST)
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             await asyncio.wait_for(reader.read(), 10)
