@@ -54,12 +54,37 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
             reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost")
             writer.write(b"hello")
             assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
-            assert len(server._pending) <= MOST
+            assert server._count <= MOST
             loop = asyncio.get_running_loop()
             assert await asyncio.wait_for(loop.sock_recv(silent[0], 1), 10) == b""
             server.close()
             assert await asyncio.wait_for(loop.sock_recv(silent[-1], 1), 10) == b""
             await asyncio.wait_for(server.wait_closed(), 10)
+            writer.transport.abort()
+
+    uvloop.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_crowd_of_one_address_takes_no_others_time(contexts: tuple[ssl.SSLContext, Path]) -> None:
+    """A client on a slow link has taken longest of all, and is not the one that makes room."""
+    server_side, certificate = contexts
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
+            server = TlsServer(listener, lambda: server_side, Echo, MOST)
+            address = listener.getsockname()
+            slow = socket.create_connection(address, source_address=("127.0.0.2", 0))
+            for _ in range(3 * MOST):
+                crowd.enter_context(socket.create_connection(address, source_address=("127.0.0.3", 0)))
+                await asyncio.sleep(0.01)
+            assert server._count == MOST
+            reader, writer = await asyncio.open_connection(sock=slow, ssl=trusting, server_hostname="localhost")
+            writer.write(b"hello")
+            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+            server.close()
+            await asyncio.wait_for(server.wait_closed(), 10)
+            assert (server._count, server._pending) == (0, {})
             writer.transport.abort()
 
     uvloop.run(asyncio.wait_for(main(), 30))

@@ -291,9 +291,11 @@ class Incoming(Outgoing):
         self._rest, self._at = b"", 0
         self.pipeline.clear()
         cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        if cycle is not None:
+            cycle.body = b""  # type: ignore[assignment]  # it may be listened to for minutes, and nobody reads that
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, say the last words, or wait: uvicorn's, which makes a timer for each answer."""
