@@ -11,12 +11,11 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
-import httpx
-
 from edgefn.errors import BoxUnreachable
 from edgefn_cli.connection import Connection
 from edgefn_cli.discovery import Address
 from edgefn_cli.problems import error_of
+from edgefn_cli.received import Received
 
 # A box answers most admin calls from memory and disk. A drain waits for requests in flight, a rollback may load a
 # model. While a deployment goes on, however long, the box says each 3 s that it lives.
@@ -72,8 +71,8 @@ class Client:
 
     def deploy(self, name: str, manifest: str) -> Iterator[Json]:
         """The steps of a deployment as they happen, the last one "deployed". Raises what the box refused it with."""
-        with self._stream("POST", f"{_function(name)}/deploy", ALIVE_S, json={"manifest": manifest}) as response:
-            for line in filter(str.strip, response.iter_lines()):
+        with self._stream("POST", f"{_function(name)}/deploy", ALIVE_S, json={"manifest": manifest}) as lines:
+            for line in filter(str.strip, lines):
                 event = self._connection.members(line)
                 if event.get("event") == "error":
                     raise error_of(event)
@@ -121,20 +120,24 @@ class Client:
     def audit(self, lines: int, *, follow: bool) -> Iterator[Json]:
         """Yield the last `lines` records of who did what, and with `follow` each new one."""
         query = {"lines": str(lines), "follow": str(follow).lower()}
-        with self._stream("GET", "audit", None if follow else ADMIN_S, params=query) as response:
-            for line in filter(str.strip, response.iter_lines()):
+        with self._stream("GET", "audit", None if follow else ADMIN_S, params=query) as found:
+            for line in filter(str.strip, found):
                 yield self._connection.members(line)
 
     def logs(self, name: str, lines: int, *, follow: bool) -> Iterator[str]:
         """The last `lines` lines of the function's log, and with `follow` each new one as it is written."""
         query = {"lines": str(lines), "follow": str(follow).lower()}
         wait_s = None if follow else ADMIN_S
-        with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as response:
-            yield from response.iter_lines()
+        with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as found:
+            yield from found
 
-    def caller(self) -> Json:
+    def caller(self) -> tuple[str, list[str]]:
         """The name and the scopes of the token that is sent."""
-        return self._admin("GET", "token")
+        found = self._admin("GET", "token")
+        name, scopes = found["name"], found["scopes"]
+        if not isinstance(name, str) or not isinstance(scopes, list):
+            raise BoxUnreachable(f"the box at {self.address.url} does not say whose token that is: is it one?")
+        return name, list(map(str, scopes))
 
     def tokens(self) -> list[Json]:
         """The box's tokens: name, scopes, rate, since when, and how often each was used since the box's start."""
@@ -152,7 +155,7 @@ class Client:
         """The token opens nothing any more."""
         self._admin("DELETE", f"tokens/{quote(name, safe='')}")
 
-    def invoke(self, name: str, *, timeout_s: float, **body: Any) -> httpx.Response:
+    def invoke(self, name: str, *, timeout_s: float, **body: Any) -> Received:
         """The function's answer (2xx). `body`: httpx's content, files, data, headers. Raises what it failed with.
 
         The box is told that nobody waits for longer than `timeout_s`; it gets a moment more, to say so itself.

@@ -6,19 +6,24 @@ BoxUnreachable. Import it inside a verb, not at the top of one: httpx takes a te
 
 from __future__ import annotations
 
-import json
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
 
 from edgefn.errors import BoxUnreachable, EdgefnError, Unauthorized
+from edgefn_cli import received
 from edgefn_cli.boxes.local import reachable
 from edgefn_cli.discovery import Address
 from edgefn_cli.problems import error_of
+from edgefn_cli.received import Members, Received, Strange
 
 CONNECT_S = 5.0
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_PLAIN = {"accept-encoding": "identity"}
 
 
 class Connection:
@@ -32,41 +37,43 @@ class Connection:
         """Closes every socket."""
         self._http.close()
 
-    def request(self, method: str, path: str, *, timeout_s: float, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, *, timeout_s: float, **options: Any) -> Received:
         """The answer, read whole."""
-        with self._told():
-            response = self._http.request(method, path, timeout=_timeout(timeout_s), **options)
-        return self._checked(response)
+        began = time.monotonic()
+        with self._told(), self._asked(method, path, timeout_s, options) as response:
+            answer = received.whole(response, timeout_s, began)
+            return self._checked(answer)
 
     @contextmanager
-    def stream(self, method: str, path: str, *, timeout_s: float | None, **options: Any) -> Iterator[httpx.Response]:
-        """The answer as it comes; `timeout_s` bounds each wait for more, None waits for ever."""
-        timeout = _timeout(timeout_s)
-        with self._told(), self._http.stream(method, path, timeout=timeout, **options) as response:
-            if response.is_error:
-                response.read()
-            yield self._checked(response)
+    def stream(self, method: str, path: str, *, timeout_s: float | None, **options: Any) -> Iterator[Iterator[str]]:
+        """The lines of the answer as they come; `timeout_s` bounds each wait for more, None waits for ever."""
+        with self._told(), self._asked(method, path, timeout_s, options) as response:
+            if not response.is_success:
+                self._checked(received.whole(response, timeout_s, time.monotonic()))
+            yield received.lines(response)
 
-    def members(self, text: str) -> dict[str, Any]:
+    def members(self, text: str) -> Members:
         """The JSON object `text` that the box sent. Raises BoxUnreachable when it is none."""
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise self._stranger("something that is not JSON")
-        return value
+        with self._told():
+            return received.members(text)
 
-    def _checked(self, response: httpx.Response) -> httpx.Response:
-        if response.is_success:
-            return response
-        if not response.headers.get("content-type", "").startswith("application/problem+json"):
-            raise self._stranger(f"{response.status_code} {response.reason_phrase}")
-        raise self._error(response)
+    def _asked(
+        self, method: str, path: str, timeout_s: float | None, options: dict[str, Any]
+    ) -> AbstractContextManager[httpx.Response]:
+        headers = _PLAIN | options.pop("headers", {})
+        return self._http.stream(method, path, timeout=_timeout(timeout_s), headers=headers, **options)
 
-    def _error(self, response: httpx.Response) -> EdgefnError:
-        wait = response.headers.get("retry-after", "")
-        error = error_of(self.members(response.text), retry_after_s=int(wait) if wait.isdigit() else 1)
+    def _checked(self, answer: Received) -> Received:
+        if 200 <= answer.status < 300:
+            return answer
+        if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+            raise Strange(f"{answer.status} {answer.reason}")
+        raise self._error(answer)
+
+    def _error(self, answer: Received) -> EdgefnError:
+        wait = answer.headers.get("retry-after", "")
+        told = received.members(answer.text)
+        error = error_of(told, retry_after_s=int(wait) if _SECONDS.fullmatch(wait) else 1)
         return Unauthorized(f"{error} ({self.address.advice()})") if isinstance(error, Unauthorized) else error
 
     @contextmanager
@@ -74,6 +81,9 @@ class Connection:
         url = self.address.url
         try:
             yield
+        except Strange as error:
+            who = f"what listens at {url} is no edgefn box, or one of another version"
+            raise BoxUnreachable(f"{who}: it answered {error}. Name the box with --box") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 advice = f"`edgefn login {url}` shows the certificate and lets you compare it"
@@ -85,10 +95,6 @@ class Connection:
             raise BoxUnreachable(f"the box at {url} did not answer in time: {advice}") from error
         except httpx.TransportError as error:
             raise BoxUnreachable(f"the connection to the box at {url} broke ({error}): try again") from error
-
-    def _stranger(self, answer: str) -> BoxUnreachable:
-        who = f"what listens at {self.address.url} is no edgefn box, or one of another version"
-        return BoxUnreachable(f"{who}: it answered {answer}. Name the box with --box")
 
 
 def _own_socket(address: Address) -> httpx.Client:

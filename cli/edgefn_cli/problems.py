@@ -29,7 +29,8 @@ def _restore(error: EdgefnError, members: Mapping[str, Any], retry_after_s: int)
     elif isinstance(error, InputError):
         error.field = str(members.get("field", ""))
     elif isinstance(error, NotAcceptable):
-        error.available = tuple(map(str, members.get("available", ())))
+        available = members.get("available")
+        error.available = tuple(map(str, available)) if isinstance(available, list) else ()
     elif isinstance(error, RetryLater):
         error.retry_after_s = retry_after_s
     elif isinstance(error, HandlerError):

@@ -70,7 +70,13 @@ def _file(given: Mapping[str, object], environment: Mapping[str, str]) -> Path |
     if named:
         return Path(str(named)).expanduser().absolute()
     usual = default_file()
-    return usual if usual.exists() else None
+    try:
+        usual.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # whoever reads it says why it cannot be read: a box without its settings would allow more
+    return usual
 
 
 def _read(file: Path) -> dict[str, object]:
@@ -79,6 +85,8 @@ def _read(file: Path) -> dict[str, object]:
     try:
         with file.open("rb") as opened:
             _check_owner(os.fstat(opened.fileno()), file)
+            for folder in {file.parent, file.resolve().parent}:
+                _check_owner(folder.stat(), folder)
             found = tomllib.load(opened)
     except OSError as error:
         raise SpecError(f"{file} cannot be read ({error.strerror}): name another with --config") from error
@@ -91,7 +99,11 @@ def _read(file: Path) -> dict[str, object]:
     return found
 
 
-def _check_owner(found: os.stat_result, file: Path) -> None:
-    """Refuse a file that somebody else could have written: who writes it decides what the box allows."""
-    if found.st_uid not in (0, os.geteuid()) or found.st_mode & _OTHERS_WRITE:
-        raise SpecError(f"{file} may be written by others: chown it to the box's user and chmod go-w {file}")
+def _check_owner(found: os.stat_result, path: Path) -> None:
+    """Refuse a file that somebody else could have written: who writes it decides what the box allows.
+
+    Or a folder of such a file, in which somebody else could put another one, or none: /tmp lets nobody.
+    """
+    others_write = found.st_mode & _OTHERS_WRITE and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX)
+    if found.st_uid not in (0, os.geteuid()) or others_write:
+        raise SpecError(f"{path} may be written by others: chown it to the box's user and chmod go-w {path}")

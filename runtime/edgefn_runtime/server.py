@@ -27,7 +27,7 @@ from edgefn.system import core_dumps
 from edgefn.terminal import visible
 from edgefn_runtime.access import socket as owners_socket
 from edgefn_runtime.access import tls
-from edgefn_runtime.access.handshakes import TlsServer
+from edgefn_runtime.access.handshakes import MOST_AT_ONCE, TlsServer
 from edgefn_runtime.access.tls import Tls
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway.app import application
@@ -36,7 +36,7 @@ from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits import process
 from edgefn_runtime.gateway.limits.bodies import Bodies
-from edgefn_runtime.gateway.limits.places import Places
+from edgefn_runtime.gateway.limits.places import Places, counted_as
 from edgefn_runtime.gateway.origins.hosts import Hosts, own_names
 from edgefn_runtime.gateway.origins.origins import Origins
 from edgefn_runtime.service import ServiceManager, check_development, inherited_socket, inherited_sockets, managed
@@ -121,7 +121,7 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
             invocation,
             settings.client_timeout_s,
             most_unread_bytes=settings.client_memory_bytes or 0,
-            places=Places(process.connections(), settings.connections_per_address or 0),
+            places=Places(process.connections(tls=tls.is_on(settings)), settings.connections_per_address or 0),
             hosts=Hosts(settings.allow_hosts, (*own_names(), settings.host)),
             origins=Origins(settings.allow_origins),
             forwarding=forwarding,
@@ -161,8 +161,9 @@ class _Server(uvicorn.Server):
             await super().startup(sockets)
         else:
             await super().startup([])
+            tls = self._box.tls
             for listener in sockets or []:
-                server = TlsServer(listener, self._box.tls.context, self._connection, _most_handshakes())
+                server = TlsServer(listener, lambda: tls.context, self._connection, _most_handshakes(), counted_as)
                 self.servers.append(cast("asyncio.Server", server))
         if self._own is not None:
             self.servers.append(await loop.create_unix_server(self._connection, sock=self._own))
@@ -188,11 +189,11 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _renew(self, tls: Tls) -> None:
-        """SIGHUP: somebody has put another certificate in the place of the one before."""
+        """SIGHUP: somebody has put other files in the place of those before."""
         try:
             tls.renew()
         except SpecError as error:
-            _log.error("the certificate stays as it was: %s", error)
+            _log.error("the certificate, and whom it lets in, stay as they were: %s", error)
         else:
             _log.info("the certificate is %s from now on", tls.fingerprint)
 
@@ -203,8 +204,8 @@ class _Server(uvicorn.Server):
 
 
 def _most_handshakes() -> int:
-    """Return how many connections may be in their handshake: a third of those that the gateway may have."""
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+    """Return how many connections may be in their handshake: a quarter of the descriptors at most."""
+    return min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
 
 def _listeners(settings: BoxSettings) -> list[socket.socket]:

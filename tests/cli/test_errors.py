@@ -12,6 +12,8 @@ from edgefn import errors
 from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, QueueFull
 from edgefn_cli.problems import error_of
 
+from .conftest import STATUS
+
 if TYPE_CHECKING:
     from .conftest import Edgefn, StandIn
 
@@ -141,8 +143,8 @@ def test_a_refused_token_says_where_it_came_from(edgefn: Edgefn, box: StandIn, m
 
 
 def test_a_failure_of_edgefn_itself_is_one_line(edgefn: Edgefn, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug of ours, here a status without its members, is told without a traceback."""
-    box.json("GET /admin/functions/echo", {"name": "echo"})
+    """A bug of ours, here at a status of another type, is told without a traceback."""
+    box.json("GET /admin/functions/echo", STATUS | {"instances": 5})
     result = edgefn("status", "echo")
     assert result.code == 1
     assert len(result.stderr.splitlines()) == 1

@@ -27,7 +27,6 @@ def test_an_answer_of_another_shape_is_a_500_and_the_next_artifact_serves(
         refused = box.invoke(engines.NAME, n=21, rows=3)
         assert refused.status_code == 500
         assert refused.headers["content-type"] == "application/problem+json"
-        eventually("the next artifact serves", lambda: box.invoke(engines.NAME, n=21, rows=3).status_code == 200)
         served = [box.invoke(engines.NAME, n=21, rows=3) for _ in range(5)]
         assert [(one.status_code, one.json()) for one in served] == [(200, 42)] * 5
         (broken,) = box.status(engines.NAME)["broken"]

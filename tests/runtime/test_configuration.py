@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn.errors import SpecError
+from edgefn_runtime import configuration
 from edgefn_runtime.__main__ import _configuration
 from edgefn_runtime.configuration import configure
 from edgefn_runtime.options import OPTIONS, flag, variable
@@ -106,6 +107,35 @@ def test_a_file_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o777])
+def test_a_file_in_a_folder_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """They could put another one there, or none; so they could where a link leads to."""
+    folder, other = tmp_path / "open", tmp_path / "closed"
+    for made in (folder, other):
+        made.mkdir()
+    file = _written(folder, "port = 81")
+    link = other / "box.toml"
+    link.symlink_to(file)
+    for named in (file, str(link)):
+        folder.chmod(0o755)
+        assert configure({"config": named}, {}).settings.port == 81
+        folder.chmod(mode)
+        with pytest.raises(SpecError, match="open may be written by others"):
+            configure({"config": named}, {})
+    folder.chmod(0o1777)
+    assert configure({"config": file}, {}).settings.port == 81
+
+
+def test_a_link_to_nowhere_is_no_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is not mounted: the box does not start without its TLS, its maxima and its hosts."""
+    usual = tmp_path / "box.toml"
+    monkeypatch.setattr(configuration, "default_file", lambda: usual)
+    assert configure({}, {}).file is None
+    usual.symlink_to(tmp_path / "elsewhere" / "box.toml")
+    with pytest.raises(SpecError, match="cannot be read"):
+        configure({}, {})
+
+
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     """Its owner could write it."""
     file = _written(tmp_path, "port = 1")

@@ -14,9 +14,9 @@ from edgefn_cli import output
 from edgefn_cli.options import BoxOption, FunctionArgument
 
 if TYPE_CHECKING:
-    import httpx
+    from edgefn_cli.received import Received
 
-_TIMING = re.compile(r'\s*([\w.-]+)(?:;dur=([\d.]+))?(?:;desc="?([^",]*)"?)?')
+_TIMING = re.compile(r'\s*([\w.-]+)(?:;dur=([0-9]+(?:\.[0-9]+)?))?(?:;desc="?([^",]*)"?)?')
 
 
 def invoke(
@@ -76,7 +76,7 @@ def invoke(
     _write(answer, out)
 
 
-def _write(answer: httpx.Response, out: Path | None) -> None:
+def _write(answer: Received, out: Path | None) -> None:
     kind = answer.headers.get("content-type", "")
     if out is not None:
         try:
@@ -94,7 +94,7 @@ def _write(answer: httpx.Response, out: Path | None) -> None:
         raise InputError(f"the answer is {size} bytes of {kind or 'unknown type'}: write it to a file with -o PATH")
 
 
-def _print_json(answer: httpx.Response) -> None:
+def _print_json(answer: Received) -> None:
     if output.is_terminal():
         from rich.json import JSON
 
@@ -114,10 +114,10 @@ def _is_json(kind: str) -> bool:
     return bare == "application/json" or bare.endswith("+json")
 
 
-def _show_timing(answer: httpx.Response) -> None:
+def _show_timing(answer: Received) -> None:
     """The phases the box told, then the whole as seen from here, in milliseconds."""
     for entry in filter(None, answer.headers.get("server-timing", "").split(",")):
         if match := _TIMING.match(entry):
             took = f"{float(match[2]):9.2f} ms" if match[2] else " " * 12
             output.say(f"{match[1]:<10}{took}  {match[3] or ''}".rstrip())
-    output.say(f"{'round trip':<10}{answer.elapsed.total_seconds() * 1e3:9.2f} ms")
+    output.say(f"{'round trip':<10}{answer.seconds * 1e3:9.2f} ms")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ ClientOf = Callable[[str, str], str]
 """From X-Forwarded-For and the connection's other end: the client that a trusted proxy names, else ""."""
 
 _MEMBER = "edgefn.caller"
+_GONE = "edgefn.gone"
 SOCKET = "socket"
 """The address of who comes by the owner's socket."""
 
@@ -48,9 +50,21 @@ def address(scope: Mapping[str, Any], client_of: ClientOf) -> str:
     return (client_of(told, peer) if told else "") or peer or "unknown"
 
 
-def remember(scope: Any, caller: Caller) -> None:
-    """Keep `caller` with its request."""
-    scope[_MEMBER] = caller
+def remember(scope: Any, caller: Caller, gone: asyncio.Event | None = None) -> None:
+    """Keep `caller` with its request; `gone` is set when its token opens nothing any more."""
+    scope[_MEMBER], scope[_GONE] = caller, gone
+
+
+def is_gone(scope: Mapping[str, Any]) -> bool:
+    """Tell whether the token that let an ASGI request in has been revoked or rotated since."""
+    gone: asyncio.Event | None = scope.get(_GONE)
+    return gone is not None and gone.is_set()
+
+
+async def until_gone(scope: Mapping[str, Any]) -> None:
+    """Wait until the token that let an ASGI request in is revoked or rotated: for ever, where there was none."""
+    gone: asyncio.Event | None = scope.get(_GONE)
+    await (gone or asyncio.Event()).wait()
 
 
 def of(scope: Mapping[str, Any]) -> Caller:

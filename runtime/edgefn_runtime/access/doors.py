@@ -57,10 +57,11 @@ class Doors:
 
     # ── callers of functions ─────────────────────────────────────────────────────────────────────────────────
 
-    def allows(self, headers: Mapping[bytes, bytes], function: str) -> bool:
-        """Count a request to `function` with the token that it has; False where it is not let in."""
+    def allows(self, headers: Mapping[bytes, bytes], function: str) -> Token | None:
+        """Count a request to `function` with the token that it has, and return that; None where it is not let in."""
         token = self.tokens.find(_bearer(headers.get(b"authorization", b"")))
-        return token is not None and opens_function(token.scopes, function) and token.use(time.monotonic())
+        let_in = token is not None and opens_function(token.scopes, function) and token.use(time.monotonic())
+        return token if let_in else None
 
     async def admit_caller(self, scope: Any, function: str) -> None:
         """Let a request to `function` pass where callers are asked, or raise as `admit` does."""
@@ -97,7 +98,7 @@ class Doors:
             raise Unauthorized("this box knows no such token; `edgefn box token list` shows there which it knows")
         self._check(token, opens, what, needs)
         caller = Caller(token.row.name, token.row.scopes, address)
-        caller_.remember(scope, caller)
+        caller_.remember(scope, caller, token.gone)
         return caller
 
     def _check(self, token: Token, opens: Opens, what: str, needs: str) -> None:
@@ -125,6 +126,11 @@ class Doors:
             await asyncio.sleep(wait_s)
         finally:
             self._slowdown.waiting -= 1
+
+
+def gone() -> Unauthorized:
+    """Return the refusal of a request whose token was revoked or rotated before all of it had come."""
+    return Unauthorized("the token was revoked or rotated while the request came: send it again with one that is known")
 
 
 def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

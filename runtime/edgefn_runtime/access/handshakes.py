@@ -1,8 +1,8 @@
 """Connections whose TLS handshake is not over: bounded in number and in time.
 
 A connection is the gateway's only when its handshake is over, and is counted there. Until then it is counted here: who
-connects and says nothing holds a descriptor for HANDSHAKE_S and no longer. At most so many do: the one that has taken
-longest makes room for a new one, so a crowd of silent ones keeps nobody out.
+connects and says nothing holds a descriptor for HANDSHAKE_S and no longer. At most so many do. For a new one the one
+makes room that has taken longest, of the address that has most: so a crowd of silent ones keeps nobody else out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 HANDSHAKE_S = 10.0
+MOST_AT_ONCE = 1024
+"""At some 50 kB each."""
 _AT_ONCE = 64
 """Connections that are accepted in one turn of the loop."""
 
@@ -31,18 +33,28 @@ _log = logging.getLogger("edgefn.access")
 class TlsServer:
     """Accepts connections of `listener`, at most `most` of them in their handshake; `make` makes what comes after it.
 
+    Each gets the `context` of its time: the files of TLS may be read again.
+
     It has what uvicorn wants of a server: `close` and `wait_closed`.
     """
 
     def __init__(
-        self, listener: socket.socket, context: ssl.SSLContext, make: Callable[[], asyncio.Protocol], most: int
+        self,
+        listener: socket.socket,
+        context: Callable[[], ssl.SSLContext],
+        make: Callable[[], asyncio.Protocol],
+        most: int,
+        address_of: Callable[[str], str] = str,
     ) -> None:
+        """`address_of` gives what connections of an address are counted under."""
         self._listener = listener
         self._context = context
         self._make = make
         self._most = most
-        self._pending: dict[asyncio.Task[None], None] = {}
-        """First the one that has taken longest."""
+        self._address_of = address_of
+        self._pending: dict[str, dict[asyncio.Task[None], None]] = {}
+        """By address; of each, first the one that has taken longest."""
+        self._count = 0
         self._encrypted: dict[socket.socket, asyncio.BaseTransport] = {}
         self._loop = asyncio.get_running_loop()
         listener.setblocking(False)
@@ -54,19 +66,22 @@ class TlsServer:
         TLS waits for the other end to say that it closes, too, which a client that is idle does not do for long.
         """
         self._loop.remove_reader(self._listener)
-        for task in self._pending:
+        for task in self._tasks():
             task.cancel()
         self._sweep()
 
     async def wait_closed(self) -> None:
         """Wait until no handshake goes on."""
-        if self._pending:
-            await asyncio.wait(self._pending)
+        if tasks := self._tasks():
+            await asyncio.wait(tasks)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for tasks in self._pending.values() for task in tasks]
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                client, _ = self._listener.accept()
+                client, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -76,17 +91,32 @@ class TlsServer:
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_PAUSE_S, self._accept_again)
                 return
-            if len(self._pending) >= self._most:
-                slowest = next(iter(self._pending))
-                del self._pending[slowest]
-                slowest.cancel()
+            if self._count >= self._most:
+                self._end_slowest()
+            address = self._address_of(str(peer[0])) if peer else ""
             task = self._loop.create_task(self._encrypt(client))
-            self._pending[task] = None
-            task.add_done_callback(functools.partial(self._ended, client))
+            self._pending.setdefault(address, {})[task] = None
+            self._count += 1
+            task.add_done_callback(functools.partial(self._ended, client, address))
 
-    def _ended(self, client: socket.socket, task: asyncio.Task[None]) -> None:
+    def _end_slowest(self) -> None:
+        """End the handshake that has taken longest, of those of the address that has most."""
+        address, tasks = max(self._pending.items(), key=lambda item: len(item[1]))
+        slowest = next(iter(tasks))
+        self._forget(address, slowest)
+        slowest.cancel()
+
+    def _forget(self, address: str, task: asyncio.Task[None]) -> None:
+        tasks = self._pending.get(address, {})
+        if task in tasks:
+            del tasks[task]
+            self._count -= 1
+        if not tasks:
+            self._pending.pop(address, None)
+
+    def _ended(self, client: socket.socket, address: str, task: asyncio.Task[None]) -> None:
         """Close what did not become a connection of the gateway, its handshake begun or not."""
-        self._pending.pop(task, None)
+        self._forget(address, task)
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
             client.close()
@@ -101,7 +131,7 @@ class TlsServer:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport, _ = await self._loop.connect_accepted_socket(
-            self._make, client, ssl=self._context, ssl_handshake_timeout=HANDSHAKE_S
+            self._make, client, ssl=self._context(), ssl_handshake_timeout=HANDSHAKE_S
         )
         self._forget_ended()
         self._encrypted[client] = transport

@@ -29,7 +29,9 @@ def is_on(settings: BoxSettings) -> bool:
 
 
 class Tls:
-    """The box's side of TLS. `fingerprint` is its certificate's."""
+    """The box's side of TLS. `fingerprint` is its certificate's, `context` what connections from now on get."""
+
+    context: ssl.SSLContext
 
     def __init__(self, settings: BoxSettings, home: Home) -> None:
         """Read the files of `settings`, or make them. Raises SpecError for one that cannot be used."""
@@ -37,27 +39,42 @@ class Tls:
             self._files = CertificateFiles(settings.tls_cert, settings.tls_key)
         else:
             self._files = self_signed(home.path / "tls", home.disk, settings.host)
-        self.wants_clients = settings.tls_client_ca is not None
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.options |= ssl.OP_NO_RENEGOTIATION
-        self.context.set_alpn_protocols(["http/1.1"])
+        self._authority = settings.tls_client_ca
         self.renew()
-        if settings.tls_client_ca is not None:
-            self._trust(settings.tls_client_ca)
+
+    @property
+    def wants_clients(self) -> bool:
+        """Tell whether a client needs a certificate."""
+        return self._authority is not None
 
     def renew(self) -> None:
-        """Read the certificate again; connections from now on get the one that is there. Raises SpecError."""
-        self.fingerprint = self._files.fingerprint()
+        """Read all files again: certificate and key, the clients' authority and whom it has revoked.
+
+        Raises SpecError, and leaves all as it was.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
+        context.set_alpn_protocols(["http/1.1"])
+        fingerprint = self._files.fingerprint()
         try:
-            self.context.load_cert_chain(*self._files)
+            context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:
             raise SpecError(f"{self._files.certificate} and {self._files.key} cannot be used: {error}") from error
+        if self._authority is not None:
+            _trust(context, self._authority)
+        self.context, self.fingerprint = context, fingerprint
 
-    def _trust(self, authority: Path) -> None:
-        """Let in nobody without a certificate that `authority` has signed."""
-        try:
-            self.context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
-            raise SpecError(f"--tls-client-ca {authority} holds no certificate in PEM: {error}") from error
-        self.context.verify_mode = ssl.CERT_REQUIRED
+
+def _trust(context: ssl.SSLContext, authority: Path) -> None:
+    """Let in nobody without a certificate that `authority` has signed and, where it has a list of them, not revoked."""
+    try:
+        context.load_verify_locations(authority)
+    except (OSError, ssl.SSLError) as error:
+        raise SpecError(f"--tls-client-ca {authority} holds no certificate in PEM: {error}") from error
+    context.verify_mode = ssl.CERT_REQUIRED
+    if context.cert_store_stats()["crl"]:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    # A session that is resumed shows no certificate: one that was revoked or has run out would still do.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0

@@ -40,15 +40,19 @@ class Rows(Protocol):
 
 
 class Token:
-    """A token that is known: its name, what it opens, and how often it has been used since the box started."""
+    """A token that is known: its name, what it opens, and how often it has been used since the box started.
 
-    __slots__ = ("bucket", "row", "scopes", "uses")
+    `gone` is set as soon as it opens nothing any more: what was begun with it and has not been let in whole ends.
+    """
+
+    __slots__ = ("bucket", "gone", "row", "scopes", "uses")
 
     def __init__(self, row: TokenRow) -> None:
         self.row = row
         self.scopes = frozenset(row.scopes)
         self.bucket = Bucket(row.rate) if row.rate else None
         self.uses = 0
+        self.gone = asyncio.Event()
 
     def use(self, now: float) -> bool:
         """Count a request; False, and nothing counted, for one over the token's rate."""
@@ -116,7 +120,7 @@ class Tokens:
                 await in_thread(self._keep_first, value)
             else:
                 await in_thread(self._rows.put, row)
-            del self._known[old.row.hash]
+            self._forget(old)
             return self._add(row), value
 
     async def revoke(self, name: str) -> None:
@@ -128,7 +132,11 @@ class Tokens:
                     f"the home's own token cannot be revoked; `edgefn box token rotate {FIRST}` changes it"
                 )
             await in_thread(self._rows.delete, name)
-            del self._known[token.row.hash]
+            self._forget(token)
+
+    def _forget(self, token: Token) -> None:
+        del self._known[token.row.hash]
+        token.gone.set()
 
     def _add(self, row: TokenRow) -> Token:
         token = self._known[row.hash] = Token(row)

@@ -23,7 +23,7 @@ from edgefn_runtime.gateway.api.admin import admin
 from edgefn_runtime.gateway.api.ports import AdminBox, Supervisor
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding, PrefixedLocations, base_url
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Pools
-from edgefn_runtime.gateway.invoke.redirect import Redirect, clean
+from edgefn_runtime.gateway.invoke.redirect import Redirect, clean, has_needless_escapes
 from edgefn_runtime.gateway.openapi.kept import KeptDocument
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
 
@@ -35,6 +35,8 @@ _LINKS = {
     "metrics": "/metrics",
 }
 
+
+_ESCAPED = "the path has escapes that it does not need: a page answers at its plain path only"
 
 _VARY = {"vary": "X-Forwarded-Prefix, X-Forwarded-Proto, X-Forwarded-Host, Host"}
 """A cache keeps an answer with links for each way to the box."""
@@ -63,6 +65,8 @@ def application(box: GatewayBox, invocation: Invocation | None = None, forwardin
             is_odd = "//" in path or path[-1:] == "/" or b"%" in scope["raw_path"]
             if is_odd and (moved := clean(scope["raw_path"])) is not None:
                 await PrefixedLocations(Redirect(moved), forwarding)(scope, receive, send)
+            elif is_odd and has_needless_escapes(scope["raw_path"]):
+                await problems.ProblemResponse(HTTPException(404, _ESCAPED))(scope, receive, send)
             else:
                 await (invocation if called else pages)(scope, receive, send)
         elif scope["type"] == "websocket":

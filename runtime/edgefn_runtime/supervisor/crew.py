@@ -23,6 +23,8 @@ class Crew:
     def __init__(self, concurrency: int, give_back: Callable[[list[Call]], None]) -> None:
         self.members: list[Instance] = []
         self.service = handover.ServiceTime()
+        self.wrong: tuple[str, ...] | None = None
+        """The artifacts that answered wrongly, while what serves instead is looked for: nobody gets a call for them."""
         self._concurrency = concurrency
         self._give_back = give_back
         self._loop = asyncio.get_running_loop()
@@ -47,6 +49,8 @@ class Crew:
             held = len(instance.calls)
             if instance.state is not InstanceState.READY or held >= room or instance.stuck:
                 continue
+            if self.wrong is not None and instance.serves == self.wrong:
+                continue
             if best is None or (held > len(best.calls) if packing else held < len(best.calls)):
                 best = instance
         return best
@@ -62,6 +66,13 @@ class Crew:
         if not instance.stuck:
             instance.revoke()
             self._loop.call_later(2 * SETTLE_S, self._collect, instance)
+
+    def hold(self, artifacts: tuple[str, ...]) -> None:
+        """Give no call to instances with `artifacts`, and take back what they have not begun."""
+        self.wrong = artifacts
+        for instance in self.members:
+            if instance.serves == artifacts and len(instance.calls) > self._concurrency:
+                self.reclaim(instance)
 
     def close(self) -> None:
         """Nothing is watched any more."""

@@ -180,7 +180,10 @@ class Pool:
             self._settled()
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
-        self._starts.answered_wrongly(artifact, reason)
+        """Let no other call have such an answer: those that come wait for what serves instead."""
+        if artifact in self.revision.served:
+            self._crew.hold(self.revision.served)
+            self._starts.answered_wrongly(artifact, reason)
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
@@ -298,6 +301,13 @@ class Pool:
         self._take(revision)
         for instance in filter(self._shuns, self._outdated()):
             instance.retire()
+
+    def fallen(self) -> None:
+        """What serves instead has been found, or nothing: calls that waited for it are served."""
+        self._crew.wrong = None
+        self._dispatch()
+        if self._waiting:
+            self.scale()
 
     def _shuns(self, instance: Instance) -> bool:
         return instance.serves in self._shunned and instance.serves != self.revision.served

@@ -37,6 +37,9 @@ class Starter(Protocol):
     def replace(self, revision: Revision, *, crashing: bool = False) -> None:
         """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
 
+    def fallen(self) -> None:
+        """It has been found out what serves instead of an artifact that is broken, or that nothing does."""
+
 
 FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
 """(revision, path, reason): the artifact has broken; what serves instead, or None where there is nothing."""
@@ -243,8 +246,7 @@ class Starts:
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
         """Serve with other artifacts soon, where there are any: an answer of this one has a wrong shape."""
-        if artifact in self._pool.revision.served:
-            self._fall(self._fall_from(artifact, reason))
+        self._fall(self._fall_from(artifact, reason))
 
     def _fall(self, work: Coroutine[None, None, object]) -> None:
         """Have `work` find what serves instead; it reads files, so the event loop goes on. One at a time."""
@@ -260,6 +262,7 @@ class Starts:
             _log.exception("it could not be found out what serves %s instead", self._name)
         finally:
             self._falling = None
+            self._pool.fallen()
 
     async def _fall_over(self, how: str) -> None:
         """Serve with other artifacts, as instances with these ended in a row."""

@@ -46,7 +46,7 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
-            server = TlsServer(listener, server_side, Echo, MOST)
+            server = TlsServer(listener, lambda: server_side, Echo, MOST)
             address = listener.getsockname()
             silent = [crowd.enter_context(socket.create_connection(address)) for _ in range(3 * MOST)]
             for client in silent:
@@ -54,7 +54,7 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
             reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost")
             writer.write(b"hello")
             assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
-            assert len(server._pending) <= MOST
+            assert server._count <= MOST
             loop = asyncio.get_running_loop()
             assert await asyncio.wait_for(loop.sock_recv(silent[0], 1), 10) == b""
             server.close()
@@ -65,12 +65,37 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
     uvloop.run(asyncio.wait_for(main(), 30))
 
 
+def test_a_crowd_of_one_address_takes_no_others_time(contexts: tuple[ssl.SSLContext, Path]) -> None:
+    """A client on a slow link has taken longest of all, and is not the one that makes room."""
+    server_side, certificate = contexts
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
+            server = TlsServer(listener, lambda: server_side, Echo, MOST)
+            address = listener.getsockname()
+            slow = socket.create_connection(address, source_address=("127.0.0.2", 0))
+            for _ in range(3 * MOST):
+                crowd.enter_context(socket.create_connection(address, source_address=("127.0.0.3", 0)))
+                await asyncio.sleep(0.01)
+            assert server._count == MOST
+            reader, writer = await asyncio.open_connection(sock=slow, ssl=trusting, server_hostname="localhost")
+            writer.write(b"hello")
+            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+            server.close()
+            await asyncio.wait_for(server.wait_closed(), 10)
+            assert (server._count, server._pending) == (0, {})
+            writer.transport.abort()
+
+    uvloop.run(asyncio.wait_for(main(), 30))
+
+
 def test_a_client_that_speaks_no_tls_is_let_go(contexts: tuple[ssl.SSLContext, Path]) -> None:
     """Its connection ends, and is counted no more."""
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = TlsServer(listener, contexts[0], Echo, MOST)
+            server = TlsServer(listener, lambda: contexts[0], Echo, MOST)
             reader, writer = await asyncio.open_connection(*listener.getsockname())
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             await asyncio.wait_for(reader.read(), 10)

@@ -73,6 +73,19 @@ def test_a_rotated_or_revoked_token_opens_nothing(known: Known) -> None:
         asyncio.run(known.tokens.revoke("camera"))
 
 
+def test_who_holds_a_token_that_goes_is_told(known: Known) -> None:
+    """What was begun with it looks there; another token of the name is another one."""
+
+    async def main() -> None:
+        token, _ = await known.tokens.create("camera", ["admin"], None)
+        again, _ = await known.tokens.rotate("camera")
+        assert (token.gone.is_set(), again.gone.is_set()) == (True, False)
+        await known.tokens.revoke("camera")
+        assert again.gone.is_set()
+
+    asyncio.run(main())
+
+
 def test_the_homes_own_token_is_rotated_and_never_revoked(known: Known) -> None:
     """It is the first admin token: there is always one, and its file has the new value."""
     _, value = asyncio.run(known.tokens.rotate(FIRST))

@@ -43,3 +43,20 @@ def test_a_slash_too_many_is_moved(box: FakeBox, serving: Serving, path: str) ->
 
     answer = asyncio.run(scenario())
     assert (answer.status_code, answer.headers["location"]) == (308, "/fn/nothing?a=%20b")
+
+
+ESCAPED = ["/%61dmin/box", "/admin%2fbox", "/admin/%62ox", "/admin/functions/echo%2Flogs", "/%6detrics", "/healthz%2f"]
+
+
+@pytest.mark.parametrize("path", ESCAPED)
+def test_a_page_answers_at_its_plain_path_only(box: FakeBox, serving: Serving, path: str) -> None:
+    """What a proxy keeps from its clients by path is not reached by another spelling of it."""
+
+    async def scenario() -> httpx.Response:
+        async with serving(application(box)) as client:
+            digest = await client.put(f"/admin/blobs/sha256%3A{'a' * 64}", content=b"x")
+            assert digest.status_code == 201, "an escape that some clients make of a colon"
+            return await client.get(f"{str(client.base_url).rstrip('/')}{path}")
+
+    answer = asyncio.run(scenario())
+    assert (answer.status_code, "escapes" in answer.json()["detail"]) == (404, True)

@@ -156,8 +156,8 @@ def _proved(login: Login) -> dict[str, Any]:
 
     trust = Trust(login.certificate, login.client_certificate, login.client_key)
     with Client(Address(login.url, Token(login.token, "what you gave"), trust=trust)) as client:
-        caller = client.caller()
-    return {"token": str(caller["name"]), "scopes": list(caller["scopes"])}
+        name, scopes = client.caller()
+    return {"token": name, "scopes": scopes}
 
 
 def _words(login: Login, about: dict[str, Any]) -> str:

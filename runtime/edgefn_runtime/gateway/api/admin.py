@@ -18,11 +18,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgefn.errors import FunctionNotFound
 from edgefn_runtime.access import caller
-from edgefn_runtime.access.doors import Opens
+from edgefn_runtime.access.doors import Opens, gone
 from edgefn_runtime.access.scopes import ADMIN, STATUS, opens_admin, opens_status
 from edgefn_runtime.access.tokens import Token
 from edgefn_runtime.gateway.api import operator, status
@@ -60,7 +60,10 @@ _LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
 
 
 class Guard:
-    """ASGI middleware: nothing inside is reached without a token that opens it; all but a few routes want `admin`."""
+    """ASGI middleware: nothing inside is reached without a token that opens it; all but a few routes want `admin`.
+
+    A token that goes before all of its request has come opens nothing, however slowly that comes.
+    """
 
     def __init__(self, app: ASGIApp, box: AdminBox) -> None:
         self._app = app
@@ -69,16 +72,24 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         opens: Opens
-        if scope["method"] == "GET" and path == "/token":
+        looks = scope["method"] in ("GET", "HEAD")
+        if looks and path == "/token":
             opens, needs = bool, STATUS
-        elif scope["method"] == "GET" and _LOOKED_AT.fullmatch(path):
+        elif looks and _LOOKED_AT.fullmatch(path):
             opens, needs = opens_status, STATUS
         else:
             opens, needs = opens_admin, ADMIN
         who = await self._box.doors.admit(scope, opens, "the admin API", needs)
         actor = ACTOR.set(Actor(who.name, who.address))
+
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] == "http.request" and caller.is_gone(scope):
+                raise gone()
+            return message
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receiving, send)
         finally:
             ACTOR.reset(actor)
 

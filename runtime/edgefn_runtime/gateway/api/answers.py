@@ -43,7 +43,7 @@ def lines(
 ) -> Response:
     """Answer with the lines that `tail` or `follow` gives for their number."""
     if asked.follow:
-        return Stream(_encoded(follow(asked.last)), media_type)
+        return Stream(_encoded(follow(asked.last)), media_type, ends_with_token=True)
     return Response("".join(f"{line}\n" for line in tail(asked.last)), media_type=media_type)
 
 

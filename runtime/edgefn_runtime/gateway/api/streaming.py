@@ -7,41 +7,57 @@ it inside a scope that cancels its clean-up as well. A deployment must be told, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from edgefn_runtime.access import caller
 
 T = TypeVar("T")
 
 
 class Stream(Response):
-    """Sends each chunk at once. `chunks` is closed when this ends, however it ends."""
+    """Sends each chunk at once. `chunks` is closed when this ends, however it ends.
 
-    def __init__(self, chunks: AsyncIterator[bytes], media_type: str) -> None:
+    One that `ends_with_token` ends when the token that it was asked for with is revoked or rotated.
+    """
+
+    _begun = False
+
+    def __init__(self, chunks: AsyncIterator[bytes], media_type: str, *, ends_with_token: bool = False) -> None:
         self.status_code = 200
         self.media_type = media_type
         self.background = None
         # Proxies (nginx) hold an answer back until they have enough of it, unless told.
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
         self._chunks = chunks
+        self._ends_with_token = ends_with_token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sending = asyncio.create_task(self._send(send))
+        held = scope if self._ends_with_token else {}
+        sending = asyncio.create_task(self._send(send, held))
         leaving = asyncio.create_task(_gone(receive))
+        ending = asyncio.create_task(caller.until_gone(held))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, leaving, ending}, return_when=asyncio.FIRST_COMPLETED)
+            is_cut = ending.done() and not sending.done() and not leaving.done()
         finally:
-            await _end(leaving)
-            await _end(sending)
+            for task in (ending, leaving, sending):
+                await _end(task)
             await close(self._chunks)
-        if not sending.cancelled():
+        if is_cut and self._begun:
+            await send({"type": "http.response.body", "body": b""})
+        elif not sending.cancelled():
             sending.result()
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, send: Send, held: Mapping[str, Any]) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        self._begun = True
         async for chunk in self._chunks:
+            if caller.is_gone(held):
+                break
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

@@ -177,6 +177,7 @@ class Connection(Incoming):
         if host not in self.hosts.known or authority or version != "1.1":
             heads.check_version(version)
             heads.check_host(host, version)
+            cycle.waiting_for_100_continue = cycle.waiting_for_100_continue and version == "1.1"  # RFC 9110, 10.1.1
             app = self._host_refusal(authority or host)
         if self._websocket or not fields.keys().isdisjoint(_LOOKED_AT):
             heads.check_coding(fields, version)

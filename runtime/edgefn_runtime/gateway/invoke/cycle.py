@@ -13,6 +13,7 @@ from edgefn.errors import InputError
 from edgefn_runtime.gateway.limits.heads import Fields
 
 _CLOSE = (b"connection", b"close")
+_SCHEMES = (b"http", b"https")
 _NO_PATH = "the request's target is no path, e.g. /fn/name"
 
 
@@ -77,7 +78,9 @@ def split(target: bytes) -> tuple[bytes, str, bytes, bytes]:
     Raises InputError (RFC 9112, 3.2).
     """
     authority = b""
-    if target[:1] == b"/" and b"#" not in target:
+    if b"#" in target:
+        raise InputError("the request's target has a fragment, which belongs to the client: leave out what follows #")
+    if target[:1] == b"/":
         raw_path, _, query = target.partition(b"?")
     else:
         raw_path, query, authority = _parsed(target)
@@ -93,7 +96,7 @@ def _parsed(target: bytes) -> tuple[bytes, bytes, bytes]:
         url: Any = httptools.parse_url(target)
     except (httptools.HttpParserError, ValueError):
         raise InputError(_NO_PATH) from None
-    if not url.path or url.userinfo:
+    if not url.path or url.userinfo or not (target == b"*" or (url.schema or b"").lower() in _SCHEMES):
         raise InputError(_NO_PATH)
     host: bytes = url.host or b""
     host = b"[" + host + b"]" if b":" in host else host

@@ -15,7 +15,8 @@ from typing import Any, ClassVar, cast
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from edgefn.errors import EdgefnError
-from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access.doors import Doors, gone
+from edgefn_runtime.access.tokens import Token
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
@@ -46,6 +47,8 @@ class Direct(Connection):
 
     _doors: Doors | None = None
     """Where this connection's callers are asked for a token; what they do not let in goes the ASGI way, to be told."""
+    _token: Token | None = None
+    """What let the request in whose body is coming: revoked or rotated before the end of it, it opens nothing."""
     _exchange: Exchange | None = None
     _asked: Cycle
     """uvicorn's state of the request of `_exchange`; `cycle` may be that of a pipelined one behind it."""
@@ -102,7 +105,10 @@ class Direct(Connection):
         exchange = self.invocation.exchange(cast("Scope", scope), cycle.fields)
         if exchange is None or cycle.length > exchange.pool.spec.max_body_bytes:
             return None
-        return exchange if self._doors is None or self._doors.allows(exchange.headers, exchange.name) else None
+        if self._doors is None:
+            return exchange
+        self._token = self._doors.allows(exchange.headers, exchange.name)
+        return exchange if self._token is not None else None
 
     def on_body(self, body: bytes) -> None:
         if self._exchange is not None and self.cycle is self._asked:
@@ -144,10 +150,15 @@ class Direct(Connection):
             return
         self._unended = self._left = 0
         cycle.more_body = False
+        if self.headers:
+            self._look_at_trailer(cycle)
         pieces, self._pieces = self._pieces, []
         if pieces and isinstance(pieces[-1], bytearray):
             pieces[-1] = bytes(pieces[-1])
         body = pieces[0] if len(pieces) == 1 else pieces
+        if self._token is not None and self._token.gone.is_set():
+            self._respond(exchange.refused(gone()))
+            return
         try:
             call = self.invocation.at_once(exchange, cycle.scope["query_string"], body, self._respond)
         except Exception as error:  # what nobody raised on purpose is logged, and told in brief

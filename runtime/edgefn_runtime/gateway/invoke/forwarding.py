@@ -20,6 +20,7 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _SCHEMES = ("http", "https")
 _MAX_FORWARDED = 1024
+_MAX_ADDRESS = 64
 
 
 class Forwarding:
@@ -65,7 +66,7 @@ class Forwarding:
         for entry in reversed(forwarded_for[-_MAX_FORWARDED:].split(",")):
             address = _address(entry.strip())
             if not self.trusts(address):
-                return address
+                return address if _is_address(address) else ""
         return ""
 
     def trusts(self, peer: str) -> bool:
@@ -110,6 +111,15 @@ def _address(entry: str) -> str:
     if entry.startswith("["):
         return entry[1:].partition("]")[0]
     return entry.partition(":")[0] if entry.count(":") == 1 else entry
+
+
+def _is_address(entry: str) -> bool:
+    """Tell whether `entry` is an address: what it says stands in the audit log as where a request came from."""
+    try:
+        ipaddress.ip_address(entry.partition("%")[0])
+    except ValueError:
+        return False
+    return len(entry) <= _MAX_ADDRESS and entry.isascii() and entry.isprintable()
 
 
 def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:

@@ -249,10 +249,16 @@ class Incoming(Outgoing):
         self._unended = self._left = 0
         if self._upgrade_offered:
             return
+        if self.headers:
+            self._look_at_trailer(cast("Cycle", self.cycle))
         super().on_message_complete()
         self.cycle.more_body = False
         if self.cycle.response_complete and not self.pipeline:
             self._become_idle()  # its answer came before its body was there
+
+    def _look_at_trailer(self, cycle: Cycle) -> None:
+        """End the connection behind a trailer that asks for it: the parser reads nothing after that."""
+        cycle.keep_alive = cycle.keep_alive and self.parser.should_keep_alive()
 
     # ── in time ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -314,9 +320,11 @@ class Incoming(Outgoing):
         self._rest, self._at = b"", 0
         self.pipeline.clear()
         cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
-            cycle.message_event.set()
+        if cycle is not None:
+            cycle.body = b""  # type: ignore[assignment]  # it may be listened to for minutes, and nobody reads that
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, say the last words, or wait: uvicorn's, which makes a timer for each answer."""

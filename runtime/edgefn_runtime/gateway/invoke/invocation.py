@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from starlette.exceptions import HTTPException
 
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
-from edgefn_runtime.access.doors import Doors
+from edgefn_runtime.access import caller
+from edgefn_runtime.access.doors import Doors, gone
 from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
@@ -116,6 +117,8 @@ class Invocation:
         try:
             with self.bodies.holding() as held:
                 body = await _read(receive, exchange, held)
+                if caller.is_gone(scope):
+                    raise gone()
                 call = self._submit(exchange, scope["query_string"], body)
                 status, headers, body = exchange.answered(call, await _outcome(exchange.pool, call, receive))
         except ClientGone:

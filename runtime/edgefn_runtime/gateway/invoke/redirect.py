@@ -19,6 +19,15 @@ _SLASHES = re.compile(rb"/+")
 _PLAIN = re.compile(rb"/fn/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
+_NEEDLESS = re.compile(rb"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
+"""Escapes of what needs none, and of the slash (RFC 3986, 2.3)."""
+
+
+def has_needless_escapes(raw_path: bytes) -> bool:
+    """Tell whether `raw_path` can be written without some of its escapes, which a proxy's rules may not see through."""
+    return b"%" in raw_path and _NEEDLESS.search(raw_path) is not None
+
+
 def clean(raw_path: bytes) -> bytes | None:
     """Return the path of the function that `raw_path` means; None where it is clean, or means none."""
     if b"%" in raw_path and _PLAIN.fullmatch(plain := unquote_to_bytes(raw_path)):

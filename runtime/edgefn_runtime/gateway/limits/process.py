@@ -5,19 +5,27 @@ from __future__ import annotations
 import ctypes
 import resource
 
+from edgefn_runtime.gateway.limits.bodies import default_bytes
+
 LARGEST_KEPT_BYTES = 1 << 20
 _M_MMAP_THRESHOLD = -3
+
+PLAIN_BYTES, TLS_BYTES = 1 << 14, 1 << 16
+"""What a connection is reckoned to take of the box's memory: measured 6 and 50 kB, and its request's state."""
+LEAST_CONNECTIONS = 2048
 
 MOST_DESCRIPTORS = 1 << 20
 """Enough for any box; some containers have a hard limit of a billion."""
 
 
-def connections() -> int:
-    """Return how many connections the process may hold: three quarters of its descriptors.
+def connections(*, tls: bool = False) -> int:
+    """Return how many connections the process may hold: three quarters of its descriptors, within SHARE of the memory.
 
-    The rest is the box's own: instances, logs, the database. So no crowd of clients keeps a function from starting.
+    The other descriptors are the box's own: instances, logs, the database. So no crowd of clients keeps a function from
+    starting, and idle ones do not fill the memory where a service manager lets a process have a million files.
     """
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+    fit = max(LEAST_CONNECTIONS, default_bytes() // (TLS_BYTES if tls else PLAIN_BYTES))
+    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4, fit)
 
 
 def return_large_memory() -> None:

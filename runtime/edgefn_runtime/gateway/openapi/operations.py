@@ -15,6 +15,7 @@ from edgefn_runtime.gateway.invoke.timeout import NAME as TIMEOUT
 from edgefn_runtime.gateway.openapi.components import Components
 from edgefn_runtime.gateway.openapi.dialect import Schema
 from edgefn_runtime.gateway.openapi.placement import Placement
+from edgefn_runtime.gateway.openapi.reference import AT_THE_DOOR
 from edgefn_runtime.gateway.openapi.request_content import BINARY, request_body
 
 _ANSWERS = {
@@ -28,7 +29,8 @@ _ANSWERS = {
 """The first is what comes where Accept says nothing. An image comes as base64 in JSON too, where Accept asks for it;
 that is not documented, because generated clients ask for nothing and would read the PNG as JSON."""
 
-_PROBLEMS = ("400", "401", "403", "404", "405", "406", "413", "415", "429", "500", "502", "503", "504")
+_OWN_PROBLEMS = ("401", "404", "405", "406", "413", "415", "429", "500", "502", "504")
+_PROBLEMS = tuple(sorted({*_OWN_PROBLEMS, *AT_THE_DOOR}))
 
 
 class DocumentedFunction(msgspec.Struct, frozen=True):

@@ -198,21 +198,29 @@ def _problem(description: str, *headers: str) -> dict[str, Any]:
 RESPONSES: dict[str, Any] = {
     "400": _problem("The request does not fit what is declared; `field` says where."),
     "401": _problem("A token is asked for, and is missing or not of this box."),
-    "403": _problem("The token is for something else."),
+    "403": _problem("The token is for something else, or a web page of another origin asked."),
     "404": _problem("No function of that name is deployed."),
     "405": _problem("The path does not take the method.", "Allow"),
     "406": _problem("The result has no form that Accept allows."),
+    "408": _problem("The request came too slowly."),
     "411": _problem("Content-Length is missing."),
     "413": _problem("The body is larger than allowed; it was not read."),
+    "414": _problem("Path and query are longer than 16 KiB."),
     "415": _problem("The input cannot be read from this content type."),
+    "421": _problem("The box does not answer to the name in Host; `--allow-host` lets it in."),
     "422": _problem("The box refuses the revision; what served before goes on."),
     "429": _problem("The function's queue is full, or the token is used too often.", "Retry-After"),
+    "431": _problem("The head is over 64 KiB or 100 fields."),
     "500": _problem("The function raised; its log has the trace under `id`."),
     "502": _problem("The instance ended while it held the request."),
     "503": _problem("Not now, or not before the request's deadline.", "Retry-After"),
     "504": _problem("The function did not answer within its timeout, or within X-Request-Timeout."),
     "507": _problem("The disk has no room for it; nothing was changed."),
 }
+
+
+AT_THE_DOOR = ("400", "403", "408", "414", "421", "431", "503")
+"""What any request may be refused with by its head, before anything is looked up."""
 
 
 def _content(media: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +241,7 @@ def _operation(
     **more: Any,
 ) -> dict[str, Any]:
     answers = {status: {"description": summary} | ok}
-    answers |= {problem: _reference("responses", problem) for problem in problems}
+    answers |= {problem: _reference("responses", problem) for problem in sorted({*problems, *AT_THE_DOOR})}
     return {"operationId": id, "tags": [tag], "summary": summary, "responses": answers} | more
 
 

@@ -18,7 +18,8 @@ FUNCTIONS = ("/fn/", "/admin")
 """Below these nothing is a page."""
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_OF_OTHERS = frozenset({b"cross-site", b"same-site"})
+_OWN = (None, b"same-origin", b"none")
+"""What a browser says of the box's own pages, and of an address that somebody typed; no other client says anything."""
 
 
 class Origins:
@@ -45,7 +46,7 @@ class Origins:
 
     def _check_site(self, fields: Fields, method: str, path: str) -> None:
         """Refuse what another site's page embeds, or opens where it is no page."""
-        if self.any or fields.get(b"sec-fetch-site") not in _OF_OTHERS:
+        if self.any or fields.get(b"sec-fetch-site") in _OWN:
             return
         opens = fields.get(b"sec-fetch-mode") == b"navigate" and method in ("GET", "HEAD")
         if not opens or path.startswith(FUNCTIONS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -268,3 +269,13 @@ def test_a_deployment_of_a_name_that_is_none_is_400(ask: Ask) -> None:
     """There is no function to be missing: the name itself is wrong."""
     answer = ask("POST", "/admin/functions/Not-A-Name/deploy", json={"manifest": A})
     assert (answer.status_code, answer.json()["field"]) == (400, "name")
+
+
+@pytest.mark.parametrize("path", ["box", "functions", "functions/echo", "functions/echo/explain", "token"])
+def test_a_head_is_open_to_whom_the_page_is(ask: Ask, box: FakeBox, path: str) -> None:
+    """HEAD is GET without the body (RFC 9110, 9.3.2)."""
+    value = asyncio.run(box.doors.tokens.create("eye", ["status"], None))[1]
+    headers = {"authorization": f"Bearer {value}"}
+    for method in ("GET", "HEAD"):
+        assert ask(method, f"/admin/{path}", headers=headers).status_code == 200
+        assert ask(method, "/admin/functions/echo/logs", headers=headers).status_code == 403

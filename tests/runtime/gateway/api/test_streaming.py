@@ -113,6 +113,91 @@ def test_a_reader_that_goes_away_is_forgotten(box: FakeBox, serving: Serving) ->
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("change", ["revoke", "rotate"])
+@pytest.mark.parametrize("path", ["/admin/functions/echo/logs", "/admin/audit"])
+def test_who_follows_sees_nothing_once_the_token_is_gone(
+    box: FakeBox, serving: Serving, path: str, change: str
+) -> None:
+    """The answer ends as it should, with what was there before; nobody follows any more."""
+
+    async def scenario() -> None:
+        box.logs.write("echo", "before")
+        box.audit.change("before")
+        tokens = box.doors.tokens
+        _, value = await tokens.create("reader", ["admin"], None)
+        headers = {"authorization": f"Bearer {value}"}
+        async with (
+            serving(site(box)) as client,
+            client.stream("GET", f"{path}?follow=true", headers=headers) as answer,
+            asyncio.timeout(DEADLINE_S),
+        ):
+            lines = answer.aiter_lines()
+            assert "before" in await anext(lines)
+            await getattr(tokens, change)("reader")
+            box.logs.write("echo", "after")
+            box.audit.change("after")
+            assert [line async for line in lines] == []
+        assert not box.logs._log("echo").followers
+        assert not box.audit._changes.followers
+
+    asyncio.run(scenario())
+
+
+def test_a_deployment_that_was_let_in_goes_on(box: FakeBox, serving: Serving) -> None:
+    """Its request had come whole: to rotate a token of a build server breaks none of its deployments off."""
+
+    async def scenario() -> None:
+        _, value = await box.doors.tokens.create("build", ["admin"], None)
+        box.deployments.script = [STEP, 0.1, {"event": "deployed"}]
+        headers = {"authorization": f"Bearer {value}"}
+        async with (
+            serving(site(box)) as client,
+            client.stream("POST", DEPLOY, json={"manifest": A}, headers=headers) as answer,
+        ):
+            lines = answer.aiter_lines()
+            assert json.loads(await anext(lines)) == STEP
+            await box.doors.tokens.rotate("build")
+            assert [json.loads(line) async for line in lines] == [{"event": "deployed"}]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("change", ["revoke", "rotate"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/admin/tokens", b'{"name": "back", "scopes": ["admin"]}'),
+        ("POST", DEPLOY, b'{"manifest": "' + A.encode() + b'"}'),
+        ("PUT", f"/admin/blobs/{A}", b"x" * 100),
+        ("PUT", "/admin/secrets/key", b"x" * 100),
+    ],
+)
+def test_a_request_that_comes_slowly_does_not_outlive_its_token(
+    box: FakeBox, serving: Serving, method: str, path: str, body: bytes, change: str
+) -> None:
+    """Its head was let in; by the end of its body the token opens nothing, and nothing is done."""
+
+    async def scenario() -> None:
+        tokens = box.doors.tokens
+        _, value = await tokens.create("thief", ["admin"], None)
+        async with serving(site(box)) as client, asyncio.timeout(DEADLINE_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+            head = f"{method} {path} HTTP/1.1\r\nhost: box\r\ncontent-length: {len(body)}\r\n"
+            writer.write(f"{head}authorization: Bearer {value}\r\n\r\n".encode() + body[:-1])
+            await _until(lambda: next(t for t in tokens.all() if t.row.name == "thief").uses == 1, "nobody is let in")
+            await asyncio.sleep(0.02)
+            await getattr(tokens, change)("thief")
+            writer.write(body[-1:])
+            assert b" 401 " in await reader.readline()
+            writer.close()
+        assert not box.deployments.blobs
+        assert not box.deployments.closed.is_set()
+        assert not box.vault.names()
+        assert "back" not in box.rows.kept
+
+    asyncio.run(scenario())
+
+
 def test_a_client_that_sends_on_still_gets_its_refusal(box: FakeBox, serving: Serving) -> None:
     """507 comes before the blob is read; who looks for it only after sending everything finds it too."""
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 
+from edgefn_runtime.access.doors import TOKEN, Doors
+from edgefn_runtime.access.tokens import Tokens
+from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
+from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits import places
+from edgefn_runtime.gateway.limits.bodies import Bodies
 from edgefn_runtime.gateway.limits.places import Places
 from edgefn_runtime.gateway.origins.hosts import Hosts
 from edgefn_runtime.gateway.origins.origins import Origins
-from tests.runtime.gateway.typed import Echo, connected, ended, of_kind, typed
+from tests.runtime.gateway.conftest import FakeRows
+from tests.runtime.gateway.typed import Echo, connected, ended, of_kind, settle, typed
 
 HOSTS = Hosts(["box.example", "*.below.example"])
 APP = "https://app.example"
@@ -98,6 +105,9 @@ def test_a_target_with_a_host_of_its_own_is_held_to_it() -> None:
         ("GET", "/fn/f?n=1", ["sec-fetch-site: same-origin", "sec-fetch-mode: cors"], 200),
         ("GET", "/fn/f?n=1", ["sec-fetch-site: none", "sec-fetch-mode: navigate"], 200),
         ("GET", "/fn/f?n=1", ["sec-fetch-mode: cors"], 200),
+        ("GET", "/fn/f", ["sec-fetch-site: none", "sec-fetch-site: cross-site"], 403),
+        ("GET", "/fn/f", ["sec-fetch-site: cross-site "], 403),
+        ("GET", "/fn/f", ["sec-fetch-site: of-a-later-browser"], 403),
     ],
 )
 def test_web_pages_of_others_call_nothing(method: str, target: str, fields: list[str], status: int) -> None:
@@ -288,5 +298,68 @@ def test_answers_tell_how_long_a_connection_stays() -> None:
             assert headers["keep-alive"] == "timeout=75"
             _, headers, _, _ = await status_of("GET", path, "host: box", "connection: close")
             assert (headers["connection"], "keep-alive" in headers) == ("close", False)
+
+    asyncio.run(main())
+
+
+def holder(*, scopes: Sequence[str] = ("invoke:f",)) -> tuple[Doors, str]:
+    """The doors of a box that asks its callers, and a token for it by the name of `camera`."""
+    rows = FakeRows()
+    doors = Doors(Tokens("t" * 43, rows, rows.keep_first), Unheard(), Unheard(), callers=TOKEN)
+    return doors, asyncio.run(doors.tokens.create("camera", scopes, None))[1]
+
+
+class Unheard:
+    """Nobody counts and writes down."""
+
+    def refused_token(self, reason: str) -> None: ...
+    def wrong_token(self, address: str) -> None: ...
+
+
+@pytest.mark.parametrize("change", ["revoke", "rotate"])
+@pytest.mark.parametrize("framing", ["content-length: 3", "transfer-encoding: chunked"])
+def test_a_call_that_comes_slowly_does_not_outlive_its_token(framing: str, change: str) -> None:
+    """Let in by its head, refused by the end of its body: a gigabyte may take three days."""
+    doors, value = holder()
+    chunked = "chunked" in framing
+    body = (b"3\r\nab", b"c\r\n0\r\n\r\n") if chunked else (b"ab", b"c")
+
+    async def main() -> None:
+        pool = Echo()
+        kind = direct.connection(Invocation(cast("Any", pool), Bodies(1 << 24), doors), 30.0, 1 << 24)
+        connection = of_kind(kind)
+        head = f"POST /fn/f HTTP/1.1\r\nhost: box\r\nauthorization: Bearer {value}\r\n{framing}\r\n\r\n".encode()
+        for piece in (head + b"".join(body), head + body[0]):
+            connection.data_received(piece)
+            await settle()
+        await getattr(doors.tokens, change)("camera")
+        answers = await typed(connection, [body[1]])
+        assert [status for status, _, _ in answers] == [200, 401]
+        assert pool.calls == [b"abc"]
+        assert pool.outcomes[-1] != "ok"
+
+    asyncio.run(main())
+
+
+def test_a_call_by_asgi_does_not_outlive_its_token() -> None:
+    """The same on the way of a request whose answer before has not been read."""
+    doors, value = holder()
+
+    async def main() -> None:
+        pool, sent = Echo(), []
+        pieces = [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.request", "body": b"c"}]
+
+        async def receive() -> Any:
+            if len(pieces) == 1:
+                await doors.tokens.revoke("camera")
+            return pieces.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/fn/f", "query_string": b"", "client": ("203.0.113.7", 1)}
+        scope["headers"] = [(b"authorization", f"Bearer {value}".encode())]
+        await Invocation(cast("Any", pool), Bodies(1 << 24), doors)(scope, receive, send)
+        assert (sent[0]["status"], pool.calls) == (401, [])
 
     asyncio.run(main())

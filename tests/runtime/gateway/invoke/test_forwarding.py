@@ -94,3 +94,23 @@ def test_an_address_that_is_not_trusted(peer: str) -> None:
 def test_a_trusted_address_in_ipv6_clothes() -> None:
     """A socket that listens on :: sees IPv4 peers so."""
     assert TRUSTING.prefix(TOLD, "::ffff:10.0.0.7") == "/edge"
+
+
+@pytest.mark.parametrize(
+    ("told", "client"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("attacker, 203.0.113.9, 10.0.0.8", "203.0.113.9"),
+        ("socket", ""),
+        ("203.0.113.9, owner", ""),
+        ("203.0.113.9, unknown, 10.0.0.8", ""),
+        ("203.0.113.9 result: ok", ""),
+        ("fe80::1%" + "x" * 900, ""),
+        ("", ""),
+    ],
+)
+def test_a_client_is_an_address_or_nobody(told: str, client: str) -> None:
+    """It stands in the audit log as where a request came from, where `socket` is the owner's."""
+    assert TRUSTING.client(told, PROXY) == client

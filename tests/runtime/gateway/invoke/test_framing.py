@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn_runtime.gateway.invoke.direct import Direct
-from tests.runtime.gateway.typed import Echo, connected, ended, of_kind, typed
+from tests.runtime.gateway.typed import Echo, Wire, connected, ended, of_kind, typed
 
 REQUESTS = {
     "length": (b"POST /fn/f HTTP/1.1\r\nhost: box\r\ncontent-length: 5\r\n\r\nabcde", (200, b"abcde")),
@@ -183,11 +184,46 @@ def test_every_ambiguous_field_is_refused_alone(field: str) -> None:
         b"POST /fn/f HTTP/9.9\r\nhost: box\r\n\r\n",
         b"POST /fn/f HTTP/1.1 \r\nhost: box\r\n\r\n",
         b"POST http://user@box/fn/f HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n",
+        b"POST ftp://box/fn/f HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n",
+        b"POST /fn/f#g HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n",
+        b"POST /fn/f?n=1#/../g HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n",
+        b"POST http://box/fn/f#g HTTP/1.1\r\nhost: box\r\ncontent-length: 0\r\n\r\n",
     ],
 )
 def test_what_is_no_request_of_http_1_1(sent: bytes) -> None:
-    """No Host, a coding in HTTP/1.0, chunks that are none, a bare line feed, a request line of another shape."""
+    """No Host, a coding in HTTP/1.0, chunks that are none, a bare line feed, another request line or target."""
     asyncio.run(refused_by_a_box(sent))
+
+
+@pytest.mark.parametrize(
+    "field", ["connection: close", "Connection: x, CLOSE", "connection: keep-alive\r\nconnection: close"]
+)
+@pytest.mark.parametrize("path", ["/fn/f", "/fn/nobody"])
+def test_a_trailer_that_ends_the_connection_does(path: str, field: str) -> None:
+    """The parser reads nothing behind it: who is told that the connection stays would wait for an answer in vain."""
+
+    async def main() -> None:
+        sent = (
+            f"POST {path} HTTP/1.1\r\nhost: box\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n{field}\r\n\r\n"
+        )
+        for more in (b"", REQUESTS["query"][0]):
+            connection = connected()
+            ((_, headers, _),) = await typed(connection, [sent.encode() + more])
+            assert headers["connection"] == "close"
+            assert ended(connection)
+
+    asyncio.run(main())
+
+
+def test_http_1_0_is_asked_for_nothing() -> None:
+    """No 100 goes to a client that does not know what it is (RFC 9110, 10.1.1)."""
+
+    async def main() -> None:
+        connection = connected()
+        await typed(connection, [head("expect: 100-continue", "content-length: 3", version="1.0") + b"abc"])
+        assert cast("Wire", connection.transport).said.startswith(b"HTTP/1.1 200 OK")
+
+    asyncio.run(main())
 
 
 def test_http_1_0_wants_no_host() -> None:

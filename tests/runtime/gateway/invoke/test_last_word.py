@@ -10,6 +10,7 @@ import pytest
 
 from edgefn_runtime.gateway.invoke import outgoing
 from tests.runtime.gateway.listener import Run, answer
+from tests.runtime.gateway.typed import MOST_BODY, connected, settle
 from tests.runtime.supervisor.bench import Bench
 
 SECONDS = 1.2
@@ -63,3 +64,25 @@ def test_a_refused_client_that_is_silent_is_let_go(run: Run, monkeypatch: pytest
         writer.close()
 
     run(test)
+
+
+@pytest.mark.parametrize("target", ["/fn/f", "/fn/nobody"])
+def test_who_is_still_listened_to_holds_nothing(target: str) -> None:
+    """A refused client may send on for minutes; what it had sent before the refusal is not kept so long."""
+
+    async def main() -> None:
+        connection = connected()
+        size = MOST_BODY + 1
+        head = f"POST {target} HTTP/1.1\r\nhost: box\r\ncontent-length: {size}\r\n\r\n".encode()
+        for piece in (head + bytes(100_000), bytes(100_000)):
+            connection.data_received(piece)
+        await settle()
+        if target == "/fn/nobody":  # answered, and its body is still coming: somebody asks the connection to end
+            connection.close()
+        assert connection._lingering
+        assert not connection.cycle.body
+        connection.data_received(bytes(100_000))
+        assert not connection.cycle.body
+        connection.connection_lost(None)
+
+    asyncio.run(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,6 +21,8 @@ from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.openapi.components import Components
 from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
+from edgefn_runtime.gateway.origins.hosts import Hosts
+from tests.runtime.gateway.typed import connected, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,6 +163,32 @@ def test_every_refusal_is_documented() -> None:
 def _headers(problem: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = problem["headers"]
     return found
+
+
+REFUSED_HEADS = {
+    "400": ("GET {} HTTP/1.1", "host: box", "host: box"),
+    "403": ("GET {} HTTP/1.1", "host: box", "origin: https://attacker.example"),
+    "414": ("GET {}?" + "a" * 20_000 + " HTTP/1.1", "host: box"),
+    "421": ("GET {} HTTP/1.1", "host: attacker.example"),
+    "431": ("GET {} HTTP/1.1", "host: box", *["a: b"] * 200),
+}
+
+
+@pytest.mark.parametrize("status", REFUSED_HEADS)
+def test_what_any_request_may_be_refused_with_is_documented(status: str) -> None:
+    """A generated client knows each answer that the box gives by a request's head, at a function and at a page."""
+    built = document([DocumentedFunction(spec_of(classify))], "1.0")
+    assert status in built["components"]["responses"]
+
+    async def main() -> None:
+        for path, item in built["paths"].items():
+            head = "\r\n".join([*REFUSED_HEADS[status], "", ""]).format(path).encode()
+            ((found, _, _),) = await typed(connected(hosts=Hosts(["box"])), [head])
+            assert str(found) == status
+            operations = [item[method] for method in ("get", "post", "put", "delete") if method in item]
+            assert all(status in one["responses"] for one in operations)
+
+    asyncio.run(main())
 
 
 def test_the_callers_bound_is_documented() -> None:

@@ -1,0 +1,99 @@
+"""An answer to the command, read within bounds: what listens at a URL may be no box, or one that means harm.
+
+It is taken as it comes: no coding is undone, no character set but UTF-8 is read, and none comes for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from edgefn.errors import BoxUnreachable
+
+MAX_BYTES = 65 * 2**20
+"""A function's answer has 64 MiB at most, and all else that a box says is far less."""
+MAX_JSON_BYTES = 16 * 2**20
+"""Of JSON, and of a line: empty lists take twenty times their text."""
+SLOWEST_BYTES_PER_S = 4096
+"""What an answer must come with on average once the time for it is over; the box asks as much of a body."""
+
+
+class Strange(BoxUnreachable):
+    """What answered is no box that this command can read. The message says what it did."""
+
+
+class Members(dict[str, Any]):
+    """A JSON object that a box sent; what is not in it, the box should have said."""
+
+    def __missing__(self, key: str) -> Any:
+        raise BoxUnreachable(f"the box left {key!r} out of its answer: it is no edgefn box, or one of another version")
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer that is there whole. `seconds` is how long it took."""
+
+    status: int
+    reason: str
+    headers: httpx.Headers
+    content: bytes
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """Return the content as UTF-8, which all text of a box is."""
+        return self.content.decode("utf-8", "replace")
+
+
+def whole(response: httpx.Response, timeout_s: float | None, began: float) -> Received:
+    """Read all of `response`. Raises Strange when it is too large, too slow or has a coding that nobody asked for."""
+    content = bytearray()
+    for piece in _pieces(response):
+        content += piece
+        if len(content) > MAX_BYTES:
+            raise Strange(f"over {MAX_BYTES} bytes")
+        took_s = time.monotonic() - began
+        if timeout_s is not None and took_s > timeout_s + len(content) / SLOWEST_BYTES_PER_S:
+            raise Strange(f"{len(content)} bytes in {took_s:.0f} s, and had not finished")
+    seconds = time.monotonic() - began
+    return Received(response.status_code, response.reason_phrase, response.headers, bytes(content), seconds)
+
+
+def lines(response: httpx.Response) -> Iterator[str]:
+    """Yield the lines of `response` as they come, without their ends. Raises Strange for one that does not end."""
+    rest = bytearray()
+    for piece in _pieces(response):
+        *ended, last = piece.split(b"\n")
+        for line in ended:
+            yield (rest + line).decode("utf-8", "replace")
+            rest = bytearray()
+        rest += last
+        if len(rest) > MAX_JSON_BYTES:
+            raise Strange(f"a line of over {MAX_JSON_BYTES} bytes")
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def members(text: str) -> Members:
+    """Return the JSON object `text`. Raises Strange when it is none."""
+    if len(text) > MAX_JSON_BYTES:
+        raise Strange(f"over {MAX_JSON_BYTES} bytes of JSON")
+    try:
+        value = json.loads(text, object_hook=Members)
+    except (ValueError, RecursionError):
+        raise Strange("something that is not JSON") from None
+    if not isinstance(value, Members):
+        raise Strange("JSON that is no object")
+    return value
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """Yield what comes, as it comes: a kilobyte that unpacks to a gigabyte stays a kilobyte."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Strange("a compressed answer, which nobody asked for")
+    return response.iter_raw()
