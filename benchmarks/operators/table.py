@@ -12,8 +12,9 @@ _HEAD = """# Operators that were tried
 Made by `make operators`. Each operator of PyTorch's own table of tests is called in some ways that are unlike, exported
 as a build does, run by ONNX Runtime, and held against eager PyTorch: for normal, equal, half, tenth, large and tiny
 numbers, for whole ones beyond 2^24, and with its sizes free at other sizes than the example's. A build's gate sees
-the samples' numbers and sizes; this sees the others. Infinities and NaN are not among them: engines treat them
-differently, so take them out in the handler.
+the samples' numbers and sizes; this sees the others. Infinities and NaN are not among them: NaN
+is declined where an engine would lose it, infinities are treated differently by engines, so take both out in the
+handler. Other engines' steps are tried by each build ([decision](decisions/operators.md)).
 
 | sign | |
 | --- | --- |

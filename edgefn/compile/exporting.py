@@ -93,7 +93,7 @@ def _scripted(wrapper: torch.nn.Module) -> str:
 
 def _not_free(found: Fixed | Tied, spec: ModelSpec, noted: guard_lines.Noted, lengths: Mapping[str, int]) -> Refused:
     fixed = found.lengths if isinstance(found, Fixed) else {}
-    lines = dict.fromkeys(noted.line(word, {**lengths, **fixed}) for word in fixed)
+    lines = dict.fromkeys(noted.line(word, {**lengths, **fixed}) for word in fixed or lengths)
     return Refused(refusals.not_free(spec.name, found, " and ".join(filter(None, lines))), fixed)
 
 

@@ -5,7 +5,7 @@ deviation four times too large. PyTorch sums in blocks, and runs up (`cumsum`) i
 
     mean, sum, norm over (height, width)    one axis as it was, the others in float64
     over one free axis                      blocks of 512 as they were, the blocks in float64
-    cumsum                                  in float64
+    cumsum                                  in float64, and in blocks for engines that have none
     instance_norm, group_norm               of what is near 0: an estimate of the mean is taken off
 
 Only where more than a few thousand numbers may be summed to one; the others are left as they are.
@@ -54,7 +54,13 @@ def _run_up(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
         return
     steps = _Steps(node)
     given = {name: attribute.as_int() for name, attribute in node.attributes.items()}
-    steps.replace(steps.cast(steps.add("CumSum", [steps.cast(value, DOUBLE), node.inputs[1]], **given), FLOAT))
+    wide = steps.cast(value, DOUBLE)
+    wide.shape = value.shape
+    if axis is None or any(given.values()):
+        found = steps.add("CumSum", [wide, node.inputs[1]], **given)
+    else:
+        found = _run_up_in_blocks(steps, wide, int(axis.item()) % len(sizes))
+    steps.replace(steps.cast(found, FLOAT))
 
 
 def _normalise(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
@@ -176,18 +182,24 @@ def _reduce(steps: _Steps, node: ir.Node, axes: list[int], sizes: list[float]) -
     steps.replace(steps.cast(found, FLOAT))
 
 
+def _run_up_in_blocks(steps: _Steps, value: Any, axis: int) -> ir.Value:
+    """Add up along `axis` within blocks, and what the blocks before have together."""
+    cut, length = _cut(steps, value, axis)
+    blocks = steps.add("Shape", [cut], start=axis, end=axis + 1)
+    within = steps.add("CumSum", [cut, steps.whole([axis + 1])])
+    totals = steps.add("ReduceSum", [cut, steps.whole([axis + 1])], keepdims=1)
+    before = steps.add("Sub", [steps.add("CumSum", [totals, steps.whole([axis])]), totals])
+    sums = steps.add("Add", [within, before])
+    shape = [steps.add("Shape", [value], start=0, end=axis)] if axis else []
+    shape.append(steps.add("Mul", [blocks, steps.whole([BLOCK])]))
+    shape += [steps.add("Shape", [value], start=axis + 1)] if axis + 1 < len(value.shape) else []
+    flat = steps.add("Reshape", [sums, steps.add("Concat", shape, axis=0)], allowzero=1)
+    return steps.add("Slice", [flat, steps.whole([0]), length, steps.whole([axis])])
+
+
 def _in_blocks(steps: _Steps, value: Any, axes: list[int], inner: int, kind: str) -> ir.Value:
-    """Sum over `axes`, of which `inner` is cut into blocks; zeros fill the last one up."""
-    rank = len(value.shape)
-    length = steps.add("Shape", [value], start=inner, end=inner + 1)
-    block = steps.whole([BLOCK])
-    blocks = steps.add("Div", [steps.add("Add", [length, steps.whole([BLOCK - 1])]), block])
-    more = steps.add("Sub", [steps.add("Mul", [blocks, block]), length])
-    pads = steps.add("Concat", [steps.whole([0] * (rank + inner)), more, *_zeros(steps, rank - inner - 1)], axis=0)
-    filled = steps.add("Pad", [value, pads])
-    before = [steps.add("Shape", [value], start=0, end=inner)] if inner else []
-    after = [steps.add("Shape", [value], start=inner + 1)] if inner + 1 < rank else []
-    cut = steps.add("Reshape", [filled, steps.add("Concat", [*before, blocks, block, *after], axis=0)], allowzero=1)
+    """Sum over `axes`, of which `inner` is cut into blocks."""
+    cut, _ = _cut(steps, value, inner)
     parts = steps.add("ReduceSum", [cut, steps.whole([inner + 1])], keepdims=0)
     total = steps.add("ReduceSum", [steps.cast(parts, DOUBLE), steps.whole(axes)], keepdims=0)
     if kind == "ReduceSum":
@@ -197,6 +209,24 @@ def _in_blocks(steps: _Steps, value: Any, axes: list[int], inner: int, kind: str
     for other in counts[1:]:
         count = steps.add("Mul", [count, other])
     return steps.add("Div", [total, steps.add("Squeeze", [steps.cast(count, DOUBLE)])])
+
+
+def _cut(steps: _Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
+    """Return `value` with the axis `inner` cut into blocks, one axis more behind it, and that axis's length.
+
+    Zeros fill the last block up.
+    """
+    rank = len(value.shape)
+    length = steps.add("Shape", [value], start=inner, end=inner + 1)
+    block = steps.whole([BLOCK])
+    blocks = steps.add("Div", [steps.add("Add", [length, steps.whole([BLOCK - 1])]), block])
+    more = steps.add("Sub", [steps.add("Mul", [blocks, block]), length])
+    pads = steps.add("Concat", [steps.whole([0] * (rank + inner)), more, *_zeros(steps, rank - inner - 1)], axis=0)
+    filled = steps.add("Pad", [value, pads])
+    before = [steps.add("Shape", [value], start=0, end=inner)] if inner else []
+    after = [steps.add("Shape", [value], start=inner + 1)] if inner + 1 < rank else []
+    shape = steps.add("Concat", [*before, blocks, block, *after], axis=0)
+    return steps.add("Reshape", [filled, shape], allowzero=1), length
 
 
 def _zeros(steps: _Steps, count: int) -> list[ir.Value]:

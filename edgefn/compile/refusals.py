@@ -24,9 +24,27 @@ _INSTEAD = {
     r"_linalg|linalg_|cholesky|triangular|\blu\b|_svd|_eigh|lstsq": "do that step in the handler with numpy.linalg",
     r"masked_select": "write torch.where(mask, x, 0) and reduce that",
     r"sparse": "make the tensor dense in the builder: .to_dense()",
+    r"cummax|cummin": "write torch.where(torch.ones(n, n).tril().bool(), x.unsqueeze(-2), -torch.inf).amax(-1) for the "
+    "last axis of length n (of cummin: torch.inf and amin)",
     r"complex|polar|view_as_complex|fft": "write it with real tensors (cos and sin, torch.stft(...).abs())",
 }
 """What to write instead of an operator that ONNX lacks, by a pattern of its name."""
+
+
+_WITHOUT = (
+    (r"\bi?sqrt\(", "math.sqrt() makes a plain number of a length: write int(n ** 0.5)"),
+    (r"\bmath\.\w+\(", "math's functions make a plain number of a length: write it with +, *, //, ** and min()"),
+    (
+        r"\b(resize|resized_crop|center_crop)\(|torchvision.transforms",
+        "torchvision's resize decides by the sizes in Python: write torch.nn.functional.interpolate(x, size=(height, "
+        'width), mode="bilinear"), or resize in the handler',
+    ),
+)
+"""What to write instead of a line that fixes a free length, by a pattern of the line."""
+
+
+def _way_out(where: str) -> str:
+    return next((f"{way}. Or w" for pattern, way in _WITHOUT if re.search(pattern, where)), "W")
 
 
 def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
@@ -35,10 +53,12 @@ def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
         rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
         return CaptureError(
             f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}"
-            f"{where and f' ({where})'}. Write those as numbers in tensor(...), or make forward() work for any size"
+            f"{where and f' ({where})'}. {_way_out(where)}rite those as numbers in tensor(...), or make forward() work "
+            "for any size"
         )
     return BuildError(
-        f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}. "
+        f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}"
+        f"{where and f' ({where})'}. {_way_out(where).removesuffix('W').removesuffix('Or w')}"
         'Give dimensions that are always alike one word, say limits with Dim("length", min=..., max=...) under '
         "which this always holds, or make forward() work for any sizes"
     )
@@ -91,6 +111,8 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     causes = list(_causes(error))
     missing = any(type(cause).__name__ == "DispatchError" for cause in causes)
     said = blame.first_line(causes[-1])
+    if found := re.search(r"No ONNX function found for <built-in function (\w+)>", str(error)):
+        return _not_of_lengths(model, found[1], _failing_line(error))
     what = f"ONNX has no operator for {operator}" if operator and missing else said
     if operator and not missing:
         what = f"PyTorch's exporter fails at {operator}: {said}"
@@ -103,6 +125,16 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     instead = next((way for pattern, way in _INSTEAD.items() if re.search(pattern, operator)), "")
     advice = instead or f"write it with other operators, {NUMPY_INSTEAD}"
     return CaptureError(f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; {advice}")
+
+
+def _not_of_lengths(model: str, function: str, where: str) -> BuildError:
+    """Return the error for a function of Python that is called with a free length."""
+    instead = "for round(n / k) write (2 * n + k) // (2 * k), " if function == "round" else ""
+    return CaptureError(
+        f"model {model} does not export to ONNX: {function}() of a free length has no form there"
+        f"{where and f' ({where})'}; {instead}write it with +, *, // and min(), or write the length as a number in "
+        "tensor(...)"
+    )
 
 
 def foreign(model: str, operator: str, trace: str) -> BuildError:
@@ -193,7 +225,7 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
 
 def _user_line(trace: str) -> str:
     """The last frame of a trace that is the user's, or the last of all; nothing of none."""
-    frames = re.findall(r'File "([^"]+)", line (\d+), in (\w+)\n\s*(.*)', trace)
+    frames = re.findall(r'File "([^"]+)", line (\d+), in ([\w<>]+)\n\s*(.*)', trace)
     frames = [frame for frame in frames if not blame.is_own(frame[0])]
     users = [frame for frame in frames if blame.is_user(frame[0])] or frames
     return 'File "{}", line {}, in {}: {}'.format(*users[-1]) if users else ""

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 
 from edgefn import golden
 from edgefn.accuracy.judge import judge
-from edgefn.backends import out_of_range
 from edgefn.backends.backend import Lowered
-from edgefn.backends.mnn import record
+from edgefn.backends.mnn import mending, record, screening
 from edgefn.backends.mnn.library import installed
 from edgefn.backends.mnn.session import FILE
-from edgefn.backends.rewriting import indices, softplus, steps
+from edgefn.backends.rewriting import exact
 from edgefn.errors import BuildError
 from edgefn.system import signals
 
@@ -49,13 +48,24 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
     with tempfile.TemporaryDirectory(prefix="edgefn-mnn-") as scratch:
         onnx = Path(scratch, "onnx", source.name)
         shutil.copytree(source.parent, onnx.parent)  # past the limit of its format the weights lie beside it
-        _, counts = steps.rewrite(onnx, softplus.rewrite, indices.rewrite)
-        record.write(record.of(captured.model, *([out_of_range.OUTPUT] if counts else [])), folder)
+        _check_constants(onnx, what)
+        record.write(record.of(captured.model, *mending.mend(onnx)), folder)
         inputs, outputs = Path(scratch, "inputs.npz"), Path(scratch, "outputs.npz")
         _convert(onnx, folder, inputs, outputs, sample, what)
-        if sample is not None:
+        if sample is not None and outputs.exists():
             _check(outputs, sample, captured, what)
+        if wrong := screening.wrong(onnx, captured.sizes):
+            raise BuildError(f"{what}: MNN {installed()} computes a step otherwise than PyTorch: {wrong}; {_ELSE}")
     return Lowered({"MNN": installed()})
+
+
+def _check_constants(path: Path, what: str) -> None:
+    """Raise BuildError for a whole number beyond 32 bits that is computed with: MNN cuts it off without a word."""
+    import onnx
+
+    found = exact.beyond(onnx.load(path, load_external_data=False), 2**31)
+    if found is not None:
+        raise BuildError(f"{what}: it computes with the number {found}, and MNN with 32 bits; {_ELSE}")
 
 
 def _check_dtypes(captured: Captured, what: str) -> None:

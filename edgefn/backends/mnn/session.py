@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.backends import out_of_range, output_names
+from edgefn.backends import inexact, not_numbers, out_of_range, output_names
 from edgefn.backends.mnn import record
 from edgefn.backends.mnn.library import flush, import_mnn, installed, silence
 from edgefn.errors import BundleError
@@ -32,9 +32,12 @@ class MnnSession:
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Return the outputs by name.
 
-        Raises ValueError for what no int32 holds, RuntimeError where MNN computes nothing, and
+        Raises ValueError for what MNN does not compute with, RuntimeError where it computes nothing, and
         IndexError, as PyTorch does, for an index that is out of range.
         """
+        if empty := next((name for name in self._record.inputs if not inputs[name].size), ""):
+            raise ValueError(f"input {empty!r} has no element, and MNN ends its process for some steps of nothing")
+        not_numbers.check_inputs(inputs, "MNN", infinite=True)
         variables = [_variable(name, inputs[name]) for name in self._record.inputs]
         results = self._module.onForward(variables)
         if len(results) != len(self._record.outputs):
@@ -47,6 +50,8 @@ class MnnSession:
             for (name, dtype), result in zip(self._record.outputs.items(), results, strict=True)
         }
         out_of_range.check(outputs)
+        inexact.check(outputs, inexact.MNN)
+        not_numbers.check(outputs, "MNN")
         return outputs
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edgefn.backends.backend import Lowered
 from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.backend import OPSET, PORTABLE
+from edgefn.backends.rewriting import not_numbers, steps
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def _float(captured: Captured, folder: Path) -> Lowered:
     shutil.copyfile(source, folder / PORTABLE)
     if (data := source.with_name(f"{source.name}.data")).exists():
         shutil.copyfile(data, folder / data.name)
+    if captured.own_opset is None:  # a file is its own reference
+        steps.rewrite(folder / PORTABLE, not_numbers.rewriter(not_numbers.ONNX_RUNTIME))
     if captured.own_opset and (counted := _integers(source)):  # sessions of it pack weights, and do not saturate
         settings.write(settings.Settings("int8", settings.EXACT_PRODUCTS), folder)
         return Lowered(_toolchain(opset), opset, counted)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefn.backends import output_names
+from edgefn.backends import not_numbers, output_names
 from edgefn.errors import BundleError
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ class OnnxSession:
         self._outputs = [output_names.outside(name, inputs) for name in self._inside]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        return dict(zip(self._outputs, self._session.run(self._inside, dict(inputs)), strict=True))
+        """Return the outputs by name. Raises ValueError for NaN that would be lost."""
+        outputs = dict(zip(self._outputs, self._session.run(self._inside, dict(inputs)), strict=True))
+        not_numbers.check(outputs, "onnxruntime")
+        return outputs
 
 
 def import_onnxruntime() -> Any:

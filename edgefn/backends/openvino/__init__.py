@@ -5,7 +5,6 @@
     lowering.py    captured network → ONNX that openvino converts
     transforms.py  ONNX written otherwise for openvino
     mending.py     all that openvino computes otherwise
-    exact.py       whole numbers that become too large
     narrow.py      arithmetic of 8 and 16 bits
     reductions.py  sums and maxima of whole numbers
     int8.py        openvino as the engine of edgefn.compile.quantize

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Lowered
-from edgefn.backends.openvino import mending, transforms
+from edgefn.backends.openvino import mending, session, transforms
 from edgefn.backends.openvino.library import import_openvino
-from edgefn.backends.openvino.session import version
 from edgefn.errors import BuildError, BundleError, GateError
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
     opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
     source = captured.onnx(opset)
-    toolchain = {"openvino": version()}
+    toolchain = {"openvino": session.version()}
     if target.precision == "int8":
         from edgefn.backends.openvino.int8 import ENGINE
         from edgefn.compile.quantize import int8
@@ -35,12 +34,14 @@ def lower(captured: Captured, target: Target, path: Path) -> Lowered:
         _check(source, captured, target)
         made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
         mending.mend(path)
+        _screen(path, captured, target)
         return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
     for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
         shutil.copyfile(file, path.with_name(file.name))
     transforms.convert(path.with_name(source.name), captured.model)
     mending.mend(path.with_name(source.name))
     _check(path.with_name(source.name), captured, target)
+    _screen(path.with_name(source.name), captured, target)
     if target.precision == "bf16":
         _check_bfloat(path.with_name(source.name), captured, target)
     return Lowered(toolchain, opset)
@@ -63,9 +64,24 @@ def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:
         run = executed(compiled(model, precision=BFLOAT), WEIGHTED, (BFLOAT,))
     if not run:
         raise GateError(
-            f"{target} of model {captured.model.name}: openvino {version()} runs none of its layers in bfloat16 "
-            "on this machine: build it on a CPU with avx512_bf16 or amx_bf16, or leave the target out"
+            f"{target} of model {captured.model.name}: openvino {session.version()} runs none of its layers in "
+            "bfloat16 on this machine: build it on a CPU with avx512_bf16 or amx_bf16, or leave the target out"
         )
+
+
+def _screen(path: Path, captured: Captured, target: Target) -> None:
+    """Raise BuildError where openvino computes a step otherwise than the file says, for numbers of some kind."""
+    import onnx
+
+    from edgefn.backends.screening.screen import screen
+
+    found = screen(onnx.load(path, load_external_data=False), captured.sizes, session.tried)
+    if found.wrong:
+        raise BuildError(
+            f"{target} of model {captured.model.name}: openvino {session.version()} computes a step otherwise than "
+            f"PyTorch: {found.wrong}; leave the target out, or write the network with other operators"
+        )
+    mending.keep_numbers(path, found.losing)
 
 
 def _check(source: Path, captured: Captured, target: Target) -> None:
@@ -74,7 +90,7 @@ def _check(source: Path, captured: Captured, target: Target) -> None:
     except RuntimeError as error:
         what = _complaint(error)
         raise BuildError(
-            f"{target} of model {captured.model.name}: openvino {version()} does not convert it: {what}; "
+            f"{target} of model {captured.model.name}: openvino {session.version()} does not convert it: {what}; "
             "leave the target out, or write the network with other operators"
         ) from error
 

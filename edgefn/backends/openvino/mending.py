@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgefn.backends.openvino import exact, narrow, reductions
-from edgefn.backends.rewriting import indices, softplus, steps
+from edgefn.backends import inexact
+from edgefn.backends.openvino import narrow, reductions
+from edgefn.backends.rewriting import exact, indices, not_numbers, softplus, steps
 
 if TYPE_CHECKING:
+    from collections.abc import Set
     from pathlib import Path
 
 
 def mend(path: Path) -> None:
     """Rewrite the file at `path`, float or int8."""
-    steps.rewrite(path, exact.rewrite, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)
+    counted = exact.rewriter(inexact.OPENVINO)
+    steps.rewrite(path, counted, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)
+
+
+def keep_numbers(path: Path, losing: Set[str]) -> None:
+    """Rewrite the file at `path` so that no NaN is lost, by operators that are known for it or are in `losing`."""
+    known = not_numbers.OPENVINO
+    steps.rewrite(path, not_numbers.rewriter(known._replace(operators=known.operators | losing)))

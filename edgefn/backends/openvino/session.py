@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgefn.backends import out_of_range, output_names
+from edgefn.backends import inexact, not_numbers, out_of_range, output_names
 from edgefn.backends.openvino.library import import_openvino
 from edgefn.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays
@@ -41,10 +42,16 @@ class OpenVinoSession:
 
         Raises IndexError, as PyTorch does, for an index that is out of range.
         """
+        if empty := next((name for name, array in inputs.items() if not array.size), ""):
+            raise ValueError(
+                f"input {empty!r} has no element, and openvino answers some steps of nothing with the last call's"
+            )
         check_inputs(inputs)
+        not_numbers.check_inputs(inputs, "openvino")
         outputs = self._runner(inputs).run(inputs)
         out_of_range.check(outputs)
-        check_between(outputs)
+        not_numbers.check(outputs, "openvino")
+        inexact.check(outputs, inexact.OPENVINO)
         check_outputs(outputs)
         return outputs
 
@@ -103,7 +110,7 @@ def primed(runner: Runner, compiled: Any, shapes: Shapes) -> Runner:
 
 def _chosen(outputs: Sequence[Any], names: Sequence[str]) -> Iterator[str]:
     """Yield a name of each output, one of `names` that no other has where there is one."""
-    left = [*names, out_of_range.OUTPUT, INEXACT]
+    left = [*names, out_of_range.OUTPUT, inexact.OUTPUT, not_numbers.OUTPUT]
     for one in outputs:
         own = one.get_names()
         name = next((name for name in left if name in own), "")
@@ -115,10 +122,9 @@ def _chosen(outputs: Sequence[Any], names: Sequence[str]) -> Iterator[str]:
 def check_inputs(inputs: Arrays) -> None:
     """Raise ValueError for numbers that float32 does not compute with exactly, as openvino does on a CPU."""
     for name, array in inputs.items():
-        if _largest(array) > EXACT:
+        if _largest(array) > inexact.OPENVINO.given:
             raise ValueError(
-                f"input {name!r} holds integers beyond {EXACT}, and openvino computes with float32, which is exact "
-                "up to that"
+                f"input {name!r} holds integers beyond {inexact.OPENVINO.given}, and {inexact.OPENVINO.why}"
             )
         if array.dtype == "float64" and not _is_short(array):
             raise ValueError(
@@ -127,23 +133,12 @@ def check_inputs(inputs: Arrays) -> None:
             )
 
 
-def check_between(outputs: dict[str, NDArray[Any]]) -> None:
-    """Take INEXACT out of `outputs`. Raises ValueError where it counts any."""
-    count = outputs.pop(INEXACT, None)
-    if count is not None and count.any():
-        raise ValueError(
-            f"the network makes {count.sum()} whole numbers from {2 * EXACT} on, and openvino computes with float32, "
-            "which is exact up to that"
-        )
-
-
 def check_outputs(outputs: Arrays) -> None:
     """Raise ValueError for integers that are rounded, or cut off at 32 bits."""
     for name, array in outputs.items():
-        if _largest(array) >= 2 * EXACT:
+        if _largest(array) >= inexact.OPENVINO.made:
             raise ValueError(
-                f"output {name!r} holds integers from {2 * EXACT} on, and openvino computes with float32, which rounds "
-                "them"
+                f"output {name!r} holds integers from {inexact.OPENVINO.made} on, and {inexact.OPENVINO.why}"
             )
 
 
@@ -158,14 +153,6 @@ def _is_short(array: NDArray[Any]) -> bool:
 
     with np.errstate(over="ignore"):
         return np.array_equal(array.astype(np.float32), array, equal_nan=True)
-
-
-EXACT = 2**23
-"""Up to this a remainder and a sum of two are right. From 2**24 on, 16777217 == 16777216 and remainders are off."""
-
-
-INEXACT = "edgefn.inexact"
-"""An output that is none of the network's: how many of its whole numbers are too large, by step (`exact.py`)."""
 
 
 def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
@@ -207,6 +194,17 @@ def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
         return import_openvino().Core().compile_model(model, "CPU", settings(threads, precision))
     except RuntimeError as error:
         raise BundleError(f"openvino {version()} does not compile the model: {_reason(error)}") from error
+
+
+def tried(model: onnx.ModelProto, given: Sequence[Arrays]) -> list[Arrays] | None:
+    """Return the outputs of a file in memory for each of the inputs `given`; None where openvino does not take it."""
+    names = [one.name for one in model.graph.output]
+    try:
+        made = compiled(import_openvino().Core().read_model(model.SerializeToString()))
+        runner = Runner(made, names)
+        return [runner.run(inputs) for inputs in given]
+    except (BundleError, RuntimeError):
+        return None
 
 
 def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[str] = ()) -> Runner:

@@ -1,6 +1,7 @@
 """Indices beyond what they index: openvino and MNN answer with zeros or the memory beside, where PyTorch raises.
 
     x[i], x.gather(1, i), nn.Embedding, scatter    with an `i` that follows from an input's values
+    positions(torch.arange(x.shape[1]))            or from its lengths
 
 What is counted from the end is counted from the beginning, which MNN wants. A place that does not exist is read at 0,
 and counted in one more output, see `edgefn.backends.out_of_range`.
@@ -23,9 +24,9 @@ CHOOSING = {"NonZero", "Compress", "Unique", "NonMaxSuppression"}
 
 
 def rewrite(model: onnx.ModelProto) -> bool:
-    """Rewrite `model` where it indexes by what follows from its inputs' values; return whether it does."""
+    """Rewrite `model` where it indexes by what follows from its inputs; return whether it does."""
     counts: list[str] = []
-    doubtful = steps.following(model.graph) | _chosen(model.graph)
+    doubtful = steps.following(model.graph, measured=True) | _chosen(model.graph)
 
     def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         if node.op_type not in _LIMITS or node.input[1] not in doubtful:

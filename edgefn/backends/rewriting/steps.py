@@ -30,13 +30,13 @@ INT32, INT64 = 6, 7
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
-def following(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of what follows from the values of the graph's inputs."""
+def following(graph: onnx.GraphProto, *, measured: bool = False) -> set[str]:
+    """Return the names of what follows from the values of the graph's inputs; with `measured` from lengths, too."""
     constant = {one.name for one in graph.initializer}
     found = {one.name for one in graph.input} - constant
     for node in graph.node:
         inner = (name for one in node.attribute if one.HasField("g") for step in one.g.node for name in step.input)
-        if node.op_type not in MEASURED and not found.isdisjoint([*node.input, *inner]):
+        if (measured or node.op_type not in MEASURED) and not found.isdisjoint([*node.input, *inner]):
             found.update(node.output)
     return found
 
@@ -50,6 +50,13 @@ def sum_of(truths: str, count: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Reshape", [f"{count}_whole", f"{count}_row"], [f"{count}_flat"])
     yield number(f"{count}_first", [0], (1,))
     yield helper.make_node("ReduceSum", [f"{count}_flat", f"{count}_first"], [count], keepdims=1)
+
+
+def constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
+    """Return the tensor that a step gives which is a constant; None of another step."""
+    if node.op_type != "Constant":
+        return None
+    return next((one.t for one in node.attribute if one.HasField("t")), None)
 
 
 def number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodeProto:

@@ -4,7 +4,7 @@
     torch.stft     with align_to_window, which the exporter does not take
     affine_grid, linspace    of a free size (grids.py); grid_sample refused where engines round otherwise
     windows        of which the exporter has some, and one with other coefficients
-    cdist          of a free number of rows (distances.py)
+    cdist          of a free number of rows; hypot, which ONNX has not (distances.py)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (resizing.py);
                    linear, by a factor that is no whole number (linear.py)
     pooling        with windows of a free size, along one axis, or with a divisor of its own (pooling.py)

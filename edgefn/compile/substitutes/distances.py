@@ -21,7 +21,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
     """Return PyTorch's function with what is recorded for it."""
     import torch
 
-    return {torch.cdist: between}
+    return {torch.cdist: between, torch.hypot: hypotenuse, torch.Tensor.hypot: hypotenuse}
 
 
 def between(x1: torch.Tensor, x2: torch.Tensor, p: float = 2.0, compute_mode: str | None = None) -> torch.Tensor:
@@ -35,6 +35,16 @@ def between(x1: torch.Tensor, x2: torch.Tensor, p: float = 2.0, compute_mode: st
         return _from_product(x1, x2)
     apart: torch.Tensor = torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
     return apart
+
+
+def hypotenuse(input: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Compute what torch.hypot does: by the larger side, whose square would be too large or too small."""
+    import torch
+
+    large = torch.maximum(input.abs(), other.abs())
+    small = torch.minimum(input.abs(), other.abs())
+    share = torch.where(small == large, 1.0, small / torch.where(large == 0, 1.0, large))  # infinity of infinity
+    return large * (1 + share * share).sqrt()
 
 
 def _from_product(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,10 @@ def affine(theta: torch.Tensor, size: Sequence[Any], align_corners: bool | None 
     return (flat @ theta.transpose(1, 2)).view(theta.shape[0], *lengths, len(lengths))
 
 
+FAR = 1e4
+"""So many pictures away from a picture there is nothing of it."""
+
+
 def sampled(
     input: torch.Tensor,
     grid: torch.Tensor,
@@ -37,6 +41,7 @@ def sampled(
     align_corners: bool | None = None,
 ) -> torch.Tensor:
     """Compute what torch.nn.functional.grid_sample does. Raises BuildError where it rounds what is reflected."""
+    import torch
     from torch.nn import functional
 
     if mode == "nearest" and padding_mode == "reflection":
@@ -44,7 +49,13 @@ def sampled(
             "grid_sample(mode='nearest', padding_mode='reflection') takes another pixel in ONNX Runtime for a place "
             "just between two; write padding_mode='border', or mode='bilinear'"
         )
-    return functional.grid_sample(input, grid, mode, padding_mode, align_corners)
+    if padding_mode == "reflection" or grid.dim() != 4:
+        return functional.grid_sample(input, grid, mode, padding_mode, align_corners)
+    # A place that no int32 holds, or none at all, would be one inside of the picture.
+    near = torch.where(grid == grid, grid.clamp(-FAR, FAR), -FAR)
+    found = functional.grid_sample(input, near, mode, padding_mode, align_corners)
+    is_lost = mode == "nearest" or (mode == "bilinear" and padding_mode == "border")
+    return found if is_lost else found + (grid * 0).sum(-1).unsqueeze(1)
 
 
 def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from edgefn.compile.substitutes import linear, nearest
+from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +33,21 @@ def _resized(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> torch.Tensor:
-    """Compute what torch.nn.functional.interpolate does; what it refuses is left to it."""
+    """Compute what torch.nn.functional.interpolate does; what it refuses is left to it.
+
+    Of uint8 a number may be one off: PyTorch computes with weights of 16 bits. Raises BuildError where that is not all.
+    """
+    import torch
     from torch.nn import functional
 
+    if input.dtype == torch.uint8 and mode not in nearest.MODES:  # ONNX Runtime cuts the fractions off
+        if mode == "bicubic":
+            raise BuildError(
+                "interpolate(mode='bicubic') of uint8 is rounded between its axes, for which ONNX has no form; write "
+                ".float() before it and .round().clamp(0, 255).byte() behind it"
+            )
+        floats = _resized(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+        return floats.round().clamp(0, 255).to(torch.uint8)
     rank, lengths = input.dim() - 2, input.shape[2:]
     factors = _each(scale_factor, rank)
     is_either = 1 <= rank <= MOST_AXES and (size is None) != (scale_factor is None)

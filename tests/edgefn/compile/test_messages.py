@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -177,6 +178,39 @@ def test_what_onnx_lacks(forward: Callable[..., Any], operator: str, do: str) ->
     captured = capture(session(network(forward)))
     with pytest.raises(CaptureError, match=rf"ONNX has no operator for .*{operator} \(File .*line \d+.*\); .*{do}"):
         captured.onnx(20)
+
+
+def rounds(net: Any, x: Any) -> Any:
+    return x[:, : round(x.shape[1] / 3)]
+
+
+def takes_a_root(net: Any, x: Any) -> Any:
+    return x[:, : int(math.sqrt(x.shape[1]))]
+
+
+def takes_a_logarithm(net: Any, x: Any) -> Any:
+    return x[:, : int(math.log2(x.shape[1]))]
+
+
+def runs_up(net: Any, x: Any) -> Any:
+    return x.cummax(1).values
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (rounds, r"round\(\) of a free length has no form there \(File .*line \d+.*\); .*\(2 \* n \+ k\) // "),
+        (takes_a_root, r"n is not free; .* n = 9 \(File .*in takes_a_root: .*\). math\.sqrt.* write int\(n \*\* 0\.5"),
+        (takes_a_logarithm, r"n is not free; .*in takes_a_logarithm: .*\). math's functions make a plain number"),
+        (runs_up, r"no operator for aten\.cummax \(File .*line \d+.*\); write torch\.where\(torch\.ones"),
+    ],
+)
+def test_what_has_no_form_at_a_free_length(forward: Callable[..., Any], message: str) -> None:
+    """The function, the author's line, and what to write, in one line."""
+    inputs = {"x": TensorSpec("float32", (3, "n"))}
+    with pytest.raises(CaptureError, match=message) as caught:
+        capture(session(network(forward), inputs), {"n": 9}).onnx(20)
+    assert len(str(caught.value)) < MAX_LETTERS
 
 
 def to_the_gpu(net: Any, x: Any) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edgefn import tensor
+from edgefn.backends.registry import get
 from edgefn.compile.capture import capture
 from edgefn.errors import BuildError
 from tests.edgefn.compile.test_exporting import check, of
@@ -56,3 +58,23 @@ def test_a_pixel_that_engines_choose_otherwise_is_refused() -> None:
         capture(of(lambda x, grid: functional.grid_sample(x, grid, "nearest", "reflection"), **inputs), {})
     eager = of(lambda x, grid: functional.grid_sample(x, grid, "nearest", "border", align_corners=False), **inputs)
     check(eager, capture(eager, {}), {}, rounds=2)
+
+
+def test_places_far_away_and_none_at_all() -> None:
+    """A homography divides by next to nothing: no int32 holds such a place, and ONNX Runtime took a pixel inside."""
+    from torch.nn import functional
+
+    ways = [(mode, padding) for padding in ("zeros", "border") for mode in ("bilinear", "nearest")]
+
+    def forward(x: Any, grid: Any) -> Any:
+        return tuple(functional.grid_sample(x, grid, *way, align_corners=False) for way in ways)
+
+    eager = of(forward, x=tensor("float32", 1, 1, 4, 4), grid=tensor("float32", 1, 2, 3, 2))
+    captured = capture(eager)
+    artifact: Any = get("onnxruntime").load(captured.onnx(20).parent)
+    x = np.arange(1, 17, dtype=np.float32).reshape(1, 1, 4, 4)
+    places = [[np.nan, 0], [np.inf, 0], [-np.inf, 0.3], [1e20, 0], [0.2, -1e9], [0.3, -0.2]]
+    inputs = {"x": x, "grid": np.array(places, np.float32).reshape(1, 2, 3, 2)}
+    wanted: Any = eager.run(inputs)
+    for name, found in artifact.run(inputs).items():
+        np.testing.assert_allclose(found, wanted[name], rtol=1e-5, err_msg=name)

@@ -1,4 +1,4 @@
-"""Whole numbers that a network makes on its way and openvino rounds or cuts off: no wrong answer comes of them."""
+"""Whole numbers that a network makes on its way and engines round or cut off: no wrong answer comes of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgefn.backends.mnn import Mnn
 from edgefn.backends.openvino import OpenVino
 from edgefn.compile.capture import capture
+from edgefn.errors import BuildError
 from edgefn.spec import TensorSpec
 from edgefn.targets.profiles import target
 from tests.edgefn.compile.test_exporting import of
@@ -44,6 +46,9 @@ LEAST = {
 }
 """How many answers there are where small numbers become large soon."""
 
+MNN_TOO = ("a product", "a product of all", "digits of a float", "a sum")
+"""MNN has none of the others' operators, or not in these types."""
+
 NUMBERS = (0, 1, 7, 50, 1000, 4095, 5000, 46341, 99999, 2**22, 2**23 - 1)
 
 
@@ -66,6 +71,33 @@ def test_an_answer_is_eagers_or_none(way: str, tmp_path: Path) -> None:
             np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=1e-6, err_msg=f"{way} of {x}")
             answered += 1
     assert answered >= LEAST.get(way, 8), "what is small is answered"
+
+
+@pytest.mark.parametrize("way", [MNN_TOO[0], *(pytest.param(way, marks=pytest.mark.long) for way in MNN_TOO[1:])])
+def test_an_answer_of_mnn_is_eagers_or_none(way: str, tmp_path: Path) -> None:
+    """However large the numbers are."""
+    eager = of(WAYS[way], x=TensorSpec("int64", (3, 6)))
+    Mnn().lower(capture(eager), target("cortex-a72/fp32@mnn"), tmp_path)
+    session = Mnn().load(tmp_path)
+    draw = np.random.default_rng(0)
+    answered = 0
+    for number in (*NUMBERS, 2**30, 2**31 - 1, 2**33):
+        x = draw.integers(-number, number, (3, 6), endpoint=True)
+        try:
+            (found,) = session.run({"x": x}).values()
+        except ValueError:
+            continue
+        (wanted,) = eager.run({"x": x}).values()
+        np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=1e-6, err_msg=f"{way} of {x}")
+        answered += 1
+    assert answered >= 4, "what is small is answered"
+
+
+def test_mnn_is_left_where_a_number_is_beyond_32_bits(tmp_path: Path) -> None:
+    """It cuts constants off: a hash was 0 for whatever it is of."""
+    eager = of(WAYS["a hash"], x=TensorSpec("int64", (3, 6)))
+    with pytest.raises(BuildError, match=r"computes with the number 2654435761.* leave this target out"):
+        Mnn().lower(capture(eager), target("cortex-a72/fp32@mnn"), tmp_path)
 
 
 def test_a_network_whose_numbers_stay_small_is_left_as_it_is(tmp_path: Path) -> None:

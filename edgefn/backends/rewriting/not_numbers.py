@@ -1,0 +1,260 @@
+"""NaN that an engine loses where PyTorch keeps it: the relu of NaN is 0, the largest of NaN and 3 is 3.
+
+    (x / x.norm()).relu()    of zeros
+    x.log().amax(1)          of what is below 0
+
+Before a step that loses NaN, those of what may have any are counted in one more output (`edgefn.backends.not_numbers`).
+What was taken out before (`torch.where(n > 0, total / n, 0)`) is not counted. Runs on the build machine only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from edgefn.backends.not_numbers import OUTPUT
+from edgefn.backends.rewriting import steps
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+    from numpy.typing import NDArray
+
+FLOAT = 1
+FLOATS = {FLOAT, 10, 11}
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
+
+class Losses(NamedTuple):
+    """How an engine loses NaN.
+
+    operators      those that do
+    counts_inputs  whether the inputs' are counted, too; else they are looked at where they are
+    has_is_nan     whether there is an operator that tells them
+    loses_infinity whether the largest of minus infinities is a number
+    """
+
+    operators: frozenset[str]
+    counts_inputs: bool = False
+    has_is_nan: bool = True
+    loses_infinity: bool = False
+
+
+ONNX_RUNTIME = Losses(
+    frozenset({"ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "MaxPool", "GlobalMaxPool"}), counts_inputs=True
+)
+OPENVINO = Losses(
+    ONNX_RUNTIME.operators
+    | {"Relu", "Clip", "Max", "Min", "Exp", "Softmax", "LogSoftmax", "HardSigmoid", "Celu", "ThresholdedRelu", "TopK"}
+    | {"Cast", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "ReduceLogSumExp"},
+    loses_infinity=True,
+)
+MNN = Losses(
+    OPENVINO.operators | {"LeakyRelu", "Elu", "Sigmoid", "Tanh", "Abs", "PRelu", "LSTM", "GRU", "RNN"},
+    has_is_nan=False,
+    loses_infinity=True,
+)
+
+MAKING = {"Div", "Mod", "Pow", "Sqrt", "Log", "Acos", "Asin", "Acosh", "Atanh"}
+"""Operators that make NaN of finite numbers."""
+
+NORMALISING = {"Softmax", "LogSoftmax"}
+"""Those that make NaN of a row of minus infinities."""
+
+EXTREMES = {"ReduceMax", "ReduceMin"}
+
+SHIELDS = {"IsNaN", "Where"}
+"""Without these, an input's NaN go to the last step, so that they can be counted where they come in."""
+
+LARGEST = 3.4028234663852886e38
+
+
+def rewriter(losses: Losses) -> Callable[[onnx.ModelProto], bool]:
+    """Return `rewrite` for an engine."""
+    return lambda model: rewrite(model, losses)
+
+
+def rewrite(model: onnx.ModelProto, losses: Losses) -> bool:
+    """Rewrite `model` where NaN may be lost; return whether it may."""
+    flow = _Flow(model, losses)
+    for node in model.graph.node:
+        flow.note(node)
+    if not flow.counts:
+        return False
+    steps.replace(model.graph, flow.counted)
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*(step for name in flow.given for step in _count(name, losses)), *rest])
+    steps.add_counts(model.graph, flow.counts, OUTPUT)
+    return True
+
+
+class _Flow:
+    """Which values may have NaN or infinities, step by step, and where NaN are counted."""
+
+    def __init__(self, model: onnx.ModelProto, losses: Losses) -> None:
+        import onnx
+
+        graph = onnx.shape_inference.infer_shapes(model).graph
+        self._kinds = {
+            one.name: one.type.tensor_type.elem_type for one in (*graph.input, *graph.output, *graph.value_info)
+        }
+        self._losses = losses
+        self._doubtful = steps.following(graph)
+        self._constants: dict[str, NDArray[np.generic]] = {}
+        self._infinite: set[str] = set()
+        self._before: dict[str, list[str]] = {}
+        self._after: dict[str, str] = {}
+        for one in graph.initializer:
+            self._keep(one.name, one)
+        inputs = [one.name for one in graph.input if losses.counts_inputs and self._is_float(one.name)]
+        is_shielded = any(node.op_type in SHIELDS for node in graph.node)
+        self._open = set(inputs) if is_shielded else set()
+        lost = set() if is_shielded else _before(graph, losses.operators)
+        self.given = [name for name in inputs if name in lost]
+
+    @property
+    def counts(self) -> list[str]:
+        """Return the names of all counts."""
+        between = [name for names in self._before.values() for name in names]
+        return [*map(_of, [*self.given, *between]), *map(_of, self._after)]
+
+    def note(self, node: onnx.NodeProto) -> None:
+        """Take the step up."""
+        if (own := steps.constant(node)) is not None:
+            self._keep(node.output[0], own)
+        if not node.output or node.output[0] not in self._doubtful:
+            return
+        result = node.output[0]
+        is_float = self._is_float(result)
+        is_infinite = not self._infinite.isdisjoint(node.input)
+        if is_float and (is_infinite or node.op_type == "Log") and node.op_type not in NORMALISING:
+            self._infinite.update(node.output)
+        if is_float and is_infinite and self._loses_infinity(node):
+            self._after[result] = node.op_type
+        taken = [name for name in dict.fromkeys(node.input) if name in self._open]
+        if node.op_type in self._losses.operators and not (node.op_type == "Cast" and is_float):
+            known = {name for names in self._before.values() for name in names}
+            if new := [name for name in taken if name not in known]:
+                self._before[result] = new
+        elif taken and is_float:
+            self._open.update(node.output)
+        if is_float and self._makes(node, is_infinite=is_infinite):
+            self._open.update(node.output)
+
+    def counted(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
+        """Return the step with what counts before and after it; None where nothing does."""
+        result = node.output[0] if node.output else ""
+        if result not in self._before and result not in self._after:
+            return None
+        return self._with_counts(node)
+
+    def _with_counts(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+        for name in self._before.get(node.output[0], ()):
+            yield from _count(name, self._losses)
+        yield node
+        kind = self._after.get(node.output[0], "")
+        if kind in NORMALISING:
+            yield from _rows_of_infinities(node)
+        elif kind:
+            yield from _as_good_as_infinite(node.output[0])
+
+    def _loses_infinity(self, node: onnx.NodeProto) -> bool:
+        """Tell whether the engine makes a number of a row of infinities."""
+        if node.op_type in EXTREMES:
+            return self._losses.loses_infinity
+        return node.op_type in NORMALISING and not self._losses.has_is_nan
+
+    def _makes(self, node: onnx.NodeProto, *, is_infinite: bool) -> bool:
+        if node.op_type in NORMALISING:
+            return is_infinite
+        return node.op_type in MAKING and not self._is_safe(node)
+
+    def _is_float(self, name: str) -> bool:
+        return self._kinds.get(name, FLOAT) in FLOATS
+
+    def _keep(self, name: str, constant: onnx.TensorProto) -> None:
+        import numpy as np
+        from onnx import numpy_helper
+
+        if constant.data_type not in FLOATS or constant.data_location == constant.EXTERNAL:
+            return
+        numbers = numpy_helper.to_array(constant)
+        if np.isinf(numbers).any():
+            self._infinite.add(name)
+        if numbers.size == 1:
+            self._constants[name] = numbers
+
+    def _is_safe(self, node: onnx.NodeProto) -> bool:
+        """Tell whether a constant keeps the step from making NaN: x / 2, x ** 2."""
+        second = self._constants.get(node.input[1]) if len(node.input) > 1 else None
+        if second is None:
+            return False
+        number = float(second.item())
+        return number != 0 if node.op_type in ("Div", "Mod") else number >= 0 and number.is_integer()
+
+
+def _of(value: str) -> str:
+    """Return the name of what counts the NaN of a value."""
+    return f"{value}_not_numbers"
+
+
+def _count(value: str, losses: Losses) -> Iterator[onnx.NodeProto]:
+    """Yield the steps that count how many of the numbers of `value` are NaN."""
+    from onnx import helper
+
+    count = _of(value)
+    if losses.has_is_nan:
+        yield helper.make_node("IsNaN", [value], [f"{count}_truths"])
+    else:
+        yield from _finite(value, f"{count}_numbers")
+        yield helper.make_node("Not", [f"{count}_numbers"], [f"{count}_truths"])
+    yield from steps.sum_of(f"{count}_truths", count)
+
+
+def _finite(value: str, made: str) -> Iterator[onnx.NodeProto]:
+    """Yield the steps that tell which numbers of `value` are finite: times 0 the others are NaN, not 0 or more.
+
+    Squared, for MNN tells -0 from 0.
+    """
+    from onnx import helper
+
+    yield helper.make_node("Constant", [], [f"{made}_nought"], value=helper.make_tensor("nought", FLOAT, [], [0.0]))
+    yield helper.make_node("Mul", [value, f"{made}_nought"], [f"{made}_kept"])
+    yield helper.make_node("Mul", [f"{made}_kept"] * 2, [f"{made}_square"])
+    yield helper.make_node("GreaterOrEqual", [f"{made}_square", f"{made}_nought"], [made])
+
+
+def _rows_of_infinities(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    """Yield what counts the rows of which no number is finite: MNN's softmax of such is 0, not NaN."""
+    from onnx import helper
+
+    count = _of(node.output[0])
+    axis = next((one.i for one in node.attribute if one.name == "axis"), -1)
+    yield from _finite(node.input[0], f"{count}_numbers")
+    yield helper.make_node("Cast", [f"{count}_numbers"], [f"{count}_ones"], to=steps.INT32)
+    yield steps.number(f"{count}_axis", [axis], (1,))
+    yield helper.make_node("ReduceSum", [f"{count}_ones", f"{count}_axis"], [f"{count}_of_row"], keepdims=1)
+    yield helper.make_node("Constant", [], [f"{count}_none"], value=helper.make_tensor("none", steps.INT32, [], [0]))
+    yield helper.make_node("Equal", [f"{count}_of_row", f"{count}_none"], [f"{count}_truths"])
+    yield from steps.sum_of(f"{count}_truths", count)
+
+
+def _as_good_as_infinite(value: str) -> Iterator[onnx.NodeProto]:
+    """Yield what counts the largest and the least numbers that there are: extremes of infinities may be such."""
+    from onnx import helper
+
+    count = _of(value)
+    yield helper.make_node("Constant", [], [f"{count}_end"], value=helper.make_tensor("end", FLOAT, [], [LARGEST]))
+    yield helper.make_node("Abs", [value], [f"{count}_size"])
+    yield helper.make_node("GreaterOrEqual", [f"{count}_size", f"{count}_end"], [f"{count}_truths"])
+    yield from steps.sum_of(f"{count}_truths", count)
+
+
+def _before(graph: onnx.GraphProto, losing: frozenset[str]) -> set[str]:
+    """Return the names of what goes into a step that loses NaN, at once or by others."""
+    found: set[str] = set()
+    for node in reversed(graph.node):
+        if node.op_type in losing or not found.isdisjoint(node.output):
+            found.update(node.input)
+    return found
