@@ -75,7 +75,8 @@ class Home:
         try:
             yield
         except (FileExistsError, NotADirectoryError) as error:
-            raise HomeError(f"{self.path} is not a directory: give another with --home") from error
+            place = error.filename or self.path
+            raise HomeError(f"{place} is not a directory: give another with --home, or move it away") from error
         except OSError as error:  # not ours, read-only, knows no locks: all the same to who chose it
             raise HomeError(
                 f"{self.path} cannot be used by this user ({error.strerror}): "

@@ -91,6 +91,16 @@ def test_file_is_not_a_home(tmp_path: Path) -> None:
             Home(path)
 
 
+@pytest.mark.parametrize("name", ["logs", "bundles", "run"])
+def test_what_is_no_folder_in_a_home_is_named(tmp_path: Path, name: str) -> None:
+    """It, and not the home, is to be moved away."""
+    Home(tmp_path / "home").close()
+    (tmp_path / "home" / name).rmdir()
+    (tmp_path / "home" / name).write_text("")
+    with pytest.raises(HomeError, match=rf"home/{name} is not a directory"):
+        Home(tmp_path / "home")
+
+
 def test_unwritable_is_refused(tmp_path: Path) -> None:
     """A home that this user cannot write is refused in one line."""
     if os.geteuid() == 0:
