@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
@@ -154,3 +157,40 @@ def test_openmetrics_where_it_is_asked_for() -> None:
     assert "edgefn_invocations" in {family.name for family in families}
     assert metrics.render()[0].startswith("text/plain")
     assert b"_created" not in body + metrics.render()[1]
+
+
+def test_many_who_ask_at_once_are_answered_by_one_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two are encoded beside each other, each is of after it was asked for, and nothing of it is kept."""
+    metrics, encode = Metrics(lambda: []), Metrics._encode
+    handle = metrics.invocation("echo", DIGEST)
+    begun, may_end, running = threading.Semaphore(0), threading.Semaphore(0), 0
+
+    def slow(self: Metrics, accept: str) -> tuple[str, bytes]:
+        nonlocal running
+        running += 1
+        begun.release()
+        assert running == 1
+        assert may_end.acquire(timeout=10)
+        found = encode(self, accept)
+        running -= 1
+        return found
+
+    monkeypatch.setattr(Metrics, "_encode", slow)
+
+    async def main() -> None:
+        first = asyncio.create_task(metrics.scrape())
+        await asyncio.to_thread(begun.acquire)
+        handle.observe("ok", 0.001, False)
+        others = [asyncio.create_task(metrics.scrape()) for _ in range(20)]
+        left = asyncio.create_task(metrics.scrape())
+        await asyncio.sleep(0.01)
+        left.cancel()
+        may_end.release(2)
+        await first
+        bodies = {body for _, body in await asyncio.wait_for(asyncio.gather(*others), 10)}
+        assert len(bodies) == 1
+        assert b'outcome="ok",revision="0123456789ab"} 1.0' in bodies.pop()
+        assert not may_end.acquire(blocking=False), "each of them was encoded"
+        assert not metrics._shared
+
+    asyncio.run(main())

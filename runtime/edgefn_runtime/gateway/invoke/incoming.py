@@ -159,10 +159,13 @@ class Incoming(Outgoing):
 
     def _parse(self, data: bytes | memoryview) -> None:
         self._unended += len(data)
+        stopped: Exception | None = None
         try:
             self.parser.feed_data(data)
         except _STOPPED as error:
-            self._parse_on(data, error)
+            stopped = error
+        if stopped is not None:  # not within `except`: it would take the place of what a callback raises from here on
+            self._parse_on(data, stopped)
         if self._unended > MAX_HEAD_BYTES or (self._unended and len(self.headers or ()) > MAX_FIELDS):
             self._refuse_size()
 

@@ -162,10 +162,11 @@ def test_every_ambiguous_pair_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", [field for field in AMBIGUOUS if field not in LENGTHS])
-def test_every_ambiguous_field_is_refused_alone(field: str) -> None:
-    """Beside a Host, or as the Host that is there twice or is none."""
+@pytest.mark.parametrize("offer", [[], ["connection: upgrade", "upgrade: h2c"]], ids=["", "offer"])
+def test_every_ambiguous_field_is_refused_alone(field: str, offer: list[str]) -> None:
+    """Beside a Host, or as the Host that is there twice or is none; also in a head that is read twice."""
     hosts = ["host: box"] if field in HOSTS or "host" not in field else []
-    asyncio.run(refused_by_a_box(head(*hosts, field) + SMUGGLED))
+    asyncio.run(refused_by_a_box(head(*hosts, field, *offer) + SMUGGLED))
 
 
 @pytest.mark.parametrize(
@@ -233,5 +234,32 @@ def test_http_1_0_wants_no_host() -> None:
         connection = connected()
         assert found(await typed(connection, [head("content-length: 3", version="1.0") + b"abc"])) == [(200, b"abc")]
         assert ended(connection)
+
+    asyncio.run(main())
+
+
+SPLICED = [
+    *(b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b",", b";", b"%", b"\xff", b"#", b"//", b"0\r\n\r\n", b"HTTP/1.0"),
+    *(b"Connection: close\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"Host: box\r\n"),
+    *(b"Expect: 100-continue\r\n", b"Upgrade: websocket\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n"),
+]
+"""Pieces that mean something to a parser."""
+
+
+@given(
+    st.lists(st.sampled_from(sorted(REQUESTS)), min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0, 600), st.integers(0, 9), st.sampled_from(SPLICED)), max_size=4),
+    st.integers(0, 600),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_are_a_fault_of_the_box(names: list[str], splices: list[tuple[int, int, bytes]], cut: int) -> None:
+    """Requests with pieces cut out and put in: each is answered or refused, none as an internal error."""
+    sent = b"".join(REQUESTS[name][0] for name in names)
+    for at, out, piece in splices:
+        sent = sent[: at % len(sent)] + piece + sent[at % len(sent) + out :]
+
+    async def main() -> None:
+        answers = await typed(connected(), [piece for piece in (sent[:cut], sent[cut:]) if piece])
+        assert all(status < 500 or status in (501, 505) for status, _, _ in answers), (sent, answers)
 
     asyncio.run(main())
