@@ -43,6 +43,7 @@ class Losses(NamedTuple):
 ONNX_RUNTIME = Losses(
     frozenset({"ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "MaxPool", "GlobalMaxPool"}), counts_inputs=True
 )
+INT8 = ONNX_RUNTIME._replace(operators=ONNX_RUNTIME.operators | {"QuantizeLinear", "DynamicQuantizeLinear"})
 OPENVINO = Losses(
     ONNX_RUNTIME.operators
     | {"Relu", "Clip", "Max", "Min", "Exp", "Softmax", "LogSoftmax", "HardSigmoid", "Celu", "ThresholdedRelu", "TopK"}
