@@ -43,6 +43,7 @@ class Losses(NamedTuple):
 ONNX_RUNTIME = Losses(
     frozenset({"ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "MaxPool", "GlobalMaxPool"}), counts_inputs=True
 )
+INT8 = ONNX_RUNTIME._replace(operators=ONNX_RUNTIME.operators | {"QuantizeLinear", "DynamicQuantizeLinear"})
 OPENVINO = Losses(
     ONNX_RUNTIME.operators
     | {"Relu", "Clip", "Max", "Min", "Exp", "Softmax", "LogSoftmax", "HardSigmoid", "Celu", "ThresholdedRelu", "TopK"}
@@ -247,7 +248,8 @@ def _as_good_as_infinite(value: str) -> Iterator[onnx.NodeProto]:
     count = _of(value)
     yield helper.make_node("Constant", [], [f"{count}_end"], value=helper.make_tensor("end", FLOAT, [], [LARGEST]))
     yield helper.make_node("Abs", [value], [f"{count}_size"])
-    yield helper.make_node("GreaterOrEqual", [f"{count}_size", f"{count}_end"], [f"{count}_truths"])
+    yield helper.make_node("Less", [f"{count}_size", f"{count}_end"], [f"{count}_inside"])
+    yield helper.make_node("Not", [f"{count}_inside"], [f"{count}_truths"])
     yield from steps.sum_of(f"{count}_truths", count)
 
 

@@ -48,8 +48,8 @@ def sum_of(truths: str, count: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Cast", [truths], [f"{count}_whole"], to=INT32)
     yield number(f"{count}_row", [-1], (1,))
     yield helper.make_node("Reshape", [f"{count}_whole", f"{count}_row"], [f"{count}_flat"])
-    yield number(f"{count}_first", [0], (1,))
-    yield helper.make_node("ReduceSum", [f"{count}_flat", f"{count}_first"], [count], keepdims=1)
+    # Over all axes, which every opset has without naming them in its own way.
+    yield helper.make_node("ReduceSum", [f"{count}_flat"], [count], keepdims=1)
 
 
 def constant(node: onnx.NodeProto) -> onnx.TensorProto | None:

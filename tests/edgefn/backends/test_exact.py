@@ -93,6 +93,7 @@ def test_an_answer_of_mnn_is_eagers_or_none(way: str, tmp_path: Path) -> None:
     assert answered >= 4, "what is small is answered"
 
 
+@pytest.mark.long
 def test_mnn_is_left_where_a_number_is_beyond_32_bits(tmp_path: Path) -> None:
     """It cuts constants off: a hash was 0 for whatever it is of."""
     eager = of(WAYS["a hash"], x=TensorSpec("int64", (3, 6)))

@@ -264,3 +264,16 @@ def test_what_a_convolution_gives_out_has_the_whole_range_that_was_seen() -> Non
     static = Static(model, [{"x": x.astype(np.float32)}], saturates=False)
     y = np.einsum("oi,bihw->bohw", weight[:, :, 0, 0], x)
     np.testing.assert_allclose(static.ranges["y"], (y.min(), y.max()), rtol=1e-5)
+
+
+def test_nan_is_no_number_of_eight_bits(trained: Digits, tmp_path: Path) -> None:
+    """What is quantised is a number whatever it was: such a call is declined."""
+    backend: Any = backends.get("onnxruntime")
+    backend.lower(trained.captured(), TARGET, tmp_path)
+    session = backend.load(tmp_path)
+    inputs = {name: array.copy() for name, array in trained.held[0].inputs.items()}
+    assert session.run(inputs)
+    for array in inputs.values():
+        array.reshape(-1)[0] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinities go into steps of which onnxruntime would make numbers"):
+        session.run(inputs)
