@@ -17,6 +17,7 @@ from edgefn.compile.quantize.graph import Graph
 from edgefn.compile.quantize.preparation import prepared
 from edgefn.compile.quantize.static import Static
 from edgefn.spec import ModelSpec, TensorSpec
+from tests.edgefn.compile.quantize.test_int8 import has_vnni
 
 pytestmark = pytest.mark.needs_torch
 
@@ -92,7 +93,7 @@ def inputs(count: int, *shape: int) -> list[dict[str, Any]]:
 def test_every_tensor_has_a_range_and_the_file_agrees(build: Callable[[], Any], shape: tuple[int, ...]) -> None:
     """On inputs never seen, within a twentieth of the largest output."""
     eager, model = exported(build, "batch", *shape)
-    static = Static(model, inputs(24, *shape), saturates=False)
+    static = Static(model, inputs(24, *shape), saturates=not has_vnni())
     static.compensate()
     session = opened(static.fit.written(), {})
     for one in inputs(5, *shape):
@@ -137,7 +138,7 @@ def test_what_leads_to_a_maximum_over_all_positions_is_not_clipped() -> None:
             return self.all(self.each(x).amax(2))
 
     eager, model = exported(Points, "batch", 3, 128)
-    static = Static(model, inputs(18, 3, 128), saturates=False)
+    static = Static(model, inputs(18, 3, 128), saturates=not has_vnni())
     static.compensate()
     session = opened(static.fit.written(), {})
     held = inputs(200, 3, 128)
