@@ -193,7 +193,7 @@ def bundle(
     entries = (PORTABLE, SWIFT, *more)
     for entry in entries:
         tar = folder / f"{entry.target.replace('/', '-')}.tar"
-        network = _network(60) if entry == PORTABLE else _network(0, factor)
+        network = _network(300) if entry == PORTABLE else _network(0, factor)
         digest, size = archive.pack([(f"{entry.path}/model.onnx", network)], tar)
         notes = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
         parts.append(Layer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))

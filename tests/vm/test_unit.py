@@ -92,7 +92,9 @@ def test_it_serves_again_after_a_restart_and_a_kill(client: httpx.Client) -> Non
     """systemd holds the port: a request that comes meanwhile is answered, with what was deployed."""
     subprocess.run(["systemctl", "restart", "edgefn-box.service"], check=True)
     assert answer(client, 1) == 2
+    box = Path("/proc", systemctl("show", "--property=MainPID", "--value", "edgefn-box.service"))
     subprocess.run(["systemctl", "kill", "--signal=KILL", "--kill-whom=main", "edgefn-box.service"], check=True)
+    eventually("it is gone, and takes no more requests with it", lambda: not box.exists())
     assert answer(client, 2) == 3
 
 

@@ -126,6 +126,7 @@ class Background:
             else:
                 await self._done(revision, entry, found)
             if self._wanted:  # in turns: the artifacts of another function may each take half an hour
+                self._wanted.pop(revision.name, None)  # it may have been asked for again meanwhile
                 self._wanted[revision.name] = None
                 return
 

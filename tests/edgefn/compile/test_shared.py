@@ -78,7 +78,7 @@ def test_tied_weights_are_stored_once() -> None:
 
         net.a, net.b = torch.nn.Linear(8, 500, bias=False), torch.nn.Linear(8, 500, bias=False)
         net.b.weight = net.a.weight
-        table = torch.arange(500.0)
+        table = torch.arange(500.0) / 500
         for name in ("p", "q", "r"):
             net.register_buffer(name, table)
 

@@ -113,6 +113,7 @@ def test_functions_take_turns(tmp_path: Path) -> None:
             await box.deploy(bundles.with_model(tmp_path, "slow", artifacts=(bundles.PORTABLE, *many)))
             await until(lambda: len(finisher.begun) == 1, "its first one is on its way")
             await box.deploy(bundles.with_model(tmp_path, "other", artifacts=BOTH, truth=3.0))
+            await until(lambda: (chain := box.deployments.chain("other")) and chain.finishing, "the other's wait")
             for _ in range(4):
                 finisher.gate.release()
             await box.deployments.settled()

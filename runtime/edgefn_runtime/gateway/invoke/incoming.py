@@ -256,8 +256,11 @@ class Incoming(Outgoing):
             self._look_at_trailer(cast("Cycle", self.cycle))
         super().on_message_complete()
         self.cycle.more_body = False
-        if self.cycle.response_complete and not self.pipeline:
-            self._become_idle()  # its answer came before its body was there
+        if self.cycle.response_complete and not self.pipeline:  # its answer came before its body was there
+            if self.cycle.keep_alive:
+                self._become_idle()
+            else:
+                self.close()
 
     def _look_at_trailer(self, cycle: Cycle) -> None:
         """End the connection behind a trailer that asks for it: the parser reads nothing after that."""

@@ -16,12 +16,14 @@ from edgefn.compile.quantize.trial import Trial
 from edgefn.errors import GateError
 from edgefn.golden import GoldenSample
 from edgefn.targets.profiles import target
+from tests.edgefn.compile.quantize.test_int8 import has_vnni
 
 from .networks import Arrays, Caught, error, network, weights
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
-TARGET = target("x86-64-v4/int8")
+TARGET = target("x86-64-v4/int8" if has_vnni() else "x86-64-v3/int8")
+"""What this processor can run as it is meant: without these instructions products of full weights saturate."""
 RANDOM = np.random.default_rng(0)
 
 

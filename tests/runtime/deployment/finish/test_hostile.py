@@ -153,7 +153,7 @@ OVER = {
     "noise": ("import os\nfor n in range(3, 64):\n    try: os.write(n, b'x' * 1000)\n    except OSError: pass", ""),
     "its end": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
     "an end of no name": ("import os; os.kill(os.getpid(), 40)", "killed by signal 40"),
-    "endless words": (SAYS.format(words=f"[{BORN!r}] * 10_000"), "Broken pipe|killed by SIGKILL"),
+    "endless words": (SAYS.format(words=f"[{BORN!r}] * 10_000"), "Broken pipe|Connection reset|killed by SIGKILL"),
     "a deep proof": (proving(b"[" * 9_000), "tells no proof"),
     "endless figures": (
         proving(b'{"model": "", "target": "", "backend": "", "passed": true, "samples": 1%s}' % (b"0" * 400)),
