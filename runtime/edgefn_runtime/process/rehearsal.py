@@ -10,7 +10,7 @@ import importlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -43,16 +43,13 @@ def count(n: int) -> dict[str, int]:
 
 
 def rehearse() -> None:
-    """Import a module as a function's is, and serve a photo and an object, in this process."""
-    _import()
-    photo = io.BytesIO()
-    new("RGB", (64, 48)).save(photo, "JPEG")
-    _serve(edge_function(look), "image/jpeg", photo.getvalue())
-    _serve(edge_function(count), "application/json", b'{"n": 1}')
+    """Play all of it through in this process."""
+    for rehearsal in REHEARSALS:
+        rehearsal()
 
 
-def _import() -> None:
-    """This module once more, from a folder that Python does not know yet; nothing of it stays."""
+def import_one() -> None:
+    """Import a module as a function's is: this one, from a folder that Python does not know; nothing of it stays."""
     folder, _, name = __file__.removesuffix(".py").rpartition(os.sep)
     sys.path.insert(0, folder)
     try:
@@ -61,6 +58,22 @@ def _import() -> None:
         sys.path.remove(folder)
         sys.path_importer_cache.pop(folder, None)
         sys.modules.pop(name, None)
+
+
+def serve_an_object() -> None:
+    """Serve an object of one number."""
+    _serve(edge_function(count), "application/json", b'{"n": 1}')
+
+
+def serve_a_photo() -> None:
+    """Serve a small photo."""
+    photo = io.BytesIO()
+    new("RGB", (64, 48)).save(photo, "JPEG")
+    _serve(edge_function(look), "image/jpeg", photo.getvalue())
+
+
+REHEARSALS: Final = (import_one, serve_an_object, serve_a_photo)
+"""Each by itself; first what every function needs."""
 
 
 def _serve(function: EdgeFunction[..., Any], content_type: str, body: bytes) -> None:

@@ -16,7 +16,7 @@ from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.pages import Range
-from edgefn_runtime.process.rehearsal import rehearse
+from edgefn_runtime.process.rehearsal import REHEARSALS
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import Born, Order, SpawnStandalone, SpawnTemplate
 
@@ -79,16 +79,22 @@ class Spare:
                 return False
         return True
 
+    def _touch(self) -> None:
+        pages.touch(self._libraries)
+
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
         birth.name(NETWORK_NAME if self._network else NAME)
         if not self._box.reaches(Born()):  # the kernel tells the box its pid along with it
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
-        sandbox.prepare(network=self._network)
-        pages.touch(self._libraries)
-        rehearse()
         zygote = Control(descriptor)
+        sandbox.prepare(network=self._network)
+        steps: tuple[Callable[[], object], ...] = (self._touch, sandbox.rehearse, *REHEARSALS)
+        for step in steps:
+            if zygote.waits(0):
+                break  # a start that comes so soon does what is left on its way, as far as it needs it
+            step()
         received = zygote.receive()
         zygote.close()
         return 0 if received is None else self._run(*received)

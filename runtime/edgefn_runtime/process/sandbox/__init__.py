@@ -1,7 +1,7 @@
 """What stands between code that is not trusted and the machine: layers, put on between a fork and its first line.
 
-By system calls alone; forks inherit it all. Whoever forks for such code calls `prepare` where there is time, and
-`enter` with a Confinement.
+By system calls alone; forks inherit it all. Whoever forks for such code calls `prepare`, and
+`rehearse`, where there is time, and `enter` with a Confinement.
 
 confinement.py   what a process may read, write, use and be
 layers.py        the order in which the layers go on, and which of them hold here
@@ -17,6 +17,24 @@ seccomp.py       system calls
 """
 
 from edgefn_runtime.process.sandbox.confinement import Confinement, confinement_of
-from edgefn_runtime.process.sandbox.layers import Enforcement, NotEnforced, enter, leave_alone, prepare, probe
+from edgefn_runtime.process.sandbox.layers import (
+    Enforcement,
+    NotEnforced,
+    enter,
+    leave_alone,
+    prepare,
+    probe,
+    rehearse,
+)
 
-__all__ = ["Confinement", "Enforcement", "NotEnforced", "confinement_of", "enter", "leave_alone", "prepare", "probe"]
+__all__ = [
+    "Confinement",
+    "Enforcement",
+    "NotEnforced",
+    "confinement_of",
+    "enter",
+    "leave_alone",
+    "prepare",
+    "probe",
+    "rehearse",
+]

@@ -33,6 +33,7 @@ class _Prepared:
     """What is put on ahead, before it is known for whom: namespaces without a network, and a root in the making."""
 
     def __init__(self, *, network: bool) -> None:
+        self.network = network
         self.found: Enforcement = {}
         self.root: Root | None = None
         _layer(self.found, "namespaces", lambda: namespaces.enter(network=network))
@@ -52,19 +53,20 @@ def prepare(*, network: bool) -> None:
     """Do what can be done for a process with or without the network, before it is known for whom."""
     global _ahead
     _ahead = _Prepared(network=network)
-    _rehearse(_ahead, network=network)
 
 
-def _rehearse(prepared: _Prepared, *, network: bool) -> None:
+def rehearse() -> None:
     """Go through what `enter` does, as far as it can be undone: pages that are written to once are this process's.
 
     A fork shares all memory with its parent, and the first touch of each page costs more than what is done there.
     """
+    if (prepared := _ahead) is None:
+        return
     _settle(SCRATCH)
     with contextlib.suppress(OSError):
-        landlock.rehearse(read=["/"], write=[SCRATCH], devices=readable.DEVICES, network=network)
+        landlock.rehearse(read=["/"], write=[SCRATCH], devices=readable.DEVICES, network=prepared.network)
     with contextlib.suppress(OSError):
-        seccomp.rehearse(network=network, gaps=_gaps(_expected))
+        seccomp.rehearse(network=prepared.network, gaps=_gaps(_expected))
     if prepared.root is not None:
         prepared.root.rehearse()
 
