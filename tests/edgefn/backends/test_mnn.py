@@ -221,6 +221,7 @@ def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
     run_across_a_fork("mnn", portable)
 
 
+@pytest.mark.long
 def test_nothing_is_printed_and_nobody_is_told(
     caught: tuple[EagerSession, Capture], tool: Callable[[str], str], tmp_path: Path
 ) -> None:

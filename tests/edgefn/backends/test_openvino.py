@@ -327,6 +327,7 @@ def test_bf16_is_refused_where_the_cpu_has_none(plain: Caught, tmp_path: Path) -
     assert "runs none of its layers in bfloat16" in done.stderr
 
 
+@pytest.mark.long
 def test_a_first_run_of_length_one_decides_nothing(tmp_path: Path) -> None:
     """A causal decoder answers one token, then many: openvino keeps what it chose for the first run."""
     import torch

@@ -35,6 +35,7 @@ def counted(x: Any) -> Any:
     yield x.gather(2, (is_above.sum(-1, keepdim=True) - 1).clamp(min=0))
 
 
+@pytest.mark.long
 def test_what_follows_a_count_is_right_at_every_size(tmp_path: Path) -> None:
     """Each reduction and each step behind it, at the sample's size and at eight others, in two orders."""
     eager = of(lambda x: tuple(counted(x)), x=TensorSpec("float32", ("rows", "columns", "layers")))

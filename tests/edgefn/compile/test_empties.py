@@ -76,6 +76,7 @@ def steps(x: Any) -> Any:
     yield from (*torch.var_mean(moved, 1), (moved > 0).float().mean(), moved.prod(1), moved.norm(dim=1))
 
 
+@pytest.mark.long
 def test_what_is_left_of_a_length_may_be_nothing(tmp_path: Path) -> None:
     """At each length that the model takes: of one point, of no row, and of more."""
     eager = of(lambda x: tuple(steps(x)), x=tensor("float32", "rows", Dim("points", max=64), 3))
@@ -101,6 +102,7 @@ def chosen(x: Any) -> Any:
     yield from (high.sum(), high.prod(), high.mean(), rows.sum(0), rows.amax(1).sum())
 
 
+@pytest.mark.long
 def test_what_is_chosen_may_be_nothing(tmp_path: Path) -> None:
     """Of nothing, none holds and all do; sums are 0 and products 1."""
     eager = of(lambda x: tuple(chosen(x)), x=tensor("float32", "rows", 4))

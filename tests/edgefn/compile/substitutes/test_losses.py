@@ -33,6 +33,7 @@ def scored(x: Any, y: Any) -> Any:
     yield cross_entropy(*flat, reduction="none").view(y.shape).sum(1)
 
 
+@pytest.mark.long
 def test_they_are_as_in_pytorch() -> None:
     """At four sizes, with one target and with all of a row ignored."""
 

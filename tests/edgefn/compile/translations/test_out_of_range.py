@@ -67,6 +67,7 @@ def eager_session(network: Any) -> EagerSession:
     return EagerSession(lambda: network, ModelSpec("net", specs, {}, combined(specs, "net")))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "engine", ["onnxruntime", *(pytest.param(one, marks=pytest.mark.long) for one in ("openvino", "mnn"))]
 )
