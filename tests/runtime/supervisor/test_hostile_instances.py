@@ -253,9 +253,14 @@ def test_a_flood_of_frames_does_not_hold_up_the_box(on_bench: OnBench) -> None:
     async def test(bench: Bench) -> None:
         await bench.deploy(RUNS, scale=(0, 1))
         await bench.ask()
-        call, started = bench.submit(code=send), time.thread_time()
-        await asyncio.wait([call.future])
-        spent_s = time.thread_time() - started
+        gc.collect()
+        gc.freeze()  # as the box does: what else this process holds is not looked through for each few frames
+        try:
+            call, started = bench.submit(code=send), time.thread_time()
+            await asyncio.wait([call.future])
+            spent_s = time.thread_time() - started
+        finally:
+            gc.unfreeze()
         with pytest.raises(InstanceLost):
             await call.future
         assert spent_s < 0.5, "and not ten seconds, until its timeout"
