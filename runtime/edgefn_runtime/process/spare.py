@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import array
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from edgefn_runtime.process import birth, groups, pages, sandbox
+from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.forks import Forks
-from edgefn_runtime.process.pages import Range
-from edgefn_runtime.process.rehearsal import REHEARSALS
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import Born, Order, SpawnStandalone, SpawnTemplate
 
@@ -35,18 +33,20 @@ def fits(order: Order, *, network: bool) -> bool:
 class Spare:
     """The zygote's side. `run` is what the child does with its order; `box` tells the box of it.
 
-    `libraries` are the pages that it maps ahead. With `network` it is for functions with the network, and made
-    only once there was one.
+    `ahead` are steps that it goes through while nothing is asked of it. With `network` it is for functions with the
+    network, and made only once there was one.
     """
 
-    def __init__(self, run: Run, box: Control, forks: Forks, libraries: list[Range], *, network: bool = False) -> None:
+    def __init__(
+        self, run: Run, box: Control, forks: Forks, ahead: Sequence[Callable[[], object]], *, network: bool = False
+    ) -> None:
         self._network = network
         self._wanted = not network
         self._run = run
         self._box = box
         self._forks = forks
         self._end: socket.socket | None = None
-        self._libraries = libraries
+        self._ahead = ahead
 
     @property
     def missing(self) -> bool:
@@ -79,9 +79,6 @@ class Spare:
                 return False
         return True
 
-    def _touch(self) -> None:
-        pages.touch(self._libraries)
-
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
         birth.name(NETWORK_NAME if self._network else NAME)
@@ -90,8 +87,7 @@ class Spare:
         self._box.close()
         zygote = Control(descriptor)
         sandbox.prepare(network=self._network)
-        steps: tuple[Callable[[], object], ...] = (self._touch, sandbox.rehearse, *REHEARSALS)
-        for step in steps:
+        for step in self._ahead:
             if zygote.waits(0):
                 break  # a start that comes so soon does what is left on its way, as far as it needs it
             step()

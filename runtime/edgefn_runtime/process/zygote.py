@@ -13,8 +13,9 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 
-from edgefn_runtime.process import birth, groups, pages
+from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.sandbox import Enforcement, namespaces, reaper
@@ -42,8 +43,9 @@ def main(descriptor: int) -> int:
     isolation = forks.probe()
     if isolation.get("own_pids") is not True:
         reaper.start(control)
-    run, libraries = functools.partial(_become, isolation), pages.mapped()
-    spares = [Spare(run, control, forks, libraries, network=network) for network in (False, True)]
+    run = functools.partial(_become, isolation)
+    ahead = _ahead(isolation)
+    spares = [Spare(run, control, forks, ahead, network=network) for network in (False, True)]
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
     _serve(control, spares, forks, isolation)
@@ -89,6 +91,14 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
 
             return finisher_main(request, isolation, *descriptors)
     return 0
+
+
+def _ahead(isolation: Enforcement) -> list[Callable[[], object]]:
+    """Return what a spare child goes through ahead of its order, first what saves most."""
+    from edgefn_runtime.process.rehearsal import REHEARSALS
+
+    touch = functools.partial(pages.touch, pages.mapped())
+    return [touch, functools.partial(sandbox.rehearse, isolation), *REHEARSALS]
 
 
 def _warm_up() -> None:

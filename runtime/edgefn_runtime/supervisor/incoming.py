@@ -8,13 +8,11 @@ from collections.abc import Callable
 
 from edgefn_runtime.supervisor.answers import AnswerMemory
 from edgefn_runtime.supervisor.call import Outcome
+from edgefn_runtime.wire.frames import GULP_BYTES
 from edgefn_runtime.wire.messages import Answer
 
 LARGE_BYTES = 1 << 16
 """Of a frame with more to come than this the rest is collected here; smaller ones lie in the decoder's own buffer."""
-
-GULP_BYTES = 1 << 19
-"""After so much of it others have a turn of the event loop: a socket is read for as long as it has something."""
 
 FINISH_S = 10.0
 RATE_BYTES = 2**20

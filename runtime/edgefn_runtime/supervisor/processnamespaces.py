@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import time
+from typing import NamedTuple
 
 from edgefn_runtime.supervisor.child import Child, children_of, children_of_this, name_of, parent_of, reap_ended
 
@@ -20,12 +21,18 @@ _PAUSE_S, _CLOSE_PAUSE_S, _ROUNDS = 0.05, 0.005, 400
 _YOUNG_S = 0.5
 
 
+class _First(NamedTuple):
+    """The first process of a namespace, and since when it is known (time.monotonic)."""
+
+    child: Child
+    opened: float
+
+
 class ProcessNamespaces:
     """Owns the first processes. A child may be told of before its namespace is."""
 
     def __init__(self) -> None:
-        self._firsts: dict[int, Child] = {}
-        self._opened_s: dict[int, float] = {}
+        self._firsts: dict[int, _First] = {}
 
     def opened(self, pid: int) -> None:
         """Keep the first process of a namespace, which says that it is there."""
@@ -34,9 +41,8 @@ class ProcessNamespaces:
             namespace = _namespace(pid)
             if namespace in (0, _namespace(os.getpid())):
                 namespace = -pid  # a reaper, which stands in for one
-            self._firsts[namespace] = child
-            self._opened_s[child.pid] = time.monotonic()
-            child.when_ended(lambda: self._closed(namespace, child.pid))
+            self._firsts[namespace] = _First(child, time.monotonic())
+            child.when_ended(lambda: self._firsts.pop(namespace, None))
 
     def joined(self, child: Child) -> None:
         """When `child` ends, what it left behind in its namespace ends, and the namespace, when nobody is left."""
@@ -46,18 +52,18 @@ class ProcessNamespaces:
     def first_of(self, pid: int) -> int:
         """Return the pid of the first process of the namespace that `pid` is in; 0 where it is in the box's own."""
         first = self._firsts.get(_namespace(pid))
-        return first.pid if first is not None else 0
+        return first.child.pid if first is not None else 0
 
-    def look(self) -> None:
-        """Let the namespaces end that nobody is in, as when the zygote has died."""
+    def look(self, *, older_s: float = 0.0) -> None:
+        """Let the namespaces end that nobody is in and that have been there for `older_s`."""
+        before = time.monotonic() - older_s
         for first in self._firsts.values():
-            first.signal(LOOK)
+            if first.opened <= before:
+                first.child.signal(LOOK)
 
     def look_at_old(self) -> None:
-        """Do the same while the zygote lives, which makes a namespace a moment before it forks into it."""
-        for first in self._firsts.values():
-            if time.monotonic() - self._opened_s[first.pid] > _YOUNG_S:
-                first.signal(LOOK)
+        """Do so while the zygote lives, which makes a namespace a moment before it forks into it."""
+        self.look(older_s=_YOUNG_S)
 
     async def close(self) -> None:
         """End them all, and whoever is in there.
@@ -65,23 +71,19 @@ class ProcessNamespaces:
         A first process ends only when the others are reaped; of some, no word has come.
         """
         for first in list(self._firsts.values()):
-            first.kill()
+            first.child.kill()
         for _ in range(_ROUNDS):
             reap_ended()
             if not self._firsts and not _unknown():
                 return
             await asyncio.sleep(_CLOSE_PAUSE_S)
 
-    def _closed(self, namespace: int, pid: int) -> None:
-        self._firsts.pop(namespace, None)
-        self._opened_s.pop(pid, None)
-
     def _look(self, namespace: int, rounds: int) -> None:
         first = self._firsts.get(namespace)
         if first is None:
             return
-        first.signal(LOOK)
-        if end_children(first.pid) and rounds:
+        first.child.signal(LOOK)
+        if end_children(first.child.pid) and rounds:
             asyncio.get_running_loop().call_later(_PAUSE_S, self._look, namespace, rounds - 1)
 
 

@@ -37,7 +37,7 @@ class Zygote:
         self._control: ControlEnd | None = None
         self._restarting: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
-        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._to_sweep = False
         self.child: Child | None = None
         self._spares: dict[int, Child] = {}
         self._claimed: deque[int] = deque(maxlen=64)  # a spare's word to us may come after its word to its owner
@@ -95,8 +95,6 @@ class Zygote:
         self._closing = True
         if self._restarting is not None:
             self._restarting.cancel()
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
         if self._sweeping is not None:
             self._sweeping.cancel()
         if self._control is not None:
@@ -143,21 +141,19 @@ class Zygote:
         self.namespaces.look()
         if not self._closing:
             self._restarting = asyncio.create_task(self._restart())
-            self._sweep()
+            self._sweep_soon()
 
     def _sweep_soon(self) -> None:
-        """Plan a sweep after an order: the child it makes, and the spare one behind it, may die before they tell."""
-        if self._sweep_timer is None:
-            self._sweep_timer = asyncio.get_running_loop().call_later(_SWEEP_DELAY_S, self._sweep)
-
-    def _sweep(self) -> None:
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
-            self._sweep_timer = None
+        """Plan a sweep: the child that an order makes, and the spare one behind it, may die before they tell."""
+        self._to_sweep = True
         if self._sweeping is None or self._sweeping.done():
-            self._sweeping = asyncio.create_task(reap_unknown(self.namespaces.look_at_old))
-        else:
-            self._sweep_soon()  # what is under way may have looked already
+            self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while self._to_sweep:
+            await asyncio.sleep(_SWEEP_DELAY_S)  # off the way of the request that the order is for
+            self._to_sweep = False
+            await reap_unknown(self.namespaces.look_at_old)
 
     async def _restart(self) -> None:
         assert self.child is not None

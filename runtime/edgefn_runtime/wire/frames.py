@@ -19,6 +19,9 @@ MAX_ANSWER_BYTES = 64 * 2**20
 """What one answer may have. The box holds each until its client has taken it, and answers of all functions together are
 bounded, too (`supervisor.answers`)."""
 
+GULP_BYTES = 1 << 19
+"""After so much of a message others have a turn of the event loop: a socket is read for as long as it has something."""
+
 TRUSTED_BYTES = 2**32
 """The bound where the peer is the box: it has checked the sizes already."""
 

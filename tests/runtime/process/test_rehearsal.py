@@ -22,7 +22,7 @@ def test_nothing_of_it_stays() -> None:
 
 def test_who_has_rehearsed_its_sandbox_touches_fewer_pages() -> None:
     """Faults of pages on the way to the function's first line, counted in children of the same parent."""
-    layers.probe()
+    expected = layers.probe()
 
     def faults(*, rehearsed: bool) -> int:
         reader, writer = os.pipe()
@@ -30,7 +30,7 @@ def test_who_has_rehearsed_its_sandbox_touches_fewer_pages() -> None:
         def enter() -> None:
             layers.prepare(network=False)
             if rehearsed:
-                layers.rehearse()
+                layers.rehearse(expected)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             layers.enter(Confinement("f"), {})
             os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before).encode())

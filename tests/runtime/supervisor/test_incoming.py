@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from edgefn_runtime.supervisor.answers import AnswerMemory
-from edgefn_runtime.supervisor.incoming import GULP_BYTES, LargeAnswer
+from edgefn_runtime.supervisor.incoming import LargeAnswer
+from edgefn_runtime.wire.frames import GULP_BYTES
 from edgefn_runtime.wire.messages import Answer
 
 READ = 256_000

@@ -14,6 +14,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgefn_runtime.gateway.limits.places import counted_as
+
 Headers = Mapping[str, str]
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
@@ -115,11 +117,7 @@ def _address(entry: str) -> str:
 
 def _is_address(entry: str) -> bool:
     """Tell whether `entry` is an address: what it says stands in the audit log as where a request came from."""
-    try:
-        ipaddress.ip_address(entry.partition("%")[0])
-    except ValueError:
-        return False
-    return len(entry) <= _MAX_ADDRESS and entry.isascii() and entry.isprintable()
+    return len(entry) <= _MAX_ADDRESS and entry.isascii() and entry.isprintable() and bool(counted_as(entry))
 
 
 def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from edgefn_runtime.gateway.invoke.outgoing import SLOWEST_BODY_BYTES_PER_S, Out
 from edgefn_runtime.gateway.limits import heads
 from edgefn_runtime.gateway.limits.backlog import Backlog
 from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES, MAX_TINY, TINY_BYTES
+from edgefn_runtime.wire.frames import GULP_BYTES
 
 PACE_S = 10.0
 """A body is judged by what came in so long, or in the client's patience where that is shorter."""
@@ -32,9 +33,6 @@ SMALL_BYTES = 4096
 
 STEP_BYTES = 1024
 """Of what waits for its turn as much is parsed in one go: two hundred chunks of a byte, or one head."""
-
-GULP_BYTES = 1 << 19
-"""After so much of a body others have a turn of the event loop: a socket is read for as long as it has something."""
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 _HEAD_END = b"\r\n\r\n"
@@ -106,6 +104,7 @@ class Incoming(Outgoing):
                 self._put_off(data, at)
 
     def _swallowed(self, size: int) -> None:
+        """Leave the next turn of the event loop to others, after GULP_BYTES of a body."""
         self._gulp += size
         if self._gulp >= GULP_BYTES:
             self._gulp = 0

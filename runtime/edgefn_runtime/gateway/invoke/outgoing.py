@@ -73,6 +73,7 @@ class Outgoing(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self.waiting.pop(self, None)
+        self.discards.forget(self)
         super().connection_lost(exc)
         if self._unread > LARGE_BYTES:
             self._collect_soon()

@@ -25,7 +25,7 @@ _NEEDLESS = re.compile(rb"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE
 
 def has_needless_escapes(raw_path: bytes) -> bool:
     """Tell whether `raw_path` can be written without some of its escapes, which a proxy's rules may not see through."""
-    return b"%" in raw_path and _NEEDLESS.search(raw_path) is not None
+    return _NEEDLESS.search(raw_path) is not None
 
 
 def clean(raw_path: bytes) -> bytes | None:

@@ -7,7 +7,7 @@ crowd of such clients sends as fast as a box reads, and keeps it from its work.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from itertools import islice
 from typing import Protocol
 
 MOST_BYTES = 1 << 21
@@ -34,22 +34,30 @@ class Discards:
 
     def __init__(self) -> None:
         self._left = MOST_BYTES
-        self._waiting: deque[Sender] = deque()
+        self._waiting: dict[Sender, None] = {}
+        """First who has waited longest."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, sender: Sender, size: int) -> None:
         """Count `size` bytes of `sender`; nothing more is read of it for a while where it is too much."""
         self._left -= size
-        if self._timer is None:
-            self._timer = sender.loop.call_later(PAUSE_S, self._renew)
+        self._renew_later(sender)
         if self._left < 0:
             sender.stop_reading()
-            self._waiting.append(sender)
+            self._waiting[sender] = None
+
+    def forget(self, sender: Sender) -> None:
+        """Keep no turn for a client that has gone."""
+        self._waiting.pop(sender, None)
+
+    def _renew_later(self, sender: Sender) -> None:
+        if self._timer is None:
+            self._timer = sender.loop.call_later(PAUSE_S, self._renew)
 
     def _renew(self) -> None:
         self._left, self._timer = MOST_BYTES, None
-        for _ in range(min(len(self._waiting), MOST_BYTES // READ_BYTES)):
-            sender = self._waiting.popleft()
+        for sender in list(islice(self._waiting, MOST_BYTES // READ_BYTES)):
+            del self._waiting[sender]
             sender.go_on()
-            if self._timer is None and self._waiting:
-                self._timer = sender.loop.call_later(PAUSE_S, self._renew)
+        for sender in islice(self._waiting, 1):
+            self._renew_later(sender)

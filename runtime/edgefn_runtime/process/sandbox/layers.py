@@ -45,8 +45,6 @@ class _Prepared:
 
 
 _ahead: _Prepared | None = None
-_expected: Enforcement = {}
-"""What `probe` found."""
 
 
 def prepare(*, network: bool) -> None:
@@ -55,10 +53,11 @@ def prepare(*, network: bool) -> None:
     _ahead = _Prepared(network=network)
 
 
-def rehearse() -> None:
+def rehearse(expected: Enforcement) -> None:
     """Go through what `enter` does, as far as it can be undone: pages that are written to once are this process's.
 
-    A fork shares all memory with its parent, and the first touch of each page costs more than what is done there.
+    `expected` is what `probe` found. A fork shares all memory with its parent, and the first touch of each page costs
+    more than what is done there.
     """
     if (prepared := _ahead) is None:
         return
@@ -66,7 +65,7 @@ def rehearse() -> None:
     with contextlib.suppress(OSError):
         landlock.rehearse(read=["/"], write=[SCRATCH], devices=readable.DEVICES, network=prepared.network)
     with contextlib.suppress(OSError):
-        seccomp.rehearse(network=prepared.network, gaps=_gaps(_expected))
+        seccomp.rehearse(network=prepared.network, gaps=_gaps(expected))
     if prepared.root is not None:
         prepared.root.rehearse()
 
@@ -104,7 +103,6 @@ def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
 
     `enter_processes` has the children of its caller in a PID namespace.
     """
-    global _expected
     readable.closed_to_others()
     plan(readable.named())  # once, for all forks
     reader, writer = os.pipe()
@@ -124,8 +122,7 @@ def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
     with open(reader, "rb") as answer:
         found = answer.read()
     os.waitpid(child, 0)
-    _expected = msgspec.json.decode(found, type=Enforcement) if found else {"sandbox": "the probe died"}
-    return _expected
+    return msgspec.json.decode(found, type=Enforcement) if found else {"sandbox": "the probe died"}
 
 
 def _put_on(prepared: _Prepared, confinement: Confinement, nodes: Sequence[int]) -> tuple[Enforcement, str]:

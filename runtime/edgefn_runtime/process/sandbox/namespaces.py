@@ -45,11 +45,11 @@ def _may_enter_user(numbers: range) -> bool:
 
 
 def _enter_user(numbers: range) -> None:
-    """With `numbers` as users beside its own. Raises OSError."""
-    uid, gid = os.geteuid(), os.getegid()
+    """Enter it with `numbers` as users beside this process's own. Raises OSError."""
     if numbers:
         _enter_given(numbers)
         return
+    uid, gid = os.geteuid(), os.getegid()
     unshare(_NEW_USER)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
@@ -57,7 +57,7 @@ def _enter_user(numbers: range) -> None:
 
 
 def _enter_given(numbers: range) -> None:
-    """A child that stays outside gives them, for nobody inside may."""
+    """Enter it, and have a child that stays outside give them: nobody inside may. Raises OSError."""
     entered, entering = os.pipe()
     child = os.fork()
     if child == 0:

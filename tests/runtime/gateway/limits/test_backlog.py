@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.gateway.invoke.incoming import GULP_BYTES
 from edgefn_runtime.gateway.limits import heads
+from edgefn_runtime.wire.frames import GULP_BYTES
 from tests.runtime.gateway.typed import Answers, Echo, Wire, connected, of_kind, settle
 
 READ = 1 << 18

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn_runtime.gateway.limits.discards import MOST_BYTES, PAUSE_S, READ_BYTES, Discards
+from tests.runtime.gateway.typed import Wire, connected, of_kind
 
 
 class Clock:
@@ -63,3 +64,26 @@ def test_all_together_have_one_bound_and_each_has_its_turn(sizes: list[int]) -> 
         assert read <= most + MOST_BYTES + sum(client.size for client in clients if client.reading)
         clock.tick()
     assert all(client.read >= 2 * client.size for client in clients)
+
+
+def test_who_has_gone_holds_no_turn() -> None:
+    """Clients that leave while they wait are forgotten, however many: the next turn is of those who are there."""
+
+    async def main() -> None:
+        kind = type(connected())
+        clients = [of_kind(kind) for _ in range(100)]
+        for client in clients:
+            client.data_received(b"x\r\n\r\n")  # no request: refused
+            client.data_received(bytes(READ_BYTES))
+        waiting = [client for client in clients if not cast("Wire", client.transport).reads]
+        assert len(waiting) > MOST_BYTES // READ_BYTES
+        for client in waiting[:-1]:
+            client.connection_lost(None)
+        kind.discards._renew()
+        assert cast("Wire", waiting[-1].transport).reads
+        for client in clients:
+            if client not in waiting[:-1]:
+                client.connection_lost(None)
+        assert not kind.discards._waiting
+
+    asyncio.run(main())
