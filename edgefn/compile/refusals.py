@@ -44,21 +44,23 @@ _WITHOUT = (
 
 
 def _way_out(where: str) -> str:
-    return next((f"{way}. Or w" for pattern, way in _WITHOUT if re.search(pattern, where)), "W")
+    """Return what to write instead of the line that fixes a length; "" where that is not known."""
+    return next((way for pattern, way in _WITHOUT if re.search(pattern, where)), "")
 
 
 def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
     """Free dimensions have one length only, which is fixed `where`, or depend on each other."""
+    instead = _way_out(where)
     if isinstance(found, Fixed):
         rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
         return CaptureError(
             f"model {model}: {_are(list(found.lengths))} not free; the network only works for {rules}"
-            f"{where and f' ({where})'}. {_way_out(where)}rite those as numbers in tensor(...), or make forward() work "
-            "for any size"
+            f"{where and f' ({where})'}. {f'{instead}. Or write' if instead else 'Write'} those as numbers in "
+            "tensor(...), or make forward() work for any size"
         )
     return BuildError(
         f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}"
-        f"{where and f' ({where})'}. {_way_out(where).removesuffix('W').removesuffix('Or w')}"
+        f"{where and f' ({where})'}. {instead and f'{instead}. '}"
         'Give dimensions that are always alike one word, say limits with Dim("length", min=..., max=...) under '
         "which this always holds, or make forward() work for any sizes"
     )

@@ -36,11 +36,7 @@ def mend(path: Path) -> list[str]:
 
 def rewrite(model: onnx.ModelProto) -> bool:
     """Rewrite `model` where it has such steps; return whether it has."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    kinds = {one.name: one.type.tensor_type.elem_type for one in (*graph.input, *graph.output, *graph.value_info)}
-    kinds |= {one.name: one.data_type for one in graph.initializer}
+    kinds = steps.types(model)
 
     def otherwise(node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         is_float = bool(node.input) and kinds.get(node.input[0]) == FLOAT
@@ -68,7 +64,7 @@ def _equal(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
 
 def _truth(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     (result,) = node.output
-    yield _number(f"{result}_nought", 0.0)
+    yield steps.scalar(f"{result}_nought", 0.0)
     yield _step("Abs", node.input[0], f"{result}_size")
     yield _step("Greater", f"{result}_size", f"{result}_nought", result)
 
@@ -83,7 +79,7 @@ def _round(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         return f"{result}_{part}"
 
     for part, number in (("half", 0.5), ("two", 2.0), ("more", 1.5)):
-        yield _number(name(part), number)
+        yield steps.scalar(name(part), number)
     yield _step("Mul", value, name("half"), name("halved"))
     yield _step("Floor", name("halved"), name("floor"))
     yield _step("Mul", name("floor"), name("two"), name("even"))
@@ -131,9 +127,3 @@ def _step(kind: str, *names: str) -> onnx.NodeProto:
 
     *inputs, made = names
     return helper.make_node(kind, inputs, [made])
-
-
-def _number(name: str, number: float) -> onnx.NodeProto:
-    from onnx import helper
-
-    return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, FLOAT, [], [number]))

@@ -32,19 +32,8 @@ def rewrite(model: onnx.ModelProto) -> bool:
     opset = next((one.version for one in model.opset_import if not one.domain), 0)
     if opset < BITWISE_OPSET:
         return False
-    types = _types(model)
+    types = steps.types(model)
     return steps.replace(model.graph, lambda node: _wrapped(node, types) if _may_wrap(node, types) else None)
-
-
-def _types(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the types of the values outside of loops, by name."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = (*graph.input, *graph.output, *graph.value_info)
-    return {one.name: one.type.tensor_type.elem_type for one in values} | {
-        one.name: one.data_type for one in graph.initializer
-    }
 
 
 def _may_wrap(node: onnx.NodeProto, types: Mapping[str, int]) -> bool:
@@ -82,7 +71,7 @@ def _lowest_bits(wide: str, result: str, kind: int) -> Iterator[onnx.NodeProto]:
 
     half = 2 ** (BITS[kind] - 1)
     for name, number in ((f"{result}_half", half), (f"{result}_bits", 2 * half - 1)):
-        yield helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT32, [], [number]))
+        yield steps.scalar(name, number, INT32)
     kept = f"{result}_kept"
     if kind not in SIGNED:
         yield helper.make_node("BitwiseAnd", [wide, f"{result}_bits"], [kept])

@@ -84,17 +84,13 @@ class _Sizes:
     """How large the whole numbers of each value may be, step by step: at most so, or they are counted."""
 
     def __init__(self, model: onnx.ModelProto, engine: Exactness) -> None:
-        import onnx
-
-        graph = onnx.shape_inference.infer_shapes(model).graph
-        values = (*graph.input, *graph.output, *graph.value_info)
-        self.types = {one.name: one.type.tensor_type.elem_type for one in values}
+        graph = model.graph
+        self.types = steps.types(model)
         self.made = engine.made
         self.constants = {one.name: one for one in graph.initializer}
         self._doubtful = steps.following(graph)
         self._most: dict[str, float] = {one.name: engine.given for one in graph.input}
         for one in graph.initializer:
-            self.types[one.name] = one.data_type
             self._most[one.name] = _largest(one)
 
     def note(self, node: onnx.NodeProto) -> bool:
@@ -172,9 +168,7 @@ def _counted(node: onnx.NodeProto, sizes: _Sizes, count: str) -> Iterator[onnx.N
             beside.input[place] = name(f"input_{place}")
             yield _as_float(node.input[place], beside.input[place], sizes.constants)
         yield from _shifted(beside, name) if node.op_type == "BitShift" else (beside,)
-    yield helper.make_node(
-        "Constant", [], [name("most")], value=helper.make_tensor("most", FLOAT, [], [float(sizes.made)])
-    )
+    yield steps.scalar(name("most"), float(sizes.made))
     yield helper.make_node("Abs", [made], [name("size")])
     yield helper.make_node("Less", [name("size"), name("most")], [name("is_exact")])
     yield helper.make_node("Not", [name("is_exact")], [name("is_not")])  # what is no number is none that is exact
@@ -197,6 +191,6 @@ def _shifted(node: onnx.NodeProto, name: Callable[[str], str]) -> Iterator[onnx.
     """Yield `node`, a shift of bits, as a product of floats."""
     from onnx import helper
 
-    yield helper.make_node("Constant", [], [name("two")], value=helper.make_tensor("two", FLOAT, [], [2.0]))
+    yield steps.scalar(name("two"), 2.0)
     yield helper.make_node("Pow", [name("two"), node.input[1]], [name("power")])
     yield helper.make_node("Mul", [node.input[0], name("power")], list(node.output))

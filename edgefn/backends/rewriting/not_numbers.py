@@ -94,12 +94,8 @@ class _Flow:
     """Which values may have NaN or infinities, step by step, and where NaN are counted."""
 
     def __init__(self, model: onnx.ModelProto, losses: Losses) -> None:
-        import onnx
-
-        graph = onnx.shape_inference.infer_shapes(model).graph
-        self._kinds = {
-            one.name: one.type.tensor_type.elem_type for one in (*graph.input, *graph.output, *graph.value_info)
-        }
+        graph = model.graph
+        self._kinds = steps.types(model)
         self._losses = losses
         self._doubtful = steps.following(graph)
         self._constants: dict[str, NDArray[np.generic]] = {}
@@ -220,7 +216,7 @@ def _finite(value: str, made: str) -> Iterator[onnx.NodeProto]:
     """
     from onnx import helper
 
-    yield helper.make_node("Constant", [], [f"{made}_nought"], value=helper.make_tensor("nought", FLOAT, [], [0.0]))
+    yield steps.scalar(f"{made}_nought", 0.0)
     yield helper.make_node("Mul", [value, f"{made}_nought"], [f"{made}_kept"])
     yield helper.make_node("Mul", [f"{made}_kept"] * 2, [f"{made}_square"])
     yield helper.make_node("GreaterOrEqual", [f"{made}_square", f"{made}_nought"], [made])
@@ -236,7 +232,7 @@ def _rows_of_infinities(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     yield helper.make_node("Cast", [f"{count}_numbers"], [f"{count}_ones"], to=steps.INT32)
     yield steps.number(f"{count}_axis", [axis], (1,))
     yield helper.make_node("ReduceSum", [f"{count}_ones", f"{count}_axis"], [f"{count}_of_row"], keepdims=1)
-    yield helper.make_node("Constant", [], [f"{count}_none"], value=helper.make_tensor("none", steps.INT32, [], [0]))
+    yield steps.scalar(f"{count}_none", 0, steps.INT32)
     yield helper.make_node("Equal", [f"{count}_of_row", f"{count}_none"], [f"{count}_truths"])
     yield from steps.sum_of(f"{count}_truths", count)
 
@@ -246,7 +242,7 @@ def _as_good_as_infinite(value: str) -> Iterator[onnx.NodeProto]:
     from onnx import helper
 
     count = _of(value)
-    yield helper.make_node("Constant", [], [f"{count}_end"], value=helper.make_tensor("end", FLOAT, [], [LARGEST]))
+    yield steps.scalar(f"{count}_end", LARGEST)
     yield helper.make_node("Abs", [value], [f"{count}_size"])
     yield helper.make_node("Less", [f"{count}_size", f"{count}_end"], [f"{count}_inside"])
     yield helper.make_node("Not", [f"{count}_inside"], [f"{count}_truths"])

@@ -26,7 +26,7 @@ def rewrite(path: Path, *rewrites: Rewrite) -> list[bool]:
 MEASURED = {"Shape", "Size"}
 """Operators whose answer does not follow from values."""
 
-INT32, INT64 = 6, 7
+FLOAT, INT32, INT64 = 1, 6, 7
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
@@ -64,6 +64,24 @@ def number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodePro
     from onnx import helper
 
     return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, INT64, shape, values))
+
+
+def scalar(name: str, value: float, kind: int = FLOAT) -> onnx.NodeProto:
+    """Return the step that makes `name`, one number of a type."""
+    from onnx import helper
+
+    return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, kind, [], [value]))
+
+
+def types(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the types of the values outside of loops, by name."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    return {one.name: one.type.tensor_type.elem_type for one in values} | {
+        one.name: one.data_type for one in graph.initializer
+    }
 
 
 def add_counts(graph: onnx.GraphProto, counts: list[str], output: str) -> None:

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -39,10 +40,18 @@ def contexts(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str
     return context, files.certificate
 
 
+async def answered(certificate: Path, *address: Any, **connection: Any) -> asyncio.StreamWriter:
+    """A client that speaks TLS and is answered, still connected."""
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost", **connection)
+    writer.write(b"hello")
+    assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+    return writer
+
+
 def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLContext, Path]) -> None:
     """The one that has been silent for longest makes room: a client that speaks is answered, and the bound holds."""
     server_side, certificate = contexts
-    trusting = ssl.create_default_context(cafile=str(certificate))
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
@@ -51,9 +60,7 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
             silent = [crowd.enter_context(socket.create_connection(address)) for _ in range(3 * MOST)]
             for client in silent:
                 client.setblocking(False)
-            reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost")
-            writer.write(b"hello")
-            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+            writer = await answered(certificate, *address)
             assert server._count <= MOST
             loop = asyncio.get_running_loop()
             assert await asyncio.wait_for(loop.sock_recv(silent[0], 1), 10) == b""
@@ -68,7 +75,6 @@ def test_a_crowd_of_silent_clients_keeps_nobody_out(contexts: tuple[ssl.SSLConte
 def test_a_crowd_of_one_address_takes_no_others_time(contexts: tuple[ssl.SSLContext, Path]) -> None:
     """A client on a slow link has taken longest of all, and is not the one that makes room."""
     server_side, certificate = contexts
-    trusting = ssl.create_default_context(cafile=str(certificate))
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
@@ -79,9 +85,7 @@ def test_a_crowd_of_one_address_takes_no_others_time(contexts: tuple[ssl.SSLCont
                 crowd.enter_context(socket.create_connection(address, source_address=("127.0.0.3", 0)))
                 await asyncio.sleep(0.01)
             assert server._count == MOST
-            reader, writer = await asyncio.open_connection(sock=slow, ssl=trusting, server_hostname="localhost")
-            writer.write(b"hello")
-            assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+            writer = await answered(certificate, sock=slow)
             server.close()
             await asyncio.wait_for(server.wait_closed(), 10)
             assert (server._count, server._pending) == (0, {})
