@@ -46,7 +46,7 @@ class Connection:
 
     @contextmanager
     def stream(self, method: str, path: str, *, timeout_s: float | None, **options: Any) -> Iterator[Iterator[str]]:
-        """The lines of the answer as they come; `timeout_s` bounds each wait for more, None waits for ever."""
+        """Yield the lines of the answer as they come; `timeout_s` bounds each wait for more, None waits for ever."""
         with self._told(), self._asked(method, path, timeout_s, options) as response:
             if not response.is_success:
                 self._checked(received.whole(response, timeout_s, time.monotonic()))

@@ -145,7 +145,7 @@ class _Tree:
 
     @property
     def count(self) -> int:
-        """How many files and folders there are by now."""
+        """Return how many files and folders there are by now."""
         return len(self.files) + len(self.folders) - 1
 
     def write(self, member: Member) -> None:

@@ -50,7 +50,7 @@ def mapped() -> range:
 
 
 def _spans(path: Path) -> Iterator[range]:
-    """The spans of this user, who stands there by name or by number."""
+    """Yield the spans of this user, who stands there by name or by number."""
     names = {str(os.geteuid())}
     with contextlib.suppress(KeyError):
         names.add(pwd.getpwuid(os.geteuid()).pw_name)

@@ -38,7 +38,7 @@ class Catalogue:
         return None if entry is None else self.readable(entry)
 
     def known(self, name: str) -> Revision | None:
-        """What `name` routes to, for people; None when it is not deployed.
+        """Return what `name` routes to, for people; None when it is not deployed.
 
         What cannot be read any more is an empty function of its digest and number: it is listed, replaced and removed.
         """
@@ -62,7 +62,7 @@ class Catalogue:
         return () if config is None else tuple(compatibility.refusals(config.artifacts).values())
 
     def readable(self, entry: Entry) -> Revision | None:
-        """The deployment `entry`; None where its config is not to be read by this edgefn."""
+        """Return the deployment `entry`; None where its config is not to be read by this edgefn."""
         return None if _readable(entry) is None else self.revision(entry)
 
     def _known(self, entry: Entry) -> Revision:

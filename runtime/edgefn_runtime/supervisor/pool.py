@@ -303,7 +303,7 @@ class Pool:
             instance.retire()
 
     def fallen(self) -> None:
-        """What serves instead has been found, or nothing: calls that waited for it are served."""
+        """Serve the calls that waited for what serves instead: it has been found, or nothing."""
         self._crew.wrong = None
         self._dispatch()
         if self._waiting:

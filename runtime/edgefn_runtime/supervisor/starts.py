@@ -38,7 +38,7 @@ class Starter(Protocol):
         """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
 
     def fallen(self) -> None:
-        """It has been found out what serves instead of an artifact that is broken, or that nothing does."""
+        """Go on: what serves instead of an artifact that is broken has been found, or nothing."""
 
 
 FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
