@@ -222,16 +222,29 @@ def _plant(place: Place) -> Tree:
     own = place.folder.parent if place.version == 2 and place.folder.name == LEAF else place.folder
     if place.version == 2:
         _make_room(own)
-    folder = own / f"{PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
-    folder.mkdir()
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder, lock = _own_folder(own)
     for stale in own.glob(f"{PREFIX}*"):
         _sweep(stale)
     controllers = _hand_down(folder, place.controllers) if place.version == 2 else place.controllers
     if "cpu" in controllers:
         _weigh(folder, place.version)
     return Tree(folder, place.version, controllers, lock)
+
+
+def _own_folder(own: Path) -> tuple[Path, int]:
+    """A new folder of this box below `own`, and its lock. Raises OSError.
+
+    A box that starts at the same moment may sweep it between its making and its locking: then another is made.
+    """
+    while True:
+        folder = own / f"{PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
+        folder.mkdir()
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.is_dir():
+                return folder, lock
+            os.close(lock)
 
 
 def _sweep(stale: Path) -> None:
