@@ -1,7 +1,8 @@
 """Bytes that were read and are still to be parsed: a little of each connection at a time.
 
 A read may bring a quarter of a mebibyte, and thousands of requests or chunks in it. Parsed in one go they would keep
-everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop.
+everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop and up
+to the first request: what it asks for costs far more than its parsing, and later.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ class Parsing(Protocol):
     """A connection with bytes to parse."""
 
     loop: asyncio.AbstractEventLoop
+
+    @property
+    def cycle(self) -> object:
+        """The request that was begun last."""
 
     def parse_next(self) -> bool:
         """Parse a little, and return whether there is more that can be parsed now."""
@@ -41,12 +46,14 @@ class Backlog:
 
     def _turn(self) -> None:
         self._scheduled = False
-        until = time.monotonic() + TURN_S
-        while self._waiting and time.monotonic() < until:
+        until, begun = time.monotonic() + TURN_S, False
+        while self._waiting and not begun and time.monotonic() < until:
             connection = next(iter(self._waiting))
             del self._waiting[connection]
+            before = connection.cycle
             if connection.parse_next():
                 self._waiting[connection] = None
+            begun = connection.cycle is not before
         for connection in self._waiting:
             self._schedule(connection.loop)
             return

@@ -125,19 +125,24 @@ def test_empty_lines_cost_little() -> None:
     asyncio.run(main())
 
 
-def test_requests_in_one_small_read_take_turns() -> None:
-    """A hundred heads in four kilobytes: each turn of the event loop begins a few."""
+@pytest.mark.parametrize("clients", [1, 2, 16])
+@pytest.mark.parametrize("read", [SMALLEST * 100, SMALLEST * (READ // len(SMALLEST))])
+def test_pipelined_requests_are_begun_one_in_a_turn(clients: int, read: bytes) -> None:
+    """A hundred heads in four kilobytes, or thousands: however many send them, others wait for one of them at most."""
 
     async def main() -> None:
         pool = Echo()
-        connection = connected(pool)
-        connection.data_received(SMALLEST * 100)
-        assert len(pool.calls) <= 2
-        while len(pool.calls) < 100:
+        connections = [connected(pool)]
+        connections += [of_kind(type(connections[0])) for _ in range(clients - 1)]
+        for connection in connections:
+            connection.data_received(read)
+        assert len(pool.calls) <= 2 * clients, "what is parsed at once"
+        while len(pool.calls) < 50 * clients:
             before = len(pool.calls)
             await asyncio.sleep(0)
-            assert len(pool.calls) - before <= 30
-        connection.connection_lost(None)
+            assert len(pool.calls) - before == 1
+        for connection in connections:
+            connection.connection_lost(None)
 
     asyncio.run(main())
 
