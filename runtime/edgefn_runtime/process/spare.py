@@ -25,9 +25,13 @@ NAME, NETWORK_NAME = "edgefn-spare", "edgefn-sparenet"
 def fits(order: Order, *, network: bool) -> bool:
     """Tell whether a spare child with `network`, or without it, is for the function of `order`.
 
-    A finisher is left to a fork of its own, so that a request which comes meanwhile finds the spare one.
+    A finisher, and a template that nobody waits for, are left to a fork of their own, so that a request which comes
+    meanwhile finds the spare one.
     """
-    return isinstance(order, SpawnTemplate | SpawnStandalone) and order.program.network == network
+    match order:
+        case SpawnStandalone(program) | SpawnTemplate(program, awaited=True):
+            return program.network == network
+    return False
 
 
 class Spare:

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
@@ -21,11 +21,11 @@ from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.sandbox import Enforcement, namespaces, reaper
 from edgefn_runtime.process.spare import Spare
 from edgefn_runtime.process.template import standalone_main, template_main
-from edgefn_runtime.wire.messages import Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
+from edgefn_runtime.wire.messages import MakeSpare, Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
 
 NAME = "edgefn-zygote"
 SPARE_DELAY_S = 0.05
-"""So long after an order the next spare child is made: the one that got it has the processors first."""
+"""So long after an order the next spare child is made, or when the box says: who got it has the processors first."""
 
 
 def main(descriptor: int) -> int:
@@ -48,20 +48,24 @@ def main(descriptor: int) -> int:
     spares = [Spare(run, control, forks, ahead, network=network) for network in (False, True)]
     birth.settle()
     control.report(Ready(threads=birth.thread_count(), isolation=isolation))
-    _serve(control, spares, forks, isolation)
+    _serve(control, spares, forks, isolation, ahead)
     return 0
 
 
-def _serve(control: Control, spares: list[Spare], forks: Forks, isolation: Enforcement) -> None:
+def _serve(
+    control: Control, spares: list[Spare], forks: Forks, isolation: Enforcement, ahead: Sequence[Callable[[], object]]
+) -> None:
+    is_over = False
     while True:
         for missing in filter(lambda spare: spare.missing, spares):
-            if not control.waits(SPARE_DELAY_S):
+            if not control.waits(0 if is_over else SPARE_DELAY_S):
                 _make(missing)
         if (received := control.receive()) is None:
             return
         order, descriptors = received
-        if not any(spare.hand(order, descriptors) for spare in spares):
-            _spawn(order, forks, isolation, descriptors)
+        is_over = isinstance(order, MakeSpare)
+        if not is_over and not any(spare.hand(order, descriptors) for spare in spares):
+            _spawn(order, forks, isolation, descriptors, ahead)
         for inherited in descriptors:
             os.close(inherited)
 
@@ -74,9 +78,25 @@ def _make(spare: Spare) -> None:
         time.sleep(SPARE_DELAY_S)
 
 
-def _spawn(order: Order, forks: Forks, isolation: Enforcement, descriptors: list[int]) -> None:
+def _spawn(
+    order: Order,
+    forks: Forks,
+    isolation: Enforcement,
+    descriptors: list[int],
+    ahead: Sequence[Callable[[], object]],
+) -> None:
     main = functools.partial(_become, isolation, order, descriptors)
+    if isinstance(order, SpawnTemplate) and not order.awaited:
+        main = functools.partial(_become_after, ahead, order.program.network, main)
     forks.fork(main, descriptors, groups.folder_of(descriptors))
+
+
+def _become_after(ahead: Sequence[Callable[[], object]], network: bool, main: Callable[[], int]) -> int:
+    """What a child does that nobody waits for: all that a spare one does, so that its first request finds it done."""
+    sandbox.prepare(network=network)
+    for step in ahead:
+        step()
+    return main()
 
 
 def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int:

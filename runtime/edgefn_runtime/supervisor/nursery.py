@@ -200,6 +200,10 @@ class Nursery:
             self._following.cancel()
             self._following = None
 
+    def start_is_over(self) -> None:
+        """An instance has given its first answer."""
+        asyncio.get_running_loop().call_soon(self._zygote.start_is_over)  # behind the answer
+
     def follow(self, revision: Revision) -> None:
         """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
         if self._template is None and self._making is None and self.fork_safe and self._following is None:
@@ -208,7 +212,7 @@ class Nursery:
     def _follow(self, revision: Revision) -> None:
         self._following = None
         if self._template is None and self._making is None:
-            self._begin(revision)
+            self._begin(revision, awaited=False)
 
     async def template(self, wanted: Wanted) -> Template | None:
         """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
@@ -225,8 +229,8 @@ class Nursery:
             break  # one that died since then is for the caller to see
         return self._template
 
-    def _begin(self, revision: Revision) -> asyncio.Task[Template]:
-        self._making = asyncio.create_task(self._make(revision))
+    def _begin(self, revision: Revision, *, awaited: bool = True) -> asyncio.Task[Template]:
+        self._making = asyncio.create_task(self._make(revision, awaited))
         self._making.add_done_callback(self._made)
         return self._making
 
@@ -260,9 +264,9 @@ class Nursery:
             await template.close()
         await asyncio.gather(*self._clearing)
 
-    async def _make(self, revision: Revision) -> Template:
+    async def _make(self, revision: Revision, awaited: bool) -> Template:
         started = time.perf_counter()
-        template = await self._load(revision)
+        template = await self._load(revision, awaited)
         self._loaded(template.ready)
         self.phase("template", time.perf_counter() - started)
         self._judge(template.ready, revision)
@@ -305,7 +309,7 @@ class Nursery:
             await self._bounding
         return self.template_bytes
 
-    async def _load(self, revision: Revision) -> Template:
+    async def _load(self, revision: Revision, awaited: bool) -> Template:
         def start() -> Coroutine[None, None, Template]:
             return Template.start(
                 self._zygote,
@@ -314,6 +318,7 @@ class Nursery:
                 self._template_died,
                 group=self._group,
                 describe=lambda status: self._describe(revision, status),
+                awaited=awaited,
             )
 
         try:

@@ -172,6 +172,7 @@ class Pool:
         if instance.served == 1:
             self.nursery.phase("first_run", instance.first_run_s)
             self._room.served(self, instance)
+            self.nursery.start_is_over()
             if self._room.has_room_for_template(self):
                 self.nursery.follow(self.revision)
         if self._waiting:

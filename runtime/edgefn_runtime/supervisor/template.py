@@ -44,17 +44,21 @@ class Template:
         *,
         group: FunctionGroup,
         describe: Callable[[int], str],
+        awaited: bool = True,
     ) -> Template:
-        """A template that has loaded `program`. Raises DeploymentRefused, with the trace, when it does not load."""
+        """A template that has loaded `program`; `awaited`: somebody waits for it.
+
+        Raises DeploymentRefused, with the trace, when it does not load.
+        """
         template = cls(program, on_end, describe)
         try:
-            await template._start(zygote, output, group)
+            await template._start(zygote, output, group, awaited)
         except BaseException:
             await template.close()
             raise
         return template
 
-    async def _start(self, zygote: Zygote, output: Output, group: FunctionGroup) -> None:
+    async def _start(self, zygote: Zygote, output: Output, group: FunctionGroup, awaited: bool) -> None:
         ours, theirs = control_pair()
         pipe = LogPipe(output)
         reports = _REPORTS + len(self._program.models)
@@ -62,7 +66,8 @@ class Template:
         self._claim = zygote.claim
         try:
             with group.entrances() as entrances:
-                await zygote.order(messages.SpawnTemplate(self._program), [theirs.fileno(), pipe.child_end, *entrances])
+                order = messages.SpawnTemplate(self._program, awaited)
+                await zygote.order(order, [theirs.fileno(), pipe.child_end, *entrances])
         finally:
             theirs.close()
             pipe.handed_over()

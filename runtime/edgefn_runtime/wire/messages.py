@@ -101,6 +101,8 @@ class SpawnTemplate(_Message, frozen=True, tag="template"):
     """Fork a template. Descriptors: its control socket, the write end of its log pipe, its control groups."""
 
     program: Program
+    awaited: bool = True
+    """Whether somebody waits for it."""
 
 
 class SpawnStandalone(_Message, frozen=True, tag="standalone"):
@@ -132,7 +134,11 @@ class SpawnFinisher(_Message, frozen=True, tag="finisher"):
     request: FinishRequest
 
 
-Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve
+class MakeSpare(_Message, frozen=True, tag="spare"):
+    """Make the spare child that is missing: the start is over that it would have been in the way of. No descriptors."""
+
+
+Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve | MakeSpare
 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 

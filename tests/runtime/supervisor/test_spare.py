@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
+import pytest
+
+from edgefn_runtime.process.zygote import SPARE_DELAY_S
 from tests.runtime.supervisor.bench import Bench, OnBench, alive, children, pid_inside
 
 PID = """
@@ -46,6 +50,44 @@ def test_the_spare_child_becomes_the_function_and_another_is_kept(on_bench: OnBe
         assert bench.pids() == [spare]
         assert _name(spare) == "f"
         await bench.until(lambda: spares() not in ([], [spare]), "another one is kept")
+
+    on_bench(test)
+
+
+def test_the_next_spare_child_is_made_when_the_start_is_over(on_bench: OnBench) -> None:
+    """The first answer says so; only where none comes the zygote waits. And again at once: each start finds one."""
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1))
+        waited = []
+        for _ in range(5):
+            await bench.supervisor.stop_function("f")
+            await bench.until(lambda: len(spares()) == 1, "a spare child is there")
+            (spare,) = spares()
+            assert await bench.ask() == pid_inside(spare)
+            answered = time.monotonic()
+            await bench.until(lambda: len(spares()) == 1, "another one is made")
+            waited.append(time.monotonic() - answered)
+        assert min(waited) < SPARE_DELAY_S
+
+    on_bench(test)
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_template_that_nobody_waits_for_leaves_the_spare_child_to_a_request(on_bench: OnBench, network: bool) -> None:
+    """It is made behind the first answer, by a fork of its own; a start meanwhile finds the spare one."""
+    name = "edgefn-sparenet" if network else "edgefn-spare"
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(PID, scale=(0, 1), network=network)
+        await bench.supervisor.stop_function("f")
+        await bench.ask()
+        await bench.until(lambda: len(spares(name)) == 1, "a spare child is there")
+        (spare,) = spares(name)
+        assert await bench.template() != spare
+        assert spares(name) == [spare]
+        await bench.supervisor.stop_function("f")
+        assert await bench.ask() == pid_inside(spare)
 
     on_bench(test)
 
