@@ -209,7 +209,7 @@ def test_a_record_has_no_folder_of_the_machine() -> None:
 
 
 DETECTORS = [one.name for one in NETWORKS.values() if one.family == "torchvision, detection"]
-QUICK = ("crnn", "lcnet_050", "DistilBert", "mlp_with_embeddings")
+OTHERS = ("crnn", "lcnet_050", "DistilBert", *DETECTORS)
 
 
 @pytest.mark.needs_torch
@@ -224,7 +224,9 @@ def test_eager_is_the_projects_own(tmp_path: Path) -> None:
 
 @pytest.mark.needs_torch
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(one, marks=pytest.mark.long) for one in DETECTORS)])
+@pytest.mark.parametrize(
+    "name", ["mlp_with_embeddings", *(pytest.param(one, marks=pytest.mark.long) for one in OTHERS)]
+)
 def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
     """With all sizes fixed: a text reader with an LSTM, one of timm's, of transformers and of tables, and detectors.
 

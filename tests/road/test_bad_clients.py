@@ -252,6 +252,7 @@ def busy(process: psutil.Process, *, seconds: float) -> float:
     return float(process.cpu_percent(seconds)) / 100
 
 
+@pytest.mark.long
 def test_a_hundred_functions_on_one_box(new_box: Callable[[], RunningBox], bundles: Bundles, tmp_path: Path) -> None:
     """All are there at once; then each is called, and each answers as itself."""
     box = new_box()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -33,11 +34,11 @@ def layout_of(bundle: Bundle, bundles: Bundles) -> str:
 
 
 @pytest.fixture(scope="module")
-def client() -> httpx.Client:
+def client() -> Iterator[httpx.Client]:
     """The box's port, once it answers."""
-    found = httpx.Client(base_url="http://127.0.0.1:8080", timeout=300)
-    eventually("the box is ready", lambda: found.get("/readyz").status_code == 200, seconds=300)
-    return found
+    with httpx.Client(base_url="http://127.0.0.1:8080", timeout=300) as found:
+        eventually("the box is ready", lambda: found.get("/readyz").status_code == 200, seconds=300)
+        yield found
 
 
 def answer(client: httpx.Client, n: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import math
 import os
 import textwrap
@@ -135,6 +136,11 @@ def alive(pid: int) -> bool:
 
 _PID_BITS = 22
 SMALLEST_WHO = 1 << 40
+_PID_MASK = (1 << _PID_BITS) - 1
+
+
+_found: dict[int, int] = {}
+"""By who a process says it is: the pid by which it was known here last."""
 
 
 def host_pid(who: int) -> int:
@@ -142,11 +148,13 @@ def host_pid(who: int) -> int:
 
     One that has ended meanwhile stays as it is: no other calls itself so.
     """
-    namespace, inside = who >> _PID_BITS, who & (1 << _PID_BITS) - 1
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if os.stat(entry / "ns" / "pid").st_ino == namespace and pid_inside(int(entry.name)) == inside:
-                return int(entry.name)
+    known = _found.get(who, 0)
+    running = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    for pid in itertools.chain((known,), running):
+        with contextlib.suppress(OSError, StopIteration):
+            if os.stat(f"/proc/{pid}/ns/pid").st_ino == who >> _PID_BITS and pid_inside(pid) == who & _PID_MASK:
+                _found[who] = pid
+                return pid
     return who
 
 
