@@ -65,7 +65,10 @@ def _serve(
         order, descriptors = received
         is_over = isinstance(order, MakeSpare)
         if not is_over and not any(spare.hand(order, descriptors) for spare in spares):
-            _spawn(order, forks, isolation, descriptors, ahead)
+            try:
+                _spawn(order, forks, isolation, descriptors, ahead)
+            except OSError as error:  # the box sees that nobody has the other ends of its descriptors
+                print(f"no process for an order: {error}", file=sys.stderr)
         for inherited in descriptors:
             os.close(inherited)
 
