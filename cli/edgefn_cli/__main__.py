@@ -18,7 +18,8 @@ INTERRUPTED = 130
 def main() -> None:
     """Runs `sys.argv` and leaves with the documented exit code. A broken pipe (`edgefn list | head -1`) is silent."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
+            signal.signal(number, _leave)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -55,6 +55,8 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     process.raise_descriptor_limit()
     process.return_large_memory()
     is_managed = managed(os.environ)
+    if is_managed:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is known what there is to read again
     manager = ServiceManager.of(os.environ)
     core_dumps.seal_memory()
     try:
@@ -66,21 +68,26 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
             host, port, *_ = listeners[0].getsockname()
             beyond = not all(_is_loopback(listener) for listener in listeners)
             told = msgspec.structs.replace(settings, host=host, port=port, beyond_loopback=beyond)
-            return uvloop.run(_serve(told, listeners, manager, zygote))
+            return uvloop.run(_serve(told, listeners, manager, zygote, is_managed=is_managed))
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
 
 
 async def _serve(
-    settings: BoxSettings, listeners: list[socket.socket], manager: ServiceManager, zygote: Launched | None
+    settings: BoxSettings,
+    listeners: list[socket.socket],
+    manager: ServiceManager,
+    zygote: Launched | None,
+    *,
+    is_managed: bool,
 ) -> int:
     box = Box(settings)
     try:
         await box.start(zygote)
         with owners_socket.listening(box.home.run) as own, closing(manager):
             box.listening(settings.port)
-            server = _Server(box, uvicorn_config(box), manager, own)
+            server = _Server(box, uvicorn_config(box), manager, own, is_managed=is_managed)
             gc.collect()
             gc.freeze()  # collections from now on look at what requests leave, not at the box itself
             print(f"edgefn box listening on {box.url} (home {box.home.path})", flush=True)
@@ -149,11 +156,20 @@ class _Visible(logging.Formatter):
 class _Server(uvicorn.Server):
     """uvicorn's server, telling the box and the service manager as soon as it answers and when it is asked to leave."""
 
-    def __init__(self, box: Box, config: uvicorn.Config, manager: ServiceManager, own: socket.socket | None) -> None:
+    def __init__(
+        self,
+        box: Box,
+        config: uvicorn.Config,
+        manager: ServiceManager,
+        own: socket.socket | None,
+        *,
+        is_managed: bool,
+    ) -> None:
         super().__init__(config)
         self._box = box
         self._manager = manager
         self._own = own
+        self._is_managed = is_managed
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         loop = asyncio.get_running_loop()
@@ -176,12 +192,19 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT start the drain and nothing else: they are not raised again afterwards."""
+        """SIGTERM and SIGINT start the drain and nothing else: they are not raised again afterwards.
+
+        SIGHUP has files read again; the end of a terminal is that of a box which was started there and has none.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave, number)
         if self._box.tls is not None:
             loop.add_signal_handler(signal.SIGHUP, self._renew, self._box.tls)
+        elif self._is_managed:
+            loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP: without TLS there is nothing to read again")
+        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup(1) has it
+            loop.add_signal_handler(signal.SIGHUP, self._leave, signal.SIGHUP)
         try:
             yield
         finally:

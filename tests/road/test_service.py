@@ -75,6 +75,34 @@ def test_the_watchdog_hears_a_loop_that_turns_and_no_other(tmp_path: Path) -> No
             manager.hear("WATCHDOG=1", seconds=5)
 
 
+def test_a_hangup_ends_no_service_and_none_of_its_processes(tmp_path: Path, bundles: Bundles) -> None:
+    """`systemctl kill -s HUP` goes to every process of the unit, with TLS or without."""
+    with (
+        Manager(tmp_path / "notify") as manager,
+        RunningBox(tmp_path / "box", before=["env", f"NOTIFY_SOCKET={manager.address}"]) as box,
+    ):
+        box.deploy(bundles.of("counts"))
+        assert box.call("counts", seconds=0.0) == 1
+        for process in descendants(box.pid):
+            process.send_signal(signal.SIGHUP)
+        os.kill(box.pid, signal.SIGHUP)
+        box.until_words("nothing to read again")
+        assert box.call("counts", seconds=0.0) == 2
+        assert "the zygote" not in box.words()
+
+
+def test_the_end_of_its_terminal_is_that_of_a_box_that_was_started_by_hand(tmp_path: Path) -> None:
+    """It drains, and ends what it started; not where it was told to stay, as nohup(1) does."""
+    with RunningBox(tmp_path / "kept", before=["env", "--ignore-signal=HUP"]) as box:
+        os.kill(box.pid, signal.SIGHUP)
+        assert box.http.get("/readyz").status_code == 200
+    with RunningBox(tmp_path / "box") as box:
+        below = descendants(box.pid)
+        os.kill(box.pid, signal.SIGHUP)
+        assert box.wait() == 0
+        all_gone(below)
+
+
 def test_no_child_can_speak_for_the_box(tmp_path: Path, bundles: Bundles) -> None:
     """Neither the manager's socket nor the listening one is in the environment or the descriptors of any child."""
     with Manager(tmp_path / "notify") as manager, listener() as opened:

@@ -129,8 +129,7 @@ class Deployments:
         """
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         progress = Progress(events.put_nowait)
-        task = self._change(name, manifest, lambda: self._road.deploy(name, manifest, progress))
-        self._audited("deploy", name, task, manifest)
+        task = self._audited("deploy", name, manifest, lambda: self._road.deploy(name, manifest, progress), manifest)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
@@ -145,15 +144,13 @@ class Deployments:
 
         Raises FunctionNotFound, DeploymentRefused.
         """
-        task = self._change(name, "a rollback", lambda: self._road.rollback(name, number))
-        self._audited("rollback", name, task)
+        task = self._audited("rollback", name, "a rollback", lambda: self._road.rollback(name, number))
         await asyncio.shield(asyncio.wait({task}))
         return _result(task)
 
     async def remove(self, name: str) -> None:
         """`name` is not deployed. Goes to its end though its caller leaves. Raises FunctionNotFound."""
-        task = self._change(name, "a removal", lambda: self._road.remove(name))
-        self._audited("remove", name, task)
+        task = self._audited("remove", name, "a removal", lambda: self._road.remove(name))
         await asyncio.shield(asyncio.wait({task}))
         _result(task)
 
@@ -170,16 +167,28 @@ class Deployments:
         task.add_done_callback(lambda _: self._spawn(self._follow(name)))
         return task
 
-    def _audited(self, action: str, name: str, task: asyncio.Task[Any], wanted: str = "") -> None:
-        """Audit `task` when it is over: which digest served `name` before, which does now, the result."""
+    def _audited(
+        self, action: str, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]], wanted: str = ""
+    ) -> asyncio.Task[T]:
+        """As `_change`, and audit it when it is over: which digest served `name` before, which does now, the result.
+
+        Before is when its turn has come: what was at work as it was asked for may have changed the function.
+        """
         before = self._digest(name)
+
+        async def begun() -> T:
+            nonlocal before
+            before = self._digest(name)
+            return await work()
 
         def tell(task: asyncio.Task[Any]) -> None:
             result, detail = _outcome(task)
             after = self._digest(name) if result == "ok" else wanted
             self._audit.change(action, function=name, before=before, after=after, result=result, detail=detail)
 
+        task = self._change(name, wish, begun)
         task.add_done_callback(tell)
+        return task
 
     def _digest(self, name: str) -> str:
         entry = self._database.current(name)

@@ -14,6 +14,8 @@ from edgefn_runtime.process.sandbox.init import ProcessNamespace
 from edgefn_runtime.wire.messages import Passing
 
 _NEVER = {errno.EPERM, errno.ENOSYS, errno.EINVAL}
+_PROBES = 3
+"""So many times what this machine enforces is asked for, as a probe may be killed by whoever kills for memory."""
 
 
 class Forks:
@@ -26,7 +28,12 @@ class Forks:
         self._possible = True
 
     def prepare(self) -> None:
-        """Make the namespace of the next fork ahead, unless it is there; nothing where the kernel allows none."""
+        """Make the namespace of the next fork ahead, unless it is there; nothing where the kernel allows none.
+
+        One whose first process was killed takes nobody any more (ENOMEM): another takes its place.
+        """
+        if self._ahead is not None and not self._ahead.lives:
+            self._leave()
         if self._ahead is None and self._possible:
             try:
                 self._ahead = ProcessNamespace(self._box)
@@ -50,9 +57,21 @@ class Forks:
             namespace.close()
 
     def probe(self) -> Enforcement:
-        """Return what this machine enforces for such a fork."""
-        self.prepare()
-        return probe(self._ahead.enter if self._ahead is not None else lambda: None)
+        """Return what this machine enforces for such a fork. Raises OSError where each probe dies.
+
+        A probe that dies has found nothing out: taken for an answer, it would have functions run with what there is.
+        """
+        for _ in range(_PROBES):
+            self.prepare()
+            if found := probe(self._ahead.enter if self._ahead is not None else lambda: None):
+                return found
+            self._leave()
+        raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
+
+    def _leave(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
     def _pass_on(
         self, namespace: ProcessNamespace, main: Callable[[], int], keep: Iterable[int], group: int | None

@@ -34,7 +34,8 @@ def main(descriptor: int) -> int:
     birth.die_with_parent()
     birth.name(NAME)
     birth.use_huge_pages(False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):  # for the box alone; a service manager sends them to all of a unit
+        signal.signal(number, signal.SIG_IGN)
     control = Control(descriptor)
     # For its forks, in which a lone surrogate in what a handler prints is no error. typeshed: TextIO.
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -65,7 +66,10 @@ def _serve(
         order, descriptors = received
         is_over = isinstance(order, MakeSpare)
         if not is_over and not any(spare.hand(order, descriptors) for spare in spares):
-            _spawn(order, forks, isolation, descriptors, ahead)
+            try:
+                _spawn(order, forks, isolation, descriptors, ahead)
+            except OSError as error:  # the box sees that nobody has the other ends of its descriptors
+                print(f"no process for an order: {error}", file=sys.stderr)
         for inherited in descriptors:
             os.close(inherited)
 

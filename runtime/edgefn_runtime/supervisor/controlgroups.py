@@ -168,12 +168,16 @@ class FunctionGroup:
         if folder.is_dir():
             return
         folder.mkdir()
-        if "memory" in tree.controllers:
-            self._bound_memory(folder, tree)
-        if "pids" in tree.controllers:
-            (folder / "pids.max").write_text(str(self._processes))
-        if "cpu" in tree.controllers:
-            _weigh(folder, tree.version)
+        try:
+            if "memory" in tree.controllers:
+                self._bound_memory(folder, tree)
+            if "pids" in tree.controllers:
+                (folder / "pids.max").write_text(str(self._processes))
+            if "cpu" in tree.controllers:
+                _weigh(folder, tree.version)
+        except OSError:
+            folder.rmdir()  # else the next start would find it, and be bounded by nothing
+            raise
 
     def _allow_processes(self) -> None:
         for folder, tree in self._folders() if self._is_held else ():
@@ -234,11 +238,12 @@ def _plant(place: Place) -> Tree:
 def _own_folder(own: Path) -> tuple[Path, int]:
     """A new folder of this box below `own`, and its lock. Raises OSError.
 
+    It is closed to other users: with a lock of theirs on it they would hold up this box, or keep others from sweeping.
     A box that starts at the same moment may sweep it between its making and its locking: then another is made.
     """
     while True:
         folder = own / f"{PREFIX}{os.getpid()}-{secrets.token_hex(3)}"
-        folder.mkdir()
+        folder.mkdir(0o700)
         with contextlib.suppress(FileNotFoundError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -9,13 +9,15 @@ of this. It must never fail or delay what it tells of.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +93,9 @@ class AuditLog:
                 self._write(self._incidents, "wrong token", Actor("", address or "other addresses"), told)
 
     def tail(self, lines: int) -> list[str]:
-        """Return the last `lines` records, oldest first."""
-        found = [*self._changes.file.tail(lines), *self._incidents.file.tail(lines)]
-        return sorted(found, key=_moment)[-lines:] if lines else []
+        """Return the last `lines` records, oldest first: each file's as they were written, whatever the clock did."""
+        found = [_timed(log.file.tail(lines)) for log in (self._changes, self._incidents)]
+        return [line for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
 
     async def follow(self, lines: int) -> AsyncGenerator[str, None]:
         """Yield the last `lines` records and then each new one, until the box drains."""
@@ -147,6 +149,14 @@ def _told(record: dict[str, str]) -> str:
     words += [moved] if {"before", "after"} & record.keys() else []
     words += [record.get("result", ""), record.get("detail", "")]
     return ", ".join(filter(None, words))
+
+
+def _timed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each line behind its time, or behind that of an earlier one which the clock, set back, has not reached."""
+    latest = ""
+    for line in lines:
+        latest = max(latest, _moment(line))
+        yield latest, line
 
 
 def _moment(line: str) -> str:

@@ -64,8 +64,9 @@ class FunctionLogs:
             log.followers.discard(follower)
 
     def known(self, function: str) -> bool:
-        """Whether anything of the function is there to read, be it deployed or not."""
-        return self._log(function).readable()
+        """Whether anything of the function is there to read, be it deployed or not; nothing is kept of who is not."""
+        log = self._logs.get(function)
+        return log.readable() if log is not None else self._file(function).exists()
 
     def remove(self, function: str) -> None:
         """The function's log is gone and its followers have ended."""
@@ -89,11 +90,13 @@ class FunctionLogs:
     def _log(self, function: str) -> BufferedLog:
         log = self._logs.get(function)
         if log is None:
-            if "/" in function or function.startswith("."):
-                raise ValueError(f"{function!r} is not the name of a function")
-            file = LogFile(self._folder / f"{function}.log", rotate_bytes=self._rotate_bytes)
-            log = self._logs[function] = BufferedLog(file, self._lost, prompt=self._closed)
+            log = self._logs[function] = BufferedLog(self._file(function), self._lost, prompt=self._closed)
         return log
+
+    def _file(self, function: str) -> LogFile:
+        if "/" in function or function.startswith("."):
+            raise ValueError(f"{function!r} is not the name of a function")
+        return LogFile(self._folder / f"{function}.log", rotate_bytes=self._rotate_bytes)
 
     def _lost(self, records: int) -> None:
         self.dropped += records

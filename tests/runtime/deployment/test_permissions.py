@@ -233,6 +233,26 @@ def test_every_change_is_audited_with_the_digests(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
+def test_changes_that_wait_for_each_other_are_audited_as_they_took_effect(tmp_path: Path) -> None:
+    """Not from what served as they were asked for: the one before has changed that."""
+
+    async def test() -> None:
+        async with opened(tmp_path / "home") as box:
+            one, two, three = (function(tmp_path, code=f"x = {number}\n") for number in (1, 2, 3))
+            for bundle in (one, two, three):
+                await box.deploy(bundle)
+            await asyncio.gather(*(box.deployments.rollback("greet") for _ in range(2)))
+            await asyncio.gather(*(box.deploy(two) for _ in range(2)))
+            assert box.audited("action", "before", "after")[3:] == [
+                ("rollback", three.digest, two.digest),
+                ("rollback", two.digest, one.digest),
+                ("deploy", one.digest, two.digest),
+                ("deploy", two.digest, two.digest),
+            ]
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "why"),
     [

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import struct
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,25 @@ def test_what_the_machine_enforces_must_be_enforced_for_each_child(monkeypatch: 
         os._exit(0)
 
     assert in_child(main) == ""  # it left before it could say a word: nothing was raised
+
+
+@pytest.mark.parametrize(
+    "squat", [Path.touch, lambda path: path.symlink_to("/etc"), lambda path: (path.mkdir(), path.chmod(0o777))]
+)
+def test_who_takes_the_name_of_a_shared_tmp_ahead_is_gone_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, squat: Callable[[Path], None]
+) -> None:
+    """Where no mount is allowed, any user may make names in tmp: the function has a folder all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    uid = os.geteuid()
+    assert layers._shared_tmp("free", uid) == str(tmp_path / f"edgefn-{uid}-free")
+    for name in (f"edgefn-{uid}-taken", f"edgefn-{uid}-taken.a"):
+        squat(tmp_path / name)
+    found = {layers._shared_tmp("taken", uid) for _ in range(3)}
+    (folder,) = map(Path, found)
+    assert folder.parent == tmp_path
+    assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (uid, 0o700)
+    assert not folder.is_symlink()
 
 
 def test_a_home_below_readable_code_stays_closed(tmp_path: Path) -> None:

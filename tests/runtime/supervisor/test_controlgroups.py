@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -268,6 +269,33 @@ signal.pause()
     eventually("what ran in the dead box's groups has ended", lambda: not alive(stray))
     ControlGroups().close()
     assert not any(folder.exists() for folder in mine)
+
+
+def test_a_boxs_groups_are_closed_to_other_users() -> None:
+    """A lock of theirs on its folder would hold up its start, or keep the next box from sweeping what it left."""
+    box = ControlGroups()
+    try:
+        mine = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{os.getpid()}-*")]
+        if not mine:
+            pytest.skip(f"no control groups: {box.enforced}")
+        assert all(folder.stat().st_mode & 0o077 == 0 for folder in mine)
+    finally:
+        box.close()
+
+
+def test_a_group_that_cannot_be_bounded_is_not_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor at the second start, which would find its folder there."""
+    box = ControlGroups([Place(tmp_path, 1, ("pids",))])
+    group = box.group("f", 10)
+
+    def full(path: Path, text: str) -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"pids\.max"), group.entrances():
+            pass
+    box.close()
 
 
 def test_boxes_that_start_at_the_same_moment_leave_each_other_their_groups() -> None:

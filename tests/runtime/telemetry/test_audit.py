@@ -115,6 +115,22 @@ def test_a_follower_sees_both_kinds_in_order(tmp_path: Path) -> None:
     on_loop(test)
 
 
+@pytest.mark.parametrize("jump_s", [-3600, 3600, 0])
+def test_a_clock_that_jumps_changes_no_order(tmp_path: Path, jump_s: int) -> None:
+    """The last records are those that were written last, and a torn one keeps its place."""
+    now = [1_772_366_400.0]
+    log = AuditLog(tmp_path, clock=lambda: now[0])
+    for number in range(6):
+        log.change(str(number))
+        now[0] += jump_s if number == 2 else 1
+    with (tmp_path / "audit.jsonl").open("a") as file:
+        file.write("torn")
+    log.change("6")
+    assert [json.loads(line)["action"] for line in log.tail(100) if line != "torn"] == list("0123456")
+    assert log.tail(2)[0] == "torn"
+    assert json.loads(log.tail(1)[0])["action"] == "6"
+
+
 def test_a_full_disk_costs_the_record_alone(tmp_path: Path) -> None:
     """What is told of goes on; the loss is counted."""
     log = AuditLog(tmp_path / "gone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def test_functions_have_logs_of_their_own(logs: FunctionLogs) -> None:
     assert texts(logs.tail("echo", 10)) == ["one"]
     assert logs.known("echo")
     assert not logs.known("read_digits")
+
+
+def test_nothing_is_kept_of_a_function_that_is_asked_for_in_vain(tmp_path: Path) -> None:
+    """Whatever names are asked for: a log of the box before is found, and the memory stays as it was."""
+    (tmp_path / "old.log").write_text("a line\n")
+    logs = FunctionLogs(tmp_path)
+    assert logs.known("old")
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    assert not any(logs.known(f"nobody-{number}") for number in range(1000))
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 50_000
 
 
 def test_a_line_waits_for_the_timer_and_no_longer(logs: FunctionLogs, tmp_path: Path) -> None:

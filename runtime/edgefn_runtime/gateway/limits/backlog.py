@@ -47,13 +47,15 @@ class Backlog:
     def _turn(self) -> None:
         self._scheduled = False
         until, begun = time.monotonic() + TURN_S, False
-        while self._waiting and not begun and time.monotonic() < until:
-            connection = next(iter(self._waiting))
-            del self._waiting[connection]
-            before = connection.cycle
-            if connection.parse_next():
-                self._waiting[connection] = None
-            begun = connection.cycle is not before
-        for connection in self._waiting:
-            self._schedule(connection.loop)
-            return
+        try:
+            while self._waiting and not begun and time.monotonic() < until:
+                connection = next(iter(self._waiting))
+                del self._waiting[connection]
+                before = connection.cycle
+                if connection.parse_next():
+                    self._waiting[connection] = None
+                begun = connection.cycle is not before
+        finally:  # whatever becomes of one, the others have their turns
+            for connection in self._waiting:
+                self._schedule(connection.loop)
+                break

@@ -35,21 +35,38 @@ class ProcessNamespace:
         pid = fork_sibling(namespaces=NEW_PROCESSES)
         if pid == 0:
             birth.leave_after(lambda: _main(box))
-        self._descriptor = os.open(f"/proc/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._first = f"/proc/{pid}/ns"
+        self._descriptor = os.open(f"{self._first}/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._own = -1
+
+    @property
+    def lives(self) -> bool:
+        """Whether its first process does, without which nobody can be born in it."""
+        try:
+            # This name, unlike the other, is gone with the process, and not only when it is reaped.
+            return os.path.samestat(os.stat(f"{self._first}/pid_for_children"), os.fstat(self._descriptor))
+        except OSError:
+            return False
 
     def enter(self) -> None:
         """Have the children of this process in it from here on. Raises OSError."""
         setns(self._descriptor, NEW_PROCESSES)
 
-    __enter__ = enter
+    def __enter__(self) -> None:
+        """As `enter`, with the way back open before."""
+        self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.enter()
+        except BaseException:
+            os.close(self._own)
+            raise
 
     def __exit__(self, *_: object) -> None:
         """The children of this process are in its own namespace again."""
-        own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            setns(own, NEW_PROCESSES)
+            setns(self._own, NEW_PROCESSES)
         finally:
-            os.close(own)
+            os.close(self._own)
 
     def close(self) -> None:
         os.close(self._descriptor)

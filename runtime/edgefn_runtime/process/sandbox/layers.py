@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import resource
 import sys
@@ -99,7 +100,7 @@ def leave_alone() -> None:
 
 
 def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
-    """Return what this machine enforces for a function without options: a short child tries it all.
+    """Return what this machine enforces for a function without options: a short child tries it all; {} if it dies.
 
     `enter_processes` has the children of its caller in a PID namespace.
     """
@@ -116,13 +117,15 @@ def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
             else:
                 birth.die_with_parent()
                 os.write(writer, msgspec.json.encode(enter(Confinement("probe", uid=identity.anybody()), {})))
+        except Exception as error:
+            print(f"the sandbox cannot be tried: {error}", file=sys.stderr)
         finally:
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as answer:
         found = answer.read()
     os.waitpid(child, 0)
-    return msgspec.json.decode(found, type=Enforcement) if found else {"sandbox": "the probe died"}
+    return msgspec.json.decode(found, type=Enforcement) if found else {}
 
 
 def _put_on(prepared: _Prepared, confinement: Confinement, nodes: Sequence[int]) -> tuple[Enforcement, str]:
@@ -279,20 +282,39 @@ def _opened(devices: Sequence[str]) -> Iterator[list[int]]:
 
 
 def _shared_tmp(name: str, uid: int) -> str:
-    """Where no mount is allowed: a folder of this user and function in the machine's own tmp, left there at the end."""
-    from tempfile import gettempdir
+    """Where no mount is allowed: a folder of this user and function in the machine's own tmp, left there at the end.
 
-    folder = os.path.join(gettempdir(), f"edgefn-{uid}-{name}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    Whoever takes that name ahead, as every user may, is gone round: then it is the first with a further word to it.
+    """
+    from tempfile import gettempdir, mkdtemp
+
+    tmp, known = gettempdir(), f"edgefn-{uid}-{name}"
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(os.path.join(tmp, known), mode=0o700)
+    others = (one for one in sorted(os.listdir(tmp)) if one.startswith(f"{known}."))
+    for one in itertools.chain([known], others):
+        if _took(os.path.join(tmp, one), uid):
+            return os.path.join(tmp, one)
+    folder = mkdtemp(prefix=f"{known}.", dir=tmp)
+    if not _took(folder, uid):
+        raise NotEnforced(f"{folder} cannot be kept for user {uid} alone")
+    return folder
+
+
+def _took(folder: str, uid: int) -> bool:
+    """Whether `folder` is this user's, or this process's to give, and closed to others; then it is that user's."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
     try:
         found = os.fstat(opened)
         if found.st_uid not in (uid, os.geteuid()) or found.st_mode & 0o077:
-            raise NotEnforced(f"{folder} is not a private folder of user {uid}: remove it")
+            return False
         os.fchown(opened, uid, -1)
     finally:
         os.close(opened)
-    return folder
+    return True
 
 
 def _settle(tmp: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.gateway.limits import heads
+from edgefn_runtime.gateway.limits.backlog import Backlog
 from edgefn_runtime.wire.frames import GULP_BYTES
 from tests.runtime.gateway.typed import Answers, Echo, Wire, connected, of_kind, settle
 
@@ -143,6 +144,35 @@ def test_pipelined_requests_are_begun_one_in_a_turn(clients: int, read: bytes) -
             assert len(pool.calls) - before == 1
         for connection in connections:
             connection.connection_lost(None)
+
+    asyncio.run(main())
+
+
+def test_a_fault_in_one_connections_turn_holds_up_no_other() -> None:
+    """Though nothing more is read meanwhile that would begin the next turn."""
+
+    class Parsing:
+        cycle = None
+
+        def __init__(self, loop: asyncio.AbstractEventLoop, steps: int) -> None:
+            self.loop, self.steps = loop, steps
+
+        def parse_next(self) -> bool:
+            if self.steps < 0:
+                raise MemoryError
+            self.steps -= 1
+            return self.steps > 0
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        told: list[object] = []
+        loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+        backlog, all_of_them = Backlog(), [Parsing(loop, steps) for steps in (3, -1, 3, -1, 2)]
+        for one in all_of_them:
+            backlog.add(one)
+        await settle()
+        assert [one.steps for one in all_of_them] == [0, -1, 0, -1, 0]
+        assert len(told) == 2
 
     asyncio.run(main())
 
