@@ -13,7 +13,7 @@ Made by `make operators`. Each operator of PyTorch's own table of tests is calle
 as a build does, run by ONNX Runtime, and held against eager PyTorch: for normal, equal, half, tenth, large and tiny
 numbers, for whole ones beyond 2^24, and with its sizes free at other sizes than the example's. A build's gate sees
 the samples' numbers and sizes; this sees the others. Infinities and NaN are not among them: NaN
-is declined where an engine would lose it, infinities are treated differently by engines, so take both out in the
+is declined where an engine would lose it, and so are infinite inputs of which it is made before; take both out in the
 handler. Other engines' steps are tried by each build ([decision](decisions/operators.md)).
 
 | sign | |

@@ -25,6 +25,10 @@ TOLERANCE = 1e-4
 """Relative to the largest element: the same operators on the same machine, in another order at most."""
 
 
+WHOLE = (0, 1)
+"""Whole numbers to fill inputs with, until the network answers: rows of length 0 may have no last step."""
+
+
 class Probe:
     """Holds what a program answers against what `network` does, at any lengths; each is tried once."""
 
@@ -49,17 +53,30 @@ class Probe:
         return self._known[key]
 
     def _compare(self, lengths: Mapping[str, int]) -> bool:
-        import torch
-
         from edgefn.backends.pytorch import examples
 
-        inputs = examples.filled(self._spec, lengths)
+        for whole in WHOLE:
+            inputs = examples.filled(self._spec, lengths, whole)
+            try:
+                wanted = self._answer(inputs)
+            except Exception:  # the network's, its operators', torch's own
+                continue
+            return self._equals(wanted, inputs, lengths)
+        return False  # that length is none that works
+
+    def _answer(self, inputs: Sequence[torch.Tensor]) -> Outputs:
+        import torch
+
+        with torch.no_grad(), seeded():
+            return self._network(*(one.clone() for one in inputs))
+
+    def _equals(self, wanted: Outputs, inputs: Sequence[torch.Tensor], lengths: Mapping[str, int]) -> bool:
+        from edgefn.backends.pytorch import examples
+
         try:
-            with torch.no_grad(), seeded():
-                wanted = self._network(*(one.clone() for one in inputs))
             with seeded():
                 found = examples.program_answers(self._program, inputs)
-        except Exception:  # the network's, its operators', torch's own: that length is none that works
+        except Exception:  # its operators', torch's own
             return False
         return len(found) == len(wanted) and all(map(_alike, found, wanted)) and self._fits(found, lengths)
 

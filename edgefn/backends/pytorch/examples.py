@@ -36,15 +36,18 @@ def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...
     )
 
 
-def filled(spec: ModelSpec, lengths: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
-    """Return a tensor for each input with exactly these lengths; floats are random, the same ones each time."""
+def filled(spec: ModelSpec, lengths: Mapping[str, int], whole: int = 0) -> tuple[torch.Tensor, ...]:
+    """Return a tensor for each input with exactly these lengths; floats are random, the same ones each time.
+
+    All other numbers are `whole`.
+    """
     generator = torch.Generator().manual_seed(0)
 
     def filled(one: TensorSpec) -> torch.Tensor:
         shape, dtype = _shape(one, lengths), _dtype(one)
         if dtype.is_floating_point:
             return torch.rand(shape, generator=generator, dtype=dtype)
-        return torch.zeros(shape, dtype=dtype)
+        return torch.full(shape, whole, dtype=dtype)
 
     return tuple(map(filled, spec.inputs.values()))
 

@@ -2,9 +2,11 @@
 
     (x / x.norm()).relu()    of zeros
     x.log().amax(1)          of what is below 0
+    x.softmax(1).argmax(1)   of an infinite input
 
 Before a step that loses NaN, those of what may have any are counted in one more output (`edgefn.backends.not_numbers`).
-What was taken out before (`torch.where(n > 0, total / n, 0)`) is not counted. Runs on the build machine only.
+What was taken out before (`torch.where(n > 0, total / n, 0)`) is not counted. Of an input whose infinities may become
+NaN on the way to such a step, the infinities are counted instead. Runs on the build machine only.
 """
 
 from __future__ import annotations
@@ -32,23 +34,28 @@ class Losses(NamedTuple):
     counts_inputs  whether the inputs' are counted, too; else they are looked at where they are
     has_is_nan     whether there is an operator that tells them
     loses_infinity whether the largest of minus infinities is a number
+    takes_infinity whether inputs may be infinite
     """
 
     operators: frozenset[str]
     counts_inputs: bool = False
     has_is_nan: bool = True
     loses_infinity: bool = False
+    takes_infinity: bool = False
 
 
 ONNX_RUNTIME = Losses(
-    frozenset({"ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "MaxPool", "GlobalMaxPool"}), counts_inputs=True
+    frozenset({"ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "MaxPool", "GlobalMaxPool", "TopK"}),
+    counts_inputs=True,
+    takes_infinity=True,
 )
 INT8 = ONNX_RUNTIME._replace(operators=ONNX_RUNTIME.operators | {"QuantizeLinear", "DynamicQuantizeLinear"})
 OPENVINO = Losses(
     ONNX_RUNTIME.operators
-    | {"Relu", "Clip", "Max", "Min", "Exp", "Softmax", "LogSoftmax", "HardSigmoid", "Celu", "ThresholdedRelu", "TopK"}
+    | {"Relu", "Clip", "Max", "Min", "Exp", "Softmax", "LogSoftmax", "HardSigmoid", "Celu", "ThresholdedRelu"}
     | {"Cast", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "ReduceLogSumExp"},
     loses_infinity=True,
+    takes_infinity=True,
 )
 MNN = Losses(
     OPENVINO.operators | {"LeakyRelu", "Elu", "Sigmoid", "Tanh", "Abs", "PRelu", "LSTM", "GRU", "RNN"},
@@ -63,6 +70,21 @@ NORMALISING = {"Softmax", "LogSoftmax"}
 """Those that make NaN of a row of minus infinities."""
 
 EXTREMES = {"ReduceMax", "ReduceMin"}
+
+SUMS = {"Add", "Sub"}
+"""Operators that make NaN of two infinities, and of one none."""
+
+BOUNDED = {"Sigmoid", "Tanh", "Erf", "Softsign", "HardSigmoid", "Softmax"}
+"""Operators that make no infinity of one."""
+
+KEEPING = (
+    {"Abs", "Ceil", "Celu", "Clip", "Elu", "Exp", "Floor", "HardSwish", "LeakyRelu", "LogSoftmax", "Neg", "Relu"}
+    | {"Cast", "Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Pad", "Reshape"}
+    | {"Round", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Max", "MaxPool", "Min", "TopK", "Where"}
+    | {"DepthToSpace", "GlobalMaxPool", "ReduceMax", "ReduceMin", "SpaceToDepth"}
+    | MAKING - {"Mod"}
+)
+"""Operators that pass an infinity on, and make no NaN of it that is not counted anyway; of all others any may."""
 
 SHIELDS = {"IsNaN", "Where"}
 """Without these, an input's NaN go to the last step, so that they can be counted where they come in."""
@@ -85,7 +107,9 @@ def rewrite(model: onnx.ModelProto, losses: Losses) -> bool:
     steps.replace(model.graph, flow.counted)
     rest = list(model.graph.node)
     del model.graph.node[:]
-    model.graph.node.extend([*(step for name in flow.given for step in _count(name, losses)), *rest])
+    model.graph.node.extend(step for name in flow.unbounded for step in _count(name, losses))
+    model.graph.node.extend(step for name in flow.bounded for step in _infinities(name, flow.kind(name)))
+    model.graph.node.extend(rest)
     steps.add_counts(model.graph, flow.counts, OUTPUT)
     return True
 
@@ -108,13 +132,34 @@ class _Flow:
         is_shielded = any(node.op_type in SHIELDS for node in graph.node)
         self._open = set(inputs) if is_shielded else set()
         lost = set() if is_shielded else _before(graph, losses.operators)
-        self.given = [name for name in inputs if name in lost]
+        self._given = [name for name in inputs if name in lost]
+        is_counted = is_shielded and losses.counts_inputs  # wherever they are, and what is made of infinities
+        endless = graph.input if losses.takes_infinity and not is_counted else ()
+        self._endless = {
+            one.name: {one.name} for one in endless if one.name in self._doubtful and self._is_float(one.name)
+        }
+        self._troubled: dict[str, set[str]] = {}
+        self._bounded: set[str] = set()
+
+    @property
+    def unbounded(self) -> list[str]:
+        """Return the names of the inputs whose NaN are counted, and no infinities."""
+        return [name for name in self._given if name not in self._bounded]
+
+    @property
+    def bounded(self) -> list[str]:
+        """Return the names of the inputs whose infinities are counted, and NaN with them."""
+        return sorted(self._bounded)
 
     @property
     def counts(self) -> list[str]:
         """Return the names of all counts."""
         between = [name for names in self._before.values() for name in names]
-        return [*map(_of, [*self.given, *between]), *map(_of, self._after)]
+        return [*map(_of, [*self.unbounded, *self.bounded, *between]), *map(_of, self._after)]
+
+    def kind(self, name: str) -> int:
+        """Return the number of a value's type."""
+        return self._kinds.get(name, FLOAT)
 
     def note(self, node: onnx.NodeProto) -> None:
         """Take the step up."""
@@ -122,6 +167,7 @@ class _Flow:
             self._keep(node.output[0], own)
         if not node.output or node.output[0] not in self._doubtful:
             return
+        self._note_inputs(node)
         result = node.output[0]
         is_float = self._is_float(result)
         is_infinite = not self._infinite.isdisjoint(node.input)
@@ -138,6 +184,36 @@ class _Flow:
             self._open.update(node.output)
         if is_float and self._makes(node, is_infinite=is_infinite):
             self._open.update(node.output)
+
+    def _note_inputs(self, node: onnx.NodeProto) -> None:
+        """Follow the infinities of the inputs, and those of which a step may have made NaN."""
+        parts = [name for name in node.input if name in self._endless]
+        endless = {one for name in parts for one in self._endless[name]}
+        troubled = {one for name in node.input for one in self._troubled.get(name, ())}
+        if node.op_type in self._losses.operators and not (node.op_type == "Cast" and self._is_float(node.output[0])):
+            self._bounded |= troubled
+        if not self._is_float(node.output[0]):
+            return
+        if endless and node.op_type in NORMALISING:
+            self._open.update(node.output)
+        if node.op_type in SUMS:
+            # Where one of the two is infinite only if a doubtful input is, that input tells.
+            doubts = all(self._endless[name] - self._troubled.get(name, set()) for name in parts) and len(parts) > 1
+            troubled |= endless if doubts else set()
+        elif not self._passes(node):
+            troubled |= endless
+        for name in node.output:
+            if endless and node.op_type not in BOUNDED:
+                self._endless[name] = endless
+            if troubled:
+                self._troubled[name] = troubled
+
+    def _passes(self, node: onnx.NodeProto) -> bool:
+        """Tell whether the step makes no NaN of one infinity: a product by a constant that is not 0 is such."""
+        if node.op_type != "Mul":
+            return node.op_type in KEEPING | BOUNDED
+        factors = [self._constants[name] for name in node.input if name in self._constants]
+        return bool(factors) and float(factors[0].item()) != 0
 
     def counted(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto] | None:
         """Return the step with what counts before and after it; None where nothing does."""
@@ -237,11 +313,23 @@ def _rows_of_infinities(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
     yield from steps.sum_of(f"{count}_truths", count)
 
 
-def _as_good_as_infinite(value: str) -> Iterator[onnx.NodeProto]:
+def _infinities(given: str, kind: int) -> Iterator[onnx.NodeProto]:
+    """Yield what counts the infinities of an input, and its NaN."""
+    from onnx import helper
+
+    if kind == FLOAT:
+        yield from _as_good_as_infinite(given)
+        return
+    single = f"{given}_single"
+    yield helper.make_node("Cast", [given], [single], to=FLOAT)
+    yield from _as_good_as_infinite(single, _of(given))
+
+
+def _as_good_as_infinite(value: str, named: str = "") -> Iterator[onnx.NodeProto]:
     """Yield what counts the largest and the least numbers that there are: extremes of infinities may be such."""
     from onnx import helper
 
-    count = _of(value)
+    count = named or _of(value)
     yield steps.scalar(f"{count}_end", LARGEST)
     yield helper.make_node("Abs", [value], [f"{count}_size"])
     yield helper.make_node("Less", [f"{count}_size", f"{count}_end"], [f"{count}_inside"])

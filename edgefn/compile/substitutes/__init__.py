@@ -4,6 +4,7 @@
     torch.stft     with align_to_window, which the exporter does not take
     affine_grid, linspace    of a free size (grids.py); grid_sample refused where engines round otherwise
     windows        of which the exporter has some, and one with other coefficients
+    angle          of complex numbers, and of NaN (angles.py)
     cdist          of a free number of rows; hypot, which ONNX has not (distances.py)
     interpolate    to the nearest pixel, of which ONNX Runtime takes another for some sizes (resizing.py);
                    linear, by a factor that is no whole number (linear.py)
@@ -34,6 +35,7 @@ def recorded() -> Iterator[None]:
     from torch.overrides import TorchFunctionMode
 
     from edgefn.compile.substitutes import (
+        angles,
         distances,
         grids,
         length_tensors,
@@ -48,6 +50,7 @@ def recorded() -> Iterator[None]:
     )
 
     replacements: dict[Any, Callable[..., Any]] = {
+        **angles.replacements(),
         **distances.replacements(),
         **length_tensors.replacements(),
         **losses.replacements(),

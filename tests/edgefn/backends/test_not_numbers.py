@@ -37,6 +37,12 @@ WAYS: tuple[Callable[[Any], Any], ...] = (
     lambda x: (x / x.sum(1, keepdim=True)).clamp(0, 1),
     lambda x: x.relu() * 2,
     _masked,
+    lambda x: (x - x.mean(1, keepdim=True)).argmax(1),
+    lambda x: (x @ x.new_tensor([[1.0, -1], [1, 1], [0, 1], [1, 2], [1, 3], [1, 1]])).relu(),
+    lambda x: x.softmax(1).argmax(1),
+    lambda x: x.sort(1).values,
+    lambda x: x.topk(2).values,
+    lambda x: x.sin() > 0.5,
 )
 """Each is right in some engine, and each of OpenVINO and MNN answered with numbers."""
 
@@ -45,6 +51,9 @@ ROWS = {
     "zeros": [0, 0, 0, 0, 0, 0],
     "below 0": [-1, -2, -3, -1, -4, -2],
     "NaN": [1, np.nan, 3, 1, 4, 2],
+    "infinite": [1, np.inf, 3, -np.inf, 4, 2],
+    "one infinity": [1, 0, 3, np.inf, 4, 2],
+    "minus infinity": [-np.inf, 1, 3, 1, 4, 2],
 }
 
 
@@ -68,6 +77,27 @@ def test_no_number_for_nan(way: int, engine: str, tmp_path: Path) -> None:
             continue
         wanted: Any = eager.run({"x": x})["output"]
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_masks_of_minus_infinity_are_answered(tmp_path: Path) -> None:
+    """An attention mask is given as 0 and minus infinity: no engine is left for it, and a row without any is none."""
+    eager = of(
+        lambda x, mask: (x @ x.transpose(1, 2) + mask).softmax(2).argmax(2),
+        x=TensorSpec("float32", (1, 3, 4)),
+        mask=TensorSpec("float32", (3, 3)),
+    )
+    get("openvino").lower(capture(eager), target(ENGINES[1]), tmp_path)
+    session = get("openvino").load(tmp_path)
+    x = np.random.default_rng(0).standard_normal((1, 3, 4)).astype(np.float32)
+    mask = np.triu(np.full((3, 3), -np.inf, np.float32), 1)
+    np.testing.assert_array_equal(
+        session.run({"x": x, "mask": mask})["output"], eager.run({"x": x, "mask": mask})["output"]
+    )
+    mask[1] = -np.inf
+    with pytest.raises(ValueError, match="NaN or infinities go into steps"):
+        session.run({"x": x, "mask": mask})
+    with pytest.raises(ValueError, match="NaN or infinities go into steps"):
+        session.run({"x": x + np.inf, "mask": np.ones_like(mask)})
 
 
 @pytest.mark.long

@@ -1,0 +1,27 @@
+"""The angle of numbers: of complex ones that of their two parts. The exporter's own loses NaN, and a zero's sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def replacements() -> dict[Any, Callable[..., Any]]:
+    """Return PyTorch's function with what is recorded for it."""
+    import torch
+
+    return {torch.angle: angle, torch.Tensor.angle: angle}
+
+
+def angle(input: torch.Tensor) -> torch.Tensor:
+    """Compute what torch.angle does."""
+    import torch
+
+    if input.is_complex():
+        return torch.atan2(input.imag, input.real)
+    if not input.is_floating_point():
+        return torch.angle(input)
+    return torch.where(input.isnan(), input, torch.where(input < 0, torch.pi, 0.0).to(input.dtype))
