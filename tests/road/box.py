@@ -22,7 +22,7 @@ import psutil
 
 from edgefn.bundle.layout import Bundle
 from tests.road.deadline import eventually
-from tests.road.processes import all_gone, descendants
+from tests.road.processes import all_gone, descendants, name_of
 from tests.runtime.supervisor.bench import SMALLEST_WHO, host_pid
 
 START_S = 30.0
@@ -175,7 +175,7 @@ class RunningBox:
 
     def pids(self) -> list[int]:
         """The box process and all that descend from it, but for the first processes of PID namespaces."""
-        below = [process.pid for process in descendants(self.pid) if process.name() != "edgefn-init"]
+        below = [process.pid for process in descendants(self.pid) if name_of(process) not in ("", "edgefn-init")]
         return [self.pid, *below]
 
     def zygote(self) -> psutil.Process:
@@ -183,7 +183,7 @@ class RunningBox:
         statuses = self.functions()
         owned = {instance["pid"] for status in statuses for instance in status["instances"]}
         owned |= {status["template"]["pid"] for status in statuses if status["template"]}
-        (zygote,) = [one for one in descendants(self.pid) if one.pid not in owned and one.name() == "edgefn-zygote"]
+        (zygote,) = [one for one in descendants(self.pid) if one.pid not in owned and name_of(one) == "edgefn-zygote"]
         return zygote
 
     # ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────

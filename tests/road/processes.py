@@ -36,6 +36,14 @@ def alive(process: psutil.Process) -> bool:
     return False
 
 
+def name_of(process: psutil.Process) -> str:
+    """What a process is called; "" where it has ended as it was looked at."""
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def kill9(pid: int) -> None:
     """The process is gone, without a chance to say so."""
     process = psutil.Process(pid)

@@ -96,7 +96,7 @@ def test_the_end_of_its_terminal_is_that_of_a_box_that_was_started_by_hand(tmp_p
     with RunningBox(tmp_path / "kept", before=["env", "--ignore-signal=HUP"]) as box:
         os.kill(box.pid, signal.SIGHUP)
         assert box.http.get("/readyz").status_code == 200
-    with RunningBox(tmp_path / "box") as box:
+    with RunningBox(tmp_path / "box", before=["env", "--default-signal=HUP"]) as box:  # whoever runs the tests
         below = descendants(box.pid)
         os.kill(box.pid, signal.SIGHUP)
         assert box.wait() == 0

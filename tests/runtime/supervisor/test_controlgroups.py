@@ -14,7 +14,7 @@ import pytest
 
 from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn.system.hierarchy import Place, places
-from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups
+from edgefn_runtime.supervisor.controlgroups import LEAF, PREFIX, ControlGroups
 from edgefn_runtime.supervisor.nursery import PROCESSES
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from tests.road.deadline import eventually
@@ -86,7 +86,8 @@ found = os.read(reader, 32).decode()
 
 def folders() -> list[Path]:
     """The folders that boxes in this process have on this machine, and those of the functions below them."""
-    own = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{os.getpid()}-*")]
+    above = [place.folder.parent if place.folder.name == LEAF else place.folder for place in places()]
+    own = [folder for group in above for folder in group.glob(f"{PREFIX}{os.getpid()}-*")]
     return [*own, *(folder for parent in own for folder in parent.glob("f.*"))]
 
 
