@@ -276,7 +276,7 @@ def test_a_boxs_groups_are_closed_to_other_users() -> None:
     """A lock of theirs on its folder would hold up its start, or keep the next box from sweeping what it left."""
     box = ControlGroups()
     try:
-        mine = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{os.getpid()}-*")]
+        mine = folders()
         if not mine:
             pytest.skip(f"no control groups: {box.enforced}")
         assert all(folder.stat().st_mode & 0o077 == 0 for folder in mine)
