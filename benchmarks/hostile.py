@@ -22,6 +22,7 @@ from benchmarks.figure import Figure, ratio
 from benchmarks.stage import ECHO, Body
 from tests.road.box import RunningBox
 from tests.road.hostile import CONNECTIONS, KINDS
+from tests.road.processes import name_of
 
 ROOT = Path(__file__).parents[1]
 CALLED = "counts"
@@ -127,7 +128,7 @@ def box_process(box: RunningBox) -> psutil.Process:
 
 def others_s(process: psutil.Process) -> float:
     """Processor seconds of the box and all of its functions but `CALLED`."""
-    names = {one: one.name() for one in process.children(recursive=True)}
+    names = {one: name_of(one) for one in process.children(recursive=True)}
     return cpu_s(process) + sum(cpu_s(one) for one, name in names.items() if name != CALLED)
 
 

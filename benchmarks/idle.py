@@ -13,7 +13,7 @@ from benchmarks import resident, stage
 from benchmarks.figure import Figure
 from benchmarks.stage import CLASSIFIER, ECHO
 from tests.road.deadline import eventually
-from tests.road.processes import descendants
+from tests.road.processes import descendants, name_of
 
 BOX_MB, ZYGOTE_MB = 40.0, 30.0
 BOX_IMPORTS = "asyncio, logging, sqlite3, ssl, httptools, msgspec, prometheus_client, packaging.tags, uvicorn, uvloop"
@@ -47,8 +47,8 @@ def measure() -> Iterator[Figure]:
 
 
 def is_spare(process: psutil.Process) -> bool:
-    """Whether it is the child that a zygote keeps ahead."""
-    return bool(process.name() == "edgefn-spare")
+    """Tell whether it is the child that a zygote keeps ahead."""
+    return name_of(process) == "edgefn-spare"
 
 
 def imported(code: str) -> float:

@@ -192,7 +192,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT start the drain and nothing else: they are not raised again afterwards.
+        """Drain at SIGTERM and SIGINT, and do nothing else: they are not raised again afterwards.
 
         SIGHUP has files read again; the end of a terminal is that of a box which was started there and has none.
         """

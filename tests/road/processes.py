@@ -37,7 +37,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def name_of(process: psutil.Process) -> str:
-    """What a process is called; "" where it has ended as it was looked at."""
+    """Return what a process is called; "" where it has ended as it was looked at."""
     try:
         return str(process.name())
     except psutil.NoSuchProcess:

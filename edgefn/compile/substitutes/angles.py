@@ -1,4 +1,4 @@
-"""The angle of numbers: of complex ones that of their two parts. The exporter's own loses NaN, and a zero's sign."""
+"""torch.angle by other operators: the exporter's own loses NaN, and the sign of a zero."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ class Deployments:
     def _audited(
         self, action: str, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]], wanted: str = ""
     ) -> asyncio.Task[T]:
-        """As `_change`, and audit it when it is over: which digest served `name` before, which does now, the result.
+        """Change `name`, and audit it when it is over: which digest served before, which does now, the result.
 
         Before is when its turn has come: what was at work as it was asked for may have changed the function.
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import array
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from edgefn_runtime.process import birth, groups, sandbox
 from edgefn_runtime.process.control import Control
@@ -32,6 +32,17 @@ def fits(order: Order, *, network: bool) -> bool:
         case SpawnStandalone(program) | SpawnTemplate(program, awaited=True):
             return program.network == network
     return False
+
+
+def get_ready(
+    ahead: Iterable[Callable[[], object]], *, network: bool, is_asked: Callable[[], bool] = lambda: False
+) -> None:
+    """Enter the namespaces, put a root together, and go through the steps `ahead` until this process is asked."""
+    sandbox.prepare(network=network)
+    for step in ahead:
+        if is_asked():
+            return  # a start that comes so soon does what is left on its way, as far as it needs it
+        step()
 
 
 class Spare:
@@ -90,11 +101,7 @@ class Spare:
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
         zygote = Control(descriptor)
-        sandbox.prepare(network=self._network)
-        for step in self._ahead:
-            if zygote.waits(0):
-                break  # a start that comes so soon does what is left on its way, as far as it needs it
-            step()
+        get_ready(self._ahead, network=self._network, is_asked=lambda: zygote.waits(0))
         received = zygote.receive()
         zygote.close()
         return 0 if received is None else self._run(*received)

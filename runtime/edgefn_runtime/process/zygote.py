@@ -19,7 +19,7 @@ from edgefn_runtime.process import birth, groups, pages, sandbox
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.forks import Forks
 from edgefn_runtime.process.sandbox import Enforcement, namespaces, reaper
-from edgefn_runtime.process.spare import Spare
+from edgefn_runtime.process.spare import Spare, get_ready
 from edgefn_runtime.process.template import standalone_main, template_main
 from edgefn_runtime.wire.messages import MakeSpare, Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
 
@@ -96,10 +96,8 @@ def _spawn(
 
 
 def _become_after(ahead: Sequence[Callable[[], object]], network: bool, main: Callable[[], int]) -> int:
-    """What a child does that nobody waits for: all that a spare one does, so that its first request finds it done."""
-    sandbox.prepare(network=network)
-    for step in ahead:
-        step()
+    """Do all that a spare child does ahead, as nobody waits for this one, and then `main`."""
+    get_ready(ahead, network=network)
     return main()
 
 

@@ -221,9 +221,14 @@ def clear(folder: Path) -> bool:
     return not still
 
 
+def settles_in(place: Place) -> Path:
+    """Return the group below which a box makes its folder: its own, or the one above where it is in a leaf already."""
+    return place.folder.parent if place.version == 2 and place.folder.name == LEAF else place.folder
+
+
 def _plant(place: Place) -> Tree:
     """The box's folder in `place`, with what dead boxes left there swept. Raises OSError."""
-    own = place.folder.parent if place.version == 2 and place.folder.name == LEAF else place.folder
+    own = settles_in(place)
     if place.version == 2:
         _make_room(own)
     folder, lock = _own_folder(own)
@@ -236,7 +241,7 @@ def _plant(place: Place) -> Tree:
 
 
 def _own_folder(own: Path) -> tuple[Path, int]:
-    """A new folder of this box below `own`, and its lock. Raises OSError.
+    """Make a new folder of this box below `own`; return it and its lock. Raises OSError.
 
     It is closed to other users: with a lock of theirs on it they would hold up this box, or keep others from sweeping.
     A box that starts at the same moment may sweep it between its making and its locking: then another is made.

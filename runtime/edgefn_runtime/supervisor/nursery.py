@@ -201,7 +201,7 @@ class Nursery:
             self._following = None
 
     def start_is_over(self) -> None:
-        """An instance has given its first answer."""
+        """Have the next spare child made, as an instance has given its first answer."""
         asyncio.get_running_loop().call_soon(self._zygote.start_is_over)  # behind the answer
 
     def follow(self, revision: Revision) -> None:

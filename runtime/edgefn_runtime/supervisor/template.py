@@ -46,7 +46,7 @@ class Template:
         describe: Callable[[int], str],
         awaited: bool = True,
     ) -> Template:
-        """A template that has loaded `program`; `awaited`: somebody waits for it.
+        """Start a template and return it when it has loaded `program`; `awaited`: somebody waits for it.
 
         Raises DeploymentRefused, with the trace, when it does not load.
         """

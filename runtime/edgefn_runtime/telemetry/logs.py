@@ -64,7 +64,7 @@ class FunctionLogs:
             log.followers.discard(follower)
 
     def known(self, function: str) -> bool:
-        """Whether anything of the function is there to read, be it deployed or not; nothing is kept of who is not."""
+        """Tell whether anything of the function is there to read, deployed or not; keep nothing of who is not."""
         log = self._logs.get(function)
         return log.readable() if log is not None else self._file(function).exists()
 

@@ -41,7 +41,7 @@ def contexts(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str
 
 
 async def answered(certificate: Path, *address: Any, **connection: Any) -> asyncio.StreamWriter:
-    """A client that speaks TLS and is answered, still connected."""
+    """Connect by TLS, be answered, and return the connection."""
     trusting = ssl.create_default_context(cafile=str(certificate))
     reader, writer = await asyncio.open_connection(*address, ssl=trusting, server_hostname="localhost", **connection)
     writer.write(b"hello")

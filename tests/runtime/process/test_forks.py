@@ -64,7 +64,7 @@ class _Namespace:
         return self.number not in self.dead
 
     def enter(self) -> None:
-        """Nothing."""
+        """Do nothing: whoever is born is born here."""
 
     def close(self) -> None:
         type(self).closed += 1

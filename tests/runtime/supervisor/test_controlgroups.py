@@ -14,7 +14,7 @@ import pytest
 
 from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn.system.hierarchy import Place, places
-from edgefn_runtime.supervisor.controlgroups import LEAF, PREFIX, ControlGroups
+from edgefn_runtime.supervisor.controlgroups import PREFIX, ControlGroups, settles_in
 from edgefn_runtime.supervisor.nursery import PROCESSES
 from edgefn_runtime.supervisor.room import Forgetful, Room
 from tests.road.deadline import eventually
@@ -86,8 +86,7 @@ found = os.read(reader, 32).decode()
 
 def folders() -> list[Path]:
     """The folders that boxes in this process have on this machine, and those of the functions below them."""
-    above = [place.folder.parent if place.folder.name == LEAF else place.folder for place in places()]
-    own = [folder for group in above for folder in group.glob(f"{PREFIX}{os.getpid()}-*")]
+    own = [folder for place in places() for folder in settles_in(place).glob(f"{PREFIX}{os.getpid()}-*")]
     return [*own, *(folder for parent in own for folder in parent.glob("f.*"))]
 
 
@@ -241,6 +240,14 @@ def test_no_group_is_left(on_bench: OnBench) -> None:
     assert not folders()
 
 
+def needs_version_1() -> None:
+    """Skip where the control groups of this machine are not of version 1, or may not be used."""
+    found = ControlGroups()
+    found.close()
+    if found.enforced["processes"] is not True or {place.version for place in places()} != {1}:
+        pytest.skip(f"needs control groups of version 1: {found.enforced}")
+
+
 def test_groups_of_a_dead_box_are_swept() -> None:
     """What still runs in them ends; those of a box that lives are left alone."""
     script = """
@@ -253,10 +260,7 @@ with group.entrances() as entrances:
 print(child.pid, flush=True)
 signal.pause()
 """
-    before = ControlGroups()
-    before.close()
-    if before.enforced["processes"] is not True or {place.version for place in places()} != {1}:
-        pytest.skip(f"needs control groups of version 1: {before.enforced}")
+    needs_version_1()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as box:
         assert box.stdout is not None
         stray = int(box.stdout.readline())
@@ -311,10 +315,7 @@ for _ in range(60):
         pass
     groups.close()
 """
-    before = ControlGroups()
-    before.close()
-    if before.enforced["processes"] is not True or {place.version for place in places()} != {1}:
-        pytest.skip(f"needs control groups of version 1: {before.enforced}")
+    needs_version_1()
     boxes = [
         subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)

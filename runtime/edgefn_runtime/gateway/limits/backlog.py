@@ -21,7 +21,7 @@ class Parsing(Protocol):
 
     @property
     def cycle(self) -> object:
-        """The request that was begun last."""
+        """Return the request that was begun last."""
 
     def parse_next(self) -> bool:
         """Parse a little, and return whether there is more that can be parsed now."""
@@ -56,6 +56,5 @@ class Backlog:
                     self._waiting[connection] = None
                 begun = connection.cycle is not before
         finally:  # whatever becomes of one, the others have their turns
-            for connection in self._waiting:
-                self._schedule(connection.loop)
-                break
+            if self._waiting:
+                self._schedule(next(iter(self._waiting)).loop)

@@ -41,7 +41,7 @@ class ProcessNamespace:
 
     @property
     def lives(self) -> bool:
-        """Whether its first process does, without which nobody can be born in it."""
+        """Tell whether its first process lives, without which nobody can be born in it."""
         try:
             # This name, unlike the other, is gone with the process, and not only when it is reaped.
             return os.path.samestat(os.stat(f"{self._first}/pid_for_children"), os.fstat(self._descriptor))
@@ -53,7 +53,7 @@ class ProcessNamespace:
         setns(self._descriptor, NEW_PROCESSES)
 
     def __enter__(self) -> None:
-        """As `enter`, with the way back open before."""
+        """Enter, with the way back opened before."""
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.enter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import resource
 import sys
@@ -282,19 +281,20 @@ def _opened(devices: Sequence[str]) -> Iterator[list[int]]:
 
 
 def _shared_tmp(name: str, uid: int) -> str:
-    """Where no mount is allowed: a folder of this user and function in the machine's own tmp, left there at the end.
+    """Return a folder of this user and function in the machine's own tmp, for where no mount is allowed.
 
-    Whoever takes that name ahead, as every user may, is gone round: then it is the first with a further word to it.
+    It is left there at the end. Where another user has taken its name ahead, it is the first with a further word to it.
     """
     from tempfile import gettempdir, mkdtemp
 
     tmp, known = gettempdir(), f"edgefn-{uid}-{name}"
     with contextlib.suppress(FileExistsError):
         os.mkdir(os.path.join(tmp, known), mode=0o700)
-    others = (one for one in sorted(os.listdir(tmp)) if one.startswith(f"{known}."))
-    for one in itertools.chain([known], others):
-        if _took(os.path.join(tmp, one), uid):
-            return os.path.join(tmp, one)
+    if _took(folder := os.path.join(tmp, known), uid):
+        return folder
+    for other in sorted(os.listdir(tmp)):
+        if other.startswith(f"{known}.") and _took(folder := os.path.join(tmp, other), uid):
+            return folder
     folder = mkdtemp(prefix=f"{known}.", dir=tmp)
     if not _took(folder, uid):
         raise NotEnforced(f"{folder} cannot be kept for user {uid} alone")
@@ -302,7 +302,7 @@ def _shared_tmp(name: str, uid: int) -> str:
 
 
 def _took(folder: str, uid: int) -> bool:
-    """Whether `folder` is this user's, or this process's to give, and closed to others; then it is that user's."""
+    """Give `folder` to the user, where it is this process's to give and closed to others; tell whether it is."""
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
