@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterable
 
 from edgefn_runtime.process import birth
@@ -57,16 +58,27 @@ class Forks:
             namespace.close()
 
     def probe(self) -> Enforcement:
-        """Return what this machine enforces for such a fork. Raises OSError where each probe dies.
+        """Return what this machine enforces for such a fork.
 
-        A probe that dies has found nothing out: taken for an answer, it would have functions run with what there is.
+        Raises OSError where each probe dies: it has found nothing out, and taken for an answer, it would have functions
+        run with what there is. Raises ConnectionAbortedError where they die because the box has gone.
         """
         for _ in range(_PROBES):
             self.prepare()
-            if found := probe(self._ahead.enter if self._ahead is not None else lambda: None):
+            if found := probe(self._ahead.enter if self._ahead is not None else lambda: None, self._tell):
                 return found
             self._leave()
+            if self._box_has_gone():
+                raise ConnectionAbortedError("the box has gone")
         raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
+
+    def _tell(self, error: Exception) -> None:
+        if not self._box_has_gone():
+            print(f"the sandbox cannot be tried: {error}", file=sys.stderr)
+
+    def _box_has_gone(self) -> bool:
+        """Tell whether the box has closed its end; it sends nothing before it is told what was found."""
+        return self._box.waits(0)
 
     def _leave(self) -> None:
         if self._ahead is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,6 +49,20 @@ print(said.decode())
 """
 
 
+LEAVES = """
+import os, socket, subprocess, sys
+for words in range(4):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-P", "-m", "edgefn_runtime.process.zygote", str(theirs.fileno())]
+    zygote = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+    theirs.close()
+    for _ in range(words):
+        ours.recv(1 << 16)
+    ours.close()
+    print(zygote.wait(30))
+"""
+
+
 class _Namespace:
     """Stands in for a PID namespace; `dead` are those whose first process has ended, by number."""
 
@@ -77,21 +92,55 @@ def namespace(monkeypatch: pytest.MonkeyPatch) -> type[_Namespace]:
     return kind
 
 
-def _forks() -> Forks:
-    box: Any = None
+class _Box:
+    """Stands in for the control socket; `gone` as the box is."""
+
+    def __init__(self, *, gone: bool) -> None:
+        self.gone = gone
+
+    def waits(self, seconds: float) -> bool:
+        return self.gone
+
+
+def _forks(*, gone: bool = False) -> Forks:
+    box: Any = _Box(gone=gone)
     return Forks(box, os.getpid())
 
 
 def test_a_probe_that_dies_has_found_nothing_out(namespace: type[_Namespace], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried again in another namespace; one that always dies ends the zygote, and is no box without a sandbox."""
     answers: list[dict[str, bool | str]] = [{}, {"files": True}]
-    monkeypatch.setattr(forks, "probe", lambda enter: answers.pop(0))
+    monkeypatch.setattr(forks, "probe", lambda enter, tell: answers.pop(0))
     assert _forks().probe() == {"files": True}
     assert namespace.closed == 1
     answers += [{}] * 10
     with pytest.raises(OSError, match="cannot be found out"):
         _forks().probe()
     assert namespace.made - namespace.closed == 1, "the one that the first forks keep"
+
+
+def test_a_probe_that_dies_with_the_box_is_told_to_nobody(
+    namespace: type[_Namespace], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A box that refuses to start says why in one line; its zygote ends at the first such probe, without a word."""
+
+    def dies(enter: object, tell: Callable[[Exception], object]) -> dict[str, bool | str]:
+        tell(OSError("no namespace"))
+        return {}
+
+    monkeypatch.setattr(forks, "probe", dies)
+    with pytest.raises(ConnectionAbortedError):
+        _forks(gone=True).probe()
+    assert (namespace.made, capsys.readouterr().err) == (1, "")
+    with pytest.raises(ChildProcessError):
+        _forks().probe()
+    assert "no namespace" in capsys.readouterr().err
+
+
+def test_a_box_that_leaves_after_any_word_leaves_a_silent_zygote() -> None:
+    """Before the first, and as the zygote finds out what there is, tells it, and has its first spare child."""
+    done = subprocess.run([sys.executable, "-c", LEAVES], check=False, capture_output=True, text=True, timeout=100)
+    assert (done.stdout.split(), done.stderr) == (["0"] * 4, "")
 
 
 def test_a_namespace_whose_first_process_has_died_is_left(namespace: type[_Namespace]) -> None:

@@ -98,10 +98,12 @@ def leave_alone() -> None:
             raise
 
 
-def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
+def probe(
+    enter_processes: Callable[[], None] = lambda: None, tell: Callable[[Exception], object] = lambda _: None
+) -> Enforcement:
     """Return what this machine enforces for a function without options: a short child tries it all; {} if it dies.
 
-    `enter_processes` has the children of its caller in a PID namespace.
+    `enter_processes` has the children of its caller in a PID namespace. `tell` is called in the child with why it dies.
     """
     readable.closed_to_others()
     plan(readable.named())  # once, for all forks
@@ -117,7 +119,7 @@ def probe(enter_processes: Callable[[], None] = lambda: None) -> Enforcement:
                 birth.die_with_parent()
                 os.write(writer, msgspec.json.encode(enter(Confinement("probe", uid=identity.anybody()), {})))
         except Exception as error:
-            print(f"the sandbox cannot be tried: {error}", file=sys.stderr)
+            tell(error)
         finally:
             os._exit(0)
     os.close(writer)
