@@ -25,6 +25,12 @@ class Control:
         """Whether an order is there, or the box gone, within so long."""
         return bool(select.select([self._socket], [], [], seconds)[0])
 
+    def has_gone(self) -> bool:
+        """Tell whether the box has closed its end."""
+        waiting = select.poll()
+        waiting.register(self._socket, 0)
+        return bool(waiting.poll(0))
+
     def receive(self) -> tuple[messages.Order, list[int]] | None:
         """The next order and its descriptors, or None when the box has closed its end."""
         data, ancillary, _, _ = self._socket.recvmsg(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -11,7 +10,7 @@ from edgefn_runtime.process import birth
 from edgefn_runtime.process.clone import fork_sibling
 from edgefn_runtime.process.control import Control
 from edgefn_runtime.process.sandbox import Enforcement, probe
-from edgefn_runtime.process.sandbox.init import ProcessNamespace
+from edgefn_runtime.process.sandbox.init import ProcessNamespace, may_come_back
 from edgefn_runtime.wire.messages import Passing
 
 _NEVER = {errno.EPERM, errno.ENOSYS, errno.EINVAL}
@@ -27,6 +26,7 @@ class Forks:
         self._box_pid = box_pid
         self._ahead: ProcessNamespace | None = None
         self._possible = True
+        self._may_come_back = may_come_back()
 
     def prepare(self) -> None:
         """Make the namespace of the next fork ahead, unless it is there; nothing where the kernel allows none.
@@ -49,7 +49,7 @@ class Forks:
             birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
             return
         try:
-            if os.geteuid() == 0:
+            if self._may_come_back:
                 with namespace:
                     birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
             elif fork_sibling() == 0:
@@ -68,17 +68,13 @@ class Forks:
             if found := probe(self._ahead.enter if self._ahead is not None else lambda: None, self._tell):
                 return found
             self._leave()
-            if self._box_has_gone():
+            if self._box.has_gone():
                 raise ConnectionAbortedError("the box has gone")
         raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
 
     def _tell(self, error: Exception) -> None:
-        if not self._box_has_gone():
+        if not self._box.has_gone():
             print(f"the sandbox cannot be tried: {error}", file=sys.stderr)
-
-    def _box_has_gone(self) -> bool:
-        """Tell whether the box has closed its end; it sends nothing before it is told what was found."""
-        return self._box.waits(0)
 
     def _leave(self) -> None:
         if self._ahead is not None:
@@ -88,8 +84,13 @@ class Forks:
     def _pass_on(
         self, namespace: ProcessNamespace, main: Callable[[], int], keep: Iterable[int], group: int | None
     ) -> int:
-        """In a process that forks and ends: who is not root may enter a namespace of his, and not leave it again."""
-        self._box.report(Passing())
+        """In a process that forks and ends: who is not the root of all may enter a namespace, and not leave it."""
+        if not self._box.reaches(Passing()):
+            return 0  # the box has gone
         namespace.enter()
-        birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
+        try:
+            birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
+        except OSError as error:  # the namespace's first process was killed, or the box is gone and that one with it
+            if not self._box.has_gone():
+                print(f"no process for an order: {error}", file=sys.stderr)
         return 0

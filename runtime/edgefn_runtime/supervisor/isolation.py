@@ -40,6 +40,13 @@ class Requirement(NamedTuple):
         """Return the layers that are not enforced and not allowed to be missing, with why."""
         return {name: str(how) for name, how in found.items() if how is not True and name not in self.allowed}
 
+    def lost(self, before: Mapping[str, bool | str], found: Mapping[str, bool | str]) -> dict[str, str]:
+        """Return the layers that were enforced `before` and are not by what is `found` now, with why.
+
+        Those that the operator does without are not among them.
+        """
+        return {name: why for name, why in self.missing(found).items() if before.get(name) is True}
+
     def refusal(self, found: Mapping[str, bool | str]) -> str:
         """Return why nothing may be deployed with what was found; "" where it may."""
         if not self.required or not found:

@@ -83,7 +83,7 @@ class Supervisor:
         self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
         self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
         self._requirement = requirement
-        self._zygote = Zygote(self._isolated)
+        self._zygote = Zygote(self._isolated, self._requirement)
         self._pools: dict[str, Pool] = {}
         self._prepared: dict[tuple[str, str], Pool] = {}
         self._tasks: set[asyncio.Task[Any]] = set()

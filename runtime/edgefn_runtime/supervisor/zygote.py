@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from edgefn.errors import Unavailable
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.supervisor.child import Child, describe_exit, reap_unknown
+from edgefn_runtime.supervisor.isolation import NOTHING, Requirement
 from edgefn_runtime.supervisor.launch import Launched, launch
 from edgefn_runtime.supervisor.processnamespaces import ProcessNamespaces
 from edgefn_runtime.supervisor.sockets import ControlEnd
@@ -20,17 +21,24 @@ _READY_DEADLINE_S = 30.0
 _FULL_PAUSE_S = 0.002
 _SWEEP_DELAY_S = 1.0
 _NO_ZYGOTE = "the box cannot start processes: its zygote does not come up; see the box's log"
+_LESS = (
+    "the box starts no process: this machine enforces less now than when the box started ({}); "
+    "give it back, or start the box again to do with less"
+)
 _log = logging.getLogger("edgefn.zygote")
 
 
 class Zygote:
     """`order` is answered as soon as a zygote is ready; meanwhile it waits.
 
-    `on_known` is called when `isolation` is known, or known anew.
+    `on_known` is called when `isolation` is known, or known anew. A later zygote that enforces less than one before it,
+    but for what the `requirement` allows to be missing, starts nothing: it is ended, and another tried after a pause.
     """
 
-    def __init__(self, on_known: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_known: Callable[[], None] = lambda: None, requirement: Requirement = NOTHING) -> None:
         self._on_known = on_known
+        self._requirement = requirement
+        self._lost_layers: dict[str, str] = {}
         self._ready = asyncio.Event()
         self._failures = 0
         self._closing = False
@@ -65,7 +73,7 @@ class Zygote:
                 while not await self._took(order, descriptors):
                     pass
         except TimeoutError:
-            raise Unavailable(_NO_ZYGOTE) from None
+            raise Unavailable(self._why_none()) from None
 
     def start_is_over(self) -> None:
         """Have the next spare child made now: no start is under way that it would be in the way of."""
@@ -135,12 +143,26 @@ class Zygote:
         if isinstance(report, messages.Ready):
             if report.threads != 1:
                 _log.warning("the zygote has %d threads: what they hold is lost in its forks", report.threads)
-            self._failures = 0
-            is_news = self.isolation != report.isolation
-            self.isolation = report.isolation
-            self._ready.set()
-            if is_news:
-                self._on_known()
+            self._known(report.isolation)
+
+    def _known(self, found: dict[str, bool | str]) -> None:
+        self._lost_layers = self._requirement.lost(self.isolation, found)
+        if self._lost_layers:
+            _log.error("%s; starting another", self._why_none())
+            assert self.child is not None
+            self.child.kill()
+            return
+        self._failures = 0
+        is_news = self.isolation != found
+        self.isolation = found
+        self._ready.set()
+        if is_news:
+            self._on_known()
+
+    def _why_none(self) -> str:
+        if not self._lost_layers:
+            return _NO_ZYGOTE
+        return _LESS.format("; ".join(f"{name}: {why}" for name, why in self._lost_layers.items()))
 
     def _lost(self) -> None:
         self._ready.clear()

@@ -72,6 +72,21 @@ class ProcessNamespace:
         os.close(self._descriptor)
 
 
+def may_come_back() -> bool:
+    """Return whether this process may have its children in its own PID namespace again, once they were in another.
+
+    Only the root of the user namespace that owns it may: not who is root in a user namespace of a container or his own.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(own, NEW_PROCESSES)
+    except OSError:
+        return False
+    finally:
+        os.close(own)
+    return True
+
+
 def inside() -> bool:
     """Return whether this process is in a PID namespace that its parent, the box, is not in."""
     return os.getppid() == 0
