@@ -12,7 +12,7 @@ import itertools
 import math
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import not_
@@ -42,6 +42,10 @@ _FEW = 2
 _DENSE = 128
 """Lengths next to the example that are all tried, on each side; beyond, every power of two and what guards name."""
 _DRAWS = 8
+_ABOVE = 4
+"""Steps from the least length of each word on that are tried together, where a guard is to hold from there on."""
+_MEETINGS = 24
+"""Steps from the least length of each of two words that may not be alike that are tried together."""
 _FAR = 1024
 """Times the example's length: as far as words without a limit are tried together."""
 
@@ -92,6 +96,19 @@ class Guard:
                 return isinstance(few, int) and few <= _FEW
             case ast.Compare(left=ast.Constant(value=few), ops=[ast.Lt() | ast.LtE()]):
                 return isinstance(few, int) and few <= _FEW
+        return False
+
+    @cached_property
+    def is_floor(self) -> bool:
+        """Whether it may be about the least lengths alone: a suspect with a number, as `height * width != 1`."""
+        return self.is_suspect and not self.is_unlike
+
+    @cached_property
+    def is_unlike(self) -> bool:
+        """Whether it keeps lengths from being alike, as `height != width`: no range of one says that."""
+        match ast.parse(self.source, mode="eval").body:
+            case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
+                return len(self.words) > 1 and not any(isinstance(side, ast.Constant) for side in (left, right))
         return False
 
     @cached_property
@@ -155,17 +172,21 @@ def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, 
     a single length, and Tied where no ranges say it.
     """
     free = {word: declared.get(word, SizeRange()) for word in example}
-    alone = {word: _run(word, guards, [example], example, free[word]) for word in example}
+    runs = [guard for guard in guards if not guard.is_unlike]
+    alone = {word: _run(word, runs, [example], example, free[word]) for word in example}
     if fixed := {word: found.min for word, found in alone.items() if found.min == found.max}:
         raise _together(fixed, guards, example) or Fixed(fixed)
     source = random.Random(0)  # no secret
     draws = [example, *(_drawn(alone, example, source) for _ in range(_DRAWS))]
+    floors = [guard for guard in runs if len(guard.words) > 1 and guard.is_floor]
+    others = [guard for guard in runs if guard not in floors]
     joint = {
-        word: _run(word, guards, _beside(word, draws, example, guards), example, free[word], found.multiple_of)
+        word: _run(word, others, _beside(word, draws, example, others), example, found, found.multiple_of)
         for word, found in alone.items()
     }
-    joint = _above_the_least(joint, guards, example)
-    for lengths in (*_corners(joint, example), *(_drawn(joint, example, source) for _ in range(4 * _DRAWS))):
+    joint = _above_the_least(joint, floors, example)
+    tried = (*_corners(joint, example), *(_drawn(joint, example, source) for _ in range(4 * _DRAWS)))
+    for lengths in itertools.chain(tried, *(_meetings(guard, joint, example) for guard in guards)):
         if broken := next((guard for guard in guards if not guard.holds(lengths)), None):
             raise Tied(broken.text)
     if fixed := {word: found.min for word, found in joint.items() if found.min == found.max}:
@@ -174,18 +195,33 @@ def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, 
 
 
 def _above_the_least(joint: Mapping[str, SizeRange], guards: Sequence[Guard], example: Lengths) -> dict[str, SizeRange]:
-    """Raise the least lengths together until a guard such as `height * width != 1` holds for all of them at once."""
+    """Raise least lengths until a guard such as `batch * height * width != 1` holds for all of them at once.
+
+    Those of one word where that is enough, the last first: a batch of one is the most usual, and the first word.
+    """
     ranges = dict(joint)
     for guard in guards:
-        if len(guard.words) < 2 or not guard.is_suspect:
-            continue
-        least = {word: ranges[word].min for word in guard.words}
-        while not guard.holds({**example, **least}):
-            least = {word: length + ranges[word].multiple_of for word, length in least.items()}
-            if any(length > example[word] for word, length in least.items()):
-                return ranges
-        ranges |= {word: msgspec.structs.replace(ranges[word], min=length) for word, length in least.items()}
+        words = [word for word in example if word in guard.words]
+        choices = [*([word] for word in reversed(words)), words]
+        ranges |= next(filter(None, (_raised(one, guard, ranges, example) for one in choices)), {})
     return ranges
+
+
+def _raised(
+    words: Sequence[str], guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths
+) -> dict[str, SizeRange]:
+    """Raise the least lengths of `words` until the guard holds from there on; {} where it does not up to `example`."""
+    least = {word: ranges[word].min for word in guard.words}
+
+    def holds(more: Sequence[int]) -> bool:
+        grown = {word: least[word] + step * ranges[word].multiple_of for word, step in zip(least, more, strict=True)}
+        return guard.holds({**example, **grown})
+
+    while not all(map(holds, itertools.product(range(_ABOVE), repeat=len(least)))):
+        least |= {word: least[word] + ranges[word].multiple_of for word in words}
+        if any(least[word] > example[word] for word in words):
+            return {}
+    return {word: msgspec.structs.replace(ranges[word], min=length) for word, length in least.items()}
 
 
 def _together(fixed: Lengths, guards: Sequence[Guard], example: Lengths) -> Tied | None:
@@ -205,6 +241,21 @@ def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict
         for word, allowed in ranges.items()
     ]
     return (dict(zip(ranges, corner, strict=True)) for corner in itertools.product(*ends))
+
+
+def _meetings(guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths) -> Iterator[dict[str, int]]:
+    """The least lengths of two words that may not be equal, each with each: corners and draws seldom meet there."""
+    if not guard.is_unlike or len(guard.words) != 2:
+        return
+    for low in (0, max(ranges[word].min for word in guard.words)):
+        for steps in itertools.product(range(_MEETINGS), repeat=2):
+            allowed = [ranges[word] for word in guard.words]
+            met = [
+                nearest(one, max(one.min, low)) + step * one.multiple_of
+                for one, step in zip(allowed, steps, strict=True)
+            ]
+            if all(map(SizeRange.__contains__, allowed, met)):
+                yield {**example, **dict(zip(guard.words, met, strict=True))}
 
 
 def _beside(word: str, draws: Sequence[Lengths], example: Lengths, guards: Sequence[Guard]) -> list[Lengths]:

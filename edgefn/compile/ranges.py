@@ -70,15 +70,22 @@ def _lengths(allowed: SizeRange, around: int, numbers: Sequence[int]) -> list[in
 
 
 def _from_least(ranges: Ranges, example: Mapping[str, int], probe: Probe) -> Ranges:
-    """The ranges, each from the least length on that works: first word by word, then all at their least at once."""
+    """The ranges, each from the least length on that works: first word by word, then all at their least at once.
+
+    Where it is all of them at once that fail, one word is raised if that is enough, the last first, as with guards.
+    """
     for word, allowed in ranges.items():
         low = {**example, word: allowed.tightened().min}
         if not probe.agrees(low):
             ranges = _raised(ranges, least(_stepped(probe, ranges), low, example), (word,))
     lows = {word: allowed.tightened().min for word, allowed in ranges.items()}
-    if ranges and not probe.agrees(lows):
-        ranges = _raised(ranges, least(_stepped(probe, ranges), lows, example), tuple(ranges))
-    return ranges
+    if not ranges or probe.agrees(lows):
+        return ranges
+    for word in reversed(ranges):
+        high = {**lows, word: example[word]}
+        if probe.agrees(high):
+            return _raised(ranges, least(_stepped(probe, ranges), lows, high), (word,))
+    return _raised(ranges, least(_stepped(probe, ranges), lows, example), tuple(ranges))
 
 
 def _stepped(probe: Probe, ranges: Ranges) -> Callable[[Mapping[str, int]], bool]:

@@ -44,7 +44,8 @@ def hypotenuse(input: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     large = torch.maximum(input.abs(), other.abs())
     small = torch.minimum(input.abs(), other.abs())
     share = torch.where(small == large, 1.0, small / torch.where(large == 0, 1.0, large))  # infinity of infinity
-    return large * (1 + share * share).sqrt()
+    length: torch.Tensor = large * (1 + share * share).sqrt()
+    return torch.where(input.isinf() | other.isinf(), torch.inf, length)  # beside NaN, too
 
 
 def _from_product(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:

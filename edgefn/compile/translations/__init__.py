@@ -5,6 +5,7 @@
     recurrent.py   plain recurrent layers         indexing.py    int32 indices, scatter, roll
     arithmetic.py  divisions and remainders       angles.py      atan2 on its half lines
     logarithms.py  those that would overflow      sigmoids.py    whose smallest values tell
+    signs.py       of NaN and -0
 
 The exporter's own translation is kept wherever it is right: an unchanged network gives an unchanged file. Each of these
 is written with the operators of opset 18, which the exporter writes.
@@ -24,6 +25,7 @@ from edgefn.compile.translations import (
     logarithms,
     recurrent,
     sigmoids,
+    signs,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def table(program: torch.export.ExportedProgram, model: str) -> Table:
         recurrent.check(node, model)
     return {
         target: rule.translation
-        for module in (adaptive, angles, arithmetic, attention, indexing, logarithms, recurrent, sigmoids)
+        for module in (adaptive, angles, arithmetic, attention, indexing, logarithms, recurrent, sigmoids, signs)
         for target, rule in module.rules().items()
         if rule.needed is None or any(node.target is target and rule.needed(node, program) for node in nodes)
     }

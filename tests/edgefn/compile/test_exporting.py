@@ -180,6 +180,16 @@ def test_a_batch_of_one_stays_where_a_guard_is_about_memory_alone() -> None:
     assert captured.model.ranges == {}
 
 
+def test_a_batch_of_one_stays_beside_a_normalisation() -> None:
+    """PyTorch refuses to normalise one number alone: of batch, height and width it is the last that is 2 or more."""
+    import torch
+
+    normalised = of(
+        lambda layer, x: layer(x), torch.nn.GroupNorm(3, 3), x=tensor("float32", "batch", 3, "height", "width")
+    )
+    assert capture(normalised).model.ranges == {"width": SizeRange(2)}
+
+
 def test_examples_are_unlike_each_other_and_what_is_fixed() -> None:
     """Two at least; multiples of the samples' lengths first; the samples' own last. Declared ranges are kept."""
     spec = ModelSpec(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn.compile import guards
@@ -89,14 +90,34 @@ def test_declared_limits_make_a_tie_harmless() -> None:
 
 
 @pytest.mark.parametrize("example", [{"a": 8, "b": 12}, {"a": 4, "b": 5}])
-def test_a_product_that_is_not_one_raises_the_least_lengths(example: dict[str, int]) -> None:
+def test_a_product_that_is_not_one_raises_the_least_length_of_one_word(example: dict[str, int]) -> None:
     """As a normalisation over height and width has it: it fails where both are least, and nowhere else."""
     guards = [guard("((a + 1) // 2) * ((b + 1) // 2) != 1", "a", "b")]
-    found = ranges_of(guards, example, {})
-    assert found == {"a": SizeRange(3), "b": SizeRange(3)} or all(one.max is None for one in found.values())
-    least = {word: allowed.min for word, allowed in found.items()}
-    assert guards[0].holds(least)
-    assert max(least.values()) == 3
+    assert ranges_of(guards, example, {}) == {"a": SizeRange(1), "b": SizeRange(3)}
+
+
+@given(st.integers(2, 64), st.integers(2, 64), st.integers(2, 64), st.sampled_from([1, 2, 8]))
+def test_a_batch_of_one_stays_beside_a_normalisation(batch: int, height: int, width: int, step: int) -> None:
+    """Of batch, height and width it is the last that is raised, whatever the example was."""
+    text = f"batch * (height // {step}) * (width // {step}) != 1"
+    example = {"batch": batch, "height": height * step, "width": width * step}
+    steps = [guard(f"{word} % {step} == 0", word) for word in ("height", "width")]
+    found = ranges_of([guard(text, "batch", "height", "width"), *steps], example, {})
+    assert found == {
+        "batch": SizeRange(1),
+        "height": SizeRange(step, None, step),
+        "width": SizeRange(2 * step, None, step),
+    }
+
+
+@given(st.integers(1, 64), st.integers(1, 64))
+def test_what_holds_for_some_lengths_alone_is_no_floor(a: int, b: int) -> None:
+    """`a != b` holds where one is the least and the other more: that is not taken for all lengths."""
+    assume(a != b)
+    unequal = guard("a != b", "a", "b")
+    with contextlib.suppress(Tied, Fixed):
+        found = ranges_of([unequal], {"a": a, "b": b}, {})
+        assert not any(length in found["a"] and length in found["b"] for length in range(1, 300))
 
 
 def test_what_says_nothing_is_left_out() -> None:
