@@ -31,6 +31,7 @@ from edgefn.compile import (
     onnx_constants,
     onnx_file,
     onnx_recurrent,
+    onnx_registry,
     onnx_spectra,
     onnx_sums,
     onnx_values,
@@ -88,7 +89,7 @@ class Capture:
         import torch
 
         table = translations.table(self.program, self.model.name)
-        with _quiet(), recurrent.kept_whole(), onnx_constants.exact(), _frozen(self.program):
+        with _quiet(), recurrent.kept_whole(), onnx_constants.exact(), onnx_registry.kept(), _frozen(self.program):
             try:
                 exported = torch.onnx.export(
                     self.program,
