@@ -31,11 +31,16 @@ Lengths = Mapping[str, int]
 T = TypeVar("T")
 
 _SIZE = re.compile(r"L\['(\w+)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]")
-_TORCH = SimpleNamespace(sym_max=max, sym_min=min, sym_int=int, sym_float=float, sym_sqrt=math.sqrt, sym_not=not_)
+_TORCH = SimpleNamespace(
+    **{"sym_max": max, "sym_min": min, "sym_int": int, "sym_float": float, "sym_not": not_},
+    **{"sym_sqrt": math.sqrt, "_sym_sqrt": math.sqrt},
+)
 """What torch's own functions on sizes do with numbers."""
 _FUNCTIONS = {
-    **{"__builtins__": {}, "max": max, "min": min, "abs": abs, "int": int, "float": float, "bool": bool},
-    **{"math": math, "torch": _TORCH},
+    **{"__builtins__": {}, "max": max, "min": min, "abs": abs, "round": round},
+    **{"int": int, "float": float, "bool": bool, "math": math, "torch": _TORCH},
+    **{f"OpaqueUnaryFn_{name}": getattr(math, name) for name in ("exp", "log", "asinh")},  # torch has no other name
+    "Where": lambda condition, value, other: value if condition else other,
 }
 _FEW = 2
 """Guards on what is over this tell how memory lies, far more often than what is right."""

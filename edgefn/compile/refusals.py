@@ -39,6 +39,12 @@ _WITHOUT = (
         "torchvision's resize decides by the sizes in Python: write torch.nn.functional.interpolate(x, size=(height, "
         'width), mode="bilinear"), or resize in the handler',
     ),
+    (r"\blen\(", "len() makes a plain number of a length: write x.shape[0]"),
+    (r"\bfor\b.+\bin\b", "a loop in forward() runs as often as the example is long: compute all its steps at once"),
+    (
+        r"\b(?<!\.)(min|max)\(",
+        "Python's min() and max() decide by the example's sizes: write torch.sym_min() and torch.sym_max()",
+    ),
 )
 """What to write instead of a line that fixes a free length, by a pattern of the line."""
 
