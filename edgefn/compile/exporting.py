@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgefn.compile import dimensions, guard_lines, ranges, recurrent, refusals, substitutes
-from edgefn.compile.guards import Fixed, Tied, guards_of, told
+from edgefn.compile.guards import FAR, Fixed, Tied, guards_of, told
 from edgefn.compile.probes import Probe
 from edgefn.compile.symbols import lengths_of, output_shapes
 from edgefn.errors import BuildError
@@ -94,7 +94,10 @@ def _scripted(wrapper: torch.nn.Module) -> str:
 def _not_free(found: Fixed | Tied, spec: ModelSpec, noted: guard_lines.Noted, lengths: Mapping[str, int]) -> Refused:
     fixed = found.lengths if isinstance(found, Fixed) else {}
     lines = dict.fromkeys(noted.line(word, {**lengths, **fixed}) for word in fixed or lengths)
-    return Refused(refusals.not_free(spec.name, found, " and ".join(filter(None, lines))), fixed)
+    where = " and ".join(filter(None, lines)) or noted.breaking(
+        {word: FAR * length for word, length in lengths.items()}
+    )
+    return Refused(refusals.not_free(spec.name, found, where), fixed)
 
 
 def _caused(refusal: BuildError, cause: Exception) -> BuildError:

@@ -31,11 +31,16 @@ Lengths = Mapping[str, int]
 T = TypeVar("T")
 
 _SIZE = re.compile(r"L\['(\w+)'\](?:\[(\d+)\])?\.size\(\)\[(\d+)\]")
-_TORCH = SimpleNamespace(sym_max=max, sym_min=min, sym_int=int, sym_float=float, sym_sqrt=math.sqrt, sym_not=not_)
+_TORCH = SimpleNamespace(
+    **{"sym_max": max, "sym_min": min, "sym_int": int, "sym_float": float, "sym_not": not_},
+    **{"sym_sqrt": math.sqrt, "_sym_sqrt": math.sqrt},
+)
 """What torch's own functions on sizes do with numbers."""
 _FUNCTIONS = {
-    **{"__builtins__": {}, "max": max, "min": min, "abs": abs, "int": int, "float": float, "bool": bool},
-    **{"math": math, "torch": _TORCH},
+    **{"__builtins__": {}, "max": max, "min": min, "abs": abs, "round": round},
+    **{"int": int, "float": float, "bool": bool, "math": math, "torch": _TORCH},
+    **{f"OpaqueUnaryFn_{name}": getattr(math, name) for name in ("exp", "log", "asinh")},  # torch has no other name
+    "Where": lambda condition, value, other: value if condition else other,
 }
 _FEW = 2
 """Guards on what is over this tell how memory lies, far more often than what is right."""
@@ -46,7 +51,7 @@ _ABOVE = 4
 """Steps from the least length of each word on that are tried together, where a guard is to hold from there on."""
 _MEETINGS = 24
 """Steps from the least length of each of two words that may not be alike that are tried together."""
-_FAR = 1024
+FAR = 1024
 """Times the example's length: as far as words without a limit are tried together."""
 
 
@@ -237,7 +242,7 @@ def _together(fixed: Lengths, guards: Sequence[Guard], example: Lengths) -> Tied
 def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict[str, int]]:
     """Each word at its least or its greatest length: a tie of several shows there first."""
     ends = [
-        (allowed.min, nearest(allowed, _FAR * example[word]) if allowed.max is None else allowed.max)
+        (allowed.min, nearest(allowed, FAR * example[word]) if allowed.max is None else allowed.max)
         for word, allowed in ranges.items()
     ]
     return (dict(zip(ranges, corner, strict=True)) for corner in itertools.product(*ends))

@@ -32,12 +32,23 @@ _INSTEAD = {
 
 
 _WITHOUT = (
+    (
+        r"\bbatched_nms\b",
+        "torchvision's batched_nms() decides by the number of boxes: write torchvision.ops.nms(boxes + "
+        "labels[:, None] * (boxes.max() - boxes.min() + 1), scores, iou)",
+    ),
     (r"\bi?sqrt\(", "math.sqrt() makes a plain number of a length: write int(n ** 0.5)"),
     (r"\bmath\.\w+\(", "math's functions make a plain number of a length: write it with +, *, //, ** and min()"),
     (
         r"\b(resize|resized_crop|center_crop)\(|torchvision.transforms",
         "torchvision's resize decides by the sizes in Python: write torch.nn.functional.interpolate(x, size=(height, "
         'width), mode="bilinear"), or resize in the handler',
+    ),
+    (r"\blen\(", "len() makes a plain number of a length: write x.shape[0]"),
+    (r"\bfor\b.+\bin\b", "a loop in forward() runs as often as the example is long: compute all its steps at once"),
+    (
+        r"\b(?<!\.)(min|max)\(",
+        "Python's min() and max() decide by the example's sizes: write torch.sym_min() and torch.sym_max()",
     ),
 )
 """What to write instead of a line that fixes a free length, by a pattern of the line."""

@@ -1,6 +1,7 @@
 """The backend called "aotinductor".
 
-    lower    model.so, compiled by g++ with the instructions that the target's profile has, and no others
+    lower    model.so, compiled by g++ with the instructions that the target's profile has, and no others; model.json
+             where it calls operators of torch
     finish   the same files, linked
     load     refused on a CPU without those instructions, which would kill the process as it runs
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from edgefn.targets.profiles import Target
 
 FILE = "model.so"
+OPERATORS = "model.json"
+"""The operators that the library calls in torch; an artifact without any has no such file."""
 
 
 class AotInductor:
@@ -70,7 +73,8 @@ class AotInductor:
         """The files of `portable` are linked into `folder`: they are compiled for the CPU already."""
         from edgefn.backends import linking
 
-        linking.link(portable, folder, (FILE, record.FILE))
+        listed = (OPERATORS,) if (portable / OPERATORS).is_file() else ()
+        linking.link(portable, folder, (FILE, *listed, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
         """A session of `model.so` in `folder`, on so many threads, which holds for the whole process.

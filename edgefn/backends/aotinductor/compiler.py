@@ -1,7 +1,8 @@
 """A captured program compiled by AOTInductor and g++ to a shared library, with the instructions of a profile.
 
 The library holds the weights. It is taken out of the package that torch makes of it: a package is unpacked into a
-temporary folder each time that it is loaded. Nothing is left in torch's cache of compiled code.
+temporary folder each time that it is loaded. Beside it lies the list of the operators that the library calls in torch
+because inductor has no code for them, e.g. a Fourier transform's. Nothing is left in torch's cache of compiled code.
 
 Source: https://docs.pytorch.org/docs/stable/torch.compiler_aot_inductor.html
 """
@@ -65,11 +66,19 @@ def _configuration(chosen: Instructions) -> dict[str, Any]:
 
 
 def _take_out(package: Path, library: Path) -> None:
+    """Copy the library, and its list of operators where it has one: the runner reads `NAME.json` beside `NAME.so`."""
     library.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(package) as members:
-        (name,) = (one for one in members.namelist() if one.endswith(".so"))
-        with members.open(name) as source, library.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
+        names = members.namelist()
+        (name,) = (one for one in names if one.endswith(".so"))
+        _copy(members, name, library)
+        if (listed := f"{name.removesuffix('.so')}.json") in names:
+            _copy(members, listed, library.with_suffix(".json"))
+
+
+def _copy(members: zipfile.ZipFile, name: str, path: Path) -> None:
+    with members.open(name) as source, path.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
 
 
 def _brief(error: Exception) -> str:

@@ -18,6 +18,7 @@ from edgefn.backends.aotinductor.instructions import Instructions, instructions
 from edgefn.compile.capture import Capture
 from edgefn.compile.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
+from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets import facts
 from edgefn.targets.profiles import Target, profiles
 from tests.edgefn.backends.across_a_fork import run_across_a_fork
@@ -130,6 +131,34 @@ def test_an_artifact_for_another_torch_or_cpu_is_refused(finished: Path, change:
     (finished / "model.so").unlink()
     with pytest.raises(BundleError, match=message):
         BACKEND.load(finished)
+
+
+def _what_inductor_has_no_code_for() -> Any:
+    import torch
+
+    class Net(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            smaller = torch.nn.functional.interpolate(x, size=(5, 4), mode="bilinear", antialias=True)
+            return {"filtered": torch.fft.irfft(torch.fft.rfft(x) * 0.5, n=x.shape[-1]), "smaller": smaller}
+
+    return Net()
+
+
+@needs_v3
+def test_operators_that_inductor_has_no_code_for_are_torchs(tmp_path: Path) -> None:
+    """The library finds them by a list beside it, where it is finished too: the first call ended in an error."""
+    spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 2, 8, "length"))})
+    eager, caught = captured(_what_inductor_has_no_code_for, spec, {"batch": 2, "length": 9})
+    BACKEND.lower(caught, TARGET, tmp_path / "portable")
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    shutil.rmtree(tmp_path / "portable")
+    session = BACKEND.load(tmp_path / "finished")
+    for batch, length in ((2, 9), (1, 8), (3, 31)):
+        inputs = {"x": np.random.default_rng(length).standard_normal((batch, 2, 8, length)).astype(np.float32)}
+        found: Any = session.run(inputs)
+        wanted: Any = eager.run(inputs)
+        for name, answer in wanted.items():
+            np.testing.assert_allclose(found[name], answer, rtol=1e-5, atol=1e-5)
 
 
 @needs_v3

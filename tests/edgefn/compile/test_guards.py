@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn.compile import guards
 from edgefn.compile.guards import Fixed, Guard, Tied, drawn, ranges_of, told
-from edgefn.spec import SizeRange
+from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 
 
 def guard(text: str, *words: str) -> Guard:
@@ -118,6 +122,34 @@ def test_what_holds_for_some_lengths_alone_is_no_floor(a: int, b: int) -> None:
     with contextlib.suppress(Tied, Fixed):
         found = ranges_of([unequal], {"a": a, "b": b}, {})
         assert not any(length in found["a"] and length in found["b"] for length in range(1, 300))
+
+
+@pytest.mark.parametrize(
+    "of_size",
+    [
+        *(lambda n, name=name: getattr(torch, f"_sym_{name}")(n) for name in ("sqrt", "cos", "tanh", "atan", "log2")),
+        lambda n: round(n / 3),
+        lambda n: round(n / 3, 1),
+        lambda n: math.floor(n / 3) + math.ceil(n / 3) + math.trunc(n / 3),
+        *(lambda n, name=name: getattr(torch, name)(n, 4) for name in ("sym_max", "sym_min")),
+        lambda n: abs(4 - n) + n // 3 + n % 3 + n**2,
+        lambda n: n**0.5 + n / 2,
+        lambda n: (n & 3) + (n | 3) + (n ^ 3) + (n << 1) + (n >> 1),
+    ],
+)
+def test_whatever_torch_writes_into_a_guard_is_computed(of_size: Callable[[Any], Any]) -> None:
+    """A guard that compares a function of a size holds as Python says: of `round` it ended in a NameError."""
+    least = of_size(7) - 0.05
+
+    class Network(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 2 if of_size(x.shape[0]) > least else x
+
+    program = torch.export.export(Network(), (torch.ones(7),), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+    spec = ModelSpec("sizes", {"x": TensorSpec("float32", ("n",))}, {})
+    found = guards.guards_of(program, spec)
+    for length in (2, 3, 5, 6, 7, 8, 9, 100):
+        assert all(one.holds({"n": length}) for one in found) == (of_size(length) > least)
 
 
 def test_what_says_nothing_is_left_out() -> None:

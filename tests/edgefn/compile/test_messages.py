@@ -192,6 +192,14 @@ def takes_a_logarithm(net: Any, x: Any) -> Any:
     return x[:, : int(math.log2(x.shape[1]))]
 
 
+def counts_rows(net: Any, x: Any) -> Any:
+    return x + _t().zeros(3, len(x.T))
+
+
+def goes_through_rows(net: Any, x: Any) -> Any:
+    return _t().stack([row * 2 for row in x.T])
+
+
 def runs_up(net: Any, x: Any) -> Any:
     return x.cummax(1).values
 
@@ -202,6 +210,8 @@ def runs_up(net: Any, x: Any) -> Any:
         (rounds, r"round\(\) of a free length has no form there \(File .*line \d+.*\); .*\(2 \* n \+ k\) // "),
         (takes_a_root, r"n is not free; .* n = 9 \(File .*in takes_a_root: .*\). math\.sqrt.* write int\(n \*\* 0\.5"),
         (takes_a_logarithm, r"n is not free; .*in takes_a_logarithm: .*\). math's functions make a plain number"),
+        (counts_rows, r"n is not free; .*in counts_rows: .*\). len\(\) makes a plain number .* write x\.shape\[0\]\."),
+        (goes_through_rows, r"n is not free; .*in goes_through_rows: .*\). a loop in forward\(\) runs as often"),
         (runs_up, r"no operator for aten\.cummax \(File .*line \d+.*\); write torch\.where\(torch\.ones"),
     ],
 )
@@ -211,6 +221,34 @@ def test_what_has_no_form_at_a_free_length(forward: Callable[..., Any], message:
     with pytest.raises(CaptureError, match=message) as caught:
         capture(session(network(forward), inputs), {"n": 9}).onnx(20)
     assert len(str(caught.value)) < MAX_LETTERS
+
+
+def fits_into_a_square(net: Any, x: Any) -> Any:
+    scale = min(32 / x.shape[0], 32 / x.shape[1])
+    return x * scale
+
+
+def test_the_smaller_of_two_scales() -> None:
+    """A letterbox in forward() decides by the example which side is the longer one."""
+    inputs = {"x": TensorSpec("float32", ("h", "w"))}
+    with pytest.raises(BuildError, match=r"only works where .*min\(\) and max\(\) decide .* write torch\.sym_min\(\)"):
+        capture(session(network(fits_into_a_square), inputs), {"h": 9, "w": 6})
+
+
+def batched_nms(boxes: Any) -> Any:
+    return boxes * 2 if boxes.numel() > 4000 else boxes
+
+
+def keeps_the_best(net: Any, x: Any) -> Any:
+    return batched_nms(x)
+
+
+def test_a_condition_that_only_far_lengths_break_is_told_with_its_line() -> None:
+    """As torchvision's batched_nms() has it: neither one more nor twice the example's length shows it."""
+    inputs = {"x": TensorSpec("float32", ("h", "w"))}
+    told = r"only works where .*<= 4000 \(File .*batched_nms.*torchvision\.ops\.nms\(boxes \+ labels"
+    with pytest.raises(BuildError, match=told):
+        capture(session(network(keeps_the_best), inputs), {"h": 9, "w": 6})
 
 
 def to_the_gpu(net: Any, x: Any) -> Any:
