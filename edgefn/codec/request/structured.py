@@ -41,16 +41,14 @@ class Reader:
                 value = self._msgpack.decode(body)
             else:
                 body = json_text.without_mark(body)
-                room.expect(len(body))
-                value = self._read_json(body)
+                value = room.read(self._read_json, body)
         except msgspec.ValidationError as error:
             raise self._with_choices(error) from error
         except TypeError as error:  # of a set's item, or of a key
             raise ValueError(f"has a value that cannot be in a set: {error}") from error
         if self._check is not None:
-            if not media.is_msgpack:
-                room.expect(len(body))
-            self._check(value, (msgspec.msgpack if media.is_msgpack else msgspec.json).decode(body), "")
+            raw = msgspec.msgpack.decode(body) if media.is_msgpack else room.read(msgspec.json.decode, body)
+            self._check(value, raw, "")
         return value
 
     def _read_json(self, body: Buffer) -> Any:

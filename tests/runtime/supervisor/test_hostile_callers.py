@@ -100,6 +100,7 @@ GOES: list[Sent] = [
     (TEXT, b"", "", "value=" + "x" * 900),
 ]
 DOCUMENT = b'{"value": {' + b",".join(b'"%08d": %d' % (n, n) for n in range(18 * MIB // 19)) + b"}}"
+LETTERS = b'{"value": [' + b'"a",' * (4 * MIB) + b'"a"]}'
 LISTS = b'{"value": [' + b"[]," * (4 * MIB) + b"[]]}"
 
 ANSWERS: list[tuple[Sent, str]] = [
@@ -112,7 +113,7 @@ CASES: dict[str, tuple[str, int, list[tuple[Sent, str]]]] = {
     "words in threads": (PLAIN, 4, [(sent, "500") for sent in FAILS if sent[1] != b"cancel"]),
     "words in a task": (TASK, 1, [(sent, "500") for sent in FAILS]),
     "words in tasks": (TASK, 4, [(sent, "500") for sent in FAILS] + [(sent, "200") for sent in GOES]),
-    "documents": (VALUES, 1, [((JSON, body, "", ""), "413") for body in (DOCUMENT, LISTS)]),
+    "documents": (VALUES, 1, [((JSON, body, "", ""), "413") for body in (DOCUMENT, LISTS, LETTERS)]),
     "a type that raises": (VALUES, 4, [((JSON, b'{"odd": {"n": 3}}', "", ""), "500")]),
     "a text": (ECHO, 1, [((JSON, b'{"value": "%s"}' % (b"x" * 40 * MIB), "", ""), "413")]),
     "answers": (ECHO, 1, ANSWERS),
