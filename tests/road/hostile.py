@@ -69,6 +69,26 @@ async def pipelined_pages(reader: Reader, writer: Writer) -> None:
     await endless(writer, b"", b"GET /healthz HTTP/1.1\r\nhost:localhost\r\n\r\n" * (BLOCK // 50))
 
 
+async def pipelined_documents(reader: Reader, writer: Writer) -> None:
+    """What the box makes for all functions together: their interface, and its figures."""
+    paths = (b"/openapi.json", b"/metrics")
+    await endless(writer, b"", b"".join(b"GET %s HTTP/1.1\r\nhost:localhost\r\n\r\n" % one for one in paths) * 100)
+
+
+async def wrong_tokens(reader: Reader, writer: Writer) -> None:
+    """Guesses one after the other, and the next without waiting for an answer."""
+    for _ in range(100):
+        guess = b"authorization: Bearer %032x\r\n" % random.getrandbits(128)
+        writer.write(b"GET /admin/functions HTTP/1.1\r\nhost: localhost\r\n" + guess + b"\r\n")
+        await writer.drain()
+
+
+async def idle(reader: Reader, writer: Writer) -> None:
+    """Has its answer, and holds its connection."""
+    writer.write(GET + b"\r\n")
+    await reader.read()
+
+
 async def unfinished_body(reader: Reader, writer: Writer) -> None:
     """Most of a large body, and then a byte now and then."""
     await endless(writer, POST + b"content-length: 20000000\r\n\r\n", bytes(BLOCK), 300)
@@ -123,7 +143,7 @@ async def come_and_go(reader: Reader, writer: Writer) -> None:
 KINDS: tuple[Kind, ...] = (
     *(endless_header, many_fields, endless_target, endless_trailer, empty_lines, tiny_chunks, pipelined),
     *(pipelined_pages, unfinished_body, slow_head, too_large, websocket, ambiguous, strangers, unread_answers),
-    come_and_go,
+    *(come_and_go, pipelined_documents, wrong_tokens, idle),
 )
 
 

@@ -9,7 +9,6 @@ be killed.
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import resource
@@ -20,9 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edgefn.system.bpf import ALLOW, ARGUMENTS, ERRNO, JUMP_ANY_BIT, JUMP_EQUAL, LOAD, NUMBER, RETURN, program, step
-from edgefn.system.syscalls import prctl
-from tests.runtime import plainuser
+from tests.runtime import kernel, plainuser
 
 DAEMON_S = f"{os.getpid()}.25"
 """So long does a handler's program sleep; nobody else's does."""
@@ -65,7 +62,7 @@ def main(folder: Path, user: str, lacking: list[str]) -> None:
         plainuser.open_python()
     if user == "subids":
         plainuser.give_users(folder)
-    _take_away(lacking)
+    kernel.take_away(lacking)
     if user != "root":
         plainuser.become()
     os.environ["PYTHONPATH"] = f"{victims.code}:{os.environ.get('PYTHONPATH', '')}"
@@ -197,29 +194,6 @@ async def _stay(bench: Any) -> None:
     await bench.ask(code=daemon.format(DAEMON_S))
     print(json.dumps(bench.supervisor.isolation), flush=True)
     await asyncio.sleep(60)
-
-
-def _take_away(lacking: list[str]) -> None:
-    """From here on the kernel has no Landlock, or allows no namespaces."""
-    steps = [step(LOAD, NUMBER)]
-    if "landlock" in lacking:
-        for number in (444, 445, 446):
-            steps += [step(JUMP_EQUAL, number, 0, 1), step(RETURN, ERRNO | errno.ENOSYS)]
-    if "namespaces" in lacking:
-        x86, arm = {"unshare": 272, "clone": 56}, {"unshare": 97, "clone": 220}
-        numbers = x86 if os.uname().machine == "x86_64" else arm
-        steps += [step(JUMP_EQUAL, numbers["unshare"], 0, 1), step(RETURN, ERRNO | errno.EPERM)]
-        looks = [
-            step(LOAD, ARGUMENTS[0]),
-            step(JUMP_ANY_BIT, 0x7E020000, 0, 1),
-            step(RETURN, ERRNO | errno.EPERM),
-            step(RETURN, ALLOW),
-        ]
-        steps += [step(JUMP_EQUAL, numbers["clone"], 0, len(looks)), *looks]
-    if lacking:
-        filter_, kept = program(b"".join([*steps, step(RETURN, ALLOW)]))
-        prctl(22, 2, filter_)
-        del kept
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""A box whose kernel lacks layers of isolation: what it takes, and where it says so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.road.box import Refused, RunningBox, is_root
+from tests.road.bundles import Bundles
+
+LACKING = (sys.executable, "-m", "tests.runtime.kernel", "landlock+namespaces")
+ALLOWED = ("--allow-missing", "namespaces", "--allow-missing", "files")
+as_root = pytest.mark.skipif(not is_root(), reason="a box that is not root does not require isolation by itself")
+
+
+def lacking(home: Path, *options: str, requires: str = "") -> RunningBox:
+    """A box without Landlock and namespaces."""
+    before = ("env", f"EDGEFN_REQUIRE_ISOLATION={requires}", *LACKING) if requires else LACKING
+    return RunningBox(home, before=before, options=options)
+
+
+@as_root
+def test_a_box_of_root_requires_isolation_unless_the_operator_does_without(tmp_path: Path, bundles: Bundles) -> None:
+    """Refused with what is missing and the options; with them it is taken, and they are no longer told as missing."""
+    with lacking(tmp_path / "box") as box:
+        with pytest.raises(Refused, match=r"does not isolate functions as it must.*--allow-missing namespaces"):
+            box.deploy(bundles.of("brief"))
+        assert {"namespaces", "own_root", "files"} <= set(box.admin("GET", "box").json()["missing_isolation"])
+    with lacking(tmp_path / "box", *ALLOWED) as box:
+        box.deploy(bundles.of("brief"))
+        box.call("brief")
+        missing = set(box.status("brief")["missing_isolation"])
+        assert missing.isdisjoint({"namespaces", "files"})
+        assert {"own_root", "own_pids"} <= missing
+
+
+@pytest.mark.parametrize("requires", ["true", "false"])
+def test_the_option_decides_whoever_the_box_is(tmp_path: Path, bundles: Bundles, requires: str) -> None:
+    """And what is missing is said at the start, in the status of the box and of the function."""
+    with lacking(tmp_path / "box", requires=requires) as box:
+        if requires == "true":
+            with pytest.raises(Refused, match="does not isolate functions as it must"):
+                box.deploy(bundles.of("brief"))
+            return
+        box.deploy(bundles.of("brief"))
+        assert "functions run without namespaces" in box.words()
+        assert "namespaces" in box.status("brief")["missing_isolation"]
+        assert "namespaces" in box.admin("GET", "box").json()["missing_isolation"]
