@@ -5,6 +5,7 @@ A deed is Python in the artifact's file; what it leaves in `found` is told as th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,8 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.bundles import SmallBundle
 
+DEVICE = f"/dev/edgefn-finisher-{os.getpid()}"
+"""The node that the declared backend's compiler needs; a test makes it where it may."""
 ENTRY = ArtifactEntry("linear", "portable/fp32", "hostile")
 
 _ENGINE = """
@@ -43,7 +46,7 @@ class Hostile:
 
 class Declared(Hostile):
     name = "declared"
-    finish_needs = FinishNeeds(reads=("TOOLKIT",), programs=("/bin/true",), devices=("/dev/zero",), memory_bytes=2**31)
+    finish_needs = FinishNeeds(reads=("TOOLKIT",), programs=("/bin/true",), devices=("DEVICE",), memory_bytes=2**31)
 
 class Session:
     def run(self, inputs):
@@ -59,7 +62,7 @@ def install(folder: Path) -> Path:
     toolkit = folder.with_name("toolkit")
     toolkit.mkdir()
     (toolkit / "compiler").write_text("compiler")
-    (folder / "hostile_engine.py").write_text(_ENGINE.replace("TOOLKIT", str(toolkit)))
+    (folder / "hostile_engine.py").write_text(_ENGINE.replace("TOOLKIT", str(toolkit)).replace("DEVICE", DEVICE))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hostile-engine\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[edgefn.backends]\nhostile = hostile_engine:Hostile\ndeclared = hostile_engine:Declared\n"

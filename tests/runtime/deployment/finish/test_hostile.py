@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -182,6 +183,49 @@ def test_what_it_leaves_is_hostile(tmp_path: Path, on_box: OnBox) -> None:
     on_box(scenario, budget_bytes=2**28)
 
 
+SHARED = {
+    "a shared mapping": "import mmap\nheld = mmap.mmap(-1, 2**30)\nfor at in range(0, 2**30, 4096): held[at] = 1",
+    "a file of memory": "import os\nheld = os.memfd_create('x')\nfor _ in range(2**10): os.write(held, bytes(2**20))",
+    "many processes": "import os\nfor _ in range(5000):\n    if os.fork() == 0: import time; time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("what", SHARED)
+def test_what_no_limit_of_one_process_counts_is_bounded(tmp_path: Path, on_box: OnBox, what: str) -> None:
+    """By the control group of the finisher: memory that is shared, and processes; the box and its machine go on."""
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "memory", "processes")
+        reason = await told(box, tmp_path, SHARED[what])
+        assert any(word in reason for word in ("SIGKILL", "more memory", "Resource temporarily", "Told", "File too")), (
+            reason
+        )
+        await box.deploy(hostile.bundle(tmp_path, "", "other"))
+
+    on_box(scenario, budget_bytes=2**28)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the box hands out users as root")
+def test_its_user_is_no_functions(tmp_path: Path, on_box: OnBox) -> None:
+    """A finished file may serve several functions; what a finisher writes is none of theirs, and theirs is not its."""
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "own_user")
+        reason = await told(box, tmp_path, "import os; found = f'uid={os.getuid()} gid={os.getgid()}'")
+        assert isinstance(box.host, FinishingHost)
+        users = box.host.supervisor._users
+        given = {users.uid_of(name)[0] for name in ("scale", "other", *(f"f{number}" for number in range(50)))}
+        told_uid, told_gid = (
+            int(word.partition("=")[2]) for word in reason.partition("Told: ")[2].partition(";")[0].split()
+        )
+        assert 0 not in (told_uid, told_gid)
+        assert {told_uid, told_gid}.isdisjoint(given)
+
+    on_box(scenario)
+
+
 def test_what_it_started_ends_with_it(tmp_path: Path, on_box: OnBox) -> None:
     """A process that it forked and hid is gone before its files are looked at, and nothing it had open is theirs."""
     deed = """
@@ -245,13 +289,30 @@ def test_files_of_the_bundle_are_linked_and_not_copied(tmp_path: Path, on_box: O
     on_box(scenario)
 
 
+@pytest.fixture
+def device() -> Iterator[str]:
+    """The kernel's random numbers under another name."""
+    try:
+        os.mknod(hostile.DEVICE, stat.S_IFCHR | 0o666, os.makedev(1, 8))
+        os.chmod(hostile.DEVICE, 0o666)
+    except OSError as error:
+        pytest.skip(f"no device node can be made here: {error.strerror}")
+    try:
+        yield hostile.DEVICE
+    finally:
+        os.unlink(hostile.DEVICE)
+
+
 @pytest.mark.parametrize("backend", ["hostile", "declared"])
-def test_a_backend_has_what_it_declares(tmp_path: Path, on_box: OnBox, backend: str) -> None:
-    """A toolkit, programs and memory that its compiler needs; one that declares none has none of them."""
+def test_a_backend_has_what_it_declares(tmp_path: Path, on_box: OnBox, backend: str, device: str) -> None:
+    """A toolkit, programs, a device and memory that its compiler needs; one that declares none has none of them."""
     deeds = {
         "toolkit": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}).read()",
         "program": "import subprocess; subprocess.run(['/bin/true'], check=True)",
         "writing": f"open({str(tmp_path / 'toolkit' / 'compiler')!r}, 'w')",
+        "device": f"import os; os.open({device!r}, os.O_RDWR)",
+        "memory": "import errno, mmap\n    try: mmap.mmap(-1, 2**30, mmap.MAP_PRIVATE)\n"
+        "    except (OSError, MemoryError): raise OSError(errno.EACCES, 'none') from None",
     }
     code = "import errno\nfound = []\n" + "".join(_tried(name, deed) for name, deed in deeds.items())
 
@@ -265,7 +326,7 @@ def test_a_backend_has_what_it_declares(tmp_path: Path, on_box: OnBox, backend: 
         found = dict(word.split("=") for word in told)
         assert found.pop("writing") in OUT_OF_REACH
         if backend == "declared":
-            assert found == {"toolkit": "done", "program": "done"}
+            assert found == dict.fromkeys(("toolkit", "program", "device", "memory"), "done")
         else:
             assert set(found.values()) <= OUT_OF_REACH
 
