@@ -63,3 +63,26 @@ def test_a_secret_goes_in_and_does_not_come_out(edgefn: Edgefn, real_box: LocalB
     assert (gone.code, "`edgefn secret list` shows those" in gone.stderr) == (2, True)
     edgefn("secret", "remove", "signing-key")
     assert edgefn("secret", "set", "empty", stdin=b"").code == 2
+
+
+def test_a_secret_is_never_said_on_the_command_line(edgefn: Edgefn, real_box: LocalBox) -> None:
+    """Where anybody may read it; nor is a value in the words of an error."""
+    refused = edgefn("secret", "set", "registry", "battery staple")
+    assert refused.code == 2
+    assert edgefn("secret", "list", "--json").json["secrets"] == []
+    wrong = edgefn("secret", "set", "no/name", stdin=b"battery staple")
+    assert wrong.code in (1, 2)
+    assert "battery" not in wrong.stderr + edgefn("--debug", "secret", "set", "no/name", stdin=b"battery staple").stderr
+
+
+def test_what_a_box_would_start_with_is_shown(edgefn: Edgefn, tmp_path: Path) -> None:
+    """Each option with where it comes from; a key that there is not is an error, and nothing starts."""
+    (tmp_path / "box.toml").write_text('port = 9001\nallow_missing = ["tcp"]\n')
+    options = edgefn("box", "check", "--config", "box.toml", "--json").json["options"]
+    assert (options["port"]["value"], "box.toml" in options["port"]["source"]) == (9001, True)
+    assert options["allow_missing"]["value"] == ["tcp"]
+    assert options["require_isolation"]["source"] == "default"
+    assert "9001" in edgefn("box", "check", "--config", "box.toml").stdout.decode()
+    (tmp_path / "box.toml").write_text("prot = 9001\n")
+    wrong = edgefn("box", "check", "--config", "box.toml")
+    assert (wrong.code, "prot" in wrong.stderr) == (2, True)

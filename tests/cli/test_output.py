@@ -57,6 +57,14 @@ VERBS = (
     ["stop", "echo"],
     ["rollback", "echo"],
     ["remove", "echo"],
+    ["box", "audit"],
+    ["box", "allow", "--list"],
+    ["box", "allow", "echo", "network"],
+    ["box", "token", "list"],
+    ["box", "token", "create", "line-3", "--scope", "admin"],
+    ["box", "token", "rotate", "line-3"],
+    ["secret", "list"],
+    ["secret", "set", "registry"],
     ["invoke", "echo"],
 )
 
@@ -93,6 +101,18 @@ def hostile(box: StandIn) -> None:
     box.answers["GET /admin/functions/echo/logs"] = Response(f"2026 stdout 1 - {EVIL}\n", media_type="text/plain")
     box.json("POST /admin/functions/echo/stop", status)
     box.json("POST /admin/functions/echo/rollback", evil({"number": 2, "revision": "sha256:12"}))
+    grant = {"function": "f", "kind": "k", "value": "v", "granted_at": "now", "granted_by": "b"}
+    box.json("GET /admin/grants", evil({"grants": [grant]}))
+    box.json("POST /admin/functions/echo/grants", evil({"grants": [grant], "asked": ["device"]}))
+    token = {"name": "n", "scopes": ["s"], "rate": None, "created_at": "now", "uses": 1}
+    box.json("GET /admin/tokens", {"tokens": [evil(token)]})
+    for route in ("POST /admin/tokens", "POST /admin/tokens/line-3/rotate"):
+        box.json(route, evil(token | {"token": "t"}))
+    secret = {"name": "n", "sealed_by": "s", "set_at": "now"}
+    box.json("GET /admin/secrets", {"secrets": [evil(secret)]})
+    box.json("PUT /admin/secrets/registry", evil(secret))
+    members = ("at", "who", "address", "action", "function", "before", "after", "result", "detail")
+    box.events("GET /admin/audit", evil(dict.fromkeys(members, "sha256:1")))  # type: ignore[arg-type]
     box.problem("DELETE /admin/functions/echo", 500, error="HomeError", detail=EVIL, trace=EVIL)
     timing = 'run;dur=1.0;desc="\x9b2J"'
     box.answers["POST /fn/echo"] = Response(
