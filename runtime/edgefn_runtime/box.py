@@ -55,10 +55,10 @@ class Box:
         self.home = Home(settings.home)
         self.tls = Tls(settings, self.home) if is_on(settings) else None
         self.logs = FunctionLogs(self.home.logs)
-        self.vault = Vault.of_home(self.home.disk, self.home.path)
+        self.vault = Vault.of_home(self.home)
         self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
-        database = Database(self.home.database)
+        self._database = database = Database(self.home.database)
         tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
         self.doors = Doors(tokens, self.metrics, self.audit, callers=settings.callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())

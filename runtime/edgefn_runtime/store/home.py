@@ -7,7 +7,7 @@
     blobs/sha256/       see blobs.py
     bundles/<hex>/      unpacked bundles, by manifest digest; one that is there is complete
     finished/<fp>/<hex>/  artifacts finished for this very machine; a cache
-    secrets/            see vault.py
+    secrets/            see vault.py, which has its key in <home>-keys/, beside the home
     logs/ run/          the functions' logs; where the live box says how to reach it, and its owner's socket
 
 Never reads what the others keep here.
@@ -47,6 +47,8 @@ class Home:
         self.finished = self.path / "finished"
         self.logs = self.path / "logs"
         self.run = self.path / "run"
+        self.secrets, self.tls = self.path / "secrets", self.path / "tls"
+        self.keys = self.path.with_name(f"{self.path.name}-keys")
         with self._usable(), room_for(f"the box's home {self.path}"):
             self.disk.make_folder(self.path)
             exposed = ownership.claim_folder(self.path)
