@@ -70,7 +70,7 @@ class Box:
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
-            users=Users(database, _range_of(settings), str(self.home.path), database.names),
+            users=Users(database, _range_of(settings), str(self.home.path), self._with_users),
             requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
@@ -96,6 +96,9 @@ class Box:
 
     async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         return await self.deployments.fall_back(revision, artifact, reason)
+
+    def _with_users(self) -> set[str]:
+        return {*self._database.names(), *self.supervisor.working()}
 
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
