@@ -118,10 +118,13 @@ class Home:
         return descriptor
 
     def _take_database(self, exposed: bool) -> None:
-        """Close the database's files to others, and replace them where somebody else had opened or locked one."""
+        """Close the database's files to others, and replace them where somebody else had opened or locked one.
+
+        They are closed by being replaced: where the disk is full or the box killed before, the next start sees it.
+        """
         paths = [self.path / name for name in _DATABASE_FILES]
-        was_open = [ownership.claim_file(path) for path in paths]  # all of them, so that each is closed
-        if exposed or any(was_open) or any(map(ownership.held_by_strangers, paths)):
+        is_open = [ownership.claim_file(path, closing=False) for path in paths]
+        if exposed or any(is_open) or any(map(ownership.held_by_strangers, paths)):
             for path in paths[:2]:
                 ownership.renew(self.disk, path)
             self.disk.remove(paths[2])  # an index of the write-ahead log, which SQLite makes again
