@@ -70,7 +70,7 @@ class Box:
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
-            users=Users(database, _range_of(settings), str(self.home.path), self._with_users),
+            users=Users(database, _range_of(settings), self.home.identity, self._with_users),
             requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)

@@ -68,6 +68,12 @@ class Home:
                 self.close()
                 raise
 
+    @property
+    def identity(self) -> str:
+        """What no other home of the machine has, one at the same path of a container neither."""
+        found = self.path.stat()
+        return f"{self.path} {found.st_dev} {found.st_ino}"
+
     def close(self) -> None:
         """Another box may open this home."""
         os.close(self._lock)

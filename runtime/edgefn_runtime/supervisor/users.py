@@ -1,7 +1,8 @@
 """The users that functions run as where the box is root, or its user has sub-uids: one number each, from a range, kept
 from run to run.
 
-No two functions of a box have one number; another box on the machine begins elsewhere in the range.
+No two functions of a box have one number; another box on the machine begins elsewhere in the range, for
+the kernel counts the processes of one number together.
 """
 
 from __future__ import annotations
