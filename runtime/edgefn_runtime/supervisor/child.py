@@ -100,9 +100,12 @@ class Child:
 
 
 def reap_strays(session: int) -> None:
-    """Kills and reaps the orphans of a `session` whose leader has ended: what a handler started and left behind."""
+    """Kills and reaps the orphans of a `session` whose leader has ended: what a handler started and left behind.
+
+    Of the children that are known none is looked at: hundreds that end together would each have all others read.
+    """
     for pid in children_of_this():
-        if _session(pid) == session:
+        if pid not in Child.living and _session(pid) == session:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)
