@@ -138,8 +138,9 @@ class Box:
     async def stop(self) -> None:
         """What was let in has been answered, every process has ended, the home may be opened again."""
         self.drain()
-        await self.deployments.close()  # first, so that no deployment starts a process behind the supervisor's back
-        await self.supervisor.stop()
+        await self.deployments.end()  # first, so that no deployment starts a process behind the supervisor's back
+        await self.supervisor.stop()  # which still keeps what it has measured
+        await self.deployments.close()
         self.audit.change("stop")
         self.audit.close()
         self.logs.close()

@@ -291,12 +291,16 @@ class Deployments:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def close(self) -> None:
-        """Nothing is on its road any more, and the database is closed."""
+    async def end(self) -> None:
+        """End what is on its road; nothing else begins."""
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """End what is on its road, and close the database: nobody writes to it any more."""
+        await self.end()
         self._database.close()
 
     async def _repair(self, revisions: list[Revision], leftovers: list[Path]) -> None:
