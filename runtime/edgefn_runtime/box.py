@@ -23,7 +23,7 @@ from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
-from edgefn_runtime.store.disk import write_file
+from edgefn_runtime.store.disk import room_for, write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
@@ -126,8 +126,9 @@ class Box:
             _log.warning("%s cannot be written (%s): commands on this machine do not find the box", place, error)
 
     def _keep_token(self, value: str) -> None:
-        """Write the home's own token, in place of the one before."""
-        write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
+        """Write the home's own token, in place of the one before. Raises DiskFull."""
+        with room_for("the home's own token"):
+            write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
