@@ -102,6 +102,10 @@ class Deployments:
         """What `name` routes to, or None when it is not deployed; what cannot be read any more is an empty function."""
         return self._catalogue.known(name)
 
+    def specs(self) -> list[tuple[FunctionSpec, int, str]]:
+        """Return what each function is, by name, with the number and the digest that serve; reads no file."""
+        return self._catalogue.specs()
+
     def history(self, name: str) -> list[Entry]:
         """Return the deployments of `name` that are remembered, newest first; reads none of their configs."""
         return self._database.history(name)
