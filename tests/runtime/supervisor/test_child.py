@@ -57,11 +57,37 @@ def test_who_is_known_is_not_looked_at_for_strays(monkeypatch: pytest.MonkeyPatc
     async def main() -> None:
         known, stray = [Child(sleeping()) for _ in range(20)], sleeping()
         while stray in children_of_this():
-            reap_strays(stray)
+            reap_strays({stray})
             await asyncio.sleep(0.01)
         assert set(looked_at) == {stray}
         for one in known:
             one.kill()
             await one.wait()
+
+    asyncio.run(main())
+
+
+def test_those_that_end_together_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each of them: what a hundred left behind is found in few looks, and all of it."""
+    looks: list[set[int]] = []
+    reap = child_module.reap_strays
+
+    def reaping(sessions: set[int]) -> None:
+        looks.append(set(sessions))
+        reap(sessions)
+
+    monkeypatch.setattr(child_module, "reap_strays", reaping)
+
+    async def main() -> None:
+        known = [Child(sleeping()) for _ in range(100)]
+        for one in known:
+            one.kill()
+        for one in known:
+            await one.wait()
+        deadline = time.monotonic() + 10
+        while set().union(*looks) < {one.pid for one in known}:
+            assert time.monotonic() < deadline, "some are not looked for"
+            await asyncio.sleep(0.01)
+        assert len(looks) < 50
 
     asyncio.run(main())
