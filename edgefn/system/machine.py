@@ -11,7 +11,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,17 @@ class Bound(NamedTuple):
     used_bytes: int
 
 
+_MOST_BYTES = 2**16
+_Reader = Callable[[Path], str]
+
+
+class _Group(NamedTuple):
+    """A control group that may bound the memory, and its version's files."""
+
+    folder: Path
+    files: _Files
+
+
 # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -54,25 +65,35 @@ def total_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Return what may be allocated now with nothing pushed out; files in the page cache count as free."""
-    left = [bound.limit_bytes - bound.used_bytes for bound in memory_bounds(_own_places())]
+    """Return what may be allocated now with nothing pushed out; files in the page cache count as free.
+
+    Asked before each start of a function, so it opens no group's file again: beside others that make groups and enter
+    them, that takes milliseconds.
+    """
+    left = [bound.limit_bytes - bound.used_bytes for bound in _bounds(_own_memory_groups(), _read_again)]
     return max(0, min([_available_of_machine(), *left]) - RESERVE_BYTES)
 
 
 def memory_bounds(around: list[Place]) -> Iterator[Bound]:
     """Yield the bounds of the control groups of `around` and of those above them, as far as they have any."""
-    for place in around:
-        if "memory" in place.controllers:
-            for folder in upwards(place.folder):
-                if (bound := _bound(folder, _FILES[place.version])) is not None:
-                    yield bound
+    return _bounds(_memory_groups(around), _read)
 
 
-def _bound(folder: Path, files: _Files) -> Bound | None:
-    limit = _number(folder / files.limit)
+def _memory_groups(around: list[Place]) -> list[_Group]:
+    bounding = [place for place in around if "memory" in place.controllers]
+    return [_Group(folder, _FILES[place.version]) for place in bounding for folder in upwards(place.folder)]
+
+
+def _bounds(groups: list[_Group], read: _Reader) -> Iterator[Bound]:
+    return filter(None, (_bound(*group, read) for group in groups))
+
+
+def _bound(folder: Path, files: _Files, read: _Reader) -> Bound | None:
+    limit = _number(read(folder / files.limit))
     if limit is None or limit >= _NO_LIMIT_BYTES:
         return None
-    return Bound(limit, max(0, (_number(folder / files.used) or 0) - _droppable(folder / "memory.stat", files)))
+    used = _number(read(folder / files.used)) or 0
+    return Bound(limit, max(0, used - _droppable(read(folder / "memory.stat"), files)))
 
 
 def _available_of_machine() -> int:
@@ -83,21 +104,38 @@ def _available_of_machine() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
 
-def _droppable(file: Path, files: _Files) -> int:
-    with contextlib.suppress(OSError):
-        for line in file.read_text("ascii").splitlines():
-            name, _, count = line.partition(" ")
-            if name == files.droppable:
-                return int(count)
+def _droppable(text: str, files: _Files) -> int:
+    for line in text.splitlines():
+        name, _, count = line.partition(" ")
+        if name == files.droppable:
+            return int(count)
     return 0
 
 
-def _number(file: Path) -> int | None:
-    try:
-        text = file.read_text("ascii").strip()
-    except OSError:
-        return None
+def _number(text: str) -> int | None:
+    text = text.strip()
     return int(text) if text.isdigit() else None
+
+
+def _read(file: Path) -> str:
+    """Return what a file of the kernel's holds, "" where it cannot be read."""
+    try:
+        return file.read_text("ascii")
+    except OSError:
+        return ""
+
+
+def _read_again(file: Path) -> str:
+    """The same of a file that stays open from the first time on."""
+    try:
+        return os.pread(_kept_open(file), _MOST_BYTES, 0).decode("ascii")
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _kept_open(file: Path) -> int:
+    return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
 
 
 # ── processors ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,3 +178,8 @@ def _quota(folder: Path, version: int) -> tuple[int, int]:
 def _own_places() -> list[Place]:
     """Those of this process as it began: a box of version 2 moves into a leaf without bounds, below where it was."""
     return places()
+
+
+@functools.cache
+def _own_memory_groups() -> list[_Group]:
+    return _memory_groups(_own_places())

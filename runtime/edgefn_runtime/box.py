@@ -23,7 +23,7 @@ from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
-from edgefn_runtime.store.disk import write_file
+from edgefn_runtime.store.disk import room_for, write_file
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
@@ -55,10 +55,10 @@ class Box:
         self.home = Home(settings.home)
         self.tls = Tls(settings, self.home) if is_on(settings) else None
         self.logs = FunctionLogs(self.home.logs)
-        self.vault = Vault.of_home(self.home.disk, self.home.path)
+        self.vault = Vault.of_home(self.home)
         self.audit = AuditLog(self.home.logs)
         self.metrics = Metrics(self._statuses, version=VERSION, log_lines_dropped=lambda: self.logs.dropped)
-        database = Database(self.home.database)
+        self._database = database = Database(self.home.database)
         tokens = Tokens(self.home.token, TokenTable(database), self._keep_token)
         self.doors = Doors(tokens, self.metrics, self.audit, callers=settings.callers)
         memory_bytes = settings.memory_bytes or ledger.budget_bytes(machine.total_bytes())
@@ -70,7 +70,7 @@ class Box:
             room=Room(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
-            users=Users(database, _range_of(settings), str(self.home.path), database.names),
+            users=Users(database, _range_of(settings), self.home.identity, self._with_users),
             requirement=_requirement_of(settings),
         )
         blobs = Blobs(self.home.blobs, self.home.disk)
@@ -96,6 +96,9 @@ class Box:
 
     async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
         return await self.deployments.fall_back(revision, artifact, reason)
+
+    def _with_users(self) -> set[str]:
+        return {*self._database.names(), *self.supervisor.working()}
 
     def _on_failing(self, name: str, reason: str) -> None:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
@@ -123,8 +126,9 @@ class Box:
             _log.warning("%s cannot be written (%s): commands on this machine do not find the box", place, error)
 
     def _keep_token(self, value: str) -> None:
-        """Write the home's own token, in place of the one before."""
-        write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
+        """Write the home's own token, in place of the one before. Raises DiskFull."""
+        with room_for("the home's own token"):
+            write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
         """The box is leaving: not ready for new work, and followers of logs are let go."""
@@ -135,8 +139,9 @@ class Box:
     async def stop(self) -> None:
         """What was let in has been answered, every process has ended, the home may be opened again."""
         self.drain()
-        await self.deployments.close()  # first, so that no deployment starts a process behind the supervisor's back
-        await self.supervisor.stop()
+        await self.deployments.end()  # first, so that no deployment starts a process behind the supervisor's back
+        await self.supervisor.stop()  # which still keeps what it has measured
+        await self.deployments.close()
         self.audit.change("stop")
         self.audit.close()
         self.logs.close()

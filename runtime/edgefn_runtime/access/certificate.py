@@ -1,7 +1,7 @@
-"""A certificate that the box signs itself, for `--tls auto`: made once, by the openssl program, and kept in the home.
+"""A certificate that the box signs itself, for `--tls auto`: made once, and kept in the home.
 
 Nobody vouches for it: whoever logs in compares its fingerprint with the one that the box prints, and trusts this
-certificate alone. So it lasts ten years, and names of the machine that change do no harm.
+certificate alone. So it is valid at any time, and names of the machine that change do no harm.
 """
 
 from __future__ import annotations
@@ -10,29 +10,20 @@ import hashlib
 import ipaddress
 import platform
 import ssl
-import subprocess
-import tempfile
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.errors import SpecError
-from edgefn_runtime.store.disk import Disk, write_file
+from edgefn_runtime.store.disk import Disk, room_for, write_file
 
-DAYS = 3650
-_TIME_S = 60.0
-_CONFIGURATION = """
-[req]
-distinguished_name = name
-x509_extensions = extensions
-prompt = no
-[name]
-CN = edgefn box
-[extensions]
-basicConstraints = critical,CA:FALSE
-keyUsage = critical,digitalSignature
-extendedKeyUsage = serverAuth
-subjectKeyIdentifier = hash
-subjectAltName = {names}
+if TYPE_CHECKING:
+    from cryptography import x509
+
+VALID_FROM, VALID_UNTIL = datetime(1970, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
+"""Always: a machine without a battery begins in 1970, and learns the time of day when it has made the certificate.
+
+The end says that there is none (RFC 5280, 4.1.2.5).
 """
 
 
@@ -53,45 +44,58 @@ class CertificateFiles(NamedTuple):
 
 
 def self_signed(folder: Path, disk: Disk, host: str) -> CertificateFiles:
-    """Return the certificate in `folder`; it is made where there is none. Raises SpecError where openssl cannot."""
+    """Return the certificate in `folder`; it is made where there is none. Raises DiskFull."""
     files = CertificateFiles(folder / "certificate.pem", folder / "key.pem")
     if not (files.certificate.exists() and files.key.exists()):
-        certificate, key = _made(_names(host))
-        disk.make_folder(folder)
-        write_file(disk, files.key, key)  # first: where the certificate is, the key is
-        write_file(disk, files.certificate, certificate)
+        certificate, key = _made(host)
+        with room_for("the box's certificate"):
+            disk.make_folder(folder)
+            write_file(disk, files.key, key)  # first: where the certificate is, the key is
+            write_file(disk, files.certificate, certificate)
     return files
 
 
-def _made(names: str) -> tuple[bytes, bytes]:
-    with tempfile.TemporaryDirectory(prefix="edgefn-tls-") as scratch:  # of mode 0700
-        certificate, key, configuration = (Path(scratch, name) for name in ("certificate", "key", "configuration"))
-        configuration.write_text(_CONFIGURATION.format(names=names))
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        files = ["-config", str(configuration), "-keyout", str(key), "-out", str(certificate)]
-        command = ["openssl", "req", "-x509", *curve, "-sha256", "-days", str(DAYS), *files]
-        try:
-            subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIME_S)
-        except FileNotFoundError:
-            raise SpecError(
-                "--tls auto needs the openssl program, which is not installed here: install it "
-                "(`apt-get install openssl`), or give --tls-cert and --tls-key"
-            ) from None
-        except (subprocess.SubprocessError, OSError) as error:
-            told = getattr(error, "stderr", None) or b""
-            raise SpecError(
-                f"openssl made no certificate for --tls auto: {error} {told.decode(errors='replace')}"
-            ) from error
-        return certificate.read_bytes(), key.read_bytes()
+def _made(host: str) -> tuple[bytes, bytes]:
+    """Return a new certificate and its key, as PEM."""
+    from cryptography import x509  # a box that has its certificate does not pay for it
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edgefn box")])
+    uses = dict.fromkeys(
+        (
+            *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+            *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), VALID_FROM, VALID_UNTIL)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(digital_signature=True, **uses), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form, cipher = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return certificate.public_bytes(pem), key.private_bytes(pem, form, cipher)
 
 
-def _names(host: str) -> str:
+def _names(host: str) -> list[x509.GeneralName]:
     """Return what clients that look at names may call this box: its machine's names and the address it listens on."""
-    names = {f"DNS:{name}" for name in ("localhost", platform.node()) if name and name.isascii()}
-    addresses = {"127.0.0.1", "::1"}
+    from cryptography import x509
+
+    names = {"localhost", platform.node()}
+    addresses = {ipaddress.ip_address(address) for address in ("127.0.0.1", "::1")}
     try:
-        if not ipaddress.ip_address(host).is_unspecified:
-            addresses.add(host)
+        address = ipaddress.ip_address(host)
     except ValueError:
-        names.add(f"DNS:{host}")
-    return ",".join(sorted(names) + sorted(f"IP:{address}" for address in addresses))
+        names.add(host)
+    else:
+        addresses |= set() if address.is_unspecified else {address}
+    known = sorted(name for name in names if name and name.isascii())
+    return [*map(x509.DNSName, known), *map(x509.IPAddress, sorted(addresses, key=str))]

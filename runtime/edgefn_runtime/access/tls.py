@@ -38,7 +38,7 @@ class Tls:
         if settings.tls_cert is not None and settings.tls_key is not None:
             self._files = CertificateFiles(settings.tls_cert, settings.tls_key)
         else:
-            self._files = self_signed(home.path / "tls", home.disk, settings.host)
+            self._files = self_signed(home.tls, home.disk, settings.host)
         self._authority = settings.tls_client_ca
         self.renew()
 

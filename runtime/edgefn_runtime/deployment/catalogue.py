@@ -51,9 +51,12 @@ class Catalogue:
         config = None if entry is None else _readable(entry)
         return None if config is None else config.function
 
-    def history(self, name: str) -> list[Revision]:
-        """The deployments of `name`, newest first; as `known` has them."""
-        return [self._known(entry) for entry in self._database.history(name)]
+    def specs(self) -> list[tuple[FunctionSpec, int, str]]:
+        """Return what each function is, by name, with the number and the digest that serve; as `known` has them.
+
+        In one query, and reads no file.
+        """
+        return [((_readable(one) or _empty(one)).function, one.number, one.digest) for one in self._database.routed()]
 
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
@@ -66,8 +69,7 @@ class Catalogue:
         return None if _readable(entry) is None else self.revision(entry)
 
     def _known(self, entry: Entry) -> Revision:
-        empty = BundleConfig(FunctionSpec(entry.function, ""))
-        return self.readable(entry) or self._revision(entry.digest, entry.number, empty, entry.deployed_at)
+        return self.readable(entry) or self._revision(entry.digest, entry.number, _empty(entry), entry.deployed_at)
 
     def revision(self, entry: Entry) -> Revision:
         """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""
@@ -102,6 +104,10 @@ class Catalogue:
         return self._home.bundles / name, self._home.finished / fingerprint() / name
 
 
+def _empty(entry: Entry) -> BundleConfig:
+    return BundleConfig(FunctionSpec(entry.function, ""))
+
+
 def _readable(entry: Entry) -> BundleConfig | None:
     try:
         return _config(entry.config)
@@ -109,7 +115,7 @@ def _readable(entry: Entry) -> BundleConfig | None:
         return None
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _config(data: bytes) -> BundleConfig:
-    """A status reads a function's whole history, of which little changes."""
+    """Parse a config once: each look at a function asks for that of what serves."""
     return parse_config(data)

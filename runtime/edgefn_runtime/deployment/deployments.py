@@ -42,7 +42,7 @@ from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.fingerprint import facts
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database, Grant
+from edgefn_runtime.store.database import Database, Entry, Grant
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
@@ -102,9 +102,13 @@ class Deployments:
         """What `name` routes to, or None when it is not deployed; what cannot be read any more is an empty function."""
         return self._catalogue.known(name)
 
-    def history(self, name: str) -> list[Revision]:
-        """The deployments of `name` that are remembered, newest first."""
-        return self._catalogue.history(name)
+    def specs(self) -> list[tuple[FunctionSpec, int, str]]:
+        """Return what each function is, by name, with the number and the digest that serve; reads no file."""
+        return self._catalogue.specs()
+
+    def history(self, name: str) -> list[Entry]:
+        """Return the deployments of `name` that are remembered, newest first; reads none of their configs."""
+        return self._database.history(name)
 
     def refusals(self, name: str) -> tuple[Refusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
@@ -291,12 +295,16 @@ class Deployments:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def close(self) -> None:
-        """Nothing is on its road any more, and the database is closed."""
+    async def end(self) -> None:
+        """End what is on its road; nothing else begins."""
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """End what is on its road, and close the database: nobody writes to it any more."""
+        await self.end()
         self._database.close()
 
     async def _repair(self, revisions: list[Revision], leftovers: list[Path]) -> None:

@@ -34,7 +34,8 @@ class Garbage:
     def leftovers(self) -> list[Path]:
         """What was being written when the power went. Ask before anything new is written."""
         home = self._home
-        folders = (home.path, home.run, home.blobs, home.bundles, home.finished, *home.finished.glob("*/"))
+        own = (home.path, home.run, home.secrets, home.keys, home.tls)
+        folders = (*own, home.blobs, home.bundles, home.finished, *home.finished.glob("*/"))
         return [path for folder in folders for path in folder.glob(f"*{TEMPORARY}")]
 
     def sweep(self, leftovers: Iterable[Path]) -> None:

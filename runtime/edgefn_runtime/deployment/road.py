@@ -18,6 +18,7 @@ from edgefn.accuracy.answers.record import Agreed
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn.quantities import format_duration
+from edgefn.system import machine
 from edgefn_runtime.deployment import answers, choice, compatibility, permissions, retention
 from edgefn_runtime.deployment.admission import Candidate, admit, check_name
 from edgefn_runtime.deployment.catalogue import Catalogue
@@ -34,6 +35,15 @@ from edgefn_runtime.store.revision import Revision
 
 START_S = 90.0
 """The host has its own, shorter deadline for a template; this one is for a host that hangs."""
+
+INSTALLED_AT_ONCE = 4
+"""Deployments that unpack, finish and prove: each of their finishers may take a gibibyte."""
+
+LOADED_AT_ONCE = max(2, machine.whole_cores())
+"""Deployments that import their handlers, with a deadline each: all at once, none of hundreds would come to its end.
+
+Two of them at the least: one that hangs does not keep all others waiting. A rollback waits for none.
+"""
 
 DRAIN_S = 120.0
 """Files of what was switched away from stay for so long beyond the function's timeout, for what drains."""
@@ -57,6 +67,8 @@ class Road:
         self._blobs, self._database, self._catalogue = blobs, database, catalogue
         self._permissions = permissions
         self._installation, self._garbage, self._host = installation, garbage, host
+        self._installing = asyncio.Semaphore(INSTALLED_AT_ONCE)
+        self._loading = asyncio.Semaphore(LOADED_AT_ONCE)
 
     async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
@@ -70,7 +82,8 @@ class Road:
         self._permit(candidate, progress)
         upcoming = self._catalogue.upcoming(candidate)
         await in_thread(self._installation.forgive, upcoming)
-        await self._installation.ensure(upcoming, progress, candidate)
+        async with self._installing:
+            await self._installation.ensure(upcoming, progress, candidate)
         current = self._catalogue.current(name)
         if current is not None:
             for broken in breaks(current.config.function, candidate.config.function):
@@ -80,10 +93,11 @@ class Road:
             progress("activate", 1, 1, "it serves already")
             return current
         progress("start", 0, 1)
-        upcoming = self._catalogue.upcoming(candidate)
-        await self._start(upcoming)
-        progress("start", 1, 1)
-        upcoming = await self._compared(upcoming, candidate, progress)
+        async with self._loading:
+            upcoming = self._catalogue.upcoming(candidate)
+            await self._start(upcoming)
+            progress("start", 1, 1)
+            upcoming = await self._compared(upcoming, candidate, progress)
         await _beyond_cancelling(self._activate(upcoming, candidate))
         progress("activate", 1, 1)
         deployed = self._catalogue.current(name)

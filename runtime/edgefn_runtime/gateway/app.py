@@ -112,10 +112,10 @@ class _Pages:
 
     async def openapi(self, request: Request) -> Response:
         await self._box.doors.admit_reader(request.scope, "the description of the functions", bool)
-        revisions = [status.current(self._box, name) for name in status.functions(self._box)]
-        deployed = [DocumentedFunction(one.config.function, one.number, one.digest) for one in revisions]
+        running = set(self._box.supervisor.names())
+        deployed = [DocumentedFunction(*one) for one in self._box.deployments.specs() if one[0].name in running]
         url = base_url(self._forwarding, request.scope)
-        return Response(self._document.body(deployed, url), media_type="application/json", headers=_VARY)
+        return Response(await self._document.body(deployed, url), media_type="application/json", headers=_VARY)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

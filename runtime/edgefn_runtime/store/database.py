@@ -61,7 +61,7 @@ class Grant(NamedTuple):
 
 
 class Database:
-    """The database at `path`. Raises HomeError when it is damaged or newer, DiskFull when it is full.
+    """The database at `path`. Raises HomeError when it is damaged, newer or of another program, DiskFull when full.
 
     Where the disk has no room to open it for writing it is read as it was left: what is deployed serves, and each
     change raises DiskFull.
@@ -276,6 +276,11 @@ class Database:
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise HomeError(
                     f"{self._path} is damaged ({error}): move it away, start the box and deploy again"
+                ) from error
+            if code == sqlite3.SQLITE_ERROR:
+                raise HomeError(
+                    f"{self._path} is not as any edgefn writes it ({error}): put a backup in its place, or move it "
+                    "away, start the box and deploy again"
                 ) from error
             raise
 

@@ -7,7 +7,7 @@
     blobs/sha256/       see blobs.py
     bundles/<hex>/      unpacked bundles, by manifest digest; one that is there is complete
     finished/<fp>/<hex>/  artifacts finished for this very machine; a cache
-    secrets/            see vault.py
+    secrets/            see vault.py, which has its key in <home>-keys/, beside the home
     logs/ run/          the functions' logs; where the live box says how to reach it, and its owner's socket
 
 Never reads what the others keep here.
@@ -47,6 +47,8 @@ class Home:
         self.finished = self.path / "finished"
         self.logs = self.path / "logs"
         self.run = self.path / "run"
+        self.secrets, self.tls = self.path / "secrets", self.path / "tls"
+        self.keys = self.path.with_name(f"{self.path.name}-keys")
         with self._usable(), room_for(f"the box's home {self.path}"):
             self.disk.make_folder(self.path)
             exposed = ownership.claim_folder(self.path)
@@ -65,6 +67,12 @@ class Home:
             except BaseException:
                 self.close()
                 raise
+
+    @property
+    def identity(self) -> str:
+        """What no other home of the machine has, one at the same path of a container neither."""
+        found = self.path.stat()
+        return f"{self.path} {found.st_dev} {found.st_ino}"
 
     def close(self) -> None:
         """Another box may open this home."""
@@ -116,10 +124,13 @@ class Home:
         return descriptor
 
     def _take_database(self, exposed: bool) -> None:
-        """Close the database's files to others, and replace them where somebody else had opened or locked one."""
+        """Close the database's files to others, and replace them where somebody else had opened or locked one.
+
+        They are closed by being replaced: where the disk is full or the box killed before, the next start sees it.
+        """
         paths = [self.path / name for name in _DATABASE_FILES]
-        was_open = [ownership.claim_file(path) for path in paths]  # all of them, so that each is closed
-        if exposed or any(was_open) or any(map(ownership.held_by_strangers, paths)):
+        is_open = [ownership.claim_file(path, closing=False) for path in paths]
+        if exposed or any(is_open) or any(map(ownership.held_by_strangers, paths)):
             for path in paths[:2]:
                 ownership.renew(self.disk, path)
             self.disk.remove(paths[2])  # an index of the write-ahead log, which SQLite makes again

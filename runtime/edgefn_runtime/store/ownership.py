@@ -36,10 +36,11 @@ def claim_folder(path: Path) -> bool:
         os.close(descriptor)
 
 
-def claim_file(path: Path) -> bool:
+def claim_file(path: Path, *, closing: bool = True) -> bool:
     """Make the file its owner's alone; return whether others could open it before. One that is not there is fine.
 
-    Raises HomeError when it is another user's, a link, or no file at all.
+    Without `closing` it is left as it is, which others can open. Raises HomeError when it is another user's, a link, or
+    no file at all.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -50,7 +51,7 @@ def claim_file(path: Path) -> bool:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise HomeError(f"{path} is not a file: {_ADVICE}")
-        return _claim(descriptor, path, 0o600)
+        return _claim(descriptor, path, 0o600 if closing else None)
     finally:
         os.close(descriptor)
 
@@ -72,7 +73,7 @@ def replaceable_by(path: Path) -> str:
 _ADVICE = "move it away, or give another home with --home"
 
 
-def _claim(descriptor: int, path: Path, mode: int) -> bool:
+def _claim(descriptor: int, path: Path, mode: int | None) -> bool:
     found = os.fstat(descriptor)
     if found.st_uid != os.geteuid():
         raise HomeError(
@@ -81,7 +82,7 @@ def _claim(descriptor: int, path: Path, mode: int) -> bool:
             "or give another with --home"
         )
     exposed = bool(found.st_mode & _OTHERS)
-    if exposed:
+    if exposed and mode is not None:
         os.fchmod(descriptor, mode)
         if os.fstat(descriptor).st_mode & _OTHERS:
             raise HomeError(

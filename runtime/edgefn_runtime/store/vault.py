@@ -7,6 +7,7 @@ logs, lists or returns a value but `open`, which is for the part of the box that
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +18,16 @@ from edgefn.errors import InputError
 from edgefn_runtime import timestamps
 from edgefn_runtime.store import ownership
 from edgefn_runtime.store.disk import Disk, room_for, write_file
+from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, Sealer, SystemdCreds
 
 MAX_BYTES = 64 * 2**10
 """A key or a certificate; what is larger is a file and no secret."""
 
 MAX_SECRETS = 200
+DAMAGED = "damaged"
+"""In the place of what sealed a secret whose file does not read."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -41,34 +46,39 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Vault:
-    """The secrets in `folder`. Its methods read and write files and wait for a TPM: call them in a thread."""
+    """The secrets in `folder`. Its methods read and write files and wait for a TPM: call them in threads."""
 
     def __init__(self, disk: Disk, folder: Path, sealers: Sequence[Sealer]) -> None:
         self._disk = disk
         self._folder = folder
         self._sealers = sealers
+        self._changing = threading.Lock()
 
     @classmethod
-    def of_home(cls, disk: Disk, home: Path) -> Vault:
+    def of_home(cls, home: Home) -> Vault:
         """Return the secrets of a home; the key file, where one is needed, lies beside the home and not in it."""
-        key = home.with_name(f"{home.name}-keys") / "secrets.key"
-        return cls(disk, home / "secrets", [SystemdCreds(), KeyFile(disk, key)])
+        return cls(home.disk, home.secrets, [SystemdCreds(), KeyFile(home.disk, home.keys / "secrets.key")])
 
     def names(self) -> list[Kept]:
-        """Return what there is, by name."""
-        files = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        return [Kept(path.stem, found.sealed_by, found.set_at) for path in files if (found := self._read(path.stem))]
+        """Return what there is, by name, with what is DAMAGED."""
+        told = [self._told(path.stem) for path in self._files()]
+        return [kept for kept in told if kept is not None]
 
     def set(self, name: str, value: bytes) -> Kept:
         """Keep `value` as `name`, in place of what it was. Raises InputError, DiskFull, HomeError."""
         _check(name)
         if not 0 < len(value) <= MAX_BYTES:
             raise InputError(f"a secret has 1 to {MAX_BYTES} bytes, {name} would have {len(value)}")
-        if len(self.names()) >= MAX_SECRETS and self._read(name) is None:
+        with self._changing:  # two at once would each make a key, and the first be sealed with the one that is lost
+            return self._set(name, value)
+
+    def _set(self, name: str, value: bytes) -> Kept:
+        files = self._files()
+        if len(files) >= MAX_SECRETS and self._path(name) not in files:
             raise InputError(f"there are {MAX_SECRETS} secrets already: remove one")
-        sealer, sealed = self._sealed(name, value)
-        kept = _File(sealer.name, timestamps.now("seconds"), sealed)
         with room_for(f"the secret {name}"):
+            sealer, sealed = self._sealed(name, value)
+            kept = _File(sealer.name, timestamps.now("seconds"), sealed)
             self._disk.make_folder(self._folder)
             ownership.claim_folder(self._folder)
             write_file(self._disk, self._path(name), msgspec.json.encode(kept))
@@ -77,11 +87,12 @@ class Vault:
     def remove(self, name: str) -> bool:
         """Forget `name`; return whether it was there."""
         _check(name)
-        was_there = self._path(name).exists()
-        self._disk.remove(self._path(name))
-        if was_there:
-            self._disk.sync_folder(self._folder)
-        return was_there
+        with self._changing:
+            was_there = self._path(name).exists()
+            self._disk.remove(self._path(name))
+            if was_there:
+                self._disk.sync_folder(self._folder)
+            return was_there
 
     def open(self, name: str) -> bytes:
         """Return the secret. Raises InputError where there is none of that name, CannotUnseal."""
@@ -103,6 +114,16 @@ class Vault:
                 continue
         return self._sealers[-1], self._sealers[-1].seal(_label(name), value)
 
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.json"))
+
+    def _told(self, name: str) -> Kept | None:
+        try:
+            found = self._read(name)
+        except CannotUnseal:
+            return Kept(name, DAMAGED, "")
+        return None if found is None else Kept(name, found.sealed_by, found.set_at)
+
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
@@ -114,7 +135,7 @@ class Vault:
         except FileNotFoundError:
             return None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise CannotUnseal(f"{path} is damaged: remove it, and set the secret again") from error
+            raise CannotUnseal(f"{path} is damaged: set the secret {name} again with `edgefn secret set`") from error
 
 
 def _label(name: str) -> str:

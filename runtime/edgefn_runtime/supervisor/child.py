@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import ClassVar
 
@@ -91,7 +91,7 @@ class Child:
             result = os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED)
         os.close(self._descriptor)
         self.living.discard(self.pid)
-        self._loop.call_later(_STRAY_DELAY_S, reap_strays, self.pid)
+        _Sessions.of(self._loop).ended(self.pid)
         if result is None:
             self._exit.set_result(-signal.SIGKILL)
         else:
@@ -99,10 +99,44 @@ class Child:
             self._exit.set_result(result.si_status if exited else -result.si_status)
 
 
-def reap_strays(session: int) -> None:
-    """Kills and reaps the orphans of a `session` whose leader has ended: what a handler started and left behind."""
+class _Sessions:
+    """The sessions of one event loop whose leaders have ended, until what is left of them is reaped.
+
+    Those that end within a moment are looked for together: hundreds would else have all others read, each of them.
+    """
+
+    current: ClassVar[_Sessions | None] = None
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._fresh: set[int] = set()
+        self._due: set[int] = set()
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> _Sessions:
+        """Return those of `loop`, which is the only one of this process that runs."""
+        if cls.current is None or cls.current._loop is not loop:
+            cls.current = cls(loop)
+        return cls.current
+
+    def ended(self, session: int) -> None:
+        """Look for what `session` has left in _STRAY_DELAY_S, or in twice that."""
+        if not self._fresh and not self._due:
+            self._loop.call_later(_STRAY_DELAY_S, self._look)
+        self._fresh.add(session)
+
+    def _look(self) -> None:
+        if self._due:
+            reap_strays(self._due)
+        self._due, self._fresh = self._fresh, set()
+        if self._due:
+            self._loop.call_later(_STRAY_DELAY_S, self._look)
+
+
+def reap_strays(sessions: Collection[int]) -> None:
+    """Kills and reaps the orphans of `sessions` whose leaders have ended: what handlers started and left behind."""
     for pid in children_of_this():
-        if _session(pid) == session:
+        if pid not in Child.living and _session(pid) in sessions:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)

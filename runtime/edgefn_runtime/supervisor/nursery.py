@@ -65,6 +65,7 @@ class Nursery:
         self._output = output
         self.note = note
         self.on_failing: Callable[[str], None] = lambda reason: None
+        self.on_end: Callable[[], object] = lambda: None
         self._observe = observe
         self._template: Template | None = None
         self._making: asyncio.Task[Template] | None = None
@@ -247,6 +248,7 @@ class Nursery:
         await self.close()
         for _ in range(_ROUNDS):
             if self._group.close():
+                self.on_end()
                 return
             await asyncio.sleep(_PAUSE_S)
         self.note(f"control group {self._group.name} holds processes that do not end", "")

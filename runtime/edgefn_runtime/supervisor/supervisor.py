@@ -89,6 +89,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
         self._outputs: dict[str, Output] = {}
+        self._nurseries: dict[Nursery, str] = {}
         self._turn = Turn()
         self._tidying = Tidying()
 
@@ -297,7 +298,13 @@ class Supervisor:
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
         nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name))
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
+        self._nurseries[nursery] = name
+        nursery.on_end = functools.partial(self._nurseries.pop, nursery, None)
         return nursery
+
+    def working(self) -> set[str]:
+        """Return whose processes there may be, deployed or not: each of them has its user for itself."""
+        return {finisher.USER, *self._nurseries.values()}
 
     def _uid_of(self, name: str) -> int:
         uid, is_new = self._users.uid_of(name)

@@ -1,7 +1,8 @@
 """The users that functions run as where the box is root, or its user has sub-uids: one number each, from a range, kept
 from run to run.
 
-No two functions of a box have one number; another box on the machine begins elsewhere in the range.
+No two functions of a box have one number; another box on the machine begins elsewhere in the range, for
+the kernel counts the processes of one number together.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class NoBook:
 
 
 class Users:
-    """Hands out `uids`, from `start` on and round. `in_use` names the functions that there are."""
+    """Hands out `uids`, from `start` on and round. `in_use` names those whose user is given to no other."""
 
     def __init__(self, book: Book, uids: range, start: str, in_use: Callable[[], Collection[str]] = lambda: ()) -> None:
         self._book = book
@@ -64,13 +65,14 @@ class Users:
         known = self._known or {}
         taken = set(known.values())
         if len(taken) == len(self._uids):
-            gone = [one for one in known if one not in self._in_use()]
-            if not gone:
+            in_use = self._in_use()
+            gone = next((one for one in known if one not in in_use), None)
+            if gone is None:
                 raise Unavailable(
                     f"all {len(self._uids)} users of {self._uids[0]}-{self._uids[-1]} are functions': "
                     "give the box more with --uids"
                 )
-            return known.pop(gone[0])
+            return known.pop(gone)
         size = len(self._uids)
         return next(uid for at in range(size) if (uid := self._uids[(self._first + at) % size]) not in taken)
 

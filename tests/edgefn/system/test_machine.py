@@ -35,6 +35,21 @@ def test_there_is_memory_and_a_core() -> None:
     assert 1 <= machine.whole_cores() <= (os.cpu_count() or 1)
 
 
+def test_what_is_available_opens_no_groups_file_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A box asks before each start, while others make groups and enter them; what it reads is of now all the same."""
+    (own,) = groups(tmp_path, "own")
+    (own / "memory.max").write_text(f"{300 * MIB}\n")
+    (own / "memory.current").write_text(f"{100 * MIB}\n")
+    (own / "memory.stat").write_text("file 7\n")
+    monkeypatch.setattr(machine, "_own_memory_groups", lambda: machine._memory_groups([Place(own, 2, ("memory",))]))
+    assert machine.available_bytes() == 200 * MIB - machine.RESERVE_BYTES
+    monkeypatch.setattr(machine, "_read", lambda file: pytest.fail(f"opens {file}"))
+    opened = machine._kept_open.cache_info().misses
+    (own / "memory.current").write_text(f"{150 * MIB}\n")
+    assert machine.available_bytes() == 150 * MIB - machine.RESERVE_BYTES
+    assert machine._kept_open.cache_info().misses == opened
+
+
 @pytest.mark.parametrize(
     ("version", "limit", "used", "droppable"),
     [

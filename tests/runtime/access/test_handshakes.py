@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,8 @@ class Echo(asyncio.Protocol):
 
 
 @pytest.fixture(scope="module")
-def contexts(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> tuple[ssl.SSLContext, Path]:
+def contexts(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
     """The server's TLS settings, and its certificate."""
-    tool("openssl")
     files = self_signed(tmp_path_factory.mktemp("tls"), OsDisk(), "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)

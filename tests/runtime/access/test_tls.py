@@ -8,10 +8,14 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgefn.errors import SpecError
 from edgefn_cli.boxes import certificate as client
@@ -22,6 +26,7 @@ from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.home import Home
 
 FILE = Path("/nowhere.pem")
+_1970 = datetime(1970, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +44,8 @@ def test_options_that_contradict_each_other(options: dict[str, Any], says: str) 
         tls.check(BoxSettings(home=Path("/home"), **options))
 
 
-def test_the_certificate_that_a_box_makes(tmp_path: Path, tool: Callable[[str], str]) -> None:
+def test_the_certificate_that_a_box_makes(tmp_path: Path) -> None:
     """Made once; its key is the box's alone; the fingerprint is the one that a client computes of what it sees."""
-    tool("openssl")
     files = self_signed(tmp_path / "tls", OsDisk(), "192.168.1.20")
     assert files.key.stat().st_mode & 0o777 == 0o600
     assert self_signed(tmp_path / "tls", OsDisk(), "0.0.0.0").fingerprint() == files.fingerprint()
@@ -50,6 +54,18 @@ def test_the_certificate_that_a_box_makes(tmp_path: Path, tool: Callable[[str], 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=text)
     assert context.cert_store_stats() == {"x509": 1, "crl": 0, "x509_ca": 0}, "it could sign for other boxes"
+
+
+@given(
+    host=st.sampled_from(["127.0.0.1", "0.0.0.0", "::", "fe80::1%eth0", "box.example", "böx"]), when=st.datetimes(_1970)
+)
+def test_it_is_valid_whatever_the_clock_says(
+    tmp_path_factory: pytest.TempPathFactory, host: str, when: datetime
+) -> None:
+    """A machine without a battery makes it in 1970, and learns the time of day afterwards."""
+    text = self_signed(tmp_path_factory.mktemp("tls"), OsDisk(), host).certificate.read_bytes()
+    made = x509.load_pem_x509_certificate(text)
+    assert made.not_valid_before_utc <= when.replace(tzinfo=UTC, microsecond=0) <= made.not_valid_after_utc
 
 
 @pytest.mark.parametrize("text", ["", "sha256:12", "zz" * 32, "sha1:" + "a" * 40])

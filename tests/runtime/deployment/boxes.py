@@ -47,7 +47,7 @@ class MemoryHost:
         self.unfit: Exception | None = None
         self.refuse_switch: Exception | None = None
         self.hold: asyncio.Event | None = None
-        self.waiting = self.asked = 0
+        self.waiting = self.asked = self.at_once = self.most_at_once = 0
         self.replies: dict[tuple[str, ...], bytes | Exception] = {}
 
     async def isolated(self) -> list[str]:
@@ -58,8 +58,14 @@ class MemoryHost:
 
     async def prepare(self, revision: Revision) -> None:
         self.calls.append("prepare")
-        if self.hold is not None:
-            await self.hold.wait()
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            if self.hold is not None:
+                await self.hold.wait()
+            await asyncio.sleep(0)
+        finally:
+            self.at_once -= 1
         if error := self.refuse.get(revision.digest):
             raise error
         assert (revision.folder / "code").is_dir()

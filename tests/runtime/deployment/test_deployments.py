@@ -16,6 +16,7 @@ from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotF
 from edgefn.targets.needs import Needs
 from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.road import INSTALLED_AT_ONCE, LOADED_AT_ONCE
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.store import blobs as blobs_module
 from edgefn_runtime.store.disk import OsDisk
@@ -78,7 +79,7 @@ def test_deploy(tmp_path: Path) -> None:
             assert files.items() >= bundle.files.items()
             assert box.host.serving["scale"] == revision
             assert box.host.calls == ["prepare", "switch"]
-            assert box.deployments.history("scale") == [revision]
+            assert [one.digest for one in box.deployments.history("scale")] == [revision.digest]
             assert not box.temporaries()
 
     asyncio.run(scenario())
@@ -404,6 +405,53 @@ def test_remove(tmp_path: Path) -> None:
             with pytest.raises(FunctionNotFound):
                 await box.deployments.remove("mine")
             assert (await box.deploy(mine))["number"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_many_deployments_at_once_take_turns(tmp_path: Path) -> None:
+    """All come to their end, of which only some install or load at a time; what is given up on gives its turn back."""
+    finishing = most_finishing = 0
+
+    async def finisher(order: Order, progress: Progress) -> None:
+        nonlocal finishing, most_finishing
+        finishing += 1
+        most_finishing = max(most_finishing, finishing)
+        await asyncio.sleep(0.01)
+        finishing -= 1
+        await finish_in_memory(order, progress)
+
+    async def scenario() -> None:
+        made = [bundles.with_model(tmp_path, f"f{n}", code=f"x = {n}\n", truth=1 + n * 1e-7) for n in range(20)]
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            box.host.hold = asyncio.Event()
+            early = [asyncio.create_task(box.deploy(one)) for one in made[:10]]
+            await until(lambda: box.host.at_once == LOADED_AT_ONCE, "some load")
+            for task in early:
+                task.cancel()
+            await asyncio.gather(*early, return_exceptions=True)
+            box.host.hold.set()
+            await asyncio.gather(*(box.deploy(one) for one in made))
+            assert len(box.deployments.names()) == 20
+            assert box.host.most_at_once == LOADED_AT_ONCE
+            assert most_finishing <= INSTALLED_AT_ONCE
+
+    asyncio.run(scenario())
+
+
+def test_a_history_reads_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box of 200 functions with 20 deployments each tells of all of them in a fifth of a second."""
+
+    async def scenario() -> None:
+        async with opened(tmp_path / "home") as box:
+            made = [bundles.function(tmp_path, code=f"x = {n}\n") for n in range(3)]
+            for bundle in made:
+                await box.deploy(bundle)
+            monkeypatch.setattr("edgefn_runtime.deployment.catalogue._config", lambda data: pytest.fail("is parsed"))
+            found = box.deployments.history("greet")
+            monkeypatch.undo()
+            assert [(one.number, one.digest) for one in found] == [(n + 1, made[n].digest) for n in reversed(range(3))]
+            assert all(one.deployed_at for one in found)
 
     asyncio.run(scenario())
 

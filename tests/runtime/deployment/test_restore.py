@@ -177,7 +177,8 @@ def test_restart_mid_install_boots(tmp_path: Path) -> None:
     async def scenario() -> None:
         await _deployed(tmp_path / "home", bundles.function(tmp_path))
         home = tmp_path / "home"
-        for folder in (home, home / "run", home / "blobs/sha256", home / "bundles", home / "finished/old"):
+        own = ("run", "secrets", "tls", "blobs/sha256", "bundles", "finished/old")
+        for folder in (home, home.with_name("home-keys"), *(home / name for name in own)):
             folder.mkdir(exist_ok=True)
             (folder / "file.1a2b.tmp").write_bytes(b"half")
         (home / "bundles" / "abc.1a2b.tmp" / "code").mkdir(parents=True)

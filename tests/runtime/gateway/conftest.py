@@ -118,6 +118,10 @@ class FakeDeployments:
     async def revoke(self, name: str, permission: Permission) -> None:
         self.granted = [one for one in self.granted if one[:3] != (name, permission.kind, permission.value)]
 
+    def specs(self) -> list[tuple[FunctionSpec, int, str]]:
+        found = [self.revisions[name][-1] for name in self.names()]
+        return [(one.config.function, one.number, one.digest) for one in found]
+
     def history(self, name: str) -> list[FakeRevision]:
         return self.revisions[name][::-1]
 

@@ -149,6 +149,21 @@ def test_damaged_database_is_told(tmp_path: Path) -> None:
         Database(tmp_path / "box.db")
 
 
+@pytest.mark.parametrize("version", range(schema.SCHEMA_VERSION + 1))
+def test_a_database_that_no_edgefn_wrote_is_told(tmp_path: Path, version: int) -> None:
+    """Of a trial that numbered its tables otherwise, or of another program: a HomeError, and nothing of it changes."""
+    path = tmp_path / "box.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE users (name TEXT)")
+        connection.execute(f"PRAGMA user_version = {version}")
+        tables = connection.execute("SELECT * FROM sqlite_master").fetchall()
+    with pytest.raises(HomeError, match=r"not as any edgefn writes it .* move it away"):
+        Database(path).names()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT * FROM sqlite_master").fetchall() == tables
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+
+
 def test_power_cut_at_first_start(tmp_path: Path) -> None:
     """A database of which only the file was made becomes one at the next start."""
     (tmp_path / "box.db").write_bytes(b"")

@@ -27,6 +27,17 @@ def test_first_start_makes_everything(tmp_path: Path) -> None:
     home.close()
 
 
+def test_a_home_at_the_same_path_is_another(tmp_path: Path) -> None:
+    """As two containers have one: their functions are not to begin with the same users."""
+    found = set()
+    for name in ("one", "two", "three"):
+        home = Home(tmp_path / "home")
+        found.add(home.identity)
+        home.close()
+        (tmp_path / "home").rename(tmp_path / name)
+    assert len(found) == 3
+
+
 def test_token_stays(tmp_path: Path) -> None:
     """The next start has the same token, and closes a token file that others could read."""
     home = Home(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from edgefn.bundle.descriptors import Blob
-from edgefn.errors import HomeError
+from edgefn.errors import DiskFull, HomeError
 from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.home import Home
+from tests.runtime.store.faults import Fault, FaultyDisk, PowerCut
 
 NOBODY = 65_534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes another user's id")
@@ -113,6 +115,26 @@ def test_a_wide_home_is_closed(wide: Path) -> None:
     assert all(mode in (0o700, 0o600) for mode in modes(wide).values()), modes(wide)
     database.close()
     home.close()
+
+
+@pytest.mark.parametrize("fault", ["full", "cut before", "cut after"])
+def test_a_wide_database_is_replaced_at_whatever_operation_the_first_start_ended(wide: Path, fault: Fault) -> None:
+    """The next start does it: a file that others may have open is not the one that the box goes on with."""
+    for at in range(1, 40):
+        path, disk = wide.with_name(f"{at}-{fault}"), FaultyDisk()
+        shutil.copytree(wide, path)
+        path.chmod(0o755)
+        with (path / "box.db").open("rb") as theirs:
+            disk.arm(at, fault)
+            try:
+                Home(path, disk).close()
+            except (PowerCut, DiskFull):
+                Home(path).close()
+            assert not os.path.samestat(os.fstat(theirs.fileno()), os.stat(path / "box.db"))
+        assert (path / "box.db").stat().st_mode & 0o777 == 0o600
+        if len(disk.operations) < at:
+            return
+    pytest.fail("a start takes more than 40 operations")
 
 
 @as_root

@@ -6,17 +6,20 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn.errors import HomeError, InputError
+from edgefn.errors import DiskFull, HomeError, InputError
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, SystemdCreds
-from edgefn_runtime.store.vault import MAX_BYTES, MAX_SECRETS, Vault
+from edgefn_runtime.store.vault import DAMAGED, MAX_BYTES, MAX_SECRETS, Vault
+from tests.runtime.store.faults import Fault, FaultyDisk, PowerCut
 
 SECRET = b"correct horse battery staple"
 
@@ -106,6 +109,61 @@ def test_size_and_number_are_bounded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="200 secrets already"):
         kept.set("one-more", b"x")
     kept.set("registry", b"y")
+
+
+def test_secrets_that_are_set_at_once_all_open(tmp_path: Path) -> None:
+    """The first ones, too: there is one key, and it sealed all of them."""
+    kept, together = vault(tmp_path), threading.Barrier(8)
+
+    def set_one(name: str) -> None:
+        together.wait(10)
+        kept.set(name, name.encode())
+
+    names = [f"s{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(set_one, names))
+    assert [kept.open(name) for name in names] == [name.encode() for name in names]
+
+
+def test_a_damaged_one_harms_no_other(tmp_path: Path) -> None:
+    """A bad block in its file: it is listed as what it is, and set again; others are set and opened meanwhile."""
+    kept = vault(tmp_path)
+    kept.set("registry", SECRET)
+    kept.set("broker", SECRET)
+    (tmp_path / "home" / "secrets" / "registry.json").write_bytes(b"\0" * 100)
+    with pytest.raises(CannotUnseal, match="is damaged: set the secret registry again"):
+        kept.open("registry")
+    assert [(one.name, one.sealed_by) for one in kept.names()] == [("broker", "key file"), ("registry", DAMAGED)]
+    kept.set("signing-key", SECRET)
+    kept.set("registry", SECRET)
+    assert {kept.open(name) for name in ("broker", "registry", "signing-key")} == {SECRET}
+
+
+@pytest.mark.parametrize("fault", ["full", "cut before", "cut after"])
+@pytest.mark.parametrize("before", [b"", b"before"], ids=["first", "replaced"])
+def test_a_secret_is_set_or_as_it_was_at_every_operation(tmp_path: Path, fault: Fault, before: bytes) -> None:
+    """The disk is full, or power is cut: it opens with the one value or the other, and the next try succeeds."""
+    for at in range(1, 40):
+        folder, disk = tmp_path / str(at), FaultyDisk()
+        if before:
+            vault(folder).set("registry", before)
+        key = KeyFile(disk, folder / "keys" / "secrets.key")
+        disk.arm(at, fault)
+        try:
+            Vault(disk, folder / "home" / "secrets", [key]).set("registry", SECRET)
+        except (PowerCut, DiskFull):
+            is_set = False
+        else:
+            is_set = True
+        names = [one.name for one in vault(folder).names()]
+        assert names == ["registry"] if before or is_set else names in ([], ["registry"])
+        if names:
+            assert vault(folder).open("registry") in ({SECRET} if is_set else {SECRET, before})
+        vault(folder).set("registry", SECRET)
+        assert vault(folder).open("registry") == SECRET
+        if len(disk.operations) < at:
+            return
+    pytest.fail("a secret takes more than 40 operations")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")

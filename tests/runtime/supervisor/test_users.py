@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 
@@ -11,7 +12,17 @@ from hypothesis import strategies as st
 
 from edgefn.errors import Unavailable
 from edgefn_runtime.store.database import Database
+from edgefn_runtime.supervisor import finisher
 from edgefn_runtime.supervisor.users import NARROW, WIDE, NoBook, Users, default_range
+from tests.runtime.supervisor.bench import Bench, OnBench
+
+SLEEPS = """
+import time
+@edge_function
+def f(sleep: float = 0.0) -> int:
+    time.sleep(sleep)
+    return 0
+"""
 
 
 @given(names=st.lists(st.text("abc", min_size=1), unique=True, max_size=50), start=st.text())
@@ -49,6 +60,48 @@ def test_when_all_are_taken_a_removed_function_gives_its_own() -> None:
         users.uid_of("c")
     there.remove("a")
     assert users.uid_of("c") == (first, True)
+
+
+def test_who_is_at_work_has_a_user_for_itself(on_bench: OnBench) -> None:
+    """Before its deployment is committed and after its removal too, and the finisher always: with one user more than
+    these have, each further function gets that one, however many are taken."""
+
+    async def test(bench: Bench) -> None:
+        users = Users(NoBook(), range(70_000, 70_003), "", bench.supervisor.working)
+        mine = {name: users.uid_of(name)[0] for name in (finisher.USER, "f")}
+        revision = bench.revision(SLEEPS)
+        await bench.supervisor.prepare(revision)
+        assert {users.uid_of(f"other{number}")[0] for number in range(5)}.isdisjoint(mine.values())
+        await bench.supervisor.switch("f", revision)
+        call = bench.submit(sleep=0.5)
+        removed = asyncio.create_task(bench.supervisor.remove("f"))
+        await asyncio.sleep(0)
+        assert {users.uid_of(f"another{number}")[0] for number in range(5)}.isdisjoint(mine.values())
+        assert bench.answer(await call.future) == 0
+        await removed
+        assert mine["f"] in {users.uid_of(f"last{number}")[0] for number in range(2)}
+        discarded = bench.revision(SLEEPS, number=2)
+        await bench.supervisor.prepare(discarded)
+        await bench.supervisor.discard(discarded)
+        assert bench.supervisor.working() == {finisher.USER}
+
+    on_bench(test)
+
+
+def test_a_full_range_is_looked_through_once() -> None:
+    """The box asks its database once who is there, and not for each of ten thousand users."""
+    asked = 0
+
+    def in_use() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return names[:-1]
+
+    names = [f"f{number}" for number in range(100)]
+    users = Users(NoBook(), range(70_000, 70_100), "", in_use)
+    given = [users.uid_of(name)[0] for name in names]
+    assert users.uid_of("new") == (given[-1], True)
+    assert asked == 1
 
 
 def test_the_ranges_are_nobody_elses() -> None:

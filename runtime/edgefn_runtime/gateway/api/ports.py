@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgefn.bundle.config import BundleConfig
+from edgefn.spec import FunctionSpec
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.deployment.chain import Chain
 from edgefn_runtime.deployment.permissions import Permission
@@ -38,6 +39,17 @@ class Revision(Protocol):
     def deployed_at(self) -> str: ...
 
 
+class Past(Protocol):
+    """A deployment of a function, as its history has it."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def deployed_at(self) -> str: ...
+
+
 class Deployments(Protocol):
     """Which revision a function has, and the road to another one."""
 
@@ -50,7 +62,10 @@ class Deployments(Protocol):
     async def rollback(self, name: str, number: int | None = None) -> Revision: ...
     async def remove(self, name: str) -> None: ...
     def current(self, name: str) -> Revision | None: ...
-    def history(self, name: str) -> Sequence[Revision]: ...
+    def specs(self) -> Sequence[tuple[FunctionSpec, int, str]]:
+        """Return what each function is, by name, with the number and the digest that serve."""
+
+    def history(self, name: str) -> Sequence[Past]: ...
     def chain(self, name: str) -> Chain | None:
         """What the artifacts of `name` are at; None when it is not deployed."""
 

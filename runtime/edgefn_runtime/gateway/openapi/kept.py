@@ -1,11 +1,12 @@
 """The document as bytes, kept as long as the same revisions serve: it is read far more often than it changes.
 
-Making it holds up the event loop for milliseconds a function, so each function's part is made once for a revision. Only
-the box's address is put in for each reader.
+Making it takes milliseconds a function, so each function's part is made once for a revision, in a turn of the event
+loop of its own. Only the box's address is put in for each reader.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -25,16 +26,24 @@ class KeptDocument:
         self._asks_callers = asks_callers
         self._parts: dict[_Key, Part] = {}
         self._around = (b"", b"")
+        self._turn = asyncio.Lock()
 
-    def body(self, functions: Sequence[DocumentedFunction], url: str) -> bytes:
+    async def body(self, functions: Sequence[DocumentedFunction], url: str) -> bytes:
         """Return the document of `functions`, reached at `url`, as JSON."""
-        keys = [(one.spec.name, one.number, one.digest) for one in functions]
-        if not self._around[0] or keys != list(self._parts):
-            self._parts = {key: self._parts.get(key) or part(one) for key, one in zip(keys, functions, strict=True)}
-            made = msgspec.json.encode(
-                document(self._parts.values(), self._version, _URL, asks_callers=self._asks_callers)
-            )
-            before, _, behind = made.partition(msgspec.json.encode(_URL))
-            self._around = (before, behind)
-        before, behind = self._around
-        return before + msgspec.json.encode(url) + behind
+        async with self._turn:
+            await self._make({(one.spec.name, one.number, one.digest): one for one in functions})
+            before, behind = self._around
+            return before + msgspec.json.encode(url) + behind
+
+    async def _make(self, functions: dict[_Key, DocumentedFunction]) -> None:
+        if self._around[0] and list(functions) == list(self._parts):
+            return
+        parts: dict[_Key, Part] = {}
+        for key, function in functions.items():
+            if (known := self._parts.get(key)) is None:
+                known = part(function)
+                await asyncio.sleep(0)
+            parts[key] = known
+        made = msgspec.json.encode(document(parts.values(), self._version, _URL, asks_callers=self._asks_callers))
+        before, _, behind = made.partition(msgspec.json.encode(_URL))
+        self._parts, self._around = parts, (before, behind)

@@ -52,7 +52,7 @@ class Box:
         self.logs = FunctionLogs(store.home.logs)
         self.metrics = Metrics(lambda: [])
         self.audit = store.audit
-        self.vault = Vault.of_home(store.home.disk, store.home.path)
+        self.vault = Vault.of_home(store.home)
         tokens = Tokens(store.home.token, TokenTable(store.database), lambda value: None)
         self.doors = Doors(tokens, self.metrics, self.audit)
 
