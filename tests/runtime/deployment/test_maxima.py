@@ -81,3 +81,21 @@ def test_what_was_deployed_before_a_maximum_was_lowered_fails(tmp_path: Path) ->
             assert "--max-scale" in box.host.failed["wide"]
 
     asyncio.run(scenario())
+
+
+def test_a_revision_over_a_lowered_maximum_is_not_rolled_back_to(tmp_path: Path) -> None:
+    """What serves goes on, and the reason says which option."""
+
+    async def scenario() -> None:
+        wide, narrow = bundles.function(tmp_path, "f", scale=(0, 9)), bundles.function(tmp_path, "f", scale=(0, 1))
+        async with opened(tmp_path / "home") as box:
+            await box.deploy(wide)
+            await box.deploy(narrow)
+        async with opened(tmp_path / "home", maxima=Maxima(scale=8)) as box:
+            serving = box.current("f")
+            with pytest.raises(DeploymentRefused, match="--max-scale"):
+                await box.deployments.rollback("f")
+            assert box.current("f") == serving
+            assert list(box.host.serving) == ["f"]
+
+    asyncio.run(scenario())

@@ -107,6 +107,29 @@ def test_memory_that_no_rlimit_sees_is_bounded(on_bench: OnBench, code: str) -> 
     on_bench(test)
 
 
+@pytest.mark.parametrize("code", [SHARED, MEMFD], ids=["shared", "memfd"])
+def test_beside_another_instance_the_one_that_took_the_memory_ends(on_bench: OnBench, code: str) -> None:
+    """They have one bound together. Of mappings the kernel ends who has them; of files of memory that nobody maps maybe
+    both: another function's instance goes on either way, and so does this function.
+    """
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(ANYTHING, memory_bytes=64 * MIB, scale=(2, 2))
+        needs(bench, "memory")
+        await bench.deploy(ANYTHING, number=2, name="other", scale=(1, 1))
+        await bench.until(lambda: len(bench.pids()) == 2 and all(bench.pids()), "two instances")
+        other = await bench.ask("other", code="import os; found = os.stat('/proc/self/ns/pid').st_ino")
+        before = set(bench.pids())
+        with pytest.raises(InstanceLost, match=r"memory"):
+            await bench.ask(code=code)
+        assert await bench.ask(code="found = 2") == "2"
+        if code is SHARED:
+            assert len(before & set(bench.pids())) == 1
+        assert await bench.ask("other", code="import os; found = os.stat('/proc/self/ns/pid').st_ino") == other
+
+    on_bench(test)
+
+
 def test_many_processes_have_no_more_memory_than_one(on_bench: OnBench) -> None:
     """Each child within its own limit, all together beyond the function's: the kernel ends one of them alone."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from edgefn.errors import EdgefnError
 from tests.runtime.supervisor.bench import Bench, OnBench
+from tests.runtime.supervisor.test_controlgroups import folders
 
 
 def descriptors() -> set[str]:
@@ -66,7 +67,7 @@ def test_a_box_without_descriptors_leaks_none(on_bench: OnBench, parked: bool) -
         await bench.supervisor.stop_function("f")
         told: list[str] = []
         await bench.until(lambda: bool(bench.supervisor._zygote._spares), "a spare child is there")
-        before = kinds()
+        before, groups = kinds(), folders()
         for left in range(12):
             if parked:
                 await bench.supervisor.pool("f").nursery.template(lambda: bench.supervisor.pool("f").revision)
@@ -76,6 +77,7 @@ def test_a_box_without_descriptors_leaks_none(on_bench: OnBench, parked: bool) -
                 lambda: kinds() <= before,
                 f"all are given back with {left} left, and not {kinds() - before}, {before - kinds()}",
             )
+        assert folders() == groups, "nor a control group"
         failed = [text for text in told if text != "served"]
         assert failed
         assert all("Too many open files" in text for text in failed), failed
