@@ -7,6 +7,8 @@
     mending.py     all that openvino computes otherwise
     narrow.py      arithmetic of 8 and 16 bits
     reductions.py  sums and maxima of whole numbers
+    doubles.py     quotients of float64
+    spectra.py     Fourier transforms
     int8.py        openvino as the engine of edgefn.compile.quantize
     session.py     compiled models, run in the caller's thread
 

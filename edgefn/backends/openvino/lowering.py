@@ -5,6 +5,7 @@ Runs on the build machine only.
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -96,7 +97,10 @@ def _check(source: Path, captured: Captured, target: Target) -> None:
 
 
 def _complaint(error: RuntimeError) -> str:
+    """Return the steps that it names, and what it says of them."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next(
+    said = next(
         (line for line in lines if "not supported" in line or "No conversion" in line), lines[-1] if lines else ""
     )
+    named = re.search(r"Conversion is failed for: (.+)", str(error))
+    return f"{named[1].strip()}: {said}" if named and named[0] not in said else said

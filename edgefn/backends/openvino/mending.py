@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefn.backends import inexact
-from edgefn.backends.openvino import narrow, reductions
+from edgefn.backends.openvino import doubles, narrow, reductions, spectra
 from edgefn.backends.rewriting import exact, indices, not_numbers, softplus, steps
 
 if TYPE_CHECKING:
@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 def mend(path: Path) -> None:
     """Rewrite the file at `path`, float or int8."""
     counted = exact.rewriter(inexact.OPENVINO)
-    steps.rewrite(path, counted, narrow.rewrite, reductions.rewrite, softplus.rewrite, indices.rewrite)
+    steps.rewrite(
+        path,
+        counted,
+        narrow.rewrite,
+        reductions.rewrite,
+        softplus.rewrite,
+        indices.rewrite,
+        spectra.rewrite,
+        doubles.rewrite,
+    )
 
 
 def keep_numbers(path: Path, losing: Set[str]) -> None:

@@ -26,7 +26,7 @@ def rewrite(path: Path, *rewrites: Rewrite) -> list[bool]:
 MEASURED = {"Shape", "Size"}
 """Operators whose answer does not follow from values."""
 
-FLOAT, INT32, INT64 = 1, 6, 7
+FLOAT, INT32, INT64, DOUBLE = 1, 6, 7, 11
 """ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
