@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -192,6 +194,35 @@ def test_a_newer_revision_ends_what_was_finished_for_the_one_before(tmp_path: Pa
             assert not box.temporaries()
 
     asyncio.run(scenario())
+
+
+def test_a_fallback_reads_no_file_on_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a function that breaks again and again each would hold up all others' requests."""
+    read: list[bool] = []
+
+    def noting(call: Any) -> Any:
+        def noted(*arguments: Any, **options: Any) -> Any:
+            read.append(threading.current_thread() is threading.main_thread())
+            return call(*arguments, **options)
+
+        return noted
+
+    async def scenario() -> None:
+        finisher = Slow()
+        finisher.let(2)
+        async with opened(tmp_path / "home", finisher=finisher) as box:
+            await box.deploy(_bundle(tmp_path))
+            await box.deployments.settled()
+            current = _current(box)
+            for method in ("open", "read_bytes", "read_text", "stat", "exists"):
+                monkeypatch.setattr(Path, method, noting(getattr(Path, method)))
+            assert await box.deployments.fall_back(current, FAST.path, "it crashed") is not None
+            monkeypatch.undo()
+            await box.deployments.settled()
+
+    asyncio.run(scenario())
+    assert read
+    assert not any(read)
 
 
 def test_what_breaks_is_not_chosen_again(tmp_path: Path) -> None:
