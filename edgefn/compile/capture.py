@@ -107,7 +107,7 @@ class Capture:
         exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
         rounding.exact(model, exported.exported_program)
-        onnx_spectra.part_memory(model)
+        onnx_spectra.settle(model)
         onnx_sums.split(model, {name: self.model.ranges.get(word, SizeRange()) for name, word in self._symbols.items()})
         onnx_recurrent.refuse_nothing(model)
         onnx_values.settle(model)

@@ -1,8 +1,9 @@
-"""Inverse transforms of a spectrum to a free length, so that ONNX Runtime runs them.
+"""Fourier transforms as ONNX Runtime runs them right: in float64, and back from a spectrum to a free length.
 
-Its inference of shapes, and the exporter's, take the answer to be as long as the spectrum. It then has the memory of a
-step before, and ONNX Runtime fails. So the spectrum is cut to its own length here, one that is not known before the
-run, and the shapes that the exporter wrote down are left out. Changes no number.
+In float32, at lengths that are no powers of two, it is off by 3e-6 of 100 numbers, by 3e-4 of 8,009; PyTorch is off by
+4e-7 of any. Its inference of shapes, and the exporter's, take the answer to be as long as the spectrum. It then has the
+memory of a step before, and ONNX Runtime fails. So the spectrum is cut to its own length here, one that is not known
+before the run, and the shapes that the exporter wrote down are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,36 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def part_memory(model: ir.Model) -> None:
+FLOAT, DOUBLE = 1, 11
+"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
+
+
+def settle(model: ir.Model) -> None:
+    """Rewrite the transforms of `model`."""
+    for node in list(model.graph):
+        if node.op_type == "DFT" and node.inputs[0] is not None and node.inputs[0].dtype == FLOAT:
+            _widen(model.graph, node, node.inputs[0])
+    _part_memory(model)
+
+
+def _widen(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
+    """Have a transform compute in float64."""
+    import onnx_ir as ir
+
+    (found,) = node.outputs
+    wide = ir.Value(name=f"{found.name}_given", type=ir.TensorType(ir.DataType.DOUBLE), shape=value.shape)
+    narrow = ir.Value(name=f"{found.name}_found", type=found.type, shape=found.shape)
+    found.replace_all_uses_with(narrow, replace_graph_outputs=True)
+    before = ir.node("Cast", [value], {"to": DOUBLE}, outputs=[wide], name=f"node_{wide.name}")
+    graph.insert_before(node, before)
+    node.replace_input_with(0, wide)
+    after = ir.node("Cast", [found], {"to": FLOAT}, outputs=[narrow], name=f"node_{narrow.name}")
+    found.type = wide.type
+    graph.insert_after(node, after)
+    found.name, narrow.name = f"{found.name}_wide", found.name
+
+
+def _part_memory(model: ir.Model) -> None:
     """Rewrite the inverse transforms of `model` that are given a length."""
     public = set(map(id, model.graph.outputs))
     for node in list(model.graph):

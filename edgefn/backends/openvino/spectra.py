@@ -1,7 +1,7 @@
 """Fourier transforms for openvino, which takes each along axis 1, whatever axis a file of opset 20 names.
 
 Its transform of real numbers to half a spectrum, and that back, give another shape than ONNX's. What it computes right
-is the transform of complex numbers along axis 1: the others are made of it.
+is the transform of complex numbers of float32 along axis 1: the others are made of it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,10 @@ def _moved(
     order = list(range(rank))
     order[AXIS], order[axis] = axis, AXIS
     yield helper.make_node("Transpose", [value], [f"{result}_turned"], perm=order)
-    yield from _transformed(node, f"{result}_turned", f"{result}_found", length, rank)
-    yield helper.make_node("Transpose", [f"{result}_found"], [result], perm=order)
+    yield helper.make_node("Cast", [f"{result}_turned"], [f"{result}_narrow"], to=steps.FLOAT)
+    yield from _transformed(node, f"{result}_narrow", f"{result}_found", length, rank)
+    yield helper.make_node("CastLike", [f"{result}_found", value], [f"{result}_like"])
+    yield helper.make_node("Transpose", [f"{result}_like"], [result], perm=order)
 
 
 def _transformed(node: onnx.NodeProto, value: str, result: str, length: str, rank: int) -> Iterator[onnx.NodeProto]:
