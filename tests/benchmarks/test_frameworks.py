@@ -116,7 +116,7 @@ def test_each_function_of_the_page_is_tried() -> None:
 
 
 @pytest.mark.needs_torch
-@pytest.mark.long  # networks of timm and transformers are in `make test`, by tests/benchmarks/test_zoo.py
+@pytest.mark.long  # networks of torchvision and timm are in `make test`, by tests/benchmarks/test_zoo.py
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.long] if name in LARGE else []) for name in MATERIAL]
 )
