@@ -228,7 +228,7 @@ def test_eager_is_the_projects_own(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [*SIX, *(pytest.param(one, marks=pytest.mark.long) for one in OTHERS)])
 def test_a_network_of_the_list_builds_and_the_oracle_agrees(name: str, tmp_path: Path) -> None:
-    """With all sizes fixed: six of the list's kinds, and in `make test-long` a text reader, a transformer and detectors.
+    """With all sizes fixed: six kinds of the list, and in `make test-long` a text reader, a transformer and detectors.
 
     Two more of the list's kinds, a transformer for pictures and a small detector, are built by test_frameworks.py.
     """

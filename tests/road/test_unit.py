@@ -43,6 +43,16 @@ def test_what_remains_open_is_explained(tool: Callable[[str], str]) -> None:
     assert still_open - explained == set()
 
 
+def test_what_no_score_counts_is_in_it() -> None:
+    """Bounds of all the box together, addresses that no function has to reach, and no layer that may be missing."""
+    lines = [line for line in UNIT.read_text().splitlines() if line and not line.startswith("#")]
+    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert (settings["MemoryMax"], settings["TasksMax"], settings["StateDirectoryMode"]) == ("95%", "16384", "0700")
+    assert {"link-local", "fd00:ec2::254"} <= set(settings["IPAddressDeny"].split())
+    assert "IPAddressAllow" not in settings
+    assert not [line for line in lines if "--dev" in line or "REQUIRE_ISOLATION" in line or "ALLOW_MISSING" in line]
+
+
 @pytest.fixture
 def under_the_unit(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[RunningBox]:
     """A box that runs under the unit's limits, in development mode so that functions get what they ask for."""

@@ -118,6 +118,30 @@ def test_each_descriptor_of_a_child_is_known(on_bench: OnBench, how: str) -> Non
     on_bench(test)
 
 
+@pytest.mark.parametrize("how", ["from nothing", "a template"])
+def test_what_a_child_shares_with_the_box_is_the_board_alone(on_bench: OnBench, how: str) -> None:
+    """Of all that is mapped into it, one page can be written that is not its own: no file, and no memory of others."""
+    source = """
+    import re
+    @edge_function
+    def f() -> list[str]:
+        with open("/proc/self/maps") as maps:
+            lines = [line.split(None, 5) for line in maps]
+        return [f"{line[1]} {''.join(line[5:]).strip()}" for line in lines if line[1].endswith("s")]
+    """
+
+    async def test(bench: Bench) -> None:
+        await bench.deploy(source, scale=(0, 1))
+        if how == "from nothing":
+            await bench.supervisor.stop_function("f")
+        shared = await bench.ask()
+        written = [mapping for mapping in shared if "w" in mapping.split()[0]]
+        assert len(written) == 1, shared
+        assert "board" in written[0]
+
+    on_bench(test)
+
+
 def test_the_board_cannot_be_cut(on_bench: OnBench) -> None:
     """A template, which has run a user's code, cuts each memory that it is handed: refused, and the box serves on.
 
