@@ -119,6 +119,11 @@ def test_each_save_is_live_and_a_mistake_takes_nothing_down(dev: Dev, record_pro
     assert _answer(url) == {"n": 41}
     assert "seen" in dev.next("log")["line"]
 
+    dev.edit("@edge_function(memory", "@edge_function(network=True, memory")
+    asking = dev.next("live")
+    assert _answer(url) == {"n": 41}, "what it asks for is granted"
+    assert asking["number"] > good
+
     assert dev.end() == 130
     with pytest.raises(httpx.ConnectError):
         _answer(url)
