@@ -25,7 +25,9 @@ from edgefn import edge_function, edge_model, tensor
 
 print("a module that talks on stdout")
 
-@edge_model(inputs={"x": tensor("float32", "batch", 4)}, samples="samples/*.json")
+@edge_model(
+    inputs={"x": tensor("float32", "batch", 4)}, outputs={"first": lambda y: y[:, :1]}, samples="samples/*.json"
+)
 def noisy():
     import os
     import torch
@@ -121,6 +123,14 @@ def test_the_check_and_the_report_have_the_figures(first: tuple[Path, Outcome]) 
     assert artifact["size_bytes"] > 0
     assert set(report["seconds"]) == {"inspect", "record", "capture", "compile", "wheels", "pack"}
     assert report["toolchain"]["torch"]
+
+
+def test_the_authors_slices_are_in_the_report(first: tuple[Path, Outcome]) -> None:
+    """Each with its figures, by the author's name, and one for what no function cuts."""
+    _, outcome = first
+    slices = outcome.rows["portable/fp32"]["slices"]
+    assert {(one["output"], one["slice"]) for one in slices} == {("output", "first"), ("output", "the rest of output")}
+    assert all(one["verdict"] == "right" and one["spread"] > 0 for one in slices)
 
 
 def test_the_same_sources_give_the_same_digest(first: tuple[Path, Outcome], tmp_path: Path) -> None:
