@@ -286,7 +286,7 @@ def _divided(outputs: object, where: str) -> tuple[dict[str, Any] | None, Slices
     for name, function in outputs.items():
         if not callable(function):
             continue
-        parameters = list(inspect.signature(function).parameters)
+        parameters = _parameters(function)
         if len(parameters) != 1 or not isinstance(name, str) or not name:
             raise SpecError(f"{where}: {name} must be a function of one array, e.g. lambda y: y[..., :4]")
         owner = parameters[0] if parameters[0] in tensors else ""
@@ -297,6 +297,14 @@ def _divided(outputs: object, where: str) -> tuple[dict[str, Any] | None, Slices
             )
         slices.setdefault(owner, {})[name] = function
     return (_tensors(tensors, where) if tensors or not slices else None), slices
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's parameters; none of a built-in that does not tell them."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except ValueError:
+        return []
 
 
 def _outputs(specs: object, where: str) -> dict[str, TensorSpec]:

@@ -39,8 +39,10 @@ def notes(artifacts: Iterable[Row], warning: str = "", models: Iterable[Row] = (
     """
     for model in models:
         yield from (f"model {model['model']}: {note}" for note in model.get("notes") or ())
+        yield from (f"model {model['model']}: {name} has {what}" for name, what in (model.get("classes") or {}).items())
     if made_with := _toolchain(artifacts := list(artifacts)):
         yield f"made with {made_with}"
+    yield from (f"{each['target']}: {words}" for each in artifacts if (words := each.get("top_class")))
     if compared := _answers(artifacts):
         yield compared
     if warning:

@@ -50,6 +50,8 @@ def judge(
     real = [*pairs.samples, *pairs.held_out]
     if not real:
         return refused("not shown", "there are no golden samples", 0)
+    if not all(sample.outputs for sample in real):
+        return refused("not shown", "a golden sample holds no answer", 0)
     limits = limits_of(precision, judging.accuracy, judging.coarse)
     if not judging.outputs:
         judging = of_samples(real, judging.accuracy)

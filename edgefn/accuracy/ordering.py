@@ -48,7 +48,8 @@ def _falls(arrays: Sequence[NDArray[Any]]) -> bool:
     """Whether values along the last axis never rise, in enough rows that differ."""
     if not np.issubdtype(arrays[0].dtype, np.floating) or not arrays[0].ndim:
         return False
-    steps = [np.diff(np.asarray(array, np.float64), axis=-1) for array in arrays]
+    with np.errstate(invalid="ignore"):
+        steps = [np.diff(np.asarray(array, np.float64), axis=-1) for array in arrays]
     if any((step > 0).any() or np.isnan(step).any() for step in steps):
         return False
     return sum(int((step < 0).sum()) for step in steps) >= ROWS

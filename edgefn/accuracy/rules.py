@@ -47,6 +47,9 @@ class ClassScores(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     known_by: str
     probabilities: bool = False
 
+    def __str__(self) -> str:
+        return f"class scores along axis {self.axis}: {self.known_by}"
+
 
 class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one output is judged.

@@ -28,6 +28,10 @@ SCORE_FLOOR = 0.002
 EXCUSED = 3.0
 """An artifact may be off by this many times eager's own distance from float64 (TorchDynamo's rule)."""
 
+MAX_FLOOR = 0.1
+"""What a format rounds, or eager itself loses, excuses no more of how far an answer moves: bfloat16 has 294 K and 296 K
+and nothing between, and half of what a map of 295 ± 3 K moves is no rounding."""
+
 LEVELS = 8.0
 """A slice that gets fewer steps of the quantiser has lost its answer."""
 
@@ -56,7 +60,9 @@ class SliceJudge:
         found = [answer[name] for answer in answers]
         rule = self._judging.outputs.get(name, OutputRule())
         if not any(array.size for array in eager):
-            return [self._unshown(name, name, 0.0, wording.EMPTY.format(name=name, count=len(real)))]
+            if name in self._judging.accuracy.unproven:
+                return [SliceVerdict(name, name, "right", 0.0, self._limits.error)]
+            return [self._unshown(name, name, 0.0, wording.empty(name, len(real)))]
         if not rule.slices:
             return [self._exact(name, rule, found, eager)]
         shape = [size if size >= 0 else "free" for size in _common([array.shape for array in eager])]
@@ -139,7 +145,7 @@ class SliceJudge:
         """Return the error, in the output's own unit, that no artifact of the precision can be blamed for."""
         floor = self._limits.rounding * largest
         if self._limits.exact:
-            return max(floor, min(EXCUSED * cut.noise, 0.1 * cut.spread))
+            return min(max(floor, EXCUSED * cut.noise), MAX_FLOOR * cut.spread) if cut.spread else floor
         if not rule.unit:
             return floor
         return max(floor, min(SCORE_FLOOR, self._limits.error * max((one.spread for one in rule.slices), default=0)))

@@ -65,22 +65,24 @@ def declared(
 ) -> list[Slice]:
     """Return the slices that the author's functions cut from an output of `shape`, and one for what they leave.
 
-    `free` are the axes whose length differs from call to call. Raises BuildError for a function that does not select
-    the same indices along one axis of fixed length.
+    `free` are the axes whose length differs from call to call. A function is shown where each element lies, and then
+    other numbers at the same places. Raises BuildError for one that does not select the same indices along one axis of
+    fixed length.
     """
     grid = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(tuple(shape))
     found: list[Slice] = []
     left = np.ones(grid.size, dtype=bool)
     for name, function in functions.items():
         where = f"model {model}: outputs={{{name!r}: …}} of output {output!r}"
+        rotated = (grid + 1) % grid.size
         try:
-            chosen = np.asarray(function(grid))
+            chosen, again = (np.asarray(function(labels.copy())) for labels in (grid, rotated))
         except Exception as error:  # the author's own code
             raise BuildError(
                 f"{where} raises {type(error).__name__}: {error}; its array has shape {tuple(shape)}"
             ) from error
         along = _selection(grid, chosen, free)
-        if along is None or not chosen.size:
+        if along is None or not chosen.size or not np.array_equal(again, (chosen + 1) % grid.size):
             raise BuildError(
                 f"{where} does not select indices along one axis of fixed length: write e.g. lambda y: y[..., :4]"
             )

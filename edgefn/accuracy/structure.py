@@ -27,9 +27,11 @@ def mismatch(outputs: Outputs, wanted: Outputs, judging: Judging) -> str:
             continue
         if np.isnan(given).any() and not np.isnan(eager).any():
             return f"output {name!r} holds NaN where eager has numbers"
-        masks = judging.outputs.get(name, OutputRule()).masks
-        if (np.isinf(given) & np.isfinite(eager) & (masks.of(eager) == 0)).any():
+        measured = judging.outputs.get(name, OutputRule()).masks.of(eager) == 0
+        if (np.isinf(given) & np.isfinite(eager) & measured).any():
             return f"output {name!r} holds infinity where eager has a number"
+        if (np.isinf(eager) & (given != eager) & measured).any():
+            return f"output {name!r} holds another value where eager has infinity"
         if np.isnan(eager).any():
             return f"the eager output {name!r} holds NaN"
     return ""

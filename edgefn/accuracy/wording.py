@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from edgefn.accuracy.figures import Figures
     from edgefn.accuracy.rules import OutputRule
 
-EMPTY = "{name} is empty for all {count} samples, which proves nothing: give a sample in which something is found"
+
+def empty(name: str, count: int) -> str:
+    """Say that nothing of an output was seen."""
+    return (
+        f"{name} is empty for all {count} samples, which proves nothing: give a sample in which something is found, or "
+        f'say why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
+    )
 
 
 def still(name: str, count: int) -> str:

@@ -385,6 +385,7 @@ def _model_report(entry: ModelEntry, golden: Mapping[str, Golden], judgement: Ju
         ranges=spec.ranges,
         sizes=len(judgement.sizes),
         refused=judgement.refused,
+        classes={name: str(rule.scores) for name, rule in judgement.judging.outputs.items() if rule.scores},
         notes=own.notes,
     )
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from edgefn.accuracy.judge import judge, judge_served
 from edgefn.accuracy.limits import INT8
 from edgefn.accuracy.options import Accuracy
@@ -41,7 +43,7 @@ def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], jud
     limit = judging.accuracy.error_of("int8") or INT8.error
     known = dict.fromkeys(judging.outputs, "eager's answers judge that")
     accuracy = Accuracy(error=APART * limit, top1=0.0, classes={}, unproven=known)
-    found = judge(session, Pairs(wanted), Judging(judging.outputs, accuracy, judging.answers), "int8")
+    found = judge(session, Pairs(wanted), msgspec.structs.replace(judging, accuracy=accuracy), "int8")
     return "" if found.passed else found.reason
 
 

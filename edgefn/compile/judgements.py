@@ -9,7 +9,8 @@ Owns when they must be found again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from edgefn.golden import GoldenSample, Pairs
 if TYPE_CHECKING:
     from edgefn.compile.eager import EagerSession
     from edgefn.compile.snapshot import Info
+    from edgefn.model import EdgeModel
 
 _JUDGING, _SIZES, _TRIED = "judging.json", "sizes.npz", "tried.json"
 
@@ -88,7 +90,7 @@ def _judging(piece: Piece, info: Info) -> Judging:
         _answers(piece.golden.pairs),
         piece.model.accuracy,
         network=info.network,
-        functions=_by_output(piece, list(info.model.outputs)),
+        functions=by_output(piece.model, list(info.model.outputs)),
         residuals=piece.golden.residuals,
     )
 
@@ -99,11 +101,23 @@ def _answers(pairs: Pairs) -> Sequence[GoldenSample]:
     return pairs.samples if len(pairs.samples) >= FEW else [*pairs.samples, *made]
 
 
-def _by_output(piece: Piece, outputs: list[str]) -> judging.Functions:
-    slices: Mapping[str, Mapping[str, judging.Cut]] = piece.model.slices
-    if "" in slices and len(outputs) != 1:
-        raise BuildError(
-            f"model {piece.model.spec.name} has the outputs {', '.join(outputs)}, and outputs= cuts slices without "
-            "saying of which: name the function's parameter as the output"
-        )
-    return {owner or outputs[0]: functions for owner, functions in slices.items()}
+def by_output(model: EdgeModel, outputs: Sequence[str]) -> judging.Functions:
+    """Return the functions that cut slices of the network's `outputs`. Raises BuildError for one that cuts none."""
+    found: dict[str, dict[str, judging.Cut]] = {}
+    for owner, functions in model.slices.items():
+        for name, function in functions.items():
+            found.setdefault(owner or _owner(model.spec.name, name, function, outputs), {})[name] = function
+    return found
+
+
+def _owner(model: str, name: str, function: judging.Cut, outputs: Sequence[str]) -> str:
+    """Return which of the network's `outputs` a function cuts: the only one, or the one that its parameter names."""
+    parameter = next(iter(inspect.signature(function).parameters))
+    if len(outputs) == 1:
+        return outputs[0]
+    if parameter in outputs:
+        return parameter
+    raise BuildError(
+        f"model {model}: outputs={{{name!r}: …}} cuts one of the outputs {', '.join(outputs)}, and does not say which: "
+        f"name the function's parameter as the output, e.g. lambda {outputs[0]}: {outputs[0]}[..., :4]"
+    )

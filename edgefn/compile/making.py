@@ -167,6 +167,7 @@ class Making:
             max_error=finite(agreement.max_error) if agreement else None,
             top1=agreement.top1.share if agreement and agreement.top1 else None,
             top1_rows=agreement.top1.rows if agreement and agreement.top1 else 0,
+            top_class=str(agreement.top1) if agreement and agreement.top1 and agreement.top1.rows else "",
             slices=tuple(one for one in agreement.slices[:MAX_SLICES] if math.isfinite(one.error)) if agreement else (),
             sizes=agreement.sizes if agreement else 0,
             samples=agreement.samples if agreement else 0,

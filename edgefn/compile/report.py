@@ -38,7 +38,8 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
                    `samples` that judge it; `error_limit` is what it must keep. `slices` are the worst ones; it was
                    tried at `sizes` that no sample has
     max_error      against eager float32, relative to the largest value; `bound` is what `tolerance=` asks for
-    top1           share of the `top1_rows` whose top class agrees
+    top1           share of the `top1_rows` whose top class agrees; `top_class` says it in words, with its interval and
+                   how many agree of those that eager is sure of
     answers        how the handler's answers with it match eager's; None where they were not compared
     latency_ratio  its time over eager PyTorch's, one thread each, on the build machine
     seconds        its compiler ran for, and `peak_bytes` that it held at most; as it was made, when `cached`
@@ -61,6 +62,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     max_error: float | None = None
     top1: float | None = None
     top1_rows: int = 0
+    top_class: str = ""
     samples: int = 0
     sizes: int = 0
     slices: tuple[SliceVerdict, ...] = ()
@@ -87,8 +89,9 @@ class ModelReport(msgspec.Struct, frozen=True):
     """One model: its outputs as the network gives them, its golden samples, and whether those were recorded before.
 
     `ranges` are the lengths that its free dimensions may have; a word that is not there may have any. `sizes` are pairs
-    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at. `notes` say what was
-    changed in the network, and what of its result is no output.
+    at other sizes that judge its artifacts; `refused` are sizes that eager does not run at. `classes` are outputs that
+    hold class scores, with their axis and how that is known. `notes` say what was changed in the network, and what of
+    its result is no output.
     """
 
     model: str
@@ -98,6 +101,7 @@ class ModelReport(msgspec.Struct, frozen=True):
     ranges: dict[str, SizeRange] = {}
     sizes: int = 0
     refused: dict[str, str] = {}
+    classes: dict[str, str] = {}
     notes: tuple[str, ...] = ()
 
 

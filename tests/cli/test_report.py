@@ -73,6 +73,17 @@ def test_notes_count_the_answers_that_match() -> None:
     assert list(report.notes([SKIPPED | {"status": "built"}], "no request samples")) == ["no request samples"]
 
 
+def test_notes_say_how_many_top_classes_agree() -> None:
+    """With the interval and those that eager is sure of, so that no share is read alone; and which scores they are."""
+    words = "top class equal in 14 of 16 rows (95 % interval 0.64 to 0.97), 3 of 3 where eager is sure"
+    model = {"model": "net", "classes": {"scores": "class scores along axis 1: a softmax makes it"}}
+    row = INT8 | {"top_class": words, "warning": "", "toolchain": {}}
+    assert list(report.notes([row, SKIPPED | {"status": "built"}], models=[model, {"model": "other"}])) == [
+        "model net: scores has class scores along axis 1: a softmax makes it",
+        f"x86-64-v3/int8: {words}",
+    ]
+
+
 def test_each_compiler_is_a_line_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
     """As it starts, and at its end when something was wrong; stdout stays empty."""
     running = {"event": "compiler", "doing": "compile", "model": "net", "target": "a/int8"}

@@ -110,7 +110,8 @@ class Session:
         outputs = self._inner.run(inputs)
         if asked("misshapes") and len(inputs["x"]) > 2:
             return {name: array[:2] for name, array in outputs.items()}
-        factor = 1.5 if asked("wrong") else 1.000005 if asked("near") else 1
+        wrong = any(len(inputs["x"]) > int(rows) for rows in asked("wrong"))
+        factor = 1.5 if wrong else 1.000005 if asked("near") else 1
         return {name: array * factor for name, array in outputs.items()}
 '''
 
@@ -139,9 +140,9 @@ class Library:
         """From its next look on the engine stands still at `moments`, as long as they are asked for."""
         (self.folder / "swift_engine" / "holds").write_text(moments)
 
-    def compute_wrongly(self) -> None:
-        """From now on the engine's numbers are half as much again."""
-        (self.folder / "swift_engine" / "wrong").write_text("yes")
+    def compute_wrongly(self, *, beyond: int = 0) -> None:
+        """From now on the engine's numbers are half as much again where there are more rows than `beyond`."""
+        (self.folder / "swift_engine" / "wrong").write_text(str(beyond))
 
     def misshape(self) -> None:
         """From now on the engine answers no more than two rows, as one does that was compiled for two."""
@@ -175,11 +176,13 @@ def bundle(
     answers: Mapping[int, int] = MappingProxyType({}),
     handler: str = HANDLER,
     golden_inputs: bool = True,
+    sizes: tuple[int, ...] = (),
 ) -> Bundle:
     """The function `twice` with a portable artifact and one for `swift`, which is faster; and with `more`.
 
     The portable one doubles, and with the `factor` of 2 all of them do. `answers` are what eager is said to have
-    answered to requests of a number; they travel in the bundle.
+    answered to requests of a number; they travel in the bundle. Its golden pairs are of one row, and of so many as
+    `sizes` has.
     """
     spec = FunctionSpec(NAME, f"{NAME}:{NAME}", memory_bytes=64 * 2**20, scale=scale, golden_inputs=golden_inputs)
     shape = TensorSpec("float32", ("batch", WIDTH))
@@ -187,7 +190,7 @@ def bundle(
     code = folder / "code"
     code.mkdir(parents=True)
     (code / f"{NAME}.py").write_text(handler)
-    samples = {"double": _golden(folder, outputs=golden_inputs)}
+    samples = {"double": _golden(folder, sizes, outputs=golden_inputs)}
     parts = [layers.code(code, folder / "code.tar"), layers.golden(samples, folder / "golden.tar")]
     parts += _answered(answers, folder) if answers else []
     entries = (PORTABLE, SWIFT, *more)
@@ -234,12 +237,16 @@ def _network(rounds: int, factor: int = 2) -> bytes:
     return serialized
 
 
-def _golden(folder: Path, *, outputs: bool = True) -> bytes:
-    """Two golden samples; without `outputs`, the call of zeros of a bundle that has none."""
-    inputs = [np.arange(WIDTH, dtype=np.float32).reshape(1, WIDTH) * n for n in (1, 2)]
+def _golden(folder: Path, sizes: tuple[int, ...] = (), *, outputs: bool = True) -> bytes:
+    """Two golden samples, and a pair for each of `sizes`; without `outputs`, the call of zeros of a bundle without."""
     path = folder / "double.npz"
     if not outputs:
         golden.write([golden.GoldenSample({"x": np.zeros((1, WIDTH), np.float32)}, {})], path)
         return path.read_bytes()
-    golden.write([golden.GoldenSample({"x": x}, {"y": 2 * x}) for x in inputs], path)
+    row = np.arange(WIDTH, dtype=np.float32).reshape(1, WIDTH)
+    samples, resized = (
+        tuple(golden.GoldenSample({"x": x}, {"y": 2 * x}) for x in inputs)
+        for inputs in ([row, 2 * row], [row * np.arange(1, rows + 1, dtype=np.float32)[:, None] for rows in sizes])
+    )
+    golden.write(golden.Pairs(samples, sizes=resized), path)
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""An engine that gives another shape for some sizes, on a real box: a 500, and the next artifact serves."""
+"""An engine that is right at its samples' size and wrong at others, on a real box: no wrong answer is served."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def test_an_answer_of_another_shape_is_a_500_and_the_next_artifact_serves(
     with RunningBox(tmp_path / "box", before=library.before) as box:
         assert box.call(engines.NAME, n=21, rows=3) == 42
         assert [one["target"] for one in box.status(engines.NAME)["artifacts"]] == [PORTABLE.target]
+
+
+def test_wrong_numbers_at_another_size_are_found_as_it_is_installed(tmp_path: Path, library: engines.Library) -> None:
+    """Right for the samples' one row and wrong for three: pairs at other sizes travel, and it never serves."""
+    library.compute_wrongly(beyond=2)
+    with RunningBox(tmp_path / "box", before=library.before) as box:
+        box.deploy(engines.bundle(tmp_path / "bundle", sizes=(2, 3)))
+        box.until("nothing is on its way", engines.NAME, lambda status: not status["finishing"])
+        told = box.admin("GET", f"functions/{engines.NAME}/explain").raise_for_status().json()
+        links = {one["target"]: one for one in told["artifacts"]}
+        assert {name: link["state"] for name, link in links.items()} == {
+            SWIFT.target: "out of bound",
+            PORTABLE.target: "serving",
+        }
+        assert links[SWIFT.target]["reason"].startswith("at x [3, 128]: y[")
+        assert [box.call(engines.NAME, n=21, rows=rows) for rows in (1, 2, 3, 4)] == [42] * 4

@@ -91,6 +91,56 @@ def detector() -> Subject:
     )
 
 
+KEPT = 12
+
+
+def suppressed(run: Run, *, most: int = KEPT, overlap: float = 0.5) -> Run:
+    """Return a detector's `run` with non-maximum suppression: the `most` surest boxes, none of which share more than
+    `overlap`, as rows [KEPT, 4 + 1], zeros where there are fewer.
+    """
+
+    def suppressing(inputs: Arrays) -> dict[str, NDArray[Any]]:
+        return {"y": np.stack([_best(one, most, overlap) for one in run(inputs)["y"]])}
+
+    return suppressing
+
+
+def _best(found: NDArray[Any], most: int, overlap: float) -> NDArray[Any]:
+    order = np.argsort(-found[:, 4], kind="stable")
+    rows = np.zeros((KEPT, 5), np.float32)
+    for place in range(most):
+        if not order.size:
+            break
+        best = found[order[0]]
+        rows[place] = best[:5]
+        others = found[order, :4]
+        shared = np.clip(np.minimum(best[2:4], others[:, 2:]) - np.maximum(best[:2], others[:, :2]), 0, None).prod(1)
+        areas = (others[:, 2:] - others[:, :2]).prod(1)
+        order = order[shared / (areas + areas[0] - shared) <= overlap]
+    return rows
+
+
+def finder() -> Subject:
+    """The detector with its suppression inside: rows in the order of their scores."""
+    inner = detector()
+    return Subject(suppressed(inner.run), {"y": TensorSpec("float32", ("batch", KEPT, 5))}, inner.samples, inner.sizes)
+
+
+SURE = 0.92
+
+
+def lister() -> Subject:
+    """The finder's boxes that are sure, as many as there are, of a picture that shows nothing and of full ones."""
+    inner = finder()
+
+    def run(inputs: Arrays) -> dict[str, NDArray[Any]]:
+        (rows,) = inner.run(inputs)["y"]
+        return {"y": rows[rows[:, 4] > SURE]}
+
+    empty = {"x": np.zeros_like(inner.samples[0]["x"])}
+    return Subject(run, {"y": TensorSpec("float32", ("found", 5))}, [empty, *inner.samples])
+
+
 def regressor() -> Subject:
     """A map of temperatures, 295 K give or take 3, of any size."""
     random = np.random.default_rng(2)

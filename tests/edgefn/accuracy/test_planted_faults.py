@@ -9,8 +9,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgefn.accuracy.answers.limits import BF16, FP16, FP32, INT8, Limits
+from edgefn.accuracy.answers.matching import match
+from edgefn.accuracy.answers.spread import spreads
+from edgefn.accuracy.answers.values import plain
 from edgefn.accuracy.options import Accuracy
-from tests.edgefn.accuracy.networks import Arrays, Run, Subject, changed, detector, regressor, tagger
+from tests.edgefn.accuracy.networks import (
+    Arrays,
+    Run,
+    Subject,
+    changed,
+    detector,
+    finder,
+    lister,
+    regressor,
+    suppressed,
+    tagger,
+)
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 MASKED = -1e8
@@ -35,6 +50,11 @@ BOXES, SCORES = slice(0, 4), slice(4, 6)
 DETECTOR = detector()
 REGRESSOR = regressor()
 TAGGER = tagger()
+FINDER = finder()
+LISTER = lister()
+INFINITE = Subject(
+    changed(TAGGER.run, lambda y: np.where(y < MASKED, -np.inf, y)), TAGGER.outputs, TAGGER.samples, TAGGER.sizes
+)
 
 
 def fixed_boxes(run: Run) -> Run:
@@ -129,6 +149,23 @@ def overflowing(inputs: Arrays) -> dict[str, NDArray[Any]]:
     return {"y": y}
 
 
+def older(inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """Answer a map as a checkpoint of some steps before would: weights that are off by a twentieth."""
+    x = inputs["x"].astype(np.float64)
+    smooth = 0.35 * x + 0.315 * np.roll(x, 1, -1) + 0.335 * np.roll(x, 1, -2)
+    return {"y": (295 + 3 * np.tanh(smooth)).astype(np.float32)}
+
+
+def older_head(y: NDArray[Any]) -> NDArray[Any]:
+    """Give scores as a head of other weights does."""
+    return np.asarray(1 / (1 + np.exp(0.4 - 0.8 * np.log(y / (1 - y)))))
+
+
+def blind(y: NDArray[Any]) -> NDArray[Any]:
+    """Return noise around the mean, the same for the same answer."""
+    return 295 + 0.1 * np.sin(1e4 * y)
+
+
 def dropout(inputs: Arrays) -> dict[str, NDArray[Any]]:
     """Drop a tenth of the answer, another one in each run."""
     y = REGRESSOR.run(inputs)["y"]
@@ -143,6 +180,8 @@ FAULTS: dict[str, tuple[Subject, Run, str]] = {
     "4 scores clipped": (DETECTOR, changed(DETECTOR.run, on(SCORES, lambda y: np.minimum(y, 0.5))), "int8"),
     "5 boxes ignore the picture": (DETECTOR, fixed_boxes(DETECTOR.run), "int8"),
     "6 regressor answers its mean": (REGRESSOR, changed(REGRESSOR.run, lambda y: np.full_like(y, 295)), "int8"),
+    "6 regressor answers noise": (REGRESSOR, changed(REGRESSOR.run, blind), "bf16"),
+    "6 regressor moves by half": (REGRESSOR, changed(REGRESSOR.run, lambda y: (y + 295) / 2), "bf16"),
     "7 regressor in int8 over 0..310": (REGRESSOR, changed(REGRESSOR.run, grid(310 / 255)), "int8"),
     "8 bias of half a kelvin": (REGRESSOR, changed(REGRESSOR.run, lambda y: y + np.float32(0.5)), "int8"),
     "9 wrong scores beside a mask": (TAGGER, changed(TAGGER.run, lambda y: np.where(y < MASKED, y, -y)), "fp32"),
@@ -160,7 +199,12 @@ FAULTS: dict[str, tuple[Subject, Run, str]] = {
     "20 another rule of resizing": (REGRESSOR, half_pixel, "int8"),
     "21 a wrong fusion": (REGRESSOR, changed(REGRESSOR.run, lambda y: 295 + (y - 295) * np.float32(0.97)), "fp32"),
     "22 dropout left on": (REGRESSOR, dropout, "int8"),
+    "23 fewer boxes are kept": (FINDER, suppressed(DETECTOR.run, most=9), "int8"),
+    "23 boxes may overlap less": (FINDER, suppressed(DETECTOR.run, overlap=0.4), "int8"),
+    "23 boxes may overlap more": (FINDER, suppressed(DETECTOR.run, overlap=0.6), "fp32"),
     "24 overflow for bright pictures": (DETECTOR, overflowing, "fp16"),
+    "25 older weights": (REGRESSOR, older, "fp32"),
+    "25 older weights of a head": (DETECTOR, changed(DETECTOR.run, on(SCORES, older_head)), "int8"),
 }
 
 
@@ -172,6 +216,24 @@ def test_a_planted_fault_is_refused(name: str) -> None:
     assert found.verdict == "wrong", found
     assert found.reason
     assert len(found.reason) < 600
+
+
+@pytest.mark.parametrize("suppression", [{"most": 9}, {"overlap": 0.4}, {"overlap": 0.6}], ids=str)
+@pytest.mark.parametrize("limits", [FP32, FP16, BF16, INT8])
+def test_another_suppression_is_seen_in_the_handlers_answers(suppression: dict[str, Any], limits: Limits) -> None:
+    """23: eager's boxes are a set, of which the artifact's handler finds another one; the same set is right."""
+    eager, other = [boxes(suppressed(DETECTOR.run)), boxes(suppressed(DETECTOR.run, **suppression))]
+    known = spreads(map(plain, eager))
+    assert not any(match(plain(one), plain(one), limits, known) for one in eager)
+    reasons = [match(plain(one), plain(found), limits, known) for one, found in zip(eager, other, strict=True)]
+    assert any("boxes" in reason for reason in reasons)
+    assert sum(bool(reason) for reason in reasons) > len(reasons) / 2
+
+
+def boxes(run: Run) -> list[Any]:
+    """Return what a handler makes of the rows: a list of boxes with scores for each sample."""
+    answers = [run(inputs)["y"][0] for inputs in DETECTOR.samples]
+    return [[{"box": row[:4].tolist(), "score": float(row[4])} for row in rows if row[4] > 0] for rows in answers]
 
 
 def swapped_outputs() -> tuple[Subject, Run]:
@@ -220,6 +282,10 @@ CONTROLS: dict[str, tuple[Subject, Run, str]] = {
     "int8 with a scale for each part": (DETECTOR, changed(DETECTOR.run, split_scales), "int8"),
     "-1e9 become float16's lowest": (TAGGER, changed(TAGGER.run, clamped_masks), "fp32"),
     "-1e9 become minus infinity": (TAGGER, changed(TAGGER.run, infinite_masks), "fp32"),
+    "minus infinity become float16's lowest": (INFINITE, changed(TAGGER.run, clamped_masks), "fp32"),
+    "minus infinity become -1e9": (INFINITE, TAGGER.run, "int8"),
+    "an empty picture beside full ones": (LISTER, changed(LISTER.run, rounded_otherwise), "fp32"),
+    "an empty picture in float16": (LISTER, changed(LISTER.run, float16), "fp16"),
     "sums in another order": (REGRESSOR, changed(REGRESSOR.run, rounded_otherwise), "fp32"),
     "float16 of a wide output": (DETECTOR, changed(DETECTOR.run, float16), "fp16"),
     "int8 centred on its range": (REGRESSOR, changed(REGRESSOR.run, lambda y: grid(6 / 255)(y - 292) + 292), "int8"),

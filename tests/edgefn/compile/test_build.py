@@ -21,11 +21,16 @@ pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 SOURCE = '''
 """Doubles and adds noise that is always the same."""
 import numpy as np
-from edgefn import edge_function, edge_model, tensor
+from edgefn import Accuracy, edge_function, edge_model, tensor
 
 print("a module that talks on stdout")
 
-@edge_model(inputs={"x": tensor("float32", "batch", 4)}, samples="samples/*.json")
+@edge_model(
+    inputs={"x": tensor("float32", "batch", 4)},
+    outputs={"first": lambda y: y[:, :1]},
+    samples="samples/*.json",
+    accuracy=Accuracy(classes={"output": 1}),
+)
 def noisy():
     import os
     import torch
@@ -121,6 +126,24 @@ def test_the_check_and_the_report_have_the_figures(first: tuple[Path, Outcome]) 
     assert artifact["size_bytes"] > 0
     assert set(report["seconds"]) == {"inspect", "record", "capture", "compile", "wheels", "pack"}
     assert report["toolchain"]["torch"]
+
+
+def test_the_authors_slices_are_in_the_report(first: tuple[Path, Outcome]) -> None:
+    """Each with its figures, by the author's name, and one for what no function cuts."""
+    _, outcome = first
+    slices = outcome.rows["portable/fp32"]["slices"]
+    assert {(one["output"], one["slice"]) for one in slices} == {("output", "first"), ("output", "the rest of output")}
+    assert all(one["verdict"] == "right" and one["spread"] > 0 for one in slices)
+
+
+def test_class_scores_are_in_the_report(first: tuple[Path, Outcome]) -> None:
+    """Which outputs hold them and how that is known; how many rows agree, with what so many show."""
+    _, outcome = first
+    (model,) = outcome.last["report"]["models"]
+    assert model["classes"] == {"output": "class scores along axis 1: accuracy= says so"}
+    row = outcome.rows["portable/fp32"]
+    assert (row["top1"], row["top1_rows"]) == (1.0, 3)
+    assert row["top_class"].startswith("top class equal in 3 of 3 rows (95 % interval 0.44 to 1.00)")
 
 
 def test_the_same_sources_give_the_same_digest(first: tuple[Path, Outcome], tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ deployment/finish."""
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
-from edgefn import backends
+from edgefn import backends, golden
 from edgefn.bundle.config import Bound, ModelEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.deployment.finish.request import request
@@ -49,6 +52,60 @@ def test_golden_samples_must_be_all_there(tmp_path: Path) -> None:
     found = finisher.finish(_changed(tmp_path, 1.0, golden=3))
     assert not found.passed
     assert "holds 2 golden samples, the bundle says 3" in found.reason
+
+
+class _Engine:
+    """An engine whose answers are the linear model's, but for what `change` makes of a call's rows."""
+
+    def __init__(self, change: Callable[[Any], Any]) -> None:
+        self._change = change
+
+    def run(self, inputs: Any) -> dict[str, Any]:
+        return {"y": self._change(inputs["x"] @ bundles.WEIGHTS).astype(np.float32)}
+
+
+class _Stale:
+    """Keeps its first answer of each number of rows, and gives it after another number."""
+
+    def __init__(self) -> None:
+        self._rows, self._first = 0, dict[int, Any]()
+
+    def __call__(self, y: Any) -> Any:
+        rows, self._rows = self._rows, len(y)
+        first = self._first.setdefault(len(y), y)
+        return y if rows in (0, len(y)) else first
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda y: y, ""),
+        (lambda y: y if len(y) == 1 else 2 * y, "at x [2, 3]: y is off by"),
+        (lambda y: y if len(y) != 5 else y + 1, "at x [5, 3]: y is off by"),
+        (lambda y: np.repeat(y[:1], len(y), 0), "y is off by"),
+        (lambda y: y[:2], "is float32(2, 4), eager float32(5, 4)"),
+        (_Stale(), "after another size it gives a sample another answer than before"),
+    ],
+)
+def test_an_artifact_is_proved_at_the_sizes_that_travel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any], words: str
+) -> None:
+    """Right for the samples' one row, and wrong for two or five, or afterwards: refused with the size."""
+    samples, sizes = (
+        tuple(golden.GoldenSample({"x": x}, {"y": x @ bundles.WEIGHTS}) for x in inputs)
+        for inputs in ([_rows(1, 1), _rows(1, 2)], [_rows(2, 3), _rows(5, 4)])
+    )
+    asked = _request(bundles.unpacked(bundles.with_model(tmp_path), tmp_path / "bundle"), tmp_path)
+    golden.write(golden.Pairs(samples, sizes=sizes), tmp_path / "bundle" / "golden" / "linear.npz")
+    monkeypatch.setattr(type(backends.get("onnxruntime")), "load", lambda *a, **b: _Engine(change))
+    found = finisher.finish(asked)
+    assert found.passed == (not words), found.reason
+    assert words in found.reason
+    assert found.sizes == 2
+
+
+def _rows(count: int, seed: int) -> Any:
+    return np.random.default_rng(seed).standard_normal((count, 3)).astype(np.float32)
 
 
 def test_full_disk_is_not_a_wrong_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
