@@ -350,6 +350,7 @@ def test_a_cold_start_finds_the_spare_child(tmp_path: Path, on_box: OnBox) -> No
 @pytest.mark.skipif(os.geteuid() != 0, reason="root becomes a plain user here")
 def test_a_plain_users_box_holds_as_well(tmp_path: Path) -> None:
     """Finishers have the box's own user: an honest bundle is served, hostile ones are refused, nothing is left."""
+    pytest.importorskip("onnx")
     tmp_path.chmod(0o755)
     folder = tmp_path / "plain"
     folder.mkdir()
