@@ -8,6 +8,7 @@ LEFT_OUT = {
     "topk": "which of equal numbers comes first is left open; their values are screened as sort's",
     "argsort": "which of equal numbers comes first is left open",
     "sort": "which of equal numbers comes first is left open",
+    "kthvalue": "which of equal numbers it is is left open; its values are screened as sort's",
     "msort": "which of equal numbers comes first is left open",
     "empty*": "what is in it is left open",
     "new_empty*": "what is in it is left open",

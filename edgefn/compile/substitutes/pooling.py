@@ -45,12 +45,25 @@ def _average(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
         strides = _strides(stride, kernel, rank)
         if divisor_override is None and (axes := _whole(input, kernel, padding, rank)):
             input, kernel, strides = input.mean(axes, keepdim=True), _ones(kernel, axes), _ones(strides, axes)
-        if divisor_override is not None and not ceil_mode:
+        if divisor_override is not None:
+            if ceil_mode:
+                input, padding = _padded(input, kernel, strides, _each(padding, rank)), 0
             return function(input, kernel, strides, padding) * (math.prod(kernel) / divisor_override)
-        divisor = () if rank == 1 else (divisor_override,)
-        return function(input, kernel, strides, padding, ceil_mode, count_include_pad, *divisor)
+        return function(input, kernel, strides, padding, ceil_mode, count_include_pad)
 
     return pool
+
+
+def _padded(input: torch.Tensor, kernel: list[Any], strides: list[Any], padding: list[Any]) -> torch.Tensor:
+    """Pad the last axes with zeros up to the end of the last window that ceil_mode has: each begins before the end."""
+    import torch
+    from torch.nn import functional
+
+    sides: list[Any] = []
+    for size, window, step, edge in zip(input.shape[-len(kernel) :], kernel, strides, padding, strict=True):
+        count = torch.sym_min(-(-(size + 2 * edge - window) // step) + 1, -(-(size + edge) // step))
+        sides = [edge, (count - 1) * step + window - size - edge, *sides]
+    return functional.pad(input, sides)
 
 
 def _largest(function: Callable[..., Any], rank: int) -> Callable[..., Any]:

@@ -55,6 +55,11 @@ def by_another_divisor(x: Any) -> Any:
         nn.AvgPool2d(3, 2, 1, count_include_pad=False, divisor_override=1)(wide),
         functional.avg_pool2d(wide, (2, 3), divisor_override=-4),
         functional.avg_pool3d(wide[:, None], (1, 2, 2), 1, divisor_override=3),
+        *(
+            functional.avg_pool2d(wide, (2, width), (2, step), (1, edge), True, count, divisor_override=2)
+            for width, step, edge, count in ((2, 3, 1, True), (4, 3, 1, False), (3, 5, 0, True), (2, 2, 1, False))
+        ),
+        functional.avg_pool3d(wide[:, None], (1, 2, 2), (1, 2, 3), (0, 1, 1), True, False, 2),
     )
 
 
