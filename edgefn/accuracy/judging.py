@@ -97,6 +97,11 @@ def _rule(
     fixed = name in network.fixed
     arrays = [array for array in arrays if array.size]
     if not arrays or not np.issubdtype(arrays[0].dtype, np.floating):
+        if arrays and functions:
+            raise BuildError(
+                f"model {model}: outputs= cuts {', '.join(functions)} of output {name!r}, which is {spec}: only floats "
+                "have slices, everything else is held element by element; leave them out"
+            )
         return OutputRule(fixed=fixed)
     masks = special.find(arrays)
     free = spread.free_axes(spec.shape)

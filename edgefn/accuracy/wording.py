@@ -33,7 +33,7 @@ def off(name: str, error: float, limit: float, seen: Figures) -> str:
     how = ""
     if seen.gain is not None and abs(seen.gain) < 0.3:
         how = ", as if it ignored its input"
-    elif seen.gain is not None and abs(seen.gain - 1) > 0.8 * error:
+    elif seen.gain is not None and abs(seen.gain - 1) > 0.8 * error and f"{seen.gain:.2g}" != "1":
         how = f": about {seen.gain:.2g} of what it should be"
     elif seen.error and abs(seen.bias) > 0.8 * seen.error:
         how = ", by the same amount everywhere"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgefn import golden
 from tests.cases import held_out
 from tests.cases.case import Case
 
@@ -67,3 +68,7 @@ def test_a_larger_picture_is_near(tmp_path: Path) -> None:
     artifact = held_out.session(case, TARGET, tmp_path / "artifact")
     found, wanted = held_out.answers(case, artifact, [case.module.draw(seed, 40, 56) for seed in range(700, 712)])
     assert held_out.error(found, wanted) < 0.1
+    (file,) = (tmp_path / "artifact" / "unpacked" / "golden").iterdir()
+    pairs = golden.load_pairs(file)
+    assert len(pairs.held_out) == 4, "held-out calibration inputs travel"
+    assert pairs.sizes, "pairs at other sizes travel"

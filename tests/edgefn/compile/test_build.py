@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn import golden
+from edgefn.bundle import archive
+from edgefn.bundle.config import GOLDEN_TYPE
 from edgefn.bundle.layout import Layout
 from tests.edgefn.compile.outcome import Outcome
 
@@ -144,6 +147,22 @@ def test_class_scores_are_in_the_report(first: tuple[Path, Outcome]) -> None:
     row = outcome.rows["portable/fp32"]
     assert (row["top1"], row["top1_rows"]) == (1.0, 3)
     assert row["top_class"].startswith("top class equal in 3 of 3 rows (95 % interval 0.44 to 1.00)")
+
+
+def test_pairs_at_other_sizes_travel(first: tuple[Path, Outcome], tmp_path: Path) -> None:
+    """The bundle has the samples, what was made of them, and eager's answers to other numbers of rows."""
+    project, outcome = first
+    bundle = Layout(project / "out").open("talk")
+    (layer,) = (one for one in bundle.layers if one.media_type == GOLDEN_TYPE)
+    archive.unpack(bundle.blob_path(layer.digest), tmp_path, limit_bytes=layer.size)
+    pairs = golden.load_pairs(tmp_path / "golden" / "noisy.npz")
+    (row,) = outcome.last["report"]["artifacts"]
+    assert (len(pairs.samples), len(pairs.sizes), pairs.held_out) == (3, row["sizes"], ())
+    rows = {len(pair.inputs["x"]) for pair in pairs.sizes}
+    assert 1 not in rows
+    assert len(rows) > 1
+    assert all(pair.outputs["output"].shape == (len(pair.inputs["x"]), 3) for pair in pairs.sizes)
+    assert pairs.stress
 
 
 def test_the_same_sources_give_the_same_digest(first: tuple[Path, Outcome], tmp_path: Path) -> None:

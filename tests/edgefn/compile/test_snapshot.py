@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +21,7 @@ from edgefn.compile import snapshot
 from edgefn.compile.cache import Cache
 from edgefn.compile.capture import Capture, capture
 from edgefn.compile.eager import EagerSession
-from edgefn.compile.job import Job
+from edgefn.compile.job import Job, write_job
 from edgefn.compile.snapshot import Snapshot
 from edgefn.errors import BuildError
 from edgefn.quantization import Quantize
@@ -162,3 +167,71 @@ def test_a_program_that_rounds_lengths_is_kept(tmp_path: Path) -> None:
     artifact = get("onnxruntime").load(read.onnx(20).parent)
     for session in (read.eager(), artifact):
         np.testing.assert_allclose(session.run(inputs)["output"], wanted, rtol=1e-4, atol=1e-4)  # type: ignore[arg-type]
+
+
+LIBRARY = """
+import torch
+
+library = torch.library.Library("edgefn_test_library", "DEF")
+library.define("twice(Tensor x) -> Tensor")
+library.impl("twice", lambda x: x * 2, "CompositeExplicitAutograd")
+library.impl("twice", lambda x: torch.empty_like(x), "Meta")
+"""
+
+READER = """
+import sys
+from pathlib import Path
+import numpy as np
+from edgefn.compile.job import read_job
+from edgefn.compile.snapshot import Snapshot
+
+x = np.arange(6, dtype=np.float32).reshape(2, 3)
+for folder in map(Path, sys.argv[1:]):
+    snapshot = Snapshot(read_job(folder))
+    print(snapshot.eager().run({"x": x})["output"].tolist())
+"""
+
+
+def test_a_compiler_knows_the_operators_of_other_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process has not run the builder: it imports the module of a library, and needs none for what has a body."""
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "edgefn_test_library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    importlib.import_module("edgefn_test_library")
+    spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3))}, {"output": TensorSpec("float32", ("batch", 3))})
+    rows = {"x": {0: torch.export.Dim.DYNAMIC}}
+
+    class Theirs(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+            return (torch.ops.edgefn_test_library.twice(x),)
+
+    def half(x: torch.Tensor) -> torch.Tensor:
+        return x / 2
+
+    half.__annotations__ = {"x": torch.Tensor, "return": torch.Tensor}
+    own = torch.library.custom_op("edgefn_test_snapshot::half", half, mutates_args=())
+    own.register_fake(torch.empty_like)
+
+    class Own(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            halved: torch.Tensor = own(x)
+            return halved
+
+    kept = Capture(spec, torch.export.export(Theirs(), (torch.ones(2, 3),), dynamic_shapes=rows), {})
+    captures = {"theirs": kept, "own": capture(EagerSession(Own, spec), {"batch": 2})}
+    for name, captured in captures.items():
+        (tmp_path / name).mkdir()
+        cached = Cache(tmp_path / "cache").make("capture", name, partial(snapshot.write, captured))
+        write_job(_job(tmp_path / "cache", cached), tmp_path / name)
+        assert snapshot.info(cached).libraries == (("edgefn_test_library",) if name == "theirs" else ())
+    done = subprocess.run(
+        [sys.executable, "-c", READER, *(str(tmp_path / name) for name in captures)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    doubled, halved = [[0.0, 2.0, 4.0], [6.0, 8.0, 10.0]], [[0.0, 0.5, 1.0], [1.5, 2.0, 2.5]]
+    assert done.stdout.splitlines() == [str(doubled), str(halved)]

@@ -53,6 +53,25 @@ def test_every_trial_is_within_its_range_and_new(batch: int, height: int, width:
         assert any(sizes["height"] == end for sizes in found), (end, found)
 
 
+DECLARED = {"height": SizeRange(1, 16), "width": SizeRange(1, 16), "batch": SizeRange(1, 64)}
+
+
+@pytest.mark.parametrize("beyond", ["height", "batch"])
+def test_the_greatest_length_is_what_memory_allows_unless_it_is_declared(
+    monkeypatch: pytest.MonkeyPatch, beyond: str
+) -> None:
+    """Inputs of over MAX_BYTES are not made of a length that nobody declared; where each has a greatest, they are."""
+    given_samples = samples(*[(1, 3, 8, 8)] * 4)
+    usual = {"batch": 1, "height": 8, "width": 8}
+    sizes = usual | {beyond: 16}
+    size = 4 * 3 * int(np.prod(list(sizes.values())))
+    specs = {name: ModelSpec("net", {"x": PICTURE}, {}, ranges) for name, ranges in (("free", {}), ("all", DECLARED))}
+    specs["some"] = ModelSpec("net", {"x": PICTURE}, {}, {beyond: DECLARED[beyond]})
+    for most, made in ((size, {"free", "all", "some"}), (size - 1, {"all"})):
+        monkeypatch.setattr(trials, "MAX_BYTES", most)
+        assert {name for name, spec in specs.items() if trials.resized(spec, given_samples, 0, sizes)} == made
+
+
 def test_a_network_of_fixed_sizes_has_no_other() -> None:
     """There is nothing to try."""
     spec = ModelSpec("net", {"x": TensorSpec("float32", (1, 3, 8, 8))})
