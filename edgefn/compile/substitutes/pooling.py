@@ -59,9 +59,10 @@ def _padded(input: torch.Tensor, kernel: list[Any], strides: list[Any], padding:
     import torch
     from torch.nn import functional
 
+    least: Any = torch.sym_min  # it has no types
     sides: list[Any] = []
     for size, window, step, edge in zip(input.shape[-len(kernel) :], kernel, strides, padding, strict=True):
-        count = torch.sym_min(-(-(size + 2 * edge - window) // step) + 1, -(-(size + edge) // step))
+        count = least(-(-(size + 2 * edge - window) // step) + 1, -(-(size + edge) // step))
         sides = [edge, (count - 1) * step + window - size - edge, *sides]
     return functional.pad(input, sides)
 
