@@ -70,6 +70,7 @@ class ControlGroups:
             self.enforced |= {LAYERS[name]: why for name in place.controllers}
             return
         self._trees.append(tree)
+        self.enforced |= {LAYERS[name]: f"{place.folder} does not hand it down" for name in place.controllers}
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
@@ -278,10 +279,21 @@ def _make_room(own: Path) -> None:
         if any(not _is_ours(pid) for pid in _inside(own)):
             raise PermissionError(0, "other processes are in it; run the box as a service with Delegate=yes")
         (own / LEAF).mkdir(exist_ok=True)
-        for pid in [*_inside(own), os.getpid()]:
-            with contextlib.suppress(ProcessLookupError):
-                _write(own / LEAF / "cgroup.procs", str(pid))
+        _empty(own, own / LEAF)
     _hand_down(own, CONTROLLERS)
+
+
+def _empty(own: Path, leaf: Path) -> None:
+    """Move this process and all others of `own` to `leaf`, those that are born there meanwhile, too.
+
+    With one process left no controller can be handed down, and functions had no bounds.
+    """
+    inside = [os.getpid()]
+    while inside:
+        for pid in inside:
+            with contextlib.suppress(ProcessLookupError):
+                _write(leaf / "cgroup.procs", str(pid))
+        inside = _inside(own)
 
 
 def _is_ours(pid: int) -> bool:

@@ -142,6 +142,56 @@ groups.close()
     assert told.strip().endswith(f"{group.name}/{LEAF}")
 
 
+def test_what_a_zygote_forks_while_its_box_moves_is_moved_too(group: Path) -> None:
+    """One process left in the group keeps the kernel from handing controllers down: functions had no bounds then."""
+    script = """
+import os, signal, sys, time
+from pathlib import Path
+from edgefn_runtime.supervisor import controlgroups
+own = Path(sys.argv[1])
+groups = [own / "cgroup.procs", own / controlgroups.LEAF / "cgroup.procs"]
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for _ in range(50):
+    (own / "cgroup.procs").write_text(str(os.getpid()))
+    zygote = os.fork()
+    if zygote == 0:
+        while True:
+            if os.fork() == 0:
+                signal.alarm(2)
+                signal.pause()
+            time.sleep(0.0005)
+    while len((own / "cgroup.procs").read_text().split()) < 5:
+        os.sched_yield()
+    controlgroups._make_room(own)
+    left = (own / "cgroup.procs").read_text().split()
+    while others := [pid for each in groups for pid in each.read_text().split() if int(pid) != os.getpid()]:
+        for pid in others:
+            try: os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError: pass
+    print(len(left))
+"""
+    run = subprocess.run([sys.executable, "-c", script, group], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert set(run.stdout.split()) == {"0"}
+
+
+def test_a_controller_that_is_not_handed_down_is_told(group: Path) -> None:
+    """Where version 1 has the controllers, a group of version 2 takes none; the place says which and where."""
+    script = """
+import os, sys
+from pathlib import Path
+from edgefn_runtime.supervisor.controlgroups import ControlGroups
+from edgefn.system.hierarchy import Place
+own = Path(sys.argv[1])
+(own / "cgroup.procs").write_text(str(os.getpid()))
+groups = ControlGroups([Place(own, 2, ("memory",))])
+print(groups.enforced["memory"])
+groups.close()
+"""
+    told = subprocess.run([sys.executable, "-c", script, group], capture_output=True, text=True, check=True).stdout
+    assert told.strip() in ("True", f"{group} does not hand it down")
+
+
 def test_a_group_that_is_shared_with_others_is_left_alone(group: Path) -> None:
     """A box that was started by hand in somebody's session says what to do instead of moving others' processes."""
     script = """
