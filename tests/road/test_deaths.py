@@ -50,9 +50,10 @@ def test_kill9_of_a_busy_instance(deployed: Deployed) -> None:
 def test_kill9_of_a_template(deployed: Deployed) -> None:
     """Its instances go on serving; when more are needed, a new template is made."""
     box = deployed("brief")
-    pid = box.call("brief")
+    box.call("brief")
     parked = box.until("a template is parked", "brief", lambda status: bool(status["template"]))
     template = parked["template"]["pid"]
+    pid = box.call("brief")
     kill9(template)
     assert box.call("brief") == pid
     box.until("brief has no instance", "brief", lambda status: not status["instances"])

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import programs
 from tests.road.box import Refused, RunningBox, is_root
 from tests.road.bundles import Bundles
 
-LACKING = (sys.executable, "-m", "tests.runtime.kernel", "landlock+namespaces")
+LACKING = programs.command("tests.runtime.kernel", "landlock+namespaces")
 ALLOWED = ("--allow-missing", "namespaces", "--allow-missing", "files")
 as_root = pytest.mark.skipif(not is_root(), reason="a box that is not root does not require isolation by itself")
 
 
 def lacking(home: Path, *options: str, requires: str = "") -> RunningBox:
     """A box without Landlock and namespaces."""
-    before = ("env", f"EDGEFN_REQUIRE_ISOLATION={requires}", *LACKING) if requires else LACKING
+    before = ("env", f"EDGEFN_REQUIRE_ISOLATION={requires}", *LACKING) if requires else tuple(LACKING)
     return RunningBox(home, before=before, options=options)
 
 

@@ -98,7 +98,7 @@ class _Box:
     def __init__(self, *, gone: bool) -> None:
         self.gone = gone
 
-    def waits(self, seconds: float) -> bool:
+    def has_gone(self) -> bool:
         return self.gone
 
 

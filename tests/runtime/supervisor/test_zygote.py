@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from edgefn_runtime.supervisor import zygote
 from edgefn_runtime.supervisor.isolation import LAYERS, Requirement
+from tests import programs
 from tests.road.deadline import PATIENCE
 from tests.runtime.supervisor.bench import Bench
 
@@ -49,7 +50,7 @@ def test_no_function_starts_with_less_than_the_box_began_with(tmp_path: Path) ->
     become_root = ["unshare", "--user", "--map-root-user"]
     if subprocess.run([*become_root, "test", "-w", str(MOST)], check=False, capture_output=True).returncode:
         pytest.skip("this machine gives no user namespace of which the limits can be set")
-    module = [sys.executable, "-m", "tests.runtime.supervisor.test_zygote", str(tmp_path)]
+    module = programs.command("tests.runtime.supervisor.test_zygote", str(tmp_path))
     ran = subprocess.run([*become_root, *module], check=False, capture_output=True, text=True, timeout=120 * PATIENCE)
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
