@@ -44,6 +44,8 @@ from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.supervisor.launch import Launched
 
 _BACKLOG = 2048
+_SWITCH_S = 0.0005
+"""So long the event loop waits for the interpreter, each time, where a thread computes; 5 ms by default."""
 _log = logging.getLogger("edgefn.server")
 
 
@@ -52,6 +54,7 @@ def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    sys.setswitchinterval(_SWITCH_S)
     process.raise_descriptor_limit()
     process.return_large_memory()
     is_managed = managed(os.environ)

@@ -36,6 +36,10 @@ from edgefn_runtime.telemetry.invocations import InvocationMetrics, Invocations
 from edgefn_runtime.telemetry.scrape import Statuses
 from edgefn_runtime.telemetry.series import Series
 
+_REST = 4.0
+"""So many times as long as a scrape took the next one waits: who asks for them without end has a fifth of the
+interpreter, which the event loop needs."""
+
 
 class Metrics:
     """All series of one box, in a registry of its own.
@@ -61,6 +65,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._turn = asyncio.Lock()
         self._scraping = 0
+        self._rested = -math.inf
         self._shared: dict[str, tuple[float, bytes]] = {}
         """By content type: when the last scrape began, and its body, as long as somebody waits for one."""
 
@@ -92,8 +97,8 @@ class Metrics:
     async def scrape(self, accept: str = "") -> tuple[str, bytes]:
         """As `render`, without holding up the event loop: with a hundred functions, encoding takes 70 ms.
 
-        One at a time, in one thread: several would take the interpreter from the event loop in turns. Whoever asked
-        before it began shares it.
+        One at a time, in one thread, and a rest after each: several would take the interpreter from the event loop in
+        turns. Whoever asked before it began shares it.
         """
         asked, content_type = time.monotonic(), choose_encoder(accept)[1]
         self._scraping += 1
@@ -101,10 +106,12 @@ class Metrics:
             async with self._turn:
                 began, body = self._shared.get(content_type, (-math.inf, b""))
                 if began < asked:
+                    await asyncio.sleep(max(0.0, self._rested - time.monotonic()))
                     began = time.monotonic()
                     self._statuses.look()
                     _, body = await asyncio.to_thread(self._encode, accept)
                     self._shared[content_type] = began, body
+                    self._rested = time.monotonic() + _REST * (time.monotonic() - began)
         finally:
             self._scraping -= 1
             if not self._scraping:

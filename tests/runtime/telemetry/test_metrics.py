@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -192,5 +193,31 @@ def test_many_who_ask_at_once_are_answered_by_one_scrape(monkeypatch: pytest.Mon
         assert b'outcome="ok",revision="0123456789ab"} 1.0' in bodies.pop()
         assert not may_end.acquire(blocking=False), "each of them was encoded"
         assert not metrics._shared
+
+    asyncio.run(main())
+
+
+def test_who_scrapes_without_end_has_a_share_of_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rest after each scrape, for which the next one waits; it is of after it was asked for."""
+    metrics, encode = Metrics(lambda: []), Metrics._encode
+    spent = 0.0
+
+    def slow(self: Metrics, accept: str) -> tuple[str, bytes]:
+        nonlocal spent
+        began = time.monotonic()
+        time.sleep(0.02)
+        found = encode(self, accept)
+        spent += time.monotonic() - began
+        return found
+
+    monkeypatch.setattr(Metrics, "_encode", slow)
+
+    async def main() -> None:
+        began = time.monotonic()
+        for number in range(3):
+            metrics.invocation("echo", DIGEST).observe("ok", 0.001, False)
+            _, body = await metrics.scrape()
+            assert f'outcome="ok",revision="0123456789ab"}} {number + 1}.0'.encode() in body
+        assert spent < 0.4 * (time.monotonic() - began)
 
     asyncio.run(main())
