@@ -25,7 +25,7 @@
     onnx_spectra.py  inverse transforms, run as written    onnx_sums.py  sums of very many numbers
     onnx_recurrent.py  recurrent layers of no row, refused
     onnx_file.py   ONNX without noise                  onnx_values.py its values, by names of their own
-    onnx_registry.py  the exporter's table, read once
+    onnx_registry.py  the exporter's table, read once              onnx_steps.py  steps before a node, or for it
     refusals.py    why one does not export, and what to do
     recording.py   real samples → recorded calls       goldens.py     golden samples, when they must be made
     calibration.py what int8 is calibrated on          wheelhouse.py  the wheels of requirements.txt

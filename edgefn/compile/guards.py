@@ -105,12 +105,12 @@ class Guard:
 
     @cached_property
     def is_floor(self) -> bool:
-        """Whether it may be about the least lengths alone: a suspect with a number, as `height * width != 1`."""
+        """Tell whether it may be about the least lengths alone: a suspect with a number, as `height * width != 1`."""
         return self.is_suspect and not self.is_unlike
 
     @cached_property
     def is_unlike(self) -> bool:
-        """Whether it keeps lengths from being alike, as `height != width`: no range of one says that."""
+        """Tell whether it keeps lengths from being alike, as `height != width`: no range of one says that."""
         match ast.parse(self.source, mode="eval").body:
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
                 return len(self.words) > 1 and not any(isinstance(side, ast.Constant) for side in (left, right))
@@ -249,16 +249,14 @@ def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict
 
 
 def _meetings(guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths) -> Iterator[dict[str, int]]:
-    """The least lengths of two words that may not be equal, each with each: corners and draws seldom meet there."""
+    """Yield the least lengths of two words that may not be equal, each with each: corners and draws seldom meet."""
     if not guard.is_unlike or len(guard.words) != 2:
         return
-    for low in (0, max(ranges[word].min for word in guard.words)):
+    allowed = [ranges[word] for word in guard.words]
+    for low in (0, max(one.min for one in allowed)):
+        starts = [nearest(one, max(one.min, low)) for one in allowed]
         for steps in itertools.product(range(_MEETINGS), repeat=2):
-            allowed = [ranges[word] for word in guard.words]
-            met = [
-                nearest(one, max(one.min, low)) + step * one.multiple_of
-                for one, step in zip(allowed, steps, strict=True)
-            ]
+            met = [start + step * one.multiple_of for start, one, step in zip(starts, allowed, steps, strict=True)]
             if all(map(SizeRange.__contains__, allowed, met)):
                 yield {**example, **dict(zip(guard.words, met, strict=True))}
 

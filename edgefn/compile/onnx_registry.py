@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Within, an export begins with a copy of the table that the first one read."""
+    """Have an export begin, within, with a copy of the table that the first one read."""
     import torch
     from onnxscript.values import TracedOnnxFunction
     from torch.onnx._internal.exporter._registration import ONNXRegistry

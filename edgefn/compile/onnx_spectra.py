@@ -11,37 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile.onnx_steps import Steps
+from edgefn.compile.translations.operators import DOUBLE, FLOAT
+
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-
-FLOAT, DOUBLE = 1, 11
-"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
 def settle(model: ir.Model) -> None:
     """Rewrite the transforms of `model`."""
     for node in list(model.graph):
         if node.op_type == "DFT" and node.inputs[0] is not None and node.inputs[0].dtype == FLOAT:
-            _widen(model.graph, node, node.inputs[0])
+            _widen(node, node.inputs[0])
     _part_memory(model)
 
 
-def _widen(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
+def _widen(node: ir.Node, value: ir.Value) -> None:
     """Have a transform compute in float64."""
-    import onnx_ir as ir
-
-    (found,) = node.outputs
-    wide = ir.Value(name=f"{found.name}_given", type=ir.TensorType(ir.DataType.DOUBLE), shape=value.shape)
-    narrow = ir.Value(name=f"{found.name}_found", type=found.type, shape=found.shape)
-    found.replace_all_uses_with(narrow, replace_graph_outputs=True)
-    before = ir.node("Cast", [value], {"to": DOUBLE}, outputs=[wide], name=f"node_{wide.name}")
-    graph.insert_before(node, before)
-    node.replace_input_with(0, wide)
-    after = ir.node("Cast", [found], {"to": FLOAT}, outputs=[narrow], name=f"node_{narrow.name}")
-    found.type = wide.type
-    graph.insert_after(node, after)
-    found.name, narrow.name = f"{found.name}_wide", found.name
+    steps = Steps(node)
+    wide = steps.cast(value, DOUBLE)
+    wide.shape = value.shape
+    given = {name: attribute.as_int() for name, attribute in node.attributes.items()}
+    found = steps.add("DFT", [wide, *node.inputs[1:]], **given)
+    found.type, found.shape = wide.type, node.outputs[0].shape  # ONNX Runtime infers that of the input
+    steps.replace(steps.cast(found, FLOAT))
 
 
 def _part_memory(model: ir.Model) -> None:
@@ -50,7 +43,7 @@ def _part_memory(model: ir.Model) -> None:
     for node in list(model.graph):
         inverse: Any = node.attributes.get("inverse")
         if node.op_type == "DFT" and inverse is not None and inverse.as_int() and node.inputs[1] is not None:
-            _cut(model.graph, node)
+            _cut(node)
             for value in _affected(node):
                 if id(value) not in public:
                     value.shape = None
@@ -67,26 +60,15 @@ def _affected(node: ir.Node) -> Iterator[ir.Value]:
             waiting.extend(further)
 
 
-def _cut(graph: ir.Graph, node: ir.Node) -> None:
-    import numpy as np
-    import onnx_ir as ir
-
+def _cut(node: ir.Node) -> None:
     spectrum, axis = node.inputs[0], _axis(node)
     if spectrum is None or axis is None:
         return
-    made: list[ir.Node] = []
-
-    def add(kind: str, inputs: list[ir.Value], **attributes: Any) -> ir.Value:
-        output = ir.Value(name=f"{node.outputs[0].name}_{kind.lower()}_{len(made)}")
-        made.append(ir.node(kind, inputs, attributes or None, outputs=[output], name=f"node_{output.name}"))
-        return output
-
-    begin = add("Constant", [], value=ir.tensor(np.array([0], np.int64)))
-    along = add("Constant", [], value=ir.tensor(np.array([axis], np.int64)))
-    end = add("Shape", [spectrum], start=axis, end=axis + 1)
-    cut = add("Slice", [spectrum, begin, end, along])
+    steps = Steps(node)
+    end = steps.add("Shape", [spectrum], start=axis, end=axis + 1)
+    cut = steps.add("Slice", [spectrum, steps.whole([0]), end, steps.whole([axis])])
     cut.type = spectrum.type
-    graph.insert_before(node, made)
+    steps.insert()
     node.replace_input_with(0, cut)
 
 

@@ -14,9 +14,11 @@ Only where more than a few thousand numbers may be summed to one; the others are
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from edgefn.compile.onnx_steps import Steps
+from edgefn.compile.translations.operators import DOUBLE, FLOAT
 from edgefn.spec import SizeRange
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ FEW = 4096
 """So many numbers are summed one after the other: at most 2e-4 off, and 4e-7 by measurement."""
 
 BLOCK = 512
-
-FLOAT, DOUBLE = 1, 11
-"""ONNX's numbers of the types (https://onnx.ai/onnx/api/mapping.html)."""
 
 
 def split(model: ir.Model, lengths: Mapping[str, SizeRange]) -> None:
@@ -45,14 +44,14 @@ def split(model: ir.Model, lengths: Mapping[str, SizeRange]) -> None:
 def _sum(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     axes = _axes(node, len(sizes))
     if axes and _product(sizes[axis] for axis in axes) > FEW:
-        _reduce(_Steps(node), node, axes, sizes)
+        _reduce(Steps(node), node, axes, sizes)
 
 
 def _run_up(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     axis = _constant(node.inputs[1])
     if axis is not None and sizes[int(axis.item())] <= FEW:
         return
-    steps = _Steps(node)
+    steps = Steps(node)
     given = {name: attribute.as_int() for name, attribute in node.attributes.items()}
     wide = steps.cast(value, DOUBLE)
     wide.shape = value.shape
@@ -66,7 +65,7 @@ def _run_up(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
 def _normalise(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     if _product(sizes[2:]) <= FEW:
         return
-    steps = _Steps(node)
+    steps = Steps(node)
     middle = steps.add("ReduceMean", [value, steps.whole(range(2, len(sizes)))], keepdims=1)
     near = steps.add("Sub", [value, middle])
     near.type, near.shape = value.type, value.shape
@@ -115,49 +114,7 @@ def _axes(node: ir.Node, rank: int) -> list[int]:
     return [] if axes is None else sorted({int(axis) % rank for axis in axes.reshape(-1)})
 
 
-class _Steps:
-    """Steps that are put before a node, or in its place."""
-
-    def __init__(self, node: ir.Node) -> None:
-        self._node = node
-        self._made: list[ir.Node] = []
-
-    def add(self, kind: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
-        import onnx_ir as ir
-
-        output = ir.Value(name=f"{self._node.outputs[0].name}_{kind.lower()}_{len(self._made)}")
-        self._made.append(ir.node(kind, inputs, attributes or None, outputs=[output], name=f"node_{output.name}"))
-        return output
-
-    def whole(self, numbers: Any) -> ir.Value:
-        """Make a row of whole numbers."""
-        import numpy as np
-        import onnx_ir as ir
-
-        return self.add("Constant", [], value=ir.tensor(np.array([*numbers], np.int64)))
-
-    def cast(self, value: ir.Value | None, dtype: int) -> ir.Value:
-        import onnx_ir as ir
-
-        made = self.add("Cast", [value], to=dtype)
-        made.dtype = ir.DataType(dtype)
-        return made
-
-    def insert(self) -> None:
-        graph: Any = self._node.graph
-        graph.insert_before(self._node, self._made)
-
-    def replace(self, last: ir.Value) -> None:
-        """Put the steps, which end with `last`, in the node's place."""
-        (old,) = self._node.outputs
-        graph: Any = self._node.graph
-        self.insert()
-        last.name, last.type, last.shape = old.name, old.type, old.shape
-        old.replace_all_uses_with(last, replace_graph_outputs=True)
-        graph.remove(self._node, safe=True)
-
-
-def _reduce(steps: _Steps, node: ir.Node, axes: list[int], sizes: list[float]) -> None:
+def _reduce(steps: Steps, node: ir.Node, axes: list[int], sizes: list[float]) -> None:
     """Sum in two steps, of which none is of many."""
     value: Any = node.inputs[0]
     shape = value.shape
@@ -182,7 +139,7 @@ def _reduce(steps: _Steps, node: ir.Node, axes: list[int], sizes: list[float]) -
     steps.replace(steps.cast(found, FLOAT))
 
 
-def _run_up_in_blocks(steps: _Steps, value: Any, axis: int) -> ir.Value:
+def _run_up_in_blocks(steps: Steps, value: Any, axis: int) -> ir.Value:
     """Add up along `axis` within blocks, and what the blocks before have together."""
     cut, length = _cut(steps, value, axis)
     blocks = steps.add("Shape", [cut], start=axis, end=axis + 1)
@@ -197,7 +154,7 @@ def _run_up_in_blocks(steps: _Steps, value: Any, axis: int) -> ir.Value:
     return steps.add("Slice", [flat, steps.whole([0]), length, steps.whole([axis])])
 
 
-def _in_blocks(steps: _Steps, value: Any, axes: list[int], inner: int, kind: str) -> ir.Value:
+def _in_blocks(steps: Steps, value: Any, axes: list[int], inner: int, kind: str) -> ir.Value:
     """Sum over `axes`, of which `inner` is cut into blocks."""
     cut, _ = _cut(steps, value, inner)
     parts = steps.add("ReduceSum", [cut, steps.whole([inner + 1])], keepdims=0)
@@ -211,7 +168,7 @@ def _in_blocks(steps: _Steps, value: Any, axes: list[int], inner: int, kind: str
     return steps.add("Div", [total, steps.add("Squeeze", [steps.cast(count, DOUBLE)])])
 
 
-def _cut(steps: _Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
+def _cut(steps: Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
     """Return `value` with the axis `inner` cut into blocks, one axis more behind it, and that axis's length.
 
     Zeros fill the last block up.
@@ -229,5 +186,5 @@ def _cut(steps: _Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
     return steps.add("Reshape", [filled, shape], allowzero=1), length
 
 
-def _zeros(steps: _Steps, count: int) -> list[ir.Value]:
+def _zeros(steps: Steps, count: int) -> list[ir.Value]:
     return [steps.whole([0] * count)] if count else []

@@ -125,22 +125,16 @@ def _mirrored(value: str, result: str, length: str, rank: int) -> Iterator[onnx.
 
 def _ranks(model: onnx.ModelProto) -> dict[str, int]:
     """Return how many dimensions values outside of loops have, by name, where that is known."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = (*graph.input, *graph.output, *graph.value_info)
-    known = {one.name: len(one.type.tensor_type.shape.dim) for one in values if one.type.tensor_type.HasField("shape")}
-    return known | {one.name: len(one.dims) for one in graph.initializer}
+    known = {name: len(one.shape.dim) for name, one in steps.tensors(model).items() if one.HasField("shape")}
+    return known | {one.name: len(one.dims) for one in model.graph.initializer}
 
 
 def _numbers(graph: onnx.GraphProto) -> dict[str, int]:
     """Return the constants that are one whole number, by name."""
     from onnx import numpy_helper
 
-    values = {one.name: one for one in graph.initializer if not one.external_data}
-    values |= {node.output[0]: found for node in graph.node if (found := steps.constant(node)) is not None}
     return {
         name: int(numpy_helper.to_array(one).item())
-        for name, one in values.items()
+        for name, one in steps.constants(graph).items()
         if one.data_type == steps.INT64 and math.prod(one.dims) == 1
     }

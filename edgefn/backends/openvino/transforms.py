@@ -44,15 +44,7 @@ def _rewrite(model: onnx.ModelProto) -> bool:
 def _constants(graph: onnx.GraphProto) -> Constants:
     from onnx import numpy_helper
 
-    values = {one.name: one for one in graph.initializer if not one.external_data}
-    values |= {
-        node.output[0]: attribute.t
-        for node in graph.node
-        if node.op_type == "Constant"
-        for attribute in node.attribute
-        if attribute.name == "value"
-    }
-    return {name: numpy_helper.to_array(value) for name, value in values.items()}
+    return {name: numpy_helper.to_array(value) for name, value in steps.constants(graph).items()}
 
 
 def _convolution(graph: onnx.GraphProto, node: onnx.NodeProto, constants: Constants) -> Iterator[onnx.NodeProto]:

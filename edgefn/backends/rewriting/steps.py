@@ -59,6 +59,12 @@ def constant(node: onnx.NodeProto) -> onnx.TensorProto | None:
     return next((one.t for one in node.attribute if one.HasField("t")), None)
 
 
+def constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the constants that the file holds itself, weights and steps, by name."""
+    found = {one.name: one for one in graph.initializer if not one.external_data}
+    return found | {node.output[0]: made for node in graph.node if (made := constant(node)) is not None}
+
+
 def number(name: str, values: list[int], shape: tuple[int, ...]) -> onnx.NodeProto:
     """Return the step that makes `name`, whole numbers of int64."""
     from onnx import helper
@@ -73,15 +79,18 @@ def scalar(name: str, value: float, kind: int = FLOAT) -> onnx.NodeProto:
     return helper.make_node("Constant", [], [name], value=helper.make_tensor(name, kind, [], [value]))
 
 
-def types(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the types of the values outside of loops, by name."""
+def tensors(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
+    """Return what is known of the values outside of loops that are no weights, by name: the type, the shape."""
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model).graph
-    values = (*graph.input, *graph.output, *graph.value_info)
-    return {one.name: one.type.tensor_type.elem_type for one in values} | {
-        one.name: one.data_type for one in graph.initializer
-    }
+    return {one.name: one.type.tensor_type for one in (*graph.input, *graph.output, *graph.value_info)}
+
+
+def types(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the types of the values outside of loops, by name."""
+    weights = {one.name: one.data_type for one in model.graph.initializer}
+    return {name: known.elem_type for name, known in tensors(model).items()} | weights
 
 
 def add_counts(graph: onnx.GraphProto, counts: list[str], output: str) -> None:

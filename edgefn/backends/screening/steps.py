@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgefn.backends.rewriting.steps import constant
+from edgefn.backends.rewriting.steps import constant, tensors
 
 if TYPE_CHECKING:
     import onnx
@@ -108,10 +108,7 @@ class Step(NamedTuple):
 
 def unlike(model: onnx.ModelProto, sizes: Mapping[str, int]) -> list[Step]:
     """Return the steps of `model` that compute, one of each kind. `sizes` are lengths of its free dimensions."""
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = {one.name: one.type.tensor_type for one in (*graph.input, *graph.output, *graph.value_info)}
+    graph, values = model.graph, tensors(model)
     constants: dict[str, onnx.TensorProto] = {one.name: one for one in graph.initializer}
     found: dict[bytes, Step] = {}
     for node in graph.node:
