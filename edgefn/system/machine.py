@@ -126,7 +126,7 @@ def _read(file: Path) -> str:
 
 
 def _read_again(file: Path) -> str:
-    """The same of a file that stays open from the first time on."""
+    """Return the same of a file that stays open from the first time on."""
     try:
         return os.pread(_kept_open(file), _MOST_BYTES, 0).decode("ascii")
     except OSError:

@@ -141,7 +141,7 @@ class Library:
         (self.folder / "swift_engine" / "holds").write_text(moments)
 
     def compute_wrongly(self, *, beyond: int = 0) -> None:
-        """From now on the engine's numbers are half as much again where there are more rows than `beyond`."""
+        """Have the engine's numbers be half as much again from now on, where there are more rows than `beyond`."""
         (self.folder / "swift_engine" / "wrong").write_text(str(beyond))
 
     def misshape(self) -> None:
@@ -238,7 +238,7 @@ def _network(rounds: int, factor: int = 2) -> bytes:
 
 
 def _golden(folder: Path, sizes: tuple[int, ...] = (), *, outputs: bool = True) -> bytes:
-    """Two golden samples, and a pair for each of `sizes`; without `outputs`, the call of zeros of a bundle without."""
+    """Return two golden samples, and a pair for each of `sizes`; without `outputs`, the call of zeros."""
     path = folder / "double.npz"
     if not outputs:
         golden.write([golden.GoldenSample({"x": np.zeros((1, WIDTH), np.float32)}, {})], path)

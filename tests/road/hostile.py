@@ -70,13 +70,13 @@ async def pipelined_pages(reader: Reader, writer: Writer) -> None:
 
 
 async def pipelined_documents(reader: Reader, writer: Writer) -> None:
-    """What the box makes for all functions together: their interface, and its figures."""
+    """Ask for what the box makes for all functions together: their interface, and its figures."""
     paths = (b"/openapi.json", b"/metrics")
     await endless(writer, b"", b"".join(b"GET %s HTTP/1.1\r\nhost:localhost\r\n\r\n" % one for one in paths) * 100)
 
 
 async def wrong_tokens(reader: Reader, writer: Writer) -> None:
-    """Guesses one after the other, and the next without waiting for an answer."""
+    """Guess one token after the other, the next without waiting for an answer."""
     for _ in range(100):
         guess = b"authorization: Bearer %032x\r\n" % random.getrandbits(128)
         writer.write(b"GET /admin/functions HTTP/1.1\r\nhost: localhost\r\n" + guess + b"\r\n")
@@ -84,7 +84,7 @@ async def wrong_tokens(reader: Reader, writer: Writer) -> None:
 
 
 async def idle(reader: Reader, writer: Writer) -> None:
-    """Has its answer, and holds its connection."""
+    """Take an answer, and hold the connection."""
     writer.write(GET + b"\r\n")
     await reader.read()
 

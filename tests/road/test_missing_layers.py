@@ -16,7 +16,7 @@ as_root = pytest.mark.skipif(not is_root(), reason="a box that is not root does 
 
 
 def lacking(home: Path, *options: str, requires: str = "") -> RunningBox:
-    """A box without Landlock and namespaces."""
+    """Return a box without Landlock and namespaces."""
     before = ("env", f"EDGEFN_REQUIRE_ISOLATION={requires}", *LACKING) if requires else tuple(LACKING)
     return RunningBox(home, before=before, options=options)
 

@@ -15,7 +15,7 @@ from edgefn.system.syscalls import prctl
 
 
 def take_away(lacking: Sequence[str]) -> None:
-    """From here on the kernel has no Landlock, or allows no namespaces."""
+    """Have a kernel from here on that has no Landlock, or allows no namespaces."""
     steps = [step(LOAD, NUMBER)]
     if "landlock" in lacking:
         for number in (444, 445, 446):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import sys
 from collections.abc import Callable, Iterable
 
@@ -63,18 +64,20 @@ class Forks:
         Raises OSError where each probe dies: it has found nothing out, and taken for an answer, it would have functions
         run with what there is. Raises ConnectionAbortedError where they die because the box has gone.
         """
+        tell = functools.partial(self._tell, "the sandbox cannot be tried")
         for _ in range(_PROBES):
             self.prepare()
-            if found := probe(self._ahead.enter if self._ahead is not None else lambda: None, self._tell):
+            if found := probe(self._ahead.enter if self._ahead is not None else lambda: None, tell):
                 return found
             self._leave()
             if self._box.has_gone():
                 raise ConnectionAbortedError("the box has gone")
         raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, what: str, error: Exception) -> None:
+        """Say what failed, unless it did because the box has gone."""
         if not self._box.has_gone():
-            print(f"the sandbox cannot be tried: {error}", file=sys.stderr)
+            print(f"{what}: {error}", file=sys.stderr)
 
     def _leave(self) -> None:
         if self._ahead is not None:
@@ -84,13 +87,12 @@ class Forks:
     def _pass_on(
         self, namespace: ProcessNamespace, main: Callable[[], int], keep: Iterable[int], group: int | None
     ) -> int:
-        """In a process that forks and ends: who is not the root of all may enter a namespace, and not leave it."""
+        """Fork in the namespace, and end: who is not the root of all may enter one, and not leave it."""
         if not self._box.reaches(Passing()):
             return 0  # the box has gone
         namespace.enter()
         try:
             birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
         except OSError as error:  # the namespace's first process was killed, or the box is gone and that one with it
-            if not self._box.has_gone():
-                print(f"no process for an order: {error}", file=sys.stderr)
+            self._tell("no process for an order", error)
         return 0

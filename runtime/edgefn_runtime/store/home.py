@@ -70,7 +70,7 @@ class Home:
 
     @property
     def identity(self) -> str:
-        """What no other home of the machine has, one at the same path of a container neither."""
+        """Return what no other home of the machine has, one at the same path of a container neither."""
         found = self.path.stat()
         return f"{self.path} {found.st_dev} {found.st_ino}"
 

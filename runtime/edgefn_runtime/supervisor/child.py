@@ -134,7 +134,7 @@ class _Sessions:
 
 
 def reap_strays(sessions: Collection[int]) -> None:
-    """Kills and reaps the orphans of `sessions` whose leaders have ended: what handlers started and left behind."""
+    """Kill and reap the orphans of `sessions` whose leaders have ended: what handlers started and left behind."""
     for pid in children_of_this():
         if pid not in Child.living and _session(pid) in sessions:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):

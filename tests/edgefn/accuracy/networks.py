@@ -121,7 +121,7 @@ def _best(found: NDArray[Any], most: int, overlap: float) -> NDArray[Any]:
 
 
 def finder() -> Subject:
-    """The detector with its suppression inside: rows in the order of their scores."""
+    """Return the detector with its suppression inside: rows in the order of their scores."""
     inner = detector()
     return Subject(suppressed(inner.run), {"y": TensorSpec("float32", ("batch", KEPT, 5))}, inner.samples, inner.sizes)
 
@@ -130,7 +130,7 @@ SURE = 0.92
 
 
 def lister() -> Subject:
-    """The finder's boxes that are sure, as many as there are, of a picture that shows nothing and of full ones."""
+    """Return the finder's boxes that are sure, as many as there are, of a picture of nothing and of full ones."""
     inner = finder()
 
     def run(inputs: Arrays) -> dict[str, NDArray[Any]]:

@@ -87,7 +87,7 @@ def test_a_function_that_raises_is_told_with_the_shape() -> None:
 
 
 def detections(count: int) -> list[GoldenSample]:
-    """Boxes that move by up to 8 and scores by 1.2: near enough to be one slice unless the author cuts them."""
+    """Return boxes that move by up to 8 and scores by 1.2: near enough to be one slice unless the author cuts them."""
     random = np.random.default_rng(0)
     unit = np.array([8, 8, 8, 8, 1.2, 1.2], np.float32)
     answers = random.uniform(0, 1, (count, 1, 5, 6)).astype(np.float32) * unit

@@ -18,7 +18,7 @@ def _table() -> Any:
 
 
 def _told(table: Any) -> dict[str, list[tuple[str, bool, str]]]:
-    """By operator: each translation's name, whether it is of complex numbers, and its signature, domain and all."""
+    """Tell by operator each translation's name, whether it is of complex numbers, and its signature, domain and all."""
     return {
         str(target): [(one.onnx_function.__name__, one.is_complex, repr(one.signature)) for one in known]
         for target, known in table.functions.items()

@@ -163,7 +163,7 @@ JUDGING = judging.found("double", {"y": TensorSpec("float32", ("batch", 3))}, SA
 
 
 def off_by(share: float) -> Callable[[Any], Any]:
-    """A wrong operator: each number is off by `share` of what the answers move, up or down."""
+    """Return a wrong operator: each number is off by `share` of what the answers move, up or down."""
     return lambda y: (y + 2 * share * np.sign(np.sin(1e4 * y))).astype(np.float32)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,17 @@ def _bundle(
     tmp_path: Path, artifacts: tuple[ArtifactEntry, ...] = ALL, *, code: str = "x = 1\n"
 ) -> bundles.SmallBundle:
     return bundles.with_model(tmp_path, code=code, artifacts=artifacts)
+
+
+@asynccontextmanager
+async def _finished(tmp_path: Path, bundle: bundles.SmallBundle) -> AsyncIterator[tuple[StoreBox, Slow]]:
+    """Open a box to which `bundle` is deployed and each of its artifacts finished, and what finished them."""
+    finisher = Slow()
+    finisher.let(2)
+    async with opened(tmp_path / "home", finisher=finisher) as box:
+        await box.deploy(bundle)
+        await box.deployments.settled()
+        yield box, finisher
 
 
 def _chain(box: StoreBox) -> Chain:
@@ -208,11 +221,7 @@ def test_a_fallback_reads_no_file_on_the_event_loop(tmp_path: Path, monkeypatch:
         return noted
 
     async def scenario() -> None:
-        finisher = Slow()
-        finisher.let(2)
-        async with opened(tmp_path / "home", finisher=finisher) as box:
-            await box.deploy(_bundle(tmp_path))
-            await box.deployments.settled()
+        async with _finished(tmp_path, _bundle(tmp_path)) as (box, _):
             current = _current(box)
             for method in ("open", "read_bytes", "read_text", "stat", "exists"):
                 monkeypatch.setattr(Path, method, noting(getattr(Path, method)))
@@ -230,11 +239,7 @@ def test_what_breaks_is_not_chosen_again(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         bundle = _bundle(tmp_path)
-        finisher = Slow()
-        finisher.let(2)
-        async with opened(tmp_path / "home", finisher=finisher) as box:
-            await box.deploy(bundle)
-            await box.deployments.settled()
+        async with _finished(tmp_path, bundle) as (box, _):
             second = await box.deployments.fall_back(_current(box), FAST.path, "ImportError: no module")
             assert second is not None
             assert second.served == (MIDDLE.path,)
@@ -262,11 +267,7 @@ def test_a_deleted_cache_is_made_again_the_portable_one_first(tmp_path: Path) ->
     """With `finished` gone under a running box the next start waits for the portable artifact alone."""
 
     async def scenario() -> None:
-        finisher = Slow()
-        finisher.let(2)
-        async with opened(tmp_path / "home", finisher=finisher) as box:
-            await box.deploy(_bundle(tmp_path))
-            await box.deployments.settled()
+        async with _finished(tmp_path, _bundle(tmp_path)) as (box, finisher):
             shutil.rmtree(box.home.finished)
             box.home.finished.mkdir()
             await box.deployments.ensure_finished(_current(box))
@@ -301,11 +302,8 @@ def test_a_changed_box_serves_at_once_and_says_why(tmp_path: Path, monkeypatch: 
     """Another library version has another folder: the portable artifact serves, the others are finished again."""
 
     async def scenario() -> None:
-        finisher = Slow()
-        finisher.let(2)
-        async with opened(tmp_path / "home", finisher=finisher) as box:
-            await box.deploy(_bundle(tmp_path))
-            await box.deployments.settled()
+        async with _finished(tmp_path, _bundle(tmp_path)):
+            pass
         before = fingerprint.facts()
         after = msgspec.structs.replace(before, engines=before.engines | {"onnxruntime": "99.0"})
         for module in (fingerprint, deployments):

@@ -39,7 +39,7 @@ def test_what_ended_untold_is_reaped_and_what_is_known_is_not_taken() -> None:
 
 
 def sleeping() -> int:
-    """A child of this process that leads a session and lives."""
+    """Return a child of this process that leads a session and lives."""
     return os.posix_spawn("/bin/sleep", ["sleep", "60"], {}, setsid=True)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgefn_runtime.supervisor.nursery import PROCESSES
+from tests.runtime import devices
 from tests.runtime.supervisor.bench import Bench, OnBench, alive, pid_inside
 
 ANYTHING = """
@@ -185,18 +186,9 @@ def test_the_kernels_doors_are_closed(on_bench: OnBench, call: str) -> None:
 
 @pytest.fixture
 def device() -> Iterator[str]:
-    """The kernel's random numbers under another name, for a group that nobody is in; it is opened and takes ioctls."""
-    path = f"/dev/edgefn-{os.getpid()}"
-    try:
-        os.mknod(path, stat.S_IFCHR | 0o660, os.makedev(1, 8))
-    except OSError as error:
-        pytest.skip(f"no device node can be made here: {error.strerror}")
-    try:
-        os.chown(path, 0, 64_999)
-        os.chmod(path, 0o660)
+    """Make a node for a group that nobody is in; it is opened and takes ioctls."""
+    with devices.node(f"/dev/edgefn-{os.getpid()}", 0o660, group=64_999) as path:
         yield path
-    finally:
-        os.unlink(path)
 
 
 def test_a_device_is_closed_unless_it_is_asked_for(on_bench: OnBench, device: str) -> None:

@@ -22,23 +22,6 @@ from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 
 
-class Revision(Protocol):
-    """A bundle installed under a function's name, as the admin API tells of it."""
-
-    @property
-    def digest(self) -> str: ...
-    @property
-    def number(self) -> int: ...
-    @property
-    def config(self) -> BundleConfig: ...
-    @property
-    def finished(self) -> Path:
-        """Return the folder of the finished artifacts, each with its proof.json."""
-
-    @property
-    def deployed_at(self) -> str: ...
-
-
 class Past(Protocol):
     """A deployment of a function, as its history has it."""
 
@@ -48,6 +31,16 @@ class Past(Protocol):
     def number(self) -> int: ...
     @property
     def deployed_at(self) -> str: ...
+
+
+class Revision(Past, Protocol):
+    """A bundle installed under a function's name, as the admin API tells of it."""
+
+    @property
+    def config(self) -> BundleConfig: ...
+    @property
+    def finished(self) -> Path:
+        """Return the folder of the finished artifacts, each with its proof.json."""
 
 
 class Deployments(Protocol):

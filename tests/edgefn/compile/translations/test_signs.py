@@ -20,7 +20,7 @@ PAIRS = np.array(list(itertools.product(SPECIAL, SPECIAL)), np.float32)
 
 
 def of_signs() -> dict[str, Callable[[Any, Any], Any]]:
-    """By name: a function of two columns, those that are ours."""
+    """Return functions of two columns by name, those that are ours."""
     import torch
 
     two = (torch.copysign, torch.hypot, torch.heaviside, torch.fmax, torch.fmin, torch.xlogy)
@@ -35,7 +35,7 @@ def of_signs() -> dict[str, Callable[[Any, Any], Any]]:
 
 
 def others() -> dict[str, Callable[[Any, Any], Any]]:
-    """By name: a function of two columns, those that the exporter translates."""
+    """Return functions of two columns by name, those that the exporter translates."""
     import torch
     from torch.nn import functional
 

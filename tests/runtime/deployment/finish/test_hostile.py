@@ -20,6 +20,7 @@ from edgefn_runtime.deployment import compatibility, proof
 from edgefn_runtime.store import record
 from edgefn_runtime.wire.messages import Finished
 from tests import programs
+from tests.runtime import devices
 from tests.runtime.deployment.boxes import StoreBox, until
 from tests.runtime.deployment.finish import hostile
 from tests.runtime.deployment.finish.conftest import FinishingHost, OnBox
@@ -291,16 +292,9 @@ def test_files_of_the_bundle_are_linked_and_not_copied(tmp_path: Path, on_box: O
 
 @pytest.fixture
 def device() -> Iterator[str]:
-    """The kernel's random numbers under another name."""
-    try:
-        os.mknod(hostile.DEVICE, stat.S_IFCHR | 0o666, os.makedev(1, 8))
-        os.chmod(hostile.DEVICE, 0o666)
-    except OSError as error:
-        pytest.skip(f"no device node can be made here: {error.strerror}")
-    try:
-        yield hostile.DEVICE
-    finally:
-        os.unlink(hostile.DEVICE)
+    """Make the node that the declared backend's compiler needs."""
+    with devices.node(hostile.DEVICE, 0o666) as path:
+        yield path
 
 
 @pytest.mark.parametrize("backend", ["hostile", "declared"])
