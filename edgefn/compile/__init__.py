@@ -22,7 +22,7 @@
     substitutes/   functions replaced while recorded   translations/  ONNX of our own
     empties.py     what is asked of nothing            rounding.py    lengths computed with fractions
     texts.py       lengths that become text            onnx_constants.py  its numbers, as they are
-    onnx_spectra.py  inverse transforms, run as written    onnx_sums.py  sums of very many numbers
+    onnx_spectra.py  Fourier transforms, run as written   onnx_sums.py  sums of very many numbers
     onnx_recurrent.py  recurrent layers of no row, refused
     onnx_file.py   ONNX without noise                  onnx_values.py its values, by names of their own
     onnx_registry.py  the exporter's table, read once              onnx_steps.py  steps before a node, or for it
