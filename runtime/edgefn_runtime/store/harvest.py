@@ -38,6 +38,10 @@ class _Unfit(Exception):
     """A folder that no engine makes."""
 
 
+class _Gone(_Unfit):
+    """A file or folder that is no longer there."""
+
+
 class Taken(NamedTuple):
     """A file that was taken over: its bytes and their sha256."""
 
@@ -71,6 +75,15 @@ def take(
     """
     if why := over(folder, bound):
         raise DeploymentRefused(f"what the engine made is not taken: {why}")
+    try:
+        return _taken(disk, folder, place, bound, originals, reserved)
+    except _Unfit as error:
+        raise DeploymentRefused(f"what the engine made is not taken: {error}") from None
+
+
+def _taken(
+    disk: Disk, folder: Path, place: Path, bound: Bound, originals: Path, reserved: Collection[str]
+) -> dict[str, Taken]:
     taken: dict[str, Taken] = {}
     disk.make_folder(place)
     for name, parent, status in _walk(folder):
@@ -81,7 +94,8 @@ def take(
         if stat.S_ISDIR(status.st_mode):
             disk.make_folder(target)
             continue
-        descriptor = os.open(os.path.basename(name), _FILE, dir_fd=parent)
+        with _looking_at(f"file {name[:80]!r}"):
+            descriptor = os.open(os.path.basename(name), _FILE, dir_fd=parent)
         try:
             taken[name] = _take(disk, descriptor, name, target, bound, originals / name)
         finally:
@@ -163,8 +177,9 @@ def _walk(folder: Path) -> Iterator[tuple[str, int, os.stat_result]]:
             parent, above, depth = waiting.pop()
             try:
                 for own in _names(parent):
-                    with contextlib.suppress(FileNotFoundError):
-                        status = os.stat(own, dir_fd=parent, follow_symlinks=False)
+                    with contextlib.suppress(_Gone):
+                        with _looking_at(f"folder {(above or '.')[:80]!r}"):
+                            status = os.stat(own, dir_fd=parent, follow_symlinks=False)
                         yield f"{above}{own}", parent, status
                         if stat.S_ISDIR(status.st_mode):
                             waiting.append((_inside(own, parent, depth), f"{above}{own}/", depth + 1))
@@ -186,7 +201,16 @@ def _names(parent: int) -> list[str]:
 def _inside(name: str, parent: int, depth: int) -> int:
     if depth == MAX_DEPTH:
         raise _Unfit(f"it made folders more than {MAX_DEPTH} deep")
-    try:
+    with _looking_at(f"folder {name[:80]!r}"):
         return os.open(name, _FOLDER, dir_fd=parent)
-    except (PermissionError, NotADirectoryError) as error:  # closed to us, or another thing by now
-        raise _Unfit(f"its folder {name[:80]!r} cannot be looked at ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def _looking_at(what: str) -> Iterator[None]:
+    """Tell what was closed to us, or became another thing, since it was seen."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise _Gone(f"its {what} vanished") from None
+    except OSError as error:
+        raise _Unfit(f"its {what} cannot be looked at ({error.strerror})") from None
