@@ -5,6 +5,8 @@ Starts nothing, keeps nothing: a function that is gone from the statuses is gone
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,6 +20,9 @@ from edgefn_runtime.supervisor.footprint import footprint
 
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.READY, InstanceState.DRAINING)
 """Each is there at 0 too: a gauge that vanishes cannot be graphed."""
+
+FOOTPRINT_S = 10.0
+"""A process's memory is measured so often at most: the kernel walks all of its pages, 2 to 4 ms of a processor."""
 
 
 class Statuses(Collector):
@@ -33,6 +38,8 @@ class Statuses(Collector):
         self._version = version
         self._log_lines_dropped = log_lines_dropped
         self._seen: list[Mapping[str, Any]] = []
+        self._footprints: dict[int, tuple[float, int]] = {}
+        """By process: when its memory was measured, and what it was."""
 
     def look(self) -> None:
         """What `collect` tells from now on is how things are now. On the event loop, as `statuses` wants."""
@@ -47,7 +54,7 @@ class Statuses(Collector):
         yield _queue_depth(statuses)
         yield _instances(statuses)
         yield _states(statuses)
-        yield _memory(statuses)
+        yield self._memory(statuses)
         yield _ledger(statuses)
         yield _dropped(statuses, "lines")
         yield _dropped(statuses, "bytes")
@@ -57,6 +64,31 @@ class Statuses(Collector):
         info = GaugeMetricFamily("edgefn_box_info", "The box's version; always 1.", labels=("version",))
         info.add_metric((self._version,), 1)
         yield info
+
+    def _memory(self, statuses: Iterable[Mapping[str, Any]]) -> Metric:
+        family = GaugeMetricFamily(
+            "edgefn_private_memory_bytes",
+            "Memory that no other process shares, of the template and of all instances.",
+            labels=("function", "process"),
+        )
+        before, self._footprints = self._footprints, {}
+        for status in statuses:
+            instances = status.get("instances", ())
+            family.add_metric((status["name"], "template"), self._private(status.get("template"), before))
+            family.add_metric((status["name"], "instance"), sum(self._private(one, before) for one in instances))
+        return family
+
+    def _private(self, process: Mapping[str, Any] | None, before: Mapping[int, tuple[float, int]]) -> int:
+        """Return what the process has; 0 for one that is not there, or that ended before it could be measured."""
+        if process is None or "private_bytes" in process:
+            return (process or {}).get("private_bytes") or 0
+        pid, now = process["pid"], time.monotonic()
+        measured_at, size = before.get(pid, (-math.inf, 0))
+        if now - measured_at >= FOOTPRINT_S:
+            found = footprint(pid)
+            measured_at, size = now, found.private_bytes if found is not None else 0
+        self._footprints[pid] = measured_at, size
+        return size
 
 
 def _queue_depth(statuses: Iterable[Mapping[str, Any]]) -> Metric:
@@ -85,19 +117,6 @@ def _states(statuses: Iterable[Mapping[str, Any]]) -> Metric:
     return family
 
 
-def _memory(statuses: Iterable[Mapping[str, Any]]) -> Metric:
-    family = GaugeMetricFamily(
-        "edgefn_private_memory_bytes",
-        "Memory that no other process shares, of the template and of all instances.",
-        labels=("function", "process"),
-    )
-    for status in statuses:
-        family.add_metric((status["name"], "template"), _private(status.get("template")))
-        instances = sum(_private(instance) for instance in status.get("instances", ()))
-        family.add_metric((status["name"], "instance"), instances)
-    return family
-
-
 def _ledger(statuses: Iterable[Mapping[str, Any]]) -> Metric:
     family = GaugeMetricFamily(
         "edgefn_ledger_bytes", "Memory that a process of this kind is counted with.", labels=("function", "process")
@@ -118,11 +137,3 @@ def _dropped(statuses: Iterable[Mapping[str, Any]], unit: str) -> Metric:
     for status in statuses:
         family.add_metric((status["name"],), status.get("output", {}).get(f"dropped_{unit}", 0))
     return family
-
-
-def _private(process: Mapping[str, Any] | None) -> int:
-    """0 for a process that is not there, or that ended before it could be measured: here, in a thread."""
-    if process is None or "private_bytes" in process:
-        return (process or {}).get("private_bytes") or 0
-    found = footprint(process["pid"])
-    return found.private_bytes if found is not None else 0

@@ -60,12 +60,15 @@ def test_nothing_is_kept_of_a_function_that_is_asked_for_in_vain(tmp_path: Path)
     (tmp_path / "old.log").write_text("a line\n")
     logs = FunctionLogs(tmp_path)
     assert logs.known("old")
+    grown = []
     tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    assert not any(logs.known(f"nobody-{number}") for number in range(1000))
-    after, _ = tracemalloc.get_traced_memory()
+    for turn in range(3):
+        before, _ = tracemalloc.get_traced_memory()
+        assert not any(logs.known(f"nobody-{turn}-{number}") for number in range(1000))
+        after, _ = tracemalloc.get_traced_memory()
+        grown.append(after - before)
     tracemalloc.stop()
-    assert after - before < 50_000
+    assert min(grown) < 50_000, "once, Python's table of interned names may grow"
 
 
 def test_a_line_waits_for_the_timer_and_no_longer(logs: FunctionLogs, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ for another protocol, so it is given the head without the offer (`gateway.invoke
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 import httptools
 from starlette.exceptions import HTTPException
@@ -35,6 +35,7 @@ STEP_BYTES = 1024
 """Of what waits for its turn as much is parsed in one go: two hundred chunks of a byte, or one head."""
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
+E = TypeVar("E", bound=Exception)
 _HEAD_END = b"\r\n\r\n"
 _AT_ONCE = 2
 """A small read with more ends of heads than these is parsed in turns as a large one is."""
@@ -63,6 +64,8 @@ class Incoming(Outgoing):
     _rest = b""
     """What was read and is not parsed from `_at` on; nothing is read meanwhile."""
     _at = 0
+    _counted = 0
+    """Bytes that are counted in `backlog`."""
     _gulp = 0
     _tiny = 0
     """Chunks of the body below TINY_BYTES."""
@@ -77,8 +80,10 @@ class Incoming(Outgoing):
         self._request_came()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        self._rest = b""
+        self._rest, self._unended = b"", 0
+        self._count()
         super().connection_lost(exc)
+        self.pipeline.clear()  # a cycle holds its connection
 
     # ── in turns ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -88,6 +93,7 @@ class Incoming(Outgoing):
                 self.throw_away(len(data))
         elif self._rest:
             self._rest, self._at = self._rest[self._at :] + data, 0
+            self._count()
         elif len(data) <= self._left or (len(data) <= SMALL_BYTES and data.count(_HEAD_END) <= _AT_ONCE):
             self._parse(data)
             self._judge(len(data))
@@ -122,6 +128,7 @@ class Incoming(Outgoing):
             return
         self._rest, self._at, self.flow.held = data, at, True
         self.flow.pause_reading()
+        self._count()
         if self._waits_to_parse():
             self.backlog.add(self)
 
@@ -164,12 +171,26 @@ class Incoming(Outgoing):
         except _STOPPED as error:
             stopped = error
         if stopped is not None:  # not within `except`: it would take the place of what a callback raises from here on
-            self._parse_on(data, stopped)
+            self._parse_on(data, _without_frames(stopped))
         if self._unended > MAX_HEAD_BYTES or (self._unended and len(self.headers or ()) > MAX_FIELDS):
             self._refuse_size()
 
+    def _count(self) -> None:
+        """Count what is still to be parsed, and what has been of a large head that has not ended."""
+        size = len(self._rest) + (self._unended if self._unended > SMALL_BYTES else 0)
+        if size != self._counted:
+            self._counted = size
+            self.backlog.hold(self, size)
+
+    def give_way(self, error: EdgefnError) -> None:
+        """Forget what is still to be parsed, and end with `error` behind the answers to the requests before."""
+        self._counted, self._rest, self._at = 0, b"", 0
+        self._refuse_in_turn(error)
+
     def _judge(self, size: int) -> None:
         """Start, stop or go on with the client's time, `size` bytes having been parsed."""
+        if self._counted or self._unended > SMALL_BYTES:
+            self._count()
         if self._ended or self._last_words is not None:
             self._request_came()
             return
@@ -193,7 +214,7 @@ class Incoming(Outgoing):
                 self._parse_without_upgrade()
                 self.parser.feed_data(data)
             except _STOPPED as next_error:
-                error = next_error
+                error = _without_frames(next_error)
             else:
                 return
         self._unended = 0
@@ -322,7 +343,8 @@ class Incoming(Outgoing):
     def _give_up(self) -> None:
         """Forget what the client was sending, and let the application of its request know."""
         self._request_came()
-        self._rest, self._at = b"", 0
+        self._rest, self._at, self._unended = b"", 0, 0
+        self._count()
         self.pipeline.clear()
         cycle = self.cycle
         if cycle is not None:
@@ -400,11 +422,16 @@ class Incoming(Outgoing):
             self.end()
 
 
+def _without_frames(error: E) -> E:
+    """Return `error`, which is no longer in a circle with the frames that hold it, the connection and what it read."""
+    return error.with_traceback(None)
+
+
 def _fault(error: Exception) -> Exception:
     """Return the refusal of what the parser stopped at."""
     if not isinstance(error, httptools.HttpParserCallbackError):
         return InputError(f"the request is not HTTP/1.1 that can be read: {error}")
     cause = error.__context__
     if isinstance(cause, EdgefnError | HTTPException):
-        return cause
+        return _without_frames(cause)
     return cause if isinstance(cause, Exception) else error

@@ -165,6 +165,8 @@ async def _outcome(pool: Pool, call: Call, receive: Receive) -> Outcome:
             raise ClientGone from None
         pool.cancel(call)  # the server itself gives the request up
         raise
+    finally:
+        call.on_late = None  # it holds the call, which holds the answer
 
 
 def _watch(pool: Pool, call: Call, receive: Receive) -> None:

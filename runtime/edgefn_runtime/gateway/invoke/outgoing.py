@@ -10,7 +10,6 @@ from __future__ import annotations
 import array
 import asyncio
 import fcntl
-import gc
 import termios
 from http import HTTPStatus
 from typing import ClassVar
@@ -20,9 +19,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgefn_runtime.gateway.limits.discards import Discards
 from edgefn_runtime.gateway.problems import problem
-
-LARGE_BYTES = 1 << 18
-COLLECT_AFTER_S = 5.0
 
 SLOWEST_BODY_BYTES_PER_S = 4096
 """What a client must go on sending, in each of the last seconds: a slow uplink is no attack."""
@@ -52,7 +48,6 @@ class Outgoing(HttpToolsProtocol):
     discards: ClassVar[Discards]
     waiting: ClassVar[dict[Outgoing, None]]
     """Whose answers are more than the kernel takes; first who has taken nothing for longest."""
-    collection: ClassVar[asyncio.TimerHandle | None] = None
 
     flow: Flow
     _answer_timer: asyncio.TimerHandle | None = None
@@ -75,20 +70,6 @@ class Outgoing(HttpToolsProtocol):
         self.waiting.pop(self, None)
         self.discards.forget(self)
         super().connection_lost(exc)
-        if self._unread > LARGE_BYTES:
-            self._collect_soon()
-
-    def _collect_soon(self) -> None:
-        """A connection with an unread answer ends as a cycle of references: the collector would let it lie for long."""
-        bounded = type(self)
-        if bounded.collection is None:
-            bounded.collection = self.loop.call_later(COLLECT_AFTER_S, bounded.collect)
-
-    @classmethod
-    def collect(cls) -> None:
-        """Free what ended connections held. A few milliseconds: the box's own objects are frozen (gc.freeze)."""
-        cls.collection = None
-        gc.collect()
 
     # ── the last word ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,8 @@
 A read may bring a quarter of a mebibyte, and thousands of requests or chunks in it. Parsed in one go they would keep
 everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop and up
 to the first request: what it asks for costs far more than its parsing, and later.
+
+What waits is bounded: requests behind one that takes long lie there for as long, and a head until it has ended.
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ import asyncio
 import time
 from typing import Protocol
 
+from edgefn.errors import EdgefnError, Unavailable
+from edgefn_runtime.gateway.limits.bodies import LEAST_BYTES
+
 TURN_S = 0.0005
+SHARE = 4
+"""A quarter of what all bodies may hold may wait to be parsed."""
+RETRY_S = 2
 
 
 class Parsing(Protocol):
@@ -26,13 +34,40 @@ class Parsing(Protocol):
     def parse_next(self) -> bool:
         """Parse a little, and return whether there is more that can be parsed now."""
 
+    def give_way(self, error: EdgefnError) -> None:
+        """Forget what is still to be parsed, and end with `error` behind the answers to the requests before."""
+
 
 class Backlog:
-    """The connections that wait for their turn, first who has waited longest."""
+    """The connections that wait for their turn, first who has waited longest, and the bytes that they hold.
 
-    def __init__(self) -> None:
+    All together hold `most_bytes`, or one of them as much as it has.
+    """
+
+    def __init__(self, most_bytes: int = LEAST_BYTES // SHARE) -> None:
+        self.most_bytes = most_bytes
+        self.held = 0
+        self._sizes: dict[Parsing, int] = {}
+        """First who has held the same for longest: who waits for an answer, not who sends chunk after chunk."""
         self._waiting: dict[Parsing, None] = {}
         self._scheduled = False
+
+    def hold(self, connection: Parsing, size: int) -> None:
+        """Count `size` bytes as all that `connection` holds; who has held longest gives way where it is too much."""
+        self.held += size - self._sizes.pop(connection, 0)
+        if size:
+            self._sizes[connection] = size
+        while self.held > self.most_bytes and len(self._sizes) > 1:
+            longest = next(iter(self._sizes))
+            self.held -= self._sizes.pop(longest)
+            longest.give_way(self._too_many())
+
+    def _too_many(self) -> Unavailable:
+        return Unavailable(
+            f"the box holds as many bytes of heads, and of requests sent behind others, as it may ({self.most_bytes}): "
+            "send each request when the one before has its answer",
+            retry_after_s=RETRY_S,
+        )
 
     def add(self, connection: Parsing) -> None:
         """Parse more of `connection` in a later turn of the event loop."""

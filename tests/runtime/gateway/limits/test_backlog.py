@@ -10,8 +10,10 @@ from typing import cast
 
 import pytest
 
+from edgefn.errors import EdgefnError
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.gateway.limits import heads
+from edgefn_runtime.gateway.invoke.direct import Direct
+from edgefn_runtime.gateway.limits import backlog, heads
 from edgefn_runtime.gateway.limits.backlog import Backlog
 from edgefn_runtime.wire.frames import GULP_BYTES
 from tests.runtime.gateway.typed import Answers, Echo, Wire, connected, of_kind, settle
@@ -163,16 +165,91 @@ def test_a_fault_in_one_connections_turn_holds_up_no_other() -> None:
             self.steps -= 1
             return self.steps > 0
 
+        def give_way(self, error: EdgefnError) -> None:
+            """Hold nothing."""
+
     async def main() -> None:
         loop = asyncio.get_running_loop()
         told: list[object] = []
         loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
-        backlog, all_of_them = Backlog(), [Parsing(loop, steps) for steps in (3, -1, 3, -1, 2)]
+        turns, all_of_them = Backlog(), [Parsing(loop, steps) for steps in (3, -1, 3, -1, 2)]
         for one in all_of_them:
-            backlog.add(one)
+            turns.add(one)
         await settle()
         assert [one.steps for one in all_of_them] == [0, -1, 0, -1, 0]
         assert len(told) == 2
+
+    asyncio.run(main())
+
+
+BOUND = 1 << 20
+
+
+def _held(clients: list[Direct]) -> int:
+    return sum(len(one._rest) + one._unended for one in clients)
+
+
+@pytest.mark.parametrize("sent", [SMALLEST * (READ // len(SMALLEST)), HEADER[: heads.MAX_HEAD_BYTES]])
+def test_what_waits_is_bounded_together(sent: bytes) -> None:
+    """Requests behind one that takes long, and heads that do not end: who has held them for longest gives way.
+
+    Everybody whose request was there has an answer, and those who gave way are told why.
+    """
+
+    async def main() -> None:
+        pool = Echo(slow=True)
+        kind = type(connected(pool, backlog=Backlog(BOUND)))
+        clients = [of_kind(kind) for _ in range(40)]
+        for number, client in enumerate(clients):
+            for at in range(0, len(sent), READ // 8):
+                client.data_received(sent[at : at + READ // 8])
+                await settle()
+            assert _held(clients) <= BOUND + READ, number
+            assert kind.backlog.held <= BOUND
+        honest = of_kind(kind)
+        honest.data_received(SMALLEST)
+        await settle()
+        for _ in range(4):  # two requests were parsed before the rest had to wait
+            if pool.kept:
+                pool.answer()
+            await settle()
+        assert Answers(cast("Wire", honest.transport).said).all[0][0] == 200
+        told = [Answers(cast("Wire", one.transport).said).all for one in clients]
+        gave_way = [all_of_it for all_of_it in told if any(status == 503 for status, *_ in all_of_it)]
+        assert len(gave_way) >= len(clients) - BOUND // len(sent) - 1
+        for answers in gave_way:
+            assert [status for status, *_ in answers[:-1]] == [200] * (len(answers) - 1)
+            assert answers[-1][1]["retry-after"] == str(backlog.RETRY_S)
+            assert b"send each request when the one before has its answer" in answers[-1][2]
+        for client in [*clients, honest]:
+            client.connection_lost(None)
+        assert kind.backlog.held == 0
+        assert not kind.backlog._sizes
+
+    asyncio.run(main())
+
+
+def test_who_sends_chunk_after_chunk_does_not_give_way() -> None:
+    """Beside a crowd that holds all there is: what is parsed as it comes is never what has waited longest."""
+
+    async def main() -> None:
+        pool = Echo(slow=True)
+        kind = type(connected(pool, backlog=Backlog(BOUND)))
+        crowd = [of_kind(kind) for _ in range(8)]
+        honest = of_kind(kind)
+        honest.data_received(b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n")
+        for number in range(40):
+            crowd[number % 8].connection_lost(None)
+            crowd[number % 8] = of_kind(kind)
+            crowd[number % 8].data_received(SMALLEST * (READ // len(SMALLEST)))
+            honest.data_received(b"1000\r\n" + bytes(4096) + b"\r\n1000\r\n" + bytes(4096) + b"\r\n")
+            for _ in range(30):
+                await asyncio.sleep(0)
+        honest.data_received(b"0\r\n\r\n")
+        await settle()
+        assert bytes(80 * 4096) in pool.calls
+        for client in [*crowd, honest]:
+            client.connection_lost(None)
 
     asyncio.run(main())
 
