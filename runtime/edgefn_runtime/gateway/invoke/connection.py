@@ -72,6 +72,8 @@ class Connection(Incoming):
     """What the connection is counted under: a client's address, "" for a proxy's."""
     _no_place = ""
     """Why the connection has no place of its own."""
+    _served: RequestResponseCycle | None = None
+    """The request that an application serves, or has served last; others may wait behind it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -138,8 +140,11 @@ class Connection(Incoming):
             self.give_up_place()
         self.kept.pop(self, None)
         self._count_for_nobody()
+        if self._served is not None and not self._served.response_complete:
+            self._served.disconnected = True
+            self._served.message_event.set()
         super().connection_lost(exc)
-        self.cycle = None  # type: ignore[assignment]  # a cycle holds its connection
+        self.cycle = self._served = None  # type: ignore[assignment]  # a cycle holds its connection
 
     # ── who is let in ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -258,6 +263,7 @@ class Connection(Incoming):
         return None if places.may_ask_without(cycle.scope["path"]) else ProblemResponse(Unavailable(why))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._served = cycle
         super()._start_asgi_task(cycle, _closing(cycle, app) if cycle.waiting_for_100_continue else app)
 
 

@@ -13,7 +13,7 @@ import pytest
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits.heads import MAX_HEAD_BYTES
 from tests.runtime.gateway.listener import Run, answer, listening, request
-from tests.runtime.gateway.typed import Answers
+from tests.runtime.gateway.typed import Answers, Echo, connected, settle
 from tests.runtime.supervisor.bench import Bench
 
 
@@ -285,3 +285,25 @@ def test_a_body_that_was_held_back_is_no_next_request(run: Run) -> None:
             writer.close()
 
     run(test)
+
+
+@pytest.mark.parametrize("behind", [0, 1, 3])
+def test_a_client_that_leaves_takes_back_what_is_served(behind: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Through ASGI, too, and whatever it sent behind: the call is out of the queue, and nothing is logged."""
+
+    async def main() -> None:
+        pool = Echo(slow=True)
+        connection = connected(pool)
+        connection.data_received(b"GET /fn/%66?n=1 HTTP/1.1\r\nhost: b\r\n\r\n" * (1 + behind))
+        await settle()
+        (call,) = pool.kept
+        assert call.on_late is not None
+        call.on_late()
+        await settle()
+        connection.connection_lost(None)
+        await settle()
+        assert call.future.cancelled()
+        assert pool.outcomes == ["canceled"]
+
+    asyncio.run(main())
+    assert not caplog.records
