@@ -57,7 +57,7 @@ def _int8(captured: Captured, target: Target, folder: Path) -> Lowered:
     from edgefn.compile.quantize import int8
     from edgefn.compile.quantize.engine import ONNX_RUNTIME
 
-    made, counted = int8.lowered(captured, target, folder / PORTABLE, OPSET, ONNX_RUNTIME)
+    made, counted = int8.lowered(captured, target, captured.onnx(OPSET), folder / PORTABLE, OPSET, ONNX_RUNTIME)
     settings.write(settings.Settings("int8", dict(made.session)), folder)
     steps.rewrite(folder / PORTABLE, not_numbers.rewriter(not_numbers.INT8))
     return Lowered(_toolchain() | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)

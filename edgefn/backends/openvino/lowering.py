@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,26 +27,34 @@ OPSET = 20
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
     """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
     opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
-    source = captured.onnx(opset)
     toolchain = {"openvino": session.version()}
     if target.precision == "int8":
         from edgefn.backends.openvino.int8 import ENGINE
         from edgefn.compile.quantize import int8
 
-        _check(source, captured, target)
-        made, counted = int8.lowered(captured, target, path, OPSET, ENGINE)
+        with tempfile.TemporaryDirectory(prefix="edgefn-openvino-") as scratch:
+            converted = _converted(captured, opset, Path(scratch))
+            _check(converted, captured, target)
+            made, counted = int8.lowered(captured, target, converted, path, OPSET, ENGINE)
         mending.mend(path)
         _screen(path, captured, target)
         return Lowered(toolchain | {"int8": made.recipe}, OPSET, counted, made.kept, made.share.rounded)
-    for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
-        shutil.copyfile(file, path.with_name(file.name))
-    transforms.convert(path.with_name(source.name), captured.model)
-    mending.mend(path.with_name(source.name))
-    _check(path.with_name(source.name), captured, target)
-    _screen(path.with_name(source.name), captured, target)
+    converted = _converted(captured, opset, path.parent)
+    mending.mend(converted)
+    _check(converted, captured, target)
+    _screen(converted, captured, target)
     if target.precision == "bf16":
-        _check_bfloat(path.with_name(source.name), captured, target)
+        _check_bfloat(converted, captured, target)
     return Lowered(toolchain, opset)
+
+
+def _converted(captured: Captured, opset: int, folder: Path) -> Path:
+    """Return the network's file in `folder`, with steps that openvino has."""
+    source = captured.onnx(opset)
+    for file in source.parent.glob(f"{source.name}*"):  # past the limit of its format the weights lie beside it
+        shutil.copyfile(file, folder / file.name)
+    transforms.convert(folder / source.name, captured.model)
+    return folder / source.name
 
 
 def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:

@@ -68,15 +68,19 @@ class Tried(NamedTuple):
     agreement: Agreement | None = None
 
 
-def lowered(captured: Captured, target: Target, path: Path, opset: int, engine: Engine) -> tuple[Made, dict[str, int]]:
-    """The int8 network of `captured` lies in `path`, past every gate; how it was made, its int8 operators by type.
+def lowered(
+    captured: Captured, target: Target, exported: Path, path: Path, opset: int, engine: Engine
+) -> tuple[Made, dict[str, int]]:
+    """The int8 form of `exported`, the ONNX file of `captured`, lies in `path`, past every gate.
+
+    Returns how it was made and its int8 operators by type.
 
     Raises as `made`, and GateError where the file is none of `opset`.
     """
     import onnx
 
     name = f"{target} of model {captured.model.name}"
-    source = loaded(captured.onnx(opset), name)
+    source = loaded(exported, name)
     if captured.own_opset and gate.in_file(source):
         raise BuildError(
             f"{name}: its ONNX file is quantised already, and is served so by the fp32 targets: leave this target out"

@@ -238,6 +238,44 @@ def test_int8_has_int8_operators_that_agree(caught: Capture, eager: EagerSession
         assert np.abs(found - wanted).max() <= 0.2 * np.abs(wanted).max()
 
 
+def test_int8_of_a_transform_of_a_free_length(tmp_path: Path) -> None:
+    """A network on a spectrogram: its STFT is made of what openvino has before the rest is quantised."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    heard = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d((8, 1))),
+        *(nn.Flatten(), nn.Linear(128, 5)),
+    )
+
+    def forward(x: Any) -> Any:
+        z = torch.stft(x, 64, 32, window=torch.hann_window(64), return_complex=True)
+        return heard(torch.log1p(z.abs())[:, None])
+
+    def sound(seed: int, samples: int) -> dict[str, Any]:
+        draw = np.random.default_rng(seed)
+        tone = np.sin(np.arange(samples) * draw.uniform(0.05, 2.5, (1, 1)))
+        return {"x": (tone + 0.1 * draw.standard_normal((1, samples))).astype(np.float32)}
+
+    eager = of(forward, x=TensorSpec("float32", ("batch", "n")))
+    caught = capture(eager, {"batch": 1, "n": 1600})
+    caught.sizes = {"batch": 1, "n": 1600}
+    caught.judging = Judging(accuracy=Accuracy(error=0.2))
+    caught.calibration = tuple(
+        GoldenSample(one, eager.run(one)) for one in (sound(seed, 1600 + 64 * seed) for seed in range(24))
+    )
+    lowered = BACKEND.lower(caught, INT8, tmp_path / "portable")
+    assert lowered.quantized["Conv"] >= 1
+    BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
+    session = BACKEND.load(tmp_path / "finished")
+    for seed in range(100, 104):
+        wanted: Any = eager.run(sound(seed, 1000 + 100 * seed))
+        found: Any = session.run(sound(seed, 1000 + 100 * seed))
+        for name, array in wanted.items():
+            assert np.abs(found[name] - array).max() <= 0.2 * np.abs(array).max()
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="ARM widens its products before it adds them")
 def test_safe_pairs_hold_where_full_weights_saturate() -> None:
     """Trap 1 on any x86: the engine is kept to AVX2, as on a CPU without VNNI."""
