@@ -11,6 +11,7 @@ from tests.road.box import Refused, RunningBox, is_root
 from tests.road.bundles import Bundles
 
 LACKING = programs.command("tests.runtime.kernel", "landlock+namespaces")
+NO_FILTERS = programs.command("tests.runtime.kernel", "seccomp")
 ALLOWED = ("--allow-missing", "namespaces", "--allow-missing", "files")
 as_root = pytest.mark.skipif(not is_root(), reason="a box that is not root does not require isolation by itself")
 
@@ -34,6 +35,19 @@ def test_a_box_of_root_requires_isolation_unless_the_operator_does_without(tmp_p
         missing = set(box.status("brief")["missing_isolation"])
         assert missing.isdisjoint({"namespaces", "files"})
         assert {"own_root", "own_pids"} <= missing
+
+
+@as_root
+def test_a_box_without_filters_of_system_calls_runs_nothing_unless_it_is_told(tmp_path: Path, bundles: Bundles) -> None:
+    """Of the three layers that are the least, this one alone is missing."""
+    with RunningBox(tmp_path / "box", before=NO_FILTERS) as box:
+        with pytest.raises(Refused, match=r"does not isolate functions as it must.*--allow-missing system_calls"):
+            box.deploy(bundles.of("brief"))
+        assert "functions run without system_calls" in box.words()
+    with RunningBox(tmp_path / "box", before=NO_FILTERS, options=("--allow-missing", "system_calls")) as box:
+        box.deploy(bundles.of("brief"))
+        box.call("brief")
+        assert "system_calls" not in box.status("brief")["missing_isolation"]
 
 
 @pytest.mark.parametrize("requires", ["true", "false"])

@@ -155,6 +155,37 @@ def test_settings_that_edgefn_does_not_write_are_refused(
     assert not list(tmp_path.glob("finished/*"))
 
 
+def test_edgefns_own_entries_are_the_last_word(portable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the list of what an artifact may ask for will be: the entries that edgefn sets are its own."""
+    from edgefn.backends.onnxruntime import backend as module
+    from edgefn.backends.onnxruntime import session, settings
+
+    asked = {
+        WRITES: "../../token",
+        "session.optimized_model_external_initializers_min_size_in_bytes": "1000000",
+        "session.intra_op.allow_spinning": "1",
+        "session.use_env_allocators": "0",
+    }
+    made: list[Any] = []
+
+    def options(entries: dict[str, str], threads: int = 1) -> Any:
+        made.append(session.session_options(entries, threads))
+        return made[-1]
+
+    monkeypatch.setattr(settings, "read", lambda folder: settings.Settings(session=asked))
+    monkeypatch.setattr(module, "session_options", options)
+    (tmp_path / "token").write_text("secret")
+    backend: Any = backends.get("onnxruntime")
+    backend.finish(portable, tmp_path / "finished")
+    backend.load(tmp_path / "finished")
+    finish, load = made
+    assert finish.get_session_config_entry(WRITES) == "finished.onnx.data"
+    assert load.get_session_config_entry("session.use_env_allocators") == "1"
+    assert {one.get_session_config_entry("session.intra_op.allow_spinning") for one in made} == {"0"}
+    assert (tmp_path / "finished" / "finished.onnx.data").stat().st_size >= ROWS * COLUMNS * 4
+    assert (tmp_path / "token").read_text() == "secret"
+
+
 def test_settings_of_edgefns_own_are_taken(portable: Path, tmp_path: Path) -> None:
     """What an int8 artifact brings goes with it."""
     (portable / "settings.json").write_text('{"precision":"int8","session":{"session.x64quantprecision":"1"}}')

@@ -120,26 +120,43 @@ def test_each_descriptor_of_a_child_is_known(on_bench: OnBench, how: str) -> Non
 
 @pytest.mark.parametrize("how", ["from nothing", "a template"])
 def test_what_a_child_shares_with_the_box_is_the_board_alone(on_bench: OnBench, how: str) -> None:
-    """Of all that is mapped into it, one page can be written that is not its own: no file, and no memory of others."""
+    """Of all that is mapped into it, one page can be written that is not its own; what is read is the system's files.
+
+    As its code is imported, in its template, and in a call.
+    """
     source = """
-    import re
-    @edge_function
-    def f() -> list[str]:
+    def shared():
         with open("/proc/self/maps") as maps:
             lines = [line.split(None, 5) for line in maps]
         return [f"{line[1]} {''.join(line[5:]).strip()}" for line in lines if line[1].endswith("s")]
+    imported = shared()
+    @edge_function
+    def f() -> dict[str, list[str]]:
+        return {"imported": imported, "called": shared()}
     """
 
     async def test(bench: Bench) -> None:
         await bench.deploy(source, scale=(0, 1))
         if how == "from nothing":
             await bench.supervisor.stop_function("f")
-        shared = await bench.ask()
-        written = [mapping for mapping in shared if "w" in mapping.split()[0]]
-        assert len(written) == 1, shared
-        assert "board" in written[0]
+        found = await bench.ask()
+        assert isinstance(found, dict)
+        if how == "a template":
+            found["template"] = _shared(await bench.template())
+        for where, mappings in found.items():
+            written = [one for one in mappings if "w" in one.split()[0]]
+            assert len(written) <= 1, (where, mappings)
+            assert all("board" in one for one in written)
+            files = [one.split()[-1] for one in mappings if one not in written]
+            assert all(name.startswith(("/usr/", "/lib")) for name in files), (where, files)
+        assert [one for one in found["called"] if "board" in one], "what a call is told by"
 
     on_bench(test)
+
+
+def _shared(pid: int) -> list[str]:
+    lines = [line.split(None, 5) for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    return [f"{line[1]} {''.join(line[5:]).strip()}" for line in lines if line[1].endswith("s")]
 
 
 def test_the_board_cannot_be_cut(on_bench: OnBench) -> None:

@@ -17,7 +17,9 @@ import pytest
 from edgefn import backends
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.deployment import compatibility, proof
+from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import record
+from edgefn_runtime.supervisor.finisher import PROCESSES
 from edgefn_runtime.wire.messages import Finished
 from tests import programs
 from tests.runtime import devices
@@ -184,27 +186,65 @@ def test_what_it_leaves_is_hostile(tmp_path: Path, on_box: OnBox) -> None:
     on_box(scenario, budget_bytes=2**28)
 
 
+BUDGET = 2**28
 SHARED = {
     "a shared mapping": "import mmap\nheld = mmap.mmap(-1, 2**30)\nfor at in range(0, 2**30, 4096): held[at] = 1",
-    "a file of memory": "import os\nheld = os.memfd_create('x')\nfor _ in range(2**10): os.write(held, bytes(2**20))",
-    "many processes": "import os\nfor _ in range(5000):\n    if os.fork() == 0: import time; time.sleep(60)",
+    "files of memory": "import os\nheld = [os.memfd_create('x') for _ in range(512)]\n"
+    "for one in held: os.write(one, bytes(2**22))",
 }
 
 
 @pytest.mark.parametrize("what", SHARED)
-def test_what_no_limit_of_one_process_counts_is_bounded(tmp_path: Path, on_box: OnBox, what: str) -> None:
-    """By the control group of the finisher: memory that is shared, and processes; the box and its machine go on."""
+def test_memory_that_no_limit_of_one_process_counts_is_bounded(tmp_path: Path, on_box: OnBox, what: str) -> None:
+    """By the control group of the finisher: it is killed, and the box and its machine go on."""
+
+    async def scenario(box: StoreBox) -> None:
+        await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
+        enforced(box, "memory")
+        reason = await told(box, tmp_path, SHARED[what])
+        assert "SIGKILL" in reason or "it needs more memory" in reason, reason
+        await box.deploy(hostile.bundle(tmp_path, "", "other"))
+
+    on_box(scenario, budget_bytes=2**28)
+
+
+def test_its_group_bounds_memory_and_processes(tmp_path: Path, on_box: OnBox) -> None:
+    """As the kernel tells while it runs: a finisher is in a group of its own, whose bounds are not the box's."""
 
     async def scenario(box: StoreBox) -> None:
         await until(lambda: isinstance(box.host, FinishingHost) and box.host.supervisor.ready, "the zygote is ready")
         enforced(box, "memory", "processes")
-        reason = await told(box, tmp_path, SHARED[what])
-        assert any(word in reason for word in ("SIGKILL", "more memory", "Resource temporarily", "Told", "File too")), (
-            reason
+        deploying = asyncio.create_task(
+            told(box, tmp_path, "import time, os\nfor _ in range(3): os.fork()\ntime.sleep(3)\nfound = ''")
         )
-        await box.deploy(hostile.bundle(tmp_path, "", "other"))
+        await until(lambda: any(map(_children, finishers())), "it has forked")
+        (pid,) = finishers()
+        memory, processes = _bounds(pid)
+        assert {_bounds(child) for child in _children(pid)} == {(memory, processes)}
+        assert memory == BUDGET + PROCESS_BYTES, "no more than all functions may have"
+        assert PROCESSES <= processes <= 2 * PROCESSES
+        assert _bounds(os.getpid()) != (memory, processes)
+        await deploying
 
-    on_box(scenario, budget_bytes=2**28)
+    on_box(scenario, budget_bytes=BUDGET)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _bounds(pid: int) -> tuple[int, int]:
+    """The bounds of a process's control groups: bytes of memory, and processes; 0 where it has none."""
+    found = {"memory": 0, "pids": 0}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller, files in (("memory", ("memory.limit_in_bytes", "memory.max")), ("pids", ("pids.max",))):
+            roots = [Path("/sys/fs/cgroup")] if not controllers else [Path("/sys/fs/cgroup", controllers)]
+            for file in (root / path.lstrip("/") / name for root in roots for name in files):
+                if (not controllers or controllers == controller) and file.exists():
+                    text = file.read_text().strip()
+                    found[controller] = int(text) if text.isdigit() else 0
+    return found["memory"], found["pids"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the box hands out users as root")
