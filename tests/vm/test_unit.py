@@ -89,6 +89,45 @@ def test_functions_are_deployed_called_granted_and_audited(client: httpx.Client,
     assert "edgefn.audit: allow, rings" in journal.stdout
 
 
+DROP_IN = Path("/etc/systemd/system/edgefn-box.service.d/port.conf")
+
+
+def test_a_device_is_the_operators_twice(client: httpx.Client, bundles: Bundles) -> None:
+    """A granted one opens where a drop-in of the unit allows it, too; without, the kernel refuses it to the function."""
+    assert edgefn("box", "allow", "listens", "device", "/dev/ttyS0").returncode == 0
+    done = edgefn("deploy", "--bundle", layout_of(bundles.of("listens"), bundles))
+    assert done.returncode == 0, done.stderr
+    assert _listens(client) == "EPERM"
+    DROP_IN.parent.mkdir(parents=True, exist_ok=True)
+    DROP_IN.write_text("[Service]\nDeviceAllow=/dev/ttyS0 rw\n")
+    try:
+        systemctl("daemon-reload")
+        systemctl("restart", "edgefn-box.service")
+        eventually("the box is ready", lambda: _is_ready(client), seconds=300)
+        assert _listens(client) == "opened"
+    finally:
+        DROP_IN.unlink()
+        systemctl("daemon-reload")
+        systemctl("restart", "edgefn-box.service")
+        eventually("the box is ready", lambda: _is_ready(client), seconds=300)
+
+
+def _is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _listens(client: httpx.Client) -> str:
+    def ask() -> str:
+        found = client.post("/fn/listens", json={})
+        assert found.status_code in (200, 503, 504), found.text
+        return str(found.json()) if found.status_code == 200 else ""
+
+    return eventually("it answers", ask, seconds=300)
+
+
 def test_it_serves_again_after_a_restart_and_a_kill(client: httpx.Client) -> None:
     """systemd holds the port: a request that comes meanwhile is answered, with what was deployed."""
     subprocess.run(["systemctl", "restart", "edgefn-box.service"], check=True)
