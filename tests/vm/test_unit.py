@@ -93,7 +93,7 @@ DROP_IN = Path("/etc/systemd/system/edgefn-box.service.d/port.conf")
 
 
 def test_a_device_is_the_operators_twice(client: httpx.Client, bundles: Bundles) -> None:
-    """A granted one opens where a drop-in of the unit allows it, too; without, the kernel refuses it to the function."""
+    """A granted one opens where a drop-in of the unit allows it, too; without, the kernel refuses it."""
     assert edgefn("box", "allow", "listens", "device", "/dev/ttyS0").returncode == 0
     done = edgefn("deploy", "--bundle", layout_of(bundles.of("listens"), bundles))
     assert done.returncode == 0, done.stderr
