@@ -152,6 +152,8 @@ own = Path(sys.argv[1])
 groups = [own / "cgroup.procs", own / controlgroups.LEAF / "cgroup.procs"]
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for _ in range(50):
+    for handed in (own / "cgroup.subtree_control").read_text().split():
+        (own / "cgroup.subtree_control").write_text(f"-{handed}")
     (own / "cgroup.procs").write_text(str(os.getpid()))
     zygote = os.fork()
     if zygote == 0:
