@@ -96,6 +96,24 @@ def test_a_refusal_in_the_midst_keeps_its_class_and_trace(deploy: Callable[..., 
     assert deploy("--json").problem["trace"] == "Traceback\nKeyError"
 
 
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_what_the_function_asks_for_is_said_and_stays(
+    terminal: bool, deploy: Callable[..., Any], box: StandIn, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deploys reads it: a line of its own, above a bar that is gone afterwards."""
+    steps = [
+        {"event": "step", "name": name, "done": 1, "total": 1, "detail": detail}
+        for name, detail in (("permit", "network, device /dev/video0"), ("start", ""), ("activate", ""))
+    ]
+    done = {"event": "deployed", "function": "twice", "revision": bundle.manifest_digest, "number": 1}
+    box.events(DEPLOY, *steps, done)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    result = deploy()
+    assert result.code == 0, result.stderr
+    stays = [line for line in result.stderr.splitlines() if "permit" in line]
+    assert [line.rstrip().endswith("deploy twice: permit network, device /dev/video0") for line in stays] == [True]
+
+
 def test_a_stream_that_breaks_off_is_no_success(deploy: Callable[..., Any], box: StandIn) -> None:
     """A box that goes away while it deploys: code 5, and how to see what came of it."""
     box.events(DEPLOY, {"event": "step", "name": "start", "done": 0, "total": 1})
