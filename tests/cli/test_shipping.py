@@ -10,25 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import Response
 
-from edgefn.bundle.layout import Bundle, Layout
-from edgefn_cli.building import Order, build
+from edgefn.bundle.layout import Bundle
+
+from .conftest import TWICE
 
 if TYPE_CHECKING:
     from .conftest import Edgefn, StandIn
 
 DEPLOY = "POST /admin/functions/twice/deploy"
 MISSING = "POST /admin/blobs/missing"
-SOURCE = "from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n"
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A real bundle."""
-    folder = tmp_path_factory.mktemp("project") / "twice"
-    folder.mkdir()
-    (folder / "twice.py").write_text(SOURCE)
-    built = build(Order(folder, folder.parent / "layout"), lambda function, event: None)
-    return Layout(built.layout).open(built.digest)
 
 
 @pytest.fixture
@@ -125,6 +115,6 @@ def test_a_stream_that_breaks_off_is_no_success(deploy: Callable[..., Any], box:
 def test_a_box_that_is_not_there_is_told_before_the_build(edgefn: Edgefn, box: StandIn, tmp_path: Path) -> None:
     """Building for a minute first would be a minute lost."""
     (tmp_path / "twice").mkdir()
-    (tmp_path / "twice" / "twice.py").write_text(SOURCE)
+    (tmp_path / "twice" / "twice.py").write_text(TWICE)
     assert edgefn("deploy", "twice", "--box", "http://127.0.0.1:1").code == 5
     assert not (tmp_path / ".edgefn").exists()
