@@ -47,7 +47,9 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
     last: dict[str, Any] = {}
     warnings: list[str] = []
     for last in client.deploy(name, bundle.manifest_digest):
-        if last.get("event") == "step":
+        if last.get("event") == "step" and last.get("name") == "permit":
+            progress.say(_words(name, last))  # what a function may have stays on the screen when the bar is gone
+        elif last.get("event") == "step":
             progress.step(_words(name, last), int(last.get("done", 0)), int(last.get("total", 0)))
         elif last.get("event") == "warning":
             warnings.append(str(last["text"]))

@@ -18,10 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgefn.bundle.layout import Bundle, Layout
 from edgefn_cli.__main__ import run
+from edgefn_cli.building import Order, build
 from edgefn_cli.local_box import LocalBox
 
 TOKEN = "correct-horse"
+TWICE = "from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n"
 STATUS: dict[str, Any] = {
     "name": "echo",
     "revision": "sha256:" + "ab" * 32,
@@ -187,6 +190,16 @@ def box(edgefn: Edgefn, listening: StandIn, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("EDGEFN_BOX", listening.url)
     monkeypatch.setenv("EDGEFN_TOKEN", TOKEN)
     return listening
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A real bundle, of the function `twice`."""
+    folder = tmp_path_factory.mktemp("project") / "twice"
+    folder.mkdir()
+    (folder / "twice.py").write_text(TWICE)
+    built = build(Order(folder, folder.parent / "layout"), lambda function, event: None)
+    return Layout(built.layout).open(built.digest)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgefn_cli.local_box import LocalBox
-    from tests.cli.conftest import Edgefn
+    from tests.cli.conftest import Edgefn, StandIn
 
 
 def test_what_is_granted_is_listed_and_taken_back(edgefn: Edgefn, real_box: LocalBox) -> None:
@@ -73,6 +73,35 @@ def test_a_secret_is_never_said_on_the_command_line(edgefn: Edgefn, real_box: Lo
     wrong = edgefn("secret", "set", "no/name", stdin=b"battery staple")
     assert wrong.code in (1, 2)
     assert "battery" not in wrong.stderr + edgefn("--debug", "secret", "set", "no/name", stdin=b"battery staple").stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("registry", "battery staple"),
+        ("registry", "--battery staple"),
+        ("registry", "--json", "battery", "staple"),
+        ("registry", "--value=battery staple"),
+        ("registry", "--file", "battery staple"),
+        ("registry=battery",),
+    ],
+)
+@pytest.mark.parametrize("before", [(), ("--debug",)], ids=["plain", "debug"])
+def test_a_value_on_the_command_line_is_not_repeated(
+    edgefn: Edgefn, box: StandIn, words: tuple[str, ...], before: tuple[str, ...]
+) -> None:
+    """Neither on stdout nor on stderr, which logs of CI keep; the error says where a value goes, and none is sent."""
+    refused = edgefn(*before, "secret", "set", *words, stdin=b"battery staple")
+    assert refused.code == 2
+    assert "battery" not in refused.stdout.decode() + refused.stderr
+    assert "on stdin, or by --file" in refused.stderr
+    assert box.seen == []
+
+
+def test_a_name_that_is_left_out_is_said(edgefn: Edgefn) -> None:
+    """Though nothing of the command line is repeated, what is wrong with it is."""
+    refused = edgefn("secret", "set")
+    assert (refused.code, "'NAME'" in refused.stderr, "--help" in refused.stderr) == (2, True, True)
 
 
 def test_what_a_box_would_start_with_is_shown(edgefn: Edgefn, tmp_path: Path) -> None:

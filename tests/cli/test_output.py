@@ -120,16 +120,6 @@ def hostile(box: StandIn) -> None:
     )
 
 
-@pytest.mark.parametrize("line", VERBS[:-1], ids=" ".join)
-def test_no_verb_passes_it_on(line: list[str], edgefn: Edgefn, box: StandIn) -> None:
-    """Whatever the box says in whatever place, in words and as an error, on stdout and stderr."""
-    hostile(box)
-    result = edgefn(*line, stdin=b"y\n")
-    shown = result.stdout.decode() + result.stderr
-    assert not UNPRINTABLE.search(shown), shown
-    assert "\\x1b" in shown
-
-
 @pytest.mark.parametrize("detail", [{"detail": EVIL}, {"trace": EVIL, "error": "DeploymentRefused"}])
 def test_no_error_passes_it_on(detail: dict[str, Any], edgefn: Edgefn, box: StandIn) -> None:
     """The words and the trace of an error; with --json they are the very text."""

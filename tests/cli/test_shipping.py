@@ -10,25 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import Response
 
-from edgefn.bundle.layout import Bundle, Layout
-from edgefn_cli.building import Order, build
+from edgefn.bundle.layout import Bundle
+
+from .conftest import TWICE
 
 if TYPE_CHECKING:
     from .conftest import Edgefn, StandIn
 
 DEPLOY = "POST /admin/functions/twice/deploy"
 MISSING = "POST /admin/blobs/missing"
-SOURCE = "from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n"
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A real bundle."""
-    folder = tmp_path_factory.mktemp("project") / "twice"
-    folder.mkdir()
-    (folder / "twice.py").write_text(SOURCE)
-    built = build(Order(folder, folder.parent / "layout"), lambda function, event: None)
-    return Layout(built.layout).open(built.digest)
 
 
 @pytest.fixture
@@ -96,6 +86,24 @@ def test_a_refusal_in_the_midst_keeps_its_class_and_trace(deploy: Callable[..., 
     assert deploy("--json").problem["trace"] == "Traceback\nKeyError"
 
 
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_what_the_function_asks_for_is_said_and_stays(
+    terminal: bool, deploy: Callable[..., Any], box: StandIn, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deploys reads it: a line of its own, above a bar that is gone afterwards."""
+    steps = [
+        {"event": "step", "name": name, "done": 1, "total": 1, "detail": detail}
+        for name, detail in (("permit", "network, device /dev/video0"), ("start", ""), ("activate", ""))
+    ]
+    done = {"event": "deployed", "function": "twice", "revision": bundle.manifest_digest, "number": 1}
+    box.events(DEPLOY, *steps, done)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    result = deploy()
+    assert result.code == 0, result.stderr
+    stays = [line for line in result.stderr.splitlines() if "permit" in line]
+    assert [line.rstrip().endswith("deploy twice: permit network, device /dev/video0") for line in stays] == [True]
+
+
 def test_a_stream_that_breaks_off_is_no_success(deploy: Callable[..., Any], box: StandIn) -> None:
     """A box that goes away while it deploys: code 5, and how to see what came of it."""
     box.events(DEPLOY, {"event": "step", "name": "start", "done": 0, "total": 1})
@@ -107,6 +115,6 @@ def test_a_stream_that_breaks_off_is_no_success(deploy: Callable[..., Any], box:
 def test_a_box_that_is_not_there_is_told_before_the_build(edgefn: Edgefn, box: StandIn, tmp_path: Path) -> None:
     """Building for a minute first would be a minute lost."""
     (tmp_path / "twice").mkdir()
-    (tmp_path / "twice" / "twice.py").write_text(SOURCE)
+    (tmp_path / "twice" / "twice.py").write_text(TWICE)
     assert edgefn("deploy", "twice", "--box", "http://127.0.0.1:1").code == 5
     assert not (tmp_path / ".edgefn").exists()

@@ -137,3 +137,30 @@ def test_names_cannot_leave_their_place_in_the_url(edgefn: Edgefn, box: StandIn)
     """A name with a slash is asked for as one name, not as another path."""
     edgefn("status", "../box")
     assert [route for route, _, _ in box.seen] == ["GET /admin/functions/../box"] or box.seen == []
+
+
+MISSING = {"namespaces": "the kernel has no user namespaces", "files": "no Landlock before Linux 5.13"}
+
+
+def test_status_says_what_does_not_isolate_the_function(edgefn: Edgefn, box: StandIn) -> None:
+    """Each layer with its reason, in a row that is there only then."""
+    box.json("GET /admin/functions/echo", STATUS | {"missing_isolation": MISSING})
+    (row,) = [line for line in edgefn("status", "echo").stdout.decode().splitlines() if "not isolated" in line]
+    assert all(f"{layer} ({why})" in row for layer, why in MISSING.items())
+    assert edgefn("status", "echo", "--json").json["missing_isolation"] == MISSING
+    box.json("GET /admin/functions/echo", STATUS | {"missing_isolation": {}})
+    assert b"not isolated" not in edgefn("status", "echo").stdout
+
+
+def test_box_info_says_what_does_not_isolate_functions(edgefn: Edgefn, box: StandIn) -> None:
+    """Each layer that the kernel lacks with its reason, beside those that are there, said once."""
+    about = {"name": "line-3", "uptime_s": 61.0, "isolation": {"tcp": True, "users": True} | MISSING}
+    box.json("GET /admin/box", about | {"missing_isolation": MISSING})
+    shown = edgefn("box", "info").stdout.decode()
+    (row,) = [line for line in shown.splitlines() if line.startswith("isolation")]
+    there, _, lacking = row.partition("; not enforced: ")
+    assert "tcp, users" in there
+    assert all(f"{layer}: {why}" in lacking for layer, why in MISSING.items())
+    assert shown.count("namespaces") == 2, "the layer and the word in its reason"
+    box.json("GET /admin/box", about | {"isolation": {"tcp": True}, "missing_isolation": {}})
+    assert b"not enforced" not in edgefn("box", "info").stdout

@@ -18,10 +18,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Credentials and keys that a box keeps for itself.", no_args_is_help=True)
 
+_VALUE = "the value comes on stdin, or by --file from a file that is there, for a command line is seen by everybody"
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The secret's name.")]
 
 
-@app.command("set", cls=Verb)
+class _Unrepeated(Verb):
+    """A verb whose usage errors repeat nothing of the command line: a secret may stand there by mistake."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as any command does. Raises click's UsageError in words of ours."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if not hasattr(error, "format_message"):
+                raise
+            option = getattr(error, "param", None)
+        # Beyond the except: a trace of --debug would show the other error's words, too.
+        where = f" at {option.get_error_hint(ctx)}" if option is not None else ""
+        ctx.fail(f"the command line is not understood{where}. It takes NAME and options; {_VALUE}")
+        return []
+
+
+@app.command("set", cls=_Unrepeated)
 def set_secret(
     name: _Name,
     file: Annotated[
@@ -38,6 +56,8 @@ def set_secret(
     """
     from edgefn_cli.reach import reach
 
+    if "=" in name:
+        raise InputError(f"no secret's name has a '='; {_VALUE}")
     value = file.read_bytes() if file is not None else _from_stdin(name)
     if not value:
         raise InputError(f"the secret {name} would be empty: give its value on stdin, or with --file")

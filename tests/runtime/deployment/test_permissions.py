@@ -43,6 +43,28 @@ def test_what_nobody_granted_is_refused_with_the_commands(tmp_path: Path) -> Non
     asyncio.run(test())
 
 
+def test_a_deployment_tells_what_the_function_has(tmp_path: Path) -> None:
+    """In a step of its own, all of it, before anything is installed, each time; one that asks for nothing has none."""
+
+    async def test() -> None:
+        async with opened(tmp_path / "home", grants=["greet network"]) as box:
+            await box.deployments.allow("greet", NULL, "ops")
+            asking, modest = function(tmp_path, network=True, devices=("/dev/null",)), function(tmp_path)
+            await box.upload(asking)
+            await box.upload(modest)
+            for first in ("unpack", "activate"):  # the second time it is installed
+                events = [event async for event in box.deployments.deploy("greet", asking.digest)]
+                steps = [(event["name"], event.get("detail")) for event in events if event["event"] == "step"]
+                assert steps.count(("permit", "network, device /dev/null")) == 1
+                assert not any(event["event"] == "warning" for event in events), events
+                names = [name for name, _ in steps]
+                assert names.index("permit") < names.index(first)
+            events = [event async for event in box.deployments.deploy("greet", modest.digest)]
+            assert "permit" not in [event.get("name") for event in events]
+
+    asyncio.run(test())
+
+
 def test_a_later_revision_may_not_ask_for_more(tmp_path: Path) -> None:
     """What serves goes on, and a rollback is held to the same."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,12 +169,70 @@ def test_a_secret_is_set_or_as_it_was_at_every_operation(tmp_path: Path, fault: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")
-def test_a_key_of_another_user_is_refused(tmp_path: Path) -> None:
-    """Who owns the key could read what will be sealed with it."""
+def test_a_key_of_another_user_is_refused(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    """Who owns the key could read what will be sealed with it. The error does not have the value."""
     vault(tmp_path).set("registry", SECRET)
     os.chown(tmp_path / "keys" / "secrets.key", 65_534, 65_534)
-    with pytest.raises(HomeError, match="belongs to"):
+    with pytest.raises(HomeError, match="belongs to") as caught:
         vault(tmp_path).set("broker", SECRET)
+    assert SECRET.decode() not in told(caught.value, log)
+
+
+def test_no_error_of_a_full_disk_has_the_value(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    """Whichever operation it meets: neither the error, nor its causes, nor a record that is logged on the way."""
+    errors = []
+    for at in range(1, 40):
+        folder, disk = tmp_path / str(at), FaultyDisk()
+        disk.arm(at, "full")
+        try:
+            Vault(disk, folder / "home", [KeyFile(disk, folder / "keys" / "secrets.key")]).set("registry", SECRET)
+        except DiskFull as error:
+            errors.append(told(error, log))
+        if len(disk.operations) < at:
+            break
+    assert len(errors) > 5
+    assert all("No space left" in text and SECRET.decode() not in text for text in errors)
+
+
+TALKS = 'given=$(cat); echo "cannot seal $given"; echo "cannot seal $given" >&2; '
+
+
+@pytest.mark.parametrize("ends", ["exit 1", "exec sleep 60"], ids=["fails", "hangs"])
+def test_no_error_of_systemd_creds_has_the_value(
+    tmp_path: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """Though it repeats what it is given on stdout and stderr, and then fails or hangs; sealing and opening."""
+    program = tmp_path / "bin" / "systemd-creds"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{TALKS}{ends}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr("edgefn_runtime.store.sealing._PATIENCE_S", 0.5)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    for deed in (lambda creds: Vault(OsDisk(), tmp_path / "home", [creds]).set("registry", SECRET), _opens):
+        with pytest.raises((OSError, HomeError), match="systemd-creds") as caught:
+            deed(SystemdCreds())
+        assert SECRET.decode() not in told(caught.value, log)
+    kept = Vault(OsDisk(), tmp_path / "secrets", [SystemdCreds(), KeyFile(OsDisk(), tmp_path / "keys" / "key")])
+    if os.stat(tmp_path).st_uid == 0:  # else the home would not be its owner's
+        assert kept.set("registry", SECRET).sealed_by == "key file"
+        assert SECRET.decode() not in log.text
+
+
+def _opens(creds: SystemdCreds) -> bytes:
+    return creds.unseal("edgefn.registry", SECRET)  # stands for what such a program may write before it fails
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Return what is logged, at every level."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def told(error: BaseException, log: pytest.LogCaptureFixture) -> str:
+    """Return all that a log may have of `error`: its words, its trace with those of its causes, and the records."""
+    return f"{error} {error!r} {error.args!r} {log.text} " + "".join(traceback.format_exception(error))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="systemd-creds is for root")
