@@ -20,6 +20,7 @@ import psutil
 from benchmarks import stage
 from benchmarks.figure import Figure, ratio
 from benchmarks.stage import ECHO, Body
+from tests.road import hostile_handshakes
 from tests.road.box import RunningBox
 from tests.road.hostile import CONNECTIONS, KINDS
 from tests.road.processes import name_of
@@ -68,11 +69,28 @@ def measure() -> Iterator[Figure]:
     yield ratio("p99 beside hostile clients / burnt", beside, alone, how, MOST_RATIO)
     most = max(attack.rss_bytes for attack, _ in rounds) / 1e6
     yield Figure("the box's process", most, "MB", f"at most, resident, --client-memory {CLIENT_MEMORY}", MOST_MB)
+    yield from _handshakes()
 
 
-def in_turns(box: RunningBox, seconds: float) -> tuple[Attack, float]:
-    """An attack, and the 99th percentile when as much processor time is burnt."""
-    attack = attacked(box, seconds)
+def _handshakes() -> Iterator[Figure]:
+    with (
+        tempfile.TemporaryDirectory(prefix="edgefn-bench-") as folder,
+        RunningBox(Path(folder) / "box", options=["--tls", "auto"]) as box,
+    ):
+        box.deploy(stage.workshop().of(CALLED))
+        rounds = [in_turns(box, SECONDS, "tests.road.hostile_handshakes") for _ in range(ROUNDS)]
+    kinds = len(hostile_handshakes.KINDS)
+    how = (
+        f"{hostile_handshakes.CONNECTIONS} connections of {kinds} kinds for {SECONDS:g} s, in turns with as much burnt"
+    )
+    beside, alone = [attack.p99_s * 1e3 for attack, _ in rounds], [p99_s * 1e3 for _, p99_s in rounds]
+    yield Figure("p99 beside hostile TLS handshakes", statistics.median(beside), "ms", f"of {CALLED}, one caller")
+    yield ratio("p99 beside hostile TLS handshakes / burnt", beside, alone, how, MOST_RATIO)
+
+
+def in_turns(box: RunningBox, seconds: float, clients: str = "tests.road.hostile") -> tuple[Attack, float]:
+    """An attack by the program `clients`, and the 99th percentile when as much processor time is burnt."""
+    attack = attacked(box, seconds, clients)
     with ExitStack() as burning:
         for share in attack.burnt:
             burner = subprocess.Popen([sys.executable, "-c", BURN, str(min(1.0, share))])
@@ -82,11 +100,11 @@ def in_turns(box: RunningBox, seconds: float) -> tuple[Attack, float]:
         return attack, percentile(latencies(box, seconds, box_process(box)).times)
 
 
-def attacked(box: RunningBox, seconds: float) -> Attack:
+def attacked(box: RunningBox, seconds: float, program: str) -> Attack:
     """The answers of `CALLED` while the clients are there."""
-    host, _, port = box.url.removeprefix("http://").partition(":")
+    host, _, port = box.url.partition("://")[2].partition(":")
     before = latencies(box, seconds / 3, box_process(box))
-    command = [sys.executable, "-m", "tests.road.hostile", host, port, str(seconds + 2 * SETTLES_S)]
+    command = [sys.executable, "-m", program, host, port, str(seconds + 2 * SETTLES_S)]
     clients = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         time.sleep(SETTLES_S)

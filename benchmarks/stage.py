@@ -6,6 +6,7 @@ import atexit
 import functools
 import http.client
 import json
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -113,7 +114,13 @@ class Caller:
     def __init__(self, url: str, body: Body, method: str = "POST") -> None:
         address = urlsplit(url)
         assert address.hostname
-        self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=TIMEOUT_S)
+        if address.scheme == "https":  # a box of the benchmark's own, whose certificate nobody knows
+            context = ssl._create_unverified_context()
+            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                address.hostname, address.port, timeout=TIMEOUT_S, context=context
+            )
+        else:
+            self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=TIMEOUT_S)
         self._method = method
         self._path = address.path
         self._body = body

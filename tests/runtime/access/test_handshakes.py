@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import ssl
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import uvloop
 from edgefn_runtime.access.certificate import self_signed
 from edgefn_runtime.access.handshakes import TlsServer
 from edgefn_runtime.store.disk import OsDisk
+from tests.road.hostile_handshakes import HELLO
 
 MOST = 4
 
@@ -107,3 +109,41 @@ def test_a_client_that_speaks_no_tls_is_let_go(contexts: tuple[ssl.SSLContext, P
             writer.close()
 
     uvloop.run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("crowd_size", [2, 24])
+def test_a_crowds_handshakes_are_begun_one_after_the_other(
+    contexts: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch, crowd_size: int
+) -> None:
+    """Each takes half a millisecond and more of the event loop: others have their turns, and half of the time, between.
+
+    Who has not spoken yet is not waited for.
+    """
+    begun: list[int] = []
+    handshake, turns = TlsServer._handshake, 0
+
+    async def noting(self: TlsServer, client: socket.socket) -> Any:
+        begun.append(turns)
+        return await handshake(self, client)
+
+    monkeypatch.setattr(TlsServer, "_handshake", noting)
+
+    async def main() -> None:
+        nonlocal turns
+        with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as crowd:
+            address = listener.getsockname()
+            clients = [crowd.enter_context(socket.create_connection(address)) for _ in range(1 + crowd_size)]
+            for client in clients[1:]:  # the first says nothing
+                client.sendall(HELLO)
+            server = TlsServer(listener, lambda: contexts[0], Echo, 100)
+            while len(begun) < crowd_size:
+                turns += 1
+                await asyncio.sleep(0)
+            for client in clients[1:]:
+                client.setblocking(False)
+                assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 1), 10) == b"\x16"
+            server.close()
+            await asyncio.wait_for(server.wait_closed(), 10)
+
+    uvloop.run(asyncio.wait_for(main(), 30))
+    assert all(after - before > 3 for before, after in itertools.pairwise(begun))
