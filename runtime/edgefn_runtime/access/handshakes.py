@@ -2,8 +2,10 @@
 
 A connection is the gateway's only when its handshake is over, and is counted there. Until then it is counted here: who
 connects and says nothing holds a descriptor for HANDSHAKE_S and no longer. At most so many do. For a new one the one
-makes room that has taken longest, of the address that has most: so a crowd of silent ones keeps nobody else out. They are
-begun one after the other, with pauses, and only with who has spoken: a crowd's would take all of the event loop.
+makes room that has taken longest, of the address that has most: so a crowd of silent ones keeps nobody else out.
+
+Handshakes are begun one after the other, with pauses, and only with who has spoken: a crowd's would take all of the
+event loop.
 """
 
 from __future__ import annotations
