@@ -8,7 +8,7 @@
     edgefn_queue_depth{function}                            requests that wait now
     edgefn_instances{function,state}                        instances now
     edgefn_function_state{function,state}                   1 for the state the function is in
-    edgefn_private_memory_bytes{function,process}           memory that no other process shares
+    edgefn_private_memory_bytes{function,process}           memory that no other process shares, of the last ten seconds
     edgefn_ledger_bytes{function,process}                   what the memory ledger counts each of them with
     edgefn_output_lines_dropped_total{function}             lines that a function printed over its budget
     edgefn_output_bytes_dropped_total{function}             and their bytes
