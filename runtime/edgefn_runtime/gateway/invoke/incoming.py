@@ -145,6 +145,8 @@ class Incoming(Outgoing):
         if self._left and self._waits_to_parse():
             self._parse_until(self._at + self._left)
         self._judge(before - len(self._rest) + self._at)
+        if self._counted:
+            self.backlog.hold(self, self._counted)  # it goes on: it is not who has held the same for longest
         return self._waits_to_parse()
 
     def _parse_until(self, end: int) -> None:

@@ -48,7 +48,7 @@ class Backlog:
         self.most_bytes = most_bytes
         self.held = 0
         self._sizes: dict[Parsing, int] = {}
-        """First who has held the same for longest: who waits for an answer, not who sends chunk after chunk."""
+        """First who has held the same for longest: who waits for an answer, not whose bytes are being parsed."""
         self._waiting: dict[Parsing, None] = {}
         self._scheduled = False
 

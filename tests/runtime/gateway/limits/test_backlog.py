@@ -229,6 +229,31 @@ def test_what_waits_is_bounded_together(sent: bytes) -> None:
     asyncio.run(main())
 
 
+def test_whose_bytes_are_being_parsed_does_not_give_way() -> None:
+    """A read of chunks takes many turns: in each of them another comes that holds as much, and waits."""
+    chunk = b"20\r\n" + bytes(32) + b"\r\n"
+
+    async def main() -> None:
+        pool = Echo(slow=True)
+        kind = type(connected(pool, backlog=Backlog(BOUND)))
+        honest = of_kind(kind)
+        honest.data_received(b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n")
+        honest.data_received(chunk * (READ // len(chunk)) + b"0\r\n\r\n")
+        crowd = []
+        while honest._rest:
+            crowd.append(of_kind(kind))
+            crowd[-1].data_received(SMALLEST * (READ // len(SMALLEST)))
+            await asyncio.sleep(0)
+            assert kind.backlog.held <= BOUND
+        await settle()
+        assert bytes(READ // len(chunk) * 32) in pool.calls
+        assert len(crowd) > 2 * BOUND // READ
+        for client in [*crowd, honest]:
+            client.connection_lost(None)
+
+    asyncio.run(main())
+
+
 def test_who_sends_chunk_after_chunk_does_not_give_way() -> None:
     """Beside a crowd that holds all there is: what is parsed as it comes is never what has waited longest."""
 
