@@ -48,7 +48,7 @@ class Home:
         self.logs = self.path / "logs"
         self.run = self.path / "run"
         self.secrets, self.tls = self.path / "secrets", self.path / "tls"
-        self.keys = self.path.with_name(f"{self.path.name}-keys")
+        self.keys = _keys(self.path)
         with self._usable(), room_for(f"the box's home {self.path}"):
             self.disk.make_folder(self.path)
             exposed = ownership.claim_folder(self.path)
@@ -146,3 +146,9 @@ class Home:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
         write_file(self.disk, path, f"{token}\n".encode())
         return token
+
+
+def _keys(home: Path) -> Path:
+    """Return the folder beside a home, by whatever link it was given; beside the link, where it lies there already."""
+    beside, real = (path.with_name(f"{path.name}-keys") for path in (home, home.resolve()))
+    return beside if beside.exists() and not real.exists() else real

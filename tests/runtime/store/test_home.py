@@ -122,3 +122,29 @@ def test_unwritable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="cannot be used by this user") as caught:
         Home(path)
     assert "\n" not in str(caught.value)
+
+
+def test_secrets_are_opened_by_whatever_name_the_home_has(tmp_path: Path) -> None:
+    """The key lies beside the home itself: a box that is given a link to it, or its own path, finds the same one."""
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "home")
+    (tmp_path / "home").mkdir(mode=0o700)
+    by_link = Home(link)
+    by_link.keys.mkdir(mode=0o700)
+    by_link.close()
+    by_path = Home(tmp_path / "home")
+    assert by_path.keys == by_link.keys == tmp_path / "home-keys"
+    by_path.close()
+
+
+def test_a_key_that_lies_beside_a_link_stays_there(tmp_path: Path) -> None:
+    """A box of before put it there: it would open none of its secrets without it."""
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    (tmp_path / "home").mkdir(mode=0o700)
+    link.symlink_to(tmp_path / "home")
+    (tmp_path / "elsewhere" / "link-keys").mkdir()
+    home = Home(link)
+    assert home.keys == tmp_path / "elsewhere" / "link-keys"
+    home.close()
