@@ -8,6 +8,7 @@ who writes to the disk itself. Any other is read and hashed. A file more, or one
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edgefn_runtime.store.disk import Disk, write_file
+from edgefn_runtime.store.disk import TEMPORARY, Disk, write_file
 from edgefn_runtime.store.harvest import sha256_of
 
 FILE = "files.json"
@@ -91,13 +92,14 @@ def compare(
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """What is below `folder`, but for folders and its record."""
+    """What is below `folder`, but for folders and its record, which may just be written anew beside us."""
     for place, folders, names in os.walk(folder):
         for name in (*names, *(one for one in folders if Path(place, one).is_symlink())):
             path = Path(place, name)
             own = str(path.relative_to(folder))
-            if own != FILE:
-                yield own, os.lstat(path)
+            if own != FILE and not (own.startswith(f"{FILE}.") and own.endswith(TEMPORARY)):
+                with contextlib.suppress(FileNotFoundError):  # gone meanwhile: as if it had never been there
+                    yield own, os.lstat(path)
 
 
 def _stamp(status: os.stat_result, sha256: str) -> Stamp:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,3 +93,23 @@ def test_a_record_that_does_not_read_is_none(tmp_path: Path) -> None:
     assert record.read(tmp_path) is None
     (tmp_path / record.FILE).write_bytes(b"\xff{")
     assert record.read(tmp_path) is None
+
+
+def test_a_record_that_is_written_meanwhile_is_no_difference(tmp_path: Path) -> None:
+    """A start writes it anew while a request's own start compares: the folder is as it was, each time."""
+    known = _made(tmp_path)
+    over = threading.Event()
+
+    def rewrite() -> None:
+        while not over.is_set():
+            record.write(OsDisk(), tmp_path, known)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert not record.compare(tmp_path, known, thorough=True).differing
+    finally:
+        over.set()
+        writer.join()
