@@ -31,6 +31,11 @@ TOLD = {
     "pipelined_documents": {200},
 }
 """What a kind of client is answered, and nothing else, where it is answered at all."""
+HOLDING = {
+    *("endless_header", "many_fields", "endless_trailer", "endless_target"),
+    *("websocket", "wrong_tokens", "pipelined_documents"),
+}
+"""Kinds whose heads or requests wait to be parsed: 503 where all of these are more than the box may hold."""
 
 
 def test_others_are_served_beside_hostile_clients(tmp_path: Path, bundles: Bundles) -> None:
@@ -65,7 +70,7 @@ def test_others_are_served_beside_hostile_clients(tmp_path: Path, bundles: Bundl
         kind, _, status = one.partition(" ")
         by_kind[kind].add(int(status))
     for kind, statuses in TOLD.items():
-        assert by_kind[kind] <= statuses, kind
+        assert by_kind[kind] <= statuses | ({503} if kind in HOLDING else set()), kind
     assert len(by_kind.keys() & TOLD.keys()) >= len(TOLD) - 2, told
 
 

@@ -230,24 +230,25 @@ def test_what_waits_is_bounded_together(sent: bytes) -> None:
 
 
 def test_whose_bytes_are_being_parsed_does_not_give_way() -> None:
-    """A read of chunks takes many turns: in each of them another comes that holds as much, and waits."""
+    """Chunks take many turns: in each of them another comes that holds as much as a read brings, and waits."""
     chunk = b"20\r\n" + bytes(32) + b"\r\n"
+    bound, chunks = 16 * READ, 4 * READ // len(chunk)
 
     async def main() -> None:
-        pool = Echo(slow=True)
-        kind = type(connected(pool, backlog=Backlog(BOUND)))
+        pool = Echo(slow=True, spec=FunctionSpec("f", "f:f", max_body_bytes=8 * READ))
+        kind = type(connected(pool, backlog=Backlog(bound)))
         honest = of_kind(kind)
         honest.data_received(b"POST /fn/f HTTP/1.1\r\nhost:b\r\ntransfer-encoding:chunked\r\n\r\n")
-        honest.data_received(chunk * (READ // len(chunk)) + b"0\r\n\r\n")
+        honest.data_received(chunk * chunks + b"0\r\n\r\n")
         crowd = []
         while honest._rest:
             crowd.append(of_kind(kind))
             crowd[-1].data_received(SMALLEST * (READ // len(SMALLEST)))
             await asyncio.sleep(0)
-            assert kind.backlog.held <= BOUND
+            assert kind.backlog.held <= bound
         await settle()
-        assert bytes(READ // len(chunk) * 32) in pool.calls
-        assert len(crowd) > 2 * BOUND // READ
+        assert bytes(32 * chunks) in pool.calls
+        assert len(crowd) > 2 * bound // READ
         for client in [*crowd, honest]:
             client.connection_lost(None)
 
