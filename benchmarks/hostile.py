@@ -63,10 +63,7 @@ def measure() -> Iterator[Figure]:
         for name in (ECHO, "generous", CALLED):
             box.deploy(stage.workshop().of(name))
         rounds = [in_turns(box, SECONDS) for _ in range(ROUNDS)]
-    how = f"{CONNECTIONS} connections of {len(KINDS)} kinds for {SECONDS:g} s, in turns with as much burnt"
-    beside, alone = [attack.p99_s * 1e3 for attack, _ in rounds], [p99_s * 1e3 for _, p99_s in rounds]
-    yield Figure("p99 beside hostile clients", statistics.median(beside), "ms", f"of {CALLED}, one caller")
-    yield ratio("p99 beside hostile clients / burnt", beside, alone, how, MOST_RATIO)
+    yield from _p99("hostile clients", f"{CONNECTIONS} connections of {len(KINDS)} kinds", rounds)
     most = max(attack.rss_bytes for attack, _ in rounds) / 1e6
     yield Figure("the box's process", most, "MB", f"at most, resident, --client-memory {CLIENT_MEMORY}", MOST_MB)
     yield from _handshakes()
@@ -79,17 +76,19 @@ def _handshakes() -> Iterator[Figure]:
     ):
         box.deploy(stage.workshop().of(CALLED))
         rounds = [in_turns(box, SECONDS, "tests.road.hostile_handshakes") for _ in range(ROUNDS)]
-    kinds = len(hostile_handshakes.KINDS)
-    how = (
-        f"{hostile_handshakes.CONNECTIONS} connections of {kinds} kinds for {SECONDS:g} s, in turns with as much burnt"
-    )
+    crowd = f"{hostile_handshakes.CONNECTIONS} connections of {len(hostile_handshakes.KINDS)} kinds"
+    yield from _p99("hostile TLS handshakes", crowd, rounds)
+
+
+def _p99(beside_what: str, crowd: str, rounds: list[tuple[Attack, float]]) -> Iterator[Figure]:
+    how = f"{crowd} for {SECONDS:g} s, in turns with as much burnt"
     beside, alone = [attack.p99_s * 1e3 for attack, _ in rounds], [p99_s * 1e3 for _, p99_s in rounds]
-    yield Figure("p99 beside hostile TLS handshakes", statistics.median(beside), "ms", f"of {CALLED}, one caller")
-    yield ratio("p99 beside hostile TLS handshakes / burnt", beside, alone, how, MOST_RATIO)
+    yield Figure(f"p99 beside {beside_what}", statistics.median(beside), "ms", f"of {CALLED}, one caller")
+    yield ratio(f"p99 beside {beside_what} / burnt", beside, alone, how, MOST_RATIO)
 
 
 def in_turns(box: RunningBox, seconds: float, clients: str = "tests.road.hostile") -> tuple[Attack, float]:
-    """An attack by the program `clients`, and the 99th percentile when as much processor time is burnt."""
+    """Return an attack by the program `clients`, and the 99th percentile when as much processor time is burnt."""
     attack = attacked(box, seconds, clients)
     with ExitStack() as burning:
         for share in attack.burnt:
@@ -101,7 +100,7 @@ def in_turns(box: RunningBox, seconds: float, clients: str = "tests.road.hostile
 
 
 def attacked(box: RunningBox, seconds: float, program: str) -> Attack:
-    """The answers of `CALLED` while the clients are there."""
+    """Measure the answers of `CALLED` while the clients are there."""
     host, _, port = box.url.partition("://")[2].partition(":")
     before = latencies(box, seconds / 3, box_process(box))
     command = [sys.executable, "-m", program, host, port, str(seconds + 2 * SETTLES_S)]

@@ -6,7 +6,6 @@ import atexit
 import functools
 import http.client
 import json
-import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgefn.bundle.layout import Bundle
+from tests.road import trust
 from tests.road.box import RunningBox
 from tests.road.bundles import EXAMPLES, Bundles, build
 
@@ -115,9 +115,8 @@ class Caller:
         address = urlsplit(url)
         assert address.hostname
         if address.scheme == "https":  # a box of the benchmark's own, whose certificate nobody knows
-            context = ssl._create_unverified_context()
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                address.hostname, address.port, timeout=TIMEOUT_S, context=context
+                address.hostname, address.port, timeout=TIMEOUT_S, context=trust.anybody()
             )
         else:
             self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=TIMEOUT_S)

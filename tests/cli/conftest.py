@@ -194,7 +194,7 @@ def box(edgefn: Edgefn, listening: StandIn, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """A real bundle, of the function `twice`."""
+    """Make a real bundle, of the function `twice`."""
     folder = tmp_path_factory.mktemp("project") / "twice"
     folder.mkdir()
     (folder / "twice.py").write_text(TWICE)

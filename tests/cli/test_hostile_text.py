@@ -58,7 +58,7 @@ PLACES = {"pipe": os.pipe, "terminal": pty.openpty}
 
 @contextmanager
 def opened(place: str) -> Iterator[tuple[int, Callable[[], str]]]:
-    """A pipe or a pseudo-terminal: where a program writes, and what has come out of it so far."""
+    """Open a pipe or a pseudo-terminal: where a program writes, and what has come out of it so far."""
     ours, theirs = PLACES[place]()
     with reading(ours) as shown:
         try:

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from tests.road import trust
+
 CONNECTIONS = 64
 SILENT_S = 0.5
 PATIENCE_S = 5.0
@@ -22,22 +24,15 @@ PATIENCE_S = 5.0
 Kind: TypeAlias = Callable[[str, int], Awaitable[None]]
 
 
-def trusting_anybody() -> ssl.SSLContext:
-    """Return a client's settings that take any certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
 def hello() -> bytes:
     """Return what begins a handshake."""
     said, saying = ssl.MemoryBIO(), ssl.MemoryBIO()
     with contextlib.suppress(ssl.SSLWantReadError):
-        trusting_anybody().wrap_bio(said, saying, server_hostname="box").do_handshake()
+        trust.anybody().wrap_bio(said, saying, server_hostname="box").do_handshake()
     return saying.read()
 
 
-CONTEXT, HELLO = trusting_anybody(), hello()
+CONTEXT, HELLO = trust.anybody(), hello()
 
 
 async def handshakes(host: str, port: int) -> None:
@@ -74,7 +69,7 @@ KINDS: tuple[Kind, ...] = (handshakes, hellos, garbage, silent)
 
 
 async def attack(kind: Kind, host: str, port: int, ended: Counter[str], until: float) -> None:
-    """One connection after the other, of one kind, until the event loop's clock shows `until`."""
+    """Make one connection after the other, of one kind, until the event loop's clock shows `until`."""
     while asyncio.get_running_loop().time() < until:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             async with asyncio.timeout(PATIENCE_S):
@@ -84,7 +79,7 @@ async def attack(kind: Kind, host: str, port: int, ended: Counter[str], until: f
 
 
 async def crowd(host: str, port: int, seconds: float) -> Counter[str]:
-    """All kinds, on CONNECTIONS connections, for so long; how often each came to its end."""
+    """Have all kinds, on CONNECTIONS connections, for so long; return how often each came to its end."""
     ended: Counter[str] = Counter()
     until = asyncio.get_running_loop().time() + seconds
     kinds = KINDS * (CONNECTIONS // len(KINDS))

@@ -71,11 +71,10 @@ class Tried(NamedTuple):
 def lowered(
     captured: Captured, target: Target, exported: Path, path: Path, opset: int, engine: Engine
 ) -> tuple[Made, dict[str, int]]:
-    """The int8 form of `exported`, the ONNX file of `captured`, lies in `path`, past every gate.
+    """Write the int8 form of `exported`, the ONNX file of `captured`, to `path`, past every gate.
 
-    Returns how it was made and its int8 operators by type.
-
-    Raises as `made`, and GateError where the file is none of `opset`.
+    Returns how it was made and its int8 operators by type. Raises as `made`, and GateError where the file is none of
+    `opset`.
     """
     import onnx
 

@@ -26,7 +26,7 @@ HANDSHAKE_S = 10.0
 MOST_AT_ONCE = 512
 """At some 60 kB each."""
 _AT_ONCE = 8
-"""Connections that are accepted in one turn of the loop: each costs half a millisecond."""
+"""Connections that are accepted in one turn of the loop."""
 _TURNS = 3
 """Turns of the loop until a handshake that is begun has been answered."""
 _FORGET_EACH = 64

@@ -76,12 +76,12 @@ def take(
     if why := over(folder, bound):
         raise DeploymentRefused(f"what the engine made is not taken: {why}")
     try:
-        return _taken(disk, folder, place, bound, originals, reserved)
+        return _take_all(disk, folder, place, bound, originals, reserved)
     except _Unfit as error:
         raise DeploymentRefused(f"what the engine made is not taken: {error}") from None
 
 
-def _taken(
+def _take_all(
     disk: Disk, folder: Path, place: Path, bound: Bound, originals: Path, reserved: Collection[str]
 ) -> dict[str, Taken]:
     taken: dict[str, Taken] = {}

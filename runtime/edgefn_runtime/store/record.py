@@ -92,7 +92,7 @@ def compare(
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """What is below `folder`, but for folders and its record, which may just be written anew beside us."""
+    """Yield what is below `folder`, but for folders and its record, which may be written anew meanwhile."""
     for place, folders, names in os.walk(folder):
         for name in (*names, *(one for one in folders if Path(place, one).is_symlink())):
             path = Path(place, name)

@@ -91,13 +91,12 @@ class Metrics:
             self._series.phases.remove(*labels)
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
-        """(content type, body): Prometheus text, or OpenMetrics where `accept` asks for it."""
+        """Return (content type, body): Prometheus text, or OpenMetrics where `accept` asks for it. Blocks."""
         self._statuses.look()
-        encode, content_type = choose_encoder(accept)
-        return content_type, encode(self._registry)
+        return choose_encoder(accept)[1], exposition.encode(self._registry, accept)[0]
 
     async def scrape(self, accept: str = "") -> tuple[str, bytes]:
-        """As `render`, without holding up the event loop: with a hundred functions, encoding takes 70 ms.
+        """Return what `render` does, without holding up the event loop: with a hundred functions, encoding takes 70 ms.
 
         One at a time, in one thread, and a rest after each. Whoever asked before it began shares it.
         """

@@ -1,6 +1,7 @@
 """The gauges of a box as they are at the moment of a scrape, from what the supervisor knows already.
 
-Starts nothing, keeps nothing: a function that is gone from the statuses is gone from the scrape.
+Starts nothing, and keeps what a process takes for FOOTPRINT_S alone: a function that is gone from the statuses is gone
+from the scrape.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ except OSError as error:
 
 @pytest.fixture
 def path() -> Iterator[str]:
-    """The name of a device that is there."""
+    """Make a device, and give its name."""
     with devices.node(f"/dev/edgefn-node-{os.getpid()}", 0o600) as made:
         yield made
         if not os.path.lexists(made):

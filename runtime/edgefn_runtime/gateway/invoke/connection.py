@@ -21,7 +21,7 @@ from edgefn_runtime.gateway.invoke.cycle import Cycle, split
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding
 from edgefn_runtime.gateway.invoke.incoming import Incoming
 from edgefn_runtime.gateway.limits import heads, places, process
-from edgefn_runtime.gateway.limits.backlog import Backlog
+from edgefn_runtime.gateway.limits.backlog import SHARE, Backlog
 from edgefn_runtime.gateway.limits.bodies import Bodies
 from edgefn_runtime.gateway.limits.discards import Discards
 from edgefn_runtime.gateway.limits.heads import MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES, Fields
@@ -287,11 +287,14 @@ def _closing(cycle: RequestResponseCycle, app: Any) -> Any:
 C = TypeVar("C", bound=Connection)
 
 
-def bounded(kind: type[C], patience_s: float, most_unread_bytes: int = 0, **more: object) -> type[C]:
+def bounded(
+    kind: type[C], patience_s: float, most_unread_bytes: int = 0, bodies: Bodies | None = None, **more: object
+) -> type[C]:
     """Return the `kind` of connection of a server whose clients have `patience_s`; `more` are further members of it.
 
     Answers that they do not read take at most `most_unread_bytes` together (0: an eighth of the machine's memory).
     """
+    bodies = bodies or Bodies()
     members: dict[str, object] = {
         "patience_s": patience_s,
         "most_unread_bytes": most_unread_bytes or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8,
@@ -299,8 +302,8 @@ def bounded(kind: type[C], patience_s: float, most_unread_bytes: int = 0, **more
         "discards": Discards(),
         "kept": {},
         "places": Places(process.connections()),
-        "bodies": Bodies(),
-        "backlog": Backlog(),
+        "bodies": bodies,
+        "backlog": Backlog(bodies.most // SHARE),
         "hosts": Hosts([ANY]),
         "origins": Origins(),
         "forwarding": Forwarding(),

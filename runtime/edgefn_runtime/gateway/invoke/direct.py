@@ -21,7 +21,6 @@ from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope, too_large
-from edgefn_runtime.gateway.limits.backlog import SHARE, Backlog
 from edgefn_runtime.gateway.limits.heads import MAX_TINY, TINY_BYTES, too_many_tiny
 from edgefn_runtime.gateway.problems import problem
 from edgefn_runtime.supervisor.call import Call
@@ -259,5 +258,4 @@ def _join(pieces: list[bytes], small: bytes) -> None:
 
 def connection(invocation: Invocation, patience_s: float, most_unread_bytes: int = 0, **more: object) -> type[Direct]:
     """Return the connection of a server whose clients have `patience_s`; `invocation` gets requests to functions."""
-    members = {"bodies": invocation.bodies, "backlog": Backlog(invocation.bodies.most // SHARE)} | more
-    return bounded(Direct, patience_s, most_unread_bytes, invocation=invocation, **members)
+    return bounded(Direct, patience_s, most_unread_bytes, invocation.bodies, invocation=invocation, **more)

@@ -14,7 +14,6 @@ import time
 from typing import Protocol
 
 from edgefn.errors import EdgefnError, Unavailable
-from edgefn_runtime.gateway.limits.bodies import LEAST_BYTES
 
 TURN_S = 0.0005
 SHARE = 4
@@ -44,7 +43,7 @@ class Backlog:
     All together hold `most_bytes`, or one of them as much as it has.
     """
 
-    def __init__(self, most_bytes: int = LEAST_BYTES // SHARE) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.held = 0
         self._sizes: dict[Parsing, int] = {}

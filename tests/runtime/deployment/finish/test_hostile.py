@@ -234,7 +234,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _bounds(pid: int) -> tuple[int, int]:
-    """The bounds of a process's control groups: bytes of memory, and processes; 0 where it has none."""
+    """Return the bounds of a process's control groups: bytes of memory, and processes; 0 where it has none."""
     found = {"memory": 0, "pids": 0}
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)

@@ -62,7 +62,7 @@ def _of(kind: hostile.Kind) -> bytes:
 
 @pytest.fixture
 def left() -> Iterator[Counter[str]]:
-    """What of ended connections only the collector finds, by kind; filled when `gc.collect()` is called."""
+    """Keep what of ended connections only the collector finds; return the counter that `_count` fills, by kind."""
     found: Counter[str] = Counter()
     gc.disable()
     gc.freeze()  # what was there before is not looked at: of a process with PyTorch, a second each time

@@ -172,7 +172,7 @@ def test_a_fault_in_one_connections_turn_holds_up_no_other() -> None:
         loop = asyncio.get_running_loop()
         told: list[object] = []
         loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
-        turns, all_of_them = Backlog(), [Parsing(loop, steps) for steps in (3, -1, 3, -1, 2)]
+        turns, all_of_them = Backlog(BOUND), [Parsing(loop, steps) for steps in (3, -1, 3, -1, 2)]
         for one in all_of_them:
             turns.add(one)
         await settle()
