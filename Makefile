@@ -56,7 +56,7 @@ test-long: $(TEST_VENV)/.installed ## the tests that build for minutes, which `m
 
 # A Debian 12 of its own, by emulation: another kernel, control groups of version 2, and systemd that runs our unit.
 test-vm: $(TEST_VENV)/.installed ## the box that systemd starts by our unit, in an emulated Debian 12 (as root on Debian)
-	@.ci/debian-packages qemu-system-x86_64=qemu-system-x86 mmdebstrap mke2fs=e2fsprogs
+	@.ci/debian-packages qemu-system-x86_64=qemu-system-x86 mmdebstrap swtpm mke2fs=e2fsprogs
 	@.ci/vm-image .vm $(TEST_VENV)/wheel/*.whl $(VENV)/bin/python
 	$(VENV)/bin/python tests/vm/run.py .vm
 

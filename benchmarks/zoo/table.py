@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,9 +21,10 @@ Weights are random, spread so that every branch works. Nothing is downloaded.
 An **error** is that of an oracle which shares no code with the build's own gate: RMS(artifact − eager) over how far
 eager's answer moves from one input to another, in the worst group of channels, on inputs that the build never saw. An
 artifact that ignores its input scores 1. With free sizes the worst of all sizes tried is shown; 1, odd and larger ones
-are among them. **int8** is the better of the two engines'; *plain* is ONNX Runtime's static quantisation of the
-same network, without a gate. **÷ eager** is the fastest artifact's time over eager PyTorch's, one thread each. Seconds
-are of the whole build. Times are rough: networks were built side by side.
+are among them. The **share** beside it is that of equal answers: the largest number of the first output, along its last
+axis, stands where eager's does; none is told where all are. **int8** is the better of the two engines'; *plain* is
+ONNX Runtime's static quantisation of the same network, without a gate. **÷ eager** is the fastest artifact's time over
+eager PyTorch's, one thread each. Seconds are of the whole build. Times are rough: networks were built side by side.
 
 | sign | |
 | --- | --- |
@@ -145,6 +147,8 @@ def _cell(record: Record | None, kind: str, reasons: Reasons) -> str:
     if judged is None or judged.error is None:
         return f"not judged, {reasons.number(judged.failure if judged else record.fault)}"
     text = f"{max(judged.error, judged.other or 0.0):.0e}"
+    if judged.equal is not None and judged.equal < 1.0:
+        text += f", {math.floor(100 * judged.equal)} %"
     if judged.wrong(int8=kind == "int8"):
         return f"**wrong** {text}"
     return f"{text}, {len(judged.no_answer)} sizes fail" if judged.no_answer else text

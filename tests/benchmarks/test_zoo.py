@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -199,6 +200,17 @@ def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
     assert text.endswith("1. no\n")
     assert "- portable, fixed sizes, built and right: 1 of 4 (25.0%)" in text
     assert "- wrong answers let through: 1 vae (fixed) portable/fp32" in text
+
+
+@pytest.mark.parametrize(
+    ("equal", "cell"), [(0.958, "2e-06, 95 %"), (0.0, "2e-06, 0 %"), (1.0, "2e-06"), (None, "2e-06")]
+)
+def test_the_share_of_equal_answers_is_told_where_it_is_not_all(equal: float | None, cell: str) -> None:
+    """Beside the error, rounded down: 99.9 % are not all."""
+    judged = Judged(error=2e-6, equal=equal)
+    artifact = Artifact(status="built", mb=1.0, ratio=0.5, judged=judged)
+    drawn = table.render([_record(), msgspec.structs.replace(_record("vae"), artifacts={"portable/fp32": artifact})])
+    assert re.search(rf"^\| vae \|[^|]*\| {re.escape(cell)} \|", drawn, re.MULTILINE), drawn
 
 
 def test_a_record_has_no_folder_of_the_machine() -> None:

@@ -7,18 +7,21 @@ FOLDER has what .ci/vm-image made. Everything that the machine says is shown as 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT_S = 1800.0
 _RESULT = re.compile(r"edgefn-vm: code (\d+)")
 
 
-def command(folder: Path) -> list[str]:
+def command(folder: Path, tpm: Path) -> list[str]:
     """Full emulation, which runs everywhere and some ten times slower than the machine itself."""
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072"),
@@ -26,16 +29,38 @@ def command(folder: Path) -> list[str]:
         *("-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img")),
         *("-append", "root=/dev/vda rw console=ttyS0 quiet no_timer_check"),
         *("-drive", f"file={folder / 'disk.img'},if=virtio,format=raw"),
+        *("-chardev", f"socket,id=tpm,path={tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
+        *("-device", "tpm-crb,tpmdev=tpm0"),
     ]
+
+
+@contextlib.contextmanager
+def new_tpm() -> Iterator[Path]:
+    """Run a TPM 2.0 that no machine has used yet; yield the socket that it is reached by. It ends with its machine."""
+    with tempfile.TemporaryDirectory(prefix="edgefn-tpm-") as state:
+        socket = Path(state, "socket")
+        program = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={socket}"]
+        with subprocess.Popen(program, stdin=subprocess.DEVNULL) as tpm:
+            try:
+                while not socket.exists():
+                    if tpm.poll() is not None:
+                        sys.exit(f"the TPM's emulator ended with {tpm.returncode}")
+                    time.sleep(0.01)
+                yield socket
+            finally:
+                tpm.kill()
 
 
 def main(folder: Path) -> int:
     """Run the machine until it powers itself off, and return its tests' exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the machine goes with it
     began, code = time.monotonic(), 1
-    with subprocess.Popen(
-        command(folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as vm:
+    with (
+        new_tpm() as tpm,
+        subprocess.Popen(
+            command(folder, tpm), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+        ) as vm,
+    ):
         assert vm.stdout is not None
         try:
             for line in vm.stdout:

@@ -109,7 +109,7 @@ def _from_stdin(name: str) -> bytes:
     return sys.stdin.buffer.read().removesuffix(b"\n").removesuffix(b"\r")
 
 
-_HOW = {"systemd": "systemd-creds", "key file": "a key file of the box"}
+_HOW = {"tpm": "systemd-creds with the TPM", "systemd": "systemd-creds", "key file": "a key file of the box"}
 
 
 def _table(secrets: list[dict[str, Any]]) -> Table:

@@ -1,9 +1,10 @@
 """How a secret is made unreadable on the disk, and readable again on this machine alone.
 
-    systemd   systemd-creds(1): a key of the machine's, in its TPM where it has one, else readable by root alone
+    tpm       systemd-creds(1) with the machine's TPM: its disk in another machine opens nothing
+    systemd   systemd-creds(1) with the machine's own key, a file that root alone reads
     key file  AES-256-GCM with a key in a file of its own, outside the home and its backups
 
-Both bind a secret to its name: one cannot be put in the place of another. What is sealed is never in an argument, the
+All bind a secret to its name: one cannot be put in the place of another. What is sealed is never in an argument, the
 environment or a message; it goes through pipes.
 """
 
@@ -13,6 +14,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -44,16 +46,32 @@ class Sealer(Protocol):
 
 
 class SystemdCreds:
-    """By systemd-creds, which only root can use."""
+    """By systemd-creds, which only root can use, with the first of `keys` that this machine has."""
 
-    name = "systemd"
+    def __init__(self, name: str, keys: Sequence[str]) -> None:
+        self.name = name
+        self._keys = keys
+
+    @classmethod
+    def with_tpm(cls) -> SystemdCreds:
+        """Return a sealer whose secrets open with this machine's TPM alone, and with its disk where that has a key, too.
+
+        systemd-creds is not left to choose: it makes a key on the disk before it looks for a TPM, and a service may
+        not write there.
+        """
+        return cls("tpm", ("host+tpm2", "tpm2"))
+
+    @classmethod
+    def with_host_key(cls) -> SystemdCreds:
+        """Return a sealer with the key of /var/lib/systemd/credential.secret."""
+        return cls("systemd", ("host",))
 
     def seal(self, label: str, secret: bytes) -> bytes:
-        """As `Sealer.seal`, with the machine's best key, else with the one that lies on its disk."""
+        """As `Sealer.seal`."""
         program = shutil.which("systemd-creds")
         if program is None or os.geteuid() != 0:
             raise FileNotFoundError("systemd-creds")
-        for key in ("auto", "host"):
+        for key in self._keys:
             done = _run([program, "encrypt", f"--name={label}", f"--with-key={key}", "-", "-"], secret)
             if done.returncode == 0 and done.stdout:
                 return done.stdout

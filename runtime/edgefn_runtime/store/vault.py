@@ -57,7 +57,8 @@ class Vault:
     @classmethod
     def of_home(cls, home: Home) -> Vault:
         """Return the secrets of a home; the key file, where one is needed, lies beside the home and not in it."""
-        return cls(home.disk, home.secrets, [SystemdCreds(), KeyFile(home.disk, home.keys / "secrets.key")])
+        key_file = KeyFile(home.disk, home.keys / "secrets.key")
+        return cls(home.disk, home.secrets, [SystemdCreds.with_tpm(), SystemdCreds.with_host_key(), key_file])
 
     def names(self) -> list[Kept]:
         """Return what there is, by name, with what is DAMAGED."""

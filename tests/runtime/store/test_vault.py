@@ -197,9 +197,14 @@ def test_no_error_of_a_full_disk_has_the_value(tmp_path: Path, log: pytest.LogCa
 TALKS = 'given=$(cat); echo "cannot seal $given"; echo "cannot seal $given" >&2; '
 
 
+@pytest.mark.parametrize("sealer", [SystemdCreds.with_tpm, SystemdCreds.with_host_key], ids=["TPM", "host key"])
 @pytest.mark.parametrize("ends", ["exit 1", "exec sleep 60"], ids=["fails", "hangs"])
 def test_no_error_of_systemd_creds_has_the_value(
-    tmp_path: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, ends: str
+    tmp_path: Path,
+    log: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+    sealer: Callable[[], SystemdCreds],
 ) -> None:
     """Though it repeats what it is given on stdout and stderr, and then fails or hangs; sealing and opening."""
     program = tmp_path / "bin" / "systemd-creds"
@@ -207,13 +212,13 @@ def test_no_error_of_systemd_creds_has_the_value(
     program.write_text(f"#!/bin/sh\n{TALKS}{ends}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr("edgefn_runtime.store.sealing._PATIENCE_S", 0.5)
+    monkeypatch.setattr("edgefn_runtime.store.sealing._PATIENCE_S", 0.2)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     for deed in (lambda creds: Vault(OsDisk(), tmp_path / "home", [creds]).set("registry", SECRET), _opens):
         with pytest.raises((OSError, HomeError), match="systemd-creds") as caught:
-            deed(SystemdCreds())
+            deed(sealer())
         assert SECRET.decode() not in told(caught.value, log)
-    kept = Vault(OsDisk(), tmp_path / "secrets", [SystemdCreds(), KeyFile(OsDisk(), tmp_path / "keys" / "key")])
+    kept = Vault(OsDisk(), tmp_path / "secrets", [sealer(), KeyFile(OsDisk(), tmp_path / "keys" / "key")])
     if os.stat(tmp_path).st_uid == 0:  # else the home would not be its owner's
         assert kept.set("registry", SECRET).sealed_by == "key file"
         assert SECRET.decode() not in log.text
@@ -239,10 +244,12 @@ def told(error: BaseException, log: pytest.LogCaptureFixture) -> str:
 def test_systemd_creds_seals_where_the_machine_has_a_key(tmp_path: Path, tool: Callable[[str], str]) -> None:
     """What it sealed opens by it alone, under its own name; the secret is in no argument of any process."""
     program = tool("systemd-creds")
-    probe = subprocess.run([program, "encrypt", "--name=probe", "-", "-"], check=False, input=b"x", capture_output=True)
+    probe = subprocess.run(
+        [program, "encrypt", "--name=probe", "--with-key=host", "-", "-"], check=False, input=b"x", capture_output=True
+    )
     if probe.returncode != 0:
         pytest.skip(f"systemd-creds has no key here: {probe.stderr.decode().strip()}")
-    creds = SystemdCreds()
+    creds = SystemdCreds.with_host_key()
     sealed = creds.seal("edgefn.registry", SECRET)
     assert SECRET not in sealed
     assert creds.unseal("edgefn.registry", sealed) == SECRET

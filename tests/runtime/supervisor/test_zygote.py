@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgefn_runtime.scheduling import backoff
 from edgefn_runtime.supervisor import zygote
 from edgefn_runtime.supervisor.isolation import LAYERS, Requirement
 from tests import programs
@@ -62,6 +63,7 @@ def test_no_function_starts_with_less_than_the_box_began_with(tmp_path: Path) ->
 
 async def _shrink(folder: Path) -> None:
     zygote._READY_DEADLINE_S *= PATIENCE
+    backoff.FIRST_S = 0.1
     bench = Bench(folder, places=[])
     bench.supervisor.start()
     try:
