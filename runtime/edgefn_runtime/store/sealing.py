@@ -54,7 +54,7 @@ class SystemdCreds:
 
     @classmethod
     def with_tpm(cls) -> SystemdCreds:
-        """Return a sealer whose secrets open with this machine's TPM alone, and with its disk where that has a key, too.
+        """Return a sealer whose secrets open with this machine's TPM alone; where its disk has a key, with both.
 
         systemd-creds is not left to choose: it makes a key on the disk before it looks for a TPM, and a service may
         not write there.
