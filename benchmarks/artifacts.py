@@ -26,7 +26,7 @@ from edgefn import backends
 from edgefn.backends.backend import Session
 from edgefn.bundle import archive, references
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road.bundles import EXAMPLES
 
 ROUNDS, RUNS = 20, 3
@@ -99,7 +99,7 @@ def _eager() -> Session:
     import torch
     from classify_image import efficientnet
 
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.eager import EagerSession
 
     torch.set_num_threads(1)
     return EagerSession(efficientnet.builder, efficientnet.spec)

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.__main__ import table
 from benchmarks.figure import Figure, spread
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from tests.road.box import Json, RunningBox
 from tests.road.bundles import build
 from tests.road.deadline import eventually

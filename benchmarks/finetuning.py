@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--sparsity", type=float, default=0.1, help="share of channels removed (default: 0.1)")
     asked = parser.parse_args()
 
-    from edgefn.compile.eager import one_thread
+    from edgefn.compile.capture.eager import one_thread
     from edgefn.quantization import Quantize
 
     recipes = {
@@ -82,8 +82,8 @@ def captured(count: int) -> tuple[Any, list[GoldenSample]]:
     from edgefn.accuracy.options import Accuracy
     from edgefn.accuracy.rules import Judging
     from edgefn.bundle.config import Bound
-    from edgefn.compile.capture import capture
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.capture import capture
+    from edgefn.compile.capture.eager import EagerSession
     from edgefn.golden import GoldenSample
 
     eager = EagerSession(efficientnet.builder, efficientnet.spec)

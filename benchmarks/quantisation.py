@@ -54,8 +54,8 @@ def worst(found: Sequence[Mapping[str, Any]], samples: Sequence[GoldenSample]) -
 def captured(one: Architecture, name: str) -> tuple[Any, list[GoldenSample]]:
     """The network, captured, with calibration inputs; and the samples held out."""
     from edgefn.bundle.config import Bound
-    from edgefn.compile.capture import capture
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.capture import capture
+    from edgefn.compile.capture.eager import EagerSession
     from edgefn.golden import GoldenSample
     from edgefn.quantization import Quantize
     from edgefn.spec import ModelSpec, TensorSpec
@@ -73,7 +73,7 @@ def captured(one: Architecture, name: str) -> tuple[Any, list[GoldenSample]]:
 
 def plain(model: onnx.ModelProto, samples: Sequence[GoldenSample], kept: Sequence[str] = ()) -> onnx.ModelProto:
     """As ONNX Runtime's documentation quantises a network: prepared, minimum and maximum, a scale for each channel."""
-    from edgefn.compile.quantize import plain
+    from edgefn.compile.quantize.static import plain
 
     return plain.written(model, [one.inputs for one in samples], kept, seven_bits=False)
 
@@ -89,10 +89,10 @@ def compared(name: str, one: Architecture) -> bool:
     import onnx
 
     from edgefn.backends.openvino.int8 import ENGINE
-    from edgefn.compile.eager import one_thread
+    from edgefn.compile.capture.eager import one_thread
     from edgefn.compile.quantize import int8
     from edgefn.compile.quantize.engine import ONNX_RUNTIME
-    from edgefn.compile.quantize.preparation import prepared
+    from edgefn.compile.quantize.graph.preparation import prepared
     from edgefn.errors import EdgefnError
     from edgefn.targets.profiles import target
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road import trust
 from tests.road.box import RunningBox
 from tests.road.bundles import EXAMPLES, Bundles, build

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from edgefn.accuracy.options import Accuracy
     from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
+    from edgefn.dimensions.sizes import Dim
     from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
     from edgefn.function import EdgeFunction, edge_function
     from edgefn.images.image import Image
     from edgefn.images.options import picture
     from edgefn.model import EdgeModel, edge_model
     from edgefn.quantization import Quantize
-    from edgefn.sizes import Dim
 
     __version__: str
 
@@ -46,7 +46,7 @@ __all__ = [
 _HOMES = {
     "Accuracy": "edgefn.accuracy.options",
     "Bound": "edgefn.bundle.config",
-    "Dim": "edgefn.sizes",
+    "Dim": "edgefn.dimensions.sizes",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",
     "EdgefnError": "edgefn.errors",

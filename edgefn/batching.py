@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgefn.errors import SpecError
-from edgefn.quantities import parse_duration
 from edgefn.spec import Batching, FunctionSpec, ModelSpec, TensorSpec
+from edgefn.text.quantities import parse_duration
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,13 +19,13 @@ from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
 from edgefn.bundle.config import Bound
 from edgefn.codec.tensors import bind_shape
+from edgefn.dimensions.shapes import OutputShapes
+from edgefn.dimensions.sizes import combined, misfit
 from edgefn.errors import BuildError, ModelInputError, SizeError, SpecError, WrongShape
 from edgefn.options import check_name
 from edgefn.quantization import Quantize, read_quantize
-from edgefn.shapes import OutputShapes
-from edgefn.sizes import combined, misfit
 from edgefn.spec import Batching, ModelSpec, TensorSpec
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 from edgefn.tolerance import read_tolerance
 from edgefn.weights import Weights, read_weights
 
@@ -139,7 +139,7 @@ class EdgeModel:
         if self._session is not None:
             return self._session.run(arrays)
         try:
-            from edgefn.compile.eager import EagerSession
+            from edgefn.compile.capture.eager import EagerSession
 
             session = EagerSession(self.builder, self.spec)
             outputs = session.run(arrays)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, get_args
 
 from edgefn.errors import SpecError
-from edgefn.quantities import parse_bytes, parse_duration
 from edgefn.spec import NAME_PATTERN, Optimize, UnknownQuery
-from edgefn.suggestion import did_you_mean
+from edgefn.text.quantities import parse_bytes, parse_duration
+from edgefn.text.suggestion import did_you_mean
 
 MIN_MEMORY_BYTES = 2**20
 """Below a MiB no request can be decoded, so such a value is a unit forgotten ("256" for "256MiB")."""

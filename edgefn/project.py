@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgefn.errors import SpecError
-from edgefn.quantities import parse_duration
 from edgefn.spec import NAME_PATTERN
-from edgefn.tables import TableFile
 from edgefn.targets import groups, profiles
 from edgefn.targets.platforms import check_platform, check_python
+from edgefn.text.quantities import parse_duration
+from edgefn.text.tables import TableFile
 
 FILE_NAME = "edgefn.toml"
 

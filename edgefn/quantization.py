@@ -8,7 +8,7 @@ import msgspec
 
 from edgefn.bundle.config import Bound
 from edgefn.errors import SpecError
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 from edgefn.tolerance import check_bound
 
 Method = Literal["auto", "static", "dynamic"]

@@ -66,7 +66,7 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """A tensor's dtype (NumPy's name) and shape; a `str` dimension is symbolic and binds across inputs.
 
     `tensor("float32", "batch", 3, 224, 224)` makes one. `ranges` are those that were declared of its words. An
-    output's `str` dimension may be an expression in the words of the inputs (`edgefn.expressions`).
+    output's `str` dimension may be an expression in the words of the inputs (`edgefn.dimensions.expressions`).
     """
 
     dtype: str

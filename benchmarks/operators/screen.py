@@ -13,10 +13,10 @@ from benchmarks.operators.values import dtype_of, sweeps
 from benchmarks.zoo.record import plain
 from edgefn import tensor
 from edgefn.backends.registry import get
-from edgefn.compile.capture import capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import capture
+from edgefn.compile.capture.eager import EagerSession
+from edgefn.dimensions.sizes import combined
 from edgefn.errors import EdgefnError
-from edgefn.sizes import combined
 from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 
 if TYPE_CHECKING:

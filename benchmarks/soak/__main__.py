@@ -24,7 +24,7 @@ from benchmarks.soak import clients
 from benchmarks.soak.clients import Tally
 from benchmarks.soak.memory import PER, Sampler
 from benchmarks.soak.requests import WEIGHTS, Exchange, mix
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road.box import RunningBox
 from tests.road.bundles import EXAMPLES, Bundles
 from tests.road.deadline import eventually

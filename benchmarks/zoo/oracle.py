@@ -30,7 +30,7 @@ from benchmarks.zoo.project import Project
 from benchmarks.zoo.record import finite
 from edgefn.backends import registry
 from edgefn.bundle import archive, references
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from edgefn.spec import SizeRange
 
 Array = NDArray[Any]

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.zoo import inputs
 from benchmarks.zoo.network import Network
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 
 Form = Literal["fixed", "free"]
 SAMPLES, CALIBRATION = 12, 24

@@ -1,10 +1,15 @@
 """The `edgefn` command: what a developer types. It talks to boxes over HTTP and to the compiler by a subprocess.
 
-    __main__   the process: signals, exit codes          app       the typer application, one verb a file in verbs/
-    discovery  which box, whose token                    client    the admin API and invocations, over httpx
-    boxes/     logins, this machine's box, certificates  output    results on stdout, prose on stderr
-    building   the build child and its events            shipping  a bundle's way onto a box
-    environment  what children get of ours               failures  errors as one line, or as problem+json
+    __main__     the process: signals, exit codes
+    app          the typer application
+    options      options that several verbs share
+    box_options  the options of a box as typer's
+    environment  what children get of ours
+    request      what `edgefn invoke` sends
+    verbs/       what it can do
+    project/     scaffolded, built, watched
+    boxes/       which box, by which way, with whose token
+    display/     what it shows
 
 It never imports torch, an engine or a function's code, and it imports the box only to run one.
 """

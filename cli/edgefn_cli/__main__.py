@@ -42,8 +42,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from edgefn_cli import failures
     from edgefn_cli.app import command
+    from edgefn_cli.display import failures
 
     try:
         return int(command.main(arguments, prog_name="edgefn", standalone_mode=False) or 0)

@@ -12,24 +12,24 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from edgefn_cli.display.failures import DEBUG, Verb
 from edgefn_cli.environment import INSECURE
-from edgefn_cli.failures import DEBUG, Verb
-from edgefn_cli.verbs import box as box_verbs
-from edgefn_cli.verbs import secret as secret_verbs
-from edgefn_cli.verbs.access.login import login
-from edgefn_cli.verbs.build import build
-from edgefn_cli.verbs.deploy import deploy
-from edgefn_cli.verbs.dev import dev
-from edgefn_cli.verbs.explain import explain
-from edgefn_cli.verbs.init import init
-from edgefn_cli.verbs.invoke import invoke
-from edgefn_cli.verbs.list import list_functions
-from edgefn_cli.verbs.logs import logs
-from edgefn_cli.verbs.remove import remove
-from edgefn_cli.verbs.rollback import rollback
-from edgefn_cli.verbs.status import status
-from edgefn_cli.verbs.stop import stop
-from edgefn_cli.verbs.targets import targets
+from edgefn_cli.verbs.box import box as box_verbs
+from edgefn_cli.verbs.box import secret as secret_verbs
+from edgefn_cli.verbs.box.login import login
+from edgefn_cli.verbs.function.deploy import deploy
+from edgefn_cli.verbs.function.explain import explain
+from edgefn_cli.verbs.function.invoke import invoke
+from edgefn_cli.verbs.function.list import list_functions
+from edgefn_cli.verbs.function.logs import logs
+from edgefn_cli.verbs.function.remove import remove
+from edgefn_cli.verbs.function.rollback import rollback
+from edgefn_cli.verbs.function.status import status
+from edgefn_cli.verbs.function.stop import stop
+from edgefn_cli.verbs.project.build import build
+from edgefn_cli.verbs.project.dev import dev
+from edgefn_cli.verbs.project.init import init
+from edgefn_cli.verbs.project.targets import targets
 
 app = typer.Typer(
     name="edgefn",

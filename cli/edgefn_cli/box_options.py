@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperOption
 
-from edgefn_cli.failures import Verb
+from edgefn_cli.display.failures import Verb
 from edgefn_runtime.options import CONFIG, CONFIG_HELP, CONFIG_VARIABLE, OPTIONS, Option, flag, variable
 
 if TYPE_CHECKING:

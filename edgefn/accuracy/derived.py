@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgefn.accuracy import special, wording
-from edgefn.accuracy.invariants import broken
+from edgefn.accuracy import wording
 from edgefn.accuracy.limits import Limits
+from edgefn.accuracy.measures import special
+from edgefn.accuracy.measures.invariants import broken
+from edgefn.accuracy.measures.structure import mismatch
 from edgefn.accuracy.rules import Judging, OutputRule, Slice
 from edgefn.accuracy.slice_judge import SliceJudge
-from edgefn.accuracy.structure import mismatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgefn.accuracy import classes, special, wording
-from edgefn.accuracy.classes import Top1
+from edgefn.accuracy import wording
 from edgefn.accuracy.derived import Derived
-from edgefn.accuracy.invariants import broken
 from edgefn.accuracy.judging import FEW, of_samples
 from edgefn.accuracy.limits import Limits, limits_of
+from edgefn.accuracy.measures import classes, special
+from edgefn.accuracy.measures.classes import Top1
+from edgefn.accuracy.measures.invariants import broken
+from edgefn.accuracy.measures.structure import mismatch
 from edgefn.accuracy.rules import Judging, OutputRule
 from edgefn.accuracy.slice_judge import SliceJudge
-from edgefn.accuracy.structure import mismatch
 from edgefn.accuracy.verdict import Agreement, SliceVerdict, Word, refused, worst_of
 from edgefn.batching import Accompanied
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edgefn.accuracy import classes, invariants, ordering, slices, special, spread
+from edgefn.accuracy.measures import classes, invariants, ordering, slices, special, spread
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import ClassScores, Judging, Network, OutputRule, Slice
 from edgefn.errors import BuildError

@@ -11,7 +11,7 @@ from edgefn.accuracy.options import Accuracy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.accuracy.special import Masks
+    from edgefn.accuracy.measures.special import Masks
 
 Ranges = tuple[tuple[int, int], ...]
 """Indices along an axis, as half-open ranges in ascending order."""
@@ -35,7 +35,7 @@ class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the slice's part of `array`."""
-        from edgefn.accuracy.slices import taken
+        from edgefn.accuracy.measures.slices import taken
 
         return taken(array, self.along)
 
@@ -78,7 +78,7 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def masks(self) -> Masks:
-        from edgefn.accuracy.special import Masks
+        from edgefn.accuracy.measures.special import Masks
 
         return Masks(self.low, self.high)
 

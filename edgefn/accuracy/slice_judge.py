@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.accuracy import far, figures, ordering, shares, special, spread, wording
+from edgefn.accuracy import wording
 from edgefn.accuracy.limits import Limits
+from edgefn.accuracy.measures import far, figures, ordering, shares, special, spread
 from edgefn.accuracy.rules import Judging, OutputRule, Slice
 from edgefn.accuracy.verdict import SliceVerdict, Word
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from edgefn.accuracy.classes import Top1
+from edgefn.accuracy.measures.classes import Top1
 
 Word = Literal["right", "wrong", "not shown"]
 

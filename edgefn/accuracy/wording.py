@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.accuracy.figures import Figures
+    from edgefn.accuracy.measures.figures import Figures
     from edgefn.accuracy.rules import OutputRule
 
 

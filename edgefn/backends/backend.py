@@ -4,7 +4,7 @@
     box, at install  probe → finish     portable artifact → finished for this very chip, in a cache
     box, template    load               finished artifact → a session that runs
 
-A backend never decides whether an artifact is right: the golden samples do (edgefn.compile.verify on the build
+A backend never decides whether an artifact is right: the golden samples do (edgefn.compile.judging.verify on the build
 machine, the box's finisher at install).
 """
 
@@ -61,7 +61,7 @@ class FinishNeeds(msgspec.Struct, frozen=True):
 
 
 class Captured(Protocol):
-    """A network caught by `edgefn.compile.capture`, in the forms that lowering starts from.
+    """A network caught by `edgefn.compile.capture.capture`, in the forms that lowering starts from.
 
     sizes        of the symbolic dimensions in the real samples, for stacks that want static shapes
     calibration  real inputs with their eager outputs, none of them a golden sample; () where the target is float

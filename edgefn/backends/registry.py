@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgefn.backends.backend import Backend
 from edgefn.errors import BundleError
-from edgefn.suggestion import nearest
+from edgefn.text.suggestion import nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -15,9 +15,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from edgefn.bundle.durable import explained_when_full, sync
 from edgefn.bundle.members import CHUNK_BYTES, MAX_MEMBERS, Member, check_name, read_members
 from edgefn.errors import BuildError, BundleError
+from edgefn.system.durable import explained_when_full, sync
 
 # The end of ustar's octal size field; a larger file would need one more pax key in the reader.
 MAX_FILE_BYTES = 8 * 2**30 - 1

@@ -15,7 +15,7 @@ import msgspec
 from edgefn.batching import MAX_WAIT_S, check_function, check_outputs, check_range
 from edgefn.bundle import schemas
 from edgefn.bundle.config import SCHEMA_VERSION, ArtifactEntry, BundleConfig, ModelEntry
-from edgefn.bundle.descriptors import check_digest
+from edgefn.bundle.oci.descriptors import check_digest
 from edgefn.errors import BundleError, SpecError
 from edgefn.options import MAX_THREADS
 from edgefn.spec import NAME_PATTERN, FunctionSpec

@@ -21,7 +21,7 @@ from edgefn.bundle.config import (
     WHEELS_TYPE,
     ArtifactEntry,
 )
-from edgefn.bundle.descriptors import Descriptor
+from edgefn.bundle.oci.descriptors import Descriptor
 from edgefn.bundle.sources import code_files, tree_files
 
 

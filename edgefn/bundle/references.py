@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn.bundle.durable import sync
 from edgefn.bundle.members import CHUNK_BYTES, MAX_MEMBERS, check_name
 from edgefn.bundle.sources import tree_files
 from edgefn.errors import BundleError
+from edgefn.system.durable import sync
 
 FILE = "references.json"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from edgefn.dimensions.sizes import Dim, intersection, misfit
 from edgefn.errors import SpecError
-from edgefn.sizes import Dim, intersection, misfit
 from edgefn.spec import MAX_DIMENSION, Dimension, SizeRange, TensorSpec
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 DType = Literal[
     "bool",

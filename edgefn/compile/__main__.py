@@ -15,12 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn.compile import blame
+from edgefn.compile.author import blame
 from edgefn.compile.build import Order, build
 from edgefn.compile.events import Events, on_stdout
 from edgefn.errors import EdgefnError, PartialBuild, SpecError
 from edgefn.project import Project
-from edgefn.quantities import parse_duration
+from edgefn.text.quantities import parse_duration
 
 
 def main(arguments: list[str] | None = None) -> int:

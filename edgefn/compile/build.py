@@ -21,37 +21,39 @@ from edgefn.accuracy.answers.record import Reference
 from edgefn.batching import check_function, check_outputs, check_range
 from edgefn.bundle import layers, references
 from edgefn.bundle.config import BundleConfig, ModelEntry
-from edgefn.bundle.durable import locked
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from edgefn.bundle.readme import first_paragraph
-from edgefn.compile import boundary, environment, report, wheelhouse
+from edgefn.compile import report
 from edgefn.compile.answers import reference, travelling
 from edgefn.compile.answers.reference import Answers
-from edgefn.compile.artifacts import STEPS, Artifacts
-from edgefn.compile.available import Skipped, available
-from edgefn.compile.cache import TEMPORARY, Cache, key_of, writable
-from edgefn.compile.calibration import Calibrations
+from edgefn.compile.artifacts.artifacts import STEPS, Artifacts
+from edgefn.compile.artifacts.available import Skipped, available
+from edgefn.compile.artifacts.making import Artifact, Making
+from edgefn.compile.artifacts.piece import Piece, is_quantized
+from edgefn.compile.artifacts.wanted import expand_targets
+from edgefn.compile.author import boundary
+from edgefn.compile.author.usercode import import_function
+from edgefn.compile.cache import environment, wheelhouse
+from edgefn.compile.cache.cache import TEMPORARY, Cache, key_of, writable
+from edgefn.compile.cache.sources import Sources
+from edgefn.compile.cache.wheelhouse import Wheels
 from edgefn.compile.events import Events, Steps
-from edgefn.compile.goldens import Golden, Goldens
-from edgefn.compile.judgements import Judgement
-from edgefn.compile.making import Artifact, Making
-from edgefn.compile.piece import Piece, is_quantized
+from edgefn.compile.judging.judgements import Judgement
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
-from edgefn.compile.sources import Sources
-from edgefn.compile.usercode import import_function
-from edgefn.compile.wanted import expand_targets
-from edgefn.compile.wheelhouse import Wheels
+from edgefn.compile.samples.calibration import Calibrations
+from edgefn.compile.samples.goldens import Golden, Goldens
 from edgefn.errors import BuildError, BundleError
 from edgefn.function import EdgeFunction
 from edgefn.golden import GoldenSample
 from edgefn.model import EdgeModel, models_of
 from edgefn.spec import FunctionSpec
+from edgefn.system.durable import locked
 from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import Target
 from edgefn.targets.profiles import profiles as known_profiles
 
 if TYPE_CHECKING:
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.eager import EagerSession
 
 Rows = tuple[ArtifactReport, ...]
 

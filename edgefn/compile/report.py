@@ -14,9 +14,9 @@ import msgspec
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.verdict import SliceVerdict, Word
 from edgefn.bundle.config import Bound
-from edgefn.bundle.durable import replace_file
-from edgefn.compile.verify import Latency
+from edgefn.compile.judging.verify import Latency
 from edgefn.spec import SizeRange, TensorSpec
+from edgefn.system.durable import replace_file
 
 Status = Literal["built", "dropped", "failed", "timed out", "killed", "skipped"]
 """What became of an artifact: `dropped` by a gate, `skipped` because its backend is not installed and nobody asked for

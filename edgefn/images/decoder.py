@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.errors import InputError
-from edgefn.images import bigtiff, faults, jpeg, memory, png, tiff, webp
-from edgefn.images.formats import recognise as recognise  # others look for it here
-from edgefn.images.plugins import reader
+from edgefn.images import faults, memory
+from edgefn.images.files import bigtiff, jpeg, png, tiff, webp
+from edgefn.images.files.formats import recognise as recognise  # others look for it here
+from edgefn.images.files.plugins import reader
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pixels

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from edgefn.errors import InputError
-from edgefn.images.formats import READ, named, unread_kind
+from edgefn.images.files.formats import READ, named, unread_kind
 
 _UNREAD = re.compile(
     r"unknown pixel mode|unknown data organization|not yet supported|[Uu]nsupported|cannot handle|samples per pixel"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple, get_args
 
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 Fit = Literal["cover", "contain", "stretch"]
 Size = tuple[int, int]

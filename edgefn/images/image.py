@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edgefn.images.blame import to_author, to_caller
 from edgefn.images.geometry import Fit, Size, check_wanted, fit_into, least_decoded
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from edgefn.errors import PictureTooLarge
-from edgefn.quantities import format_bytes
+from edgefn.text.quantities import format_bytes
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

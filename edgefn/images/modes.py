@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefn.images.wide import WIDE, grey, opaque, widened
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Pixels

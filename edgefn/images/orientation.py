@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edgefn.images import png
+from edgefn.images.files import png
 
 if TYPE_CHECKING:
     from PIL.Image import Exif

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from edgefn import suggestion
 from edgefn.errors import SpecError
 from edgefn.targets.needs import Needs
 from edgefn.targets.profile import Profile, Runtime, Target
 from edgefn.targets.reading import read
+from edgefn.text import suggestion
 
 __all__ = ["Profile", "Runtime", "Target", "libraries", "needs_of", "profiles", "runtime_of", "target", "targets"]
 

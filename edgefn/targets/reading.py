@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from edgefn.suggestion import did_you_mean
-from edgefn.tables import TableFile
 from edgefn.targets.features import FEATURES
 from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
+from edgefn.text.suggestion import did_you_mean
+from edgefn.text.tables import TableFile
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _NUMBER = r"\d{1,9}"

@@ -45,8 +45,8 @@ def test_a_photo_is_what_it_shows(photo: str, labels: set[str]) -> None:
 
 def test_the_compiled_network_sees_the_cat_too(tmp_path: Path) -> None:
     """Captured, lowered, finished and bound as on a box, it gives the same labels and nearly the same scores."""
-    from edgefn.compile.capture import capture
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.capture import capture
+    from edgefn.compile.capture.eager import EagerSession
 
     photo = Image.open(SAMPLES / "cat.jpg")
     eager = EagerSession(efficientnet.builder, efficientnet.spec)

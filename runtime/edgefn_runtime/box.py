@@ -16,9 +16,11 @@ from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
+from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
-from edgefn_runtime.deployment.maxima import Maxima
 from edgefn_runtime.fingerprint import fingerprint
+from edgefn_runtime.memory.room import Room
+from edgefn_runtime.pool.cores import threads_for
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs
@@ -28,15 +30,13 @@ from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.tokens import TokenTable
 from edgefn_runtime.store.vault import Vault
-from edgefn_runtime.supervisor.cores import threads_for
-from edgefn_runtime.supervisor.isolation import Requirement
-from edgefn_runtime.supervisor.launch import Launched
-from edgefn_runtime.supervisor.room import Room
-from edgefn_runtime.supervisor.supervisor import Supervisor
-from edgefn_runtime.supervisor.users import Users, default_range
+from edgefn_runtime.supervisor import Supervisor
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
+from edgefn_runtime.workers.isolation import Requirement
+from edgefn_runtime.workers.launch import Launched
+from edgefn_runtime.workers.users import Users, default_range
 
 VERSION = importlib.metadata.version("edgefn")
 _log = logging.getLogger("edgefn.box")

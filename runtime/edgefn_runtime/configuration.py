@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgefn.errors import SpecError
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 from edgefn_runtime.options import CONFIG, CONFIG_VARIABLE, OPTIONS, flag, variable
 from edgefn_runtime.settings import BoxSettings, default_home
 

@@ -13,7 +13,7 @@ import msgspec
 from edgefn.targets.facts import this_machine
 from edgefn.targets.features import FEATURES
 from edgefn.targets.profiles import profiles
-from edgefn_runtime.deployment import compatibility
+from edgefn_runtime.deployment.checks import compatibility
 
 if TYPE_CHECKING:
     from edgefn_runtime.deployment.deployments import Deployments

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from edgefn.errors import InputError, SpecError
-from edgefn.quantities import parse_bytes, parse_duration
+from edgefn.text.quantities import parse_bytes, parse_duration
 
 Read: TypeAlias = Callable[[object, str], object]
 """Turn a value, as text or as TOML has it, into the setting's. Gets the value and its name; raises SpecError."""
@@ -162,7 +162,7 @@ def networks(value: object, what: str) -> tuple[str, ...]:
 
 def grants(value: object, what: str) -> tuple[str, ...]:
     """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
-    from edgefn_runtime.deployment import permissions  # not at the top: a box without grants does not pay for it
+    from edgefn_runtime.deployment.checks import permissions  # not at the top: a box without grants does not pay for it
 
     found = listed(value, what)
     try:
@@ -192,7 +192,7 @@ def origins(value: object, what: str) -> tuple[str, ...]:
 
 def layers(value: object, what: str) -> tuple[str, ...]:
     """Return names of layers of isolation."""
-    from edgefn_runtime.supervisor.isolation import LAYERS
+    from edgefn_runtime.workers.isolation import LAYERS
 
     found = listed(value, what)
     if unknown := [name for name in found if name not in LAYERS]:

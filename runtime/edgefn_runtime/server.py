@@ -24,7 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from edgefn.errors import EdgefnError, PortInUse, SpecError
 from edgefn.system import core_dumps
-from edgefn.terminal import visible
+from edgefn.text.terminal import visible
 from edgefn_runtime.access import socket as owners_socket
 from edgefn_runtime.access import tls
 from edgefn_runtime.access.handshakes import MOST_AT_ONCE, TlsServer
@@ -41,7 +41,7 @@ from edgefn_runtime.gateway.origins.hosts import Hosts, own_names
 from edgefn_runtime.gateway.origins.origins import Origins
 from edgefn_runtime.service import ServiceManager, check_development, inherited_socket, inherited_sockets, managed
 from edgefn_runtime.settings import BoxSettings
-from edgefn_runtime.supervisor.launch import Launched
+from edgefn_runtime.workers.launch import Launched
 
 _BACKLOG = 2048
 _SWITCH_S = 0.0005

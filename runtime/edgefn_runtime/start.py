@@ -6,7 +6,7 @@ import sys
 
 from edgefn.system import core_dumps
 from edgefn_runtime.settings import BoxSettings
-from edgefn_runtime.supervisor.launch import Launched, launch
+from edgefn_runtime.workers.launch import Launched, launch
 
 
 def run(settings: BoxSettings) -> int:

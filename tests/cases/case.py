@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn.model import EdgeModel, models_of
 from tests.edgefn.compile.outcome import Outcome
 

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgefn.backends import get
-from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture, capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.spec import SizeRange
 from tests.cases.case import Case
 

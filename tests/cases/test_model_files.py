@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from edgefn.backends.onnxruntime import import_onnxruntime
-from edgefn.compile.sources import Sources
+from edgefn.compile.cache.sources import Sources
 from tests.cases.case import Case
 from tests.edgefn.compile.files import doors
 from tests.road.box import RunningBox

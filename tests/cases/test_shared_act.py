@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgefn.backends import get
-from edgefn.compile.capture import capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import capture
+from edgefn.compile.capture.eager import EagerSession
 from tests.cases.case import Case
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from edgefn.bundle.config import CODE_TYPE
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from tests.cases.case import BUILD_S, Case
 from tests.road.box import RunningBox
 

@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn_cli.__main__ import run
-from edgefn_cli.building import Order, build
-from edgefn_cli.local_box import LocalBox
+from edgefn_cli.boxes.local_box import LocalBox
+from edgefn_cli.project.building import Order, build
 
 TOKEN = "correct-horse"
 TWICE = "from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n"

@@ -12,8 +12,8 @@ import pytest
 
 from edgefn import errors
 from edgefn.errors import EdgefnError
-from edgefn_cli import failures
 from edgefn_cli.app import command
+from edgefn_cli.display import failures
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (edgefn [a-z ]+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edgefn_cli.compiler import Compiler
 from edgefn_cli.environment import without_tokens
+from edgefn_cli.project.compiler import Compiler
 
 SECRET = {"EDGEFN_TOKEN": "secret", "EDGEFN_BOX": "https://box.example", "EDGEFN_HOME": "/home/of/a/box"}
 NOSY = """

@@ -10,7 +10,7 @@ import pytest
 
 from edgefn import errors
 from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, QueueFull
-from edgefn_cli.problems import error_of
+from edgefn_cli.boxes.problems import error_of
 
 from .conftest import STATUS
 

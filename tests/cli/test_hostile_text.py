@@ -22,19 +22,19 @@ import msgspec
 import pytest
 from starlette.responses import Response
 
-from edgefn.terminal import UNPRINTABLE
+from edgefn.text.terminal import UNPRINTABLE
 from edgefn_cli.__main__ import run
 from edgefn_cli.boxes.logins import Login, Logins
-from edgefn_cli.building import Built
-from edgefn_cli.progress import Progress
+from edgefn_cli.display.progress import Progress
+from edgefn_cli.project.building import Built
+from tests.cli.display.test_output import EVIL, VERBS, hostile
+from tests.cli.display.test_report import INT8, SKIPPED
 
 from .conftest import STATUS, TOKEN, TWICE
-from .test_output import EVIL, VERBS, hostile
-from .test_report import INT8, SKIPPED
 from .test_targets import OWN
 
 if TYPE_CHECKING:
-    from edgefn.bundle.layout import Bundle
+    from edgefn.bundle.oci.layout import Bundle
 
     from .conftest import Edgefn, StandIn
 
@@ -161,7 +161,7 @@ def test_no_error_passes_it_on(line: list[str], where: Where, box: StandIn) -> N
 
 def test_no_removed_secret_passes_it_on(where: Where, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name is said, which a script may have from anywhere."""
-    monkeypatch.setattr("edgefn_cli.client.Client.remove_secret", lambda client, name: None)
+    monkeypatch.setattr("edgefn_cli.boxes.client.Client.remove_secret", lambda client, name: None)
     shown = where(lambda: run(["secret", "remove", EVIL]))
     assert "is removed" in shown
     assert harmless(shown), shown
@@ -254,7 +254,7 @@ def test_no_build_report_passes_it_on(where: Where, bundle: Bundle, monkeypatch:
             seen(EVIL, event)
         return built
 
-    monkeypatch.setattr("edgefn_cli.building.build", build)
+    monkeypatch.setattr("edgefn_cli.project.building.build", build)
     Path("twice").mkdir()
     Path("twice", "twice.py").write_text(TWICE)
     shown = where(lambda: run(["build", "twice"]))

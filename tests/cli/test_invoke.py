@@ -131,7 +131,7 @@ def test_json_answers_end_with_a_line_end_and_bytes_do_not(edgefn: Edgefn, box: 
 def test_json_is_laid_out_for_a_person(edgefn: Edgefn, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a terminal the JSON is indented."""
     box.json(ECHO, {"label": "cat", "score": 0.9})
-    monkeypatch.setattr("edgefn_cli.output.is_terminal", lambda: True)
+    monkeypatch.setattr("edgefn_cli.display.output.is_terminal", lambda: True)
     shown = edgefn("invoke", "echo").stdout.decode()
     assert json.loads(shown) == {"label": "cat", "score": 0.9}
     assert len(shown.splitlines()) > 1
@@ -142,7 +142,7 @@ def test_bytes_are_not_poured_into_a_terminal(
 ) -> None:
     """Refused with the option that takes them; with the option they land in the file."""
     box.answers[ECHO] = Response(b"\x89PNG\x00", media_type="image/png")
-    monkeypatch.setattr("edgefn_cli.output.is_terminal", lambda: True)
+    monkeypatch.setattr("edgefn_cli.display.output.is_terminal", lambda: True)
     result = edgefn("invoke", "echo")
     assert (result.code, result.stdout) == (2, b"")
     assert "-o" in result.stderr

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgefn_cli.local_box import LocalBox
+    from edgefn_cli.boxes.local_box import LocalBox
     from tests.cli.conftest import Edgefn, StandIn
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from edgefn_cli.local_box import LocalBox
+    from edgefn_cli.boxes.local_box import LocalBox
 
     from .conftest import Edgefn
 

@@ -11,7 +11,7 @@ from edgefn.targets.facts import this_machine
 from edgefn.targets.profiles import profiles, targets
 
 if TYPE_CHECKING:
-    from edgefn_cli.local_box import LocalBox
+    from edgefn_cli.boxes.local_box import LocalBox
 
     from .conftest import Edgefn, StandIn
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn.function import EdgeFunction
 from edgefn.spec import FunctionSpec
 

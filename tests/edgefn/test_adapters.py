@@ -47,7 +47,7 @@ def detections() -> Any:
 @pytest.mark.parametrize("shape", [(1, 3, 16, 20), (3, 16, 20)])
 def test_a_detector_gives_what_it_finds(shape: tuple[int, ...]) -> None:
     """Boxes, labels and scores of each picture, as many as there are, from the artifact as from the detector itself."""
-    from edgefn.compile.capture import capture
+    from edgefn.compile.capture.capture import capture
 
     eager = session(detections, {"image": TensorSpec("float32", shape)})
     captured = capture(eager)
@@ -113,7 +113,7 @@ def rcnn() -> Any:
 def test_a_detector_of_torchvision_is_built_as_it_is() -> None:
     """What the artifact finds is what torchvision finds unwrapped: in every picture, and in one where it is nothing."""
     from edgefn import adapters
-    from edgefn.compile.capture import capture
+    from edgefn.compile.capture.capture import capture
 
     plain = rcnn()
     shape = (3, 64, 80)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from edgefn.errors import SpecError
 from edgefn.project import FILE_NAME, TABLES, BuildTable, Project
-from edgefn.tables import TableFile
+from edgefn.text.tables import TableFile
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -20,11 +20,11 @@ from typing import Any, Self
 import httpx
 import psutil
 
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road import trust
 from tests.road.deadline import eventually
 from tests.road.processes import all_gone, descendants, name_of
-from tests.runtime.supervisor.bench import SMALLEST_WHO, host_pid
+from tests.runtime.pool.bench import SMALLEST_WHO, host_pid
 
 START_S = 30.0
 STOP_S = 20.0

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from edgefn.bundle import archive, layers
 from edgefn.bundle.config import CODE_TYPE, GOLDEN_TYPE, BundleConfig
-from edgefn.bundle.descriptors import Descriptor
 from edgefn.bundle.layers import Layer
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.descriptors import Descriptor
+from edgefn.bundle.oci.layout import Bundle, Layout
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = Path(__file__).parent / "functions"

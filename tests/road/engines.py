@@ -29,9 +29,9 @@ from edgefn.bundle.config import (
     BundleConfig,
     ModelEntry,
 )
-from edgefn.bundle.descriptors import Descriptor
 from edgefn.bundle.layers import Layer
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.descriptors import Descriptor
+from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
 from edgefn.targets.needs import Needs
 

@@ -21,7 +21,7 @@ from typing import Self
 import httpx
 import psutil
 
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road.box import Refused, RunningBox
 from tests.road.processes import alive, zygote_of
 

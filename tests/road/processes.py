@@ -70,7 +70,7 @@ def zygote_of(box: int) -> psutil.Process | None:
 
 def _runs_zygote(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        return "edgefn_runtime.process.zygote" in process.cmdline()  # its forks keep the command, and are confined
+        return "edgefn_runtime.child.fork.zygote" in process.cmdline()  # its forks keep the command, and are confined
     return False
 
 

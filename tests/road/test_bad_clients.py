@@ -18,7 +18,7 @@ import pytest
 
 from edgefn.bundle import layers
 from edgefn.bundle.config import BundleConfig
-from edgefn.bundle.layout import Bundle, Layout
+from edgefn.bundle.oci.layout import Bundle, Layout
 from tests.road.box import RunningBox
 from tests.road.bundles import Bundles
 from tests.road.deadline import eventually

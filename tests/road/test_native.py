@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from edgefn.targets.facts import this_machine
 from edgefn.targets.groups import ALL_NATIVE, members
 from tests.road.box import RunningBox

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from tests.road.bundles import Bundles
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edgefn.bundle.config import BundleConfig
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from edgefn.targets.needs import Needs
 from edgefn_runtime.gateway.openapi.reference import SCHEMAS
 from tests.road.box import Refused, RunningBox

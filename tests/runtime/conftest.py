@@ -11,8 +11,8 @@ import pytest
 import uvloop
 
 from edgefn.system.hierarchy import Place
-from edgefn_runtime.supervisor.room import Room
-from tests.runtime.supervisor.bench import Bench, OnBench, Test, children
+from edgefn_runtime.memory.room import Room
+from tests.runtime.pool.bench import Bench, OnBench, Test, children
 
 
 @pytest.fixture

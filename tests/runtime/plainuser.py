@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from edgefn.system.syscalls import prctl, unshare
-from edgefn_runtime.process.sandbox import mounts
+from edgefn_runtime.child.sandbox import mounts
 
 PLAIN = 64_123
 GIVEN = range(300_000, 300_100)

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgefn.bundle.layout import Bundle
+from edgefn.bundle.oci.layout import Bundle
 from tests.road.bundles import Bundles
 from tests.road.deadline import eventually
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgefn.bundle.durable import replace_file
 from edgefn.errors import InputError, SpecError
+from edgefn.system.durable import replace_file
 from edgefn_cli.boxes.addresses import canonical
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

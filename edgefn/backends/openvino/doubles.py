@@ -1,6 +1,7 @@
 """Quotients of float64 in float32: openvino has no float64, and divides what it summed along an axis wrong.
 
-Of the mean over a free axis (`edgefn.compile.onnx_sums`) the first row of a batch was right and the others were not.
+Of the mean over a free axis (`edgefn.compile.onnx.onnx_sums`) the first row of a batch was right and the others were
+not.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from edgefn.sizes import nearest, words
+from edgefn.dimensions.sizes import nearest, words
 from edgefn.spec import SizeRange
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgefn.codec.request import base64_text
+from edgefn.codec.request.body import base64_text
 from edgefn.errors import InputError, PictureTooLarge
 from edgefn.images.image import Image
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from edgefn.codec.media_types import MediaType
-from edgefn.codec.request import json_text
+from edgefn.codec.request.body import json_text
 from edgefn.codec.request.parameters import Buffer, Parameter
 
 _JSON = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -16,10 +16,10 @@ import msgspec
 from msgspec import inspect
 
 from edgefn.codec import members
-from edgefn.codec.request import base64_text, json_text
 from edgefn.codec.request.base64_images import build
-from edgefn.codec.request.file_kinds import is_picture
-from edgefn.codec.request.forms import Field
+from edgefn.codec.request.body import base64_text, json_text
+from edgefn.codec.request.body.file_kinds import is_picture
+from edgefn.codec.request.body.forms import Field
 from edgefn.codec.request.unknown_members import check_of
 from edgefn.codec.request.validation import INVALID, WRONG_WORDS, input_error, located, shortened
 from edgefn.codec.type_names import shown

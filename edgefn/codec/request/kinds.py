@@ -10,11 +10,11 @@ import msgspec
 from edgefn.codec import arrays
 from edgefn.codec.json_schema import BYTES, IMAGE, parameter_schema, tensor_schema
 from edgefn.codec.media_types import NPY, OCTETS, MediaType
-from edgefn.codec.request import base64_text, json_text
 from edgefn.codec.request.base64_images import read_image
-from edgefn.codec.request.file_kinds import file_kind, is_picture
+from edgefn.codec.request.body import base64_text, json_text
+from edgefn.codec.request.body.file_kinds import file_kind, is_picture
+from edgefn.codec.request.body.forms import Field
 from edgefn.codec.request.form_values import FormReader, is_scalar
-from edgefn.codec.request.forms import Field
 from edgefn.codec.request.parameters import Buffer, Dims, Parameter
 from edgefn.codec.request.validation import shortened
 from edgefn.codec.type_hints import Hint

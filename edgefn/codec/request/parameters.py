@@ -16,8 +16,8 @@ import msgspec
 
 from edgefn.codec import members
 from edgefn.codec.media_types import JSON, OCTETS, MediaType
+from edgefn.codec.request.body.forms import Field
 from edgefn.codec.request.form_values import ABSENT
-from edgefn.codec.request.forms import Field
 from edgefn.codec.request.structured import Reader
 from edgefn.codec.request.validation import INVALID, input_error
 from edgefn.codec.type_hints import Hint

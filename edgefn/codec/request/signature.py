@@ -9,7 +9,7 @@ is required.
 
 It never guesses a number from a word: JSON and msgpack are strict, only forms and queries read numbers from text. JSON
 and text are UTF-8; NaN and infinity come by msgpack, .npy and raw tensors only. A body whose content type says nothing
-is read as what the parameters want (`edgefn.codec.request.untyped`).
+is read as what the parameters want (`edgefn.codec.request.body.untyped`).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ import msgspec
 
 from edgefn.codec.json_schema import result_schema, tensor_schema
 from edgefn.codec.media_types import FORM, JSON, MULTIPART, REMEMBERED, MediaType, media_type
-from edgefn.codec.request import encodings, untyped
+from edgefn.codec.request.body import encodings, untyped
+from edgefn.codec.request.body.forms import MAX_FIELDS, Field, multipart, urlencoded
 from edgefn.codec.request.choice import Choice
 from edgefn.codec.request.form_values import ABSENT
-from edgefn.codec.request.forms import MAX_FIELDS, Field, multipart, urlencoded
 from edgefn.codec.request.kinds import ValueParameter, parameter
 from edgefn.codec.request.parameters import Buffer, Dims, Parameter
 from edgefn.codec.request.structured import Reader
 from edgefn.codec.request.validation import INVALID, input_error, shortened
 from edgefn.codec.result.schemas import is_array_class
 from edgefn.codec.type_hints import hints_of, is_array, is_pillow, read_hint
+from edgefn.dimensions.sizes import combined
 from edgefn.errors import BodyTooLarge, InputError, SpecError, UnsupportedMediaType
-from edgefn.sizes import combined
 from edgefn.spec import ParameterSpec, ResultSpec
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 _JSON = MediaType(JSON)
 

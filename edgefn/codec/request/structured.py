@@ -12,8 +12,8 @@ from msgspec import inspect
 
 from edgefn.codec import members
 from edgefn.codec.media_types import MediaType
-from edgefn.codec.request import base64_text, json_text, room
 from edgefn.codec.request.base64_images import build
+from edgefn.codec.request.body import base64_text, json_text, room
 from edgefn.codec.request.unknown_members import check_of
 from edgefn.codec.request.validation import WRONG_WORDS, located
 from edgefn.codec.type_names import shown

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from edgefn.codec.request.unknown_members import UnknownMember
 from edgefn.errors import InputError
-from edgefn.suggestion import did_you_mean
+from edgefn.text.suggestion import did_you_mean
 
 INVALID = (ValueError, RecursionError, OverflowError)
 """What decoding data from outside raises: msgspec's errors and UnicodeDecodeError are ValueErrors; arrays nested

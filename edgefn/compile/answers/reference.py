@@ -17,14 +17,14 @@ from edgefn.accuracy.answers.judging import differing, spreads_of
 from edgefn.accuracy.answers.record import Asked, Reference
 from edgefn.codec.type_hints import hints_of
 from edgefn.compile.answers.requests import Sample, answer, samples_of
-from edgefn.compile.cache import Cache
-from edgefn.compile.sources import Sources
-from edgefn.compile.usercode import blaming
+from edgefn.compile.author.usercode import blaming
+from edgefn.compile.cache.cache import Cache
+from edgefn.compile.cache.sources import Sources
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel
 
 if TYPE_CHECKING:
-    from edgefn.compile.eager import EagerSession
+    from edgefn.compile.capture.eager import EagerSession
 
 NO_REQUESTS = (
     "no request samples, so the handler's answers were not compared: samples= names no request bodies, but arrays; "
@@ -93,7 +93,7 @@ def _recorded(
     samples: Sequence[Sample],
     sessions: dict[str, EagerSession],
 ) -> Reference:
-    from edgefn.compile.eager import EagerSession, one_thread
+    from edgefn.compile.capture.eager import EagerSession, one_thread
 
     for model in models:
         model.bind(sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec)))

@@ -10,8 +10,8 @@ from typing import Any
 
 from edgefn.accuracy.answers import record
 from edgefn.codec.request.signature import Request
-from edgefn.compile.recording import CONTENT_TYPES
-from edgefn.compile.samples import sample_files, spread
+from edgefn.compile.samples.recording import CONTENT_TYPES
+from edgefn.compile.samples.samples import sample_files, spread
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES
 from edgefn.model import EdgeModel

@@ -12,7 +12,7 @@ import msgspec
 from edgefn import golden
 from edgefn.accuracy.answers.record import Reference
 from edgefn.compile.answers.reference import Answers
-from edgefn.compile.samples import spread
+from edgefn.compile.samples.samples import spread
 from edgefn.golden import GoldenSample
 from edgefn.spec import FunctionSpec
 

@@ -23,7 +23,7 @@ from edgefn.accuracy.answers.share import told
 from edgefn.backends.backend import Session
 from edgefn.compile.answers import reference
 from edgefn.compile.answers.requests import Sample, answer
-from edgefn.compile.usercode import import_function
+from edgefn.compile.author.usercode import import_function
 from edgefn.errors import EdgefnError, GateError
 from edgefn.function import EdgeFunction
 from edgefn.model import models_of

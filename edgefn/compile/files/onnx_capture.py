@@ -17,8 +17,8 @@ import msgspec
 
 from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
-from edgefn.compile import onnx_file
 from edgefn.compile.files import external, onnx_shapes, onnx_source
+from edgefn.compile.onnx import onnx_file
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize

@@ -14,7 +14,7 @@ import torch
 from torch.export.pt2_archive.constants import OPAQUE_OBJ_FILENAME_PREFIX
 from torch.utils import _pytree as pytree
 
-from edgefn.compile import blame
+from edgefn.compile.author import blame
 from edgefn.compile.files.matching import Found, check, matched
 from edgefn.errors import BuildError
 

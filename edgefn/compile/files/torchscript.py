@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from edgefn.compile import blame
+from edgefn.compile.author import blame
 from edgefn.compile.files.matching import matched
 from edgefn.compile.files.script_graph import ScriptGraph
 from edgefn.errors import BuildError

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn.backends.onnxruntime import import_onnxruntime
-from edgefn.compile.quantize.graph import reads
-from edgefn.compile.quantize.qdq import quiet
+from edgefn.compile.quantize.graph.graph import reads
+from edgefn.compile.quantize.static.qdq import quiet
 
 if TYPE_CHECKING:
     import onnx

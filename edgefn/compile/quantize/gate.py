@@ -18,7 +18,7 @@ from edgefn.errors import GateError
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.compile.quantize.costs import Share
+    from edgefn.compile.quantize.graph.costs import Share
     from edgefn.compile.quantize.int8 import Tried
 
 FILE_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from edgefn.compile.quantize import attempts, calibration, costs, gate, method, safety, sensitivity
-from edgefn.compile.quantize.graph import Graph
-from edgefn.compile.quantize.preparation import loaded, prepared
-from edgefn.compile.quantize.trial import Trial
+from edgefn.compile.quantize import gate, method, safety
+from edgefn.compile.quantize.graph import costs
+from edgefn.compile.quantize.graph.graph import Graph
+from edgefn.compile.quantize.graph.preparation import loaded, prepared
+from edgefn.compile.quantize.search import attempts, sensitivity
+from edgefn.compile.quantize.search.trial import Trial
+from edgefn.compile.quantize.static import calibration
 from edgefn.errors import BuildError, EdgefnError
 from edgefn.targets import profiles
 
@@ -28,10 +31,10 @@ if TYPE_CHECKING:
 
     from edgefn.accuracy.verdict import Agreement
     from edgefn.backends.backend import Captured
-    from edgefn.compile.quantize.attempts import Attempt, Plan
-    from edgefn.compile.quantize.calibration import Parts
-    from edgefn.compile.quantize.costs import Share
     from edgefn.compile.quantize.engine import Engine
+    from edgefn.compile.quantize.graph.costs import Share
+    from edgefn.compile.quantize.search.attempts import Attempt, Plan
+    from edgefn.compile.quantize.static.calibration import Parts
     from edgefn.targets.profiles import Target
 
 GOOD = 0.05

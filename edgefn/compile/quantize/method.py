@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
-    from edgefn.compile.quantize.graph import Graph
+    from edgefn.compile.quantize.graph.graph import Graph
     from edgefn.quantization import Quantize
 
 DYNAMIC = ("MatMul", "Gemm", "LSTM", "Attention")

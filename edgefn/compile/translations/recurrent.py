@@ -1,4 +1,4 @@
-"""Plain recurrent layers, one ONNX operator each (edgefn.compile.recurrent keeps them whole)."""
+"""Plain recurrent layers, one ONNX operator each (edgefn.compile.capture.recurrent keeps them whole)."""
 
 from __future__ import annotations
 

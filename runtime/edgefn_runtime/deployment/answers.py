@@ -18,7 +18,7 @@ from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference, agreed
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import DeploymentRefused, EdgefnError, RetryLater
-from edgefn_runtime.deployment import choice, proof
+from edgefn_runtime.artifacts import choice, proof
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.store.disk import Disk, write_file
 from edgefn_runtime.store.patience import in_thread

@@ -11,13 +11,15 @@ from pathlib import Path
 import msgspec
 
 from edgefn.bundle.config import BundleConfig
-from edgefn.bundle.manifest import parse_config
+from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
-from edgefn_runtime.deployment import answers, choice, compatibility, proof
-from edgefn_runtime.deployment.admission import Candidate
-from edgefn_runtime.deployment.marks import Marks
+from edgefn_runtime.artifacts import choice, proof
+from edgefn_runtime.artifacts.marks import Marks
+from edgefn_runtime.deployment import answers
+from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.database import Database, Entry
 from edgefn_runtime.store.home import Home

@@ -20,23 +20,25 @@ from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailabl
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import Refusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.deployment import answers, changes, choice, compatibility, permissions, proof
-from edgefn_runtime.deployment.background import Background
+from edgefn_runtime.artifacts import changes, choice, proof
+from edgefn_runtime.artifacts.background import Background
+from edgefn_runtime.artifacts.chain import Chain
+from edgefn_runtime.artifacts.changes import Known, later
+from edgefn_runtime.artifacts.explanation import explain
+from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
+from edgefn_runtime.artifacts.finishing import Finisher
+from edgefn_runtime.artifacts.marks import Marks
+from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.catalogue import Catalogue
-from edgefn_runtime.deployment.chain import Chain
-from edgefn_runtime.deployment.changes import Known, later
-from edgefn_runtime.deployment.explanation import explain
-from edgefn_runtime.deployment.finish.confined import ConfinedFinisher
-from edgefn_runtime.deployment.finishing import Finisher
+from edgefn_runtime.deployment.checks import compatibility, permissions
+from edgefn_runtime.deployment.checks.maxima import Maxima
+from edgefn_runtime.deployment.checks.permissions import Permission, Permissions
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gate import Gate
 from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.deployment.marks import Marks
-from edgefn_runtime.deployment.maxima import Maxima
-from edgefn_runtime.deployment.permissions import Permission, Permissions
 from edgefn_runtime.deployment.progress import Progress, deployed
-from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.road import Road
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.fingerprint import facts

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from edgefn_runtime.deployment import changes, retention
+from edgefn_runtime.artifacts import changes
+from edgefn_runtime.deployment import retention
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Entry

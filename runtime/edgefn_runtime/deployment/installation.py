@@ -15,15 +15,17 @@ from pathlib import Path
 
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
-from edgefn.bundle.manifest import parse_config
+from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import DeploymentRefused
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.deployment import answers, choice, compatibility, inputs, proof
-from edgefn_runtime.deployment.admission import Candidate, admit
-from edgefn_runtime.deployment.finishing import Finisher, finish, link, put_verdict
-from edgefn_runtime.deployment.marks import Marks
+from edgefn_runtime.artifacts import choice, inputs, proof
+from edgefn_runtime.artifacts.finishing import Finisher, finish, link, put_verdict
+from edgefn_runtime.artifacts.marks import Marks
+from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.deployment import answers
+from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.deployment.checks.admission import Candidate, admit
 from edgefn_runtime.deployment.progress import UNHEARD, Progress
-from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.shared import SharedWork
 from edgefn_runtime.deployment.unpacking import CONFIG, unpack
 from edgefn_runtime.store import record

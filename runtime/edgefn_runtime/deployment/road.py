@@ -17,16 +17,18 @@ from edgefn import backends
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
-from edgefn.quantities import format_duration
 from edgefn.system import machine
-from edgefn_runtime.deployment import answers, choice, compatibility, permissions, retention
-from edgefn_runtime.deployment.admission import Candidate, admit, check_name
+from edgefn.text.quantities import format_duration
+from edgefn_runtime.artifacts import choice
+from edgefn_runtime.deployment import answers, retention
 from edgefn_runtime.deployment.catalogue import Catalogue
+from edgefn_runtime.deployment.checks import compatibility, permissions
+from edgefn_runtime.deployment.checks.admission import Candidate, admit, check_name
+from edgefn_runtime.deployment.checks.maxima import Maxima
+from edgefn_runtime.deployment.checks.permissions import Permissions
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.deployment.maxima import Maxima
-from edgefn_runtime.deployment.permissions import Permissions
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Entry

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from edgefn.bundle import archive, references
 from edgefn.bundle.members import MAX_MEMBERS
-from edgefn_runtime.deployment import inputs
-from edgefn_runtime.deployment.admission import Candidate
+from edgefn_runtime.artifacts import inputs
+from edgefn_runtime.artifacts.reuse import inputs_of
+from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.deployment.progress import Progress
-from edgefn_runtime.deployment.reuse import inputs_of
 from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from edgefn.quantities import format_bytes
+from edgefn.text.quantities import format_bytes
 
 PROCESS_BYTES = 16 * 2**20
 """What the kernel itself counts to a process beyond what it allocates: page tables, pipes, stacks, small files."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterable, Collection, Iterable
 from pathlib import Path
 
-from edgefn.bundle.descriptors import Blob, check_digest
+from edgefn.bundle.oci.descriptors import Blob, check_digest
 from edgefn.errors import BundleError
 from edgefn_runtime.store.disk import TEMPORARY, Disk, expect_room, move_into_place, room_for, temporary
 from edgefn_runtime.store.patience import in_thread

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from edgefn.bundle.descriptors import Blob
+from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.disk import RESERVE_BYTES, Disk, OsDisk

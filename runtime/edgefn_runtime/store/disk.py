@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edgefn.errors import DiskFull
-from edgefn.quantities import format_bytes
+from edgefn.text.quantities import format_bytes
 from edgefn_runtime.store import trees
 
 TEMPORARY = ".tmp"

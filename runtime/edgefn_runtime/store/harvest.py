@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from edgefn.bundle.members import check_name
 from edgefn.errors import BundleError, DeploymentRefused
-from edgefn.quantities import format_bytes
+from edgefn.text.quantities import format_bytes
 from edgefn_runtime.store.disk import Disk
 
 _CHUNK = 2**20

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from edgefn.terminal import visible
+from edgefn.text.terminal import visible
 
 MAX_TEXT_BYTES = 16 * 2**10
 """Longer text loses its middle: a traceback says what happened at its end, a dump at its start."""

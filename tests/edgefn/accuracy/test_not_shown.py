@@ -13,7 +13,7 @@ from edgefn.accuracy.judging import found
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging, Network
 from edgefn.accuracy.verdict import Agreement
-from edgefn.compile.verify import check
+from edgefn.compile.judging.verify import check
 from edgefn.errors import BuildError, GateError
 from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import TensorSpec

@@ -15,8 +15,8 @@ import pytest
 
 from edgefn import backends
 from edgefn.backends.aotinductor.instructions import Instructions, instructions
-from edgefn.compile.capture import Capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets import facts

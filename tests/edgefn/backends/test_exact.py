@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from edgefn.backends.backend import Session
 from edgefn.backends.mnn import Mnn
 from edgefn.backends.openvino import OpenVino
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.errors import BuildError
 from edgefn.spec import TensorSpec
 from edgefn.targets.profiles import target
-from tests.edgefn.compile.test_exporting import of
+from tests.edgefn.compile.capture.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

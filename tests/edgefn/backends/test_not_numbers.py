@@ -14,10 +14,10 @@ from onnx import helper
 from edgefn.backends import inexact, not_numbers, out_of_range
 from edgefn.backends.openvino import mending, session
 from edgefn.backends.registry import get
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.spec import TensorSpec
 from edgefn.targets.profiles import target
-from tests.edgefn.compile.test_exporting import of
+from tests.edgefn.compile.capture.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

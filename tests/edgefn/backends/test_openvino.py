@@ -15,16 +15,16 @@ import pytest
 from edgefn import backends
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging
-from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture, capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError, GateError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
+from tests.edgefn.compile.capture.test_exporting import of
 from tests.edgefn.compile.quantize.networks import Caught, weights
 from tests.edgefn.compile.quantize.networks import network as network_of
-from tests.edgefn.compile.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -53,7 +53,7 @@ SATURATION = """
 import sys
 import numpy as np, onnx
 from edgefn.backends.openvino.int8 import ENGINE
-from edgefn.compile.quantize.static import Static
+from edgefn.compile.quantize.static.static import Static
 random = np.random.default_rng(0)
 weight = random.uniform(0.6, 1, (32, 64, 1, 1)).astype(np.float32)
 x = random.uniform(0.6, 1, (8, 64, 8, 8)).astype(np.float32)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from edgefn.backends.openvino import OpenVino
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.spec import TensorSpec
 from edgefn.targets.profiles import target
-from tests.edgefn.compile.test_exporting import of
+from tests.edgefn.compile.capture.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

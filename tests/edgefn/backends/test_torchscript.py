@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.compile.capture import Capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import Target

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture, capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.spec import ModelSpec, TensorSpec
 
 SPEC = ModelSpec(

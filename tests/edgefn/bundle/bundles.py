@@ -7,7 +7,7 @@ from pathlib import Path
 from edgefn.bundle import layers
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.layers import Layer
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
 
 ARTIFACT = ArtifactEntry("net", "portable/fp32", "onnxruntime", {"onnx": "1.18", "torch": "2.13"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from tests.edgefn.bundle.bundles import config, packed, written
 
 

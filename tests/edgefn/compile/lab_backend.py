@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from edgefn import backends
 from edgefn.backends.backend import Lowered, Probe
-from edgefn.compile.calibration import content
+from edgefn.compile.samples.calibration import content
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Captured, Session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefn.backends.onnxruntime.session import OnnxSession, import_onnxruntime
-from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import Capture, capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.spec import ModelSpec, TensorSpec
 
 if TYPE_CHECKING:

@@ -18,15 +18,15 @@ from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.record import Asked, Reference
 from edgefn.bundle import archive
 from edgefn.bundle.config import ANSWERS_TYPE, GOLDEN_TYPE, REQUESTS_TYPE
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from edgefn.compile.answers import reference
 from edgefn.compile.answers import travelling as choosing
 from edgefn.compile.answers.requests import Sample
-from edgefn.compile.cache import Cache
-from edgefn.compile.sources import Sources
+from edgefn.compile.cache.cache import Cache
+from edgefn.compile.cache.sources import Sources
 from edgefn.errors import BuildError, GateError
 from edgefn.spec import FunctionSpec
-from edgefn_cli.samples import travelling
+from edgefn_cli.project.samples import travelling
 from tests.edgefn.compile.test_compilers import Lab, new_lab
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(400)]

@@ -16,7 +16,7 @@ import pytest
 from edgefn import golden
 from edgefn.bundle import archive
 from edgefn.bundle.config import GOLDEN_TYPE
-from edgefn.bundle.layout import Layout
+from edgefn.bundle.oci.layout import Layout
 from tests.edgefn.compile.outcome import Outcome
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]

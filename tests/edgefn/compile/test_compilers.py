@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgefn.bundle.layout import Layout
-from edgefn.compile.cache import TEMPORARY
+from edgefn.bundle.oci.layout import Layout
+from edgefn.compile.cache.cache import TEMPORARY
 from edgefn.errors import PartialBuild
 from tests.edgefn.compile import lab_backend
 from tests.edgefn.compile.outcome import Outcome

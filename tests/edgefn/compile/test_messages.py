@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.compile import blame
-from edgefn.compile.capture import capture
-from edgefn.compile.usercode import blaming
+from edgefn.compile.author import blame
+from edgefn.compile.author.usercode import blaming
+from edgefn.compile.capture.capture import capture
 from edgefn.errors import BuildError, BundleError, CaptureError
 from edgefn.spec import TensorSpec
 from tests.edgefn.compile.networks import network, onnx_of, session

@@ -15,7 +15,8 @@ import pytest
 
 from edgefn import Image, InputError
 from edgefn.errors import PictureTooLarge
-from edgefn.images import memory, webp
+from edgefn.images import memory
+from edgefn.images.files import webp
 from edgefn.images.modes import converted
 
 Encode = Callable[..., bytes]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgefn import Image, InputError, SpecError, edge_function, picture
 from edgefn.codec.request.signature import Request
-from edgefn.images import jpeg, png
+from edgefn.images.files import jpeg, png
 
 Encode = Callable[..., bytes]
 

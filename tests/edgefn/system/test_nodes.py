@@ -23,8 +23,8 @@ BIND = """
 import os, sys
 from edgefn.system.nodes import open_node
 from edgefn.system.syscalls import unshare
-from edgefn_runtime.process.sandbox import mounts
-from edgefn_runtime.process.sandbox.root import Root
+from edgefn_runtime.child.sandbox import mounts
+from edgefn_runtime.child.sandbox.root import Root
 path, kind = sys.argv[1:]
 unshare(0x00020000)
 mounts.follow_nobody()

@@ -12,14 +12,14 @@ from typing import Any
 
 import msgspec
 
-from edgefn.bundle.manifest import parse_config
-from edgefn_runtime.deployment import inputs, proof
+from edgefn.bundle.oci.manifest import parse_config
+from edgefn_runtime.artifacts import inputs, proof
+from edgefn_runtime.artifacts.finishing import Finisher
+from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
-from edgefn_runtime.deployment.finishing import Finisher
-from edgefn_runtime.deployment.maxima import Maxima
-from edgefn_runtime.deployment.order import Order
 from edgefn_runtime.deployment.progress import Progress
-from edgefn_runtime.deployment.proof import Proof
 from edgefn_runtime.deployment.turns import Turns
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database

@@ -26,8 +26,8 @@ from edgefn.bundle.config import (
     ModelEntry,
     Wheel,
 )
-from edgefn.bundle.descriptors import Descriptor, digest_of
-from edgefn.bundle.manifest import compose
+from edgefn.bundle.oci.descriptors import Descriptor, digest_of
+from edgefn.bundle.oci.manifest import compose
 from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
 
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(3, 4) / 10

@@ -14,7 +14,7 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
 from edgefn.targets.needs import Needs
-from edgefn_runtime.deployment.order import Order
+from edgefn_runtime.artifacts.order import Order
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.deployment.road import INSTALLED_AT_ONCE, LOADED_AT_ONCE
 from edgefn_runtime.deployment.turns import Turns

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 
 from edgefn.bundle import schemas
 from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry, Wheel
-from edgefn.bundle.descriptors import digest_of
 from edgefn.bundle.documents import parse_config
+from edgefn.bundle.oci.descriptors import digest_of
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import BundleError, EdgefnError
 from edgefn.spec import Batching, FunctionSpec, ModelSpec, ParameterSpec, ResultSpec, SizeRange, TensorSpec
 from edgefn.targets.needs import Needs
-from edgefn_runtime.deployment import compatibility
-from edgefn_runtime.deployment.maxima import Maxima
+from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.gateway.openapi.document import document
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import opened

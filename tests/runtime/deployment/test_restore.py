@@ -13,9 +13,9 @@ import pytest
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
-from edgefn_runtime.deployment import compatibility
-from edgefn_runtime.deployment.order import Order
-from edgefn_runtime.deployment.permissions import Permission
+from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.deployment.progress import Progress
 from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.store.disk import OsDisk

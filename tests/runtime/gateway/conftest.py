@@ -19,8 +19,8 @@ from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tokens import Tokens
-from edgefn_runtime.deployment import permissions
-from edgefn_runtime.deployment.permissions import Permission
+from edgefn_runtime.deployment.checks import permissions
+from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
@@ -33,7 +33,7 @@ from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
 from edgefn_runtime.telemetry.metrics import Metrics
 from tests.runtime.gateway.listener import SOURCE, Client, Run, listening
-from tests.runtime.supervisor.bench import Bench
+from tests.runtime.pool.bench import Bench
 
 TOKEN = "a-token-of-a-box"
 DIGEST = "sha256:" + "a" * 64

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.invocation import Invocation
-from tests.runtime.supervisor.bench import Bench
+from tests.runtime.pool.bench import Bench
 
 Client = Callable[[Bench, int], Awaitable[None]]
 Run = Callable[[Client], None]

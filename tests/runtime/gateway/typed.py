@@ -21,7 +21,7 @@ from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.direct import Direct
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits.bodies import Bodies
-from edgefn_runtime.supervisor.call import Call, Outcome
+from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.wire.messages import Answer
 
 MOST_BODY = 400_000

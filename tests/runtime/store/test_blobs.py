@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.bundle.descriptors import Blob
+from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.store import blobs as blobs_module
 from edgefn_runtime.store.blobs import Blobs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.bundle.descriptors import Blob
+from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.database import Database, Entry

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.bundle.descriptors import Blob
+from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import DiskFull, HomeError
 from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.home import Home

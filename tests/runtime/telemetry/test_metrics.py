@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.registry import Collector
 
 from edgefn.errors import NotInTime, QueueFull, RetryLater, Unavailable
-from edgefn_runtime.supervisor.footprint import Footprint
+from edgefn_runtime.memory.footprint import Footprint
 from edgefn_runtime.telemetry import exposition, scrape
 from edgefn_runtime.telemetry.metrics import Metrics
 from edgefn_runtime.telemetry.series import OUTCOMES, REASONS

@@ -4,7 +4,7 @@ Every route wants a token of the box, unknown ones too, or a request by the owne
 pages out of a box that listens on the loopback: neither a cross-site request nor a rebound DNS name can make a browser
 send an Authorization header that its page does not know.
 
-It validates and translates; what happens is decided in deployment/ and supervisor/.
+It validates and translates; what happens is decided in deployment/ and pool/.
 """
 
 from __future__ import annotations

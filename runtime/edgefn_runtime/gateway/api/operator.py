@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edgefn.errors import InputError
-from edgefn_runtime.deployment import permissions
+from edgefn_runtime.deployment.checks import permissions
 from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
 from edgefn_runtime.gateway.api.bodies import Name, check, read, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.access.doors import Doors
-from edgefn_runtime.deployment.chain import Chain
-from edgefn_runtime.deployment.permissions import Permission
+from edgefn_runtime.artifacts.chain import Chain
+from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.store.database import Grant
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.audit import AuditLog

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from edgefn.errors import FunctionNotFound
+from edgefn_runtime.artifacts.chain import links
+from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
-from edgefn_runtime.deployment.chain import links
-from edgefn_runtime.deployment.proof import read as read_proof
 from edgefn_runtime.gateway.api.ports import AdminBox, Revision
-from edgefn_runtime.supervisor.footprint import with_footprints
+from edgefn_runtime.memory.footprint import with_footprints
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",

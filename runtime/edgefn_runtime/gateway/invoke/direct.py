@@ -23,7 +23,7 @@ from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope, too_large
 from edgefn_runtime.gateway.limits.heads import MAX_TINY, TINY_BYTES, too_many_tiny
 from edgefn_runtime.gateway.problems import problem
-from edgefn_runtime.supervisor.call import Call
+from edgefn_runtime.pool.call import Call
 
 JOINED_BYTES = 1 << 16
 """An answer up to this size is written with its head in one piece; copying a larger one costs more than it saves."""

@@ -22,8 +22,8 @@ from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Header
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
-from edgefn_runtime.supervisor.call import Body, Call, Outcome
-from edgefn_runtime.supervisor.pool import Pool
+from edgefn_runtime.pool.call import Body, Call, Outcome
+from edgefn_runtime.pool.pool import Pool
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

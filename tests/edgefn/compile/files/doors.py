@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from edgefn import backends
-from edgefn.compile.capture import capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.files.opening import CapturesItself
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from edgefn import edge_model, tensor
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.files.script_graph import ScriptGraph
 from edgefn.spec import ModelSpec, TensorSpec
 from tests.edgefn.compile.files import doors

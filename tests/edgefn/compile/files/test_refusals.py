@@ -17,7 +17,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.files import onnx_source
 from edgefn.errors import BuildError, SpecError
 from edgefn.spec import ModelSpec, TensorSpec

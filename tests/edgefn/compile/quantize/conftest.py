@@ -10,8 +10,8 @@ import pytest
 
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging
-from edgefn.compile.capture import Capture, capture
-from edgefn.compile.eager import EagerSession, one_thread
+from edgefn.compile.capture.capture import Capture, capture
+from edgefn.compile.capture.eager import EagerSession, one_thread
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec

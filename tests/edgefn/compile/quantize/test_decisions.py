@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn.accuracy.verdict import Agreement
-from edgefn.compile.quantize import calibration, gate, method, safety, sensitivity
+from edgefn.compile.quantize import gate, method, safety
 from edgefn.compile.quantize.int8 import Tried
+from edgefn.compile.quantize.search import sensitivity
+from edgefn.compile.quantize.static import calibration
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn import backends
-from edgefn.compile.capture import capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import capture
+from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.quantize import dynamic
 from edgefn.compile.quantize.engine import opened
-from edgefn.compile.quantize.preparation import prepared
+from edgefn.compile.quantize.graph.preparation import prepared
 from edgefn.quantization import Quantize
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target

@@ -17,11 +17,12 @@ from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Session
 from edgefn.backends.onnxruntime import settings
-from edgefn.compile.quantize import gate, int8, qdq
+from edgefn.compile.quantize import gate, int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
-from edgefn.compile.quantize.graph import Graph
-from edgefn.compile.quantize.preparation import prepared
-from edgefn.compile.quantize.static import Static
+from edgefn.compile.quantize.graph.graph import Graph
+from edgefn.compile.quantize.graph.preparation import prepared
+from edgefn.compile.quantize.static import qdq
+from edgefn.compile.quantize.static.static import Static
 from edgefn.errors import BuildError, GateError
 from edgefn.golden import Pairs
 from edgefn.quantization import Quantize
@@ -192,7 +193,8 @@ def test_without_calibration_the_build_says_what_to_write(trained: Digits, tmp_p
 
 def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> None:
     """With activations' ranges far too wide, post-training int8 misses a bound that fine-tuning then reaches."""
-    from edgefn.compile.quantize import finetune, propagation
+    from edgefn.compile.quantize.static import propagation
+    from edgefn.compile.quantize.training import finetune
 
     captured = trained.captured()
     model = prepared(exported(trained))
@@ -213,7 +215,7 @@ def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> N
 @pytest.mark.long
 def test_fine_tuning_that_makes_it_worse_is_not_kept(trained: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps far too large spoil the network: the file is the one without them."""
-    from edgefn.compile.quantize import finetune
+    from edgefn.compile.quantize.training import finetune
 
     monkeypatch.setattr(finetune, "RATE", 3.0)
     made = int8.made(trained.captured(Quantize(epochs=1), LOOSE), TARGET, exported(trained), ONNX_RUNTIME)

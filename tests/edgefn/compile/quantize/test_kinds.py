@@ -10,9 +10,10 @@ import onnx
 import pytest
 
 from edgefn.accuracy.options import Accuracy
-from edgefn.compile.quantize import calibration, compensation, int8
+from edgefn.compile.quantize import int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
-from edgefn.compile.quantize.trial import Trial
+from edgefn.compile.quantize.search.trial import Trial
+from edgefn.compile.quantize.static import calibration, compensation
 from edgefn.errors import GateError
 from edgefn.golden import GoldenSample
 from edgefn.targets.profiles import target

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from edgefn import tensor
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
+from tests.edgefn.compile.capture.test_exporting import of
 from tests.edgefn.compile.networks import onnx_of
-from tests.edgefn.compile.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

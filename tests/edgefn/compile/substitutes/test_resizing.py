@@ -9,10 +9,10 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.errors import BuildError
 from edgefn.targets.profiles import target
-from tests.edgefn.compile.test_exporting import of
+from tests.edgefn.compile.capture.test_exporting import of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

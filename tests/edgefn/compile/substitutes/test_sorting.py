@@ -9,8 +9,8 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
-from edgefn.compile.capture import capture
-from tests.edgefn.compile.test_exporting import check, of
+from edgefn.compile.capture.capture import capture
+from tests.edgefn.compile.capture.test_exporting import check, of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

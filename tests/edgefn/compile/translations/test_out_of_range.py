@@ -10,10 +10,10 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
-from edgefn.compile.capture import capture
-from edgefn.compile.eager import EagerSession
+from edgefn.compile.capture.capture import capture
+from edgefn.compile.capture.eager import EagerSession
+from edgefn.dimensions.sizes import combined
 from edgefn.errors import BuildError
-from edgefn.sizes import combined
 from edgefn.spec import ModelSpec
 from edgefn.targets.profiles import Target
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.spec import TensorSpec
 from tests.edgefn.compile.networks import network, onnx_of, session
 

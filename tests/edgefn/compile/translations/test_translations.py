@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from edgefn import tensor
-from edgefn.compile.capture import capture
+from edgefn.compile.capture.capture import capture
 from edgefn.errors import BuildError
 from edgefn.spec import TensorSpec
-from tests.edgefn.compile.test_exporting import check, of
+from tests.edgefn.compile.capture.test_exporting import check, of
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

@@ -12,7 +12,7 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.deployment.proof import Proof
+from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.gateway.openapi.reference import SCHEMAS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits.heads import MAX_HEAD_BYTES
 from tests.runtime.gateway.listener import Run, answer, listening, request
 from tests.runtime.gateway.typed import Answers, Echo, connected, settle
-from tests.runtime.supervisor.bench import Bench
+from tests.runtime.pool.bench import Bench
 
 
 def test_pipelined_requests_are_answered_in_their_order(run: Run) -> None:
@@ -143,7 +143,7 @@ def test_a_connection_that_is_to_close_does(run: Run) -> None:
 def test_what_an_instance_calls_its_answer_adds_no_header(tmp_path: Path, content_type: str) -> None:
     """A content type with a line break in it, or of no ASCII, is its function's error, and no header of its choice."""
     source = f"""
-    from edgefn_runtime.process import serving
+    from edgefn_runtime.child import serving
     serving.encode = lambda *_: ("{content_type}", b"x")
     @edge_function
     def f() -> str:

@@ -14,7 +14,7 @@ import pytest
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from tests.runtime.gateway.listener import listening
-from tests.runtime.supervisor.bench import Bench, Test
+from tests.runtime.pool.bench import Bench, Test
 
 ADD = """
 import time

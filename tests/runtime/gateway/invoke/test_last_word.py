@@ -11,7 +11,7 @@ import pytest
 from edgefn_runtime.gateway.invoke import outgoing
 from tests.runtime.gateway.listener import Run, answer
 from tests.runtime.gateway.typed import MOST_BODY, connected, settle
-from tests.runtime.supervisor.bench import Bench
+from tests.runtime.pool.bench import Bench
 
 SECONDS = 1.2
 

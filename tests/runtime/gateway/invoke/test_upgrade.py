@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgefn_runtime.gateway.invoke import upgrade
 from tests.runtime.gateway.listener import Run, answer, request
-from tests.runtime.supervisor.bench import Bench
+from tests.runtime.pool.bench import Bench
 
 H2C = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n"
 """What the JDK's HttpClient and `curl --http2` send with each first request."""

@@ -1,0 +1,145 @@
+"""A box of our own on this machine, as a child process: for `edgefn dev`.
+
+It listens on loopback, has its own home and ends with us, whichever way we end. Owns the process; it must never
+touch another box's home.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from edgefn.errors import BoxUnreachable, EdgefnError, HomeError, PortInUse
+from edgefn_cli.boxes.connection import Connection
+from edgefn_cli.boxes.discovery import Address
+from edgefn_cli.boxes.local import SOCKET
+from edgefn_cli.display.failures import MissingExtra
+from edgefn_cli.environment import without_tokens
+
+START_S = 60.0
+STOP_S = 10.0
+_POLL_S = 0.02
+_LAST_LINES = 15
+_PR_SET_PDEATHSIG = 1
+_MISSING = re.compile(r"No module named '([\w.]+)'")
+_ERRORS: dict[int, type[EdgefnError]] = {cls.exit_code: cls for cls in (HomeError, PortInUse)}
+
+
+class LocalBox:
+    """A box at `home`, on `port` or a free one (0). Inside the context it answers, after it there is none."""
+
+    def __init__(self, home: Path, port: int = 0) -> None:
+        self.home = home
+        self.log = home / "box.log"
+        self._port = port
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log:
+            self._child = subprocess.Popen(
+                self._arguments(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=without_tokens(),
+                # Ctrl-C is ours to act on: the box must not begin to drain while a deployment goes on.
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens. Raises BoxUnreachable before it does."""
+        if url := self._url():
+            return Address(url, socket=self.home / "run" / SOCKET)
+        raise BoxUnreachable(f"the local box has not come up; its log is {self.log}")
+
+    def check(self) -> None:
+        """Nothing while the box's process lives; else the error that it left with."""
+        assert self._child is not None
+        code = self._child.poll()
+        if code is None:
+            return
+        last = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        if code in _ERRORS and last:
+            raise _ERRORS[code](last[-1].removeprefix("error: "))
+        if missing := _MISSING.search("\n".join(last)):
+            raise MissingExtra(f"{missing[1]}, which a box needs,", "runtime")
+        error = BoxUnreachable(f"the local box ended with code {code}; its log is {self.log}")
+        error.add_note("\n".join(last))
+        raise error
+
+    def _arguments(self) -> list[str]:
+        place = ["--home", str(self.home), "--host", "127.0.0.1", "--port", str(self._port)]
+        return [sys.executable, "-m", "edgefn_runtime", *place, "--dev"]
+
+    def _wait(self) -> None:
+        """Returns when the box is ready to take deployments; bounded."""
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            self.check()
+            if self._url() and _answers(self.address):
+                return
+            time.sleep(_POLL_S)
+        raise BoxUnreachable(f"the local box did not come up in {START_S:.0f} s; its log is {self.log}")
+
+    def _url(self) -> str:
+        """The URL that our child wrote down; an older box's file at the same home does not count."""
+        try:
+            told = json.loads((self.home / "run" / "box.json").read_bytes())
+        except (OSError, ValueError):
+            return ""
+        ours = self._child is not None and told.get("pid") == self._child.pid
+        return str(told["url"]) if ours else ""
+
+    def _end(self) -> None:
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def _answers(address: Address) -> bool:
+    connection = Connection(address)
+    try:
+        connection.request("GET", "healthz", timeout_s=1.0)
+    except BoxUnreachable:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+_LIBC = ctypes.CDLL(None) if os.name == "posix" else None
+
+
+def _die_with_parent() -> None:
+    """Runs in the child before exec: the kernel ends it when we are killed without a chance to (prctl(2))."""
+    assert _LIBC is not None
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,107 @@
+"""A bundle's way from a layout directory onto a box: only the blobs it lacks, then the deployment's steps.
+
+It must never change the layout, nor decide what is deployed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli.display import wording
+from edgefn_cli.display.failures import Unfinished
+
+if TYPE_CHECKING:
+    from edgefn.bundle.oci.layout import Bundle
+    from edgefn_cli.boxes.client import Client
+    from edgefn_cli.display.progress import Progress
+
+
+WAIT_S = 0.5
+"""Between two looks at how far a box is."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A revision that serves, and what it took to bring it there."""
+
+    function: str
+    revision: str
+    number: int
+    url: str
+    uploaded_blobs: int
+    uploaded_bytes: int
+    finishing: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The members of the deploy verb's JSON."""
+        return asdict(self)
+
+
+def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
+    """The bundle serves on the box when this returns. Raises what the box refused it with."""
+    name = bundle.config.function.name
+    blobs, size = _upload(client, bundle, progress)
+    last: dict[str, Any] = {}
+    warnings: list[str] = []
+    for last in client.deploy(name, bundle.manifest_digest):
+        if last.get("event") == "step" and last.get("name") == "permit":
+            progress.say(_words(name, last))  # what a function may have stays on the screen when the bar is gone
+        elif last.get("event") == "step":
+            progress.step(_words(name, last), int(last.get("done", 0)), int(last.get("total", 0)))
+        elif last.get("event") == "warning":
+            warnings.append(str(last["text"]))
+            progress.say(f"warning: {name}, {warnings[-1]}")
+    return Shipped(
+        function=name,
+        revision=str(last["revision"]),
+        number=int(last["number"]),
+        url=f"{client.address.url}/fn/{name}",
+        uploaded_blobs=blobs,
+        uploaded_bytes=size,
+        finishing=int(last.get("finishing", 0)),
+        warnings=tuple(warnings),
+    )
+
+
+def wait(client: Client, shipped: Shipped, progress: Progress) -> Unfinished | None:
+    """Nothing of what was shipped is on its way any more, or another revision serves.
+
+    The error where an artifact could not be finished; one that is out of its bound, or for another box, is none.
+    """
+    while (found := client.function(shipped.function))["revision"] == shipped.revision:
+        if not (finishing := found.get("finishing")):
+            return _unfinished(client, shipped)
+        text = f"finish {shipped.function}: {finishing['artifact'] or 'the next artifact waits its turn'}"
+        progress.step(text, int(finishing["done"]), int(finishing["total"]))
+        time.sleep(WAIT_S)
+    return None
+
+
+def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
+    found = client.explain(shipped.function)
+    failed = [one for one in found["artifacts"] if one["state"] in ("broken", "unfinished")]
+    if found["revision"] != shipped.revision or not failed:
+        return None
+    reasons = "; ".join(f"{one['model']} {one['target']}: {one['reason']}" for one in failed)
+    return Unfinished(f"{shipped.function} serves without {len(failed)} of its artifacts: {reasons}")
+
+
+def _upload(client: Client, bundle: Bundle, progress: Progress) -> tuple[int, int]:
+    """Number and bytes of the blobs that went over the wire."""
+    sizes = {blob.digest: blob.size for blob in bundle.blobs()}
+    missing = [digest for digest in client.missing(list(sizes)) if digest in sizes]
+    total = sum(sizes[digest] for digest in missing)
+    if missing:
+        progress.transfer(f"upload {bundle.config.function.name}", total)
+    for digest in missing:
+        client.upload(digest, bundle.blob_path(digest), progress.sent)
+    return len(missing), total
+
+
+def _words(name: str, event: dict[str, Any]) -> str:
+    detail = str(event.get("detail") or "")
+    shown = wording.digest(detail) if detail.startswith("sha256:") else detail
+    return " ".join(filter(None, [f"deploy {name}:", str(event.get("name", "")), shown]))

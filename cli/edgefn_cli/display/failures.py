@@ -1,0 +1,94 @@
+"""Errors as the user sees them: one line on stderr, or one problem object with --json; a trace only when asked for.
+
+Owns wording and exit codes. It must never swallow an error: whatever comes in, a code other than 0 goes out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from typing import Any
+
+from typer import Abort, Exit
+from typer.core import TyperCommand
+
+from edgefn.errors import EdgefnError
+from edgefn_cli.display import output
+
+DEBUG = "EDGEFN_DEBUG"
+_DECLINED = 1
+
+
+class MissingExtra(EdgefnError):
+    """A part of edgefn that this installation lacks; the message names the pip command."""
+
+    status = 501
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed here. pip install 'edgefn[{extra}]'")
+
+
+class Unfinished(EdgefnError):
+    """A function serves, and a box could not finish an artifact of it; the message names each with its reason."""
+
+    status = 422
+    exit_code = 14
+
+
+class Verb(TyperCommand):
+    """A command whose EdgefnErrors are told in the form that its own --json asks for."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EdgefnError as error:
+            raise Exit(report(error, as_json=bool(ctx.params.get("as_json")))) from error
+
+
+def debugging() -> bool:
+    """True after `edgefn --debug …` or with EDGEFN_DEBUG=1."""
+    return os.environ.get(DEBUG, "0") not in ("", "0")
+
+
+def report(error: Exception, *, as_json: bool = False) -> int:
+    """Tells `error` on stderr; returns the exit code to leave with."""
+    if debugging():
+        output.say("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, EdgefnError):
+        _tell(error, as_json=as_json)
+        return error.exit_code
+    if isinstance(error, Abort):
+        output.say("error: nothing was done, for you did not say yes. --yes does not ask")
+        return _DECLINED
+    return _usage(error) if hasattr(error, "format_message") else _internal(error)
+
+
+def _tell(error: EdgefnError, *, as_json: bool) -> None:
+    trace = trace_of(error)
+    if as_json:
+        members = {"exit_code": error.exit_code} | ({"trace": trace} if trace else {})
+        output.say(json.dumps(error.as_problem() | members))
+        return
+    if trace:
+        output.say(trace)
+    output.say(f"error: {error}")
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback of the user's own code that `error` tells of: a box sends it, the build notes it."""
+    return str(getattr(error, "trace", "") or "\n".join(getattr(error, "__notes__", ()))).rstrip()
+
+
+def _usage(error: Any) -> int:
+    """A command line that does not parse. typer carries its own click, so the class has no stable name."""
+    context = getattr(error, "ctx", None)
+    hint = f". See `{context.command_path} --help`" if context is not None else ""
+    output.say(f"error: {error.format_message().rstrip('.')}{hint}")
+    return int(error.exit_code)
+
+
+def _internal(error: Exception) -> int:
+    advice = "" if debugging() else f". {DEBUG}=1 shows the trace; please report it"
+    output.say(f"error: edgefn itself failed: {type(error).__name__}: {error}{advice}")
+    return 1

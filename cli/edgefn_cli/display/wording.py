@@ -1,0 +1,63 @@
+"""Parts of a function's status as a person reads them. Pure; it must never print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from edgefn.text.quantities import format_bytes
+
+SHORT_DIGEST = 12
+
+
+def digest(text: str) -> str:
+    """The first figures of "sha256:…": enough to tell revisions apart."""
+    return text.removeprefix("sha256:")[:SHORT_DIGEST]
+
+
+def revision(status: Mapping[str, Any]) -> str:
+    """ "3 (0f3a…)": the revision's number and its digest."""
+    return f"{status['number']} ({digest(str(status['revision']))})"
+
+
+def memory(status: Mapping[str, Any]) -> str:
+    """Private memory of the function's template and instances together, or "-" when it has no process."""
+    processes = [*status.get("instances", ()), *filter(None, [status.get("template")])]
+    return format_bytes(sum(process["private_bytes"] for process in processes)) if processes else "-"
+
+
+def moment(iso: str) -> str:
+    """An ISO time in this machine's time zone, to the second; as it is when it is none."""
+    try:
+        return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return iso
+
+
+def callers(who: str) -> str:
+    """Return who may call the functions of a box, for people."""
+    known = {
+        "token": "whoever has a token for it",
+        "open": "anybody who reaches the box (--open)",
+        "loopback": "anybody on the box's own machine",
+    }
+    return known.get(who, who)
+
+
+def share(top1: float | None) -> str:
+    """Top-1 agreement in per cent, or "-" where it has no meaning."""
+    return "-" if top1 is None else f"{top1:.1%}"
+
+
+def error(found: float | None) -> str:
+    """Return an error, a fraction of how far the answer moves, with two figures, or "-" when it was not measured."""
+    return "-" if found is None else f"{found:.1e}"
+
+
+def finishing(found: dict[str, Any]) -> str:
+    """How far the artifacts are that are finished behind a function that serves."""
+    which = (
+        f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", the next waits its turn"
+    )
+    return f"{found['done']} of {found['total']} artifacts are finished{which}"

@@ -1,0 +1,67 @@
+"""One function kept live on a box while its author edits it: build, ship, tell; again for each change.
+
+What failed is told, and the version before goes on serving. It owns no process and no watcher: a box's client
+and the changes come from outside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgefn.bundle.oci.layout import Layout
+from edgefn.errors import BoxUnreachable, EdgefnError
+from edgefn_cli.boxes.shipping import Shipped, ship
+from edgefn_cli.display.failures import trace_of
+from edgefn_cli.display.output import say
+from edgefn_cli.display.progress import Progress
+from edgefn_cli.display.traces import trimmed
+from edgefn_cli.project.building import Builder, Order, partial
+
+if TYPE_CHECKING:
+    from edgefn_cli.boxes.client import Client
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Live:
+    """`order`'s function on `client`'s box. `serving` is the last good version, None before there is one."""
+
+    order: Order
+    client: Client
+    builder: Builder
+    tell: Tell
+    quiet: bool = False
+    serving: Shipped | None = None
+
+    def follow(self, changes: Iterable[object]) -> None:
+        """Refreshes once for each change, until they end."""
+        for _ in changes:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """The function as it stands in its folder serves; or its error has been told, and what served goes on."""
+        began = time.perf_counter()
+        try:
+            with Progress(quiet=self.quiet) as progress:
+                built = self.builder.build(self.order, progress.build_event)
+                if (lacking := partial([built])) is not None and not self.quiet:
+                    say(f"warning: {lacking}")
+                self.serving = ship(self.client, Layout(built.layout).open(built.digest), progress)
+        except BoxUnreachable:
+            raise
+        except EdgefnError as error:
+            self._refused(error)
+        else:
+            seconds = time.perf_counter() - began
+            self.tell({"event": "live", **self.serving.as_json(), "seconds": seconds, "missing": built.missing})
+        self.builder.prepare()
+
+    def _refused(self, error: EdgefnError) -> None:
+        """Tells `error`, with the author's part of the trace."""
+        number = self.serving.number if self.serving is not None else None
+        trace = trimmed(trace_of(error), str(self.order.folder))
+        self.tell({**error.as_problem(), "event": "error", "trace": trace, "serving": number})

@@ -1,0 +1,76 @@
+"""`edgefn box allow`: what functions may have beyond their sandbox, by the operator's word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgefn.errors import InputError
+from edgefn_cli.display import output
+from edgefn_cli.options import BoxOption, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def allow(
+    function: Annotated[str | None, typer.Argument(metavar="[FUNCTION]", help="The function's name.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="network, or device.")] = None,
+    value: Annotated[str | None, typer.Argument(metavar="[VALUE]", help="Which device, e.g. /dev/video0.")] = None,
+    show: Annotated[bool, typer.Option("--list", help="Show what is granted, to FUNCTION or to all.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Take it back; what asks for it is not served then.")
+    ] = False,
+    box: BoxOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a function have what it asks for: the network, or a device. Its later revisions have it too.
+
+    It may be granted before the function is deployed. Nobody but the operator grants; `--list` shows what is.
+
+    Example: edgefn box allow watch device /dev/video0
+    Example: edgefn box allow watch network --revoke
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    if not show and (function is None or kind is None):
+        raise InputError("say whom and what: edgefn box allow FUNCTION network, or --list")
+    if show and (kind or revoke):
+        raise InputError("--list goes with a function's name at most")
+    with reach(box) as client:
+        if show:
+            found = client.grants(function or "")
+        else:
+            found = client.allow(str(function), str(kind), value or "", revoke=revoke)
+    if as_json:
+        output.result(found)
+    elif show:
+        output.draw(_table(found["grants"]))
+    else:
+        wanted = f"{kind} {value or ''}".rstrip()
+        output.say(f"{function} {'may not have' if revoke else 'may have'} {wanted}")
+        for lacking in _lacking(found):
+            output.say(f"it asks for {lacking} as well, which is not granted, and is not served: `edgefn box allow`")
+
+
+def _lacking(found: dict[str, Any]) -> list[str]:
+    granted = {f"{grant['kind']} {grant['value']}".rstrip() for grant in found["grants"]}
+    return [wanted for wanted in found["asked"] if wanted not in granted]
+
+
+def _table(grants: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("FUNCTION", "MAY HAVE", "SINCE", "BY"):
+        table.add_column(heading, overflow="fold")
+    for grant in grants:
+        wanted = f"{grant['kind']} {grant['value']}".rstrip()
+        by = _BY.get(grant["granted_by"], grant["granted_by"])
+        table.add_row(*map(Text, (grant["function"], wanted, grant["granted_at"], by)))
+    return table
+
+
+_BY = {"kept": "nobody: it was deployed with it before there were grants", "--dev": "development mode"}

@@ -1,0 +1,233 @@
+"""`edgefn box run | check | info | token | allow | audit`: a box itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from edgefn_cli.box_options import BoxCommand, configured
+from edgefn_cli.display import output, wording
+from edgefn_cli.display.failures import MissingExtra, Verb
+from edgefn_cli.options import BoxOption, JsonOption
+from edgefn_cli.verbs.box import token
+from edgefn_cli.verbs.box.allow import allow
+from edgefn_cli.verbs.box.audit import audit
+from edgefn_runtime.options import OPTIONS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_RUNTIME_EXTRA = {
+    "cryptography",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "onnxruntime",
+    "prometheus_client",
+    "packaging",
+}
+
+_LISTENING = re.compile(r"listening on (http\S+)")
+
+app = typer.Typer(help="Run a box, or ask about one.", no_args_is_help=True)
+app.add_typer(token.app, name="token")
+
+
+@app.command(cls=BoxCommand)
+def run(
+    context: typer.Context,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
+    ] = False,
+) -> None:
+    """Run a box in the foreground, until Ctrl-C or SIGTERM; it answers what it has begun, then ends.
+
+    Example: edgefn box run --home /tmp/box --port 0
+    """
+    from edgefn_runtime.start import run as serve
+
+    settings = configured(context).settings
+    told = _Announcement(settings.home, sys.stdout) if as_json else sys.stdout
+    with redirect_stdout(told), _runtime_told():
+        code = serve(settings)
+    raise typer.Exit(code)
+
+
+@app.command(cls=BoxCommand)
+def check(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Check what a box would be started with: each option, its value, and where that comes from.
+
+    It takes the options of `edgefn box run`, reads the same variables and the same file, and starts nothing.
+
+    Example: edgefn box check --config /etc/edgefn/box.toml
+    """
+    found = configured(context)
+    rows = {
+        name: (_plain(getattr(found.settings, OPTIONS[name].field)), where) for name, where in found.sources.items()
+    }
+    if as_json:
+        options = {name: {"value": value, "source": where} for name, (value, where) in rows.items()}
+        output.result({"file": str(found.file) if found.file else None, "options": options})
+        return
+    output.draw(_options_table(rows))
+
+
+@app.command(cls=Verb)
+def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show a box: its version, home, CPU, engines and devices, and which targets it satisfies.
+
+    For each target that it does not: what it needs, what the box has, and what would help.
+
+    Example: edgefn box info --box http://192.168.1.20:8080
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        found = client.box()
+    if as_json:
+        output.result(found)
+    else:
+        output.draw(_table(found))
+        refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
+        if refused:
+            output.draw(_refusals(refused))
+
+
+app.command(cls=Verb)(allow)
+app.command(cls=Verb)(audit)
+
+
+@contextmanager
+def _runtime_told() -> Iterator[None]:
+    """A package of the runtime extra that is not installed is told with the command that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _RUNTIME_EXTRA:
+            raise
+        raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
+
+
+class _Announcement(io.TextIOBase):
+    """The box's line "edgefn box listening on URL …" as JSON; all else that it prints goes to stderr."""
+
+    def __init__(self, home: Path, to: TextIO) -> None:
+        self._home = home
+        self._to = to
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *whole, self._begun = (self._begun + text).split("\n")
+        for line in whole:
+            self._tell(line)
+        return len(text)
+
+    def _tell(self, line: str) -> None:
+        if heard := _LISTENING.search(line):
+            about = {"url": heard[1], "pid": os.getpid(), "home": str(self._home)}
+            print(json.dumps(about), file=self._to, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON and a table show it."""
+    return list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+
+
+def _options_table(rows: dict[str, tuple[Any, str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("OPTION", "VALUE", "FROM"):
+        table.add_column(heading, overflow="fold")
+    for name, (value, where) in rows.items():
+        shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+        table.add_row(*map(Text, (name, shown, where)))
+    return table
+
+
+def _isolation(layers: dict[str, bool | str]) -> str:
+    """What the box's kernel enforces around a function, and what it does not."""
+    enforced = ", ".join(name for name, how in layers.items() if how is True) or "none"
+    missing = "; ".join(f"{name}: {how}" for name, how in layers.items() if how is not True)
+    return f"{enforced}; not enforced: {missing}" if missing else enforced
+
+
+def _memory(ledger: dict[str, int]) -> str:
+    """What the functions may hold together, what they hold, and what the machine has left."""
+    from edgefn.text.quantities import format_bytes
+
+    return (
+        f"{format_bytes(ledger['budget_bytes'])} for functions, {format_bytes(ledger['committed_bytes'])} taken, "
+        f"{format_bytes(ledger['available_bytes'])} free on the machine"
+    )
+
+
+def _tls(tls: dict[str, Any] | None) -> str:
+    """Its certificate, and whether clients need one, too."""
+    if tls is None:
+        return "off"
+    return f"{tls['fingerprint']}{', and of clients' * tls['wants_client_certificates']}"
+
+
+def _table(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn.text.quantities import format_duration
+
+    engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
+    shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
+    for member, text in _TEXTS.items():
+        if member in found:
+            shown[member] = text(found[member])
+    shown.pop("refused", None)
+    shown.pop("missing_isolation", None)  # `isolation` has them, too
+    table = Table.grid(padding=(0, 2))
+    for member, value in shown.items():
+        table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))
+    return table
+
+
+def _cpu(cpu: dict[str, Any]) -> str:
+    """Its machine and name, and the features that profiles ask for."""
+    return f"{cpu['arch']}, {cpu['name'] or 'without a name'}: {' '.join(cpu['features']) or 'no feature that matters'}"
+
+
+_TEXTS: dict[str, Callable[[Any], str]] = {
+    "memory": _memory,
+    "isolation": _isolation,
+    "callers": wording.callers,
+    "tls": _tls,
+    "development": lambda on: "on: functions get whatever they ask for" if on else "off",
+    "cpu": _cpu,
+    "devices": lambda devices: ", ".join(devices) or "none",
+    "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",
+}
+"""Members of the box's answer that are more than a word, as a person reads them."""
+
+
+def _refusals(refused: list[dict[str, str]]) -> Table:
+    """What the box cannot run: artifacts of its functions first, then targets."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("NOT FOR THIS BOX", "NEEDS", "HAS", "WHAT WOULD HELP"):
+        table.add_column(heading, no_wrap=heading == "NOT FOR THIS BOX", overflow="fold")
+    for why in refused:
+        artifact = f"{why['function']}: {why['artifact']}" if "function" in why else why["artifact"]
+        table.add_row(*map(Text, (artifact, why["needs"], why["has"], why["fix"])))
+    return table

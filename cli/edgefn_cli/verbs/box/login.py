@@ -1,0 +1,192 @@
+"""`edgefn login URL`: a box that this user knows, with the token that it and no other box gets."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from edgefn.errors import InputError, SpecError
+from edgefn_cli.display import output
+from edgefn_cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgefn_cli.boxes.certificate import Trust
+    from edgefn_cli.boxes.logins import Login
+
+
+def login(
+    url: Annotated[
+        str | None, typer.Argument(metavar="[URL]", help="The box's address, best https://HOST:PORT.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What --box calls it. Default: the URL's host.")
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", metavar="SHA256", help="Trust the certificate that has it, and no other."),
+    ] = None,
+    client_cert: Annotated[
+        Path | None, typer.Option("--client-cert", metavar="FILE", help="For a box that wants one of its clients.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option("--client-key", metavar="FILE", help="Its key.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Send the token over plain http, which others on the network can read.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the boxes that you are logged in to.")] = False,
+    remove: Annotated[
+        str | None, typer.Option("--remove", metavar="NAME", help="Forget a box and its token; revoke it there, too.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Log in to a box: keep its URL, its certificate and a token for it, in a file that is yours alone.
+
+    The token is asked for, or read from stdin. A certificate that no authority signed is shown by its fingerprint;
+    compare it with the one that the box printed when it started.
+
+    Example: edgefn login https://line-3:8080 --name line-3
+    """
+    from edgefn_cli.boxes.logins import Logins
+
+    logins = Logins.of_user()
+    if sum((url is not None, show, remove is not None)) != 1:
+        raise InputError("give a URL, --list or --remove NAME")
+    if show:
+        _show(logins.all(), as_json)
+    elif remove is not None:
+        if not logins.remove(remove):
+            raise InputError(f"you are not logged in to a box {remove!r}: `edgefn login --list` shows which there are")
+        output.result({"name": remove, "removed": True}) if as_json else output.say(f"forgot {remove} and its token")
+    else:
+        assert url is not None
+        made = _login(url, name, _client(client_cert, client_key), fingerprint, insecure=insecure)
+        about = _proved(made)
+        logins.add(made)
+        told = {"name": made.name, "url": made.url, "fingerprint": made.fingerprint, **about, "file": str(logins.file)}
+        output.result(told) if as_json else output.say(_words(made, about))
+
+
+def _login(url: str, name: str | None, trust: Trust, fingerprint: str | None, *, insecure: bool) -> Login:
+    """Return the login as it will be kept, the token asked for last: after the box's certificate is known."""
+    from edgefn_cli.boxes import addresses
+    from edgefn_cli.boxes.certificate import fingerprint as fingerprint_of
+    from edgefn_cli.boxes.logins import Login
+
+    url = addresses.checked(url, "URL")
+    if url.startswith("https:"):
+        trust = replace(trust, certificate=_pinned(url, fingerprint))
+    elif fingerprint:
+        raise SpecError(f"{url} has no certificate: leave --fingerprint out, or give the box --tls and write https")
+    elif addresses.is_clear(url) and not insecure:
+        raise SpecError(
+            f"a token for {url} would cross the network in clear: start the box with --tls and write https, "
+            "or say --insecure"
+        )
+    return Login(
+        name=name or str(urlsplit(url).hostname),
+        url=url,
+        token=_token(url),
+        fingerprint=fingerprint_of(trust.certificate) if trust.certificate else "",
+        certificate=trust.certificate,
+        client_certificate=trust.client_certificate,
+        client_key=trust.client_key,
+        insecure=insecure,
+    )
+
+
+def _client(certificate: Path | None, key: Path | None) -> Trust:
+    from edgefn_cli.boxes.certificate import Trust, read_file
+
+    if key and not certificate:
+        raise InputError("--client-key goes with --client-cert")
+    return Trust(
+        client_certificate=read_file(certificate, "--client-cert") if certificate else "",
+        client_key=read_file(key, "--client-key") if key else "",
+    )
+
+
+def _pinned(url: str, expected: str | None) -> str:
+    """Return the certificate to trust alone, or "" where a public authority vouches for the box.
+
+    Raises SpecError where it is not the expected one, and typer.Abort where nobody says that it is right.
+    """
+    from edgefn_cli.boxes import certificate
+
+    if expected is None and certificate.is_trusted(url):
+        return ""
+    shown = certificate.fetch(url)
+    found = certificate.fingerprint(shown)
+    if expected is None:
+        output.say(
+            f"The certificate at {url} is signed by no authority that this machine trusts. It has the fingerprint"
+        )
+        output.say(f"  {found}")
+        if not sys.stdin.isatty():
+            raise SpecError("nobody is here to compare it: give --fingerprint as the box prints it when it starts")
+        output.confirm("Is it the one that the box printed when it started?")
+    elif found != certificate.normalised(expected):
+        raise SpecError(
+            f"{url} shows the certificate {found}, not {certificate.normalised(expected)}: it is another box, "
+            "somebody between you and the box, or the box has a new certificate"
+        )
+    return shown
+
+
+def _token(url: str) -> str:
+    """Return the token that the user types, without an echo, or that stdin has. Raises Unauthorized."""
+    import getpass
+
+    from edgefn_cli.boxes.discovery import Token, printable
+
+    text = getpass.getpass(f"Token for {url}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    return printable(Token(text.strip(), "what you gave")).value
+
+
+def _proved(login: Login) -> dict[str, Any]:
+    """Return the token's name and scopes, as the box knows it. Raises what the box refuses it with."""
+    from edgefn_cli.boxes.certificate import Trust
+    from edgefn_cli.boxes.client import Client
+    from edgefn_cli.boxes.discovery import Address, Token
+
+    trust = Trust(login.certificate, login.client_certificate, login.client_key)
+    with Client(Address(login.url, Token(login.token, "what you gave"), trust=trust)) as client:
+        name, scopes = client.caller()
+    return {"token": name, "scopes": scopes}
+
+
+def _words(login: Login, about: dict[str, Any]) -> str:
+    return (
+        f"logged in to {login.url} as {about['token']} ({', '.join(about['scopes'])}): "
+        f"reach it with --box {login.name}, or name it under [boxes] of edgefn.toml"
+    )
+
+
+def _show(logins: list[Login], as_json: bool) -> None:
+    """Show each login, its token left out."""
+    members = ("name", "url", "fingerprint", "insecure")
+    rows = [{member: getattr(login, member) for member in members} for login in logins]
+    if as_json:
+        output.result({"logins": rows})
+    elif rows:
+        output.draw(_table(rows))
+    else:
+        output.say("you are logged in to no box: `edgefn login URL`")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("NAME", "URL", "CERTIFICATE"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        trusted = "by an authority" if row["url"].startswith("https:") else "none"
+        table.add_row(*(Text(cell) for cell in (row["name"], row["url"], row["fingerprint"] or trusted)))
+    return table

@@ -1,0 +1,131 @@
+"""`edgefn box token …`: who may talk to a box. A token's value is shown once, when it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgefn_cli.display import output
+from edgefn_cli.display.failures import Verb
+from edgefn_cli.options import BoxOption, HomeOption, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer()
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The token's name.")]
+
+
+@app.callback(invoke_without_command=True)
+def token(context: typer.Context, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print the first token of a box on this machine, which opens everything; or make, list, rotate, revoke named ones.
+
+    Example: ssh line-3 edgefn box token | edgefn login https://line-3:8080 --fingerprint SHA256
+    """
+    from edgefn_cli.boxes import discovery
+
+    if context.invoked_subcommand is not None:
+        return
+    found = discovery.read_token(home or discovery.home())
+    if as_json:
+        output.result({"token": found.value, "home": str(home or discovery.home())})
+    else:
+        output.line(found.value)
+
+
+@app.command(cls=Verb)
+def create(
+    name: NameArgument,
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="What it opens: admin, status, invoke:FUNCTION or invoke:*; repeatable.",
+        ),
+    ],
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.001, metavar="NUMBER", help="Requests a second at most.")
+    ] = None,
+    box: BoxOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token and print it, this once: the box keeps only its hash.
+
+    admin is everything; status is to look at functions and figures; invoke is to call functions.
+
+    Example: edgefn box token create line-3-camera --scope invoke:classify_image --rate 20
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        made = client.create_token(name, scope, rate)
+    _told(made, as_json)
+
+
+@app.command("list", cls=Verb)
+def list_tokens(box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show the box's tokens: name, scopes, rate, and how often each was used since the box started.
+
+    Example: edgefn box token list
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        tokens = client.tokens()
+    output.result({"tokens": tokens}) if as_json else output.draw(_table(tokens))
+
+
+@app.command(cls=Verb)
+def rotate(name: NameArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Give a token a new value and print it, this once; the value before opens nothing any more.
+
+    Example: edgefn box token rotate line-3-camera
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        made = client.rotate_token(name)
+    _told(made, as_json)
+
+
+@app.command(cls=Verb)
+def revoke(name: NameArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Take a token away: it opens nothing any more.
+
+    Example: edgefn box token revoke line-3-camera
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        client.revoke_token(name)
+    if as_json:
+        output.result({"name": name, "revoked": True})
+    else:
+        output.say(f"the token {name} opens nothing any more")
+
+
+def _told(made: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        output.result(made)
+    else:
+        output.line(str(made["token"]))
+        output.say(f"{made['name']} ({', '.join(made['scopes'])}): this is shown once; the box keeps its hash alone")
+
+
+def _table(tokens: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn_cli.display import wording
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("NAME", "SCOPES", "RATE", "SINCE", "USED"):
+        table.add_column(heading, justify="right" if heading == "USED" else "left")
+    for each in tokens:
+        rate = f"{each['rate']:g}/s" if each["rate"] else "-"
+        cells = (each["name"], " ".join(each["scopes"]), rate, wording.moment(each["created_at"]), f"{each['uses']:,}")
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    return table

@@ -1,0 +1,87 @@
+"""`edgefn explain NAME`: why a function is served with the artifacts it is, and what would make it faster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli.display import output
+from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_LEFT = ("MODEL", "TARGET", "BACKEND", "STATE")
+_RIGHT = ("RANK", "LATENCY", "RATIO", "ERROR", "LIMIT", "TOP-1", "BOUND", "FINISH", "LOAD", "SIZE")
+
+
+def explain(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Tell why a function is served with the artifacts it is, with this box's figures, and what would make it faster.
+
+    Example: edgefn explain classify_image
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        found = client.explain(name)
+    if as_json:
+        output.result(found)
+        return
+    if not found["artifacts"]:
+        output.line(f"{name} has no model")
+        return
+    output.draw(_table(found["artifacts"]))
+    for line in _lines(found):
+        output.line(line)
+
+
+def _table(artifacts: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False)
+    for heading in _LEFT:
+        made.add_column(heading)
+    for heading in _RIGHT:
+        made.add_column(heading, justify="right")
+    for each in artifacts:
+        made.add_row(*(Text(cell) for cell in _cells(each)))
+    return made
+
+
+def _cells(each: dict[str, Any]) -> tuple[str, ...]:
+    from edgefn.text.quantities import format_bytes, format_duration
+    from edgefn_cli.display import wording
+
+    def told(figure: str, words: Any) -> str:
+        return "-" if each[figure] is None else str(words(each[figure]))
+
+    return (
+        *(each["model"], each["target"], each["backend"], each["state"]),
+        told("rank", str),
+        told("latency_s", format_duration),
+        told("ratio", lambda ratio: f"{ratio:.2f} × portable"),
+        *(wording.error(each["error"]), wording.error(each["error_limit"])),
+        *(wording.share(each["top1"]), wording.share(each["top1_bound"])),
+        told("finish_s", format_duration),
+        told("load_s", format_duration),
+        told("size_bytes", lambda size: format_bytes(round(size))),
+    )
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    reasons = [f"{each['model']} {each['target']}: {each['reason']}" for each in found["artifacts"] if each["reason"]]
+    answers = [f"{each['model']} {each['target']}: {each['answers']}" for each in found["artifacts"] if each["answers"]]
+    told = [
+        ("answers like eager PyTorch's", answers),
+        ("why not the others", reasons),
+        ("what would make it faster", [each["text"] for each in found["advice"]]),
+    ]
+    lines = [found["changed"]] if found["changed"] else []
+    if finishing := found["finishing"]:
+        from edgefn_cli.display import wording
+
+        lines.append(wording.finishing(finishing))
+    for heading, entries in told:
+        if entries:
+            lines += ["", heading, *(f"- {entry}" for entry in entries)]
+    return lines

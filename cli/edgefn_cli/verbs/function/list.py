@@ -1,0 +1,57 @@
+"""`edgefn list`: the functions of a box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli.display import output
+from edgefn_cli.options import BoxOption, JsonOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show the functions of a box, their state and their traffic.
+
+    Looking never wakes a function: what is scaled to zero stays there.
+
+    Example: edgefn list --box line-3
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        functions = client.functions()
+    if as_json:
+        output.result({"functions": functions})
+    elif functions:
+        output.draw(_table(functions))
+    else:
+        output.say(f"no functions on {client.address.url}: `edgefn deploy PATH` brings one there")
+
+
+def _table(functions: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn_cli.display import wording
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("NAME", "STATE", "REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS", "DEPLOYED"):
+        right = heading in ("REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS")
+        table.add_column(
+            heading, justify="right" if right else "left", no_wrap=heading != "NAME", overflow="fold"
+        )  # a name is the only cell that may be long
+    for status in sorted(functions, key=lambda status: str(status["name"])):
+        cells = (
+            status["name"],
+            status["state"],
+            str(status["number"]),
+            str(len(status["instances"])),
+            wording.memory(status),
+            f"{status['requests']:,}",
+            f"{status['errors']:,}",
+            wording.moment(status["deployed_at"])[:10],
+        )
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    return table

@@ -1,0 +1,253 @@
+"""`edgefn status NAME`: one function on a box, whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edgefn_cli.display import output
+from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_PHASES = {
+    "wake_s": "wake",
+    "fork_s": "fork",
+    "sandbox_s": "sandbox",
+    "import_s": "import",
+    "session_s": "session",
+    "first_run_s": "first run",
+}
+
+
+def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
+    """Show one function: its revision, state, instances, memory, artifacts, batching, last cold start and history.
+
+    Looking never wakes it.
+
+    Example: edgefn status classify_image
+    """
+    from edgefn_cli.boxes.reach import reach
+
+    with reach(box) as client:
+        found = client.function(name)
+    if as_json:
+        output.result(found)
+    else:
+        output.draw(_panel(found))
+
+
+def _panel(found: dict[str, Any]) -> RenderableType:
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_facts(found)]
+    for heading, table in (
+        ("instances", _instances(found)),
+        ("artifacts", _artifacts(found)),
+        ("batching", _batching(found)),
+        ("history", _history(found)),
+    ):
+        if table.row_count:
+            parts += [Text(f"\n{heading}", style="bold"), table]
+    return Panel(Group(*parts), title=Text(found["name"], style="bold"), title_align="left", expand=False)
+
+
+def _missing(layers: dict[str, str] | None) -> dict[str, str]:
+    """The layers of isolation that the box does not enforce, and why."""
+    return {"not isolated": "; ".join(f"{name} ({why})" for name, why in layers.items())} if layers else {}
+
+
+def _facts(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgefn_cli.display import wording
+
+    table = Table.grid(padding=(0, 2))
+    facts = {
+        "state": " ".join(filter(None, [found["state"], _because(found)])),
+        "revision": f"{wording.revision(found)}, deployed {wording.moment(found['deployed_at'])}",
+        **_chain(found),
+        "memory": _memory(found),
+        **_ledger(found.get("ledger")),
+        "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
+        "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
+        **_dropped(found.get("output") or {}),
+        **({"callers": wording.callers(found["callers"])} if "callers" in found else {}),
+        "limits": _limits(found.get("spec") or {}),
+        **_permissions(found),
+        "cores": _cores(found.get("cores") or {}),
+        **_missing(found.get("missing_isolation")),
+    }
+    for fact, value in facts.items():
+        table.add_row(Text(fact, style="dim"), Text(value))
+    return table
+
+
+def _chain(found: dict[str, Any]) -> dict[str, str]:
+    """What is still being finished, what broke, and why all is finished anew, as far as there is something to tell."""
+    from edgefn_cli.display import wording
+
+    facts = {}
+    if finishing := found.get("finishing"):
+        facts["finishing"] = wording.finishing(finishing)
+    for state in ("broken", "out_of_bound"):
+        if left := found.get(state):
+            facts[state.replace("_", " ")] = "; ".join(f"{each['artifact']}: {each['reason']}" for each in left)
+    if changed := found.get("changed"):
+        facts["changed"] = changed
+    return facts
+
+
+def _permissions(found: dict[str, Any]) -> dict[str, str]:
+    """Return what it asks for beyond its sandbox, and who granted that."""
+    given = {f"{one['kind']} {one['value']}".rstrip(): one["granted_by"] for one in found.get("grants", ())}
+    told = [
+        f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
+    ]
+    return {"may have": ", ".join(told)} if told else {}
+
+
+def _dropped(output: dict[str, int]) -> dict[str, str]:
+    """What it printed over its budget, as far as it did."""
+    if not output.get("dropped_bytes"):
+        return {}
+    return {"output": f"{output['dropped_lines']:,} lines were dropped: it prints more than its log takes"}
+
+
+def _because(found: dict[str, Any]) -> str:
+    again = found.get("retry_after_s")
+    told = [found.get("reason"), f"tried again by a request in {again} s at the earliest" if again else ""]
+    return f"({'; '.join(filter(None, told))})" if any(told) else ""
+
+
+def _memory(found: dict[str, Any]) -> str:
+    from edgefn.text.quantities import format_bytes
+    from edgefn_cli.display import wording
+
+    template = found.get("template")
+    parked = f", {format_bytes(template['private_bytes'])} of it in the template" if template else ""
+    return wording.memory(found) + parked
+
+
+def _ledger(counted: dict[str, Any] | None) -> dict[str, str]:
+    """What the box counts its processes with, when it decides what may start."""
+    from edgefn.text.quantities import format_bytes
+
+    if not counted:
+        return {}
+    how = "measured" if counted["measured"] else "as declared, until one has answered"
+    instance = f"{format_bytes(counted['instance_bytes'])} an instance ({how})"
+    return {"counted": f"{format_bytes(counted['template_bytes'])} the template, {instance}"}
+
+
+def _last_start(found: dict[str, Any]) -> str:
+    from edgefn.text.quantities import format_duration
+
+    phases = found.get("phases") or {}
+    told = [f"{word} {format_duration(phases[key])}" for key, word in _PHASES.items() if key in phases]
+    return f"(the last: {', '.join(told)})" if told else ""
+
+
+def _limits(spec: dict[str, Any]) -> str:
+    from edgefn.text.quantities import format_bytes, format_duration
+
+    if not spec:
+        return "-"
+    fewest, most = spec.get("scale", (0, 4))
+    return (
+        f"{format_bytes(spec['memory_bytes'])} an instance, {fewest} to {most} instances, "
+        f"timeout {format_duration(spec['timeout_s'])}, "
+        f"idle {'auto, at most ' if spec.get('idle_auto') else ''}{format_duration(spec['idle_s'])}"
+    )
+
+
+def _cores(cores: dict[str, Any]) -> str:
+    if not cores:
+        return "-"
+    threads, most = cores["threads"], cores["most_instances"]
+    return (
+        f"{threads} thread{'s' if threads > 1 else ''} an instance, "
+        f"at most {most} instance{'s' if most > 1 else ''} ({cores['why']})"
+    )
+
+
+def _instances(found: dict[str, Any]) -> Table:
+    from edgefn.text.quantities import format_bytes, format_duration
+
+    rows = (
+        (
+            str(each["pid"]),
+            each["state"],
+            f"{each['in_flight']} in flight",
+            f"age {format_duration(each['age_s'])}",
+            format_bytes(each["private_bytes"]),
+        )
+        for each in found["instances"]
+    )
+    return _rows(rows)
+
+
+def _artifacts(found: dict[str, Any]) -> Table:
+    from edgefn_cli.display import wording
+
+    rows = (
+        (
+            each["model"],
+            each["target"],
+            each["backend"],
+            f"error {wording.error(each['error'])}",
+            f"top-1 {wording.share(each['top1'])}",
+            f"answers {each['answers']}" if each.get("answers") else "",
+        )
+        for each in found["artifacts"]
+    )
+    return _rows(rows)
+
+
+def _batching(found: dict[str, Any]) -> Table:
+    from edgefn.text.quantities import format_duration
+
+    rows = (
+        (
+            each["model"],
+            {True: "on", False: "off", None: "not measured yet"}[each["on"]],
+            _gain(each),
+            f"at most {each['most_rows']} rows, {format_duration(each['wait_s'])}",
+        )
+        for each in found.get("batching", [])
+    )
+    return _rows(rows)
+
+
+def _gain(each: dict[str, Any]) -> str:
+    if each["on"] is None:
+        return ""
+    return f"{each['gain']:.2f} × the rows a second, {each['mean_rows']:.1f} rows a run"
+
+
+def _history(found: dict[str, Any]) -> Table:
+    from edgefn_cli.display import wording
+
+    rows = (
+        (
+            wording.revision(each),
+            wording.moment(each["deployed_at"]),
+            "serves" if each["number"] == found["number"] else "",
+        )
+        for each in found["history"]
+    )
+    return _rows(rows)
+
+
+def _rows(rows: Any) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

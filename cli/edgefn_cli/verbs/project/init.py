@@ -1,0 +1,43 @@
+"""`edgefn init NAME`: a new function's folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgefn_cli.display import output
+from edgefn_cli.options import JsonOption
+from edgefn_cli.project.scaffold import Kind
+
+
+def init(
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The new folder; its last part names the function.")],
+    template: Annotated[
+        Kind, typer.Option("--template", "-t", help="model: a small network; plain: no network, no PyTorch.")
+    ] = Kind.model,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a function that builds, deploys and passes its own test, and name it in edgefn.toml.
+
+    Nothing that is there already is touched; without an edgefn.toml one is made.
+
+    Example: edgefn init functions/count_parts --template model
+    """
+    from edgefn_cli.project import scaffold
+    from edgefn_cli.project.register import Entry
+
+    folder = Path(os.path.normpath(Path.cwd() / name))
+    scaffold.check_name(folder.name)
+    entry = Entry.of(folder)
+    files = scaffold.create(folder, template)
+    entry.write()
+    if as_json:
+        made = [str(path) for path in files]
+        output.result({"function": folder.name, "folder": str(folder), "files": made, "project": str(entry.file)})
+        return
+    for path in files:
+        output.line(os.path.relpath(path))
+    output.say(f"{folder.name} is in {entry.file}. Next: pytest {name}; edgefn dev {name}")

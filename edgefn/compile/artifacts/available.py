@@ -1,0 +1,60 @@
+"""Which of the wanted targets can be built here, by what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgefn import backends
+from edgefn.compile.artifacts.wanted import Wanted
+from edgefn.compile.report import ArtifactReport
+from edgefn.errors import BuildError, BundleError
+from edgefn.model import EdgeModel
+from edgefn.targets.profiles import Target
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A target of a group that cannot be built here, and what to do about it."""
+
+    target: Target
+    reason: str
+
+    def report(self, model: EdgeModel) -> ArtifactReport:
+        """What the report says of a model's artifact for it."""
+        return ArtifactReport(
+            model=model.spec.name,
+            target=str(self.target),
+            backend=self.target.backend,
+            status="skipped",
+            bound=model.bound_of(self.target.precision),
+            reason=self.reason,
+        )
+
+
+def available(wanted: Sequence[Wanted]) -> tuple[tuple[Target, ...], tuple[Skipped, ...]]:
+    """The targets that can be built here, and those of groups that cannot.
+
+    Raises BuildError for one that was asked for by name, saying what to install.
+    """
+    targets: list[Target] = []
+    skipped: list[Skipped] = []
+    for one in wanted:
+        if not (reason := lacking(one.target)):
+            targets.append(one.target)
+        elif one.named:
+            raise BuildError(reason)
+        else:
+            skipped.append(Skipped(one.target, reason))
+    return tuple(targets), tuple(skipped)
+
+
+def lacking(target: Target) -> str:
+    """What the target's backend needs to work here, with the command that installs it; empty when it can."""
+    try:
+        probe = backends.get(target.backend).probe()
+    except BundleError as error:
+        return f"the target {target} needs the backend {target.backend}: {error}"
+    if probe.available:
+        return ""
+    return f"the target {target} needs the backend {target.backend}, which cannot work here: {probe.fix}"

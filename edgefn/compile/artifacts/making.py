@@ -1,0 +1,248 @@
+"""One artifact on its way: what the cache knows of it, what its compilers told, and what the report says in the end."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.limits import limits_of
+from edgefn.accuracy.verdict import Agreement
+from edgefn.backends.backend import Lowered
+from edgefn.bundle.config import ArtifactEntry
+from edgefn.compile.artifacts.piece import Piece
+from edgefn.compile.cache.cache import Cache
+from edgefn.compile.jobs.worker import Ended
+from edgefn.compile.judging.verify import Latency
+from edgefn.compile.report import ArtifactReport, Status
+from edgefn.errors import BuildError, GateError
+from edgefn.spec import ModelSpec
+from edgefn.targets import profiles
+from edgefn.text.quantities import format_bytes, format_duration
+
+_FILES, _MADE, _AGREEMENT, _LATENCY, _ANSWERS = "files", "made.json", "agreement.json", "latency.json", "answers.json"
+_DOING = {
+    "start": "as it started",
+    "lower": "as it lowered",
+    "prove": "as it was proved",
+    "answer": "as the handler ran with it",
+    "time": "as it was timed",
+}
+
+MAX_SLICES = 32
+"""Slices in a report, the worst ones."""
+
+T = TypeVar("T")
+
+
+class Made(msgspec.Struct, frozen=True):
+    """What is known of an artifact beside its files; `spec` has the network's real outputs."""
+
+    spec: ModelSpec
+    lowered: Lowered
+    seconds: float
+    peak_bytes: int
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """An artifact that passed: what the bundle says of it, the folder of its files, what the report says."""
+
+    entry: ArtifactEntry
+    folder: Path
+    spec: ModelSpec
+    report: ArtifactReport
+
+
+class Making:
+    """An artifact on its way. `status` is "built" until something says otherwise."""
+
+    def __init__(self, piece: Piece, cache: Cache, log: Path) -> None:
+        self.piece = piece
+        self.log = log
+        self.status: Status = "built"
+        self.reason = ""
+        self.trace = ""
+        self._cache = cache
+        self._seconds = 0.0
+        self._peak_bytes = 0
+        self._logged = False
+        self.agreement: Agreement | None = None
+        self.answers: Agreed | None = None
+        self.latency: Latency | None = None
+        self.folder: Path | None = None
+        if piece.refusal:
+            self.status, self.reason = "dropped", piece.refusal
+        else:
+            self.folder = cache.find("artifact", piece.key)
+            self.agreement = self._read("agreement", piece.proof_key, _AGREEMENT, Agreement)
+            self.answers = self._read("compared", piece.answers_key, _ANSWERS, Agreed)
+            self.latency = self._read("latency", piece.key, _LATENCY, Latency)
+        self.cached = self.folder is not None
+
+    @property
+    def open(self) -> bool:
+        """Nothing has gone wrong with it so far."""
+        return self.status == "built"
+
+    @property
+    def to_compile(self) -> bool:
+        """It must still be lowered, or at least proved."""
+        return self.open and (self.folder is None or self.agreement is None)
+
+    @property
+    def to_answer(self) -> bool:
+        """The handler's answers with it must still be compared, now or once it has been compiled."""
+        return self.open and self.piece.answers is not None and self.answers is None
+
+    @property
+    def to_time(self) -> bool:
+        """It must still be timed, now or once it has been compiled."""
+        return self.open and self.latency is None
+
+    @property
+    def files(self) -> Path:
+        """The folder of its files, in the cache."""
+        assert self.folder is not None
+        return self.folder / _FILES
+
+    def absorb(self, ended: Ended, files: Path, spec: ModelSpec | None, limit_s: float) -> None:
+        """What a compiler did is kept in the cache, even where the next step failed; how it ended is known."""
+        told = ended.told
+        self._seconds += told.seconds
+        self._peak_bytes = max(self._peak_bytes, ended.peak_bytes)
+        self._logged = True
+        if told.lowered is not None and spec is not None:
+            made = Made(spec, told.lowered, told.seconds, ended.peak_bytes)
+            self.folder = self._cache.make("artifact", self.piece.key, lambda into: _keep(files, made, into))
+        self.agreement = told.agreement or self.agreement
+        if self.agreement is not None and self.agreement.passed:
+            self._write("agreement", self.piece.proof_key, _AGREEMENT, self.agreement)
+        self.answers = told.answers or self.answers
+        if told.answers is not None and told.answers.passed and not told.answers.unfit:
+            self._write("compared", self.piece.answers_key, _ANSWERS, told.answers)
+        if told.latency is not None:
+            self.latency = told.latency
+            self._write("latency", self.piece.key, _LATENCY, told.latency)
+        if ended.end != "done":
+            self._missing(ended, limit_s)
+
+    def raise_missing(self) -> None:
+        """Raises what keeps the artifact out of the bundle, if anything does: GateError or BuildError, with figures."""
+        if self.status != "built":
+            error = (GateError if self.status == "dropped" else BuildError)(self.reason)
+            if self.trace:
+                error.add_note(self.trace)
+            raise error
+
+    def artifact(self) -> Artifact:
+        """The artifact that passed."""
+        made, piece = self._made(), self.piece
+        needs = profiles.needs_of(piece.target, piece.profiles)
+        target, toolchain = piece.target, made.lowered.toolchain
+        entry = ArtifactEntry(piece.model.spec.name, str(target), target.backend, toolchain, needs)
+        return Artifact(entry, self.files, made.spec, self.report())
+
+    def report(self) -> ArtifactReport:
+        """What is known of it."""
+        piece, agreement, latency = self.piece, self.agreement, self.latency
+        made = self._made() if self.folder is not None else None
+        lowered = made.lowered if made else Lowered({})
+        return ArtifactReport(
+            model=piece.model.spec.name,
+            target=str(piece.target),
+            backend=piece.target.backend,
+            status=self.status,
+            size_bytes=sum(path.stat().st_size for path in self.files.rglob("*") if path.is_file()) if made else 0,
+            opset=lowered.opset,
+            quantized=lowered.quantized,
+            kept=lowered.kept,
+            share=lowered.share,
+            verdict=agreement.verdict if agreement else None,
+            error=finite(agreement.error) if agreement else None,
+            error_limit=limits_of(piece.target.precision, piece.model.accuracy).error,
+            max_error=finite(agreement.max_error) if agreement else None,
+            top1=agreement.top1.share if agreement and agreement.top1 else None,
+            top1_rows=agreement.top1.rows if agreement and agreement.top1 else 0,
+            top_class=str(agreement.top1) if agreement and agreement.top1 and agreement.top1.rows else "",
+            slices=tuple(one for one in agreement.slices[:MAX_SLICES] if math.isfinite(one.error)) if agreement else (),
+            sizes=agreement.sizes if agreement else 0,
+            samples=agreement.samples if agreement else 0,
+            bound=piece.bound,
+            answers=self.answers,
+            latency_ratio=latency.ratio if latency else None,
+            latency=latency,
+            toolchain=lowered.toolchain,
+            seconds=made.seconds if made else self._seconds,
+            peak_bytes=made.peak_bytes if made else self._peak_bytes,
+            cached=self.cached,
+            reason=self.reason,
+            warning="; ".join(filter(None, self._warnings())),
+            log=str(self.log) if self._logged else "",
+        )
+
+    def _warnings(self) -> tuple[str, ...]:
+        """What to know about the artifact although it is in the bundle."""
+        calibration = self.piece.calibration.info.warning if self.piece.calibration else ""
+        noted = (calibration, *(self.agreement.notes if self.agreement else ()))
+        answers = self.answers
+        if answers is None or self.status != "built":
+            return noted
+        few = f"of its {answers}; one differs, which shows neither right nor wrong: give more samples"
+        return (*noted, answers.unfit or (few if answers.verdict == "not shown" else ""))
+
+    def _missing(self, ended: Ended, limit_s: float) -> None:
+        told, name = ended.told, self.piece.name
+        where = f"; its log is {self.log}"
+        match ended.end:
+            case "timed out":
+                self.status = "timed out"
+                self.reason = (
+                    f"{name} was not ready in {format_duration(limit_s)} and was ended {_DOING.get(told.step, '')}: "
+                    f"give --timeout, or compile_timeout in edgefn.toml, more{where}"
+                )
+            case "killed":
+                self.status = "killed"
+                memory = f"it held {format_bytes(ended.peak_bytes)}; " if ended.peak_bytes else ""
+                advice = "the machine may have run out of memory" if ended.signal == "SIGKILL" else "its engine crashed"
+                step = _DOING.get(told.step, "")
+                self.reason = f"{name}: its compiler was ended by {ended.signal} {step}: {memory}{advice}{where}"
+            case _:
+                gate = told.error == GateError.__name__
+                self.status = "dropped" if gate else "failed"
+                said = told.reason or f"its compiler ended without a word {_DOING.get(told.step, '')}"
+                self.reason = f"{_named(said, name)}{where}"
+                self.trace = told.trace
+
+    def _made(self) -> Made:
+        assert self.folder is not None
+        return msgspec.json.decode((self.folder / _MADE).read_bytes(), type=Made)
+
+    def _read(self, kind: str, key: str, name: str, type: type[T]) -> T | None:
+        folder = self._cache.find(kind, key)
+        return msgspec.json.decode((folder / name).read_bytes(), type=type) if folder else None
+
+    def _write(self, kind: str, key: str, name: str, value: object) -> None:
+        text = msgspec.json.encode(value)
+        self._cache.make(kind, key, lambda into: (into / name).write_bytes(text))
+
+
+def finite(number: float) -> float | None:
+    """Return a number that JSON has, or None."""
+    return number if math.isfinite(number) else None
+
+
+def _named(reason: str, name: str) -> str:
+    """`reason`, saying which artifact it is about if it does not."""
+    target, _, model = name.partition(" of model ")
+    if target in reason and model in reason:
+        return reason
+    return f"{name}: {reason.removeprefix(f'model {model}: ')}"
+
+
+def _keep(files: Path, made: Made, into: Path) -> None:
+    shutil.move(files, into / _FILES)
+    (into / _MADE).write_bytes(msgspec.json.encode(made))

@@ -1,0 +1,160 @@
+"""One artifact that is wanted: of which model, for which target, and all that it depends on, as a key.
+
+Pure but for reading what is installed. Never makes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edgefn import backends
+from edgefn.bundle.config import Bound
+from edgefn.compile.answers.reference import Answers
+from edgefn.compile.answers.trial import Trial
+from edgefn.compile.cache import environment
+from edgefn.compile.cache.cache import hash_file, key_of
+from edgefn.compile.jobs.job import Job
+from edgefn.compile.samples.calibration import Calibration
+from edgefn.compile.samples.goldens import Golden
+from edgefn.golden import GoldenSample
+from edgefn.model import EdgeModel
+from edgefn.spec import ModelSpec
+from edgefn.targets import profiles
+from edgefn.targets.profiles import Target
+
+if TYPE_CHECKING:
+    from edgefn.compile.judging.judgements import Judgement
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one artifact is made and judged by.
+
+    builder_key  of the model's network (`Sources.builder_key`)
+    profiles     the project's folder of profiles
+    calibration  where the target is int8; `refusal` says why there is none
+    answers      eager's answers, where the handler's are compared with them
+    """
+
+    model: EdgeModel
+    target: Target
+    builder_key: str
+    golden: Golden
+    profiles: Path | None = None
+    calibration: Calibration | None = None
+    refusal: str = ""
+    answers: Answers | None = None
+
+    @property
+    def name(self) -> str:
+        """The artifact's, for people."""
+        return f"{self.target} of model {self.model.spec.name}"
+
+    @property
+    def bound(self) -> Bound | None:
+        """What the author asks of it beside `accuracy=`."""
+        return self.model.bound_of(self.target.precision)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The model's symbolic dimensions, as the first golden sample has them."""
+        return sizes(self.model.spec, self.golden.samples)
+
+    @property
+    def judges(self) -> tuple[int, ...]:
+        """The numbers of the golden samples that it is held against."""
+        return self.calibration.info.judges if self.calibration else tuple(range(len(self.golden.samples)))
+
+    @cached_property
+    def capture_key(self) -> str:
+        """Depends on all that the captured network does."""
+        return key_of(self.builder_key, self.sizes)
+
+    @cached_property
+    def key(self) -> str:
+        """Depends on all that the artifact does, whoever builds it and what else is built."""
+        backend = backends.get(self.target.backend)
+        options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
+        quantized = [
+            *((self.calibration.digest, hash_file(self.golden.path)) if self.calibration else ("",)),
+            *(options if is_quantized(self.target) else []),
+        ]
+        profile = msgspec.to_builtins(profiles.profiles(self.profiles)[self.target.profile])
+        return key_of(self.capture_key, str(self.target), profile, backend.name, backend.probe().version, quantized)
+
+    @cached_property
+    def proof_key(self) -> str:
+        """Depends on what the artifact's agreement with its golden samples does."""
+        asked = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy)]
+        given = [hash_file(self.golden.path), self.calibration.digest if self.calibration else "", self.judging_key]
+        return key_of(self.key, given, list(self.judges), asked, self.model.batching is not None)
+
+    @cached_property
+    def judging_key(self) -> str:
+        """Depends on all that the model's `Judging` does."""
+        accuracy = msgspec.to_builtins(self.model.accuracy)
+        slices = [[owner, list(functions)] for owner, functions in self.model.slices.items()]
+        return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
+
+    @cached_property
+    def answers_key(self) -> str:
+        """Depends on what the handler's answers with the artifact do."""
+        own = self.answers
+        return key_of(self.key, own.key if own else "", environment.own_code("accuracy", "compile/answers"))
+
+    def job(
+        self,
+        cache: Path,
+        files: Path,
+        capture: Path | None,
+        judged: Judgement,
+        *,
+        lower: bool,
+        prove: bool,
+        time: bool,
+        trial: Trial | None = None,
+    ) -> Job:
+        """The steps asked for, as a compiler's process is told them."""
+        return Job(
+            model=self.model.spec.name,
+            target=self.target,
+            cache=str(cache),
+            capture=str(capture) if capture else "",
+            golden=str(self.golden.path),
+            judges=self.judges,
+            calibration=str(self.calibration.path) if self.calibration else "",
+            sizes=self.sizes,
+            judging=judged.judging,
+            sizes_file=str(judged.sizes_path),
+            bound=self.bound,
+            quantize=self.model.quantize,
+            batched=self.model.batching is not None,
+            opset=profiles.runtime_of(self.target, self.profiles).opset,
+            profiles=str(self.profiles) if self.profiles else "",
+            files=str(files),
+            lower=lower,
+            prove=prove,
+            time=time,
+            trial=trial,
+        )
+
+
+def is_quantized(target: Target) -> bool:
+    """Whether artifacts of the target are made from calibration samples, and held to a bound of their own."""
+    return target.precision.startswith("int")
+
+
+def sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> dict[str, int]:
+    """The sizes that the model's symbolic dimensions have in the first golden sample."""
+    return {
+        size: actual
+        for name, tensor in spec.inputs.items()
+        for size, actual in zip(tensor.shape, samples[0].inputs[name].shape, strict=True)
+        if isinstance(size, str)
+    }

@@ -1,0 +1,172 @@
+"""Where a build hands over to the user's code: what that may read and import, by who else runs it.
+
+    on_box      the module's import, and the handler: a box runs them too, so they have what a box has
+    building    a model's builder and its network: what they read is what the network depends on
+    sampling    samples= and calibration=: what they read is what the golden samples depend on
+
+What is read beyond that is in no key of the build, so new weights would give old answers: a BuildError with the line
+to add. Outside of a build, in a notebook, these do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from edgefn.bundle.sources import code_files
+from edgefn.compile.author import unknown_reads
+from edgefn.compile.author.aside import Aside
+from edgefn.compile.author.imports import ImportGuard
+from edgefn.compile.author.reads import Reads, is_module, source_of
+from edgefn.compile.cache.sources import Sources
+from edgefn.compile.cache.wheelhouse import Wheels
+from edgefn.errors import BuildError
+from edgefn.model import EdgeModel
+from edgefn.weights import check_weights, weight_files
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Turn:
+    """A stretch of the user's code: what it read, and which of that it may not."""
+
+    boxed: bool
+    allowed: Callable[[], set[Path]]
+    refusal: Callable[[list[str]], BuildError]
+    read: dict[str, None] = field(default_factory=dict)
+
+    def end(self) -> None:
+        """Raises BuildError for what was read and may not be. Modules that a box lacks are the import guard's."""
+        allowed = self.allowed() if self.read else set()
+        unknown = [path for path in self.read if source_of(path) not in allowed]
+        if unknown := [path for path in unknown if not (self.boxed and is_module(source_of(path)))]:
+            raise self.refusal(unknown)
+
+
+class Boundary:
+    """The boundary of one build, from its making to the end of this process."""
+
+    def __init__(self, sources: Sources, cache: Path, wheels: Callable[[], Wheels]) -> None:
+        self._sources = sources
+        self._models: dict[str, EdgeModel] = {}
+        self._turns: list[_Turn] = []
+        self._aside = Aside()
+        self._reads = Reads(cache)
+        self._imports = ImportGuard(sources.folder, wheels)
+        self._imports.install()
+
+    @property
+    def unseen(self) -> str:
+        """Why the reads of native libraries are not seen here; empty where they are."""
+        return self._reads.unseen
+
+    def unobserved(self, act: Callable[[], T]) -> T:
+        """Return `act()`, done by a thread whose reads are not observed, nor those of what it starts."""
+        return self._aside.do(act)
+
+    def admit(self, models: Sequence[EdgeModel]) -> None:
+        """From here on the models are known. Raises BuildError where their weights= name no file."""
+        for model in models:
+            check_weights(model.spec.name, model.weights, self._sources.folder)
+            self._models[model.spec.name] = model
+
+    def weights(self) -> set[Path]:
+        """All files that the models' weights= mean: no box gets them."""
+        return {path.resolve() for model in self._models.values() for path in self._named(model)}
+
+    @contextmanager
+    def on_box(self, what: str) -> Iterator[None]:
+        """Within, `what` runs as a box would run it."""
+        refusal = unknown_reads.of_box(what, self._sources.folder)
+        with self._take(_Turn(boxed=True, allowed=self._code, refusal=refusal)):
+            yield
+
+    @contextmanager
+    def building(self, name: str) -> Iterator[None]:
+        """Within, the builder or the network of the model `name` runs."""
+        model = self._models.get(name)
+        refusal = unknown_reads.of_builder(name, model.weights if model else (), self._sources.folder)
+        try:
+            with self._take(_Turn(boxed=False, allowed=lambda: self._built_from(model), refusal=refusal)):
+                yield
+        except BuildError as error:
+            missed = self._imports.refused  # which the function's module caught, and went on without
+            if missed is None or str(missed) in str(error):
+                raise
+            raise BuildError(f"{error}; mind that {missed}; let the builder import it itself") from error.__cause__
+
+    @contextmanager
+    def sampling(self, model: EdgeModel, what: str) -> Iterator[None]:
+        """Within, the callable `what` of `model` runs, "samples=" or "calibration="."""
+        refusal = unknown_reads.of_samples(model.spec.name, what, model.weights, self._sources.folder)
+        with self._take(_Turn(boxed=False, allowed=lambda: self._sampled_from(model), refusal=refusal)):
+            yield
+
+    @contextmanager
+    def _take(self, turn: _Turn) -> Iterator[None]:
+        self._note()
+        self._turns.append(turn)
+        self._imports.boxed = turn.boxed
+        try:
+            yield
+        finally:
+            self._note()
+            self._turns.remove(turn)
+            self._imports.boxed = bool(self._turns) and self._turns[-1].boxed
+        turn.end()
+
+    def _note(self) -> None:
+        """What was read up to now was read by whose turn it is."""
+        read = self._reads.take()
+        if self._turns:
+            self._turns[-1].read |= dict.fromkeys(read)
+
+    def _code(self) -> set[Path]:
+        return {path for _, path in code_files(self._sources.folder)} - self.weights()
+
+    def _built_from(self, model: EdgeModel | None) -> set[Path]:
+        data = {path for _, path in self._sources.data_files()}
+        if model is None:
+            return data
+        weights = {path.resolve() for path in self._named(model)}
+        return data | self._sources.closure(model).files | weights
+
+    def _sampled_from(self, model: EdgeModel) -> set[Path]:
+        return self._built_from(model) | self._code() | set(self._sources.sample_files(model))
+
+    def _named(self, model: EdgeModel) -> list[Path]:
+        return weight_files(model.weights, self._sources.folder)
+
+
+_drawn: Boundary | None = None
+
+
+def draw(sources: Sources, cache: Path, wheels: Callable[[], Wheels]) -> Boundary:
+    """Draw the boundary of this process's build: from here on the functions below mean it."""
+    global _drawn
+    _drawn = Boundary(sources, cache, wheels)
+    return _drawn
+
+
+def unobserved(act: Callable[[], T]) -> T:
+    """Return `act()`, done aside: nothing that a builder or a handler may not read is read in it."""
+    return _drawn.unobserved(act) if _drawn else act()
+
+
+def on_box(what: str) -> AbstractContextManager[None]:
+    """Within, code runs that a box runs too; `what` is its name in a message."""
+    return _drawn.on_box(what) if _drawn else nullcontext()
+
+
+def building(model: str) -> AbstractContextManager[None]:
+    """Within, the builder or the network of `model` runs."""
+    return _drawn.building(model) if _drawn else nullcontext()
+
+
+def sampling(model: EdgeModel, what: str) -> AbstractContextManager[None]:
+    """Within, the callable of `model` runs that `what` says, "samples=" or "calibration="."""
+    return _drawn.sampling(model, what) if _drawn else nullcontext()

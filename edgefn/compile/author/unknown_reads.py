@@ -1,0 +1,86 @@
+"""Reads that no key of a build has in it, told with the file and the line to add. Pure but for where links lead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edgefn.compile.author.reads import hub_folder
+from edgefn.errors import BuildError
+
+Refusal = Callable[[list[str]], BuildError]
+
+_SHOWN = 3
+"""Files that a message names."""
+
+
+def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
+    """The builder of `model` read files that are neither code, nor data of the folder, nor named by `weights`."""
+
+    def refusal(paths: list[str]) -> BuildError:
+        return BuildError(
+            f"model {model}: its builder reads {_listed(paths)}, which a build does not look at: new weights "
+            f"there would go unnoticed. Add to @edge_model of {model}: {line(weights, paths, folder)}"
+        )
+
+    return refusal
+
+
+def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> Refusal:
+    """A callable of `model`, "samples=" or "calibration=", did."""
+
+    def refusal(paths: list[str]) -> BuildError:
+        return BuildError(
+            f"model {model}: {what} reads {_listed(paths)}, which a build does not look at. Put it below "
+            f"{folder.name}/samples/, or add to @edge_model of {model}: {line(weights, paths, folder)}"
+        )
+
+    return refusal
+
+
+def of_box(what: str, folder: Path) -> Refusal:
+    """`what`, which a box runs too, read files that no box has."""
+
+    def refusal(paths: list[str]) -> BuildError:
+        left = (
+            "a bundle leaves out samples/, dotfiles, tests and what weights= names"
+            if any(Path(os.path.realpath(path)).is_relative_to(folder) for path in paths)
+            else f"a bundle has what lies in {folder.name}/ alone"
+        )
+        return BuildError(
+            f"{what} reads {_listed(paths)}, which a box does not have: {left}. Read weights in the builder, with "
+            f"{line((), paths, folder)}; put what the handler needs into {folder.name}/"
+        )
+
+    return refusal
+
+
+def line(weights: Sequence[str], paths: Sequence[str], folder: Path) -> str:
+    """The option to write: what it says now, and `paths` beside it."""
+    wanted = [*weights, *(one for one in _patterns(paths, folder) if one not in weights)]
+    quoted = [f'"{one}"' for one in wanted]
+    return f"weights={quoted[0]}" if len(quoted) == 1 else f"weights=({', '.join(quoted)})"
+
+
+def _patterns(paths: Sequence[str], folder: Path) -> list[str]:
+    """A file each; where there are many, the folder that has them all, or its modules."""
+    found = list(dict.fromkeys(hub_folder(path) or path for path in paths))
+    if len(found) > _SHOWN:
+        modules = "/**/*.py" if all(path.endswith(".py") for path in found) else ""
+        return [_written(os.path.commonpath(found), folder) + modules]
+    return [_written(path, folder) for path in found]
+
+
+def _written(path: str, folder: Path) -> str:
+    """The path as one writes it: from the folder; below "~" where a cache lies; else whole."""
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    home = os.path.expanduser("~")
+    if path.startswith(f"{home}/.") and not folder.is_relative_to(Path(path).parent):
+        return f"~{path.removeprefix(home)}"
+    return real if os.path.commonpath([real, folder]) == "/" else os.path.relpath(real, folder)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more

@@ -1,0 +1,75 @@
+"""What is installed on the build machine, as far as results depend on it. Reads metadata; imports nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import edgefn
+from edgefn.compile.cache.cache import hash_file, key_of
+
+TOOLCHAIN = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow")
+
+
+def toolchain() -> dict[str, str]:
+    """The versions of Python, edgefn and what captures and lowers models, by name."""
+    found = {name: _version(name) for name in (*TOOLCHAIN, "edgefn")}
+    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+
+
+@cache
+def own_code(*parts: str) -> str:
+    """A hash of edgefn's own source, or of the files and folders of it named: a change there may change results."""
+    root = Path(edgefn.__file__).parent
+    files = [path for part in parts or (".",) for path in _modules(root / part)]
+    return key_of([[str(path.relative_to(root)), hash_file(path)] for path in files])
+
+
+def _modules(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def installed() -> list[str]:
+    """The names of all distributions' metadata folders, which hold their versions; half a millisecond."""
+    folders = [entry for entry in sys.path if os.path.isdir(entry)]
+    names = [name for folder in folders for name in os.listdir(folder)]
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+
+
+def versions(packages: Iterable[str]) -> dict[str, list[str]]:
+    """The distributions, with their versions, that each top-level package comes from; none for a missing one.
+
+    Their file lists are searched as they lie: `importlib.metadata.packages_distributions` parses them all, for 0.3 s.
+    """
+    return {package: _owners(package) for package in sorted(packages)}
+
+
+def owners(package: str) -> set[str]:
+    """The names, normalised, of the distributions that a top-level package comes from."""
+    return {re.sub(r"[-_.]+", "-", folder.partition("-")[0]).lower() for folder in _owners(package)}
+
+
+@cache
+def _owners(package: str) -> list[str]:
+    inside, module = f"\n{package}/".encode(), f"\n{package}.py".encode()
+    return [name for name, files in _file_lists().items() if inside in files or module in files]
+
+
+@cache
+def _file_lists() -> dict[str, bytes]:
+    """Every distribution's RECORD by the name of its metadata folder."""
+    records = [path for entry in sys.path for path in sorted(Path(entry).glob("*.dist-info/RECORD"))]
+    return {path.parent.name: b"\n" + path.read_bytes() for path in records}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,99 @@
+"""The lengths of a captured program's free dimensions: what its guards say, mended by what a run shows.
+
+Owns the order of the two. The result is the truth of a program: within its ranges it computes what the network does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from edgefn.compile.capture.probes import Probe, least
+from edgefn.compile.dimensions.guards import Guard, ranges_of
+from edgefn.dimensions.sizes import nearest
+from edgefn.spec import SizeRange
+
+Ranges = dict[str, SizeRange]
+
+MAX_ROUNDS = 16
+"""Of guards that turn out to be more than about memory; each shrinks a range."""
+
+
+def found(
+    guards: Sequence[Guard], example: Mapping[str, int], declared: Mapping[str, SizeRange], probe: Probe
+) -> Ranges:
+    """Return each word's lengths. Raises Fixed or Tied (`edgefn.compile.dimensions.guards`) where no ranges say it."""
+    trusted = [guard for guard in guards if not guard.is_suspect]
+    suspects = [guard for guard in guards if guard.is_suspect]
+    if not probe.agrees(example):  # then runs show nothing: what the network answers does not depend on inputs alone
+        return ranges_of(trusted, example, declared)
+    for _ in range(MAX_ROUNDS):
+        ranges = ranges_of(trusted, example, declared)
+        guilty = next((one for one in suspects if _is_right(one, ranges, example, probe)), None)
+        if guilty is None:
+            return _from_least(ranges, example, probe)
+        suspects.remove(guilty)
+        trusted.append(guilty)
+    return ranges_of(guards, example, declared)
+
+
+def broken(
+    guards: Sequence[Guard], example: Mapping[str, int], ranges: Mapping[str, SizeRange], probe: Probe
+) -> Guard | None:
+    """Return a guard that some lengths in the ranges break, and the program is wrong there; None where none is."""
+    return next((guard for guard in guards if _is_right(guard, ranges, example, probe)), None)
+
+
+def _is_right(guard: Guard, ranges: Mapping[str, SizeRange], example: Mapping[str, int], probe: Probe) -> bool:
+    """Whether the program is wrong for lengths in the ranges that break the guard."""
+    breaking = next((one for one in _places(guard, ranges, example) if not guard.holds(one)), None)
+    return breaking is not None and not probe.agrees(breaking)
+
+
+def _places(guard: Guard, ranges: Mapping[str, SizeRange], example: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Lengths in the ranges where a guard may break, those near the example first: one word after the other, all."""
+    for word in guard.words:
+        for length in _lengths(ranges[word], example[word], guard.numbers):
+            yield {**example, word: length}
+    lows = {word: _lengths(ranges[word], example[word], guard.numbers)[:4] for word in guard.words}
+    for place in range(4):
+        yield {**example, **{word: some[min(place, len(some) - 1)] for word, some in lows.items()}}
+
+
+def _lengths(allowed: SizeRange, around: int, numbers: Sequence[int]) -> list[int]:
+    """A range's lengths that are tried: the least ones, those about the example, and those that a guard names."""
+    step = allowed.multiple_of
+    near = [allowed.min + more * step for more in range(8)] + [around + more * step for more in range(-4, 17)]
+    named = [number + more * step for number in numbers for more in (-1, 0, 1) if number < 4 * around]
+    return sorted({nearest(allowed, one) for one in (*near, *named, 2 * around) if one >= 0})
+
+
+def _from_least(ranges: Ranges, example: Mapping[str, int], probe: Probe) -> Ranges:
+    """The ranges, each from the least length on that works: first word by word, then all at their least at once.
+
+    Where it is all of them at once that fail, one word is raised if that is enough, the last first, as with guards.
+    """
+    for word, allowed in ranges.items():
+        low = {**example, word: allowed.tightened().min}
+        if not probe.agrees(low):
+            ranges = _raised(ranges, least(_stepped(probe, ranges), low, example), (word,))
+    lows = {word: allowed.tightened().min for word, allowed in ranges.items()}
+    if not ranges or probe.agrees(lows):
+        return ranges
+    for word in reversed(ranges):
+        high = {**lows, word: example[word]}
+        if probe.agrees(high):
+            return _raised(ranges, least(_stepped(probe, ranges), lows, high), (word,))
+    return _raised(ranges, least(_stepped(probe, ranges), lows, example), tuple(ranges))
+
+
+def _stepped(probe: Probe, ranges: Ranges) -> Callable[[Mapping[str, int]], bool]:
+    return lambda lengths: probe.agrees({word: nearest(ranges[word], length) for word, length in lengths.items()})
+
+
+def _raised(ranges: Ranges, lengths: Mapping[str, int], words: Sequence[str]) -> Ranges:
+    return {
+        word: msgspec.structs.replace(allowed, min=nearest(allowed, lengths[word])) if word in words else allowed
+        for word, allowed in ranges.items()
+    }

@@ -1,0 +1,125 @@
+"""A compiler as a process: started in a group of its own, watched, ended with all that it started.
+
+Owns the process and its log. Never makes sense of what it told beyond how it ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edgefn.compile.author import boundary
+from edgefn.compile.jobs import machine
+from edgefn.compile.jobs.job import Told, read_told
+from edgefn.errors import DiskFull
+from edgefn.system import signals
+
+End = Literal["done", "failed", "killed", "timed out"]
+
+_MODULE = "edgefn.compile.jobs.lowering"
+_SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a compiler ended: `signal` is the name of what killed it, where something did."""
+
+    end: End
+    told: Told
+    peak_bytes: int
+    signal: str = ""
+
+
+class Worker:
+    """One running compiler. `fileno` becomes readable when it has ended; then, or at its limit, call `end`."""
+
+    def __init__(self, folder: Path, log: Path, limit_s: float) -> None:
+        self._folder = folder
+        self._peak_bytes = 0
+        log.parent.mkdir(parents=True, exist_ok=True)
+        temporary = folder / "tmp"  # what it has there goes with its folder, even when it is killed
+        temporary.mkdir(exist_ok=True)
+        with log.open("ab") as chatter:
+            self._process = boundary.unobserved(
+                lambda: subprocess.Popen(
+                    [sys.executable, "-m", _MODULE, str(folder)],
+                    env=os.environ | {"TMPDIR": str(temporary)},
+                    stdin=subprocess.PIPE,
+                    stdout=chatter,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+        self._deadline = time.monotonic() + limit_s
+        self._pidfd = os.pidfd_open(self._process.pid)
+
+    def fileno(self) -> int:
+        return self._pidfd
+
+    def left_s(self) -> float:
+        """Seconds until its limit; negative after it."""
+        return self._deadline - time.monotonic()
+
+    def look(self) -> None:
+        """Its memory's peak is known up to now, should it be killed before it can tell."""
+        self._peak_bytes = max(self._peak_bytes, machine.peak_bytes(self._process.pid))
+
+    def end(self, *, ended: bool) -> Ended:
+        """No process of its group is left. `ended` says that it has ended by itself, not at its limit."""
+        code = self._kill()
+        told = read_told(self._folder)
+        peak = max(self._peak_bytes, told.peak_bytes)
+        if not ended:
+            return Ended("timed out", told, peak)
+        if code < 0:
+            return Ended("killed", told, peak, signals.name_of(-code))
+        if code == DiskFull.exit_code and not told.reason:
+            told.reason = f"no room left on the disk to write {self._folder}: free some and try again"
+        return Ended("done" if code == 0 and told.step == "done" else "failed", told, peak)
+
+    def _kill(self) -> int:
+        """Kills and reaps the group, a zombie first of all; the compiler's exit code, negative for a signal."""
+        pid = self._process.pid
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # its pid is not given away as long as we have not waited for it
+        code = self._process.wait()
+        with suppress(ChildProcessError):  # what it left behind has become ours: see `adopt_orphans`
+            while True:
+                os.waitpid(-pid, 0)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        os.close(self._pidfd)
+        return code
+
+
+def adopt_orphans() -> None:
+    """What a compiler leaves behind becomes this process's child, to be reaped by it, and not init's."""
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> set[int]:
+    """This process's children, those that it adopted among them."""
+    return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _parent(path) == os.getpid()}
+
+
+def end_adopted(known: set[int]) -> None:
+    """No child is left that is not `known`: a compiler's that had left its group. Call when no compiler runs."""
+    for pid in children() - known:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0

@@ -1,0 +1,116 @@
+"""What would make a function faster on this box: rules over figures that were measured here. Pure.
+
+Each piece of advice names what to do and the figures that it rests on; none is a promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import msgspec
+
+from edgefn.spec import Batching, FunctionSpec
+from edgefn.targets.matcher import ELSEWHERE
+from edgefn.text.quantities import format_duration
+from edgefn_runtime.artifacts.chain import Link
+from edgefn_runtime.artifacts.choice import Refusal
+
+NEAR_ERROR, NEAR_TOP1 = 2.0, 0.05
+"""An artifact misses its bound by little when its error is so many times the bound, its agreement so much under it."""
+
+WORTH_S = 0.002
+"""A run that is shorter gains nothing from more threads: they take as long to wake."""
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What to do, and the rule that says so: install, build, accuracy, threads or batch."""
+
+    rule: str
+    text: str
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What the rules look at. `targets` are those worth building for, `threads` those of an instance's engine."""
+
+    spec: FunctionSpec
+    links: Sequence[Link]
+    refusals: Sequence[Refusal] = ()
+    targets: Collection[str] = ()
+    batching: Mapping[str, Batching | None] = {}
+    cores: float = 1.0
+    threads: int = 1
+
+
+def advice(facts: Facts) -> list[Advice]:
+    """Every piece of advice for the function, what costs least first."""
+    rules = (_install, _accuracy, _build, _threads, _batch)
+    return [found for rule in rules for found in rule(facts)]
+
+
+def _install(facts: Facts) -> Iterator[Advice]:
+    for refusal in (one for one in facts.refusals if one.fix != ELSEWHERE):
+        yield Advice("install", f"{refusal.artifact} is in the bundle and needs {refusal.needs}: {refusal.fix}")
+
+
+def _accuracy(facts: Facts) -> Iterator[Advice]:
+    for link in facts.links:
+        if link.state == "out of bound" and (missed := _missed_by_little(link)):
+            yield Advice(
+                "accuracy",
+                f"{link.model} {link.target} is left out for {missed}: where that is near enough, say so "
+                "(accuracy=Accuracy(error=...)); else fine-tune it (quantize=Quantize(epochs=3))",
+            )
+
+
+def _missed_by_little(link: Link) -> str:
+    """Return by how much it misses its limits, "" where it is more than a little."""
+    told = []
+    if link.error is None or link.error_limit is None or link.error > NEAR_ERROR * link.error_limit:
+        return ""
+    if link.error > link.error_limit:
+        told.append(f"an error of {link.error:.2g} where {link.error_limit:.2g} is allowed")
+    if link.top1 is not None and link.top1_bound is not None:
+        if link.top1 < link.top1_bound - NEAR_TOP1:
+            return ""
+        if link.top1 < link.top1_bound:
+            told.append(f"a top-1 agreement of {link.top1:.3f} where {link.top1_bound:.3f} is wanted")
+    return " and ".join(told)
+
+
+def _build(facts: Facts) -> Iterator[Advice]:
+    for model in dict.fromkeys(link.model for link in facts.links):
+        own = {link.target for link in facts.links if link.model == model}
+        missing = sorted(target for target in facts.targets if target not in own)
+        if missing:
+            options = " ".join(f"--target {target}" for target in missing)
+            yield Advice("build", f"this box satisfies targets that {model} was not built for: edgefn build {options}")
+
+
+def _threads(facts: Facts) -> Iterator[Advice]:
+    spec, slowest = facts.spec, _slowest(facts)
+    if slowest is None or facts.threads > 1 or facts.cores < 2 or slowest < WORTH_S:
+        return
+    if spec.threads or spec.optimize == "latency":
+        return  # one thread is what was asked for, or what this box chose for latency
+    yield Advice(
+        "threads",
+        f"a run takes {format_duration(slowest)} on one thread of {facts.cores:g} cores: where requests come one at a "
+        f'time, @edge_function(optimize="latency") runs {spec.name} on more of them',
+    )
+
+
+def _batch(facts: Facts) -> Iterator[Advice]:
+    slowest = _slowest(facts)
+    for model, batching in facts.batching.items():
+        if batching is None and slowest is not None and facts.spec.optimize == "throughput":
+            concurrent = "" if facts.spec.concurrency > 1 else " with @edge_function(concurrency=16)"
+            yield Advice(
+                "batch",
+                f"each call of {model} is run alone: where requests come together, @edge_model(batch=8){concurrent} "
+                "runs them as one, where the box measures that it gains",
+            )
+
+
+def _slowest(facts: Facts) -> float | None:
+    """The longest run of what serves, in seconds."""
+    return max((link.latency_s for link in facts.links if link.state == "serving" and link.latency_s), default=None)

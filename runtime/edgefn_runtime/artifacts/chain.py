@@ -1,0 +1,143 @@
+"""A function's artifacts as they stand on this box: data, and what it comes to for each of them. Pure.
+
+The one that serves, those that would take over, those on their way, and those that never will, each with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.limits import limits_of
+from edgefn.bundle.config import ArtifactEntry
+from edgefn_runtime.artifacts import choice
+from edgefn_runtime.artifacts.choice import Refusal
+from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.store.revision import Revision
+
+State = Literal["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]
+
+
+class Finishing(msgspec.Struct, frozen=True):
+    """How far a function's artifacts are: `done` of `total`; `artifact` is on its way since `since`, ISO 8601.
+
+    `artifact` is "" while another function's come before its own, or requests wait.
+    """
+
+    done: int
+    total: int
+    artifact: str = ""
+    since: str = ""
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`.
+
+    `unfinished` are those that this box could not finish for a reason of its own, as a full disk. `answers` are how
+    the handler's answers with them match eager PyTorch's, by path; `unanswered` says why they were not compared.
+    """
+
+    revision: Revision
+    proofs: dict[str, Proof] = {}
+    broken: dict[str, str] = {}
+    unfinished: dict[str, str] = {}
+    refusals: dict[str, Refusal] = {}
+    finishing: Finishing | None = None
+    changed: str = ""
+    answers: Mapping[str, Agreed] = {}
+    unanswered: str = ""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One artifact: how it stands, its rank among those that could serve (1 is the first), and its figures.
+
+    `answers` tells how many of the handler's answers with it match eager PyTorch's, or why that is not known.
+    `ratio` is its latency over that of the model's portable artifact. Durations in seconds, sizes in bytes.
+    """
+
+    model: str
+    target: str
+    backend: str
+    state: State
+    rank: int | None = None
+    reason: str = ""
+    latency_s: float | None = None
+    ratio: float | None = None
+    error: float | None = None
+    error_limit: float | None = None
+    max_error: float | None = None
+    max_error_bound: float | None = None
+    top1: float | None = None
+    top1_bound: float | None = None
+    finish_s: float | None = None
+    load_s: float | None = None
+    size_bytes: int | None = None
+    answers: str = ""
+
+
+def links(chain: Chain) -> list[Link]:
+    """Every artifact of the bundle, model by model: those that can serve by rank, then the others."""
+    revision = chain.revision
+    ranked = choice.ranking(_here(chain), chain.proofs, chain.broken)
+    found = []
+    for model in dict.fromkeys(entry.model for entry in revision.artifacts):
+        order = [entry.path for entry in ranked.get(model, ())]
+        own = [entry for entry in revision.artifacts if entry.model == model]
+        own.sort(key=lambda entry: order.index(entry.path) if entry.path in order else len(order))
+        found += [_link(chain, entry, order, own) for entry in own]
+    return found
+
+
+def _here(chain: Chain) -> list[ArtifactEntry]:
+    return [entry for entry in chain.revision.artifacts if entry.path not in chain.refusals]
+
+
+def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[ArtifactEntry]) -> Link:
+    state, reason = _state(chain, entry)
+    found = chain.proofs.get(entry.path)
+    bare = Link(entry.model, entry.target, entry.backend, state, reason=reason, answers=_answers(chain, entry))
+    if state in ("serving", "ready") and entry.path in order:
+        bare = msgspec.structs.replace(bare, rank=order.index(entry.path) + 1)
+    if found is None:
+        return bare
+    model = next(model for model in chain.revision.config.models if model.spec.name == entry.model)
+    bound = model.bound_of(entry.precision)
+    limits = limits_of(entry.precision, model.judging.accuracy)
+    timed = found.passed and found.run_s > 0
+    return msgspec.structs.replace(
+        bare,
+        latency_s=choice.latency_s(entry, chain.proofs, own) if timed else None,
+        ratio=round(found.ratio, 4) if timed else None,
+        error=found.error,
+        error_limit=limits.error,
+        max_error=found.max_error,
+        max_error_bound=bound.max_error if bound is not None else None,
+        top1=found.top1,
+        top1_bound=limits.top1 if found.top1 is not None else None,
+        finish_s=found.finish_s,
+        load_s=found.load_s,
+        size_bytes=sum(found.files.values()) if found.passed else None,
+    )
+
+
+def _answers(chain: Chain, entry: ArtifactEntry) -> str:
+    found = chain.answers.get(entry.path)
+    return chain.unanswered if found is None else found.told
+
+
+def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
+    found = chain.proofs.get(entry.path)
+    if entry.path in chain.broken:
+        return "broken", chain.broken[entry.path]
+    if entry.path in chain.refusals:
+        return "refused", chain.refusals[entry.path].why
+    if entry.path in chain.revision.served:
+        return "serving", found.reason if found is not None else ""
+    if found is None:
+        return ("unfinished" if (why := chain.unfinished.get(entry.path, "")) else "finishing"), why
+    if found.passed:
+        return "ready", found.reason
+    return ("out of bound" if found.samples else "broken"), found.reason

@@ -1,0 +1,52 @@
+"""Why a function is served with the artifacts it is, with the figures: what the admin API explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from edgefn.spec import FunctionSpec
+from edgefn.targets import groups
+from edgefn.targets.facts import this_machine
+from edgefn_runtime.artifacts import advice, chain
+from edgefn_runtime.artifacts.chain import Chain
+from edgefn_runtime.deployment.checks import compatibility
+
+
+def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
+    """The artifacts of `found` by rank, what this box refuses, and what would make the function faster."""
+    revision = found.revision
+    links = chain.links(found)
+    refusals = list(found.refusals.values())
+    spec = revision.config.function
+    advised = advice.Facts(
+        spec=spec,
+        links=links,
+        refusals=refusals,
+        targets=buildable() if links else (),
+        batching={model.spec.name: model.batching for model in revision.config.models},
+        cores=cores,
+        threads=threads(spec),
+    )
+    told: dict[str, Any] = msgspec.to_builtins(
+        {
+            "function": revision.name,
+            "revision": revision.digest,
+            "number": revision.number,
+            "artifacts": links,
+            "refusals": refusals,
+            "finishing": found.finishing,
+            "changed": found.changed,
+            "advice": advice.advice(advised),
+        }
+    )
+    return told
+
+
+def buildable() -> tuple[str, ...]:
+    """The targets of the most specific profile that this box satisfies, whose libraries are installed."""
+    satisfied, _ = compatibility.targets()
+    profile = groups.native(this_machine())
+    return tuple(name for name in satisfied if profile and name.startswith(f"{profile}/"))

@@ -1,0 +1,100 @@
+"""Finished artifacts on their way to their places: made by a `Finisher`, or linked from another revision's.
+
+A finisher works in a folder beside the one wanted; each artifact gets its name here, when it is proved and synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from edgefn.bundle.config import ArtifactEntry
+from edgefn_runtime.artifacts import inputs, proof
+from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.artifacts.reuse import alike
+from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
+from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.revision import Revision
+
+Finisher = Callable[[Order, Progress], Awaitable[None]]
+"""The order's folder holds its artifacts, each with its proof; else DeploymentRefused."""
+
+
+async def finish(
+    revision: Revision,
+    entries: Sequence[ArtifactEntry],
+    disk: Disk,
+    finisher: Finisher,
+    progress: Progress,
+    *,
+    threads: int = 1,
+    wanted: Callable[[], bool] = lambda: True,
+) -> None:
+    """Each of `entries` is below `revision.finished` with its proof, synced; after an error it holds what it held.
+
+    Nothing is put there when it is not `wanted` any more.
+    """
+    unfinished = temporary(revision.finished)
+    paths = tuple(entry.path for entry in entries)
+    order = Order(revision.folder, unfinished, revision.finished, paths, threads)
+    try:
+        with room_for(f"the finished artifacts of {revision.name}"):
+            await in_thread(disk.make_folder, unfinished)
+            await finisher(order, progress)
+            await _put(revision, entries, unfinished, disk, wanted)
+    finally:
+        with contextlib.suppress(OSError):  # what stays goes at the next start
+            await in_thread(disk.remove, unfinished)
+
+
+async def link(revision: Revision, entries: Sequence[ArtifactEntry], disk: Disk) -> list[ArtifactEntry]:
+    """Those of `entries` that another revision has finished from the same inputs are this one's too, and returned."""
+    found = {entry.path: place for entry in entries if (place := await in_thread(alike, revision, entry)) is not None}
+    linked = [entry for entry in entries if entry.path in found]
+    if not linked:
+        return []
+    unfinished = temporary(revision.finished)
+    try:
+        with room_for(f"the finished artifacts of {revision.name}"):
+            await in_thread(disk.make_folder, unfinished)
+            for path, place in found.items():
+                await in_thread(disk.link_tree, place, unfinished / path)
+            await _put(revision, linked, unfinished, disk)
+    finally:
+        with contextlib.suppress(OSError):
+            await in_thread(disk.remove, unfinished)
+    return linked
+
+
+async def put_verdict(revision: Revision, entry: ArtifactEntry, reason: str, disk: Disk) -> None:
+    """`entry` has a proof that it did not survive being finished, for `reason`: it is not tried at each start."""
+    unfinished = temporary(revision.finished)
+    made_from = inputs.read(revision.folder).get(entry.path, "")
+    found = Proof(entry.model, entry.target, entry.backend, False, reason=reason, inputs=made_from, died=True)
+    try:
+        with room_for(f"the finished artifacts of {revision.name}"):
+            await in_thread(disk.make_folder, unfinished / entry.path)
+            proof.write(unfinished / entry.path, found)
+            await _put(revision, [entry], unfinished, disk)
+    finally:
+        with contextlib.suppress(OSError):
+            await in_thread(disk.remove, unfinished)
+
+
+async def _put(
+    revision: Revision,
+    entries: Sequence[ArtifactEntry],
+    unfinished: Path,
+    disk: Disk,
+    wanted: Callable[[], bool] = lambda: True,
+) -> None:
+    """Each of `entries` that is in `unfinished` is in its place, one after the other: each whole or not at all."""
+    await in_thread(disk.sync_tree, unfinished)
+    for entry in entries:
+        if wanted() and (unfinished / entry.path).is_dir():
+            place = revision.finished / entry.path
+            await in_thread(disk.make_folder, place.parent)
+            await in_thread(move_into_place, disk, unfinished / entry.path, place)

@@ -1,0 +1,53 @@
+"""Finished artifacts of other revisions, for one that has the same: they are linked, not made again.
+
+So a changed handler is live at once, on its fastest artifact, and the weights of all such revisions are the same pages
+in memory. Never takes over what was proved on other golden samples, within another bound, or on another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from edgefn.bundle.config import ARTIFACT_TYPE, GOLDEN_TYPE, ArtifactEntry
+from edgefn_runtime.artifacts import choice, inputs, proof
+from edgefn_runtime.deployment.checks.admission import Candidate
+from edgefn_runtime.store.revision import Revision
+
+
+def inputs_of(candidate: Candidate) -> bytes:
+    """The file of hashes of a bundle: by artifact what it, its golden samples, bounds and backend hash to.
+
+    And the artifact that it is timed beside: that runs in the same process, and may be hostile.
+    """
+    layers = candidate.layers
+    golden = [layer.digest for layer in layers if layer.media_type == GOLDEN_TYPE]
+    artifacts = {layer.folder: layer.digest for layer in layers if layer.media_type == ARTIFACT_TYPE}
+    models = {model.spec.name: model for model in candidate.config.models}
+    beside = [entry.path for entry in choice.first(candidate.config.artifacts)]
+    found = {
+        entry.path: _hash(
+            *(entry, artifacts.get(entry.path), golden, models.get(entry.model)),
+            [artifacts.get(path) for path in beside if path.startswith(f"artifacts/{entry.model}/")],
+        )
+        for entry in candidate.config.artifacts
+    }
+    return msgspec.json.encode(found, order="deterministic")
+
+
+def alike(revision: Revision, entry: ArtifactEntry) -> Path | None:
+    """The folder of an artifact that another revision on this machine has finished from the same inputs, and whole."""
+    wanted = inputs.read(revision.folder).get(entry.path)
+    if not wanted:
+        return None
+    for folder in revision.finished.parent.glob("[0-9a-f]*[0-9a-f]"):
+        found = proof.read(folder, entry) if folder != revision.finished else None
+        if found is not None and found.inputs == wanted and not found.died:
+            return folder / entry.path
+    return None
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

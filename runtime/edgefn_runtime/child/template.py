@@ -1,0 +1,136 @@
+"""The parked process of a revision: handler imported, models loaded. It forks instances, serves nobody.
+
+Models that run on several threads, or whose engine does not outlive a fork, are loaded by each instance, after its
+fork; here the engine is imported only.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+
+import msgspec
+
+from edgefn_runtime.child import sandbox
+from edgefn_runtime.child.channel import Channel
+from edgefn_runtime.child.control import Control
+from edgefn_runtime.child.fork import birth, groups
+from edgefn_runtime.child.instance import fresh_randomness, serve
+from edgefn_runtime.child.program import Loaded, LoadError, bind, load, outlives_forks, warm_up
+from edgefn_runtime.child.sandbox import Enforcement, NotEnforced
+from edgefn_runtime.child.serving import Service
+from edgefn_runtime.wire.messages import Born, Program, Ready, Serve, SpawnInstance
+
+EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
+
+
+def template_main(
+    program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *entrances: int
+) -> int:
+    """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket.
+
+    Or becomes one itself: it has served nobody, and what it needs lies in its own pages already.
+    """
+    to_log(log_descriptor)
+    control = Control(control_descriptor)
+    control.report(Born())
+    try:
+        loaded = _load_confined(program, expected, entrances)
+        if outlives_forks(program):
+            loaded = bind(program, loaded, control.report)
+        else:
+            warm_up(program)
+    except LoadError as error:
+        control.report(error.report)
+        return EXIT_CANNOT_LOAD
+    birth.settle()
+    control.report(loaded.ready)
+    while (received := control.receive()) is not None:
+        order, descriptors = received
+        if isinstance(order, Serve):
+            control.close()
+            return _instance_main(program, loaded, *descriptors)
+        if isinstance(order, SpawnInstance):
+            main = functools.partial(_instance_main, program, loaded, *descriptors)
+            birth.fork_child(main, box_pid=program.box_pid, keep=descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+    return 0
+
+
+def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
+    channel = Channel(channel_descriptor, board_descriptor)
+    birth.use_huge_pages(True)
+    birth.adopt_orphans()
+    sandbox.leave_alone()
+    fresh_randomness()
+    started = Ready()
+    if not loaded.ready.session_s:  # a session that the template had made would not run here
+        try:
+            loaded = bind(program, loaded, channel.send)
+        except LoadError as error:
+            channel.send(error.report)
+            return EXIT_CANNOT_LOAD
+        started = Ready(session_s=loaded.ready.session_s)
+    birth.limit_memory(program.memory_bytes)
+    channel.send(started)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
+    serve(channel, service, program.concurrency, program.memory_bytes)
+    return 0
+
+
+def standalone_main(
+    program: Program,
+    expected: Enforcement,
+    channel_descriptor: int,
+    board_descriptor: int,
+    log_descriptor: int,
+    *entrances: int,
+) -> int:
+    """Confines itself, loads `program` and serves in the same process.
+
+    For the first instance, and for code that starts threads as it loads.
+    """
+    to_log(log_descriptor)
+    channel = Channel(channel_descriptor, board_descriptor)
+    channel.send(Born())
+    birth.use_huge_pages(True)
+    birth.adopt_orphans()
+    fresh_randomness()
+    try:
+        loaded = bind(program, _load_confined(program, expected, entrances), channel.send)
+    except LoadError as error:
+        channel.send(error.report)
+        return EXIT_CANNOT_LOAD
+    birth.limit_memory(program.memory_bytes)
+    channel.send(loaded.ready)
+    service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
+    serve(channel, service, program.concurrency, program.memory_bytes)
+    return 0
+
+
+def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int, ...]) -> Loaded:
+    """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
+    started = time.perf_counter()
+    birth.name(program.function)
+    try:
+        groups.join(entrances)
+        sandbox.enter(sandbox.confinement_of(program), expected)
+    except (NotEnforced, OSError) as error:
+        raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
+    if program.load_bytes:
+        birth.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
+    sandbox_s = time.perf_counter() - started
+    loaded = load(program)
+    return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
+
+
+def to_log(descriptor: int) -> None:
+    """What this process and its forks print goes to `descriptor`, a pipe to the box."""
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # typeshed: TextIO, here TextIOWrapper
+    birth.no_core_dump()

@@ -1,0 +1,116 @@
+"""Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts.
+
+Reads what is installed from metadata; never imports an engine, and never looks at a golden sample.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import cache
+
+import msgspec
+
+from edgefn import backends
+from edgefn.backends.backend import Probe
+from edgefn.bundle.config import ArtifactEntry, BundleConfig
+from edgefn.bundle.packages import provided
+from edgefn.errors import BundleError, DeploymentRefused
+from edgefn.system import machine
+from edgefn.targets import profiles
+from edgefn.targets.facts import this_machine as facts
+from edgefn.targets.matcher import Refusal, refusal
+from edgefn.text.quantities import format_bytes
+from edgefn_runtime.artifacts import choice
+from edgefn_runtime.deployment.checks import devices
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Python as "3.11", the platform tags wheels may have, bytes of memory for all processes."""
+
+    python: str
+    platforms: frozenset[str]
+    memory_bytes: int
+
+
+@cache
+def this_machine() -> Machine:
+    """This box, read once."""
+    from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
+
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Machine(python, frozenset({"any", *platform_tags()}), machine.total_bytes())
+
+
+def check(config: BundleConfig, here: Machine) -> None:
+    """Raises BundleError for a bundle of another platform, DeploymentRefused for one that asks too much."""
+    name = config.function.name
+    if config.python not in ("", here.python):
+        raise BundleError(
+            f"{name} was built for Python {config.python}, this box runs {here.python}: build it for the box's Python"
+        )
+    if config.platform not in here.platforms:
+        raise BundleError(
+            f"{name} has wheels for {config.platform}, this box is {min(here.platforms - {'any'}, key=len)}: "
+            "build it for the box's platform"
+        )
+    if config.function.memory_bytes > here.memory_bytes:
+        raise DeploymentRefused(
+            f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, this box has "
+            f"{format_bytes(here.memory_bytes)} in all: lower `memory`, or take a larger box"
+        )
+    if why := devices.lacking(config.function.devices):
+        raise DeploymentRefused(f"{name} needs a device: {why}")
+    _check_wheels(config)
+    _check_artifacts(config)
+
+
+def _check_wheels(config: BundleConfig) -> None:
+    if found := provided.clashes(config.wheels, provided.provided_here()):
+        reasons = "; ".join(str(Refusal(**clash)) for clash in found)
+        raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
+
+
+def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
+    """Those of `artifacts` that this box can run."""
+    artifacts = tuple(artifacts)
+    here = facts(*choice.libraries(artifacts))
+    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe, here) is None)
+
+
+def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, Refusal]:
+    """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
+    artifacts = tuple(artifacts)
+    here = facts(*choice.libraries(artifacts))
+    found = {entry.path: choice.refusal(entry, _probe, here) for entry in artifacts}
+    return {path: why for path, why in found.items() if why is not None}
+
+
+def _check_artifacts(config: BundleConfig) -> None:
+    served = {entry.model for entry in available(config.artifacts)}
+    if unserved := {model.spec.name for model in config.models} - served:
+        lacking = [entry for entry in config.artifacts if entry.model in unserved]
+        reasons = "; ".join(map(str, refusals(lacking).values()))
+        raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
+
+
+def targets() -> tuple[list[str], list[Refusal]]:
+    """The targets of edgefn's own profiles that this box satisfies, and for each other one the refusal."""
+    here = facts()
+    found = {
+        name: refusal(name, profiles.needs_of(one), here, one.backend, _probe)
+        for name, one in profiles.targets().items()
+    }
+    return [name for name, why in found.items() if why is None], [why for why in found.values() if why is not None]
+
+
+def look_again() -> None:
+    """What is installed is read anew when it is asked for next: a library has turned out to be gone, or is new."""
+    _probe.cache_clear()
+    backends.look_again()
+    facts.cache_clear()
+
+
+@cache
+def _probe(backend: str) -> Probe:
+    return backends.get(backend).probe()

@@ -1,0 +1,139 @@
+"""A pool's entrance: who may come in, who waits, and what is said to who may not.
+
+It acts on what `scheduling.admission` and `scheduling.deadlines` decide, and counts what it refuses.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from edgefn.errors import HandlerTimeout, NotInTime, QueueFull, RetryLater
+from edgefn.spec import FunctionSpec
+from edgefn_runtime.pool.call import Call
+from edgefn_runtime.pool.queue import Queue
+from edgefn_runtime.scheduling import admission
+from edgefn_runtime.scheduling.deadlines import Forecast, Line, Places
+from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.workers.instance import Instance
+from edgefn_runtime.workers.nursery import Nursery
+
+_AT_ONCE = Line()
+
+
+class Refusals(Protocol):
+    """Who counts what is refused: the telemetry."""
+
+    def rejected(self, reason: str) -> None: ...
+
+
+class Entrance:
+    """Of one pool. `forecast` learns from the calls that its instances answer.
+
+    `wanted` tells how many instances the pool has soon, when one more call waits.
+    """
+
+    def __init__(
+        self,
+        spec: FunctionSpec,
+        queue: Queue,
+        instances: Sequence[Instance],
+        wanted: Callable[[], int],
+        nursery: Nursery,
+        meter: Refusals,
+    ) -> None:
+        self._spec = spec
+        self._queue = queue
+        self._instances = instances
+        self._wanted = wanted
+        self._nursery = nursery
+        self._meter = meter
+        self.forecast = Forecast()
+
+    def check_room(self, guess_s: float) -> None:
+        """Raises QueueFull. `guess_s` is how long a call takes where nothing was learnt."""
+        waiting, slots = len(self._queue), self._spec.scale[1] * self._spec.concurrency
+        inside = waiting + sum(len(instance.calls) for instance in self._instances)
+        if admission.admits(inside, slots, self._spec.queue):
+            return
+        drained_s = self._line(waiting).begin_s(self.forecast.service.median_s or guess_s)
+        raise QueueFull(
+            f"{self._spec.name} holds {inside} requests; it serves {slots} at once and lets {self._spec.queue} wait: "
+            "try again later",
+            retry_after_s=admission.retry_after_s(drained_s),
+        )
+
+    def check_line(self, call: Call) -> None:
+        """Raises NotInTime where a call that must wait comes too late."""
+        if not self.forecast.service.known:
+            return
+        ready = any(one.state is InstanceState.READY for one in self._instances)
+        if ready and self.forecast.spares(len(self._queue), call.deadline - call.admitted):
+            return
+        self._check(call, self._line(self._queue.ahead(call.deadline)))
+
+    def check_service(self, call: Call) -> None:
+        """Raises NotInTime where a call that need not wait comes too late."""
+        self._check(call, _AT_ONCE)
+
+    def _check(self, call: Call, line: Line) -> None:
+        left_s = call.deadline - call.admitted
+        if not self.forecast.refuses(line, left_s, call.admitted):
+            return
+        finish_s = self.forecast.finish_s(line)
+        expected = f"{self._spec.name} would answer after {finish_s:.3g} s at the earliest"
+        advice = "allow more time, or try again later" if self.own(call) else "try again later"
+        raise NotInTime(
+            f"{expected}, and not {self.bound(call)}: {advice}",
+            retry_after_s=admission.retry_after_s(finish_s - left_s),
+        )
+
+    def check_turn(self, call: Call) -> None:
+        """Raises NotInTime where the call, now the next, would not be done in time: the place is better used."""
+        now, waiting = time.monotonic(), len(self._queue)
+        if self.forecast.passes_over(call.deadline - now, now, others=waiting > 0):
+            raise NotInTime(
+                f"the turn of the request came too late for {self._spec.name} to answer {self.bound(call)}: "
+                "it was not begun, try again later",
+                retry_after_s=admission.retry_after_s(self._line(waiting).begin_s(self.forecast.service.median_s)),
+            )
+
+    def _line(self, ahead: int) -> Line:
+        """What a call with `ahead` others before it finds."""
+        now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency
+        ready = [one for one in self._instances if one.state is InstanceState.READY]
+        born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
+        free_s = min((typical_s - _busy_s(one, each, now) for one in ready), default=0.0)
+        start_s = self._nursery.start_time.expected_s(parked=self._nursery.has_template)
+        return Line(
+            ahead,
+            Places(len(ready) * each, max(0.0, free_s)),
+            Places(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
+        )
+
+    def own(self, call: Call) -> bool:
+        """Whether the call's own bound holds for it, and not the function's timeout."""
+        return call.timeout_s < self._spec.timeout_s
+
+    def bound(self, call: Call) -> str:
+        """The bound that holds for the call, in words."""
+        if self.own(call):
+            return f"within the {call.timeout_s:g} s of its X-Request-Timeout"
+        return f"within its timeout of {self._spec.timeout_s:g} s"
+
+    def not_reached(self, call: Call) -> HandlerTimeout:
+        """Its time was up before a handler saw it."""
+        return HandlerTimeout(f"{self._spec.name} was not reached {self.bound(call)}: it is busy or starting")
+
+    def count(self, refusal: RetryLater) -> None:
+        """A call was refused."""
+        self._meter.rejected(refusal.reason)
+
+
+def _busy_s(instance: Instance, concurrency: int, now: float) -> float:
+    """For how long the instance has been at the call that it has had for longest; for ever, where it has room."""
+    if len(instance.calls) < concurrency:
+        return math.inf
+    return now - next(iter(instance.calls.values())).sent

@@ -1,0 +1,296 @@
+"""A pool's starts: instances brought to life, and how long a function that does not start or live is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Protocol
+
+from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
+from edgefn_runtime.memory.room import NoRoom
+from edgefn_runtime.pool.breakage import ArtifactBroken
+from edgefn_runtime.pool.call import Call
+from edgefn_runtime.scheduling.backoff import pause_s
+from edgefn_runtime.scheduling.crashes import Crashes
+from edgefn_runtime.scheduling.falling import FALL_OVER
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.workers.instance import Instance
+from edgefn_runtime.workers.nursery import Nursery
+
+_log = logging.getLogger("edgefn.pool")
+
+
+class Starter(Protocol):
+    """Who is told how a start went: the pool."""
+
+    revision: Revision
+
+    def started(self, instance: Instance) -> None:
+        """It is ready to serve."""
+
+    def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
+        """It is not; after `pause_s` seconds another may be tried, at once where that is 0."""
+
+    def replace(self, revision: Revision, *, crashing: bool = False) -> None:
+        """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
+
+    def fallen(self) -> None:
+        """Go on: what serves instead of an artifact that is broken has been found, or nothing."""
+
+
+FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
+"""(revision, path, reason): the artifact has broken; what serves instead, or None where there is nothing."""
+
+
+async def no_other(revision: Revision, artifact: str, reason: str) -> None:
+    """Fall back to nothing."""
+
+
+class Starts:
+    """Owns the tasks of the starts under way, and counts the starts that failed and the crashes in a row."""
+
+    def __init__(
+        self,
+        name: str,
+        nursery: Nursery,
+        ensure_finished: Callable[[Revision], Awaitable[object]],
+        pool: Starter,
+        admit: Callable[[Instance | None], Awaitable[None]],
+        fall_back: FallBack,
+    ) -> None:
+        self._name = name
+        self._nursery = nursery
+        self._ensure_finished = ensure_finished
+        self._pool = pool
+        self._admit = admit
+        self._fall_back = fall_back
+        self._room_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._falling: asyncio.Task[None] | None = None
+        self._failures = self._falls = 0
+        self._retry_at = self._failed_at = 0.0
+        self._crashes = Crashes()
+        self._start_error = ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last start failed for a known reason."""
+        return self._failures > 0 and bool(self._start_error)
+
+    @property
+    def crashing(self) -> bool:
+        """Whether instances start but end in a row while they serve; each call then asks `admit`."""
+        return self._crashes.failing
+
+    @property
+    def reason(self) -> str:
+        """Why the function is not served, or the error of the last start; "" when all is well."""
+        if not self.crashing:
+            return self._start_error
+        return (
+            f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one "
+            f"{self._crashes.how}; see `edgefn logs {self._name}`"
+        )
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """Whole seconds until a request is let in; None while they all are."""
+        now = time.monotonic()
+        if self.crashing:
+            return self._crashes.retry_after_s(now)
+        return max(1, math.ceil(self._retry_at - now)) if self.failing else None
+
+    def forget(self) -> None:
+        """What failed before does not count: a person stopped the function, or deployed it again."""
+        self._failures, self._falls, self._start_error = 0, 0, ""
+        self._crashes.answered()
+
+    # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def admit(self, call: Call, now: float) -> None:
+        """Raises Unavailable for every call but one after each pause, while instances end in a row.
+
+        The one is not what was lost in a crash before, where any other comes.
+        """
+        mark = call.mark() if self._crashes.admits(now) else b""
+        if not self._crashes.admits(now, mark):
+            raise self._refusal(now, mark)
+
+    def probe(self, call: Call) -> None:
+        """`call`, which was let in, shows whether the function can be served again."""
+        self._crashes.probe()
+        call.future.add_done_callback(lambda _: self._crashes.probe_ended())
+
+    def crashed(self, how: str, lost: Sequence[Call]) -> Unavailable | None:
+        """An instance ended by itself as it served `lost`: what calls are told now; None where the next are served."""
+        now = time.monotonic()
+        was_crashing = self.crashing
+        self._crashes.crashed(how, now, [call.mark() for call in lost])
+        if self._crashes.in_a_row >= FALL_OVER:
+            self._fall(self._fall_over(how))
+        if not self.crashing:
+            return None
+        refusal = self._refusal(now)
+        if not was_crashing:
+            self._nursery.on_failing(self.reason)
+        self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
+        return refusal
+
+    def _refusal(self, now: float, mark: bytes = b"") -> Unavailable:
+        return Unavailable(f"{self._name} fails: {self.reason}", retry_after_s=self._crashes.retry_after_s(now, mark))
+
+    # ── starts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self, now: float) -> None:
+        """Raises Unavailable while the function is left alone after a failed start."""
+        if self._failures and now < self._retry_at:
+            pause = max(1, math.ceil(self._retry_at - now))
+            raise Unavailable(f"{self._name} does not start: {self._start_error}", retry_after_s=pause)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next start, of an instance that nobody waits for, should come later: the last ones failed."""
+        return self.held or self.crashing or (self._failures > 0 and time.monotonic() < self._retry_at)
+
+    @property
+    def held(self) -> bool:
+        """Whether there was no memory for another instance a moment ago."""
+        return time.monotonic() < self._room_at
+
+    async def prepare(self) -> None:
+        """A template is parked, where the revision may have one. Raises DeploymentRefused, Unavailable."""
+        await self._ensure_finished(self._pool.revision)
+        await self._admit(None)
+        while True:
+            try:
+                await self._nursery.template(lambda: self._pool.revision)
+            except ArtifactBroken as error:
+                if not self._may_fall() or not await self._has_fallen_back(error):
+                    raise
+            else:
+                return
+
+    def begin(self, instance: Instance) -> None:
+        """`instance` is on its way; the pool hears how it went."""
+        task = asyncio.get_running_loop().create_task(self._start(instance))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def served(self, instance: Instance) -> None:
+        """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
+        self._failures = self._falls = 0
+        if instance.handled and self._crashes.in_a_row:
+            if self.crashing:
+                self._nursery.note(f"{self._name} answers again", "")
+            self._crashes.answered()
+
+    def died_unused(self) -> float:
+        """An instance ended before it served anybody: the seconds to leave the function alone."""
+        self._failures += 1
+        return pause_s(self._failures)
+
+    async def settle(self) -> None:
+        """No start is under way."""
+        falling = [self._falling] if self._falling is not None else []
+        await asyncio.gather(*self._tasks, *falling, return_exceptions=True)
+
+    async def cancel(self) -> None:
+        """No start is under way, and none that was has come to its end."""
+        for task in self._tasks:
+            task.cancel()
+        await self.settle()
+
+    async def _start(self, instance: Instance) -> None:
+        try:
+            if self._falling is not None:
+                await asyncio.shield(self._falling)  # with what serves then
+            await self._ensure_finished(self._pool.revision)
+            await self._admit(instance)
+            await self._nursery.bear(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
+        except NoRoom as error:
+            self._room_at = time.monotonic() + error.retry_after_s
+            self._start_error = str(error)
+            self._pool.not_started(instance, error, error.retry_after_s)
+        except ArtifactBroken as error:
+            if self._may_fall() and await self._has_fallen_back(error):
+                self._pool.not_started(instance, error, 0.0)  # whoever waits is served by what takes over
+            else:
+                self._failed(instance, error)
+        except EdgefnError as error:
+            self._failed(instance, error)
+        except Exception as error:
+            _log.exception("an instance of %s could not be started", self._name)
+            self._failed(instance, Unavailable(f"{self._name} cannot be started: {error}"))
+        else:
+            self._start_error = ""
+            self._pool.started(instance)
+
+    def _may_fall(self) -> bool:
+        """Whether another artifact may be tried at once: each of the bundle, and no more, before an instance serves."""
+        self._falls += 1
+        return self._falls <= len(self._pool.revision.artifacts) + 1
+
+    async def _has_fallen_back(self, error: ArtifactBroken) -> bool:
+        """Whether another artifact serves instead of the one that broke, since now or since another start found it."""
+        revision = self._pool.revision
+        if error.artifact in revision.served:
+            instead = await self._fall_back(revision, error.artifact, str(error))
+            if instead is None:
+                return False
+            if self._pool.revision is revision:
+                self._pool.replace(instead)
+        return True
+
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """Serve with other artifacts soon, where there are any: an answer of this one has a wrong shape."""
+        self._fall(self._fall_from(artifact, reason))
+
+    def _fall(self, work: Coroutine[None, None, object]) -> None:
+        """Have `work` find what serves instead; it reads files, so the event loop goes on. One at a time."""
+        if self._falling is not None:
+            work.close()
+            return
+        self._falling = asyncio.get_running_loop().create_task(self._end_of(work))
+
+    async def _end_of(self, work: Coroutine[None, None, object]) -> None:
+        try:
+            await work
+        except Exception:
+            _log.exception("it could not be found out what serves %s instead", self._name)
+        finally:
+            self._falling = None
+            self._pool.fallen()
+
+    async def _fall_over(self, how: str) -> None:
+        """Serve with other artifacts, as instances with these ended in a row."""
+        reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
+        fallen = [await self._fall_from(artifact, reason) for artifact in self._pool.revision.served]
+        if any(fallen):
+            self._crashes.answered()
+
+    async def _fall_from(self, artifact: str, reason: str) -> bool:
+        """Tell whether others serve now, as `artifact` is broken."""
+        revision = self._pool.revision
+        instead = await self._fall_back(revision, artifact, reason)
+        if instead is None or self._pool.revision is not revision:
+            return False
+        self._pool.replace(instead, crashing=True)
+        return True
+
+    def _failed(self, instance: Instance, error: EdgefnError) -> None:
+        if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune
+            self._failures += 1
+            self._failed_at = time.monotonic()
+        if isinstance(error, InstanceLost) and self._failures == 1:
+            self._pool.not_started(instance, error, 0.0)  # killed from outside, most likely: once more at once
+            return
+        pause = pause_s(self._failures)
+        self._retry_at = time.monotonic() + pause
+        if not self.failing or self._start_error != str(error):
+            self._nursery.on_failing(str(error))
+        self._start_error = str(error)
+        self._nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
+        self._pool.not_started(instance, error, pause)

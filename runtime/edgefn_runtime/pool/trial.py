@@ -1,0 +1,95 @@
+"""One confined instance of a revision that serves nobody: it is asked about its answers, and ends.
+
+It is counted in the memory of the box and in nothing else: no metric, no queue, no cold start. What it takes is given
+only where it fits beside all that runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
+from edgefn.text.quantities import format_duration
+from edgefn_runtime.memory.room import Room
+from edgefn_runtime.pool.call import Call
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.workers.instance import Instance
+from edgefn_runtime.workers.nursery import Nursery
+
+MAX_REPLY_BYTES = 1 << 20
+"""Of what an instance tells of one answer: it is kept, and shown to people."""
+
+
+class Trial:
+    """An instance of `revision`, an `Owner` of it and a `Tenant` of `room`."""
+
+    def __init__(self, revision: Revision, nursery: Nursery, room: Room) -> None:
+        self.spec = revision.config.function
+        self.nursery = nursery
+        self.used_at = time.monotonic()
+        self._revision = revision
+        self._room = room
+        self._instance = Instance(self.spec.name, self, room.answers)
+
+    @property
+    def digest(self) -> str:
+        return self._revision.digest
+
+    @property
+    def instances(self) -> list[Instance]:
+        return [self._instance]
+
+    async def ask(self, questions: Sequence[bytes]) -> list[bytes]:
+        """Return the reply to each question, in order; the instance is gone afterwards.
+
+        Raises DeploymentRefused (it does not load), InstanceLost (it died), HandlerTimeout, and Unavailable where there
+        is no memory for it now.
+        """
+        try:
+            if not self._room.has_room_for_instance(self):
+                raise Unavailable(f"no memory for another instance of {self.spec.name}")
+            self._room.grant(self._instance)
+            await self.nursery.bear(self._instance, lambda: self._revision, alone=True)
+            return [await self._reply(question) for question in questions]
+        finally:
+            self._instance.kill()
+            await self._instance.wait_ended()
+            await self.nursery.end()
+
+    async def _reply(self, question: bytes) -> bytes:
+        call = Call("", "", "", question)
+        call.compares = True
+        call.deadline = time.monotonic() + self.spec.timeout_s
+        self._instance.send(call)
+        try:
+            async with asyncio.timeout(self.spec.timeout_s):
+                reply = (await call.future).body
+        except TimeoutError:
+            limit = format_duration(self.spec.timeout_s)
+            raise HandlerTimeout(f"{self.spec.name} did not answer a sample within its timeout of {limit}") from None
+        if len(reply) > MAX_REPLY_BYTES:
+            raise InstanceLost(
+                f"{self.spec.name} told of a sample in {len(reply)} bytes; the most are {MAX_REPLY_BYTES}"
+            )
+        return reply
+
+    # ── Owner of the instance ────────────────────────────────────────────────────────────────────────────────
+
+    def worked(self, seconds: float) -> None:
+        """Nobody waits, so nothing is learnt."""
+
+    def unseen(self, calls: list[Call]) -> None:
+        for call in calls:
+            call.fail(InstanceLost(f"the instance of {self.spec.name} ended before it began a sample"))
+
+    def freed(self, instance: Instance) -> None:
+        """The next question is sent by who asks."""
+
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """The call fails with it, which is told."""
+
+    def ended(self, instance: Instance, unseen: list[Call]) -> None:
+        self.unseen(unseen)
+        self.nursery.bury(instance)

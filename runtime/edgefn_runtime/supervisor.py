@@ -1,0 +1,397 @@
+"""All functions of the box and their processes: the deployment road's host, and the gateway's way to a pool."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from edgefn.errors import FunctionNotFound, InstanceLost
+from edgefn.system import machine
+from edgefn.system.hierarchy import Place
+from edgefn_runtime.cgroups.controlgroups import ControlGroups
+from edgefn_runtime.cgroups.group_bounds import GroupBounds
+from edgefn_runtime.memory.room import Forgetful, Room
+from edgefn_runtime.memory.tidying import Tidying
+from edgefn_runtime.pool import batching
+from edgefn_runtime.pool.pool import Meter, Pool
+from edgefn_runtime.pool.starts import FallBack, no_other
+from edgefn_runtime.pool.trial import Trial
+from edgefn_runtime.scheduling import ledger
+from edgefn_runtime.scheduling.lifecycle import FunctionState
+from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.wire.messages import FinishRequest
+from edgefn_runtime.workers import finisher
+from edgefn_runtime.workers.child import become_subreaper
+from edgefn_runtime.workers.finisher import Finisher
+from edgefn_runtime.workers.isolation import NOTHING, Requirement
+from edgefn_runtime.workers.launch import Launched
+from edgefn_runtime.workers.nursery import Nursery, processes_each
+from edgefn_runtime.workers.output import Output, Turn
+from edgefn_runtime.workers.users import NoBook, Users, default_range
+from edgefn_runtime.workers.zygote import Zygote
+
+_log = logging.getLogger("edgefn.supervisor")
+
+
+class FunctionLog(Protocol):
+    """Where a function's lines go: the telemetry."""
+
+    def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
+
+
+class Meters(Protocol):
+    """Who counts: the telemetry."""
+
+    def invocation(self, function: str, revision: str = ..., /) -> Meter: ...
+    def cold_start(self, function: str, phase: str, seconds: float) -> None: ...
+
+
+class Supervisor:
+    """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing,
+    `fall_back` gives a revision without an artifact that broke; `on_failing` hears of each function that fails.
+
+    `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
+    """
+
+    def __init__(
+        self,
+        logs: FunctionLog,
+        metrics: Meters,
+        ensure_finished: Callable[[Revision], Awaitable[object]],
+        *,
+        drain_s: float,
+        places: Sequence[Place] | None = None,
+        room: Room | None = None,
+        fall_back: FallBack = no_other,
+        on_failing: Callable[[str, str], None] = lambda name, reason: None,
+        users: Users | None = None,
+        requirement: Requirement = NOTHING,
+    ) -> None:
+        self._logs = logs
+        self._metrics = metrics
+        self._ensure_finished = ensure_finished
+        self._fall_back = fall_back
+        self._on_failing = on_failing
+        self._drain_s = drain_s
+        self._places = places
+        self._groups = ControlGroups([])
+        self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
+        self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
+        self._requirement = requirement
+        self._zygote = Zygote(self._isolated, self._requirement)
+        self._pools: dict[str, Pool] = {}
+        self._prepared: dict[tuple[str, str], Pool] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._failed: dict[str, str] = {}
+        self._outputs: dict[str, Output] = {}
+        self._nurseries: dict[Nursery, str] = {}
+        self._turn = Turn()
+        self._tidying = Tidying()
+
+    def start(self, zygote: Launched | None = None) -> None:
+        """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
+        become_subreaper()
+        self._groups = ControlGroups(self._places)
+        self._zygote.start(zygote)
+
+    async def stop(self) -> None:
+        """Every child process has ended; what was let in has been answered, within the drain time."""
+        pools = [*self._pools.values(), *self._prepared.values()]
+        await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._room.close()
+        self._tidying.cancel()
+        await self._zygote.stop()
+        self._groups.close()
+
+    @property
+    def ready(self) -> bool:
+        """True when functions can be started."""
+        return self._zygote.ready
+
+    @property
+    def isolation(self) -> dict[str, bool | str]:
+        """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
+        return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """The layers that this machine does not enforce and that the operator has not said to do without, with why."""
+        return self._requirement.missing(self.isolation)
+
+    async def isolated(self) -> list[str]:
+        """What a deployment is to be told of missing layers. Raises DeploymentRefused where they are required.
+
+        Waits until it is known which there are.
+        """
+        await self._zygote.known()
+        self._requirement.check(self.isolation)
+        return [f"this box does not enforce {name} ({why})" for name, why in self.missing.items()]
+
+    def _isolated(self) -> None:
+        """The zygote has found out what the machine enforces."""
+        for name, why in self.missing.items():
+            _log.warning("functions run without %s: %s", name, why)
+        if refusal := self._requirement.refusal(self.isolation):
+            _log.error("%s", refusal)
+
+    # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
+
+    def names(self) -> list[str]:
+        """The functions that are deployed here, sorted."""
+        return sorted({*self._pools, *self._failed})
+
+    def failed(self, name: str) -> str:
+        """Return why `name`, which is deployed and has no pool, cannot be served; "" for any other name."""
+        return self._failed.get(name, "")
+
+    def find(self, name: str) -> Pool | None:
+        """The pool that serves `name` now; the request's way asks this once a request."""
+        return self._pools.get(name)
+
+    def pool(self, name: str) -> Pool:
+        """As `find`. Raises FunctionNotFound."""
+        pool = self._pools.get(name)
+        if pool is None:
+            raise FunctionNotFound(f"no function {name!r} is on this box; `edgefn list` shows those that are")
+        return pool
+
+    async def stop_function(self, name: str) -> None:
+        """`name` has no process now; the next request starts it. Raises FunctionNotFound."""
+        await self.pool(name).stop()
+
+    # ── the deployment road's side (Host) ────────────────────────────────────────────────────────────────────
+
+    async def prepare(self, revision: Revision) -> None:
+        """A template of `revision` has imported the handler and loaded its models. Raises DeploymentRefused."""
+        name = revision.config.function.name
+        serving = self._pools.get(name)
+        if serving is not None and serving.revision.digest == revision.digest:
+            return
+        pool = self._pool_of(revision)
+        try:
+            self._room.check(pool, self._pools.values())
+            await pool.prepare()
+            self._room.check(pool, self._pools.values())  # with what its template takes, which is known now
+        except BaseException:
+            await pool.close(0)
+            raise
+        self._prepared[name, revision.digest] = pool
+
+    async def switch(self, name: str, revision: Revision) -> None:
+        """New requests for `name` go to `revision`; the one before answers what it holds, then ends."""
+        self._failed.pop(name, None)
+        old = self._pools.get(name)
+        pool = self._prepared.pop((name, revision.digest), None)
+        if pool is None:
+            if old is not None and old.revision.digest == revision.digest:
+                if old.revision.served == revision.served:
+                    old.revision = revision
+                else:
+                    old.replace(revision)
+                old.forgive()
+                return
+            pool = self._pool_of(revision)
+        self._pools[name] = pool
+        self._room.keep(pool)
+        pool.scale()
+        if old is not None:
+            self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
+
+    async def move(self, name: str, revision: Revision) -> None:
+        """`revision`, other artifacts of the bundle that serves `name`, serves; no request waits for it."""
+        pool = self._pools.get(name)
+        if pool is None or pool.revision.digest != revision.digest:
+            return  # another one serves by now
+        if pool.revision.served != revision.served:
+            await pool.move(revision)
+
+    async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
+        """What a confined instance of `revision`, which serves nobody, replies to `questions`; see Trial.ask."""
+        nursery = self._nursery_of(revision, lambda phase, seconds: None)
+        trial = Trial(revision, nursery, self._room)
+        self._room.enter(trial)
+        return await trial.ask(questions)
+
+    async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
+        """The proof of an artifact that a confined process has finished; see Finisher.run."""
+        bounded = msgspec.structs.replace(
+            request,
+            memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
+            uid=self._uid_of(finisher.USER),
+        )
+
+        def start() -> Awaitable[bytes]:
+            group = self._groups.group("finisher", finisher.PROCESSES)
+            return Finisher(self._zygote, group, bounded).run(limit_s)
+
+        try:
+            return await start()
+        except InstanceLost:  # the zygote died with the order in hand; the next one gets it
+            return await start()
+
+    def busy(self) -> bool:
+        """Whether a request of any function waits for an instance."""
+        return any(pool.load().waiting for pool in self._pools.values())
+
+    def note(self, name: str, line: str) -> None:
+        """The function's log says `line`."""
+        self._logs.write(name, line, stream="box")
+
+    async def discard(self, revision: Revision) -> None:
+        """A prepared revision that will not be switched to has no process left."""
+        pool = self._prepared.pop((revision.config.function.name, revision.digest), None)
+        if pool is not None:
+            await pool.close(0)
+
+    async def restart(self, name: str) -> None:
+        """The processes of `name` end when they have answered; others are started as they are wanted."""
+        pool = self._pools.get(name)
+        if pool is not None:
+            await pool.stop()
+            pool.scale()
+
+    async def remove(self, name: str) -> None:
+        """No process of `name` is left and requests for it get 404."""
+        self._failed.pop(name, None)
+        pool = self._pools.pop(name, None)
+        if pool is not None:
+            await pool.close(self._drain_s)
+        if name not in self._pools:
+            self._outputs.pop(name, None)
+
+    async def fail(self, name: str, reason: str) -> None:
+        """`name` is deployed but cannot be served, for `reason`; status says so."""
+        self._failed[name] = reason
+
+    def _pool_of(self, revision: Revision) -> Pool:
+        name = revision.config.function.name
+
+        def observe(phase: str, seconds: float) -> None:
+            self._metrics.cold_start(name, phase, seconds)
+
+        pool = Pool(
+            revision,
+            self._nursery_of(revision, observe),
+            self._metrics.invocation(name, revision.digest),
+            self._ensure_finished,
+            self._on_parked,
+            self._room,
+            self._fall_back,
+        )
+        self._room.enter(pool)
+        return pool
+
+    def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> Nursery:
+        name = revision.config.function.name
+
+        def note(line: str, trace: str) -> None:
+            self._logs.write(name, f"{line}\n{trace}".rstrip(), stream="box")
+
+        each = processes_each(revision)
+        group = self._groups.group(name, each)
+        bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
+        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name))
+        nursery.on_failing = lambda reason: self._on_failing(name, reason)
+        self._nurseries[nursery] = name
+        nursery.on_end = functools.partial(self._nurseries.pop, nursery, None)
+        return nursery
+
+    def working(self) -> set[str]:
+        """Return whose processes there may be, deployed or not: each of them has its user for itself."""
+        return {finisher.USER, *self._nurseries.values()}
+
+    def _uid_of(self, name: str) -> int:
+        uid, is_new = self._users.uid_of(name)
+        if is_new:
+            self._later(asyncio.to_thread(self._users.keep, name, uid))
+        return uid
+
+    def _output_of(self, name: str) -> Output:
+        """Return where what `name` prints goes: one for all of its revisions and processes."""
+        output = self._outputs.get(name)
+        if output is None:
+
+            def log(line: str) -> None:
+                self._logs.write(name, line, stream="output")
+
+            output = self._outputs[name] = Output(log, functools.partial(self.note, name), self._turn)
+        return output
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_parked(self) -> None:
+        """Tidy up soon: a function has no instance left. Its template stays until the ledger needs the memory."""
+        self._tidying.soon()
+
+    def _ledger(self, pool: Pool) -> dict[str, Any]:
+        """What the pool is counted with, and whether an instance was measured or is taken at its `memory`."""
+        account = self._room.account(pool)
+        return {
+            "template_bytes": account.template_bytes,
+            "instance_bytes": account.instance_bytes,
+            "measured": self._room.taken(pool).instance_bytes is not None,
+            "held_bytes": account.held_bytes,
+        }
+
+    # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def memory(self) -> dict[str, int]:
+        """What functions may take of the memory together, what they are counted with, what the machine has left."""
+        return self._room.totals()
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """The status of every function; looking wakes nothing."""
+        return [self.status(name) for name in self.names()]
+
+    def status(self, name: str) -> dict[str, Any]:
+        """What runs for `name`, but for the `private_bytes` of its processes: those are read elsewhere, in a thread.
+
+        Raises FunctionNotFound.
+        """
+        failed = self._failed.get(name)
+        if failed is not None and name not in self._pools:
+            return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
+        pool = self.pool(name)
+        now = asyncio.get_running_loop().time()
+        template = pool.nursery.current
+        return {
+            "name": name,
+            "revision": pool.revision.digest,
+            "state": str(FunctionState.FAILED if failed else pool.state),
+            "reason": failed or pool.reason,
+            "retry_after_s": pool.retry_after_s,
+            "instances": [
+                {
+                    "pid": instance.pid,
+                    "state": str(instance.state),
+                    "in_flight": len(instance.calls),
+                    "served": instance.served,
+                    "age_s": round(now - instance.born, 3),
+                }
+                for instance in pool.instances
+            ],
+            "template": template and {"pid": template.pid},
+            "ledger": self._ledger(pool),
+            "output": self._output_of(name).figures(),
+            "queued": pool.load().waiting,
+            "requests": pool.requests,
+            "errors": pool.errors,
+            "cold_starts": pool.cold_starts,
+            "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
+            "cores": pool.cores.figures(),
+            "batching": batching.figures(pool.revision.config.models, pool.instances),
+            "spec": msgspec.to_builtins(pool.spec),
+            "missing_isolation": self.missing,
+        }

@@ -1,0 +1,19 @@
+"""The box's child processes, from the box's side: started, spoken to, watched, ended.
+
+    zygote             the zygote, kept alive
+    launch             its launch, before the rest of the box is imported
+    nursery            where a revision's instances come from
+    template           a revision's template
+    instance           an instance: its channel, the calls it holds, its end
+    finisher           a finisher: watched as it writes, bounded
+    child              what all of them have: a pid and an end
+    sockets            the socketpairs, and what comes first on them
+    incoming           a large answer, collected in memory taken for the whole of it
+    output             what functions print, on its way to their logs
+    users              the users that functions run as
+    isolation          which layers a box must enforce to take deployments
+    processnamespaces  which child is in which PID namespace
+    strays             processes that a handler left behind
+
+It never imports an engine, torch or a user's code.
+"""

@@ -1,0 +1,483 @@
+"""An instance, from the box's side: its channel, the calls it holds, its end.
+
+It runs a user's code, which may have got hold of its channel. So each frame is held against what an instance can have
+to say at that moment; the first that does not fit ends the instance and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from edgefn.errors import InstanceLost
+from edgefn_runtime.pool.answers import AnswerMemory
+from edgefn_runtime.pool.breakage import ArtifactBroken, blames, refused
+from edgefn_runtime.pool.call import Call, Outcome, work_s
+from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.wire.board import Board
+from edgefn_runtime.wire.frames import MAX_ANSWER_BYTES, Buffer, FrameDecoder, FrameError, encode_frame
+from edgefn_runtime.wire.messages import (
+    MALFORMED,
+    Answer,
+    Batched,
+    Binding,
+    Born,
+    Compare,
+    Crash,
+    Failed,
+    FromInstance,
+    Invoke,
+    Leaving,
+    Ready,
+    Refusal,
+    Returned,
+    Unacceptable,
+    WrongAnswer,
+    decode_from_instance,
+    encode,
+)
+from edgefn_runtime.workers.child import Child, describe_exit
+from edgefn_runtime.workers.incoming import LARGE_BYTES, LargeAnswer
+from edgefn_runtime.workers.sockets import receive_with_pid
+
+MAX_REASON = 500
+"""Characters of what it says of an artifact."""
+
+_NEWS = 2
+"""What an instance may have to say of each of its models, and of itself, beside one answer."""
+_FIRST_WORDS = 4
+_PIECES = 256
+"""Reads that may pass without a whole frame, while none is large: an instance writes each at once."""
+_NEWS_SAVED = 8
+"""Of so many answers, where it has said nothing for a while."""
+
+
+class Owner(Protocol):
+    """Who is told what happens to an instance: its pool."""
+
+    def worked(self, seconds: float) -> None:
+        """A call took an instance so long."""
+
+    def unseen(self, calls: list[Call]) -> None:
+        """These calls came back, in their order; no handler has seen them."""
+
+    def freed(self, instance: Instance) -> None:
+        """A call was answered: there is room for another."""
+
+    def answered_wrongly(self, artifact: str, reason: str) -> None:
+        """An artifact, by its path, gave an answer that is none."""
+
+    def ended(self, instance: Instance, unseen: list[Call]) -> None:
+        """The process is gone; the calls it was in have failed, `unseen` are those that no handler has seen."""
+
+
+class Instance(asyncio.Protocol):
+    """A process that serves. Made by the pool; `start` waits for its first word.
+
+    `answers` is the memory that its unfinished answers share with those of all others.
+    """
+
+    def __init__(self, function: str, owner: Owner, answers: AnswerMemory) -> None:
+        self._function = function
+        self._owner = owner
+        self._answers = answers
+        self._large: LargeAnswer | None = None
+        self._until_ended: asyncio.Task[None] | None = None
+        self._news_left = self._news = _NEWS
+        self._leaves = False
+        self._pieces = 0
+        self._loop = asyncio.get_running_loop()
+        self._decoder = FrameDecoder(MAX_ANSWER_BYTES)
+        self._transport: asyncio.Transport | None = None
+        self._child: Child | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._last_id = 0
+        self._board: Board | None = None
+        self._revoked: tuple[int, int] | None = None
+        self._were_revoked: set[int] = set()
+        self._to_pass_over = 0
+        self._outgoing: list[Buffer] = []
+        self._garbled = ""
+        self._asked_to_end = False
+        self.progress_at = 0.0
+        self._busy_s = self._busy_since = 0.0
+        self.crash = ""
+        """How it ended by itself while a handler ran; "" when it did not."""
+        self.lost: list[Call] = []
+        """The calls that it had begun and that ended with it, where it ended by itself."""
+        self.handled = False
+        """Whether a handler came to its end for the last answer: a refused input shows nothing."""
+        self.calls: dict[int, Call] = {}
+        self.state = InstanceState.STARTING
+        self.ready = Ready()
+        self.alone = False
+        self.serves: tuple[str, ...] = ()
+        """The artifacts that it has loaded, by path."""
+        self.models: frozenset[str] = frozenset()
+        """The names of its models."""
+        self._binding = ""
+        self.describe: Callable[[int], str] = describe_exit
+        self.served = 0
+        self.first_run_s = 0.0
+        self.batching: dict[str, Batched] = {}
+        self.born = self.idle_since = time.monotonic()
+
+    # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def start(
+        self, end: socket.socket, board: Board, deadline_s: float, claim: Callable[[int], Child] = Child
+    ) -> None:
+        """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+
+        `claim` gives the child of a pid, which may be known already.
+        """
+        self._board, self._claim = board, claim
+        self._news = _NEWS * (1 + len(self.models))
+        self._news_left = self._news * _NEWS_SAVED
+        try:
+            self.ready = await asyncio.wait_for(self._handshake(end), deadline_s)
+        except (OSError, EOFError, TimeoutError, *MALFORMED, FrameError) as error:
+            end.close()
+            late = isinstance(error, TimeoutError)
+            how, blamed = ("did not start in time", True) if late else await self._how_it_ended()
+            self._kill_unheard()
+            text = f"an instance of {self._function} {how}; see `edgefn logs {self._function}`"
+            if self._binding and blamed:
+                raise ArtifactBroken(text, self._binding) from error
+            raise InstanceLost(text) from error
+        except BaseException:
+            end.close()
+            self._kill_unheard()
+            raise
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        await self._loop.connect_accepted_socket(lambda: self, end)
+        self.idle_since = time.monotonic()
+        if self.state is InstanceState.STARTING:  # only now: a call that comes earlier would find no transport
+            self.state = InstanceState.READY
+
+    def adopt(self, child: Child) -> None:
+        """`child` is its process: known before its first word, as it was a template."""
+        self._child, self.alone = child, True
+        child.first_to_go()
+
+    async def _handshake(self, end: socket.socket) -> Ready:
+        decoder, words = FrameDecoder(0), 0
+        while True:
+            data, pid = await self._first_bytes(end)
+            if pid and self._child is None:
+                self._child = self._claim(pid)
+                self._child.first_to_go()
+            for frame in decoder.feed(data):
+                words += 1
+                match decode_from_instance(frame.header):
+                    case Ready() as ready if not decoder.missing:
+                        return ready
+                    case Binding(artifact) if words <= _FIRST_WORDS + self._news:
+                        self._binding = artifact if artifact in self.serves else ""
+                    case Failed(reason, trace, artifact):
+                        named = artifact if artifact in self.serves else ""  # another is not its own to speak of
+                        raise refused(f"{self._function} cannot be loaded: {reason}", named, trace)
+                    case Born() if words <= _FIRST_WORDS:
+                        pass
+                    case other:
+                        raise FrameError(f"{type(other).__name__} from an instance that starts")
+
+    async def _first_bytes(self, end: socket.socket) -> tuple[bytes, int]:
+        readable = asyncio.Event()
+        self._loop.add_reader(end, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            self._loop.remove_reader(end)
+        data, pid = receive_with_pid(end, 1 << 16)
+        if not data:
+            raise EOFError
+        return data, pid
+
+    async def _how_it_ended(self) -> tuple[str, bool]:
+        """In words, and whether it was the artifact's doing that it loaded."""
+        if self._child is None:
+            return "died as it started", False
+        status = await self._child.end()
+        return self.describe(status), blames(self._binding, status)
+
+    def _kill_unheard(self) -> None:
+        self.state = InstanceState.ENDED
+        if self._child is not None:
+            self._child.kill()
+
+    # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid if self._child is not None else 0
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds in which it had work."""
+        return self._busy_s + (time.monotonic() - self._busy_since if self.calls and self._busy_since else 0.0)
+
+    def send(self, call: Call) -> None:
+        """Hands the call over; its answer comes through the call's future."""
+        assert self._transport is not None
+        self._last_id = number = self._last_id + 1
+        call.instance, call.number = self, number
+        call.sent = time.monotonic()
+        if not self.calls:
+            self.progress_at = self._busy_since = call.sent
+        self.calls[number] = call
+        header = encode(
+            Compare(number, call.deadline)
+            if call.compares
+            else Invoke(number, call.deadline, call.content_type, call.query, call.accept, call.encoding)
+        )
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)  # with what else comes in this turn of the loop: one system call
+        self._outgoing += encode_frame(header, *(call.body if isinstance(call.body, list) else (call.body,)))
+
+    def _flush(self) -> None:
+        pieces, self._outgoing = self._outgoing, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(pieces)  # else it is dead and will be told so: the calls come back unseen
+
+    def has_begun(self, call: Call) -> bool:
+        """Whether a handler may have seen the call."""
+        return self._board is None or call.number <= self._board.entered
+
+    @property
+    def stuck(self) -> bool:
+        """Whether calls were revoked that it has not passed over yet: any other would lie behind them."""
+        return self._revoked is not None or self._to_pass_over > 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        return self._child is not None and self._child.stopped
+
+    def deaf(self, for_s: float = 0.0) -> bool:
+        """Whether it has held calls for so long and has not begun one of them: its end would harm nobody."""
+        quiet = time.monotonic() - self.progress_at >= for_s
+        return quiet and bool(self.calls) and not any(map(self.has_begun, self.calls.values()))
+
+    def revoke(self) -> None:
+        """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
+        assert self._board is not None
+        first = self._board.entered + 1
+        self._revoked = (first, self._last_id)
+        self._board.revoke(*self._revoked)
+        # Those of earlier ranges may still come back: it has passed them over, and its word is on the way.
+        self._were_revoked = {number for number in self.calls if number >= first or number in self._were_revoked}
+
+    def take_back(self) -> list[Call]:
+        """The revoked calls that were not begun, in their order. It gets no other until it has passed them over."""
+        if self._revoked is None or self._board is None or self.state is InstanceState.ENDED:
+            return []
+        (first, last), self._revoked = self._revoked, None
+        numbers = range(max(first, self._board.entered + 1), last + 1)
+        taken = [call for number in numbers if (call := self.calls.pop(number, None)) is not None]
+        self._to_pass_over += len(taken)
+        return taken
+
+    def retire(self) -> None:
+        """It takes no more calls, answers those that somebody waits for, and ends."""
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING
+        if not self.calls and self._transport is not None:
+            self._transport.close()
+        elif all(call.future.done() for call in self.calls.values()):
+            self.kill()  # what it still does hangs, or nobody waits for it
+
+    def kill(self) -> None:
+        """It ends at once; the calls it holds fail."""
+        self._asked_to_end = True
+        if self._child is not None:
+            self._child.kill()
+
+    async def finish(self, within_s: float) -> None:
+        """What it holds and somebody waits for has been answered, or `within_s` have passed; the process is gone."""
+        deadline = time.monotonic() + within_s
+        while self.calls and time.monotonic() < deadline:
+            held = [call.future for call in self.calls.values() if not call.future.done()]
+            if not held:
+                break
+            await asyncio.wait(held, timeout=deadline - time.monotonic())
+            await asyncio.sleep(0)
+        if self.calls:
+            self.kill()
+        await self.wait_ended()
+
+    async def wait_ended(self) -> None:
+        """The process is gone and reaped."""
+        if self._child is not None:
+            await self._child.end()
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+
+    # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._garbled:
+            return  # it is killed; what it has still written is no answer
+        try:
+            self._take(data)
+        except (FrameError, *MALFORMED) as error:
+            self._end_for(str(error))
+
+    def _take(self, data: bytes) -> None:
+        if self._large is not None:
+            data = self._large.take(data)
+            if self._large.missing:
+                return
+            large, self._large = self._large, None
+            self._answered(large.reply.id, large.finish())
+        frames = self._decoder.feed(data) if data else ()
+        self._pieces = 0 if frames else self._pieces + 1
+        if self._pieces > _PIECES:
+            raise FrameError(f"a frame in more than {_PIECES} pieces")
+        for frame in frames:
+            self._hear(decode_from_instance(frame.header), frame.body)
+        if self._decoder.missing > LARGE_BYTES and (begun := self._decoder.begun) is not None:
+            self._begin_large(*begun)
+
+    def _begin_large(self, header: bytes, size: int) -> None:
+        """Collect a large answer, now or when there is memory for it; until then nothing more is read of it."""
+        reply = decode_from_instance(header)
+        if not isinstance(reply, Answer) or reply.id not in self.calls:
+            raise FrameError(f"{type(reply).__name__} with {size} bytes, which nobody has asked for")
+        assert self._transport is not None
+        self._large = LargeAnswer(self._function, self._answers, reply, size, self._transport, self._end_for)
+        self._large.take(self._decoder.let_go())
+        if not self._large.has_room:
+            self._until_ended = self._until_ended or self._loop.create_task(self._abort_when_ended())
+
+    async def _abort_when_ended(self) -> None:
+        """Close the transport with the process: nobody sees the end of a stream that is not read."""
+        assert self._child is not None
+        assert self._transport is not None
+        await self._child.wait()
+        self._transport.abort()
+
+    def _hear(self, message: FromInstance, body: bytes) -> None:
+        match message:
+            case Answer() | Refusal() | Unacceptable() | Crash() as reply:
+                self._answered(reply.id, Outcome(reply, body))
+            case Returned(number):
+                self._passed_over(number)
+            case Batched() | WrongAnswer() | Leaving() as news:
+                self._told(news)
+            case _:
+                raise FrameError(f"{type(message).__name__} from an instance that serves")
+
+    def _told(self, news: Batched | WrongAnswer | Leaving) -> None:
+        self._news_left -= 1
+        if self._news_left < 0:
+            raise FrameError(f"{type(news).__name__} more often than calls can bring it about")
+        match news:
+            case Batched(model) if model in self.models:
+                self.batching[model] = news
+            case WrongAnswer(artifact, reason) if artifact in self.serves:
+                self._owner.answered_wrongly(artifact, reason[:MAX_REASON])
+            case Leaving():
+                self._leave()
+            case _:
+                pass
+
+    def _end_for(self, why: str) -> None:
+        """End it: it does not speak the protocol, for a handler wrote to a descriptor that is not its own."""
+        self.kill()
+        self._garbled, self._asked_to_end = why, False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _leave(self) -> None:
+        """It takes no more calls, answers what it holds and ends: its handler leaks."""
+        self._leaves = True
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING
+            if not self.calls:
+                self.retire()
+
+    def _answered(self, number: int, outcome: Outcome) -> None:
+        call = self.calls.pop(number, None)
+        if call is None:
+            raise FrameError(f"an answer to call {number}, which it does not hold")
+        self.served += 1
+        self._news_left = min(self._news_left + self._news, self._news * _NEWS_SAVED)
+        self.handled = not isinstance(outcome.reply, Refusal)
+        if self.served == 1 and isinstance(outcome.reply, Answer):
+            self.first_run_s = outcome.reply.run_s
+        self._owner.worked(work_s(outcome.reply))
+        call.succeed(outcome)
+        self._progressed()
+
+    def _passed_over(self, number: int) -> None:
+        call = self.calls.get(number)
+        self.handled = False
+        if call is not None:  # its time was up, or it was revoked and came back before it was fetched
+            if not self._may_return(call):
+                raise FrameError(f"call {number} came back, which it is to serve")
+            del self.calls[number]
+            self._owner.unseen([call])
+        elif self._to_pass_over > 0:
+            self._to_pass_over -= 1
+        else:
+            raise FrameError(f"call {number} came back, which it does not hold")
+        self._progressed()
+
+    def _may_return(self, call: Call) -> bool:
+        return self._leaves or call.number in self._were_revoked or time.monotonic() >= call.deadline
+
+    def _progressed(self) -> None:
+        self.progress_at = time.monotonic()
+        if not self.calls:
+            self.idle_since = self.progress_at
+            if self._busy_since:
+                self._busy_s += self.progress_at - self._busy_since
+                self._busy_since = 0.0
+        if self.state is InstanceState.DRAINING:
+            self.retire()
+        self._owner.freed(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self.state is InstanceState.READY:
+            self.state = InstanceState.DRAINING  # it is handed nothing more, however long its end takes
+        if self._large is not None:
+            self._large.drop()
+            self._large = None
+        self._ending = self._loop.create_task(self._ended())
+
+    async def _ended(self) -> None:
+        assert self._child is not None
+        status = await self._child.end()
+        self.state = InstanceState.ENDED
+        reading = self._board is not None and self._board.reading and not self._garbled
+        lost = InstanceLost(
+            f"the instance of {self._function} {self._how(status)} while it {'read' if reading else 'held'} the "
+            f"request; see `edgefn logs {self._function}`"
+        )
+        unseen = [call for call in self.calls.values() if not self.has_begun(call)]
+        begun = [call for call in self.calls.values() if self.has_begun(call)]
+        self.lost = begun if not self._asked_to_end else []
+        if self._garbled:
+            self.crash = self._how(status)
+        elif self.lost and not reading:  # no handler is to blame for what it never saw
+            self.crash = describe_exit(status)
+        for call in begun:
+            call.fail(lost)
+        self.calls.clear()
+        if self._board is not None:
+            self._board.release()
+            self._board = None
+        self._owner.ended(self, unseen)
+
+    def _how(self, status: int) -> str:
+        if self._garbled:
+            return f"sent what is no answer ({self._garbled})"
+        assert self._child is not None
+        return describe_exit(status) if self._child.killed else self.describe(status)
