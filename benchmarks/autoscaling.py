@@ -21,7 +21,7 @@ from edgefn_runtime.scheduling import autoscaler
 STEP_S = 0.001
 SERVICE_S = 0.020
 SCALE = (0, 4)
-LIMITS = autoscaler.Limits(SCALE, 1, 60.0)
+LIMITS = autoscaler.ScaleLimits(SCALE, 1, 60.0)
 TICK_S = 2.0
 """Knative decides so often."""
 

@@ -2,6 +2,12 @@
 
     from edgefn import Image, edge_function, edge_model, tensor
 
+    function, model   the two decorators; options, quantization, tolerance, weights, batching: what they take
+    spec, golden      what a function and its models are, as data; golden samples
+    project, errors   edgefn.toml; every error that is raised on purpose
+    dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
+    backends/ adapters/ compile/                                           inference stacks; the build
+
 This module owns the names a user imports, and nothing else. It must never import more than is asked for: names
 resolve on first use (PEP 562), so that `import edgefn` costs microseconds and loads no NumPy, Pillow or PyTorch.
 """

@@ -133,7 +133,7 @@ def apart(outputs: Arrays, rows: Sequence[int]) -> list[dict[str, NDArray[np.gen
     ]
 
 
-class Accompanied:
+class PairedSession:
     """A session that runs no call alone: beside each lies the one before it, louder. The answers are to be the same.
 
     It is how the golden samples show that a network keeps its rows apart: one that takes, say, the mean over its

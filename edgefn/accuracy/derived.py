@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from edgefn.accuracy import wording
-from edgefn.accuracy.limits import Limits
+from edgefn.accuracy.limits import PrecisionLimits
 from edgefn.accuracy.measures import special
 from edgefn.accuracy.measures.invariants import broken
 from edgefn.accuracy.measures.structure import mismatch
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 class Derived:
     """Runs `session` on the pairs that are made of samples, and judges each answer by itself."""
 
-    def __init__(self, session: Session, pairs: Pairs, judging: Judging, limits: Limits, slices: SliceJudge) -> None:
+    def __init__(
+        self, session: Session, pairs: Pairs, judging: Judging, limits: PrecisionLimits, slices: SliceJudge
+    ) -> None:
         self._session, self._pairs, self._judging = session, pairs, judging
         self._limits, self._slices = limits, slices
 

@@ -11,7 +11,7 @@ import numpy as np
 from edgefn.accuracy import wording
 from edgefn.accuracy.derived import Derived
 from edgefn.accuracy.judging import FEW, of_samples
-from edgefn.accuracy.limits import Limits, limits_of
+from edgefn.accuracy.limits import PrecisionLimits, limits_of
 from edgefn.accuracy.measures import classes, special
 from edgefn.accuracy.measures.classes import Top1
 from edgefn.accuracy.measures.invariants import broken
@@ -19,7 +19,7 @@ from edgefn.accuracy.measures.structure import mismatch
 from edgefn.accuracy.rules import Judging, OutputRule
 from edgefn.accuracy.slice_judge import SliceJudge
 from edgefn.accuracy.verdict import Agreement, SliceVerdict, Word, refused, worst_of
-from edgefn.batching import Accompanied
+from edgefn.batching import PairedSession
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def judge_served(
     alone = judge(session, pairs, judging, precision, bound=bound, steps=steps)
     if not batched or not alone.passed:
         return alone
-    accompanied = judge(Accompanied(session), pairs._replace(sizes=(), stress=()), judging, precision, bound=bound)
+    accompanied = judge(PairedSession(session), pairs._replace(sizes=(), stress=()), judging, precision, bound=bound)
     if accompanied.passed:
         return alone
     reason = f"run together with another call its answer changes ({accompanied.reason}): leave batch= out"
@@ -86,7 +86,7 @@ class _Trial:
         session: Session,
         pairs: Pairs,
         judging: Judging,
-        limits: Limits,
+        limits: PrecisionLimits,
         bound: Bound | None,
         steps: Mapping[str, float],
     ) -> None:

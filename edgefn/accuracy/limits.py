@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edgefn.accuracy.options import Accuracy
 
 
-class Limits(NamedTuple):
+class PrecisionLimits(NamedTuple):
     """The limits of one precision.
 
     error     RMS error of a slice, all samples together
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
     invariant: float
     exact: bool
 
-    def scaled(self, error: float) -> Limits:
+    def scaled(self, error: float) -> PrecisionLimits:
         """Return the limits for another `error`, the others in proportion."""
         by = error / self.error
         return self._replace(
@@ -51,15 +51,15 @@ class Limits(NamedTuple):
         )
 
 
-FLOAT32 = Limits(1e-4, 3, 1e-3, 2e-5, 1e-4, 3e-4, 2, 1e-6, 0.0, 1.0, 1e-3, True)
-FLOAT16 = Limits(5e-3, 3, 5e-2, 1e-3, 5e-3, 1e-2, 2, 1e-3, 0.0, 0.995, 5e-3, True)
-BFLOAT16 = Limits(2e-2, 3, 0.1, 5e-3, 2e-2, 4e-2, 2, 8e-3, 0.0, 0.98, 2e-2, True)
-INT8 = Limits(0.10, 3, 0.3, 0.03, 0.05, 0.15, 2, 0.0, 1e-4, 0.93, 0.05, False)
+FLOAT32 = PrecisionLimits(1e-4, 3, 1e-3, 2e-5, 1e-4, 3e-4, 2, 1e-6, 0.0, 1.0, 1e-3, True)
+FLOAT16 = PrecisionLimits(5e-3, 3, 5e-2, 1e-3, 5e-3, 1e-2, 2, 1e-3, 0.0, 0.995, 5e-3, True)
+BFLOAT16 = PrecisionLimits(2e-2, 3, 0.1, 5e-3, 2e-2, 4e-2, 2, 8e-3, 0.0, 0.98, 2e-2, True)
+INT8 = PrecisionLimits(0.10, 3, 0.3, 0.03, 0.05, 0.15, 2, 0.0, 1e-4, 0.93, 0.05, False)
 
 BY_PRECISION = {"fp32": FLOAT32, "fp16": FLOAT16, "bf16": BFLOAT16, "int8": INT8}
 
 
-def limits_of(precision: str, accuracy: Accuracy, coarse: str = "") -> Limits:
+def limits_of(precision: str, accuracy: Accuracy, coarse: str = "") -> PrecisionLimits:
     """Return the limits of `precision`: the author's where `accuracy` has them. Unknown precisions are held as int8.
 
     An artifact of a network that itself computes in less, `coarse`, is held as that.

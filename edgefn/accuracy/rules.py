@@ -83,7 +83,7 @@ class OutputRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Masks(self.low, self.high)
 
 
-class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RowOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Outputs whose rows come in the order of falling `scores`, one of them; `outputs` has the axis of their rows."""
 
     scores: str
@@ -106,7 +106,7 @@ class Judging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accuracy: Accuracy = Accuracy()
     answers: int = 0
     coarse: str = ""
-    orders: tuple[Order, ...] = ()
+    orders: tuple[RowOrder, ...] = ()
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgefn.accuracy import wording
-from edgefn.accuracy.limits import Limits
+from edgefn.accuracy.limits import PrecisionLimits
 from edgefn.accuracy.measures import far, figures, ordering, shares, special, spread
 from edgefn.accuracy.rules import Judging, OutputRule, Slice
 from edgefn.accuracy.verdict import SliceVerdict, Word
@@ -40,7 +40,7 @@ LEVELS = 8.0
 class SliceJudge:
     """Judges outputs by `judging` within `limits`; `steps` are the steps of the last quantiser by output."""
 
-    def __init__(self, judging: Judging, limits: Limits, steps: Mapping[str, float]) -> None:
+    def __init__(self, judging: Judging, limits: PrecisionLimits, steps: Mapping[str, float]) -> None:
         self._judging, self._limits, self._steps = judging, limits, steps
 
     def aligned(self, given: Outputs, wanted: Outputs) -> Outputs:
@@ -157,7 +157,9 @@ class SliceJudge:
         """
         return cut.spread if self._limits.exact else max(cut.spread, floor / self._limits.error)
 
-    def _wrong(self, cut: Slice, rule: OutputRule, seen: figures.Figures, floor: float, levels: float | None) -> str:
+    def _wrong(
+        self, cut: Slice, rule: OutputRule, seen: figures.SliceFigures, floor: float, levels: float | None
+    ) -> str:
         """Return why the slice is wrong, or nothing."""
         limits, moves = self._limits, cut.spread
         if seen.unmasked > limits.masks:
@@ -195,7 +197,7 @@ class SliceJudge:
         """Return the error that one sample, or one size, may have."""
         return min(self._limits.sample * self._limits.error, self._limits.sample_most) * moves
 
-    def _channel(self, cut: Slice, seen: figures.Figures, floor: float) -> int | None:
+    def _channel(self, cut: Slice, seen: figures.SliceFigures, floor: float) -> int | None:
         """Return the worst channel that is out of its limit: a dead one of eighty does not show in their mean."""
         if not cut.channels or not seen.channels:
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.accuracy.measures.figures import Figures
+    from edgefn.accuracy.measures.figures import SliceFigures
     from edgefn.accuracy.rules import OutputRule
 
 
@@ -28,7 +28,7 @@ def still(name: str, count: int) -> str:
     )
 
 
-def off(name: str, error: float, limit: float, seen: Figures) -> str:
+def off(name: str, error: float, limit: float, seen: SliceFigures) -> str:
     """Say how far the answers are off, and in which way where one way stands out."""
     how = ""
     if seen.gain is not None and abs(seen.gain) < 0.3:

@@ -26,25 +26,27 @@ from edgefn.bundle.sources import code_files, tree_files
 
 
 @dataclass(frozen=True)
-class Layer:
+class PackedLayer:
     """A packed layer: its descriptor, and the file that has its bytes."""
 
     descriptor: Descriptor
     path: Path
 
 
-def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> Layer:
+def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> PackedLayer:
     """Pack the code layer of `folder`, without the files `leave_out`, into `out`. Raises SpecError, BuildError."""
     files = [(name, path) for name, path in code_files(folder) if path not in leave_out]
     return _pack(Descriptor(CODE_TYPE, "", 0), files, out)
 
 
-def wheels(folder: Path, out: Path) -> Layer:
+def wheels(folder: Path, out: Path) -> PackedLayer:
     """The layer of the site-packages tree that `wheels.resolve` wrote into `folder`, packed into `out`."""
     return _pack(Descriptor(WHEELS_TYPE, "", 0), tree_files(folder), out)
 
 
-def artifact(entry: ArtifactEntry, folder: Path, out: Path, elsewhere: references.References | None = None) -> Layer:
+def artifact(
+    entry: ArtifactEntry, folder: Path, out: Path, elsewhere: references.References | None = None
+) -> PackedLayer:
     """The layer of one portable artifact, the files in `folder` that do not lie `elsewhere`, packed into `out`."""
     names = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
     files: list[tuple[str, Path | bytes]] = [one for one in tree_files(folder) if one[0] not in (elsewhere or {})]
@@ -53,23 +55,23 @@ def artifact(entry: ArtifactEntry, folder: Path, out: Path, elsewhere: reference
     return _pack(Descriptor(ARTIFACT_TYPE, "", 0, names), files, out)
 
 
-def golden(samples: Mapping[str, Path | bytes], out: Path) -> Layer:
+def golden(samples: Mapping[str, Path | bytes], out: Path) -> PackedLayer:
     """The layer of golden samples, an `.npz` for each model's name, packed into `out`."""
     files = [(f"{model}.npz", content) for model, content in samples.items()]
     return _pack(Descriptor(GOLDEN_TYPE, "", 0), files, out)
 
 
-def requests(bodies: Sequence[Path | bytes], out: Path) -> Layer:
+def requests(bodies: Sequence[Path | bytes], out: Path) -> PackedLayer:
     """The layer of sample requests: each body under its number, packed into `out`."""
     files = [(str(number), body) for number, body in enumerate(bodies)]
     return _pack(Descriptor(REQUESTS_TYPE, "", 0), files, out)
 
 
-def answers(content: bytes, out: Path) -> Layer:
+def answers(content: bytes, out: Path) -> PackedLayer:
     """The layer of eager's answers to the sample requests, packed into `out`."""
     return _pack(Descriptor(ANSWERS_TYPE, "", 0), [("answers.msgpack", content)], out)
 
 
-def _pack(kind: Descriptor, files: Iterable[tuple[str, Path | bytes]], out: Path) -> Layer:
+def _pack(kind: Descriptor, files: Iterable[tuple[str, Path | bytes]], out: Path) -> PackedLayer:
     digest, size = archive.pack(((f"{kind.folder}/{name}", content) for name, content in files), out)
-    return Layer(Descriptor(kind.media_type, digest, size, kind.annotations), out)
+    return PackedLayer(Descriptor(kind.media_type, digest, size, kind.annotations), out)

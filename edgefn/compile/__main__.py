@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from edgefn.compile.author import blame
-from edgefn.compile.build import Order, build
+from edgefn.compile.build import BuildCommand, build
 from edgefn.compile.events import Events, on_stdout
 from edgefn.errors import EdgefnError, PartialBuild, SpecError
 from edgefn.project import Project
@@ -63,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _order(options: argparse.Namespace) -> Order:
+def _order(options: argparse.Namespace) -> BuildCommand:
     project = Project.read(options.project) if options.project else Project.find(options.folder)
-    return Order(
+    return BuildCommand(
         folder=options.folder,
         output=options.output or project.output,
         cache=project.root / ".edgefn" / "cache",

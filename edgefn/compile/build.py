@@ -28,8 +28,8 @@ from edgefn.compile.answers import reference, travelling
 from edgefn.compile.answers.reference import Answers
 from edgefn.compile.artifacts.artifacts import STEPS, Artifacts
 from edgefn.compile.artifacts.available import Skipped, available
-from edgefn.compile.artifacts.making import Artifact, Making
-from edgefn.compile.artifacts.piece import Piece, is_quantized
+from edgefn.compile.artifacts.making import Artifact, ArtifactBuild
+from edgefn.compile.artifacts.piece import ArtifactPlan, is_quantized
 from edgefn.compile.artifacts.wanted import expand_targets
 from edgefn.compile.author import boundary
 from edgefn.compile.author.usercode import import_function
@@ -37,7 +37,7 @@ from edgefn.compile.cache import environment, wheelhouse
 from edgefn.compile.cache.cache import TEMPORARY, Cache, key_of, writable
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.cache.wheelhouse import Wheels
-from edgefn.compile.events import Events, Steps
+from edgefn.compile.events import BuildSteps, Events
 from edgefn.compile.judging.judgements import Judgement
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
 from edgefn.compile.samples.calibration import Calibrations
@@ -63,7 +63,7 @@ DEFAULT_LIMIT_S = 15 * 60.0
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildCommand:
     """What to build, for what, where to.
 
     folder        of the function
@@ -111,7 +111,7 @@ class Looked(NamedTuple):
     modules: tuple[str, ...] = ()
 
 
-def build(order: Order, events: Events) -> Built:
+def build(order: BuildCommand, events: Events) -> Built:
     """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
     sources = Sources(order.folder)
     with writable((order.cache, order.logs or order.cache)):
@@ -132,11 +132,11 @@ def _alone(cache: Path, events: Events) -> Iterator[None]:
 
 
 class _Build:
-    def __init__(self, order: Order, sources: Sources, events: Events) -> None:
+    def __init__(self, order: BuildCommand, sources: Sources, events: Events) -> None:
         self.order = order
         self.sources = sources
         self.cache = Cache(order.cache, fresh=order.force)
-        self.steps = Steps(events, total=1)
+        self.steps = BuildSteps(events, total=1)
         self.wanted = expand_targets(order.targets, this_machine(), order.profiles)
         self.looked = Looked()
 
@@ -279,7 +279,7 @@ class _Build:
         golden: Golden,
         calibrations: Calibrations,
         answers: Answers | None,
-    ) -> Piece:
+    ) -> ArtifactPlan:
         calibration, refusal = None, ""
         if is_quantized(target):
             try:
@@ -287,7 +287,7 @@ class _Build:
             except BuildError as error:  # the artifacts of float targets need none
                 refusal = f"{target} of model {model.spec.name} is left out: {error}"
         key = self.sources.builder_key(model)
-        return Piece(model, target, key, golden, self.order.profiles, calibration, refusal, answers)
+        return ArtifactPlan(model, target, key, golden, self.order.profiles, calibration, refusal, answers)
 
     def _write(
         self,
@@ -354,7 +354,7 @@ class _Pairs(NamedTuple):
         return {name: out / f"{name}.npz" for name in self.golden}
 
 
-def _held_out(pieces: Sequence[Piece]) -> dict[str, Sequence[GoldenSample]]:
+def _held_out(pieces: Sequence[ArtifactPlan]) -> dict[str, Sequence[GoldenSample]]:
     """Return each model's calibration inputs that nothing was calibrated on."""
     return {piece.model.spec.name: piece.calibration.held_out for piece in pieces if piece.calibration is not None}
 
@@ -392,7 +392,7 @@ def _model_report(entry: ModelEntry, golden: Mapping[str, Golden], judgement: Ju
     )
 
 
-def _rows(makings: Sequence[Making], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:
+def _rows(makings: Sequence[ArtifactBuild], skipped: Sequence[Skipped], models: Sequence[EdgeModel]) -> Rows:
     rows = [making.report() for making in makings]
     rows += [one.report(model) for model in models for one in skipped]
     return tuple(sorted(rows, key=lambda row: row.order))

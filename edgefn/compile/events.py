@@ -20,7 +20,7 @@ class Events(Protocol):
     def __call__(self, event: str, **members: Any) -> None: ...
 
 
-class Steps:
+class BuildSteps:
     """Counts and times the steps of a build; `seconds` has the time of those that ended, by name."""
 
     def __init__(self, events: Events, total: int) -> None:
@@ -50,7 +50,7 @@ class Steps:
             self._current = ""
 
 
-class Stream:
+class EventStream:
     """Writes each event as one line of JSON, at once. Infinity and NaN, which JSON has not, become null."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -62,13 +62,13 @@ class Stream:
 
 
 @contextmanager
-def on_stdout() -> Iterator[Stream]:
+def on_stdout() -> Iterator[EventStream]:
     """A stream on file descriptor 1 as it was; within, descriptor 1 is stderr for everyone else."""
     real = os.dup(1)
     try:
         os.dup2(2, 1)
         with os.fdopen(real, "wb", closefd=False) as file:
-            yield Stream(file)
+            yield EventStream(file)
     finally:
         os.dup2(real, 1)
         os.close(real)

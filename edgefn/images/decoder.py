@@ -27,7 +27,7 @@ MAX_PIXELS = 2**26
 memory of an instance (512 MiB) together with one copy."""
 
 
-class Source(NamedTuple):
+class EncodedPicture(NamedTuple):
     """An encoded picture: its bytes, the page that is wanted (None: the file's own), and how it is read.
 
     lenient    a JPEG or PNG cut short gives what is there, the rest grey
@@ -40,7 +40,7 @@ class Source(NamedTuple):
     field: str = ""
 
 
-def open_header(source: Source) -> ImageFile:
+def open_header(source: EncodedPicture) -> ImageFile:
     """Return Pillow's image of `source`, its header read and its size within MAX_PIXELS; no pixel is decoded yet."""
     data, field = source.data, source.field
     name = recognise(data)
@@ -57,7 +57,7 @@ def open_header(source: Source) -> ImageFile:
     return opened
 
 
-def count_pages(source: Source, opened: ImageFile) -> int:
+def count_pages(source: EncodedPicture, opened: ImageFile) -> int:
     """Return how many pages or frames `opened` has."""
     with faults.of_sender(opened.format or "image", source.data, source.field):
         if opened.format == "TIFF":
@@ -65,7 +65,7 @@ def count_pages(source: Source, opened: ImageFile) -> int:
         return int(getattr(opened, "n_frames", 1))
 
 
-def decode(source: Source, opened: ImageFile, least: tuple[int, int] | None = None) -> tuple[Pixels, int]:
+def decode(source: EncodedPicture, opened: ImageFile, least: tuple[int, int] | None = None) -> tuple[Pixels, int]:
     """Return the pixels of `opened`, and by how much a JPEG was reduced, to no less than `least`.
 
     Raises InputError when the data is truncated or damaged, PictureTooLarge when there is not enough memory.
@@ -80,7 +80,7 @@ def decode(source: Source, opened: ImageFile, least: tuple[int, int] | None = No
         return pixels, draft
 
 
-def _allocated_to_open(name: str, source: Source) -> tuple[tuple[int, int], int]:
+def _allocated_to_open(name: str, source: EncodedPicture) -> tuple[tuple[int, int], int]:
     """Return the size of a picture whose reader allocates as it opens, and how much; zeros for most."""
     if name != "WEBP":
         return (0, 0), 0
@@ -90,7 +90,7 @@ def _allocated_to_open(name: str, source: Source) -> tuple[tuple[int, int], int]
 
 
 @contextmanager
-def _enough_memory(source: Source, size: tuple[int, int], needed: int) -> Iterator[None]:
+def _enough_memory(source: EncodedPicture, size: tuple[int, int], needed: int) -> Iterator[None]:
     """Raise PictureTooLarge when `needed` bytes are not there, before anything is done or after it failed for that."""
     if memory.is_short(needed, memory.SLACK):
         raise memory.too_large(size, needed, source.field)
@@ -116,7 +116,7 @@ def _draft(opened: ImageFile, least: tuple[int, int] | None) -> int:
     return 1 if draft is None else round(width / draft[1][2])
 
 
-def _loaded(source: Source, opened: ImageFile, least: tuple[int, int] | None) -> Pixels:
+def _loaded(source: EncodedPicture, opened: ImageFile, least: tuple[int, int] | None) -> Pixels:
     try:
         if opened.format == "TIFF":
             tiff.prepare(opened)
@@ -140,7 +140,7 @@ def _mended(opened: ImageFile, data: bytes) -> Pixels:
     return tiff.mended(opened) if opened.format == "TIFF" else opened
 
 
-def _completed(source: Source, name: str, least: tuple[int, int] | None) -> Pixels | None:
+def _completed(source: EncodedPicture, name: str, least: tuple[int, int] | None) -> Pixels | None:
     """Return the pixels of a file that lacks its end, or None when that is not what is wrong with it."""
     if name == "PNG" and source.lenient and not source.page:
         whole = png.completed(source.data)
@@ -161,13 +161,13 @@ def _completed(source: Source, name: str, least: tuple[int, int] | None) -> Pixe
 
 
 def _pixels_of(data: bytes, least: tuple[int, int] | None) -> Pixels:
-    opened = open_header(Source(data))
+    opened = open_header(EncodedPicture(data))
     _draft(opened, least)
     opened.load()
     return _mended(opened, data)
 
 
-def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
+def _turn_to(opened: ImageFile, name: str, source: EncodedPicture) -> None:
     try:
         page = source.page or 0
         if page < 0 or (opened.format == "TIFF" and page >= tiff.count_pages(source.data)):
@@ -180,7 +180,7 @@ def _turn_to(opened: ImageFile, name: str, source: Source) -> None:
     _check(opened, name, source)
 
 
-def _check(opened: ImageFile, name: str, source: Source) -> None:
+def _check(opened: ImageFile, name: str, source: EncodedPicture) -> None:
     """Raise InputError when a header tells of too many pixels, of none, or of others than Pillow would give."""
     _check_size(opened.size, source.field)
     if min(opened.size) < 1:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Pixels
     from PIL.ImageFile import ImageFile
 
-    from edgefn.images.decoder import Source
+    from edgefn.images.decoder import EncodedPicture
 
 Resample = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 EncodedFormat = Literal["PNG", "JPEG", "WEBP"]
@@ -195,10 +195,10 @@ class Image:
                 self._header = (pixels.format or "", pixels.size, orientation(pixels, self._data))
         return self._header
 
-    def _source(self) -> Source:
-        from edgefn.images.decoder import Source
+    def _source(self) -> EncodedPicture:
+        from edgefn.images.decoder import EncodedPicture
 
-        return Source(self._data, self._page, self._lenient, self._field)
+        return EncodedPicture(self._data, self._page, self._lenient, self._field)
 
     def _open(self) -> ImageFile:
         from edgefn.images.decoder import open_header

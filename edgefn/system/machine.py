@@ -37,7 +37,7 @@ RESERVE_BYTES = 32 * 2**20
 """Not counted as available: what the kernel wants free for itself."""
 
 
-class Bound(NamedTuple):
+class GroupMemory(NamedTuple):
     """The memory of a bounded control group: its limit, and what is used without files that can be dropped."""
 
     limit_bytes: int
@@ -74,7 +74,7 @@ def available_bytes() -> int:
     return max(0, min([_available_of_machine(), *left]) - RESERVE_BYTES)
 
 
-def memory_bounds(around: list[Place]) -> Iterator[Bound]:
+def memory_bounds(around: list[Place]) -> Iterator[GroupMemory]:
     """Yield the bounds of the control groups of `around` and of those above them, as far as they have any."""
     return _bounds(_memory_groups(around), _read)
 
@@ -84,16 +84,16 @@ def _memory_groups(around: list[Place]) -> list[_Group]:
     return [_Group(folder, _FILES[place.version]) for place in bounding for folder in upwards(place.folder)]
 
 
-def _bounds(groups: list[_Group], read: _Reader) -> Iterator[Bound]:
+def _bounds(groups: list[_Group], read: _Reader) -> Iterator[GroupMemory]:
     return filter(None, (_bound(*group, read) for group in groups))
 
 
-def _bound(folder: Path, files: _Files, read: _Reader) -> Bound | None:
+def _bound(folder: Path, files: _Files, read: _Reader) -> GroupMemory | None:
     limit = _number(read(folder / files.limit))
     if limit is None or limit >= _NO_LIMIT_BYTES:
         return None
     used = _number(read(folder / files.used)) or 0
-    return Bound(limit, max(0, used - _droppable(read(folder / "memory.stat"), files)))
+    return GroupMemory(limit, max(0, used - _droppable(read(folder / "memory.stat"), files)))
 
 
 def _available_of_machine() -> int:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 
-from edgefn.targets.matcher import Facts
+from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import libraries
 
 _ARM = "0x41"
@@ -34,14 +34,14 @@ _ISA = re.compile(r"rv64([a-z]*)")
 
 
 @lru_cache(maxsize=64)  # a bundle names the libraries
-def this_machine(*further: str) -> Facts:
+def this_machine(*further: str) -> MachineFacts:
     """The facts of this machine, read once; with the versions of `further` distributions, if they are installed.
 
     `this_machine.cache_clear()` makes the next call look again.
     """
     cpu = cpuinfo()
     names = {*libraries(), *further}
-    return Facts(
+    return MachineFacts(
         arch=platform.machine(),
         cpu=name(cpu),
         features=features(cpu),

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from edgefn.errors import SpecError
 from edgefn.targets import profiles
-from edgefn.targets.matcher import Facts, unfit
+from edgefn.targets.matcher import MachineFacts, unfit
 from edgefn.targets.profile import Profile, Target
 
 ALL_NATIVE = "all-native"
 PORTABLE = "portable/fp32"
 
 
-def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:
+def members(name: str, facts: MachineFacts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:
     """The targets that `name` stands for, whether they can be built here or not.
 
     Raises SpecError naming `what` and the nearest name, when it is neither a target nor a group.
@@ -45,10 +45,10 @@ def members(name: str, facts: Facts, folder: Path | None = None, *, what: str = 
 
 def check(name: str, *, what: str = "target", folder: Path | None = None) -> None:
     """Raises SpecError naming `what` and the nearest name, when `name` is neither a target nor a group."""
-    members(name, Facts(""), folder, what=what)
+    members(name, MachineFacts(""), folder, what=what)
 
 
-def native(facts: Facts, folder: Path | None = None) -> str:
+def native(facts: MachineFacts, folder: Path | None = None) -> str:
     """The most specific profile that a machine of these facts satisfies; "" when there is none but portable.
 
     One with an accelerator is more specific than one without, then the one that asks for more CPU features.

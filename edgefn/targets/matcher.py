@@ -28,7 +28,7 @@ _INSTALL = {
 artifact needs is what its bundle says, and a person may run what edgefn tells."""
 
 
-class Facts(msgspec.Struct, frozen=True):
+class MachineFacts(msgspec.Struct, frozen=True):
     """A machine, as far as targets depend on it.
 
     arch       as `platform.machine()` says it
@@ -45,7 +45,7 @@ class Facts(msgspec.Struct, frozen=True):
     devices: frozenset[str] = frozenset()
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class TargetRefusal(msgspec.Struct, frozen=True):
     """Why an artifact is not for this machine: what it needs, what there is instead, and what would help."""
 
     artifact: str
@@ -68,25 +68,25 @@ Probing = Callable[[str], "Probe"]
 
 
 def refusal(
-    artifact: str, needs: Needs, facts: Facts, backend: str = "", probe: Probing | None = None
-) -> Refusal | None:
+    artifact: str, needs: Needs, facts: MachineFacts, backend: str = "", probe: Probing | None = None
+) -> TargetRefusal | None:
     """Why a machine of these facts cannot run `artifact`, or None when it can: CPU, device, library, then backend."""
     found = unfit(needs, facts) or _library(needs, facts) or (_backend(backend, probe) if probe else None)
-    return None if found is None else Refusal(artifact, *found)
+    return None if found is None else TargetRefusal(artifact, *found)
 
 
-def unfit(needs: Needs, facts: Facts) -> _Reason | None:
+def unfit(needs: Needs, facts: MachineFacts) -> _Reason | None:
     """What the hardware lacks; no library that could be installed helps there."""
     return _arch(needs, facts) or _features(needs, facts) or _device(needs, facts)
 
 
-def _arch(needs: Needs, facts: Facts) -> _Reason | None:
+def _arch(needs: Needs, facts: MachineFacts) -> _Reason | None:
     if needs.arch in ("", facts.arch):
         return None
     return f"a CPU of {needs.arch}", facts.arch, ELSEWHERE
 
 
-def _features(needs: Needs, facts: Facts) -> _Reason | None:
+def _features(needs: Needs, facts: MachineFacts) -> _Reason | None:
     missing = sorted(set(needs.features) - facts.features)
     if not missing:
         return None
@@ -97,7 +97,7 @@ ELSEWHERE = "build it for a target that `edgefn box info` lists as satisfied the
 """The fix where no library helps: the hardware is another."""
 
 
-def _device(needs: Needs, facts: Facts) -> _Reason | None:
+def _device(needs: Needs, facts: MachineFacts) -> _Reason | None:
     if not needs.device or needs.device in facts.devices:
         return None
     name = needs.accelerator or "an accelerator"
@@ -108,7 +108,7 @@ def _device(needs: Needs, facts: Facts) -> _Reason | None:
     )
 
 
-def _library(needs: Needs, facts: Facts) -> _Reason | None:
+def _library(needs: Needs, facts: MachineFacts) -> _Reason | None:
     if not needs.library:
         return None
     wanted, version = f"{needs.library}{needs.versions}", facts.libraries.get(needs.library)

@@ -54,7 +54,7 @@ class Runtime(_Table, frozen=True):
     verified: Verified = "none"
 
 
-class Memory(_Table, frozen=True):
+class ProfileMemory(_Table, frozen=True):
     """Memory of such a machine, in bytes; `bandwidth` in bytes a second; 0 where it is not known."""
 
     size: int = 0
@@ -78,7 +78,7 @@ class Profile(_Table, frozen=True):
     runtimes: tuple[Runtime, ...]
     cpu: Processor = Processor()
     accelerator: Accelerator | None = None
-    memory: Memory = Memory()
+    memory: ProfileMemory = ProfileMemory()
     tops: dict[str, float] = {}
     power: Power = Power()
     sources: dict[str, str] = {}

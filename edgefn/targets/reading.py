@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from edgefn.targets.features import FEATURES
-from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
+from edgefn.targets.profile import PRECISIONS, Accelerator, Power, Processor, Profile, ProfileMemory, Runtime
 from edgefn.text.suggestion import did_you_mean
 from edgefn.text.tables import TableFile
 
@@ -44,7 +44,7 @@ def read(path: Path) -> Profile:
         accelerator=file.table("accelerator", file.data["accelerator"], Accelerator)
         if "accelerator" in file.data
         else None,
-        memory=file.table("memory", file.data.get("memory", {}), Memory),
+        memory=file.table("memory", file.data.get("memory", {}), ProfileMemory),
         tops=_figures(file, "tops"),
         power=file.table("power", file.data.get("power", {}), Power),
         sources=_sources(file),

@@ -19,7 +19,7 @@ from edgefn_runtime.access.tokens import Tokens
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
-from edgefn_runtime.memory.room import Room
+from edgefn_runtime.memory.room import MemoryBudget
 from edgefn_runtime.pool.cores import threads_for
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
@@ -67,7 +67,7 @@ class Box:
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            room=Room(memory_bytes, database),
+            room=MemoryBudget(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
             users=Users(database, _range_of(settings), self.home.identity, self._with_users),

@@ -22,7 +22,7 @@ _CPU_KEYS = ("vendor_id", "cpu family", "model", "model name", "flags", "Feature
 """Lines of /proc/cpuinfo that tell CPUs apart, x86 or ARM; not clocks, cores or microcode."""
 
 
-class Facts(msgspec.Struct, frozen=True):
+class FingerprintInput(msgspec.Struct, frozen=True):
     """What goes into the fingerprint.
 
     `engines` are versions by distribution, "" for one that is not installed: the runtimes of edgefn's profiles,
@@ -41,9 +41,9 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 @cache
-def facts() -> Facts:
+def facts() -> FingerprintInput:
     """The facts of this machine and this Python, read once."""
-    return Facts(platform.machine(), _cpu(), platform.python_version(), _engines())
+    return FingerprintInput(platform.machine(), _cpu(), platform.python_version(), _engines())
 
 
 def fingerprint() -> str:

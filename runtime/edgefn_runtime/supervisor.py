@@ -16,12 +16,12 @@ from edgefn.system import machine
 from edgefn.system.hierarchy import Place
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
 from edgefn_runtime.cgroups.group_bounds import GroupBounds
-from edgefn_runtime.memory.room import Forgetful, Room
+from edgefn_runtime.memory.room import Forgetful, MemoryBudget
 from edgefn_runtime.memory.tidying import Tidying
 from edgefn_runtime.pool import batching
 from edgefn_runtime.pool.pool import Meter, Pool
 from edgefn_runtime.pool.starts import FallBack, no_other
-from edgefn_runtime.pool.trial import Trial
+from edgefn_runtime.pool.trial import ConfinedTrial
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.store.revision import Revision
@@ -31,7 +31,7 @@ from edgefn_runtime.workers.child import become_subreaper
 from edgefn_runtime.workers.finisher import Finisher
 from edgefn_runtime.workers.isolation import NOTHING, Requirement
 from edgefn_runtime.workers.launch import Launched
-from edgefn_runtime.workers.nursery import Nursery, processes_each
+from edgefn_runtime.workers.nursery import InstanceLauncher, processes_each
 from edgefn_runtime.workers.output import Output, Turn
 from edgefn_runtime.workers.users import NoBook, Users, default_range
 from edgefn_runtime.workers.zygote import Zygote
@@ -67,7 +67,7 @@ class Supervisor:
         *,
         drain_s: float,
         places: Sequence[Place] | None = None,
-        room: Room | None = None,
+        room: MemoryBudget | None = None,
         fall_back: FallBack = no_other,
         on_failing: Callable[[str, str], None] = lambda name, reason: None,
         users: Users | None = None,
@@ -81,7 +81,7 @@ class Supervisor:
         self._drain_s = drain_s
         self._places = places
         self._groups = ControlGroups([])
-        self._room = room or Room(ledger.budget_bytes(machine.total_bytes()), Forgetful())
+        self._room = room or MemoryBudget(ledger.budget_bytes(machine.total_bytes()), Forgetful())
         self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
         self._requirement = requirement
         self._zygote = Zygote(self._isolated, self._requirement)
@@ -90,7 +90,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: dict[str, str] = {}
         self._outputs: dict[str, Output] = {}
-        self._nurseries: dict[Nursery, str] = {}
+        self._nurseries: dict[InstanceLauncher, str] = {}
         self._turn = Turn()
         self._tidying = Tidying()
 
@@ -215,7 +215,7 @@ class Supervisor:
     async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
         """What a confined instance of `revision`, which serves nobody, replies to `questions`; see Trial.ask."""
         nursery = self._nursery_of(revision, lambda phase, seconds: None)
-        trial = Trial(revision, nursery, self._room)
+        trial = ConfinedTrial(revision, nursery, self._room)
         self._room.enter(trial)
         return await trial.ask(questions)
 
@@ -288,7 +288,7 @@ class Supervisor:
         self._room.enter(pool)
         return pool
 
-    def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> Nursery:
+    def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> InstanceLauncher:
         name = revision.config.function.name
 
         def note(line: str, trace: str) -> None:
@@ -297,7 +297,9 @@ class Supervisor:
         each = processes_each(revision)
         group = self._groups.group(name, each)
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
-        nursery = Nursery(self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name))
+        nursery = InstanceLauncher(
+            self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name)
+        )
         nursery.on_failing = lambda reason: self._on_failing(name, reason)
         self._nurseries[nursery] = name
         nursery.on_end = functools.partial(self._nurseries.pop, nursery, None)

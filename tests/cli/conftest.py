@@ -21,7 +21,7 @@ from starlette.routing import Route
 from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn_cli.__main__ import run
 from edgefn_cli.boxes.local_box import LocalBox
-from edgefn_cli.project.building import Order, build
+from edgefn_cli.project.building import BuildRequest, build
 
 TOKEN = "correct-horse"
 TWICE = "from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n"
@@ -198,7 +198,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("project") / "twice"
     folder.mkdir()
     (folder / "twice.py").write_text(TWICE)
-    built = build(Order(folder, folder.parent / "layout"), lambda function, event: None)
+    built = build(BuildRequest(folder, folder.parent / "layout"), lambda function, event: None)
     return Layout(built.layout).open(built.digest)
 
 

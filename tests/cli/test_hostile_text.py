@@ -25,8 +25,8 @@ from starlette.responses import Response
 from edgefn.text.terminal import UNPRINTABLE
 from edgefn_cli.__main__ import run
 from edgefn_cli.boxes.logins import Login, Logins
-from edgefn_cli.display.progress import Progress
-from edgefn_cli.project.building import Built
+from edgefn_cli.display.progress import VerbProgress
+from edgefn_cli.project.building import BuildResult
 from tests.cli.display.test_output import EVIL, VERBS, hostile
 from tests.cli.display.test_report import INT8, SKIPPED
 
@@ -247,9 +247,9 @@ def test_no_build_report_passes_it_on(where: Where, bundle: Bundle, monkeypatch:
     models = [{"model": EVIL, "notes": [EVIL], "classes": {EVIL: EVIL}, "ranges": {EVIL: {"max": 2}}}]
     report = {"artifacts": artifacts, "models": models, "warning": EVIL, "unseen": EVIL}
     layout = bundle.blob_path(bundle.blobs()[0].digest).parents[2]
-    built = Built(bundle.manifest_digest, EVIL, False, layout, report)
+    built = BuildResult(bundle.manifest_digest, EVIL, False, layout, report)
 
-    def build(order: object, seen: Callable[[str, dict[str, Any]], None]) -> Built:
+    def build(order: object, seen: Callable[[str, dict[str, Any]], None]) -> BuildResult:
         for event in EVENTS:
             seen(EVIL, event)
         return built
@@ -273,7 +273,7 @@ def test_no_progress_bar_passes_it_on(where: Where) -> None:
     """Descriptions, notes, transfers and lines above the bar, in the frames that a person sees."""
 
     def work() -> None:
-        with Progress() as progress:
+        with VerbProgress() as progress:
             for event in EVENTS:
                 progress.build_event(EVIL, event)
                 time.sleep(0.15)  # a frame is drawn each tenth of a second

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgefn.bundle import archive, layers
 from edgefn.bundle.config import CODE_TYPE, GOLDEN_TYPE, BundleConfig
-from edgefn.bundle.layers import Layer
+from edgefn.bundle.layers import PackedLayer
 from edgefn.bundle.oci.descriptors import Descriptor
 from edgefn.bundle.oci.layout import Bundle, Layout
 
@@ -58,10 +58,11 @@ class Bundles:
         return self._write(self.of(name), {}, scratch, config)
 
     def _write(
-        self, bundle: Bundle, replaced: Mapping[str, Layer], scratch: Path, config: BundleConfig | None = None
+        self, bundle: Bundle, replaced: Mapping[str, PackedLayer], scratch: Path, config: BundleConfig | None = None
     ) -> Bundle:
         kept = [
-            replaced.get(layer.media_type) or Layer(layer, bundle.blob_path(layer.digest)) for layer in bundle.layers
+            replaced.get(layer.media_type) or PackedLayer(layer, bundle.blob_path(layer.digest))
+            for layer in bundle.layers
         ]
         layout = Layout(scratch / "layout")
         return layout.open(layout.write(config or bundle.config, kept))

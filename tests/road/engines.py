@@ -29,7 +29,7 @@ from edgefn.bundle.config import (
     BundleConfig,
     ModelEntry,
 )
-from edgefn.bundle.layers import Layer
+from edgefn.bundle.layers import PackedLayer
 from edgefn.bundle.oci.descriptors import Descriptor
 from edgefn.bundle.oci.layout import Bundle, Layout
 from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
@@ -199,13 +199,13 @@ def bundle(
         network = _network(300) if entry == PORTABLE else _network(0, factor)
         digest, size = archive.pack([(f"{entry.path}/model.onnx", network)], tar)
         notes = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
-        parts.append(Layer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))
+        parts.append(PackedLayer(Descriptor(ARTIFACT_TYPE, digest, size, notes), tar))
     assert [part.descriptor.media_type for part in parts[:2]] == [CODE_TYPE, GOLDEN_TYPE]
     layout = Layout(folder / "layout")
     return layout.open(layout.write(BundleConfig(spec, (model,), entries, requests=len(answers)), parts))
 
 
-def _answered(answers: Mapping[int, int], folder: Path) -> list[Layer]:
+def _answered(answers: Mapping[int, int], folder: Path) -> list[PackedLayer]:
     asked = tuple(Asked(f"{number}.json", "application/json") for number in answers)
     reference = Reference(asked, tuple(map(record.encode, answers.values())))
     bodies = [json.dumps({"n": number, "seconds": 0}).encode() for number in answers]

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from edgefn.system.hierarchy import Place
-from edgefn_runtime.memory.room import Room
+from edgefn_runtime.memory.room import MemoryBudget
 from tests.runtime.pool.bench import Bench, OnBench, Test, children
 
 
@@ -20,7 +20,7 @@ def on_bench(tmp_path: Path) -> OnBench:
     """A fresh bench for the test's coroutine; no process is left behind."""
 
     @contextlib.asynccontextmanager
-    async def running(places: Sequence[Place] | None, room: Room | None) -> AsyncIterator[Bench]:
+    async def running(places: Sequence[Place] | None, room: MemoryBudget | None) -> AsyncIterator[Bench]:
         bench = Bench(tmp_path, places, room)
         before = children()
         bench.supervisor.start()
@@ -30,7 +30,7 @@ def on_bench(tmp_path: Path) -> OnBench:
             await bench.supervisor.stop()
             await bench.until(lambda: children() <= before, "the supervisor's children have ended")
 
-    def run(test: Test, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
+    def run(test: Test, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None:
         async def main() -> None:
             async with running(places, room) as bench:
                 await test(bench)

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
 from edgefn.errors import BoxUnreachable
-from edgefn_cli.boxes.connection import Connection
+from edgefn_cli.boxes.connection import BoxConnection
 from edgefn_cli.boxes.discovery import Address
 from edgefn_cli.boxes.problems import error_of
 from edgefn_cli.boxes.received import Received
@@ -33,7 +33,7 @@ class Client:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._connection = Connection(address)
+        self._connection = BoxConnection(address)
 
     def __enter__(self) -> Self:
         return self

@@ -26,7 +26,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PLAIN = {"accept-encoding": "identity"}
 
 
-class Connection:
+class BoxConnection:
     """HTTP to the box at `address`. Paths are below its URL; answers are 2xx or raised."""
 
     def __init__(self, address: Address) -> None:

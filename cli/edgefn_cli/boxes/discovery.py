@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from edgefn.errors import SpecError, Unauthorized
 from edgefn_cli.boxes import addresses
 from edgefn_cli.boxes.certificate import Trust
-from edgefn_cli.boxes.local import LocalBox
+from edgefn_cli.boxes.local import AnnouncedBox
 from edgefn_cli.boxes.logins import Login, Logins
 from edgefn_cli.environment import BOX, HOME, INSECURE, TOKEN
 
@@ -28,7 +28,7 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 
 
 @dataclass(frozen=True)
-class Token:
+class FoundToken:
     """A token of a box, and where it was found, for the error message when the box refuses it."""
 
     value: str = field(repr=False)
@@ -43,7 +43,7 @@ class Address:
     """
 
     url: str
-    token: Token | None = None
+    token: FoundToken | None = None
     socket: Path | None = None
     trust: Trust = field(default_factory=Trust)
 
@@ -74,7 +74,7 @@ def find(box: str | None, project: Project) -> Address:
         raise SpecError(f"{TOKEN} belongs to one box: give {BOX} its URL, not the name {box!r}")
     if name := box or project.default_box:
         return _named(name, project)
-    local = LocalBox.of(home())
+    local = AnnouncedBox.of(home())
     return Address(local.url, socket=local.socket) if local is not None else _at(DEFAULT_URL)
 
 
@@ -85,7 +85,7 @@ def home() -> Path:
     return default_home()
 
 
-def read_token(folder: Path) -> Token:
+def read_token(folder: Path) -> FoundToken:
     """Return the first token of the box whose home is `folder`. Raises Unauthorized, with how one comes to be."""
     try:
         text = (folder / "token").read_text(encoding="utf-8", errors="replace").strip()
@@ -96,27 +96,27 @@ def read_token(folder: Path) -> Token:
         ) from None
     except OSError as error:
         raise Unauthorized(f"{folder / 'token'} cannot be read: {error.strerror}") from error
-    return printable(Token(text, str(folder / "token")))
+    return printable(FoundToken(text, str(folder / "token")))
 
 
-def printable(token: Token) -> Token:
+def printable(token: FoundToken) -> FoundToken:
     """Return `token`. Raises Unauthorized when it cannot be one: httpx would fail on it with a UnicodeError."""
     if not token.value or not token.value.isascii() or not token.value.isprintable() or " " in token.value:
         raise Unauthorized(f"{token.source} holds no token: it is empty or has characters that no token has")
     return token
 
 
-def _from_environment(url: str) -> Token | None:
+def _from_environment(url: str) -> FoundToken | None:
     """Return EDGEFN_TOKEN where it belongs to `url`: EDGEFN_BOX has it, so one person chose both."""
     text = os.environ.get(TOKEN, "").strip()
-    return printable(Token(text, TOKEN)) if text and os.environ.get(BOX) == url else None
+    return printable(FoundToken(text, TOKEN)) if text and os.environ.get(BOX) == url else None
 
 
-def _at(url: str, token: Token | None = None) -> Address:
+def _at(url: str, token: FoundToken | None = None) -> Address:
     """Return the address of the box at `url`; its token is `token`, else that of the login to this URL."""
     if token is not None:
         return _guarded(Address(url, token), insecure=False)
-    local = LocalBox.of(home())
+    local = AnnouncedBox.of(home())
     if local is not None and addresses.leads_to(url, local.url):
         return Address(url, socket=local.socket)
     login = Logins.of_user().at(url)
@@ -143,7 +143,7 @@ def _named(name: str, project: Project) -> Address:
 
 def _of(login: Login) -> Address:
     trust = Trust(login.certificate, login.client_certificate, login.client_key)
-    token = printable(Token(login.token, f"the login {login.name!r}"))
+    token = printable(FoundToken(login.token, f"the login {login.name!r}"))
     return _guarded(Address(login.url, token, trust=trust), insecure=login.insecure)
 
 

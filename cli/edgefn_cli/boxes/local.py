@@ -19,14 +19,14 @@ _LONGEST = 100
 
 
 @dataclass(frozen=True)
-class LocalBox:
+class AnnouncedBox:
     """A box whose home this user may read: the URL that it announced, and its socket."""
 
     url: str
     socket: Path
 
     @classmethod
-    def of(cls, home: Path) -> LocalBox | None:
+    def of(cls, home: Path) -> AnnouncedBox | None:
         """Return the box of `home`; None where no box runs with it, or it is another user's."""
         socket = home / "run" / SOCKET
         try:

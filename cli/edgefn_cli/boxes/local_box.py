@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from edgefn.errors import BoxUnreachable, EdgefnError, HomeError, PortInUse
-from edgefn_cli.boxes.connection import Connection
+from edgefn_cli.boxes.connection import BoxConnection
 from edgefn_cli.boxes.discovery import Address
 from edgefn_cli.boxes.local import SOCKET
 from edgefn_cli.display.failures import MissingExtra
@@ -126,7 +126,7 @@ class LocalBox:
 
 
 def _answers(address: Address) -> bool:
-    connection = Connection(address)
+    connection = BoxConnection(address)
     try:
         connection.request("GET", "healthz", timeout_s=1.0)
     except BoxUnreachable:

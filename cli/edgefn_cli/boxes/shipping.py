@@ -15,7 +15,7 @@ from edgefn_cli.display.failures import Unfinished
 if TYPE_CHECKING:
     from edgefn.bundle.oci.layout import Bundle
     from edgefn_cli.boxes.client import Client
-    from edgefn_cli.display.progress import Progress
+    from edgefn_cli.display.progress import VerbProgress
 
 
 WAIT_S = 0.5
@@ -40,7 +40,7 @@ class Shipped:
         return asdict(self)
 
 
-def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
+def ship(client: Client, bundle: Bundle, progress: VerbProgress) -> Shipped:
     """The bundle serves on the box when this returns. Raises what the box refused it with."""
     name = bundle.config.function.name
     blobs, size = _upload(client, bundle, progress)
@@ -66,7 +66,7 @@ def ship(client: Client, bundle: Bundle, progress: Progress) -> Shipped:
     )
 
 
-def wait(client: Client, shipped: Shipped, progress: Progress) -> Unfinished | None:
+def wait(client: Client, shipped: Shipped, progress: VerbProgress) -> Unfinished | None:
     """Nothing of what was shipped is on its way any more, or another revision serves.
 
     The error where an artifact could not be finished; one that is out of its bound, or for another box, is none.
@@ -89,7 +89,7 @@ def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
     return Unfinished(f"{shipped.function} serves without {len(failed)} of its artifacts: {reasons}")
 
 
-def _upload(client: Client, bundle: Bundle, progress: Progress) -> tuple[int, int]:
+def _upload(client: Client, bundle: Bundle, progress: VerbProgress) -> tuple[int, int]:
     """Number and bytes of the blobs that went over the wire."""
     sizes = {blob.digest: blob.size for blob in bundle.blobs()}
     missing = [digest for digest in client.missing(list(sizes)) if digest in sizes]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-class Progress:
+class VerbProgress:
     """What one verb is doing now. Use it as a context manager; the bar is gone afterwards."""
 
     def __init__(self, *, quiet: bool = False) -> None:

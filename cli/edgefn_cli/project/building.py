@@ -27,7 +27,7 @@ Seen = Callable[[str, Event], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What to build: a function's folder into an OCI layout directory; without `targets` for those of edgefn.toml."""
 
     folder: Path
@@ -49,7 +49,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """A finished build: the bundle's manifest digest, its function's name, and the report as the compiler gave it."""
 
     digest: str
@@ -78,7 +78,7 @@ class Built:
         return [each for each in self.artifacts if each.get("status", "built") not in ("built", "skipped")]
 
 
-def build(order: Order, seen: Seen) -> Built:
+def build(order: BuildRequest, seen: Seen) -> BuildResult:
     """Builds; `seen` gets the function's name and each event. The child is gone when this returns.
 
     Raises what the compiler raised, with its trace as a note, and MissingExtra without the compile extra.
@@ -87,7 +87,7 @@ def build(order: Order, seen: Seen) -> Built:
         return follow(child, order, seen)
 
 
-def partial(built: Sequence[Built]) -> PartialBuild | None:
+def partial(built: Sequence[BuildResult]) -> PartialBuild | None:
     """The error of bundles that lack artifacts: each with its figures and its log. None when nothing is missing."""
     said = [
         f"{each.function} was built without {len(each.missing)} of its {len(each.artifacts)} artifacts: "
@@ -118,7 +118,7 @@ class Builder:
         if self._next is None:
             self._next = Compiler.wait()
 
-    def build(self, order: Order, seen: Seen) -> Built:
+    def build(self, order: BuildRequest, seen: Seen) -> BuildResult:
         """As `build`, by the child that waits, if one does."""
         waiting, self._next = self._next, None
         if waiting is None:
@@ -129,7 +129,7 @@ class Builder:
         return build(order, seen)
 
 
-def follow(child: Compiler, order: Order, seen: Seen) -> Built:
+def follow(child: Compiler, order: BuildRequest, seen: Seen) -> BuildResult:
     """What became of the order that `child` works on."""
     last: Event = {}
     for last in child.events():
@@ -140,8 +140,8 @@ def follow(child: Compiler, order: Order, seen: Seen) -> Built:
     raise _told(last) if last.get("event") == "error" else _crash(order, code, child.last_words())
 
 
-def _built(order: Order, event: Event) -> Built:
-    return Built(
+def _built(order: BuildRequest, event: Event) -> BuildResult:
+    return BuildResult(
         digest=str(event["digest"]),
         function=str(event["function"]),
         cached=bool(event.get("cached")),
@@ -159,7 +159,7 @@ def _told(event: Event) -> Exception:
     return error
 
 
-def _crash(order: Order, code: int, last_words: str) -> Exception:
+def _crash(order: BuildRequest, code: int, last_words: str) -> Exception:
     if missing := _COMPILE_EXTRA.search(last_words):
         return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
     how = f"was ended by {signals.name_of(-code)}" if code < 0 else f"ended with code {code}"

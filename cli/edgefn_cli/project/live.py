@@ -16,9 +16,9 @@ from edgefn.errors import BoxUnreachable, EdgefnError
 from edgefn_cli.boxes.shipping import Shipped, ship
 from edgefn_cli.display.failures import trace_of
 from edgefn_cli.display.output import say
-from edgefn_cli.display.progress import Progress
+from edgefn_cli.display.progress import VerbProgress
 from edgefn_cli.display.traces import trimmed
-from edgefn_cli.project.building import Builder, Order, partial
+from edgefn_cli.project.building import Builder, BuildRequest, partial
 
 if TYPE_CHECKING:
     from edgefn_cli.boxes.client import Client
@@ -30,7 +30,7 @@ Tell = Callable[[dict[str, Any]], None]
 class Live:
     """`order`'s function on `client`'s box. `serving` is the last good version, None before there is one."""
 
-    order: Order
+    order: BuildRequest
     client: Client
     builder: Builder
     tell: Tell
@@ -46,7 +46,7 @@ class Live:
         """The function as it stands in its folder serves; or its error has been told, and what served goes on."""
         began = time.perf_counter()
         try:
-            with Progress(quiet=self.quiet) as progress:
+            with VerbProgress(quiet=self.quiet) as progress:
                 built = self.builder.build(self.order, progress.build_event)
                 if (lacking := partial([built])) is not None and not self.quiet:
                     say(f"warning: {lacking}")

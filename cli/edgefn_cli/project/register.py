@@ -13,14 +13,14 @@ from edgefn.system.durable import replace_file
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProjectEntry:
     """`file` as it will be with the function's entry. Nothing is written before `write`."""
 
     file: Path
     text: str
 
     @classmethod
-    def of(cls, folder: Path) -> Entry:
+    def of(cls, folder: Path) -> ProjectEntry:
         """The entry of a function's folder, which need not exist yet, in the project it lies in or a new one.
 
         Raises SpecError when the project has a function of that name, or the entry does not fit its file.

@@ -13,7 +13,7 @@ from typing import Any
 
 from edgefn.errors import InputError
 from edgefn.project import Project
-from edgefn_cli.project.building import Order
+from edgefn_cli.project.building import BuildRequest
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Workplace:
         """That of the working directory. Raises SpecError when its edgefn.toml is wrong."""
         return cls(Project.find(Path.cwd()))
 
-    def orders(self, paths: Sequence[Path] | None, *, layout: Path | None = None, **options: Any) -> list[Order]:
+    def orders(self, paths: Sequence[Path] | None, *, layout: Path | None = None, **options: Any) -> list[BuildRequest]:
         """One order for each of `paths` (names or folders), or for each function of edgefn.toml; `options` as `order`.
 
         Raises SpecError for what is no function's folder, and InputError when there is nothing to do.
@@ -37,14 +37,14 @@ class Workplace:
             raise InputError(f"there is no edgefn.toml with functions at {self.project.root}: name a function's folder")
         return [self.order(name, layout=layout, **options) for name in names]
 
-    def order(self, name: str, *, layout: Path | None = None, **options: Any) -> Order:
+    def order(self, name: str, *, layout: Path | None = None, **options: Any) -> BuildRequest:
         """The order for one name or folder; a folder of another project is built as that project says.
 
-        `options` are those of `Order` beside where things lie.
+        `options` are those of `BuildRequest` beside where things lie.
         """
         folder = self.project.function(name)
         project = self.project if name in self.project.functions else Project.find(folder)
-        return Order(
+        return BuildRequest(
             folder=folder,
             layout=(layout or project.output).resolve(),
             project=project.file,

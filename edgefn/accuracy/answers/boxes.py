@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edgefn.accuracy.answers.labels import ENOUGH, score_bound
-from edgefn.accuracy.answers.limits import Limits
+from edgefn.accuracy.answers.limits import AnswerLimits
 from edgefn.accuracy.answers.numbers import shown
 from edgefn.accuracy.answers.spread import UNKNOWN, Spread, Spreads, step_of
 from edgefn.accuracy.answers.values import Plain, is_array, is_number
@@ -74,7 +74,7 @@ def detections(value: Plain, name: str = "") -> list[Detection] | None:
 
 
 def compare_boxes(
-    expected: Sequence[Detection], actual: Sequence[Detection], limits: Limits, spreads: Spreads, path: str
+    expected: Sequence[Detection], actual: Sequence[Detection], limits: AnswerLimits, spreads: Spreads, path: str
 ) -> tuple[str, list[tuple[Detection, Detection]]]:
     """Return why the boxes do not match, or "", and the partners: eager's with the artifact's."""
     field = next((one.field for one in (*expected, *actual) if one.field), "")
@@ -195,14 +195,14 @@ def _grows(value: list[Plain]) -> bool:
     return len(value) == 4 and all(map(is_number, value)) and value[0] < value[2] and value[1] < value[3]
 
 
-def _near_threshold(one: Detection, limits: Limits, spread: Spread) -> bool:
+def _near_threshold(one: Detection, limits: AnswerLimits, spread: Spread) -> bool:
     """Return whether the handler's threshold may have been missed by as little as the bound allows."""
     if one.score is None or spread.count < ENOUGH:
         return False
     return one.score <= spread.least + score_bound(one.score, limits, spread)
 
 
-def _moved(expected: Detection, actual: Detection, limits: Limits, spread: Spread, step: float) -> str:
+def _moved(expected: Detection, actual: Detection, limits: AnswerLimits, spread: Spread, step: float) -> str:
     """Return how the partner of a box differs, or ""; its corners may be rounded the other way, by `step`."""
     rounded = (
         step if step <= ROUNDED * max(expected.box[2] - expected.box[0], expected.box[3] - expected.box[1]) else 0.0

@@ -9,7 +9,7 @@ import msgspec
 
 from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.author import Judge, judged
-from edgefn.accuracy.answers.limits import FP32, Limits
+from edgefn.accuracy.answers.limits import FP32, AnswerLimits
 from edgefn.accuracy.answers.matching import match
 from edgefn.accuracy.answers.record import Mismatch
 from edgefn.accuracy.answers.spread import Spreads, spreads
@@ -18,7 +18,7 @@ Compare = Callable[[bytes, bytes], str]
 """Returns why an encoded answer does not match eager's, or ""."""
 
 
-def comparison(limits: Limits, spreads: Spreads, judge: Judge | None, hint: Any) -> Compare:
+def comparison(limits: AnswerLimits, spreads: Spreads, judge: Judge | None, hint: Any) -> Compare:
     """Return the comparison of a function's answers; `judge` is the author's, `hint` the type of the result."""
 
     def compare(expected: bytes, actual: bytes) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from edgefn.accuracy.answers.limits import Limits
+from edgefn.accuracy.answers.limits import AnswerLimits
 from edgefn.accuracy.answers.numbers import allowed, same_number, shown
 from edgefn.accuracy.answers.spread import UNKNOWN, Spread, Spreads
 from edgefn.accuracy.answers.values import Plain
@@ -53,7 +53,7 @@ def ranking(value: Plain) -> list[Labelled] | None:
 
 
 def compare_rankings(
-    expected: Sequence[Labelled], actual: Sequence[Labelled], limits: Limits, spreads: Spreads, path: str
+    expected: Sequence[Labelled], actual: Sequence[Labelled], limits: AnswerLimits, spreads: Spreads, path: str
 ) -> str:
     """Return why the rankings do not match, or ""."""
     field = (*expected, *actual)[0].field if (*expected, *actual) else ""
@@ -72,7 +72,7 @@ def compare_rankings(
     return _other_order([one for one in expected if one.label in given], list(given), bound)
 
 
-def score_bound(expected: float, limits: Limits, spread: Spread) -> float:
+def score_bound(expected: float, limits: AnswerLimits, spread: Spread) -> float:
     """Return how far a score may be from `expected`: absolute for those between 0 and 1, else as any number.
 
     One that hardly moves between samples may not move by more than a share of that.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Limits(NamedTuple):
+class AnswerLimits(NamedTuple):
     """Bounds of one precision.
 
     number      of a number, relative to how far eager's moves between samples
@@ -41,14 +41,14 @@ class Limits(NamedTuple):
     strict: bool
 
 
-FP32 = Limits(1e-3, 1e-4, 1e-6, 1e-4, 1e-4, 3e-4, 0.99, 0.1, 0.0, 0.999, 0.98, 60.0, 45.0, True)
-FP16 = Limits(1e-2, 5e-3, 1e-3, 0.01, 0.02, 1.5e-2, 0.95, 0.5, 0.005, 0.995, 0.97, 45.0, 35.0, True)
-BF16 = Limits(3e-2, 2e-2, 4e-3, 0.02, 0.05, 6e-2, 0.90, 1.0, 0.01, 0.99, 0.95, 40.0, 30.0, False)
-INT8 = Limits(0.1, 5e-2, 1e-6, 0.05, 0.1, 0.3, 0.80, 1.0, 0.03, 0.97, 0.90, 35.0, 25.0, False)
+FP32 = AnswerLimits(1e-3, 1e-4, 1e-6, 1e-4, 1e-4, 3e-4, 0.99, 0.1, 0.0, 0.999, 0.98, 60.0, 45.0, True)
+FP16 = AnswerLimits(1e-2, 5e-3, 1e-3, 0.01, 0.02, 1.5e-2, 0.95, 0.5, 0.005, 0.995, 0.97, 45.0, 35.0, True)
+BF16 = AnswerLimits(3e-2, 2e-2, 4e-3, 0.02, 0.05, 6e-2, 0.90, 1.0, 0.01, 0.99, 0.95, 40.0, 30.0, False)
+INT8 = AnswerLimits(0.1, 5e-2, 1e-6, 0.05, 0.1, 0.3, 0.80, 1.0, 0.03, 0.97, 0.90, 35.0, 25.0, False)
 
 _BY_PRECISION = {"fp32": FP32, "tf32": FP16, "fp16": FP16, "bf16": BF16, "int8": INT8, "int4": INT8}
 
 
-def limits_for(precision: str) -> Limits:
+def limits_for(precision: str) -> AnswerLimits:
     """Return the limits of a target's precision, e.g. "int8"; those of float32 for one that is not known."""
     return _BY_PRECISION.get(precision, FP32)

@@ -7,7 +7,7 @@ part by part; all else must be equal.
 from __future__ import annotations
 
 from edgefn.accuracy.answers import boxes, labels, numbers, pictures
-from edgefn.accuracy.answers.limits import Limits
+from edgefn.accuracy.answers.limits import AnswerLimits
 from edgefn.accuracy.answers.spread import UNKNOWN, Spreads, within
 from edgefn.accuracy.answers.values import Picture, Plain, identical, is_array, is_number, kind
 
@@ -18,7 +18,7 @@ _SHOWN = 60
 """Characters of a text that a reason shows."""
 
 
-def match(expected: Plain, actual: Plain, limits: Limits, spreads: Spreads, path: str = "") -> str:
+def match(expected: Plain, actual: Plain, limits: AnswerLimits, spreads: Spreads, path: str = "") -> str:
     """Return why the plain value `actual` does not match eager's `expected`, or ""."""
     if identical(expected, actual):
         return ""
@@ -62,7 +62,7 @@ def _rankings(expected: Plain, actual: Plain) -> Ranked | None:
 
 
 def _compare_boxes(
-    expected: list[boxes.Detection], actual: list[boxes.Detection], limits: Limits, spreads: Spreads, path: str
+    expected: list[boxes.Detection], actual: list[boxes.Detection], limits: AnswerLimits, spreads: Spreads, path: str
 ) -> str:
     reason, partners = boxes.compare_boxes(expected, actual, limits, spreads, path)
     if reason:
@@ -71,14 +71,14 @@ def _compare_boxes(
     return next(filter(None, rests), "")
 
 
-def _compare_pictures(expected: Plain, actual: Plain, limits: Limits) -> str:
+def _compare_pictures(expected: Plain, actual: Plain, limits: AnswerLimits) -> str:
     if pictures.is_mask(expected) and is_array(actual) and actual.dtype.kind in "biu":
         return pictures.compare_masks(expected, actual, limits)
     alike = isinstance(actual, Picture) or (is_array(actual) and actual.dtype.name == "uint8")
     return pictures.compare_images(expected, actual, limits) if alike else f"is {kind(actual)} instead of an image"
 
 
-def _compare_numbers(expected: float, actual: float, limits: Limits, spreads: Spreads, path: str) -> str:
+def _compare_numbers(expected: float, actual: float, limits: AnswerLimits, spreads: Spreads, path: str) -> str:
     if isinstance(expected, int) and isinstance(actual, int):
         same = expected == actual
     else:
@@ -88,7 +88,7 @@ def _compare_numbers(expected: float, actual: float, limits: Limits, spreads: Sp
 
 
 def _compare_objects(
-    expected: dict[str, Plain], actual: dict[str, Plain], limits: Limits, spreads: Spreads, path: str
+    expected: dict[str, Plain], actual: dict[str, Plain], limits: AnswerLimits, spreads: Spreads, path: str
 ) -> str:
     one, other = labels.labelled(expected), labels.labelled(actual)
     if one and other and one.field == other.field:
@@ -104,7 +104,9 @@ def _compare_objects(
     return next(filter(None, members), "")
 
 
-def _compare_lists(expected: list[Plain], actual: list[Plain], limits: Limits, spreads: Spreads, path: str) -> str:
+def _compare_lists(
+    expected: list[Plain], actual: list[Plain], limits: AnswerLimits, spreads: Spreads, path: str
+) -> str:
     if len(expected) != len(actual):
         return _at(path, f"has {len(actual)} items instead of {len(expected)}")
     items = (

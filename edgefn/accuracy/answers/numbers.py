@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from edgefn.accuracy.answers.limits import Limits
+from edgefn.accuracy.answers.limits import AnswerLimits
 from edgefn.accuracy.answers.spread import Spread
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ TINY = 1e-12
 """Two numbers closer than this are one."""
 
 
-def allowed(expected: float, limits: Limits, spread: Spread) -> float:
+def allowed(expected: float, limits: AnswerLimits, spread: Spread) -> float:
     """Return how far a number may be from `expected`."""
     largest = max(abs(expected), spread.largest)
     moved = max(limits.number * spread.size, spread.step * 1.001)
@@ -40,7 +40,7 @@ def shown(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:.4g}"
 
 
-def compare_arrays(expected: Array, actual: Array, limits: Limits, spread: Spread) -> str:
+def compare_arrays(expected: Array, actual: Array, limits: AnswerLimits, spread: Spread) -> str:
     """Return why an array does not match, or "". Floats by their centred error, all others exactly."""
     import numpy as np
 
@@ -64,7 +64,7 @@ def _same_special(expected: NDArray[Any], actual: NDArray[Any]) -> bool:
     return bool(np.array_equal(expected, actual, equal_nan=True))
 
 
-def _distance(expected: NDArray[Any], actual: NDArray[Any], limits: Limits, spread: Spread) -> str:
+def _distance(expected: NDArray[Any], actual: NDArray[Any], limits: AnswerLimits, spread: Spread) -> str:
     import numpy as np
 
     if not expected.size:

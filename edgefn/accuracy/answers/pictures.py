@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from edgefn.accuracy.answers.limits import Limits
+from edgefn.accuracy.answers.limits import AnswerLimits
 from edgefn.accuracy.answers.values import Picture, Plain, is_array
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def is_image(value: Plain) -> bool:
     return min(value.shape[:2]) >= SMALLEST_IMAGE and (value.ndim == 2 or value.shape[2] in (1, 3, 4))
 
 
-def compare_masks(expected: Array, actual: Array, limits: Limits) -> str:
+def compare_masks(expected: Array, actual: Array, limits: AnswerLimits) -> str:
     """Return why the masks do not match, or ""."""
     import numpy as np
 
@@ -73,7 +73,7 @@ def compare_masks(expected: Array, actual: Array, limits: Limits) -> str:
     return ""
 
 
-def compare_images(expected: Plain, actual: Plain, limits: Limits) -> str:
+def compare_images(expected: Plain, actual: Plain, limits: AnswerLimits) -> str:
     """Return why the images do not match, or ""."""
     wanted, given = _pixels(expected), _pixels(actual)
     if wanted.shape != given.shape:

@@ -24,7 +24,7 @@ DISTINCT, MANY = 8, 64
 """An artifact with fewer than DISTINCT values where eager has more than MANY rounds the answer away."""
 
 
-class Figures(NamedTuple):
+class SliceFigures(NamedTuple):
     """One slice. RMS errors are in the output's own unit; the others are fractions.
 
     error        RMS error of all samples together, and `worst` of the worst sample, number `sample`
@@ -54,7 +54,7 @@ def of(
     found: Sequence[NDArray[Any]],
     eager: Sequence[NDArray[Any]],
     mean: NDArray[np.float64],
-) -> Figures:
+) -> SliceFigures:
     """Return the figures of `cut`, whose eager answers have `mean`, which broadcasts against each of them."""
     stride = max(1, sum(cut.of(array).size for array in eager) // SEEN)
     count, total, square, product, moved = 0, 0.0, 0.0, 0.0, 0.0
@@ -88,7 +88,7 @@ def of(
         looked.append((difference.ravel()[::stride], away.ravel()[::stride]))
         values.append((own.ravel()[::stride], reference.ravel()[::stride]))
     size = max(count, 1)
-    return Figures(
+    return SliceFigures(
         error=float(np.sqrt(square / size)),
         worst=worst,
         sample=sample,

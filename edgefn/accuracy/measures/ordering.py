@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.accuracy.rules import Order
+from edgefn.accuracy.rules import RowOrder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +29,9 @@ FEATURES = 256
 """Numbers of a row by which it is known again."""
 
 
-def found(answers: Sequence[Arrays]) -> tuple[Order, ...]:
+def found(answers: Sequence[Arrays]) -> tuple[RowOrder, ...]:
     """Return the orders in eager's `answers`: scores that fall in each of them, and the outputs that go with them."""
-    orders: list[Order] = []
+    orders: list[RowOrder] = []
     taken: set[str] = set()
     for name in answers[0] if answers else ():
         arrays = [answer[name] for answer in answers]
@@ -39,7 +39,7 @@ def found(answers: Sequence[Arrays]) -> tuple[Order, ...]:
             continue
         axes = {other: _rows_of(answers, name, other) for other in answers[0] if other not in taken}
         beside = {other: axis for other, axis in axes.items() if axis is not None}
-        orders.append(Order(name, beside))
+        orders.append(RowOrder(name, beside))
         taken.update(beside)
     return tuple(orders)
 
@@ -65,7 +65,7 @@ def _rows_of(answers: Sequence[Arrays], scores: str, other: str) -> int | None:
     return next((place for place in places if all(theirs[place] == mine[axis] for mine, theirs in shapes)), None)
 
 
-def aligned(given: Arrays, wanted: Arrays, orders: Sequence[Order], margins: Mapping[str, float]) -> Arrays:
+def aligned(given: Arrays, wanted: Arrays, orders: Sequence[RowOrder], margins: Mapping[str, float]) -> Arrays:
     """Return `given` with its rows as eager's, `wanted`, has them, wherever scores are within their margin.
 
     `margins` are by the scores' name, in their own unit.
@@ -76,7 +76,7 @@ def aligned(given: Arrays, wanted: Arrays, orders: Sequence[Order], margins: Map
     return given
 
 
-def _aligned(given: Arrays, wanted: Arrays, order: Order, margin: float) -> Arrays:
+def _aligned(given: Arrays, wanted: Arrays, order: RowOrder, margin: float) -> Arrays:
     scores = np.asarray(wanted[order.scores], np.float64)
     length = scores.shape[-1]
     flat, own = scores.reshape(-1, length), np.asarray(given[order.scores], np.float64).reshape(-1, length)
@@ -118,7 +118,7 @@ def _runs(scores: NDArray[np.float64], margin: float) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b - a <= LONGEST]
 
 
-def _features(answer: Arrays, order: Order, lead: int, rows: slice) -> NDArray[np.float64]:
+def _features(answer: Arrays, order: RowOrder, lead: int, rows: slice) -> NDArray[np.float64]:
     """Return what rows are known by, [rows, features]."""
     parts = []
     for name, place in order.outputs.items():

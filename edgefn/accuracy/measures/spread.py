@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgefn.spec import Dimension
 
 
-class Field(NamedTuple):
+class AnswerField(NamedTuple):
     """The answers of several samples, position by position.
 
     mean     broadcasts against each sample's array
@@ -40,7 +40,7 @@ def free_axes(shape: Sequence[Dimension]) -> tuple[int, ...]:
     return tuple(axis for axis, size in enumerate(shape) if not isinstance(size, int))
 
 
-def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Masks) -> Field:
+def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Masks) -> AnswerField:
     """Return the field of one output's `arrays`, whose declared shape is `shape`; masked positions do not count.
 
     A single answer moves by what differs from position to position: it is all that there is.
@@ -68,7 +68,7 @@ def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Mas
     # What rounding of the sums leaves is no spread.
     square = np.where((count > 1) & (square > 1e-13 * squares / known_count), square, 0.0)
     rest = tuple(axis for axis in free if axis not in pooled)
-    return Field(mean + base, square.mean(axis=rest, keepdims=True) if rest else square, items, aligned)
+    return AnswerField(mean + base, square.mean(axis=rest, keepdims=True) if rest else square, items, aligned)
 
 
 def by_index(square: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -18,26 +18,26 @@ DTYPES = {"float32": "float32", "int32": "int32", "int64": "int32", "bool": "int
 """What MNN computes with, by a model's dtype. Of uint8 it takes inputs and crashes; float64 it makes float32 of."""
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MnnRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The dtypes of a model's inputs and outputs by name, in the model's order."""
 
     inputs: dict[str, str]
     outputs: dict[str, str]
 
 
-def of(model: ModelSpec, *counts: str) -> Record:
+def of(model: ModelSpec, *counts: str) -> MnnRecord:
     """Return the record of a captured model, and of outputs of its file that are `counts`."""
-    return Record(
+    return MnnRecord(
         {name: tensor.dtype for name, tensor in model.inputs.items()},
         {name: tensor.dtype for name, tensor in model.outputs.items()} | dict.fromkeys(counts, "int32"),
     )
 
 
-def write(record: Record, folder: Path) -> None:
+def write(record: MnnRecord, folder: Path) -> None:
     """The record lies in `folder`."""
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> MnnRecord:
     """The record in `folder`. Raises BundleError when it is missing or damaged."""
-    return small_files.read(folder, FILE, Record, "MNN")
+    return small_files.read(folder, FILE, MnnRecord, "MNN")

@@ -40,7 +40,7 @@ def _tried(model: onnx.ModelProto, given: Sequence[Arrays]) -> list[Arrays] | No
     with tempfile.TemporaryDirectory(prefix="edgefn-mnn-screen-") as scratch:
         folder = Path(scratch)
         onnx.save(model, folder / "steps.onnx")
-        record.write(record.Record(inputs, types), folder)
+        record.write(record.MnnRecord(inputs, types), folder)
         pairs = [(folder / f"inputs-{number}.npz", folder / f"outputs-{number}.npz") for number in range(len(given))]
         for (path, _), arrays in zip(pairs, given, strict=True):
             np.savez(path, allow_pickle=False, **arrays)

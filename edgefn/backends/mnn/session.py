@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays
-    from edgefn.backends.mnn.record import Record
+    from edgefn.backends.mnn.record import MnnRecord
 
 FILE = "model.mnn"
 
@@ -24,7 +24,7 @@ FILE = "model.mnn"
 class MnnSession:
     """Runs a module of MNN, whatever the sizes of the symbolic dimensions."""
 
-    def __init__(self, module: Any, manager: Any, record: Record) -> None:
+    def __init__(self, module: Any, manager: Any, record: MnnRecord) -> None:
         self._module = module
         self._manager = manager  # its threads and memory are the module's
         self._record = record

@@ -23,7 +23,7 @@ FILE = "record.json"
 INSTALL = "pip install 'edgefn[torch]'"
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PyTorchRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`torch` is a public version, without "+cpu"; `features` are flags of /proc/cpuinfo that the code uses."""
 
     torch: str
@@ -45,13 +45,13 @@ def probe() -> Probe:
 
 def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = ()) -> None:
     """The record of an artifact that this torch made lies in `folder`."""
-    record = Record(installed(), tuple(spec.inputs), tuple(spec.outputs), features)
+    record = PyTorchRecord(installed(), tuple(spec.inputs), tuple(spec.outputs), features)
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> PyTorchRecord:
     """The record in `folder`. Raises BundleError when it is missing, damaged, or of a torch that is not here."""
-    record = small_files.read(folder, FILE, Record, "torch")
+    record = small_files.read(folder, FILE, PyTorchRecord, "torch")
     here = installed()
     if here != record.torch:
         raise BundleError(

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.backends.backend import Arrays
-    from edgefn.backends.pytorch.record import Record
+    from edgefn.backends.pytorch.record import PyTorchRecord
 
 
 class TorchSession:
     """Calls a network with tensors in the record's order; arrays go in by name, and fresh arrays come out."""
 
-    def __init__(self, network: Callable[[list[torch.Tensor]], Sequence[torch.Tensor]], record: Record) -> None:
+    def __init__(self, network: Callable[[list[torch.Tensor]], Sequence[torch.Tensor]], record: PyTorchRecord) -> None:
         self._network = network
         self._inputs, self._outputs = record.inputs, record.outputs
 

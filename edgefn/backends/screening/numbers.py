@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgefn.backends.screening.steps import BOOL, FLOAT, INT32, WHOLE, Fed, Step
+from edgefn.backends.screening.steps import BOOL, FLOAT, INT32, WHOLE, EngineStep, Fed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,14 +22,14 @@ _PERIODIC = {"Sin", "Cos", "Tan"}
 _DIVIDING = {"Div", "Mod"}
 
 
-def sweeps(steps: Sequence[Step]) -> Iterator[tuple[str, Arrays]]:
+def sweeps(steps: Sequence[EngineStep]) -> Iterator[tuple[str, Arrays]]:
     """Yield a word and inputs of all `steps` for each kind of number, the same ones each time."""
     draw = np.random.default_rng(SEED)
     for kind in (*_FLOATS, NAN):
         yield kind, {one.name: _array(step, one, kind, draw) for step in steps for one in step.fed}
 
 
-def _array(step: Step, fed: Fed, kind: str, draw: np.random.Generator) -> NDArray[Any]:
+def _array(step: EngineStep, fed: Fed, kind: str, draw: np.random.Generator) -> NDArray[Any]:
     operator = step.node.op_type
     if fed.dtype == BOOL:
         return np.asarray(draw.random(fed.shape) < 0.5)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgefn.backends.screening import numbers
-from edgefn.backends.screening.steps import ELEMENTWISE, SPATIAL, Step, together, unlike
+from edgefn.backends.screening.steps import ELEMENTWISE, SPATIAL, EngineStep, together, unlike
 
 if TYPE_CHECKING:
     import onnx
@@ -29,14 +29,14 @@ OVERFLOWN = 1e37
 """From here on a number is as good as infinite."""
 
 
-class Found(NamedTuple):
+class EngineFindings(NamedTuple):
     """The operators of an engine that lose NaN, and how it answers otherwise than ONNX Runtime, if it does."""
 
     losing: frozenset[str] = frozenset()
     wrong: str = ""
 
 
-def screen(model: onnx.ModelProto, sizes: Mapping[str, int], run: Run, *, in_parts: bool = True) -> Found:
+def screen(model: onnx.ModelProto, sizes: Mapping[str, int], run: Run, *, in_parts: bool = True) -> EngineFindings:
     """Return what an engine that `run` is does otherwise with the steps of `model`. `sizes` are its free lengths.
 
     Where it does not take all steps at once, it is tried with half of them, and so on, if `in_parts`.
@@ -51,13 +51,13 @@ def screen(model: onnx.ModelProto, sizes: Mapping[str, int], run: Run, *, in_par
                 if kind == numbers.NAN:
                     losing |= {step.node.op_type} if _loses(other[name], right[name]) else set()
                 elif place := _differing(step, inputs, other[name], right[name]):
-                    return Found(wrong=_told(step, kind, inputs, other[name], right[name], place))
-    return Found(frozenset(losing))
+                    return EngineFindings(wrong=_told(step, kind, inputs, other[name], right[name], place))
+    return EngineFindings(frozenset(losing))
 
 
 def _answers(
-    steps: Sequence[Step], model: onnx.ModelProto, given: Sequence[Arrays], run: Run, *, in_parts: bool
-) -> Iterator[tuple[Sequence[Step], Sequence[Arrays], Sequence[Arrays], Sequence[Arrays]]]:
+    steps: Sequence[EngineStep], model: onnx.ModelProto, given: Sequence[Arrays], run: Run, *, in_parts: bool
+) -> Iterator[tuple[Sequence[EngineStep], Sequence[Arrays], Sequence[Arrays], Sequence[Arrays]]]:
     """Yield steps, inputs, ONNX Runtime's answers and the engine's: of all at once, or of those that run alone."""
     if not steps:
         return
@@ -96,7 +96,7 @@ def _loses(found: NDArray[Any], wanted: NDArray[Any]) -> bool:
     return bool((np.isnan(wanted) & ~np.isnan(found)).any())
 
 
-def _differing(step: Step, inputs: Arrays, found: NDArray[Any], wanted: NDArray[Any]) -> tuple[int, ...] | None:
+def _differing(step: EngineStep, inputs: Arrays, found: NDArray[Any], wanted: NDArray[Any]) -> tuple[int, ...] | None:
     """Return a place where two answers differ; None where they do not."""
     if found.shape != wanted.shape:
         return (0,) * wanted.ndim
@@ -109,7 +109,7 @@ def _differing(step: Step, inputs: Arrays, found: NDArray[Any], wanted: NDArray[
     return tuple(int(axis) for axis in places[0]) if len(places) else None
 
 
-def _allowed(step: Step, inputs: Arrays, wanted: NDArray[Any]) -> NDArray[Any]:
+def _allowed(step: EngineStep, inputs: Arrays, wanted: NDArray[Any]) -> NDArray[Any]:
     """Return how far each number may be off: of what is added up by what goes in, too."""
     least = FLOOR if step.node.op_type in _AROUND_0 else LEAST
     scale, near = _largest(wanted), NEAR * np.abs(wanted) + least
@@ -125,7 +125,7 @@ def _largest(array: NDArray[Any]) -> float:
     return float(numbers[np.isfinite(numbers)].max(initial=0.0))
 
 
-def _told(step: Step, kind: str, inputs: Arrays, found: NDArray[Any], wanted: NDArray[Any], place: Any) -> str:
+def _told(step: EngineStep, kind: str, inputs: Arrays, found: NDArray[Any], wanted: NDArray[Any], place: Any) -> str:
     """Return in words how an answer differs."""
     operator = step.node.op_type
     if found.shape != wanted.shape:

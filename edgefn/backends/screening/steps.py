@@ -98,7 +98,7 @@ class Fed(NamedTuple):
     place: int
 
 
-class Step(NamedTuple):
+class EngineStep(NamedTuple):
     """A step alone, with names of its own."""
 
     node: onnx.NodeProto
@@ -106,11 +106,11 @@ class Step(NamedTuple):
     constants: tuple[onnx.TensorProto, ...]
 
 
-def unlike(model: onnx.ModelProto, sizes: Mapping[str, int]) -> list[Step]:
+def unlike(model: onnx.ModelProto, sizes: Mapping[str, int]) -> list[EngineStep]:
     """Return the steps of `model` that compute, one of each kind. `sizes` are lengths of its free dimensions."""
     graph, values = model.graph, tensors(model)
     constants: dict[str, onnx.TensorProto] = {one.name: one for one in graph.initializer}
-    found: dict[bytes, Step] = {}
+    found: dict[bytes, EngineStep] = {}
     for node in graph.node:
         if (own := constant(node)) is not None:
             constants[node.output[0]] = own
@@ -122,7 +122,7 @@ def unlike(model: onnx.ModelProto, sizes: Mapping[str, int]) -> list[Step]:
     return list(found.values())
 
 
-def together(steps: Sequence[Step], model: onnx.ModelProto) -> onnx.ModelProto:
+def together(steps: Sequence[EngineStep], model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a file of the `steps`, none of which follows from another, of the opset of `model`."""
     from onnx import helper
 
@@ -146,7 +146,7 @@ def _alone(
     values: Mapping[str, onnx.TypeProto.Tensor],
     constants: Constants,
     sizes: Mapping[str, int],
-) -> Step | None:
+) -> EngineStep | None:
     """Return a step with its constants, and with inputs of its own; None where its types or sizes are unknown."""
     from onnx import NodeProto
 
@@ -172,7 +172,7 @@ def _alone(
         if dtype not in TAKEN or shape is None:
             return None
         fed.append(Fed(alone.input[place], dtype, shape, place))
-    return Step(alone, tuple(fed), tuple(kept)) if fed else None
+    return EngineStep(alone, tuple(fed), tuple(kept)) if fed else None
 
 
 def _is_beyond(constant: onnx.TensorProto) -> bool:
@@ -225,12 +225,12 @@ def _shape(node: onnx.NodeProto, shape: tuple[int, ...] | None) -> tuple[int, ..
     return shape if 0 < math.prod(shape) <= MAX_ELEMENTS else None
 
 
-def _is_product_of_floats(step: Step) -> bool:
+def _is_product_of_floats(step: EngineStep) -> bool:
     """Tell a product of matrices, which samples judge well; of whole numbers it may be another operator."""
     return step.node.op_type == "MatMul" and step.fed[0].dtype == FLOAT
 
 
-def _kind(node: onnx.NodeProto, step: Step) -> bytes:
+def _kind(node: onnx.NodeProto, step: EngineStep) -> bytes:
     """Return what makes a step unlike others."""
     attributes: Iterator[bytes] = (one.SerializeToString(deterministic=True) for one in node.attribute)
     fed = str([(one.dtype, one.shape, one.place) for one in step.fed]).encode()

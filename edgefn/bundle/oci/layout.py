@@ -21,7 +21,7 @@ import msgspec
 
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.documents import decode, refuse
-from edgefn.bundle.layers import Layer
+from edgefn.bundle.layers import PackedLayer
 from edgefn.bundle.oci.blobs import BlobFolder, read_document
 from edgefn.bundle.oci.descriptors import Blob, Descriptor, digest_of
 from edgefn.bundle.oci.index import Index, parse_index
@@ -93,7 +93,7 @@ class Layout:
             self.blobs.check_size(blob)
         return Bundle(Blob(digest, len(data)), manifest, config, self.blobs)
 
-    def write(self, config: BundleConfig, layers: Sequence[Layer]) -> str:
+    def write(self, config: BundleConfig, layers: Sequence[PackedLayer]) -> str:
         """The bundle is in the layout, on the disk, tagged with its function's name; returns its manifest digest.
 
         Writing the same again changes nothing. Interrupted, it leaves the index as it was. Raises BundleError

@@ -23,7 +23,7 @@ _OPTION = re.compile(r"\s--[a-z-]+[ =].*$")
 
 
 @dataclass(frozen=True)
-class Line:
+class RequirementLine:
     """One logical line: its number in the file, its text, and its requirement when it is PEP 508."""
 
     number: int
@@ -31,19 +31,19 @@ class Line:
     requirement: Requirement | None
 
 
-def read_lines(path: Path) -> list[Line]:
+def read_lines(path: Path) -> list[RequirementLine]:
     """The lines of requirements.txt, blank ones and comments apart. Raises BuildError."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BuildError(f"{path} does not read: {error}") from None
-    lines: list[Line] = []
+    lines: list[RequirementLine] = []
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         start = start if pending else number
         pending += _COMMENT.sub("", line.removesuffix("\\"))
         if not line.endswith("\\"):
-            lines += [Line(start, pending.strip(), _requirement(pending))] if pending.strip() else []
+            lines += [RequirementLine(start, pending.strip(), _requirement(pending))] if pending.strip() else []
             pending = ""
     return lines
 
@@ -57,7 +57,7 @@ def _requirement(text: str) -> Requirement | None:
         return None
 
 
-def check_wheels(lines: list[Line], path: Path) -> None:
+def check_wheels(lines: list[RequirementLine], path: Path) -> None:
     """Raises BuildError for a line whose package would be built from source, for this machine and not the box."""
     for line in lines:
         if _SOURCE.match(line.text):
@@ -67,7 +67,7 @@ def check_wheels(lines: list[Line], path: Path) -> None:
             )
 
 
-def check_provided(lines: list[Line], provided: Mapping[str, str], path: Path) -> None:
+def check_provided(lines: list[RequirementLine], provided: Mapping[str, str], path: Path) -> None:
     """Raises BuildError for a line that asks for what the box provides, but for another version or extra of it."""
     from packaging.utils import canonicalize_name
 

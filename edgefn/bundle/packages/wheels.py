@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from edgefn.bundle.config import Wheel
 from edgefn.bundle.packages.pip import download
 from edgefn.bundle.packages.provided import clashes, meets, provided_here
-from edgefn.bundle.packages.requirements import Line, check_provided, check_wheels, read_lines
+from edgefn.bundle.packages.requirements import RequirementLine, check_provided, check_wheels, read_lines
 from edgefn.bundle.packages.sitepackages import lay_out, requires, tags
 from edgefn.errors import BuildError
 from edgefn.targets.platforms import check_platform, check_python, marker_environment
@@ -63,7 +63,7 @@ def needs(folder: Path, python: str, platform: str) -> tuple[str, str]:
     return python, "any" if all(tag.endswith("-any") for tag in found) else platform
 
 
-def _is_provided(line: Line, provided: Mapping[str, str]) -> bool:
+def _is_provided(line: RequirementLine, provided: Mapping[str, str]) -> bool:
     return line.requirement is not None and _name(line.requirement) in provided
 
 
@@ -107,7 +107,7 @@ def _holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
 
 
 def _check_complete(
-    lines: Iterable[Line],
+    lines: Iterable[RequirementLine],
     found: Iterable[_Found],
     provided: Mapping[str, str],
     environment: Mapping[str, str],

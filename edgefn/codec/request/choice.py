@@ -19,7 +19,7 @@ _LENGTH_OF_EMPTY = 8
 """Bytes that an object without members may take, with a byte order mark or blanks."""
 
 
-class Choice(NamedTuple):
+class BodyChoice(NamedTuple):
     """What is decided of the parameters that a request's query does not give.
 
     principal   the only one, or the only one that is required: a JSON or msgpack document may be its value
@@ -34,7 +34,7 @@ class Choice(NamedTuple):
     alone: bool
 
     @classmethod
-    def of(cls, parameters: Sequence[Parameter]) -> Choice:
+    def of(cls, parameters: Sequence[Parameter]) -> BodyChoice:
         """Decide for `parameters`."""
         bodies = tuple(one for one in parameters if one.body_like)
         value = _only(bodies)

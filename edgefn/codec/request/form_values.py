@@ -19,7 +19,7 @@ from edgefn.codec import members
 from edgefn.codec.request.base64_images import build
 from edgefn.codec.request.body import base64_text, json_text
 from edgefn.codec.request.body.file_kinds import is_picture
-from edgefn.codec.request.body.forms import Field
+from edgefn.codec.request.body.forms import FormField
 from edgefn.codec.request.unknown_members import check_of
 from edgefn.codec.request.validation import INVALID, WRONG_WORDS, input_error, located, shortened
 from edgefn.codec.type_names import shown
@@ -85,11 +85,11 @@ class FormReader:
         self._has_dates = members.contains(info, inspect.DateTimeType, keys=True)
         self._finite = not members.contains(info, inspect.FloatType, inspect.DecimalType, inspect.AnyType)
 
-    def is_document(self, field: Field) -> bool:
+    def is_document(self, field: FormField) -> bool:
         """Tell whether a part is the value in JSON or msgpack, by its type."""
         return field.media.is_document and not _is_item(field, self._info)
 
-    def read(self, fields: Sequence[Field], *, multipart: bool) -> Any:
+    def read(self, fields: Sequence[FormField], *, multipart: bool) -> Any:
         """Return the value of a parameter's fields; ABSENT where they say that nothing was given.
 
         Bytes are as they stand in a multipart form, and base64 elsewhere.
@@ -101,7 +101,7 @@ class FormReader:
         value = builtin(fields, self._info, multipart=multipart)
         return value if value is ABSENT else self._convert(value)
 
-    def read_members(self, fields: Mapping[str, Sequence[Field]], path: str, *, multipart: bool) -> Any:
+    def read_members(self, fields: Mapping[str, Sequence[FormField]], path: str, *, multipart: bool) -> Any:
         """Return the value of fields that are its members. Raises InputError naming the member below `path`."""
         found: dict[str, Any] = {}
         for name, given in fields.items():
@@ -133,7 +133,7 @@ class FormReader:
         return found
 
 
-def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> Any:
+def builtin(fields: Sequence[FormField], info: inspect.Type, *, multipart: bool) -> Any:
     """Return what `msgspec.convert` makes a value of the type of, not strict; ABSENT where nothing was given."""
     fields = [field for field in fields if not field.is_unchosen]
     if not fields:
@@ -148,7 +148,7 @@ def builtin(fields: Sequence[Field], info: inspect.Type, *, multipart: bool) -> 
     return _single(fields[0], info, multipart=multipart)
 
 
-def _single(field: Field, info: inspect.Type, *, multipart: bool) -> Any:
+def _single(field: FormField, info: inspect.Type, *, multipart: bool) -> Any:
     if multipart and _is_file_of(field, info):
         return field.data
     if not field.media.reads_as_utf8(field.data):
@@ -202,7 +202,7 @@ def _exact(text: str, info: inspect.Type) -> str:
     return str(whole)
 
 
-def _is_typed(field: Field, info: inspect.Type) -> bool:
+def _is_typed(field: FormField, info: inspect.Type) -> bool:
     """Tell whether a part is JSON or msgpack by its type; the file of a text or of bytes is its content."""
     if (
         not field.media.is_document
@@ -218,18 +218,18 @@ def _is_typed(field: Field, info: inspect.Type) -> bool:
     )
 
 
-def _is_item(field: Field, info: inspect.Type) -> bool:
+def _is_item(field: FormField, info: inspect.Type) -> bool:
     """Tell whether a part is a file of a list of bytes: of whatever type, it is one of them."""
     return field.filename is not None and members.holds(members.item(info, 0), *base64_text.BYTES)
 
 
-def _decoded(field: Field) -> Any:
+def _decoded(field: FormField) -> Any:
     if field.media.is_msgpack:
         return msgspec.msgpack.decode(field.data)
     return msgspec.json.decode(json_text.without_mark(field.data))
 
 
-def _is_file_of(field: Field, info: inspect.Type) -> bool:
+def _is_file_of(field: FormField, info: inspect.Type) -> bool:
     """Tell whether a part of a multipart form is the bytes or the picture themselves, whatever it is called."""
     if members.holds(info, *base64_text.BYTES):
         return field.is_file or not members.holds(info, *_TEXTS)
@@ -241,11 +241,11 @@ def _is_array_like(info: inspect.Type) -> bool:
     return members.holds(info, inspect.NamedTupleType) or not isinstance(members.item(info, 0), inspect.AnyType)
 
 
-def _is_document(fields: Sequence[Field]) -> bool:
+def _is_document(fields: Sequence[FormField]) -> bool:
     return len(fields) == 1 and not fields[0].is_file and json_text.is_document(fields[0].data, b"[")
 
 
-def _is_word(fields: Sequence[Field], info: inspect.Type) -> bool:
+def _is_word(fields: Sequence[FormField], info: inspect.Type) -> bool:
     """Tell whether a single field of an `int | list[int]` is the int; `name[]` is a list."""
     return len(fields) == 1 and not fields[0].name.endswith("[]") and members.holds(info, *_SCALARS_BUT_NONE)
 

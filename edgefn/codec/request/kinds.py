@@ -13,7 +13,7 @@ from edgefn.codec.media_types import NPY, OCTETS, MediaType
 from edgefn.codec.request.base64_images import read_image
 from edgefn.codec.request.body import base64_text, json_text
 from edgefn.codec.request.body.file_kinds import file_kind, is_picture
-from edgefn.codec.request.body.forms import Field
+from edgefn.codec.request.body.forms import FormField
 from edgefn.codec.request.form_values import FormReader, is_scalar
 from edgefn.codec.request.parameters import Buffer, Dims, Parameter
 from edgefn.codec.request.validation import shortened
@@ -43,7 +43,7 @@ class ImageParameter(Parameter):
     def finish(self, value: Any, dims: Dims) -> Any:
         return value if value is None else value.named(self.name, lenient=self._lenient)
 
-    def read_field(self, field: Field, dims: Dims) -> Any:
+    def read_field(self, field: FormField, dims: Dims) -> Any:
         is_file = field.is_file or is_picture(field.data)
         return self.finish(read_image(field.data), dims) if is_file else self.read_text(field.data, dims)
 
@@ -91,7 +91,7 @@ class TensorParameter(Parameter):
         read = arrays.from_packed if isinstance(value, arrays.Packed) else arrays.from_lists
         return read(value, self._spec, dims)
 
-    def read_field(self, field: Field, dims: Dims) -> Any:
+    def read_field(self, field: FormField, dims: Dims) -> Any:
         numbers = (
             not field.media.is_json
             and not field.media.is_msgpack
@@ -129,7 +129,7 @@ class BytesParameter(Parameter):
     def reads(self, media: MediaType) -> bool:
         return True
 
-    def read_field(self, field: Field, dims: Dims) -> Any:
+    def read_field(self, field: FormField, dims: Dims) -> Any:
         return msgspec.convert(field.data, self.wire)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
@@ -147,7 +147,7 @@ class TextParameter(Parameter):
     def claims(self, body: Buffer, media: MediaType) -> bool:
         return media.name.startswith("text/")
 
-    def read_field(self, field: Field, dims: Dims) -> Any:
+    def read_field(self, field: FormField, dims: Dims) -> Any:
         if not field.media.reads_as_utf8(field.data):
             raise InputError(f"is sent as {shortened(field.media.charset)}; send UTF-8")
         if field.is_json_text or (self.nullable and field.is_json_null):
@@ -172,21 +172,21 @@ class ValueParameter(Parameter):
     def reads(self, media: MediaType) -> bool:
         return False
 
-    def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+    def read_fields(self, fields: Sequence[FormField], dims: Dims, *, multipart: bool) -> Any:
         if len(fields) == 1 and self._form.is_document(fields[0]):
             return self.finish(self.reader.read(fields[0].data, fields[0].media), dims)
         return self._form.read(fields, multipart=multipart)
 
-    def read_members(self, fields: dict[str, list[Field]], *, multipart: bool) -> Any:
+    def read_members(self, fields: dict[str, list[FormField]], *, multipart: bool) -> Any:
         """Return the value, from fields of a form that are its members."""
         with self._naming():
             return self._form.read_members(fields, self.name, multipart=multipart)
 
-    def read_field(self, field: Field, dims: Dims) -> Any:
+    def read_field(self, field: FormField, dims: Dims) -> Any:
         return self.read_fields([field], dims, multipart=True)
 
     def read_text(self, text: bytes, dims: Dims) -> Any:
-        return self.read_fields([Field(self.name, text)], dims, multipart=False)
+        return self.read_fields([FormField(self.name, text)], dims, multipart=False)
 
 
 _KINDS: dict[str, type[Parameter]] = {

@@ -16,7 +16,7 @@ import msgspec
 
 from edgefn.codec import members
 from edgefn.codec.media_types import JSON, OCTETS, MediaType
-from edgefn.codec.request.body.forms import Field
+from edgefn.codec.request.body.forms import FormField
 from edgefn.codec.request.form_values import ABSENT
 from edgefn.codec.request.structured import Reader
 from edgefn.codec.request.validation import INVALID, input_error
@@ -93,7 +93,7 @@ class Parameter(ABC):
         with self._naming():
             return self.finish(value, dims)
 
-    def from_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+    def from_fields(self, fields: Sequence[FormField], dims: Dims, *, multipart: bool) -> Any:
         """Return the value, from its fields of a multipart form, or of a query or an urlencoded form.
 
         ABSENT where they say that nothing was given.
@@ -101,7 +101,7 @@ class Parameter(ABC):
         with self._naming():
             return self.read_fields(fields, dims, multipart=multipart)
 
-    def read_fields(self, fields: Sequence[Field], dims: Dims, *, multipart: bool) -> Any:
+    def read_fields(self, fields: Sequence[FormField], dims: Dims, *, multipart: bool) -> Any:
         """As `from_fields`; what it raises names no parameter yet."""
         chosen = [field for field in fields if not field.is_unchosen]
         if len(chosen) > 1:
@@ -113,7 +113,7 @@ class Parameter(ABC):
     def from_body(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
         """The value of a body that is neither JSON nor msgpack; only where `reads(media)`."""
         with self._naming():
-            return self.read_field(Field(self.name, bytes(body), media, ""), dims)
+            return self.read_field(FormField(self.name, bytes(body), media, ""), dims)
 
     def claims(self, body: Buffer, media: MediaType) -> bool:
         """Tell whether a body is, by its type or its first bytes, this kind's and no other's."""
@@ -128,7 +128,7 @@ class Parameter(ABC):
         return value
 
     @abstractmethod
-    def read_field(self, field: Field, dims: Dims) -> Any: ...
+    def read_field(self, field: FormField, dims: Dims) -> Any: ...
 
     @abstractmethod
     def read_text(self, text: bytes, dims: Dims) -> Any: ...

@@ -23,8 +23,8 @@ import msgspec
 from edgefn.codec.json_schema import result_schema, tensor_schema
 from edgefn.codec.media_types import FORM, JSON, MULTIPART, REMEMBERED, MediaType, media_type
 from edgefn.codec.request.body import encodings, untyped
-from edgefn.codec.request.body.forms import MAX_FIELDS, Field, multipart, urlencoded
-from edgefn.codec.request.choice import Choice
+from edgefn.codec.request.body.forms import MAX_FIELDS, FormField, multipart, urlencoded
+from edgefn.codec.request.choice import BodyChoice
 from edgefn.codec.request.form_values import ABSENT
 from edgefn.codec.request.kinds import ValueParameter, parameter
 from edgefn.codec.request.parameters import Buffer, Dims, Parameter
@@ -79,7 +79,7 @@ class Signature:
         self.parameters: tuple[ParameterSpec, ...] = tuple(p.spec for p in self._by_name.values())
         self.result = result
         self._required = frozenset(spec.name for spec in self.parameters if spec.required)
-        self._choice = Choice.of(tuple(self._by_name.values()))
+        self._choice = BodyChoice.of(tuple(self._by_name.values()))
         principal = self._choice.principal
         self._only_by_name = principal is None or not principal.takes_objects
         self._choices = {frozenset[str](): self._choice}
@@ -157,18 +157,18 @@ class Signature:
             raise self._unsupported(content_type)
         return {value.name: value.from_body(body, media, dims)}
 
-    def _choice_beside(self, queried: Set[str]) -> Choice:
+    def _choice_beside(self, queried: Set[str]) -> BodyChoice:
         """What is decided where the query gives the parameters in `queried`; unknown names are refused later."""
         given = frozenset(queried & self._by_name.keys())
         choice = self._choices.get(given)
         if choice is None:
             left = tuple(one for one in self._by_name.values() if one.name not in given)
-            choice = Choice.of(left)._replace(alone=False)
+            choice = BodyChoice.of(left)._replace(alone=False)
             if len(self._choices) < REMEMBERED:
                 self._choices[given] = choice
         return choice
 
-    def _from_structured(self, body: Buffer, media: MediaType, choice: Choice, dims: Dims) -> dict[str, Any]:
+    def _from_structured(self, body: Buffer, media: MediaType, choice: BodyChoice, dims: Dims) -> dict[str, Any]:
         if not media.reads_as_utf8(body):
             raise UnsupportedMediaType(f"the body is sent as {shortened(media.charset)}; send JSON as UTF-8")
         principal = choice.principal
@@ -209,7 +209,7 @@ class Signature:
     # ── fields of forms and queries ──────────────────────────────────────────────────────────────────────────
 
     def _from_fields(
-        self, fields: dict[str, list[Field]], choice: Choice, dims: Dims, *, multipart: bool
+        self, fields: dict[str, list[FormField]], choice: BodyChoice, dims: Dims, *, multipart: bool
     ) -> dict[str, Any]:
         principal = choice.principal
         if principal is None or not principal.takes_any:
@@ -220,7 +220,7 @@ class Signature:
             return {principal.name: principal.read_members(fields, multipart=multipart)}
         return self._read(fields, dims, multipart=multipart)
 
-    def _read(self, fields: dict[str, list[Field]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
+    def _read(self, fields: dict[str, list[FormField]], dims: Dims, *, multipart: bool) -> dict[str, Any]:
         found = {
             name: self._known(name).from_fields(given, dims, multipart=multipart) for name, given in fields.items()
         }
@@ -230,11 +230,11 @@ class Signature:
         """The names that a field may have: the parameters', and those of the principal's members."""
         return self._by_name.keys() | (principal.members if principal is not None else frozenset())
 
-    def _grouped(self, fields: list[Field]) -> dict[str, list[Field]]:
+    def _grouped(self, fields: list[FormField]) -> dict[str, list[FormField]]:
         """Return the fields by name, in their order; PHP's and jQuery's `name[]` is `name`."""
         if len(fields) > MAX_FIELDS:
             raise InputError(f"there are more than {MAX_FIELDS} fields")
-        found: dict[str, list[Field]] = {}
+        found: dict[str, list[FormField]] = {}
         for field in fields:
             name = field.name
             if name.endswith("[]") and name not in self._by_name:
@@ -248,14 +248,14 @@ class Signature:
             raise InputError(f"is unknown{did_you_mean(name, self._by_name)}", field=name)
         return self._by_name[name]
 
-    def _fields_of_query(self, request: Request) -> dict[str, list[Field]]:
+    def _fields_of_query(self, request: Request) -> dict[str, list[FormField]]:
         fields = self._grouped(urlencoded(request.query))
         if request.ignores_query:
             taken = self._taken(self._choice.principal)
             fields = {name: given for name, given in fields.items() if name in taken}
         return fields
 
-    def _add_query(self, fields: dict[str, list[Field]], given: dict[str, Any], dims: Dims) -> None:
+    def _add_query(self, fields: dict[str, list[FormField]], given: dict[str, Any], dims: Dims) -> None:
         if twice := fields.keys() & given.keys():
             raise InputError("is given in the query and in the body; give it once", field=min(twice))
         if not given and self._choice.are_members(fields.keys(), self._by_name.keys()):

@@ -33,7 +33,7 @@ AGAIN_S = 1.1
 """An answer that differs is asked for again so much later: one that holds the time has changed by then."""
 
 
-class Trial(msgspec.Struct, frozen=True):
+class AnswerTrial(msgspec.Struct, frozen=True):
     """What an artifact's answers are compared with.
 
     folder      of the function; `handler` is the name of its handler
@@ -49,7 +49,7 @@ class Trial(msgspec.Struct, frozen=True):
     companions: dict[str, tuple[str, str]] = {}
 
 
-def run(trial: Trial, model: str, target: Target, files: Path) -> Agreed:
+def run(trial: AnswerTrial, model: str, target: Target, files: Path) -> Agreed:
     """Return how the handler's answers with the artifact in `files` match eager's.
 
     Raises BuildError where the artifact does not load, or the author's `match` is at fault.

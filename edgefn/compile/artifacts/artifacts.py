@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgefn.compile.answers.trial import Trial
-from edgefn.compile.artifacts.making import Making
-from edgefn.compile.artifacts.piece import Piece
+from edgefn.compile.answers.trial import AnswerTrial
+from edgefn.compile.artifacts.making import ArtifactBuild
+from edgefn.compile.artifacts.piece import ArtifactPlan
 from edgefn.compile.author import boundary
 from edgefn.compile.cache.cache import TEMPORARY, Cache
 from edgefn.compile.capture import snapshot
-from edgefn.compile.events import Steps
+from edgefn.compile.events import BuildSteps
 from edgefn.compile.jobs import capacity, crew
-from edgefn.compile.jobs.crew import Room, Task
+from edgefn.compile.jobs.crew import CompileLimits, Task
 from edgefn.compile.jobs.job import write_job
 from edgefn.compile.judging import judgements
 from edgefn.compile.judging.judgements import Judgement
@@ -47,19 +47,19 @@ class Artifacts:
     """Makes artifacts with `cache`, from the networks in `sessions` or new ones; logs go below `logs`."""
 
     def __init__(
-        self, cache: Cache, steps: Steps, sessions: dict[str, EagerSession], logs: Path, limit_s: float
+        self, cache: Cache, steps: BuildSteps, sessions: dict[str, EagerSession], logs: Path, limit_s: float
     ) -> None:
         self._cache = cache
         self._steps = steps
         self._sessions = sessions
         self._logs = logs
         self.judgements: dict[str, Judgement] = {}
-        self._portables: dict[str, Making] = {}
-        self._room = Room(machine.whole_cores(), machine.available_bytes(), limit_s)
+        self._portables: dict[str, ArtifactBuild] = {}
+        self._room = CompileLimits(machine.whole_cores(), machine.available_bytes(), limit_s)
 
-    def build(self, pieces: Sequence[Piece]) -> list[Making]:
+    def build(self, pieces: Sequence[ArtifactPlan]) -> list[ArtifactBuild]:
         """What became of each piece, in order. Raises BuildError or GateError when it is the portable one's."""
-        makings = [Making(piece, self._cache, self._log(piece)) for piece in pieces]
+        makings = [ArtifactBuild(piece, self._cache, self._log(piece)) for piece in pieces]
         self._portables = {one.piece.model.spec.name: one for one in makings if str(one.piece.target) == PORTABLE}
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
             captures = self._capture(makings)
@@ -76,12 +76,12 @@ class Artifacts:
             self._tell(making)
         return makings
 
-    def _log(self, piece: Piece) -> Path:
+    def _log(self, piece: ArtifactPlan) -> Path:
         path = self._logs / f"{piece.model.spec.name}-{str(piece.target).replace('/', '-')}.log"
         path.unlink(missing_ok=True)
         return path
 
-    def _capture(self, makings: Sequence[Making]) -> dict[str, Path]:
+    def _capture(self, makings: Sequence[ArtifactBuild]) -> dict[str, Path]:
         """The snapshot of each model that a compiler will need, by the model's name."""
         needed = {
             one.piece.model.spec.name: one.piece
@@ -92,7 +92,7 @@ class Artifacts:
         self._steps.skip(len(models) - len(needed))
         return {name: self._captured(piece) for name, piece in needed.items()}
 
-    def _judge(self, makings: Sequence[Making], captures: Mapping[str, Path]) -> dict[str, Judgement]:
+    def _judge(self, makings: Sequence[ArtifactBuild], captures: Mapping[str, Path]) -> dict[str, Judgement]:
         """Return what each model's artifacts are judged by, by the model's name."""
         pieces = {making.piece.model.spec.name: making.piece for making in makings if making.open}
         return {
@@ -101,7 +101,7 @@ class Artifacts:
             for name, piece in pieces.items()
         }
 
-    def _captured(self, piece: Piece) -> Path:
+    def _captured(self, piece: ArtifactPlan) -> Path:
         from edgefn.compile.capture.capture import capture
         from edgefn.compile.capture.eager import one_thread
         from edgefn.compile.files.opening import CapturesItself
@@ -126,7 +126,7 @@ class Artifacts:
         snapshot.forget(self._cache, piece.capture_key)
         return boundary.unobserved(lambda: self._cache.make("capture", piece.capture_key, fill))
 
-    def _session(self, piece: Piece) -> EagerSession:
+    def _session(self, piece: ArtifactPlan) -> EagerSession:
         """Return the piece's network in eager PyTorch, built once."""
         from edgefn.compile.capture.eager import EagerSession
 
@@ -134,7 +134,7 @@ class Artifacts:
         return self._sessions.setdefault(model.spec.name, EagerSession(model.builder, model.spec))
 
     def _run(
-        self, makings: Sequence[Making], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool
+        self, makings: Sequence[ArtifactBuild], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool
     ) -> None:
         """Each of `makings` has had its compiler: to lower and prove, or, one after the other, to time."""
         if not makings:
@@ -156,7 +156,7 @@ class Artifacts:
                 self._tell(making)
                 making.raise_missing()
 
-    def _task(self, making: Making, captures: Mapping[str, Path], folder: Path, *, time: bool) -> Task:
+    def _task(self, making: ArtifactBuild, captures: Mapping[str, Path], folder: Path, *, time: bool) -> Task:
         folder.mkdir()
         piece, capture = making.piece, captures.get(making.piece.model.spec.name)
         lower = making.folder is None
@@ -176,13 +176,13 @@ class Artifacts:
         samples = piece.calibration.path.stat().st_size if piece.calibration else 0
         return Task(folder, making.log, capacity.estimate(weights, samples))
 
-    def _trial(self, making: Making) -> Trial | None:
+    def _trial(self, making: ArtifactBuild) -> AnswerTrial | None:
         """What the artifact's answers are compared with, where they are to be and its companions are there."""
         answers = making.piece.answers
         others = {name: one for name, one in self._portables.items() if name != making.piece.model.spec.name}
         if answers is None or not making.to_answer or any(one.folder is None for one in others.values()):
             return None
-        return Trial(
+        return AnswerTrial(
             str(answers.folder),
             answers.handler,
             str(answers.path),
@@ -190,14 +190,14 @@ class Artifacts:
             {name: (one.piece.target.backend, str(one.files)) for name, one in others.items()},
         )
 
-    def _started(self, making: Making, step: str) -> None:
+    def _started(self, making: ArtifactBuild, step: str) -> None:
         self._steps.events("compiler", state="started", doing=step, **_members(making))
 
-    def _ended(self, making: Making, step: str) -> None:
+    def _ended(self, making: ArtifactBuild, step: str) -> None:
         told = {"status": making.status, "reason": making.reason}
         self._steps.events("compiler", state="ended", doing=step, **_members(making), **told)
 
-    def _tell(self, making: Making) -> None:
+    def _tell(self, making: ArtifactBuild) -> None:
         if making.answers is not None:
             self._steps.events("answers", **_members(making), **msgspec.to_builtins(making.answers))
         if making.agreement is not None:
@@ -208,5 +208,5 @@ class Artifacts:
         self._steps.events("artifact", **msgspec.to_builtins(making.report()))
 
 
-def _members(making: Making) -> dict[str, Any]:
+def _members(making: ArtifactBuild) -> dict[str, Any]:
     return {"model": making.piece.model.spec.name, "target": str(making.piece.target)}

@@ -14,9 +14,9 @@ from edgefn.accuracy.limits import limits_of
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.compile.artifacts.piece import Piece
+from edgefn.compile.artifacts.piece import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
-from edgefn.compile.jobs.worker import Ended
+from edgefn.compile.jobs.worker import CompilerExit
 from edgefn.compile.judging.verify import Latency
 from edgefn.compile.report import ArtifactReport, Status
 from edgefn.errors import BuildError, GateError
@@ -39,7 +39,7 @@ MAX_SLICES = 32
 T = TypeVar("T")
 
 
-class Made(msgspec.Struct, frozen=True):
+class MadeArtifact(msgspec.Struct, frozen=True):
     """What is known of an artifact beside its files; `spec` has the network's real outputs."""
 
     spec: ModelSpec
@@ -57,10 +57,10 @@ class Artifact(msgspec.Struct, frozen=True):
     report: ArtifactReport
 
 
-class Making:
+class ArtifactBuild:
     """An artifact on its way. `status` is "built" until something says otherwise."""
 
-    def __init__(self, piece: Piece, cache: Cache, log: Path) -> None:
+    def __init__(self, piece: ArtifactPlan, cache: Cache, log: Path) -> None:
         self.piece = piece
         self.log = log
         self.status: Status = "built"
@@ -109,14 +109,14 @@ class Making:
         assert self.folder is not None
         return self.folder / _FILES
 
-    def absorb(self, ended: Ended, files: Path, spec: ModelSpec | None, limit_s: float) -> None:
+    def absorb(self, ended: CompilerExit, files: Path, spec: ModelSpec | None, limit_s: float) -> None:
         """What a compiler did is kept in the cache, even where the next step failed; how it ended is known."""
         told = ended.told
         self._seconds += told.seconds
         self._peak_bytes = max(self._peak_bytes, ended.peak_bytes)
         self._logged = True
         if told.lowered is not None and spec is not None:
-            made = Made(spec, told.lowered, told.seconds, ended.peak_bytes)
+            made = MadeArtifact(spec, told.lowered, told.seconds, ended.peak_bytes)
             self.folder = self._cache.make("artifact", self.piece.key, lambda into: _keep(files, made, into))
         self.agreement = told.agreement or self.agreement
         if self.agreement is not None and self.agreement.passed:
@@ -194,7 +194,7 @@ class Making:
         few = f"of its {answers}; one differs, which shows neither right nor wrong: give more samples"
         return (*noted, answers.unfit or (few if answers.verdict == "not shown" else ""))
 
-    def _missing(self, ended: Ended, limit_s: float) -> None:
+    def _missing(self, ended: CompilerExit, limit_s: float) -> None:
         told, name = ended.told, self.piece.name
         where = f"; its log is {self.log}"
         match ended.end:
@@ -217,9 +217,9 @@ class Making:
                 self.reason = f"{_named(said, name)}{where}"
                 self.trace = told.trace
 
-    def _made(self) -> Made:
+    def _made(self) -> MadeArtifact:
         assert self.folder is not None
-        return msgspec.json.decode((self.folder / _MADE).read_bytes(), type=Made)
+        return msgspec.json.decode((self.folder / _MADE).read_bytes(), type=MadeArtifact)
 
     def _read(self, kind: str, key: str, name: str, type: type[T]) -> T | None:
         folder = self._cache.find(kind, key)
@@ -243,6 +243,6 @@ def _named(reason: str, name: str) -> str:
     return f"{name}: {reason.removeprefix(f'model {model}: ')}"
 
 
-def _keep(files: Path, made: Made, into: Path) -> None:
+def _keep(files: Path, made: MadeArtifact, into: Path) -> None:
     shutil.move(files, into / _FILES)
     (into / _MADE).write_bytes(msgspec.json.encode(made))

@@ -16,7 +16,7 @@ import msgspec
 from edgefn import backends
 from edgefn.bundle.config import Bound
 from edgefn.compile.answers.reference import Answers
-from edgefn.compile.answers.trial import Trial
+from edgefn.compile.answers.trial import AnswerTrial
 from edgefn.compile.cache import environment
 from edgefn.compile.cache.cache import hash_file, key_of
 from edgefn.compile.jobs.job import Job
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ArtifactPlan:
     """What one artifact is made and judged by.
 
     builder_key  of the model's network (`Sources.builder_key`)
@@ -118,7 +118,7 @@ class Piece:
         lower: bool,
         prove: bool,
         time: bool,
-        trial: Trial | None = None,
+        trial: AnswerTrial | None = None,
     ) -> Job:
         """The steps asked for, as a compiler's process is told them."""
         return Job(

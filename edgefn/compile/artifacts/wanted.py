@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgefn.targets import groups, profiles
 from edgefn.targets.groups import PORTABLE
-from edgefn.targets.matcher import Facts
+from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import Target
 
 
@@ -23,7 +23,7 @@ class Wanted:
     named: bool
 
 
-def expand_targets(names: Iterable[str], facts: Facts, folder: Path | None = None) -> tuple[Wanted, ...]:
+def expand_targets(names: Iterable[str], facts: MachineFacts, folder: Path | None = None) -> tuple[Wanted, ...]:
     """What `names` stand for, each once, `portable/fp32` first; `folder` holds a project's own profiles.
 
     `facts` are of the machine that `all-native` means. Raises SpecError for a name that is neither target nor group.

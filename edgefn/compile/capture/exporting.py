@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgefn.compile import substitutes
 from edgefn.compile.capture import recurrent, refusals
-from edgefn.compile.capture.probes import Probe
+from edgefn.compile.capture.probes import ProgramProbe
 from edgefn.compile.dimensions import dimensions, guard_lines, ranges
 from edgefn.compile.dimensions.guards import FAR, Fixed, Tied, guards_of, told
 from edgefn.compile.dimensions.symbols import lengths_of, output_shapes
@@ -126,7 +126,7 @@ def _ranges(
     if not lengths:
         return {}
     outputs = [TensorSpec("float32", shape) for shape in output_shapes(program, spec)]
-    probe = Probe(wrapper, program, spec, shapes_of(outputs, tuple(lengths)))
+    probe = ProgramProbe(wrapper, program, spec, shapes_of(outputs, tuple(lengths)))
     return told(ranges.found(guards_of(program, spec), lengths, spec.ranges, probe), spec.ranges)
 
 
@@ -140,7 +140,7 @@ def check_translation(
         return
     lengths = lengths_of(program, spec)
     free = {word: spec.ranges.get(word, SizeRange()) for word in lengths}
-    if guard := ranges.broken(new, lengths, free, Probe(program.module(check_guards=False), decomposed, spec)):
+    if guard := ranges.broken(new, lengths, free, ProgramProbe(program.module(check_guards=False), decomposed, spec)):
         raise refusals.not_translated_freely(spec.name, guard.text)
 
 

@@ -29,7 +29,7 @@ WHOLE = (0, 1)
 """Whole numbers to fill inputs with, until the network answers: rows of length 0 may have no last step."""
 
 
-class Probe:
+class ProgramProbe:
     """Holds what a program answers against what `network` does, at any lengths; each is tried once."""
 
     def __init__(

@@ -48,7 +48,7 @@ SHARED = "shared"
 """The kind of a cache entry: what compilers made of a capture and its calibration, for each other."""
 
 
-class Info(msgspec.Struct, frozen=True):
+class SnapshotInfo(msgspec.Struct, frozen=True):
     """What is known of a snapshot without PyTorch."""
 
     model: ModelSpec
@@ -65,11 +65,13 @@ def write(capture: Capture | OnnxCapture, folder: Path) -> None:
     from edgefn.compile.files.onnx_capture import OnnxCapture
 
     if isinstance(capture, OnnxCapture):
-        found = Info(capture.model, capture.save(folder), Network(coarse=capture.coarse))
+        found = SnapshotInfo(capture.model, capture.save(folder), Network(coarse=capture.coarse))
     else:
         network = provenance.network(capture.program, list(capture.model.outputs))
         telling = {word: list(lengths) for word, lengths in capture.telling.items()}
-        found = Info(capture.model, _save(capture, folder), network, foreign.libraries(capture.program), telling)
+        found = SnapshotInfo(
+            capture.model, _save(capture, folder), network, foreign.libraries(capture.program), telling
+        )
     (folder / _INFO).write_bytes(msgspec.json.encode(found))
 
 
@@ -81,9 +83,9 @@ def _save(capture: Capture, folder: Path) -> int:
     return sum(tensor.nbytes for tensor in capture.program.state_dict.values())
 
 
-def info(folder: Path) -> Info:
+def info(folder: Path) -> SnapshotInfo:
     """What the snapshot in `folder` says of itself."""
-    return msgspec.json.decode((folder / _INFO).read_bytes(), type=Info)
+    return msgspec.json.decode((folder / _INFO).read_bytes(), type=SnapshotInfo)
 
 
 class Snapshot:

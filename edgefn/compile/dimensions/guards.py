@@ -72,7 +72,7 @@ class Fixed(Exception):
 
 
 @dataclass(frozen=True)
-class Guard:
+class LengthCondition:
     """A condition on the lengths of `words`; `text` is for people."""
 
     text: str
@@ -122,7 +122,7 @@ class Guard:
         return tuple(int(number) for number in re.findall(r"(?<!v)\b\d+", self.source))
 
 
-def guards_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> list[Guard]:
+def guards_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> list[LengthCondition]:
     """Return the program's guards on free lengths, and the limits it sets to each, without those on fixed sizes."""
     shapes = [tensor.shape for tensor in spec.inputs.values()]
     return [guard for text in (*program._guards_code, *_limits(program)) if (guard := _read(text, shapes)) is not None]
@@ -142,7 +142,7 @@ def _limits(program: torch.export.ExportedProgram) -> Iterable[str]:
                     yield f"{here} <= {int(limits.upper)}"
 
 
-def _read(text: str, shapes: Sequence[Sequence[int | str]]) -> Guard | None:
+def _read(text: str, shapes: Sequence[Sequence[int | str]]) -> LengthCondition | None:
     words: dict[str, str] = {}
 
     def named(match: re.Match[str], *, code: bool) -> str:
@@ -159,7 +159,7 @@ def _read(text: str, shapes: Sequence[Sequence[int | str]]) -> Guard | None:
         ast.parse(source, mode="eval")
     except SyntaxError:  # no condition on sizes alone
         return None
-    return Guard(_SIZE.sub(lambda match: named(match, code=False), text), tuple(words), source)
+    return LengthCondition(_SIZE.sub(lambda match: named(match, code=False), text), tuple(words), source)
 
 
 def words_of(sources: Mapping[str, T], spec: ModelSpec) -> dict[T, str]:
@@ -170,7 +170,9 @@ def words_of(sources: Mapping[str, T], spec: ModelSpec) -> dict[T, str]:
     return {one: size for one, size in sizes if isinstance(size, str)}
 
 
-def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, SizeRange]) -> dict[str, SizeRange]:
+def ranges_of(
+    guards: Sequence[LengthCondition], example: Lengths, declared: Mapping[str, SizeRange]
+) -> dict[str, SizeRange]:
     """Return each word's lengths for which all `guards` hold, whatever the others are, within the declared ones.
 
     They are the run of equal steps around the example's length that has the most lengths. Raises Fixed where a run is
@@ -199,7 +201,9 @@ def ranges_of(guards: Sequence[Guard], example: Lengths, declared: Mapping[str, 
     return joint
 
 
-def _above_the_least(joint: Mapping[str, SizeRange], guards: Sequence[Guard], example: Lengths) -> dict[str, SizeRange]:
+def _above_the_least(
+    joint: Mapping[str, SizeRange], guards: Sequence[LengthCondition], example: Lengths
+) -> dict[str, SizeRange]:
     """Raise least lengths until a guard such as `batch * height * width != 1` holds for all of them at once.
 
     Those of one word where that is enough, the last first: a batch of one is the most usual, and the first word.
@@ -213,7 +217,7 @@ def _above_the_least(joint: Mapping[str, SizeRange], guards: Sequence[Guard], ex
 
 
 def _raised(
-    words: Sequence[str], guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths
+    words: Sequence[str], guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Lengths
 ) -> dict[str, SizeRange]:
     """Raise the least lengths of `words` until the guard holds from there on; {} where it does not up to `example`."""
     least = {word: ranges[word].min for word in guard.words}
@@ -229,7 +233,7 @@ def _raised(
     return {word: msgspec.structs.replace(ranges[word], min=length) for word, length in least.items()}
 
 
-def _together(fixed: Lengths, guards: Sequence[Guard], example: Lengths) -> Tied | None:
+def _together(fixed: Lengths, guards: Sequence[LengthCondition], example: Lengths) -> Tied | None:
     """The tie of words of which none can change alone and all can at once, as in `height == width`."""
     ties = [guard for guard in guards if len(set(guard.words) & set(fixed)) > 1]
     for factor, more in ((1, 1), (2, 0), (1, 2), (3, 0)):
@@ -248,7 +252,7 @@ def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict
     return (dict(zip(ranges, corner, strict=True)) for corner in itertools.product(*ends))
 
 
-def _meetings(guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths) -> Iterator[dict[str, int]]:
+def _meetings(guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Lengths) -> Iterator[dict[str, int]]:
     """Yield the least lengths of two words that may not be equal, each with each: corners and draws seldom meet."""
     if not guard.is_unlike or len(guard.words) != 2:
         return
@@ -261,7 +265,7 @@ def _meetings(guard: Guard, ranges: Mapping[str, SizeRange], example: Lengths) -
                 yield {**example, **dict(zip(guard.words, met, strict=True))}
 
 
-def _beside(word: str, draws: Sequence[Lengths], example: Lengths, guards: Sequence[Guard]) -> list[Lengths]:
+def _beside(word: str, draws: Sequence[Lengths], example: Lengths, guards: Sequence[LengthCondition]) -> list[Lengths]:
     """The draws with which the example's own length goes together; others show a tie, which is found later."""
     return [one for one in draws if all(guard.holds({**one, word: example[word]}) for guard in guards)]
 
@@ -280,7 +284,7 @@ def drawn(allowed: SizeRange, around: int, source: random.Random) -> int:
 
 def _run(
     word: str,
-    guards: Sequence[Guard],
+    guards: Sequence[LengthCondition],
     contexts: Sequence[Lengths],
     example: Lengths,
     allowed: SizeRange,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from edgefn.compile.capture.probes import Probe, least
-from edgefn.compile.dimensions.guards import Guard, ranges_of
+from edgefn.compile.capture.probes import ProgramProbe, least
+from edgefn.compile.dimensions.guards import LengthCondition, ranges_of
 from edgefn.dimensions.sizes import nearest
 from edgefn.spec import SizeRange
 
@@ -21,7 +21,10 @@ MAX_ROUNDS = 16
 
 
 def found(
-    guards: Sequence[Guard], example: Mapping[str, int], declared: Mapping[str, SizeRange], probe: Probe
+    guards: Sequence[LengthCondition],
+    example: Mapping[str, int],
+    declared: Mapping[str, SizeRange],
+    probe: ProgramProbe,
 ) -> Ranges:
     """Return each word's lengths. Raises Fixed or Tied (`edgefn.compile.dimensions.guards`) where no ranges say it."""
     trusted = [guard for guard in guards if not guard.is_suspect]
@@ -39,19 +42,23 @@ def found(
 
 
 def broken(
-    guards: Sequence[Guard], example: Mapping[str, int], ranges: Mapping[str, SizeRange], probe: Probe
-) -> Guard | None:
+    guards: Sequence[LengthCondition], example: Mapping[str, int], ranges: Mapping[str, SizeRange], probe: ProgramProbe
+) -> LengthCondition | None:
     """Return a guard that some lengths in the ranges break, and the program is wrong there; None where none is."""
     return next((guard for guard in guards if _is_right(guard, ranges, example, probe)), None)
 
 
-def _is_right(guard: Guard, ranges: Mapping[str, SizeRange], example: Mapping[str, int], probe: Probe) -> bool:
+def _is_right(
+    guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Mapping[str, int], probe: ProgramProbe
+) -> bool:
     """Whether the program is wrong for lengths in the ranges that break the guard."""
     breaking = next((one for one in _places(guard, ranges, example) if not guard.holds(one)), None)
     return breaking is not None and not probe.agrees(breaking)
 
 
-def _places(guard: Guard, ranges: Mapping[str, SizeRange], example: Mapping[str, int]) -> Iterator[dict[str, int]]:
+def _places(
+    guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Mapping[str, int]
+) -> Iterator[dict[str, int]]:
     """Lengths in the ranges where a guard may break, those near the example first: one word after the other, all."""
     for word in guard.words:
         for length in _lengths(ranges[word], example[word], guard.numbers):
@@ -69,7 +76,7 @@ def _lengths(allowed: SizeRange, around: int, numbers: Sequence[int]) -> list[in
     return sorted({nearest(allowed, one) for one in (*near, *named, 2 * around) if one >= 0})
 
 
-def _from_least(ranges: Ranges, example: Mapping[str, int], probe: Probe) -> Ranges:
+def _from_least(ranges: Ranges, example: Mapping[str, int], probe: ProgramProbe) -> Ranges:
     """The ranges, each from the least length on that works: first word by word, then all at their least at once.
 
     Where it is all of them at once that fail, one word is raised if that is enough, the last first, as with guards.
@@ -88,7 +95,7 @@ def _from_least(ranges: Ranges, example: Mapping[str, int], probe: Probe) -> Ran
     return _raised(ranges, least(_stepped(probe, ranges), lows, example), tuple(ranges))
 
 
-def _stepped(probe: Probe, ranges: Ranges) -> Callable[[Mapping[str, int]], bool]:
+def _stepped(probe: ProgramProbe, ranges: Ranges) -> Callable[[Mapping[str, int]], bool]:
     return lambda lengths: probe.agrees({word: nearest(ranges[word], length) for word, length in lengths.items()})
 
 

@@ -9,7 +9,7 @@ from edgefn.errors import BuildError
 from edgefn.spec import TensorSpec
 
 
-class Found(NamedTuple):
+class FileTensor(NamedTuple):
     """A tensor of a file; `dtype` is empty and `shape` None where the file does not tell. None in it: any size."""
 
     dtype: str = ""
@@ -38,7 +38,7 @@ def matched(declared: Sequence[str], found: Sequence[str], what: str) -> dict[st
     return {name: pairs.get(name, name) for name in declared}
 
 
-def check(declared: Mapping[str, TensorSpec], found: Mapping[str, Found], what: str, free: str) -> None:
+def check(declared: Mapping[str, TensorSpec], found: Mapping[str, FileTensor], what: str, free: str) -> None:
     """Raises BuildError unless each declared input fits the file's of that name; `free` says how to free a size."""
     for name, spec in declared.items():
         tensor = found[name]
@@ -61,7 +61,7 @@ def check(declared: Mapping[str, TensorSpec], found: Mapping[str, Found], what: 
                 raise _unlike(name, spec, tensor, what, f"declare {size} for {wanted}")
 
 
-def _unlike(name: str, spec: TensorSpec, found: Found, what: str, advice: str) -> BuildError:
+def _unlike(name: str, spec: TensorSpec, found: FileTensor, what: str, advice: str) -> BuildError:
     return BuildError(f"{what}: input {name!r} is declared as {spec}, the file has {found}; {advice}")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Claim = int | str | None
 
 
-class Seen(NamedTuple):
+class SeenLength(NamedTuple):
     """One dimension of an output in a run, and the sizes of the inputs' free dimensions in that run."""
 
     sizes: Mapping[str, int]
@@ -40,7 +40,9 @@ def output_specs(normalised: Path, network: OnnxNetwork, sizes: Mapping[str, int
         rank = len(shapes[0][1])
         told = onnx_source.outputs(network.proto, network.spec.name)[given].shape or ()
         claims = (_padded(inferred[name], rank), _padded([words.get(str(one), one) for one in told], rank))
-        seen = [[Seen(known, shape[axis]) for known, shape in shapes if len(shape) == rank] for axis in range(rank)]
+        seen = [
+            [SeenLength(known, shape[axis]) for known, shape in shapes if len(shape) == rank] for axis in range(rank)
+        ]
         shape = tuple(
             _dimension([claim[axis] for claim in claims], seen[axis], f"{name}_{axis}") for axis in range(rank)
         )
@@ -48,7 +50,7 @@ def output_specs(normalised: Path, network: OnnxNetwork, sizes: Mapping[str, int
     return specs
 
 
-def _dimension(claims: Iterable[Claim], seen: Sequence[Seen], name: str) -> Dimension:
+def _dimension(claims: Iterable[Claim], seen: Sequence[SeenLength], name: str) -> Dimension:
     """The first claim that every run bears out; else `name`, a size that nothing says anything of."""
     for claim in claims:
         if claim is not None and all(

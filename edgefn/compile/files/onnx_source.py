@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgefn.compile.files import external
-from edgefn.compile.files.matching import Found
+from edgefn.compile.files.matching import FileTensor
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def opset(proto: onnx.ModelProto) -> int:
     return next((one.version for one in proto.opset_import if one.domain in ("", "ai.onnx")), 0)
 
 
-def inputs(proto: onnx.ModelProto, model: str) -> dict[str, Found]:
+def inputs(proto: onnx.ModelProto, model: str) -> dict[str, FileTensor]:
     """What a call must give, in order: an input with a default among the weights is none."""
     given = {tensor.name for tensor in proto.graph.initializer}
     given |= {tensor.values.name for tensor in proto.graph.sparse_initializer}
     return {one.name: _found(one, model) for one in proto.graph.input if one.name not in given}
 
 
-def outputs(proto: onnx.ModelProto, model: str) -> dict[str, Found]:
+def outputs(proto: onnx.ModelProto, model: str) -> dict[str, FileTensor]:
     """What it gives, in order."""
     return {one.name: _found(one, model) for one in proto.graph.output}
 
@@ -84,7 +84,7 @@ def complaint(error: Exception) -> str:
     return text[:300].strip() or "no reason given"
 
 
-def _found(value: onnx.ValueInfoProto, model: str) -> Found:
+def _found(value: onnx.ValueInfoProto, model: str) -> FileTensor:
     import onnx
 
     kind = value.type.WhichOneof("value")
@@ -101,8 +101,8 @@ def _found(value: onnx.ValueInfoProto, model: str) -> Found:
             "do that step in the handler"
         )
     if not tensor.HasField("shape"):
-        return Found(dtype)
-    return Found(dtype, tuple(_size(one) for one in tensor.shape.dim))
+        return FileTensor(dtype)
+    return FileTensor(dtype, tuple(_size(one) for one in tensor.shape.dim))
 
 
 def _a(kind: str | None) -> str:

@@ -15,7 +15,7 @@ from torch.export.pt2_archive.constants import OPAQUE_OBJ_FILENAME_PREFIX
 from torch.utils import _pytree as pytree
 
 from edgefn.compile.author import blame
-from edgefn.compile.files.matching import Found, check, matched
+from edgefn.compile.files.matching import FileTensor, check, matched
 from edgefn.errors import BuildError
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ class ProgramNetwork(torch.nn.Module):
         return self
 
 
-def _inputs(program: torch.export.ExportedProgram, what: str) -> dict[str, Found]:
+def _inputs(program: torch.export.ExportedProgram, what: str) -> dict[str, FileTensor]:
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
-    found: dict[str, Found] = {}
+    found: dict[str, FileTensor] = {}
     for name in program.graph_signature.user_inputs:
         value = values.get(str(name))
         if not isinstance(value, torch.Tensor):
@@ -75,7 +75,7 @@ def _inputs(program: torch.export.ExportedProgram, what: str) -> dict[str, Found
                 f"{what}: the program takes {name}, which is no tensor: export it with that written into its forward()"
             )
         dtype = str(value.dtype).removeprefix("torch.")
-        found[str(name)] = Found(dtype, tuple(size if isinstance(size, int) else None for size in value.shape))
+        found[str(name)] = FileTensor(dtype, tuple(size if isinstance(size, int) else None for size in value.shape))
     return found
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgefn.compile.jobs.capacity import startable
-from edgefn.compile.jobs.worker import Ended, Worker, adopt_orphans, children, end_adopted
+from edgefn.compile.jobs.worker import CompilerExit, Worker, adopt_orphans, children, end_adopted
 
 _LOOK_S = 0.5
 """How often the running compilers' memory is looked at."""
@@ -27,7 +27,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Room:
+class CompileLimits:
     """What the compilers may take together, and each one's time."""
 
     cores: int
@@ -35,7 +35,9 @@ class Room:
     limit_s: float
 
 
-def run(tasks: Sequence[Task], room: Room, started: Callable[[int], None]) -> Generator[tuple[int, Ended]]:
+def run(
+    tasks: Sequence[Task], room: CompileLimits, started: Callable[[int], None]
+) -> Generator[tuple[int, CompilerExit]]:
     """Each task's number and end, as they end. `started` is told the number of each that begins.
 
     No process is left when this is exhausted, closed or fails.

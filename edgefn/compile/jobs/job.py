@@ -18,7 +18,7 @@ from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import Bound
-from edgefn.compile.answers.trial import Trial
+from edgefn.compile.answers.trial import AnswerTrial
 from edgefn.compile.judging.verify import Latency
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import Target
@@ -61,7 +61,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lower: bool = False
     prove: bool = False
     time: bool = False
-    trial: Trial | None = None
+    trial: AnswerTrial | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.target} of model {self.model}"
 
 
-class Told(msgspec.Struct, kw_only=True):
+class JobProgress(msgspec.Struct, kw_only=True):
     """What a compiler has done so far. `step` is the one it is at; `error` the class of what ended it, or empty.
 
     Written as MessagePack, which has infinity: an error of an artifact may be infinite.
@@ -97,16 +97,16 @@ def read_job(folder: Path) -> Job:
     return msgspec.msgpack.decode((folder / _JOB).read_bytes(), type=Job)
 
 
-def tell(told: Told, folder: Path) -> None:
+def tell(told: JobProgress, folder: Path) -> None:
     """What is told is in `folder`, whole, or what was there before still is."""
     partial = folder / f"{_TOLD}~"
     partial.write_bytes(msgspec.msgpack.encode(told))
     os.replace(partial, folder / _TOLD)
 
 
-def read_told(folder: Path) -> Told:
+def read_told(folder: Path) -> JobProgress:
     """What the compiler told last; nothing at all when it died before."""
     try:
-        return msgspec.msgpack.decode((folder / _TOLD).read_bytes(), type=Told)
+        return msgspec.msgpack.decode((folder / _TOLD).read_bytes(), type=JobProgress)
     except FileNotFoundError:
-        return Told()
+        return JobProgress()

@@ -21,13 +21,13 @@ from edgefn.backends.backend import Lowered
 from edgefn.compile.answers import trial
 from edgefn.compile.author import blame
 from edgefn.compile.jobs import machine
-from edgefn.compile.jobs.job import Job, Told, read_job, tell
+from edgefn.compile.jobs.job import Job, JobProgress, read_job, tell
 from edgefn.compile.judging import verify
 from edgefn.errors import BuildError, DiskFull, EdgefnError, GateError
 from edgefn.system.durable import explained_when_full
 
 if TYPE_CHECKING:
-    from edgefn.compile.answers.trial import Trial
+    from edgefn.compile.answers.trial import AnswerTrial
     from edgefn.compile.capture.snapshot import Snapshot
 
 FAILED = 1
@@ -75,7 +75,7 @@ class Work:
 
     def __init__(self, job: Job, folder: Path) -> None:
         self.job = job
-        self.told = Told()
+        self.told = JobProgress()
         self._folder = folder
         self._began = time.monotonic()
 
@@ -141,11 +141,11 @@ class Work:
         )
         backend = backends.get(job.target.backend)
         foreign = job.target.backend != "onnxruntime" and job.target.precision.startswith("int")
-        gate = verify.Gate(job.judging, job.target.precision, job.bound, batched=job.batched, engines=foreign)
+        gate = verify.AccuracyGate(job.judging, job.target.precision, job.bound, batched=job.batched, engines=foreign)
         self.told.agreement = verify.verify(backend, Path(job.files), judges, gate, job.name)
         verify.check(self.told.agreement, job.name, quantized=job.target.precision.startswith("int"))
 
-    def _answer(self, job: Trial) -> None:
+    def _answer(self, job: AnswerTrial) -> None:
         target, name = self.job.target, self.job.name
         self.told.answers = trial.run(job, self.job.model, target, Path(self.job.files))
         trial.gate(self.told.answers, name, job.handler, quantized=target.precision.startswith("int"))

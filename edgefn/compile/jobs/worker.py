@@ -18,7 +18,7 @@ from typing import Literal
 
 from edgefn.compile.author import boundary
 from edgefn.compile.jobs import machine
-from edgefn.compile.jobs.job import Told, read_told
+from edgefn.compile.jobs.job import JobProgress, read_told
 from edgefn.errors import DiskFull
 from edgefn.system import signals
 
@@ -29,11 +29,11 @@ _SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
 
 
 @dataclass(frozen=True)
-class Ended:
+class CompilerExit:
     """How a compiler ended: `signal` is the name of what killed it, where something did."""
 
     end: End
-    told: Told
+    told: JobProgress
     peak_bytes: int
     signal: str = ""
 
@@ -72,18 +72,18 @@ class Worker:
         """Its memory's peak is known up to now, should it be killed before it can tell."""
         self._peak_bytes = max(self._peak_bytes, machine.peak_bytes(self._process.pid))
 
-    def end(self, *, ended: bool) -> Ended:
+    def end(self, *, ended: bool) -> CompilerExit:
         """No process of its group is left. `ended` says that it has ended by itself, not at its limit."""
         code = self._kill()
         told = read_told(self._folder)
         peak = max(self._peak_bytes, told.peak_bytes)
         if not ended:
-            return Ended("timed out", told, peak)
+            return CompilerExit("timed out", told, peak)
         if code < 0:
-            return Ended("killed", told, peak, signals.name_of(-code))
+            return CompilerExit("killed", told, peak, signals.name_of(-code))
         if code == DiskFull.exit_code and not told.reason:
             told.reason = f"no room left on the disk to write {self._folder}: free some and try again"
-        return Ended("done" if code == 0 and told.step == "done" else "failed", told, peak)
+        return CompilerExit("done" if code == 0 and told.step == "done" else "failed", told, peak)
 
     def _kill(self) -> int:
         """Kills and reaps the group, a zombie first of all; the compiler's exit code, negative for a signal."""

@@ -22,7 +22,7 @@ from edgefn import golden
 from edgefn.accuracy import judging
 from edgefn.accuracy.judging import FEW
 from edgefn.accuracy.rules import Judging
-from edgefn.compile.artifacts.piece import Piece
+from edgefn.compile.artifacts.piece import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.capture import snapshot
 from edgefn.compile.samples import trials
@@ -31,7 +31,7 @@ from edgefn.golden import GoldenSample, Pairs
 
 if TYPE_CHECKING:
     from edgefn.compile.capture.eager import EagerSession
-    from edgefn.compile.capture.snapshot import Info
+    from edgefn.compile.capture.snapshot import SnapshotInfo
     from edgefn.model import EdgeModel
 
 _JUDGING, _SIZES, _TRIED = "judging.json", "sizes.npz", "tried.json"
@@ -62,13 +62,13 @@ class Judgement:
         return msgspec.json.decode((self.folder / _TRIED).read_bytes(), type=dict[str, str])
 
 
-def known(cache: Cache, piece: Piece) -> Judgement | None:
+def known(cache: Cache, piece: ArtifactPlan) -> Judgement | None:
     """Return what an earlier build found."""
     folder = cache.find("judging", piece.judging_key)
     return Judgement(folder) if folder else None
 
 
-def found(cache: Cache, piece: Piece, capture: Path, session: Callable[[], EagerSession]) -> Judgement:
+def found(cache: Cache, piece: ArtifactPlan, capture: Path, session: Callable[[], EagerSession]) -> Judgement:
     """Find and keep what artifacts of the piece's model are judged by. Raises BuildError as `judging.found`."""
     from edgefn.compile.samples import answering
 
@@ -84,7 +84,7 @@ def found(cache: Cache, piece: Piece, capture: Path, session: Callable[[], Eager
     return Judgement(cache.make("judging", piece.judging_key, fill))
 
 
-def _judging(piece: Piece, info: Info) -> Judging:
+def _judging(piece: ArtifactPlan, info: SnapshotInfo) -> Judging:
     return judging.found(
         info.model.name,
         info.model.outputs,

@@ -43,7 +43,7 @@ class Latency(msgspec.Struct, frozen=True):
         return self.artifact_s / self.eager_s
 
 
-class Gate(NamedTuple):
+class AccuracyGate(NamedTuple):
     """What an artifact is judged by, see `edgefn.accuracy.judge`; `batched` when calls run together.
 
     With `engines` its engine is held against ONNX Runtime on the same file, too.
@@ -56,7 +56,7 @@ class Gate(NamedTuple):
     engines: bool = False
 
 
-def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str) -> Agreement:
+def verify(backend: Backend, portable: Path, pairs: Pairs, gate: AccuracyGate, name: str) -> Agreement:
     """Return how the artifact in `portable`, finished for this machine, agrees with the golden pairs.
 
     Raises BuildError when it does not finish, load or run; being wrong is in the result.
@@ -85,7 +85,7 @@ def verify(backend: Backend, portable: Path, pairs: Pairs, gate: Gate, name: str
     return msgspec.structs.replace(found, verdict="wrong", reason=reason)
 
 
-def _guilt(portable: Path, pairs: Pairs, gate: Gate) -> engines.Guilt | None:
+def _guilt(portable: Path, pairs: Pairs, gate: AccuracyGate) -> engines.Guilt | None:
     return engines.guilty(portable, pairs, gate.judging, gate.precision, bound=gate.bound, batched=gate.batched)
 
 

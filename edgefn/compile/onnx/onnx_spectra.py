@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.onnx.onnx_steps import Steps
+from edgefn.compile.onnx.onnx_steps import NodeSteps
 from edgefn.compile.translations.operators import DOUBLE, FLOAT
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def settle(model: ir.Model) -> None:
 
 def _widen(node: ir.Node, value: ir.Value) -> None:
     """Have a transform compute in float64."""
-    steps = Steps(node)
+    steps = NodeSteps(node)
     wide = steps.cast(value, DOUBLE)
     wide.shape = value.shape
     given = {name: attribute.as_int() for name, attribute in node.attributes.items()}
@@ -64,7 +64,7 @@ def _cut(node: ir.Node) -> None:
     spectrum, axis = node.inputs[0], _axis(node)
     if spectrum is None or axis is None:
         return
-    steps = Steps(node)
+    steps = NodeSteps(node)
     end = steps.add("Shape", [spectrum], start=axis, end=axis + 1)
     cut = steps.add("Slice", [spectrum, steps.whole([0]), end, steps.whole([axis])])
     cut.type = spectrum.type

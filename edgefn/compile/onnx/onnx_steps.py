@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-class Steps:
+class NodeSteps:
     """Steps that are put before a node, or in its place; made in the order in which they run."""
 
     def __init__(self, node: ir.Node) -> None:

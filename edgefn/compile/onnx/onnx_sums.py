@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.onnx.onnx_steps import Steps
+from edgefn.compile.onnx.onnx_steps import NodeSteps
 from edgefn.compile.translations.operators import DOUBLE, FLOAT
 from edgefn.spec import SizeRange
 
@@ -44,14 +44,14 @@ def split(model: ir.Model, lengths: Mapping[str, SizeRange]) -> None:
 def _sum(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     axes = _axes(node, len(sizes))
     if axes and _product(sizes[axis] for axis in axes) > FEW:
-        _reduce(Steps(node), node, axes, sizes)
+        _reduce(NodeSteps(node), node, axes, sizes)
 
 
 def _run_up(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     axis = _constant(node.inputs[1])
     if axis is not None and sizes[int(axis.item())] <= FEW:
         return
-    steps = Steps(node)
+    steps = NodeSteps(node)
     given = {name: attribute.as_int() for name, attribute in node.attributes.items()}
     wide = steps.cast(value, DOUBLE)
     wide.shape = value.shape
@@ -65,7 +65,7 @@ def _run_up(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
 def _normalise(node: ir.Node, value: ir.Value, sizes: list[float]) -> None:
     if _product(sizes[2:]) <= FEW:
         return
-    steps = Steps(node)
+    steps = NodeSteps(node)
     middle = steps.add("ReduceMean", [value, steps.whole(range(2, len(sizes)))], keepdims=1)
     near = steps.add("Sub", [value, middle])
     near.type, near.shape = value.type, value.shape
@@ -114,7 +114,7 @@ def _axes(node: ir.Node, rank: int) -> list[int]:
     return [] if axes is None else sorted({int(axis) % rank for axis in axes.reshape(-1)})
 
 
-def _reduce(steps: Steps, node: ir.Node, axes: list[int], sizes: list[float]) -> None:
+def _reduce(steps: NodeSteps, node: ir.Node, axes: list[int], sizes: list[float]) -> None:
     """Sum in two steps, of which none is of many."""
     value: Any = node.inputs[0]
     shape = value.shape
@@ -139,7 +139,7 @@ def _reduce(steps: Steps, node: ir.Node, axes: list[int], sizes: list[float]) ->
     steps.replace(steps.cast(found, FLOAT))
 
 
-def _run_up_in_blocks(steps: Steps, value: Any, axis: int) -> ir.Value:
+def _run_up_in_blocks(steps: NodeSteps, value: Any, axis: int) -> ir.Value:
     """Add up along `axis` within blocks, and what the blocks before have together."""
     cut, length = _cut(steps, value, axis)
     blocks = steps.add("Shape", [cut], start=axis, end=axis + 1)
@@ -154,7 +154,7 @@ def _run_up_in_blocks(steps: Steps, value: Any, axis: int) -> ir.Value:
     return steps.add("Slice", [flat, steps.whole([0]), length, steps.whole([axis])])
 
 
-def _in_blocks(steps: Steps, value: Any, axes: list[int], inner: int, kind: str) -> ir.Value:
+def _in_blocks(steps: NodeSteps, value: Any, axes: list[int], inner: int, kind: str) -> ir.Value:
     """Sum over `axes`, of which `inner` is cut into blocks."""
     cut, _ = _cut(steps, value, inner)
     parts = steps.add("ReduceSum", [cut, steps.whole([inner + 1])], keepdims=0)
@@ -168,7 +168,7 @@ def _in_blocks(steps: Steps, value: Any, axes: list[int], inner: int, kind: str)
     return steps.add("Div", [total, steps.add("Squeeze", [steps.cast(count, DOUBLE)])])
 
 
-def _cut(steps: Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
+def _cut(steps: NodeSteps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
     """Return `value` with the axis `inner` cut into blocks, one axis more behind it, and that axis's length.
 
     Zeros fill the last block up.
@@ -186,5 +186,5 @@ def _cut(steps: Steps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
     return steps.add("Reshape", [filled, shape], allowzero=1), length
 
 
-def _zeros(steps: Steps, count: int) -> list[ir.Value]:
+def _zeros(steps: NodeSteps, count: int) -> list[ir.Value]:
     return [steps.whole([0] * count)] if count else []

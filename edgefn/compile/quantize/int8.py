@@ -21,7 +21,7 @@ from edgefn.compile.quantize.graph import costs
 from edgefn.compile.quantize.graph.graph import Graph
 from edgefn.compile.quantize.graph.preparation import loaded, prepared
 from edgefn.compile.quantize.search import attempts, sensitivity
-from edgefn.compile.quantize.search.trial import Trial
+from edgefn.compile.quantize.search.trial import LayerTrial
 from edgefn.compile.quantize.static import calibration
 from edgefn.errors import BuildError, EdgefnError
 from edgefn.targets import profiles
@@ -49,7 +49,7 @@ SCAN_S = 90.0
 _log = logging.getLogger(__name__)
 
 
-class Made(NamedTuple):
+class Int8Network(NamedTuple):
     """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float.
 
     `share` is what of the network is in eight bits; `error` how far outputs are off over how far they move.
@@ -73,7 +73,7 @@ class Tried(NamedTuple):
 
 def lowered(
     captured: Captured, target: Target, exported: Path, path: Path, opset: int, engine: Engine
-) -> tuple[Made, dict[str, int]]:
+) -> tuple[Int8Network, dict[str, int]]:
     """Write the int8 form of `exported`, the ONNX file of `captured`, to `path`, past every gate.
 
     Returns how it was made and its int8 operators by type. Raises as `made`, and GateError where the file is none of
@@ -94,7 +94,7 @@ def lowered(
     return found, gate.in_file(written)
 
 
-def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Made:
+def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Int8Network:
     """The first way of making `model` int8 for `engine` that keeps the bound, the fastest ways first.
 
     Raises BuildError naming what is missing, GateError with the figures when no way does.
@@ -112,9 +112,9 @@ def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Eng
     return _first(attempts.plans(ways, engine, saturates), parts, captured, engine, f"{target} of model {name}")
 
 
-def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engine, name: str) -> Made:
+def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network:
     tried: list[Tried] = []
-    right: list[Made] = []
+    right: list[Int8Network] = []
     for plan in plans:
         if right and plan.entries:
             break
@@ -131,13 +131,13 @@ def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engi
     return _best(right)
 
 
-def _best(right: Sequence[Made]) -> Made:
+def _best(right: Sequence[Int8Network]) -> Int8Network:
     """Return the first whose error is not clearly above another's: on a few samples, less than a tenth is chance."""
     least = min(one.error for one in right)
     return next(one for one in right if one.error <= least * CLEARLY)
 
 
-def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
+def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | Tried:
     """What comes of an attempt. A toolchain that fails costs the attempt; what the author must mend is raised."""
     recipe = "static"
     try:
@@ -151,13 +151,13 @@ def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: 
         return Tried(recipe, f"{recipe} fails: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
 
 
-def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Made | Tried:
+def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | Tried:
     forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
     costed = costs.measured(attempt.model, _example(captured))
     last = captured.judges or parts.validation
-    judges = trial = Trial(attempt, engine, last, captured.judging, captured.bound)
+    judges = trial = LayerTrial(attempt, engine, last, captured.judging, captured.bound)
     if attempt.searched and captured.judges:  # what is sought by golden samples alone would not be judged by them
-        trial = Trial(attempt, engine, parts.validation, captured.judging, captured.bound)
+        trial = LayerTrial(attempt, engine, parts.validation, captured.judging, captured.bound)
     least = captured.quantize.min_share
 
     def spare(kept: Sequence[str]) -> bool:
@@ -186,7 +186,7 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
         _log.info("%s: %s: %s", name, attempt.recipe, judged.reason)
         return Tried(attempt.recipe, judged.reason, judged)
     error = math.sqrt(score.error / max(1, len(last)))
-    return Made(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
+    return Int8Network(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
 
 
 def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engine) -> str:

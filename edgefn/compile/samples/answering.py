@@ -24,7 +24,7 @@ from edgefn.spec import ModelSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.accuracy.rules import Order
+    from edgefn.accuracy.rules import RowOrder
     from edgefn.compile.capture.eager import EagerSession
 
 SOURCES = 3
@@ -96,7 +96,7 @@ def residuals(session: EagerSession, samples: Sequence[GoldenSample]) -> list[Go
         return []
 
 
-def _residual(network: Any, session: EagerSession, sample: GoldenSample, orders: Sequence[Order]) -> GoldenSample:
+def _residual(network: Any, session: EagerSession, sample: GoldenSample, orders: Sequence[RowOrder]) -> GoldenSample:
     import torch
 
     tensors = [torch.from_numpy(np.array(sample.inputs[name], order="C")) for name in session.spec.inputs]

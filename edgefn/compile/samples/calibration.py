@@ -21,7 +21,7 @@ from edgefn import golden
 from edgefn.compile.cache.cache import Cache, hash_file, key_of
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.samples.goldens import Golden
-from edgefn.compile.samples.samples import Source, spread
+from edgefn.compile.samples.samples import InputSource, spread
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
 from edgefn.golden import GoldenSample, Pairs
@@ -49,7 +49,7 @@ PLENTY, MOST_HELD_OUT = 24, 64
 _FILE, _INFO = "calibration.npz", "calibration.json"
 
 
-class Info(msgspec.Struct, frozen=True):
+class CalibrationInfo(msgspec.Struct, frozen=True):
     """`judges` are the numbers of the golden samples that may judge; `warning` what the report says of it."""
 
     judges: tuple[int, ...]
@@ -61,7 +61,7 @@ class Calibration:
     """A model's calibration samples, as a file."""
 
     path: Path
-    info: Info
+    info: CalibrationInfo
 
     @cached_property
     def digest(self) -> str:
@@ -74,15 +74,17 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Choice:
+class CalibrationChoice:
     """Samples to calibrate on, those held out to judge, and what else follows."""
 
     samples: Sequence[GoldenSample]
-    info: Info
+    info: CalibrationInfo
     held_out: Sequence[GoldenSample] = ()
 
 
-def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSample], *, given: bool) -> Choice:
+def choose(
+    golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSample], *, given: bool
+) -> CalibrationChoice:
     """What to calibrate on, of the calls `recorded`; `given` when they come from `calibration=`. Pure.
 
     Raises BuildError saying what to give when no sample would be left to calibrate on, or none to judge.
@@ -92,7 +94,7 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
     everyone = tuple(range(len(golden_samples)))
     if len(spare) >= ENOUGH or (given and spare):
         kept, held_out = divided(bounded(spare))
-        return Choice(kept, Info(everyone), held_out)
+        return CalibrationChoice(kept, CalibrationInfo(everyone), held_out)
     if given:
         many = f"all {len(recorded)} calls that calibration= gives are golden samples, which judge int8"
         raise BuildError(f"{many}: give inputs that are not among samples=")
@@ -103,7 +105,7 @@ def choose(golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSamp
             'give more samples=, or calibration="samples/calibration/*"'
         )
     samples = [*spare, *(golden_samples[number] for number in taken)]
-    return Choice(bounded(samples), Info(everyone[::2], ON_GOLDEN))
+    return CalibrationChoice(bounded(samples), CalibrationInfo(everyone[::2], ON_GOLDEN))
 
 
 def divided(samples: Sequence[GoldenSample]) -> tuple[list[GoldenSample], list[GoldenSample]]:
@@ -155,7 +157,7 @@ class Calibrations:
         Raises BuildError naming the model when there are none to be had.
         """
         folder = self._find(model, golden_samples) or self._keep(model, golden_samples)
-        return Calibration(folder / _FILE, msgspec.json.decode((folder / _INFO).read_bytes(), type=Info))
+        return Calibration(folder / _FILE, msgspec.json.decode((folder / _INFO).read_bytes(), type=CalibrationInfo))
 
     def _find(self, model: EdgeModel, golden_samples: Golden) -> Path | None:
         if golden_samples.stale and (folder := self._cache.find("latest-calibration", hash_file(golden_samples.path))):
@@ -200,12 +202,12 @@ def _copy(folder: Path, into: Path) -> None:
         shutil.copyfile(folder / name, into / name)
 
 
-def _source(model: EdgeModel) -> Source:
+def _source(model: EdgeModel) -> InputSource:
     # More than will be kept, for some may turn out to be golden samples.
     most = MAX_CALLS + golden.MAX_SAMPLES
     if model.calibration is not None:
-        return Source("calibration", model.calibration, most)
-    return Source("samples", model.samples, most)
+        return InputSource("calibration", model.calibration, most)
+    return InputSource("samples", model.samples, most)
 
 
 def _size(sample: GoldenSample) -> int:

@@ -18,7 +18,7 @@ from edgefn.compile.author import boundary
 from edgefn.compile.author.usercode import blaming
 from edgefn.compile.capture.eager import EagerSession, one_thread
 from edgefn.compile.repeatability import histories, purity
-from edgefn.compile.samples.samples import Source, golden_source, how_to_give, listed, matched, spread
+from edgefn.compile.samples.samples import InputSource, golden_source, how_to_give, listed, matched, spread
 from edgefn.errors import BuildError
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES, GoldenSample
@@ -121,7 +121,7 @@ def record(
     wanted: Iterable[str],
     folder: Path,
     *,
-    source: Callable[[EdgeModel], Source] = golden_source,
+    source: Callable[[EdgeModel], InputSource] = golden_source,
     sessions: Mapping[str, EagerSession] = MappingProxyType({}),
 ) -> dict[str, Recorder]:
     """Every model's recorder, with the calls of those `wanted` (by name), at most `source`'s `most`, in order.
@@ -152,7 +152,7 @@ def record(
 
 
 def _run_samples(
-    function: EdgeFunction[..., Any], model: EdgeModel, recorder: Recorder, folder: Path, source: Source
+    function: EdgeFunction[..., Any], model: EdgeModel, recorder: Recorder, folder: Path, source: InputSource
 ) -> None:
     if source.samples is None:
         raise BuildError(
@@ -175,7 +175,7 @@ def _run_samples(
 
 
 def _run_yielded(
-    model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: Source
+    model: EdgeModel, samples: Callable[[], Iterable[Mapping[str, Any]]], recorder: Recorder, source: InputSource
 ) -> None:
     what = f"{source.option}= of model {model.spec.name}"
     with boundary.sampling(model, f"{source.option}="):
@@ -190,7 +190,7 @@ def _run_arrays(model: EdgeModel, arrays: Mapping[str, Any]) -> None:
     model.run(**arrays)
 
 
-def _calls_each(source: Source, count: int) -> int:
+def _calls_each(source: InputSource, count: int) -> int:
     """Calls kept of one sample. A golden sample may make them all; others share, so that memory is bounded."""
     return source.most if source.most <= MAX_SAMPLES else max(1, -(-source.most // max(1, count)))
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Source:
+class InputSource:
     """Where inputs come from: what the decorator's option of that name says, and at most how many calls are kept."""
 
     option: str
@@ -34,9 +34,9 @@ class Source:
         return "sample" if self.option == "samples" else f"{self.option} sample"
 
 
-def golden_source(model: EdgeModel) -> Source:
+def golden_source(model: EdgeModel) -> InputSource:
     """Where a model's golden samples come from."""
-    return Source("samples", model.samples, MAX_SAMPLES)
+    return InputSource("samples", model.samples, MAX_SAMPLES)
 
 
 def how_to_give(option: str) -> str:

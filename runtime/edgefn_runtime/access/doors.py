@@ -24,13 +24,13 @@ TOKEN, OPEN, LOOPBACK = "token", "open", "loopback"
 Opens = Callable[[Collection[str]], bool]
 
 
-class Figures(Protocol):
+class RefusalFigures(Protocol):
     """Where refusals are counted."""
 
     def refused_token(self, reason: str) -> None: ...
 
 
-class Audit(Protocol):
+class RefusalAudit(Protocol):
     """Where wrong tokens are written down."""
 
     def wrong_token(self, address: str) -> None: ...
@@ -42,7 +42,9 @@ class Doors:
     `client_of` tells the client's address behind a proxy: a guess is its sender's, and not the proxy's.
     """
 
-    def __init__(self, tokens: Tokens, figures: Figures, audit: Audit, *, callers: str = LOOPBACK) -> None:
+    def __init__(
+        self, tokens: Tokens, figures: RefusalFigures, audit: RefusalAudit, *, callers: str = LOOPBACK
+    ) -> None:
         self.callers = callers
         self.client_of: ClientOf = lambda forwarded_for, peer: ""
         self.tokens = tokens

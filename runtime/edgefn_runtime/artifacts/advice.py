@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 
 from edgefn.spec import Batching, FunctionSpec
-from edgefn.targets.matcher import ELSEWHERE
+from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn.text.quantities import format_duration
 from edgefn_runtime.artifacts.chain import Link
-from edgefn_runtime.artifacts.choice import Refusal
 
 NEAR_ERROR, NEAR_TOP1 = 2.0, 0.05
 """An artifact misses its bound by little when its error is so many times the bound, its agreement so much under it."""
@@ -29,30 +28,30 @@ class Advice(msgspec.Struct, frozen=True):
     text: str
 
 
-class Facts(msgspec.Struct, frozen=True):
+class AdviceInput(msgspec.Struct, frozen=True):
     """What the rules look at. `targets` are those worth building for, `threads` those of an instance's engine."""
 
     spec: FunctionSpec
     links: Sequence[Link]
-    refusals: Sequence[Refusal] = ()
+    refusals: Sequence[TargetRefusal] = ()
     targets: Collection[str] = ()
     batching: Mapping[str, Batching | None] = {}
     cores: float = 1.0
     threads: int = 1
 
 
-def advice(facts: Facts) -> list[Advice]:
+def advice(facts: AdviceInput) -> list[Advice]:
     """Every piece of advice for the function, what costs least first."""
     rules = (_install, _accuracy, _build, _threads, _batch)
     return [found for rule in rules for found in rule(facts)]
 
 
-def _install(facts: Facts) -> Iterator[Advice]:
+def _install(facts: AdviceInput) -> Iterator[Advice]:
     for refusal in (one for one in facts.refusals if one.fix != ELSEWHERE):
         yield Advice("install", f"{refusal.artifact} is in the bundle and needs {refusal.needs}: {refusal.fix}")
 
 
-def _accuracy(facts: Facts) -> Iterator[Advice]:
+def _accuracy(facts: AdviceInput) -> Iterator[Advice]:
     for link in facts.links:
         if link.state == "out of bound" and (missed := _missed_by_little(link)):
             yield Advice(
@@ -77,7 +76,7 @@ def _missed_by_little(link: Link) -> str:
     return " and ".join(told)
 
 
-def _build(facts: Facts) -> Iterator[Advice]:
+def _build(facts: AdviceInput) -> Iterator[Advice]:
     for model in dict.fromkeys(link.model for link in facts.links):
         own = {link.target for link in facts.links if link.model == model}
         missing = sorted(target for target in facts.targets if target not in own)
@@ -86,7 +85,7 @@ def _build(facts: Facts) -> Iterator[Advice]:
             yield Advice("build", f"this box satisfies targets that {model} was not built for: edgefn build {options}")
 
 
-def _threads(facts: Facts) -> Iterator[Advice]:
+def _threads(facts: AdviceInput) -> Iterator[Advice]:
     spec, slowest = facts.spec, _slowest(facts)
     if slowest is None or facts.threads > 1 or facts.cores < 2 or slowest < WORTH_S:
         return
@@ -99,7 +98,7 @@ def _threads(facts: Facts) -> Iterator[Advice]:
     )
 
 
-def _batch(facts: Facts) -> Iterator[Advice]:
+def _batch(facts: AdviceInput) -> Iterator[Advice]:
     slowest = _slowest(facts)
     for model, batching in facts.batching.items():
         if batching is None and slowest is not None and facts.spec.optimize == "throughput":
@@ -111,6 +110,6 @@ def _batch(facts: Facts) -> Iterator[Advice]:
             )
 
 
-def _slowest(facts: Facts) -> float | None:
+def _slowest(facts: AdviceInput) -> float | None:
     """The longest run of what serves, in seconds."""
     return max((link.latency_s for link in facts.links if link.state == "serving" and link.latency_s), default=None)

@@ -13,8 +13,8 @@ import msgspec
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.limits import limits_of
 from edgefn.bundle.config import ArtifactEntry
+from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime.artifacts import choice
-from edgefn_runtime.artifacts.choice import Refusal
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.store.revision import Revision
 
@@ -44,7 +44,7 @@ class Chain(msgspec.Struct, frozen=True):
     proofs: dict[str, Proof] = {}
     broken: dict[str, str] = {}
     unfinished: dict[str, str] = {}
-    refusals: dict[str, Refusal] = {}
+    refusals: dict[str, TargetRefusal] = {}
     finishing: Finishing | None = None
     changed: str = ""
     answers: Mapping[str, Agreed] = {}

@@ -10,12 +10,12 @@ from collections.abc import Container, Iterable, Mapping
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import SpecError
 from edgefn.targets import matcher, profiles
-from edgefn.targets.matcher import Facts, Probing
-from edgefn.targets.matcher import Refusal as Refusal
+from edgefn.targets.matcher import MachineFacts, Probing
+from edgefn.targets.matcher import TargetRefusal as Refusal
 from edgefn_runtime.artifacts.proof import Proof
 
 
-def refusal(entry: ArtifactEntry, probe: Probing, here: Facts) -> Refusal | None:
+def refusal(entry: ArtifactEntry, probe: Probing, here: MachineFacts) -> Refusal | None:
     """Why a box of these facts cannot run `entry`, or None when it can; `probe` may raise BundleError for a backend."""
     name = f"{entry.model} {entry.target}"
     try:

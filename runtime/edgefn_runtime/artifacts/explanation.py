@@ -21,7 +21,7 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
     links = chain.links(found)
     refusals = list(found.refusals.values())
     spec = revision.config.function
-    advised = advice.Facts(
+    advised = advice.AdviceInput(
         spec=spec,
         links=links,
         refusals=refusals,

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime.artifacts import inputs, proof
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.reuse import alike
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
 
-Finisher = Callable[[Order, Progress], Awaitable[None]]
+Finisher = Callable[[FinishOrder, DeploymentProgress], Awaitable[None]]
 """The order's folder holds its artifacts, each with its proof; else DeploymentRefused."""
 
 
@@ -28,7 +28,7 @@ async def finish(
     entries: Sequence[ArtifactEntry],
     disk: Disk,
     finisher: Finisher,
-    progress: Progress,
+    progress: DeploymentProgress,
     *,
     threads: int = 1,
     wanted: Callable[[], bool] = lambda: True,
@@ -39,7 +39,7 @@ async def finish(
     """
     unfinished = temporary(revision.finished)
     paths = tuple(entry.path for entry in entries)
-    order = Order(revision.folder, unfinished, revision.finished, paths, threads)
+    order = FinishOrder(revision.folder, unfinished, revision.finished, paths, threads)
     try:
         with room_for(f"the finished artifacts of {revision.name}"):
             await in_thread(disk.make_folder, unfinished)

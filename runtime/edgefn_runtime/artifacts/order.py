@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 
-class Order(msgspec.Struct, frozen=True):
+class FinishOrder(msgspec.Struct, frozen=True):
     """Finish `artifacts`, by `ArtifactEntry.path`, of the unpacked `bundle` into `folder`, at the same paths.
 
     beside   where finished artifacts of the bundle are already: others are timed beside the first one of their model

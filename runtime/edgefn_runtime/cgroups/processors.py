@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 from edgefn.system.machine import cores
-from edgefn_runtime.scheduling.cores import Machine
+from edgefn_runtime.scheduling.cores import CpuShare
 
 
 @functools.cache
-def machine() -> Machine:
+def machine() -> CpuShare:
     """What this process may use."""
-    return Machine(cores(), len({_core(number) for number in os.sched_getaffinity(0)}))
+    return CpuShare(cores(), len({_core(number) for number in os.sched_getaffinity(0)}))
 
 
 def _core(processor: int) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edgefn.batching import apart, kind_of, rows_of, together
 from edgefn.spec import Batching
-from edgefn_runtime.child.batching import Gathered, Turns, Waiting, batch_of, wait_s
+from edgefn_runtime.child.batching import Gathered, TrialClock, Waiting, batch_of, wait_s
 from edgefn_runtime.wire.messages import Batched
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Outputs = dict[str, NDArray[np.generic]]
 
 
-class Crowd:
+class InFlightCalls:
     """The calls that the instance works on, and the batchers that they may come together in."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class _Call:
 class Batcher:
     """Behind the `Session` protocol: as the session, with concurrent calls run as one where that is faster."""
 
-    def __init__(self, model: str, session: Session, batching: Batching, crowd: Crowd) -> None:
+    def __init__(self, model: str, session: Session, batching: Batching, crowd: InFlightCalls) -> None:
         self._model = model
         self._session = session
         self._batching = batching
@@ -92,7 +92,7 @@ class Batcher:
         self._gathering = False
         self._since = self._run_s = 0.0
         self._company = 0
-        self._turns = Turns()
+        self._turns = TrialClock()
         self._news: Batched | None = None
 
     def run(self, inputs: Arrays) -> Outputs:

@@ -1,7 +1,7 @@
 """When calls that came together are run, which of them, and whether that pays. Pure: no thread, no lock, no clock.
 
-`Trial` compares two ways of running the same calls by what callers see: rows a second while at least one call is
-inside. So what batching costs (waiting, copying, one run at a time) counts, and so does what single runs gain from
+`BatchingTrial` compares two ways of running the same calls by what callers see: rows a second while at least one call
+is inside. So what batching costs (waiting, copying, one run at a time) counts, and so does what single runs gain from
 several cores.
 """
 
@@ -101,7 +101,7 @@ class Verdict(NamedTuple):
     gain: float
 
 
-class Trial:
+class BatchingTrial:
     """Batched and single runs by turns, then the better way for a while, then again."""
 
     def __init__(self) -> None:
@@ -151,14 +151,14 @@ def judge(batched: Tally, single: Tally) -> Verdict:
     return Verdict(gain >= GAIN, batched.rows / batched.runs, gain)
 
 
-class Turns:
+class TrialClock:
     """A trial, told of each call that comes and of each run that ends. `now` is in seconds, of one clock.
 
     A turn is measured from when the last call of the one before is out, so that neither counts the other's work.
     """
 
     def __init__(self) -> None:
-        self._trial = Trial()
+        self._trial = BatchingTrial()
         self._turn = 0
         self._of_before = 0
         self.inside = 0

@@ -18,8 +18,8 @@ from edgefn_runtime.wire.messages import (
     Asked,
     Batched,
     Binding,
-    Born,
     Failed,
+    Hello,
     Leaving,
     Ready,
     Reply,
@@ -32,7 +32,7 @@ from edgefn_runtime.wire.messages import (
 _READ_BYTES = 1 << 16
 _GATHERED_BYTES = 1 << 16
 
-Message = Reply | Returned | Leaving | Batched | WrongAnswer | Born | Binding | Ready | Failed
+Message = Reply | Returned | Leaving | Batched | WrongAnswer | Hello | Binding | Ready | Failed
 
 Body = bytes | bytearray | None
 """A request's body; a bytearray is the request's own, to be used as it lies. None where this process has no memory for

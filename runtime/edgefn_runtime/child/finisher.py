@@ -35,7 +35,7 @@ from edgefn_runtime.child.sandbox import Confinement, Enforcement, NotEnforced, 
 from edgefn_runtime.child.sandbox.confinement import SCRATCH_SHARE
 from edgefn_runtime.child.sandbox.identity import NOBODY
 from edgefn_runtime.child.template import EXIT_CANNOT_LOAD, to_log
-from edgefn_runtime.wire.messages import Born, Failed, Finished, FinishRequest
+from edgefn_runtime.wire.messages import Failed, Finished, FinishRequest, Hello
 
 NAME = "edgefn-finisher"
 NICENESS = 10
@@ -56,7 +56,7 @@ def finisher_main(
     to_log(log)
     faulthandler.enable()
     control = Control(control_descriptor)
-    control.report(Born())
+    control.report(Hello())
     birth.name(NAME)
     importlib.invalidate_caches()  # an engine may have been installed since the zygote looked
     os.nice(NICENESS)

@@ -1,6 +1,6 @@
 """How an instance's memory grows from call to call, and when it had better make room for a fresh one.
 
-What is looked at is what the limit counts (RLIMIT_DATA). Pure, but for `Memory`, which reads it.
+What is looked at is what the limit counts (RLIMIT_DATA). Pure, but for `PrivateMemory`, which reads it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Growth:
         return max(self._step, used_bytes - self._last)
 
 
-class Memory:
+class PrivateMemory:
     """The private writable memory of this process, of `limit_bytes` that it may have more than it had at some time.
 
     That was when its limit was set: whatever it has taken since then counts. Without a limit it is now.
@@ -73,7 +73,7 @@ class Watch:
     """Says once when the instance had better end: asked after each call."""
 
     def __init__(self, limit_bytes: int) -> None:
-        self._memory = Memory(limit_bytes)
+        self._memory = PrivateMemory(limit_bytes)
         self._growth = Growth(limit_bytes)
         self._calls = 0
         self._worked_s = 0.0

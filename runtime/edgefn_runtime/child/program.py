@@ -18,7 +18,7 @@ from edgefn import backends
 from edgefn.backends.backend import Backend, Session
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
-from edgefn_runtime.child.batcher import Crowd
+from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.child.fork import birth
 from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel, WrongAnswer
 from edgefn_runtime.wire.text import MAX_REASON, fit
@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
 
     function: EdgeFunction[..., object]
     models: dict[str, EdgeModel]
-    crowd: Crowd
+    crowd: InFlightCalls
     ready: Ready
     wrong: list[WrongAnswer]
 
@@ -50,7 +50,9 @@ def load(program: Program) -> Loaded:
     started = time.perf_counter()
     with _telling(program):
         function, models = _import(program)
-    return Loaded(function, models, Crowd(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()), [])
+    return Loaded(
+        function, models, InFlightCalls(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()), []
+    )
 
 
 def outlives_forks(program: Program) -> bool:
@@ -110,7 +112,7 @@ def _engines(program: Program) -> Iterator[Backend]:
         yield backend
 
 
-def _session(served: ServedModel, threads: int, crowd: Crowd) -> Session:
+def _session(served: ServedModel, threads: int, crowd: InFlightCalls) -> Session:
     """The model's session, behind a batcher where it has `batch`."""
     backend = backends.get(served.artifact.backend)
     session = backend.load(Path(served.folder), threads=threads, batched=served.batching is not None)

@@ -16,7 +16,7 @@ from edgefn.codec.request.signature import TOO_LARGE, Request
 from edgefn.codec.result.results import encode
 from edgefn.errors import BodyTooLarge, InputError, NotAcceptable
 from edgefn.function import EdgeFunction
-from edgefn_runtime.child.batcher import Crowd
+from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.child.program import user_trace
 from edgefn_runtime.wire.board import Board
 from edgefn_runtime.wire.frames import MAX_ANSWER_BYTES
@@ -49,7 +49,7 @@ class Service:
         self,
         function: EdgeFunction[..., object],
         code: str,
-        crowd: Crowd | None = None,
+        crowd: InFlightCalls | None = None,
         wrong: list[WrongAnswer] | None = None,
         board: Board | None = None,
         concurrency: int = 1,
@@ -60,7 +60,7 @@ class Service:
         self._mark: Callable[[int], None] | None = None
         if board is not None:  # an event loop reads one request at a time, too
             self._mark = self._count_reading if concurrency > 1 else board.read
-        self.crowd = crowd or Crowd()
+        self.crowd = crowd or InFlightCalls()
         self._wrong = [] if wrong is None else wrong
         self._function = function
         self._signature = function.signature

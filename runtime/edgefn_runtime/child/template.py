@@ -21,7 +21,7 @@ from edgefn_runtime.child.instance import fresh_randomness, serve
 from edgefn_runtime.child.program import Loaded, LoadError, bind, load, outlives_forks, warm_up
 from edgefn_runtime.child.sandbox import Enforcement, NotEnforced
 from edgefn_runtime.child.serving import Service
-from edgefn_runtime.wire.messages import Born, Program, Ready, Serve, SpawnInstance
+from edgefn_runtime.wire.messages import Hello, Program, Ready, Serve, SpawnInstance
 
 EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told from one that crashed
 
@@ -35,7 +35,7 @@ def template_main(
     """
     to_log(log_descriptor)
     control = Control(control_descriptor)
-    control.report(Born())
+    control.report(Hello())
     try:
         loaded = _load_confined(program, expected, entrances)
         if outlives_forks(program):
@@ -95,7 +95,7 @@ def standalone_main(
     """
     to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
-    channel.send(Born())
+    channel.send(Hello())
     birth.use_huge_pages(True)
     birth.adopt_orphans()
     fresh_randomness()

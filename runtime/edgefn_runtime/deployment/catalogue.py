@@ -14,14 +14,14 @@ from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
-from edgefn.targets.matcher import Refusal
+from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime.artifacts import choice, proof
 from edgefn_runtime.artifacts.marks import Marks
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.fingerprint import fingerprint
-from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 
@@ -60,20 +60,20 @@ class Catalogue:
         """
         return [((_readable(one) or _empty(one)).function, one.number, one.digest) for one in self._database.routed()]
 
-    def refusals(self, name: str) -> tuple[Refusal, ...]:
+    def refusals(self, name: str) -> tuple[TargetRefusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
         entry = self._database.current(name)
         config = None if entry is None else _readable(entry)
         return () if config is None else tuple(compatibility.refusals(config.artifacts).values())
 
-    def readable(self, entry: Entry) -> Revision | None:
+    def readable(self, entry: HistoryEntry) -> Revision | None:
         """Return the deployment `entry`; None where its config is not to be read by this edgefn."""
         return None if _readable(entry) is None else self.revision(entry)
 
-    def _known(self, entry: Entry) -> Revision:
+    def _known(self, entry: HistoryEntry) -> Revision:
         return self.readable(entry) or self._revision(entry.digest, entry.number, _empty(entry), entry.deployed_at)
 
-    def revision(self, entry: Entry) -> Revision:
+    def revision(self, entry: HistoryEntry) -> Revision:
         """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""
         return self._revision(entry.digest, entry.number, _config(entry.config), entry.deployed_at)
 
@@ -106,11 +106,11 @@ class Catalogue:
         return self._home.bundles / name, self._home.finished / fingerprint() / name
 
 
-def _empty(entry: Entry) -> BundleConfig:
+def _empty(entry: HistoryEntry) -> BundleConfig:
     return BundleConfig(FunctionSpec(entry.function, ""))
 
 
-def _readable(entry: Entry) -> BundleConfig | None:
+def _readable(entry: HistoryEntry) -> BundleConfig | None:
     try:
         return _config(entry.config)
     except BundleError:

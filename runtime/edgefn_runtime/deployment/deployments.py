@@ -18,7 +18,7 @@ import msgspec
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailable
 from edgefn.spec import FunctionSpec
-from edgefn.targets.matcher import Refusal
+from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime import timestamps
 from edgefn_runtime.artifacts import changes, choice, proof
 from edgefn_runtime.artifacts.background import Background
@@ -35,16 +35,16 @@ from edgefn_runtime.deployment.checks import compatibility, permissions
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.checks.permissions import Permission, Permissions
 from edgefn_runtime.deployment.garbage import Garbage
-from edgefn_runtime.deployment.gate import Gate
+from edgefn_runtime.deployment.gate import GcLock
 from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.deployment.progress import Progress, deployed
-from edgefn_runtime.deployment.road import Road
-from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.deployment.progress import DeploymentProgress, deployed
+from edgefn_runtime.deployment.road import DeploymentTransaction
+from edgefn_runtime.deployment.turns import ChangeLocks
 from edgefn_runtime.fingerprint import facts
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database, Entry, Grant
+from edgefn_runtime.store.database import Database, Grant, HistoryEntry
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
@@ -64,7 +64,7 @@ class Deployments:
         host: Host,
         *,
         finisher: Finisher | None = None,
-        turns: Turns | None = None,
+        turns: ChangeLocks | None = None,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
         audit: Audit | None = None,
         grants: Iterable[str] = (),
@@ -85,13 +85,13 @@ class Deployments:
         self._garbage = Garbage(home, blobs, database)
         self._permissions = Permissions(database, configured=grants, development=development)
         self._audit = audit or Unaudited()
-        self._road = Road(
+        self._road = DeploymentTransaction(
             *(blobs, database, self._catalogue, self._installation, self._garbage, host),
             self._permissions,
             self._maxima,
         )
-        self._turns = turns or Turns()
-        self._gate = Gate()
+        self._turns = turns or ChangeLocks()
+        self._gate = GcLock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # ── what is deployed ──────────────────────────────────────────────────────────────────────────────
@@ -108,11 +108,11 @@ class Deployments:
         """Return what each function is, by name, with the number and the digest that serve; reads no file."""
         return self._catalogue.specs()
 
-    def history(self, name: str) -> list[Entry]:
+    def history(self, name: str) -> list[HistoryEntry]:
         """Return the deployments of `name` that are remembered, newest first; reads none of their configs."""
         return self._database.history(name)
 
-    def refusals(self, name: str) -> tuple[Refusal, ...]:
+    def refusals(self, name: str) -> tuple[TargetRefusal, ...]:
         """Why this box cannot run those artifacts of what serves `name` that it cannot."""
         return self._catalogue.refusals(name)
 
@@ -134,7 +134,7 @@ class Deployments:
         Closing the iterator cancels the deployment, unless it is committed by then.
         """
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        progress = Progress(events.put_nowait)
+        progress = DeploymentProgress(events.put_nowait)
         task = self._audited("deploy", name, manifest, lambda: self._road.deploy(name, manifest, progress), manifest)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:

@@ -14,7 +14,7 @@ from edgefn_runtime.artifacts import changes
 from edgefn_runtime.deployment import retention
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.disk import TEMPORARY, clear_away
 from edgefn_runtime.store.home import Home
 
@@ -68,7 +68,7 @@ class Garbage:
         self._clear(self._home.bundles, wanted)
         self._blobs.collect({blob.digest for entry in kept for blob in entry.blobs})
 
-    def _kept(self, name: str) -> list[Entry]:
+    def _kept(self, name: str) -> list[HistoryEntry]:
         current = self._database.current(name)
         if current is None:
             return []

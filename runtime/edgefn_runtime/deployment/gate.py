@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from edgefn_runtime.store.patience import in_thread
 
 
-class Gate:
+class GcLock:
     """One per box."""
 
     def __init__(self) -> None:

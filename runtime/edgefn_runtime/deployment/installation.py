@@ -25,7 +25,7 @@ from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate, admit
-from edgefn_runtime.deployment.progress import UNHEARD, Progress
+from edgefn_runtime.deployment.progress import UNHEARD, DeploymentProgress
 from edgefn_runtime.deployment.shared import SharedWork
 from edgefn_runtime.deployment.unpacking import CONFIG, unpack
 from edgefn_runtime.store import record
@@ -70,7 +70,7 @@ class Installation:
         return True
 
     async def ensure(
-        self, revision: Revision, progress: Progress = UNHEARD, candidate: Candidate | None = None
+        self, revision: Revision, progress: DeploymentProgress = UNHEARD, candidate: Candidate | None = None
     ) -> None:
         """It can be served: unpacked, and each model's first artifact proved. Those of another revision that it has too
         are linked. Raises BundleError, DeploymentRefused, DiskFull."""
@@ -182,7 +182,7 @@ class Installation:
                 await put_verdict(revision, entry, str(error), disk)
         return proof.read(revision.finished, entry)
 
-    async def _make(self, revision: Revision, progress: Progress, candidate: Candidate | None) -> None:
+    async def _make(self, revision: Revision, progress: DeploymentProgress, candidate: Candidate | None) -> None:
         disk = self._home.disk
         if not self._unpacked(revision):
             candidate = candidate or await admit(self._blobs, revision.digest, progress)
@@ -195,7 +195,7 @@ class Installation:
                 progress("finish", len(linked), len(linked), "as for another revision")
             await self._finish_first(revision, progress)
 
-    async def _finish_first(self, revision: Revision, progress: Progress) -> None:
+    async def _finish_first(self, revision: Revision, progress: DeploymentProgress) -> None:
         first = choice.first(compatibility.available(revision.artifacts))
         if missing := [entry for entry in first if proof.read(revision.finished, entry) is None]:
             threads = self._threads(revision.config.function)

@@ -10,7 +10,7 @@ from edgefn_runtime.store.revision import Revision
 Step = Literal["verify", "permit", "unpack", "finish", "prove", "start", "compare", "activate"]
 
 
-class Progress:
+class DeploymentProgress:
     """Tells `emit` how far each step is."""
 
     def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
@@ -24,7 +24,7 @@ class Progress:
         self._emit({"event": "warning", "text": text})
 
 
-UNHEARD = Progress(lambda event: None)
+UNHEARD = DeploymentProgress(lambda event: None)
 """For work that nobody waits for."""
 
 

@@ -29,9 +29,9 @@ from edgefn_runtime.deployment.checks.permissions import Permissions
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.patience import in_thread, to_the_end
 from edgefn_runtime.store.revision import Revision
 
@@ -51,7 +51,7 @@ DRAIN_S = 120.0
 """Files of what was switched away from stay for so long beyond the function's timeout, for what drains."""
 
 
-class Road:
+class DeploymentTransaction:
     """Leads from a manifest's digest to a served revision, and back."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Road:
         self._installing = asyncio.Semaphore(INSTALLED_AT_ONCE)
         self._loading = asyncio.Semaphore(LOADED_AT_ONCE)
 
-    async def deploy(self, name: str, digest: str, progress: Progress) -> Revision:
+    async def deploy(self, name: str, digest: str, progress: DeploymentProgress) -> Revision:
         """The bundle `digest` serves `name`. What serves already keeps its number."""
         for lacking in await self._host.isolated():
             progress.warn(lacking)
@@ -129,7 +129,7 @@ class Road:
 
     # ── deploy ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _permit(self, candidate: Candidate, progress: Progress) -> None:
+    def _permit(self, candidate: Candidate, progress: DeploymentProgress) -> None:
         """Tell what the function asks for and has. Raises DeploymentRefused where something is not granted."""
         spec = candidate.config.function
         self._permissions.require(spec)
@@ -152,7 +152,7 @@ class Road:
                 ) from None
             raise
 
-    async def _compared(self, upcoming: Revision, candidate: Candidate, progress: Progress) -> Revision:
+    async def _compared(self, upcoming: Revision, candidate: Candidate, progress: DeploymentProgress) -> Revision:
         """`upcoming`, prepared, whose handler answers as it does with eager PyTorch.
 
         With its next artifacts where those that were to serve do not; raises DeploymentRefused when none is left.
@@ -218,7 +218,7 @@ class Road:
 
     # ── rollback ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _earlier(self, current: Entry) -> Entry:
+    def _earlier(self, current: HistoryEntry) -> HistoryEntry:
         """What served before `current` and can still be served, skipping what was rolled back from."""
         before = retention.lineage(self._database.history(current.function), current.number)[1:]
         for entry in before:
@@ -229,7 +229,7 @@ class Road:
             f"number {current.number} goes on serving"
         )
 
-    def _numbered(self, current: Entry, number: int) -> Entry:
+    def _numbered(self, current: HistoryEntry, number: int) -> HistoryEntry:
         entry = self._database.entry(current.function, number)
         if entry is not None and self._here(entry):
             return entry
@@ -239,11 +239,11 @@ class Road:
             f"number {current.number} goes on serving"
         )
 
-    def _here(self, entry: Entry) -> bool:
+    def _here(self, entry: HistoryEntry) -> bool:
         folder, _ = self._catalogue.folders(entry.digest)
         return folder.exists() or all(self._blobs.has(blob.digest) for blob in entry.blobs)
 
-    async def _reroute(self, revision: Revision, before: Entry) -> None:
+    async def _reroute(self, revision: Revision, before: HistoryEntry) -> None:
         name = revision.name
         try:
             await in_thread(self._database.route, name, revision.number)

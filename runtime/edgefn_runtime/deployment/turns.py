@@ -29,7 +29,7 @@ class _Turn:
         self.over = asyncio.Event()
 
 
-class Turns:
+class ChangeLocks:
     """Whose turn it is, by function's name."""
 
     def __init__(self, *, wait_s: float = WAIT_S, leave_s: float = LEAVE_S) -> None:

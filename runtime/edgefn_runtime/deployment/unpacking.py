@@ -14,7 +14,7 @@ from edgefn.bundle.members import MAX_MEMBERS
 from edgefn_runtime.artifacts import inputs
 from edgefn_runtime.artifacts.reuse import inputs_of
 from edgefn_runtime.deployment.checks.admission import Candidate
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
@@ -24,7 +24,7 @@ CONFIG = "config.json"
 """The bundle's config in its unpacked folder: what the finisher's process goes by."""
 
 
-async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: Progress) -> None:
+async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: DeploymentProgress) -> None:
     """`folder` holds the bundle, whole and synced; after an error it is not there, nor is a part of it."""
     unfinished = temporary(folder)
     layers, left = candidate.layers, MAX_MEMBERS

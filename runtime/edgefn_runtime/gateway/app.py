@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from edgefn_runtime.gateway import problems
 from edgefn_runtime.gateway.api import health, status
 from edgefn_runtime.gateway.api.admin import admin
-from edgefn_runtime.gateway.api.ports import AdminBox, Supervisor
+from edgefn_runtime.gateway.api.ports import AdminBox, SupervisorPort
 from edgefn_runtime.gateway.invoke.forwarding import Forwarding, PrefixedLocations, base_url
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Pools
 from edgefn_runtime.gateway.invoke.redirect import Redirect, clean, has_needless_escapes
@@ -42,7 +42,7 @@ _VARY = {"vary": "X-Forwarded-Prefix, X-Forwarded-Proto, X-Forwarded-Host, Host"
 """A cache keeps an answer with links for each way to the box."""
 
 
-class Processes(Supervisor, Pools, Protocol):
+class Processes(SupervisorPort, Pools, Protocol):
     """The supervisor, to those who ask and to those who call."""
 
 

@@ -23,7 +23,7 @@ from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.ledger import Account
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import Nursery
+from edgefn_runtime.workers.nursery import InstanceLauncher
 
 FIRST_LOOK_S = 0.2
 LOOK_AGAIN_S = 5.0
@@ -41,7 +41,7 @@ class Tenant(Protocol):
     """Whose processes are counted: a pool."""
 
     spec: FunctionSpec
-    nursery: Nursery
+    nursery: InstanceLauncher
     used_at: float
 
     @property
@@ -52,7 +52,7 @@ class Tenant(Protocol):
     def instances(self) -> list[Instance]: ...
 
 
-class Figures(Protocol):
+class MemoryFigures(Protocol):
     """Where what was measured is kept with the revision: the database."""
 
     def measured(self, digest: str) -> tuple[int | None, int | None]: ...
@@ -68,7 +68,7 @@ class Forgetful:
     def measure(self, digest: str, template_bytes: int | None, instance_bytes: int | None) -> None: ...
 
 
-class Taken(msgspec.Struct):
+class MeasuredMemory(msgspec.Struct):
     """What one revision takes, as far as it was measured, and what of that is kept."""
 
     template_bytes: int | None = None
@@ -76,14 +76,14 @@ class Taken(msgspec.Struct):
     kept: tuple[int | None, int | None] = (None, None)
 
 
-class Room:
+class MemoryBudget:
     """The memory of one box. Its methods belong to the event loop.
 
     `answers` is what unfinished answers may take of the box itself.
     """
 
     def __init__(
-        self, budget_bytes: int, figures: Figures, available: Callable[[], int] = machine.available_bytes
+        self, budget_bytes: int, figures: MemoryFigures, available: Callable[[], int] = machine.available_bytes
     ) -> None:
         self.budget_bytes = budget_bytes
         self.answers = AnswerMemory()
@@ -91,7 +91,7 @@ class Room:
         self._available = available
         self._tenants: weakref.WeakSet[Any] = weakref.WeakSet()
         self._granted: weakref.WeakSet[Instance] = weakref.WeakSet()
-        self._taken: dict[str, Taken] = {}
+        self._taken: dict[str, MeasuredMemory] = {}
         self._turn = asyncio.Lock()
         self._looks: dict[Instance, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,12 +103,12 @@ class Room:
         self._tenants.add(tenant)
         tenant.nursery.template_bytes = self.taken(tenant).template_bytes
 
-    def taken(self, tenant: Tenant) -> Taken:
+    def taken(self, tenant: Tenant) -> MeasuredMemory:
         """What was measured of `tenant`'s revision, on this box, ever."""
         found = self._taken.get(tenant.digest)
         if found is None:
             kept = self._figures.measured(tenant.digest)
-            found = self._taken[tenant.digest] = Taken(*kept, kept)
+            found = self._taken[tenant.digest] = MeasuredMemory(*kept, kept)
         return found
 
     def account(self, tenant: Tenant) -> Account:
@@ -167,7 +167,7 @@ class Room:
         accounts = [self.account(other) for other in self._tenants]
         needed = account.template_bytes + account.instance_bytes
         room = ledger.room_for(needed, account.key, accounts, self.budget_bytes, self._available())
-        return room == ledger.Room(True)
+        return room == ledger.Admission(True)
 
     def grant(self, instance: Instance) -> None:
         """`instance` is counted from now on."""
@@ -178,7 +178,7 @@ class Room:
         account = self.account(tenant)
         accounts = [self.account(other) for other in self._tenants]
         room = ledger.room_for(account.template_bytes, account.key, accounts, self.budget_bytes, self._available())
-        return room == ledger.Room(True)
+        return room == ledger.Admission(True)
 
     def check(self, tenant: Tenant, others: Iterable[Tenant]) -> None:
         """`tenant` can run beside what the `others` keep. Raises DeploymentRefused, with the figures."""

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.cgroups.processors import machine
-from edgefn_runtime.scheduling.cores import Bound, Use, bound, threads_of, within
+from edgefn_runtime.scheduling.cores import ScaleBound, Use, bound, threads_of, within
 from edgefn_runtime.workers.instance import Instance
 
 LOOK_S = 0.1
@@ -60,7 +60,7 @@ class Cores:
             self._seen[instance] = found = read(instance)
             self._use.add(found.wanted_s - before.wanted_s, found.busy_s - before.busy_s)
 
-    def _decide(self) -> Bound:
+    def _decide(self) -> ScaleBound:
         spec = self._spec
         return bound(self._use.cores, threads_for(spec), spec.optimize, machine().cores)
 

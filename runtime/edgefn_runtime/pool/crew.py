@@ -17,7 +17,7 @@ from edgefn_runtime.wire.board import SETTLE_S
 from edgefn_runtime.workers.instance import Instance
 
 
-class Crew:
+class Dispatcher:
     """`give_back` gets the calls that no handler has seen, in their order, to be served elsewhere."""
 
     def __init__(self, concurrency: int, give_back: Callable[[list[Call]], None]) -> None:

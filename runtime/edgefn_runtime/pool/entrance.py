@@ -15,12 +15,12 @@ from edgefn.spec import FunctionSpec
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.scheduling import admission
-from edgefn_runtime.scheduling.deadlines import Forecast, Line, Places
+from edgefn_runtime.scheduling.deadlines import Forecast, FreePlaces, QueueAhead
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import Nursery
+from edgefn_runtime.workers.nursery import InstanceLauncher
 
-_AT_ONCE = Line()
+_AT_ONCE = QueueAhead()
 
 
 class Refusals(Protocol):
@@ -29,7 +29,7 @@ class Refusals(Protocol):
     def rejected(self, reason: str) -> None: ...
 
 
-class Entrance:
+class AdmissionControl:
     """Of one pool. `forecast` learns from the calls that its instances answer.
 
     `wanted` tells how many instances the pool has soon, when one more call waits.
@@ -41,7 +41,7 @@ class Entrance:
         queue: Queue,
         instances: Sequence[Instance],
         wanted: Callable[[], int],
-        nursery: Nursery,
+        nursery: InstanceLauncher,
         meter: Refusals,
     ) -> None:
         self._spec = spec
@@ -78,7 +78,7 @@ class Entrance:
         """Raises NotInTime where a call that need not wait comes too late."""
         self._check(call, _AT_ONCE)
 
-    def _check(self, call: Call, line: Line) -> None:
+    def _check(self, call: Call, line: QueueAhead) -> None:
         left_s = call.deadline - call.admitted
         if not self.forecast.refuses(line, left_s, call.admitted):
             return
@@ -100,17 +100,17 @@ class Entrance:
                 retry_after_s=admission.retry_after_s(self._line(waiting).begin_s(self.forecast.service.median_s)),
             )
 
-    def _line(self, ahead: int) -> Line:
+    def _line(self, ahead: int) -> QueueAhead:
         """What a call with `ahead` others before it finds."""
         now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency
         ready = [one for one in self._instances if one.state is InstanceState.READY]
         born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
         free_s = min((typical_s - _busy_s(one, each, now) for one in ready), default=0.0)
         start_s = self._nursery.start_time.expected_s(parked=self._nursery.has_template)
-        return Line(
+        return QueueAhead(
             ahead,
-            Places(len(ready) * each, max(0.0, free_s)),
-            Places(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
+            FreePlaces(len(ready) * each, max(0.0, free_s)),
+            FreePlaces(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
         )
 
     def own(self, call: Call) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.scheduling.autoscaler import Limits
+from edgefn_runtime.scheduling.autoscaler import ScaleLimits
 from edgefn_runtime.scheduling.keepalive import KeepAlive, Windows
 
 
-class Kept(Protocol):
+class KeptPool(Protocol):
     """Whose instances are kept: a pool."""
 
     used_at: float
@@ -32,7 +32,7 @@ class Keeper:
     """A fixed `idle`: the limits stay what the decorator asked for."""
 
     def __init__(self, spec: FunctionSpec) -> None:
-        self.limits = Limits(spec.scale, spec.concurrency, spec.idle_s)
+        self.limits = ScaleLimits(spec.scale, spec.concurrency, spec.idle_s)
 
     def came(self) -> None:
         """The pool has had a request, admitted at its `used_at`."""
@@ -51,7 +51,7 @@ class LearningKeeper(Keeper):
     idle time is exact but for requests that come while the first one after it runs.
     """
 
-    def __init__(self, spec: FunctionSpec, pool: Kept) -> None:
+    def __init__(self, spec: FunctionSpec, pool: KeptPool) -> None:
         super().__init__(spec)
         self._asked = self.limits
         self._pool = pool
@@ -103,6 +103,6 @@ class LearningKeeper(Keeper):
         self._timer = self._loop.call_later(seconds, act)
 
 
-def keeper(spec: FunctionSpec, pool: Kept) -> Keeper:
+def keeper(spec: FunctionSpec, pool: KeptPool) -> Keeper:
     """The keeper that `spec` asks for."""
     return LearningKeeper(spec, pool) if spec.idle_auto and spec.idle_s > 0 else Keeper(spec)

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unavailable
-from edgefn_runtime.memory.room import NoRoom, Room
+from edgefn_runtime.memory.room import MemoryBudget, NoRoom
 from edgefn_runtime.pool.breakage import ArtifactBroken
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.pool.cores import Cores
-from edgefn_runtime.pool.crew import Crew
-from edgefn_runtime.pool.entrance import Entrance
+from edgefn_runtime.pool.crew import Dispatcher
+from edgefn_runtime.pool.entrance import AdmissionControl
 from edgefn_runtime.pool.keepalive import keeper
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.pool.starts import FallBack, Starts, no_other
@@ -26,7 +26,7 @@ from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import Nursery
+from edgefn_runtime.workers.nursery import InstanceLauncher
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
 
@@ -44,11 +44,11 @@ class Pool:
     def __init__(
         self,
         revision: Revision,
-        nursery: Nursery,
+        nursery: InstanceLauncher,
         meter: Meter,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
-        room: Room,
+        room: MemoryBudget,
         fall_back: FallBack = no_other,
     ) -> None:
         self.revision = revision
@@ -58,10 +58,10 @@ class Pool:
         self._on_parked = on_parked
         self._loop = asyncio.get_running_loop()
         self._waiting = Queue()
-        self._crew = Crew(self.spec.concurrency, self.unseen)
+        self._crew = Dispatcher(self.spec.concurrency, self.unseen)
         self._instances = self._crew.members
         self._room = room
-        self._entrance = Entrance(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
+        self._entrance = AdmissionControl(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
         self._timeouts = Timeouts(self.spec, self._waiting, self._crew, self._entrance, self._settled, self.scale)
         self._forecast = self._entrance.forecast
         self._learn = self._forecast.service.add
@@ -221,7 +221,7 @@ class Pool:
     # ── scale ────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def _limits(self) -> autoscaler.Limits:
+    def _limits(self) -> autoscaler.ScaleLimits:
         limits = self._keeper.limits
         return limits._replace(concurrency=self._crew.share, scale=self.cores.within(limits.scale))
 

@@ -18,7 +18,7 @@ from edgefn_runtime.scheduling.crashes import Crashes
 from edgefn_runtime.scheduling.falling import FALL_OVER
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import Nursery
+from edgefn_runtime.workers.nursery import InstanceLauncher
 
 _log = logging.getLogger("edgefn.pool")
 
@@ -55,7 +55,7 @@ class Starts:
     def __init__(
         self,
         name: str,
-        nursery: Nursery,
+        nursery: InstanceLauncher,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         pool: Starter,
         admit: Callable[[Instance | None], Awaitable[None]],

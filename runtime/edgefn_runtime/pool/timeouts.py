@@ -12,8 +12,8 @@ from collections.abc import Callable
 from edgefn.errors import HandlerTimeout
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.pool.call import LATE_S, Call
-from edgefn_runtime.pool.crew import Crew
-from edgefn_runtime.pool.entrance import Entrance
+from edgefn_runtime.pool.crew import Dispatcher
+from edgefn_runtime.pool.entrance import AdmissionControl
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.workers.instance import Instance
 
@@ -28,8 +28,8 @@ class Timeouts:
         self,
         spec: FunctionSpec,
         queue: Queue,
-        crew: Crew,
-        entrance: Entrance,
+        crew: Dispatcher,
+        entrance: AdmissionControl,
         settled: Callable[[], None],
         scale: Callable[[], None],
     ) -> None:

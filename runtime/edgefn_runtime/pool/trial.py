@@ -12,20 +12,20 @@ from collections.abc import Sequence
 
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn.text.quantities import format_duration
-from edgefn_runtime.memory.room import Room
+from edgefn_runtime.memory.room import MemoryBudget
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import Nursery
+from edgefn_runtime.workers.nursery import InstanceLauncher
 
 MAX_REPLY_BYTES = 1 << 20
 """Of what an instance tells of one answer: it is kept, and shown to people."""
 
 
-class Trial:
+class ConfinedTrial:
     """An instance of `revision`, an `Owner` of it and a `Tenant` of `room`."""
 
-    def __init__(self, revision: Revision, nursery: Nursery, room: Room) -> None:
+    def __init__(self, revision: Revision, nursery: InstanceLauncher, room: MemoryBudget) -> None:
         self.spec = revision.config.function
         self.nursery = nursery
         self.used_at = time.monotonic()

@@ -23,7 +23,7 @@ class Load(NamedTuple):
     idle_since: Sequence[float] = ()
 
 
-class Limits(NamedTuple):
+class ScaleLimits(NamedTuple):
     """What the function's decorator asked for."""
 
     scale: tuple[int, int]
@@ -31,18 +31,18 @@ class Limits(NamedTuple):
     idle_s: float
 
 
-def wanted(load: Load, limits: Limits) -> int:
+def wanted(load: Load, limits: ScaleLimits) -> int:
     """Instances for `load`: one for each `concurrency` requests inside, within `scale`."""
     fewest, most = limits.scale
     return min(most, max(fewest, math.ceil((load.waiting + load.in_flight) / limits.concurrency)))
 
 
-def to_start(load: Load, limits: Limits) -> int:
+def to_start(load: Load, limits: ScaleLimits) -> int:
     """Instances to start now; those already starting count."""
     return max(0, wanted(load, limits) - load.ready - load.starting)
 
 
-def to_stop(load: Load, limits: Limits, now: float) -> int:
+def to_stop(load: Load, limits: ScaleLimits, now: float) -> int:
     """Idle instances to end now, the longest idle first; the fewest of `scale` stay.
 
     `idle_s` is how long the function stays warm; those beside another one go after the stable window at the latest.
@@ -55,7 +55,7 @@ def to_stop(load: Load, limits: Limits, now: float) -> int:
     return max(0, min(max(expired, min(surplus, there - 1)), there - limits.scale[0]))
 
 
-def next_check(load: Load, limits: Limits) -> float | None:
+def next_check(load: Load, limits: ScaleLimits) -> float | None:
     """When `to_stop` may next be above zero, on the clock of `idle_since`; None when no instance may end."""
     there = load.ready + load.starting
     if not load.idle_since or there <= limits.scale[0]:

@@ -20,14 +20,14 @@ SLACK = 0.25
 LEAST_USE = 1e-4
 
 
-class Machine(NamedTuple):
+class CpuShare(NamedTuple):
     """What this box may use: `cores` by affinity and quota, so not always whole; `physical` cores lie below them."""
 
     cores: float
     physical: int
 
 
-def threads_of(asked: int, optimize: Optimize, machine: Machine) -> int:
+def threads_of(asked: int, optimize: Optimize, machine: CpuShare) -> int:
     """Threads that an instance's engine runs on: what was `asked` for, or by what is to be good, where that is 0.
 
     One is best for the work done in all: an operator's threads wait for each other. All cores are best for one request.
@@ -58,25 +58,25 @@ class Use:
         return self._cores / self._weight if self._known_s >= KNOWN_S else None
 
 
-class Bound(NamedTuple):
+class ScaleBound(NamedTuple):
     """The most instances that gain something, None where nothing bounds them; and why, for a person."""
 
     most: int | None
     why: str
 
 
-def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> Bound:
+def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> ScaleBound:
     """How many instances are worth having, each of which wants `use` cores while it has work.
 
     For latency they must not compete, so it is rounded down. Before `use` is known, `threads` above one count as used.
     """
     if use is None and (threads > 1 or optimize == "latency"):
-        return Bound(max(1, math.floor(cores / threads)), f"{_cores(cores)} ÷ {threads} threads, not measured yet")
+        return ScaleBound(max(1, math.floor(cores / threads)), f"{_cores(cores)} ÷ {threads} threads, not measured yet")
     if use is None:
-        return Bound(None, "not measured yet")
+        return ScaleBound(None, "not measured yet")
     worth = cores / max(use, LEAST_USE)
     most = math.floor(worth + SLACK) if optimize == "latency" else math.ceil(worth - SLACK)
-    return Bound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} of a core that a busy instance wants")
+    return ScaleBound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} of a core that a busy instance wants")
 
 
 def within(scale: tuple[int, int], most: int | None) -> tuple[int, int]:

@@ -63,19 +63,19 @@ class StartTime:
         return (self._parked if parked else self._anew).least_s
 
 
-class Places(NamedTuple):
+class FreePlaces(NamedTuple):
     """`number` calls can be worked on at once, the first of them `free_s` from now."""
 
     number: int
     free_s: float = 0.0
 
 
-class Line(NamedTuple):
+class QueueAhead(NamedTuple):
     """What a call finds before it: `ahead` calls that go first, the places there are, and those on their way."""
 
     ahead: int = 0
-    ready: Places = Places(1)
-    coming: Places = Places(0)
+    ready: FreePlaces = FreePlaces(1)
+    coming: FreePlaces = FreePlaces(0)
 
     def begin_s(self, service_s: float) -> float:
         """The earliest that the call can begin, in seconds from now, when each one ahead takes `service_s`."""
@@ -108,11 +108,11 @@ class Forecast:
         """
         return (waiting + 2) * self.service.median_s <= left_s
 
-    def finish_s(self, line: Line) -> float:
+    def finish_s(self, line: QueueAhead) -> float:
         """The earliest that the call will have been answered, in seconds from now."""
         return line.begin_s(self.service.median_s) + self.service.least_s
 
-    def refuses(self, line: Line, left_s: float, now: float) -> bool:
+    def refuses(self, line: QueueAhead, left_s: float, now: float) -> bool:
         """Whether the call cannot be answered within `left_s`. False now and then, as a probe of the forecast."""
         late = self.service.known and self.finish_s(line) > left_s * (1 + MARGIN)
         return late and not self._probes(now)

@@ -59,7 +59,7 @@ class Account(NamedTuple):
         return self.template and not self.instances
 
 
-class Room(NamedTuple):
+class Admission(NamedTuple):
     """Whether something may start, and what must end before: templates and instances, by their accounts' keys."""
 
     fits: bool
@@ -79,7 +79,7 @@ def committed_bytes(accounts: Iterable[Account]) -> int:
     return sum(account.held_bytes for account in accounts)
 
 
-def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: int, available: int) -> Room:
+def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: int, available: int) -> Admission:
     """Whether `needed_bytes` more for the account `key` fit the `budget` and what the machine has `available`.
 
     Where they do not, parked templates end, the cheapest to reload for each byte first; where those are not enough,
@@ -87,7 +87,7 @@ def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: i
     """
     lacking = needed_bytes - min(budget - committed_bytes(accounts), available)
     if lacking <= 0:
-        return Room(True)
+        return Admission(True)
     others = [account for account in accounts if account.key != key]
     parked = sorted((one for one in others if one.parked), key=_reload_cost)
     spare = [one for one in sorted(accounts, key=lambda one: one.used_at) for _ in range(one.spare) if one.key != key]
@@ -96,11 +96,11 @@ def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: i
     instances = _fewest(spare, lacking, lambda one: one.freed_bytes)
     lacking -= sum(one.freed_bytes for one in instances)
     if lacking > 0:
-        return Room(False, short_bytes=lacking)
+        return Admission(False, short_bytes=lacking)
     if instances:  # with them, a template chosen before may do without ending
         over = -lacking
         templates, _ = _without_needless(templates, over, lambda one: one.template_bytes)
-    return Room(True, tuple(one.key for one in templates), tuple(one.key for one in instances))
+    return Admission(True, tuple(one.key for one in templates), tuple(one.key for one in instances))
 
 
 def refusal(new: Account, others: Iterable[Account], budget: int) -> str:

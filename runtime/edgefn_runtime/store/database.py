@@ -38,7 +38,7 @@ _log = logging.getLogger("edgefn.store")
 _Change = Callable[..., sqlite3.Cursor]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class HistoryEntry(msgspec.Struct, frozen=True):
     """One deployment of a function: a row of its history, with the bundle's config and blobs."""
 
     function: str
@@ -104,19 +104,19 @@ class Database:
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def current(self, function: str) -> Entry | None:
+    def current(self, function: str) -> HistoryEntry | None:
         """What serves `function`, or None when it is not deployed."""
         return _only(self._entries("JOIN routes USING (function, number) WHERE function = ?", function))
 
-    def routed(self) -> list[Entry]:
+    def routed(self) -> list[HistoryEntry]:
         """What serves, of every function, by name."""
         return self._entries("JOIN routes USING (function, number) ORDER BY function")
 
-    def history(self, function: str) -> list[Entry]:
+    def history(self, function: str) -> list[HistoryEntry]:
         """Its deployments, newest first."""
         return self._entries("WHERE function = ? ORDER BY number DESC", function)
 
-    def entry(self, function: str, number: int) -> Entry | None:
+    def entry(self, function: str, number: int) -> HistoryEntry | None:
         return _only(self._entries("WHERE function = ? AND number = ?", function, number))
 
     def names(self) -> list[str]:
@@ -144,11 +144,11 @@ class Database:
 
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
-    def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> Entry:
+    def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> HistoryEntry:
         """A new deployment of `function` is in its history and serves it."""
         current, number = self.current(function), self.next_number(function)
         previous = current.number if current else None
-        entry = Entry(function, number, digest, previous, _now(), config, tuple(blobs))
+        entry = HistoryEntry(function, number, digest, previous, _now(), config, tuple(blobs))
         with self._transaction() as change:
             encoded = msgspec.json.encode(blobs)
             change("INSERT OR IGNORE INTO revisions (digest, config, blobs) VALUES (?, ?, ?)", digest, config, encoded)
@@ -162,7 +162,7 @@ class Database:
             )
         return entry
 
-    def withdraw(self, entry: Entry) -> None:
+    def withdraw(self, entry: HistoryEntry) -> None:
         """The deployment just made is undone: what served before it serves, its number is free again."""
         with self._transaction() as change:
             if entry.previous is None:
@@ -257,7 +257,7 @@ class Database:
         with self._reading, self._readable():
             return self._reader.execute(query, values).fetchall()
 
-    def _entries(self, clause: str, *values: object) -> list[Entry]:
+    def _entries(self, clause: str, *values: object) -> list[HistoryEntry]:
         return [_entry(row) for row in self._rows(_ENTRY + clause, *values)]
 
     @contextlib.contextmanager
@@ -305,16 +305,18 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> HistoryEntry:
     function, number, digest, previous, deployed_at, config, blobs = row
     try:
         wanted = msgspec.json.decode(blobs, type=tuple[Blob, ...])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Entry(function, number, digest, previous, deployed_at, b"", ())  # a bad block: it alone is not readable
-    return Entry(function, number, digest, previous, deployed_at, config, wanted)
+        return HistoryEntry(
+            function, number, digest, previous, deployed_at, b"", ()
+        )  # a bad block: it alone is not readable
+    return HistoryEntry(function, number, digest, previous, deployed_at, config, wanted)
 
 
-def _only(entries: list[Entry]) -> Entry | None:
+def _only(entries: list[HistoryEntry]) -> HistoryEntry | None:
     return entries[0] if entries else None
 
 

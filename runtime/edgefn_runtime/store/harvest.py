@@ -27,7 +27,7 @@ MAX_DEPTH = 8
 MAX_NAMES = 10_000
 
 
-class Bound(NamedTuple):
+class FolderBound(NamedTuple):
     """What a folder may hold: bytes, and files and folders together."""
 
     size_bytes: int
@@ -42,14 +42,14 @@ class _Gone(_Unfit):
     """A file or folder that is no longer there."""
 
 
-class Taken(NamedTuple):
+class TakenFile(NamedTuple):
     """A file that was taken over: its bytes and their sha256."""
 
     size: int
     sha256: str
 
 
-def over(folder: Path, bound: Bound) -> str:
+def over(folder: Path, bound: FolderBound) -> str:
     """Return in words how `folder`, which somebody writes to, is over its `bound`; "" where it is not. Blocks."""
     size = entries = 0
     try:
@@ -66,8 +66,8 @@ def over(folder: Path, bound: Bound) -> str:
 
 
 def take(
-    disk: Disk, folder: Path, place: Path, bound: Bound, originals: Path, reserved: Collection[str] = ()
-) -> dict[str, Taken]:
+    disk: Disk, folder: Path, place: Path, bound: FolderBound, originals: Path, reserved: Collection[str] = ()
+) -> dict[str, TakenFile]:
     """Take the files below `folder` over into the new folder `place`; returns them by name. Blocks.
 
     One that is in `originals`, too, is linked from there. Raises DeploymentRefused for what is no regular file, for a
@@ -82,9 +82,9 @@ def take(
 
 
 def _take_all(
-    disk: Disk, folder: Path, place: Path, bound: Bound, originals: Path, reserved: Collection[str]
-) -> dict[str, Taken]:
-    taken: dict[str, Taken] = {}
+    disk: Disk, folder: Path, place: Path, bound: FolderBound, originals: Path, reserved: Collection[str]
+) -> dict[str, TakenFile]:
+    taken: dict[str, TakenFile] = {}
     disk.make_folder(place)
     for name, parent, status in _walk(folder):
         _check(name, status)
@@ -112,14 +112,14 @@ def _check(name: str, status: os.stat_result) -> None:
         raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link or a device")
 
 
-def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: Bound, original: Path) -> Taken:
+def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: FolderBound, original: Path) -> TakenFile:
     status = os.fstat(descriptor)
     twin = _same_file(status, original)
     if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not twin):
         raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link to another file")
     if twin or _alike(descriptor, status.st_size, original):
         disk.link(original, target)
-        return Taken(status.st_size, sha256_of(original))
+        return TakenFile(status.st_size, sha256_of(original))
     digest, size, copy = hashlib.sha256(), 0, disk.create(target)
     try:
         os.fchmod(copy, 0o644)
@@ -131,7 +131,7 @@ def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: Bound, or
             disk.append(copy, chunk)
     finally:
         disk.close(copy)
-    return Taken(size, digest.hexdigest())
+    return TakenFile(size, digest.hexdigest())
 
 
 def _same_file(status: os.stat_result, original: Path) -> bool:

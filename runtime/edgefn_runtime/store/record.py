@@ -33,7 +33,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     sha256: str
 
 
-class Found(NamedTuple):
+class FolderChanges(NamedTuple):
     """The names of files that are not as they were; and the record of now, where the same bytes lie in other files."""
 
     differing: list[str]
@@ -69,7 +69,7 @@ def compare(
     *,
     thorough: bool = False,
     within: Callable[[str], bool] = lambda name: True,
-) -> Found:
+) -> FolderChanges:
     """What differs in `folder` from its `record`, of the names `within`; `thorough` reads every file. Blocks."""
     fresh: dict[str, Stamp] = {}
     there = {name: status for name, status in _files(folder) if within(name)}
@@ -88,7 +88,7 @@ def compare(
                 differing.append(name)
             elif now != before:
                 fresh[name] = now
-    return Found(sorted(differing), {**record, **fresh} if fresh else {})
+    return FolderChanges(sorted(differing), {**record, **fresh} if fresh else {})
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

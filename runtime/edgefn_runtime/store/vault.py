@@ -31,7 +31,7 @@ DAMAGED = "damaged"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 
 
-class Kept(NamedTuple):
+class SecretInfo(NamedTuple):
     """A secret, as it may be told of."""
 
     name: str
@@ -60,12 +60,12 @@ class Vault:
         key_file = KeyFile(home.disk, home.keys / "secrets.key")
         return cls(home.disk, home.secrets, [SystemdCreds.with_tpm(), SystemdCreds.with_host_key(), key_file])
 
-    def names(self) -> list[Kept]:
+    def names(self) -> list[SecretInfo]:
         """Return what there is, by name, with what is DAMAGED."""
         told = [self._told(path.stem) for path in self._files()]
         return [kept for kept in told if kept is not None]
 
-    def set(self, name: str, value: bytes) -> Kept:
+    def set(self, name: str, value: bytes) -> SecretInfo:
         """Keep `value` as `name`, in place of what it was. Raises InputError, DiskFull, HomeError."""
         _check(name)
         if not 0 < len(value) <= MAX_BYTES:
@@ -73,7 +73,7 @@ class Vault:
         with self._changing:  # two at once would each make a key, and the first be sealed with the one that is lost
             return self._set(name, value)
 
-    def _set(self, name: str, value: bytes) -> Kept:
+    def _set(self, name: str, value: bytes) -> SecretInfo:
         files = self._files()
         if len(files) >= MAX_SECRETS and self._path(name) not in files:
             raise InputError(f"there are {MAX_SECRETS} secrets already: remove one")
@@ -83,7 +83,7 @@ class Vault:
             self._disk.make_folder(self._folder)
             ownership.claim_folder(self._folder)
             write_file(self._disk, self._path(name), msgspec.json.encode(kept))
-        return Kept(name, kept.sealed_by, kept.set_at)
+        return SecretInfo(name, kept.sealed_by, kept.set_at)
 
     def remove(self, name: str) -> bool:
         """Forget `name`; return whether it was there."""
@@ -118,12 +118,12 @@ class Vault:
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.json"))
 
-    def _told(self, name: str) -> Kept | None:
+    def _told(self, name: str) -> SecretInfo | None:
         try:
             found = self._read(name)
         except CannotUnseal:
-            return Kept(name, DAMAGED, "")
-        return None if found is None else Kept(name, found.sealed_by, found.set_at)
+            return SecretInfo(name, DAMAGED, "")
+        return None if found is None else SecretInfo(name, found.sealed_by, found.set_at)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"

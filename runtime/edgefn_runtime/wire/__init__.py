@@ -1,5 +1,10 @@
 """What parent and child say to each other: bytes in, messages out. No sockets, no clocks, no processes here.
 
+    messages  the messages, as msgpack arrays
+    frames    a message and a raw body on a byte stream
+    board     memory that both share: how far an instance is
+    text      texts, bounded
+
 Two kinds of Unix socketpair carry it:
 
     control   SOCK_SEQPACKET, one packet a message, with file descriptors: box ↔ zygote, box ↔ template

@@ -143,7 +143,7 @@ Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 
 
-class Born(_Message, frozen=True, tag="born"):
+class Hello(_Message, frozen=True, tag="born"):
     """First word of a new process; its pid comes from the socket's credentials, which the kernel vouches for."""
 
 
@@ -188,14 +188,14 @@ class Finished(_Message, frozen=True, tag="finished"):
 
 
 class Init(_Message, frozen=True, tag="init"):
-    """First word of the first process of a PID namespace, or of a reaper; its pid comes with it, as for Born."""
+    """First word of the first process of a PID namespace, or of a reaper; its pid comes with it, as for Hello."""
 
 
 class Passing(_Message, frozen=True, tag="passing"):
     """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
 
 
-Report = Born | Init | Passing | Binding | Ready | Failed | Finished
+Report = Hello | Init | Passing | Binding | Ready | Failed | Finished
 
 # ── box → instance ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -299,7 +299,7 @@ class Leaving(_Message, frozen=True, tag="leaving"):
 
 
 Reply = Answer | Refusal | Unacceptable | Crash
-FromInstance = Born | Binding | Ready | Failed | Reply | Returned | Batched | WrongAnswer | Leaving
+FromInstance = Hello | Binding | Ready | Failed | Reply | Returned | Batched | WrongAnswer | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself, and what is

@@ -95,7 +95,7 @@ class Finisher:
 
     async def _watched(self) -> messages.Finished:
         """What it says when it is done. Raises DeploymentRefused when its folder grows over its bound meanwhile."""
-        bound = harvest.Bound(self._request.folder_bytes, self._request.folder_files)
+        bound = harvest.FolderBound(self._request.folder_bytes, self._request.folder_files)
         while True:
             await asyncio.wait({self._said}, timeout=LOOK_S)
             if self._said.done():
@@ -108,7 +108,7 @@ class Finisher:
 
     def _reported(self, report: messages.Report, pid: int) -> None:
         match report:
-            case messages.Born():
+            case messages.Hello():
                 if pid and self._child is None:
                     self._child = self._zygote.claim(pid)
                     first = self._zygote.namespaces.first_of(pid)

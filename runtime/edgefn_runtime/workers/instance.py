@@ -24,11 +24,11 @@ from edgefn_runtime.wire.messages import (
     Answer,
     Batched,
     Binding,
-    Born,
     Compare,
     Crash,
     Failed,
     FromInstance,
+    Hello,
     Invoke,
     Leaving,
     Ready,
@@ -180,7 +180,7 @@ class Instance(asyncio.Protocol):
                     case Failed(reason, trace, artifact):
                         named = artifact if artifact in self.serves else ""  # another is not its own to speak of
                         raise refused(f"{self._function} cannot be loaded: {reason}", named, trace)
-                    case Born() if words <= _FIRST_WORDS:
+                    case Hello() if words <= _FIRST_WORDS:
                         pass
                     case other:
                         raise FrameError(f"{type(other).__name__} from an instance that starts")

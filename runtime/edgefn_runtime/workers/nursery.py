@@ -43,7 +43,7 @@ FOLLOW_S = 0.1
 """So long after the first answer of an instance that started alone its template is made."""
 
 
-class Nursery:
+class InstanceLauncher:
     """One per revision; it owns their control group and clears away what an instance left behind.
 
     `output` takes what its children print, `note` what the box has to say of them, `observe` a phase of a start and its

@@ -131,7 +131,7 @@ class Template:
 
     def _reported(self, report: messages.Report, pid: int) -> None:
         match report:
-            case messages.Born():
+            case messages.Hello():
                 if pid and self._child is None:
                     self._child = self._claim(pid)
             case messages.Binding(artifact) if artifact in self.serves:

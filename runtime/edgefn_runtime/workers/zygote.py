@@ -130,7 +130,7 @@ class Zygote:
         return child
 
     def _reported(self, report: messages.Report, pid: int) -> None:
-        if isinstance(report, messages.Born) and pid and pid not in self._claimed:  # a spare child, forked ahead
+        if isinstance(report, messages.Hello) and pid and pid not in self._claimed:  # a spare child, forked ahead
             self._spares = {one: child for one, child in self._spares.items() if not child.exited}
             with contextlib.suppress(ProcessLookupError):  # it has died with its zygote, and is reaped
                 self._spares[pid] = spare = Child(pid)

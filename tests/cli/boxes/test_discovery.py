@@ -16,7 +16,7 @@ from edgefn.errors import SpecError, Unauthorized
 from edgefn.project import Project
 from edgefn_cli.boxes.addresses import canonical, is_clear, leads_to
 from edgefn_cli.boxes.discovery import DEFAULT_URL, Address, find, read_token
-from edgefn_cli.boxes.local import LocalBox
+from edgefn_cli.boxes.local import AnnouncedBox
 from edgefn_cli.boxes.logins import Login, Logins
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def test_the_socket_goes_before_a_port_and_a_token(tmp_path: Path) -> None:
         assert (found.socket, found.token) == (path, None)
     path.unlink()
     path.write_text("")
-    assert LocalBox.of(tmp_path / "home") is None
+    assert AnnouncedBox.of(tmp_path / "home") is None
     assert find(url, NOWHERE).socket is None
 
 
@@ -250,10 +250,10 @@ def test_a_socket_of_another_user_is_not_ours(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with home_of_a_box(tmp_path / "home", DEFAULT_URL) as path:
         os.chown(path, 1234, 1234)
-        assert LocalBox.of(tmp_path / "home") is not None
+        assert AnnouncedBox.of(tmp_path / "home") is not None
         os.seteuid(4321)
         try:
-            assert LocalBox.of(tmp_path / "home") is None
+            assert AnnouncedBox.of(tmp_path / "home") is None
         finally:
             os.seteuid(0)
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from edgefn_cli.display import report
-from edgefn_cli.display.progress import Progress
+from edgefn_cli.display.progress import VerbProgress
 
 INT8: dict[str, Any] = {
     "model": "net",
@@ -87,7 +87,7 @@ def test_notes_say_how_many_top_classes_agree() -> None:
 def test_each_compiler_is_a_line_in_a_log_file(capsys: pytest.CaptureFixture[str]) -> None:
     """As it starts, and at its end when something was wrong; stdout stays empty."""
     running = {"event": "compiler", "doing": "compile", "model": "net", "target": "a/int8"}
-    with Progress() as progress:
+    with VerbProgress() as progress:
         progress.build_event("talk", running | {"state": "started"})
         progress.build_event("talk", running | {"state": "ended", "status": "timed out"})
         progress.build_event("talk", running | {"target": "b/fp32", "state": "started"})
@@ -105,7 +105,7 @@ def test_compilers_that_run_side_by_side_have_a_bar_each_at_a_terminal(monkeypat
     """A bar of its own for each, gone when it has ended; the build's own stays."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     running = {"event": "compiler", "doing": "compile", "model": "net", "state": "started"}
-    with Progress() as progress:
+    with VerbProgress() as progress:
         progress.build_event("talk", {"event": "step", "name": "compile", "done": 3, "total": 6})
         for target in ("a/int8", "b/fp32"):
             progress.build_event("talk", running | {"target": target})

@@ -14,13 +14,13 @@ import pytest
 
 from edgefn.errors import BuildError, GateError
 from edgefn_cli.display.failures import MissingExtra, trace_of
-from edgefn_cli.project.building import Builder, Built, Order, Seen, follow, partial
+from edgefn_cli.project.building import Builder, BuildRequest, BuildResult, Seen, follow, partial
 from edgefn_cli.project.compiler import Compiler
 
-ORDER = Order(Path("echo"), Path("layout"))
+ORDER = BuildRequest(Path("echo"), Path("layout"))
 
 
-def _build(code: str, seen: Seen) -> Built:
+def _build(code: str, seen: Seen) -> BuildResult:
     """Runs `code` where the compiler would run."""
     with Compiler([sys.executable, "-c", code]) as child:
         return follow(child, ORDER, seen)
@@ -32,13 +32,15 @@ def _ignore(function: str, event: dict[str, Any]) -> None:
 
 def test_the_command_line_says_what_the_order_says(tmp_path: Path) -> None:
     """No option is lost on the way to the compiler."""
-    order = Order(tmp_path / "f", tmp_path / "out", tmp_path / "edgefn.toml", reuse_golden=True, force=True)
+    order = BuildRequest(tmp_path / "f", tmp_path / "out", tmp_path / "edgefn.toml", reuse_golden=True, force=True)
     told = order.arguments()
     assert told[0] == str(tmp_path / "f")
     assert told[1:] == ["--output", f"{tmp_path}/out", "--project", f"{tmp_path}/edgefn.toml", *told[-2:]]
     assert told[-2:] == ["--reuse-golden", "--force"]
-    several = Order(tmp_path / "f", tmp_path / "out", targets=("a/fp32", "all-native"), timeout="5min").arguments()
-    dashed = Order(tmp_path / "f", tmp_path / "out", targets=("-v3/fp32",), timeout="-5s").arguments()
+    several = BuildRequest(
+        tmp_path / "f", tmp_path / "out", targets=("a/fp32", "all-native"), timeout="5min"
+    ).arguments()
+    dashed = BuildRequest(tmp_path / "f", tmp_path / "out", targets=("-v3/fp32",), timeout="-5s").arguments()
     assert dashed[3:] == ["--target=-v3/fp32", "--timeout=-5s"]
     assert several[3:] == ["--target=a/fp32", "--target=all-native", "--timeout=5min"]
 
@@ -62,8 +64,8 @@ def test_a_build_without_some_artifact_is_partial() -> None:
         {"target": "a/int8", "status": "dropped", "reason": "a/int8 of model net is too far off"},
         {"target": "b/fp32", "status": "skipped", "reason": "pip install b"},
     ]
-    whole = Built("sha256:1", "echo", cached=False, layout=Path("layout"), report={"artifacts": rows[::2]})
-    lacking = Built("sha256:2", "talk", cached=False, layout=Path("layout"), report={"artifacts": rows})
+    whole = BuildResult("sha256:1", "echo", cached=False, layout=Path("layout"), report={"artifacts": rows[::2]})
+    lacking = BuildResult("sha256:2", "talk", cached=False, layout=Path("layout"), report={"artifacts": rows})
     assert partial([whole]) is None
     error = partial([whole, lacking])
     assert error is not None
@@ -105,7 +107,7 @@ def test_a_builder_builds_by_the_child_that_waits(tmp_path: Path) -> None:
     (tmp_path / "twice").mkdir()
     source = tmp_path / "twice" / "twice.py"
     source.write_text("from edgefn import edge_function\n@edge_function\ndef twice(n: int) -> int:\n    return 2 * n\n")
-    order = Order(tmp_path / "twice", tmp_path / "layout")
+    order = BuildRequest(tmp_path / "twice", tmp_path / "layout")
     with Builder() as builder:
         first = builder.build(order, _ignore)
         builder.prepare()

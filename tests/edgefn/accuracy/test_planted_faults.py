@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgefn.accuracy.answers.limits import BF16, FP16, FP32, INT8, Limits
+from edgefn.accuracy.answers.limits import BF16, FP16, FP32, INT8, AnswerLimits
 from edgefn.accuracy.answers.matching import match
 from edgefn.accuracy.answers.spread import spreads
 from edgefn.accuracy.answers.values import plain
@@ -220,7 +220,7 @@ def test_a_planted_fault_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("suppression", [{"most": 9}, {"overlap": 0.4}, {"overlap": 0.6}], ids=str)
 @pytest.mark.parametrize("limits", [FP32, FP16, BF16, INT8])
-def test_another_suppression_is_seen_in_the_handlers_answers(suppression: dict[str, Any], limits: Limits) -> None:
+def test_another_suppression_is_seen_in_the_handlers_answers(suppression: dict[str, Any], limits: AnswerLimits) -> None:
     """23: eager's boxes are a set, of which the artifact's handler finds another one; the same set is right."""
     eager, other = [boxes(suppressed(DETECTOR.run)), boxes(suppressed(DETECTOR.run, **suppression))]
     known = spreads(map(plain, eager))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgefn.bundle import layers
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
-from edgefn.bundle.layers import Layer
+from edgefn.bundle.layers import PackedLayer
 from edgefn.bundle.oci.layout import Layout
 from edgefn.spec import FunctionSpec, ModelSpec, TensorSpec
 
@@ -20,7 +20,7 @@ def config(name: str = "classify") -> BundleConfig:
     return BundleConfig(function, (ModelEntry(NET, golden=2),), (ARTIFACT,), edgefn="0.1.0")
 
 
-def packed(folder: Path, code: str = "x = 1\n", weights: bytes = b"weights") -> list[Layer]:
+def packed(folder: Path, code: str = "x = 1\n", weights: bytes = b"weights") -> list[PackedLayer]:
     """The code, artifact and golden layers, their sources and archives below `folder`."""
     function, artifact = folder / "function", folder / "artifact"
     function.mkdir(parents=True)

@@ -27,14 +27,14 @@ def artifacts(folder: Path, second: bytes = WEIGHTS) -> list[tuple[ArtifactEntry
     return found
 
 
-def packed(folder: Path, second: bytes = WEIGHTS) -> list[layers.Layer]:
+def packed(folder: Path, second: bytes = WEIGHTS) -> list[layers.PackedLayer]:
     """Their layers."""
     made = artifacts(folder, second)
     shared = references.found((entry.path, files) for entry, files in made)
     return [layers.artifact(one, files, folder / f"{n}.tar", shared[one.path]) for n, (one, files) in enumerate(made)]
 
 
-def unpacked(folder: Path, made: list[layers.Layer]) -> Path:
+def unpacked(folder: Path, made: list[layers.PackedLayer]) -> Path:
     for layer in made:
         archive.unpack(layer.path, folder, limit_bytes=layer.descriptor.size)
     return folder

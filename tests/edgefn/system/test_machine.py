@@ -67,9 +67,12 @@ def test_the_limit_of_each_group_above_is_seen(
     (top / used).write_text(f"{100 * MIB}\n")
     (top / "memory.stat").write_text(f"anon 5\n{droppable} {40 * MIB}\nfile 7\n")
     place = Place(own, version, ("memory",))
-    assert list(machine.memory_bounds([place])) == [machine.Bound(300 * MIB, 60 * MIB)]
+    assert list(machine.memory_bounds([place])) == [machine.GroupMemory(300 * MIB, 60 * MIB)]
     (own / limit).write_text(f"{200 * MIB}\n")
-    assert list(machine.memory_bounds([place])) == [machine.Bound(200 * MIB, 0), machine.Bound(300 * MIB, 60 * MIB)]
+    assert list(machine.memory_bounds([place])) == [
+        machine.GroupMemory(200 * MIB, 0),
+        machine.GroupMemory(300 * MIB, 60 * MIB),
+    ]
     assert list(machine.memory_bounds([place._replace(controllers=("cpu",))])) == []
 
 

@@ -11,23 +11,23 @@ from edgefn.errors import SpecError
 from edgefn.targets import profiles as profiles_module
 from edgefn.targets.facts import this_machine
 from edgefn.targets.groups import ALL_NATIVE, check, members, native
-from edgefn.targets.matcher import Facts
+from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import profiles, targets
 
 from .test_reading import WHOLE, write
 
 
-def names_of(name: str, facts: Facts, folder: Path | None = None) -> tuple[str, ...]:
+def names_of(name: str, facts: MachineFacts, folder: Path | None = None) -> tuple[str, ...]:
     return tuple(str(one) for one in members(name, facts, folder))
 
 
 LIBRARIES = {"MNN": "3.6.1", "onnxruntime": "1.30.0", "openvino": "2026.1", "torch": "2.13.0+cpu"}
 
 
-def machine(profile: str, **more: object) -> Facts:
+def machine(profile: str, **more: object) -> MachineFacts:
     """The least machine that satisfies the profile."""
     cpu = profiles()[profile].cpu
-    return msgspec.structs.replace(Facts(cpu.arch, profile, frozenset(cpu.features), LIBRARIES), **more)
+    return msgspec.structs.replace(MachineFacts(cpu.arch, profile, frozenset(cpu.features), LIBRARIES), **more)
 
 
 @pytest.mark.parametrize("profile", sorted(set(profiles()) - {"portable"}))
@@ -59,7 +59,7 @@ def test_a_precision_that_asks_for_more_is_native_where_the_cpu_has_it() -> None
 
 def test_a_machine_of_no_profile_has_portable() -> None:
     """A RISC-V board, or an x86 without SSE4.2, is served by portable/fp32."""
-    for here in (Facts("riscv64", libraries=LIBRARIES), Facts("x86_64", libraries=LIBRARIES)):
+    for here in (MachineFacts("riscv64", libraries=LIBRARIES), MachineFacts("x86_64", libraries=LIBRARIES)):
         assert native(here) == ""
         assert names_of(ALL_NATIVE, here) == ("portable/fp32",)
 
@@ -67,9 +67,9 @@ def test_a_machine_of_no_profile_has_portable() -> None:
 def test_names_stand_for_themselves() -> None:
     """A target asked for by name is in, on whatever machine; its backend says whether it can be built here."""
     for name in ("cortex-a72/int8", "x86-64-v4/int8@openvino"):
-        assert names_of(name, Facts("riscv64")) == (name,)
+        assert names_of(name, MachineFacts("riscv64")) == (name,)
     of_profile = {str(one) for one in targets().values() if one.profile == "x86-64-v3"}
-    assert set(names_of("x86-64-v3/*", Facts("riscv64"))) == of_profile
+    assert set(names_of("x86-64-v3/*", MachineFacts("riscv64"))) == of_profile
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_unknown_names(name: str, near: str) -> None:
     with pytest.raises(SpecError, match=rf'--target .* is not known; did you mean "{near}"'):
         check(name, what="--target")
     with pytest.raises(SpecError, match="is not known"):
-        members(name, Facts("x86_64"))
+        members(name, MachineFacts("x86_64"))
 
 
 @pytest.mark.parametrize("name", ["x86-64-v3/fp16", "portable/int8"])

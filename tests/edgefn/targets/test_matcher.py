@@ -10,12 +10,12 @@ from packaging.specifiers import SpecifierSet
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
-from edgefn.targets.matcher import OTHERS, Facts, Refusal, meets, refusal, unfit
+from edgefn.targets.matcher import OTHERS, MachineFacts, TargetRefusal, meets, refusal, unfit
 from edgefn.targets.needs import Needs
 from edgefn.targets.profiles import needs_of, target, targets
 
 FLAGS = ["asimd", "asimddp", "fphp", "fp"]
-HERE = Facts("aarch64", "A76", frozenset(FLAGS), {"npu-lite": "2.1.0"}, frozenset({"/dev/npu0"}))
+HERE = MachineFacts("aarch64", "A76", frozenset(FLAGS), {"npu-lite": "2.1.0"}, frozenset({"/dev/npu0"}))
 NEEDS = Needs("aarch64", ("asimd", "asimddp"), "the NPU", "/dev/npu0", "npu-lite", ">=2,<3")
 
 
@@ -23,7 +23,7 @@ def ready(_: str) -> Probe:
     return Probe(True)
 
 
-def told(needs: Needs, here: Facts) -> Refusal:
+def told(needs: Needs, here: MachineFacts) -> TargetRefusal:
     found = refusal("m board/int8", needs, here, "npu", ready)
     assert found is not None
     assert found.artifact == "m board/int8"
@@ -33,7 +33,7 @@ def told(needs: Needs, here: Facts) -> Refusal:
 def test_what_has_all_is_taken() -> None:
     """CPU, features, device, library and version."""
     assert refusal("m board/int8", NEEDS, HERE, "npu", ready) is None
-    assert refusal("m board/int8", Needs(), Facts("riscv64")) is None
+    assert refusal("m board/int8", Needs(), MachineFacts("riscv64")) is None
 
 
 def test_another_cpu() -> None:
@@ -52,7 +52,7 @@ def test_missing_features_are_named() -> None:
 def test_avx2_without_vnni_is_not_v4() -> None:
     """A CPU of v4 without VNNI is refused what was made for VNNI: there int8 saturates."""
     v4 = needs_of(target("x86-64-v4/int8"))
-    here = Facts("x86_64", "Xeon", frozenset(v4.features) - {"avx512_vnni"}, {"onnxruntime": "1.30"})
+    here = MachineFacts("x86_64", "Xeon", frozenset(v4.features) - {"avx512_vnni"}, {"onnxruntime": "1.30"})
     assert told(v4, here).needs == "the CPU features avx512_vnni"
     assert refusal("v3", needs_of(target("x86-64-v3/int8")), here) is None
 
@@ -119,9 +119,11 @@ def test_a_backend_that_cannot() -> None:
         raise BundleError(f"no backend is called {name!r}: install it")
 
     found = refusal("m", NEEDS, HERE, "npu", lambda _: Probe(False, has="npu 1", fix="pip install npu"))
-    assert found == Refusal("m", "the backend 'npu'", "npu 1", "pip install npu")
+    assert found == TargetRefusal("m", "the backend 'npu'", "npu 1", "pip install npu")
     found = refusal("m", NEEDS, HERE, "npu", unknown)
-    assert found == Refusal("m", "the backend 'npu'", "none of that name", "no backend is called 'npu': install it")
+    assert found == TargetRefusal(
+        "m", "the backend 'npu'", "none of that name", "no backend is called 'npu': install it"
+    )
     bare = refusal("m", Needs(arch="riscv64"), HERE, "npu", unknown)
     assert bare is not None
     assert bare.needs == "a CPU of riscv64"  # the backend of another CPU's artifact is not looked for
@@ -136,7 +138,7 @@ needs = st.builds(
     versions=st.sampled_from(["", ">=2", "<2", "nonsense"]),
 )
 facts = st.builds(
-    Facts,
+    MachineFacts,
     arch=st.sampled_from(["aarch64", "x86_64"]),
     features=st.frozensets(st.sampled_from(FLAGS)),
     libraries=st.dictionaries(st.sampled_from(["npu-lite", "other"]), st.sampled_from(["1.0", "2.0", "x"])),
@@ -146,7 +148,7 @@ facts = st.builds(
 
 @settings(deadline=None)
 @given(needs, facts)
-def test_more_hardware_is_never_refused_more(needs: Needs, here: Facts) -> None:
+def test_more_hardware_is_never_refused_more(needs: Needs, here: MachineFacts) -> None:
     """What suffices goes on to suffice when features and devices are added; a refusal always says what would help."""
     more = msgspec.structs.replace(
         here, features=here.features | set(FLAGS), devices=here.devices | {"/dev/npu0", "/dev/npu1"}

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 
 from edgefn.errors import SpecError
 from edgefn.targets.features import FEATURES
-from edgefn.targets.profile import PRECISIONS, Accelerator, Memory, Power, Processor, Profile, Runtime
+from edgefn.targets.profile import PRECISIONS, Accelerator, Power, Processor, Profile, ProfileMemory, Runtime
 from edgefn.targets.profiles import profiles, runtime_of, target, targets
 from edgefn.targets.reading import VERSIONS, read
 
@@ -207,7 +207,7 @@ def test_the_page_tells_every_key_and_its_example_reads(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert read(write(tmp_path, example, "camera")).accelerator is not None
     rows = page.partition("| table | keys |")[2]
-    for struct in (Processor, Accelerator, Runtime, Memory, Power):
+    for struct in (Processor, Accelerator, Runtime, ProfileMemory, Power):
         for field in msgspec.structs.fields(struct):
             assert f"`{field.encode_name}`" in rows, (struct, field.name)
     for field in msgspec.structs.fields(Profile):

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from edgefn.spec import Batching, FunctionSpec
-from edgefn.targets.matcher import ELSEWHERE, Refusal
-from edgefn_runtime.artifacts.advice import WORTH_S, Facts, advice
+from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
+from edgefn_runtime.artifacts.advice import WORTH_S, AdviceInput, advice
 from edgefn_runtime.artifacts.chain import Link
 
 SERVING = Link("net", "portable/fp32", "onnxruntime", "serving", rank=1, latency_s=0.02, ratio=1.0)
@@ -24,16 +24,18 @@ NEAR = Link(
     top1_bound=0.98,
 )
 SPEC = FunctionSpec("classify", "classify:classify")
-LACKING = Refusal("net x86-64-v3/fp32@openvino", "openvino>=2025", "no openvino", "pip install 'edgefn[openvino]'")
+LACKING = TargetRefusal(
+    "net x86-64-v3/fp32@openvino", "openvino>=2025", "no openvino", "pip install 'edgefn[openvino]'"
+)
 
 
-def _facts(*links: Link, **changed: Any) -> Facts:
+def _facts(*links: Link, **changed: Any) -> AdviceInput:
     """Those of a function that serves and that nothing would make faster, `changed`."""
-    calm = Facts(SPEC, links or (SERVING,), targets=("portable/fp32",), batching={"net": Batching(8)})
+    calm = AdviceInput(SPEC, links or (SERVING,), targets=("portable/fp32",), batching={"net": Batching(8)})
     return msgspec.structs.replace(calm, **changed)
 
 
-def _said(facts: Facts, rule: str) -> str:
+def _said(facts: AdviceInput, rule: str) -> str:
     """The one piece of advice by `rule`, and nothing else is advised."""
     (found,) = advice(facts)
     assert found.rule == rule
@@ -60,7 +62,7 @@ def test_a_library_to_install() -> None:
 
 def test_what_is_for_other_boxes_is_no_advice() -> None:
     """No library turns this box into one with another CPU."""
-    other = Refusal("net cortex-a76/int8", "a CPU of aarch64", "x86_64", ELSEWHERE)
+    other = TargetRefusal("net cortex-a76/int8", "a CPU of aarch64", "x86_64", ELSEWHERE)
     assert advice(_facts(refusals=[other])) == []
 
 

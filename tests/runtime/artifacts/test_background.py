@@ -12,8 +12,8 @@ from edgefn.errors import DiskFull
 from edgefn.targets.needs import Needs
 from edgefn_runtime.artifacts import background
 from edgefn_runtime.artifacts.chain import Chain, Finishing, links
-from edgefn_runtime.artifacts.order import Order
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.artifacts.order import FinishOrder
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until
 
@@ -29,7 +29,7 @@ class Held:
         self.gate = asyncio.Semaphore(0)
         self.fails = fails
 
-    async def __call__(self, order: Order, progress: Progress) -> None:
+    async def __call__(self, order: FinishOrder, progress: DeploymentProgress) -> None:
         if bundles.PORTABLE.path not in order.artifacts:
             self.begun.append(order.bundle)
             if self.fails is not None:

@@ -18,9 +18,9 @@ from edgefn.errors import DeploymentRefused, DiskFull
 from edgefn_runtime import fingerprint
 from edgefn_runtime.artifacts import proof
 from edgefn_runtime.artifacts.chain import Chain, Link, links
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment import deployments
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until
@@ -44,7 +44,7 @@ class Slow:
         for _ in range(count):
             self.gate.release()
 
-    async def __call__(self, order: Order, progress: Progress) -> None:
+    async def __call__(self, order: FinishOrder, progress: DeploymentProgress) -> None:
         self.finished += order.artifacts
         if bundles.PORTABLE.path not in order.artifacts:
             await self.gate.acquire()

@@ -9,7 +9,7 @@ from edgefn.backends.backend import Probe
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError
 from edgefn.targets import profiles
-from edgefn.targets.matcher import Facts, Refusal
+from edgefn.targets.matcher import MachineFacts, TargetRefusal
 from edgefn.targets.needs import Needs
 from edgefn_runtime.artifacts import choice
 from edgefn_runtime.artifacts.proof import Proof
@@ -39,13 +39,13 @@ def test_portable_before_anything_is_proved() -> None:
     assert choice.serving([QUICK], {}) == (QUICK,)
 
 
-def _here(**libraries: str) -> Facts:
+def _here(**libraries: str) -> MachineFacts:
     """A machine with AVX2 and without VNNI."""
     v3 = profiles.profiles()["x86-64-v3"].cpu
-    return Facts(v3.arch, "a CPU", frozenset(v3.features), libraries or {"onnxruntime": "1.30.0"})
+    return MachineFacts(v3.arch, "a CPU", frozenset(v3.features), libraries or {"onnxruntime": "1.30.0"})
 
 
-def _refusal(entry: ArtifactEntry, here: Facts | None = None) -> Refusal:
+def _refusal(entry: ArtifactEntry, here: MachineFacts | None = None) -> TargetRefusal:
     found = choice.refusal(entry, lambda name: Probe(True), here or _here())
     assert found is not None
     return found
@@ -61,7 +61,7 @@ def test_refusal_names_the_fix() -> None:
 
     assert choice.refusal(PORTABLE, lambda name: Probe(True), _here()) is None
     known = choice.refusal(PORTABLE, probe, _here())
-    assert known == Refusal(
+    assert known == TargetRefusal(
         "a portable/fp32", "the backend 'onnxruntime'", "onnxruntime 0.1", "pip install onnxruntime"
     )
     unknown = choice.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), probe, _here())

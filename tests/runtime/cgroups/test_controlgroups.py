@@ -15,7 +15,7 @@ import pytest
 from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn.system.hierarchy import Place, places
 from edgefn_runtime.cgroups.controlgroups import PREFIX, ControlGroups, settles_in
-from edgefn_runtime.memory.room import Forgetful, Room
+from edgefn_runtime.memory.room import Forgetful, MemoryBudget
 from edgefn_runtime.workers.nursery import PROCESSES
 from tests.road.deadline import eventually
 from tests.runtime.pool.bench import Bench, OnBench, alive, host_pid
@@ -231,7 +231,7 @@ def test_a_bundle_does_not_set_the_boxs_bounds(on_bench: OnBench) -> None:
     def memory() -> set[int]:
         return limits("memory.limit_in_bytes") | limits("memory.max")
 
-    on_bench(test, room=Room(budget, Forgetful()))
+    on_bench(test, room=MemoryBudget(budget, Forgetful()))
 
 
 def test_what_is_imported_is_bounded_too(on_bench: OnBench) -> None:
@@ -245,7 +245,7 @@ def test_what_is_imported_is_bounded_too(on_bench: OnBench) -> None:
                 f"held = [bytearray({32 * MIB}) for _ in range(64)]\n{ANYTHING}", number=2, memory_bytes=MIB
             )
 
-    on_bench(test, room=Room(256 * MIB, Forgetful()))
+    on_bench(test, room=MemoryBudget(256 * MIB, Forgetful()))
 
 
 def test_no_group_is_left(on_bench: OnBench) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgefn.spec import Batching
-from edgefn_runtime.child.batcher import Crowd
+from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.wire.messages import Batched
 
 CALLERS = 8
@@ -43,7 +43,7 @@ class Handlers:
     """As many handlers at once as an instance would run, each of which calls the model once."""
 
     def __init__(self, engine: Engine, batching: Batching) -> None:
-        self.crowd = Crowd()
+        self.crowd = InFlightCalls()
         self.session = self.crowd.gather("net", engine, batching)
         self.threads = ThreadPoolExecutor(CALLERS)
         self.found: list[Batched] = []

@@ -14,10 +14,10 @@ from edgefn_runtime.child.batching import (
     TURN_ROWS,
     TURN_S,
     TURNS,
+    BatchingTrial,
     Gathered,
     Tally,
-    Trial,
-    Turns,
+    TrialClock,
     Verdict,
     Waiting,
     batch_of,
@@ -84,9 +84,9 @@ def test_every_call_is_run_once(calls: list[Waiting], most: int) -> None:
     assert sorted(run) == list(range(len(calls)))
 
 
-def _trial(batched_rate: float, single_rate: float) -> Trial:
+def _trial(batched_rate: float, single_rate: float) -> BatchingTrial:
     """A trial over turns in which the calls ran at these rows a second."""
-    trial = Trial()
+    trial = BatchingTrial()
     for _ in range(TURNS):
         rate = batched_rate if trial.batched else single_rate
         seconds = max(TURN_S, TURN_ROWS / rate)
@@ -105,7 +105,7 @@ def test_batching_stays_where_it_gains_a_tenth(rate: float, gain: float) -> None
 
 def test_both_ways_are_tried_by_turns() -> None:
     """And a turn is not over before it has told enough: rows, and time."""
-    trial = Trial()
+    trial = BatchingTrial()
     seen = []
     for _ in range(TURNS):
         seen.append(trial.batched)
@@ -117,7 +117,7 @@ def test_both_ways_are_tried_by_turns() -> None:
 
 def test_the_first_of_each_is_not_counted() -> None:
     """First runs are slow, whichever way they are run."""
-    trial = Trial()
+    trial = BatchingTrial()
     for turn in range(TURNS):
         slow = 100 if turn == 0 else 1
         assert trial.ends(Tally(TURN_ROWS * (2 if trial.batched else 1), 8, TURN_S * slow))
@@ -147,7 +147,7 @@ def test_judge_compares_rows_a_second() -> None:
 
 def test_a_turn_counts_no_work_of_the_one_before() -> None:
     """Calls that came in it and go after it are left out, and so is the time until the last of them is out."""
-    turns = Turns()
+    turns = TrialClock()
     now, found = 0.0, None
     while found is None:  # eight callers: single runs go out every 20 ms, a batch of eight takes 10 ms
         came = [turns.came(now) for _ in range(8)]
@@ -167,7 +167,7 @@ def test_a_turn_counts_no_work_of_the_one_before() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 0.2)), max_size=300))
 def test_any_coming_and_going_is_counted_right(steps: list[tuple[bool, float]]) -> None:
     """Nobody is inside who has left, whatever the order, and the turns go on."""
-    turns = Turns()
+    turns = TrialClock()
     inside: list[int] = []
     now = 0.0
     for comes, seconds in steps:

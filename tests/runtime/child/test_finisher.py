@@ -16,7 +16,7 @@ from edgefn import backends, golden
 from edgefn.bundle.config import Bound, ModelEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.artifacts.finish.request import request
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import MAX_REASON, Proof
 from edgefn_runtime.child import finisher
 from edgefn_runtime.wire.messages import FinishRequest
@@ -158,5 +158,5 @@ def _changed(tmp_path: Path, truth: float, **members: object) -> FinishRequest:
 def _request(bundle: Path, tmp_path: Path) -> FinishRequest:
     folder = tmp_path / "finished"
     folder.mkdir(exist_ok=True)
-    order = Order(bundle, folder, folder, (bundles.PORTABLE.path,))
+    order = FinishOrder(bundle, folder, folder, (bundles.PORTABLE.path,))
     return request(order, bundles.PORTABLE, bundles.PORTABLE, folder)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.child.growth import EVERY, LONG_S, SLACK, Growth, Memory, Watch
+from edgefn_runtime.child.growth import EVERY, LONG_S, SLACK, Growth, PrivateMemory, Watch
 from edgefn_runtime.workers import launch
 
 LIMIT = 64 * 2**20
@@ -41,7 +41,7 @@ def test_what_is_large_but_does_not_grow_stays(first: int, shares: list[float]) 
 
 def test_what_this_process_takes_is_seen() -> None:
     """Memory that is allocated counts, and no longer when it is freed."""
-    memory = Memory(LIMIT)
+    memory = PrivateMemory(LIMIT)
     held = mmap.mmap(-1, 32 * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # malloc may have some to reuse
     assert 32 * 2**20 <= memory.used_bytes() < 40 * 2**20
     held.close()

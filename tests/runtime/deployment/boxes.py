@@ -15,12 +15,12 @@ import msgspec
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn_runtime.artifacts import inputs, proof
 from edgefn_runtime.artifacts.finishing import Finisher
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
-from edgefn_runtime.deployment.progress import Progress
-from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.deployment.turns import ChangeLocks
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import Disk, OsDisk
@@ -119,7 +119,7 @@ class MemoryHost:
         self.failed[name] = reason
 
 
-async def finish_in_memory(order: Order, progress: Progress) -> None:
+async def finish_in_memory(order: FinishOrder, progress: DeploymentProgress) -> None:
     """A `Finisher` that believes every artifact: one for a special target takes half as long as the one before."""
     config = parse_config((order.bundle / "config.json").read_bytes())
     for done, entry in enumerate(config.artifacts):
@@ -147,7 +147,7 @@ class StoreBox:
         path: Path,
         disk: Disk | None = None,
         finisher: Finisher | None = finish_in_memory,
-        turns: Turns | None = None,
+        turns: ChangeLocks | None = None,
         host: MemoryHost | None = None,
         maxima: Maxima | None = None,
         *,
@@ -209,7 +209,7 @@ async def opened(
     *,
     disk: Disk | None = None,
     finisher: Finisher = finish_in_memory,
-    turns: Turns | None = None,
+    turns: ChangeLocks | None = None,
     grants: Iterable[str] = (),
     development: bool = False,
     maxima: Maxima | None = None,

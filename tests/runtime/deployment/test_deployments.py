@@ -14,10 +14,10 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
 from edgefn.targets.needs import Needs
-from edgefn_runtime.artifacts.order import Order
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.artifacts.order import FinishOrder
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.deployment.road import INSTALLED_AT_ONCE, LOADED_AT_ONCE
-from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.deployment.turns import ChangeLocks
 from edgefn_runtime.store import blobs as blobs_module
 from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.deployment import bundles
@@ -123,7 +123,7 @@ def test_digest_from_history_is_not_unpacked_again(tmp_path: Path) -> None:
         first, second = (bundles.with_model(tmp_path, truth=n) for n in (1.0, 2.0))
         finished: list[Path] = []
 
-        async def finisher(order: Order, progress: Progress) -> None:
+        async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             finished.append(order.bundle)
             await finish_in_memory(order, progress)
 
@@ -140,7 +140,7 @@ def test_changed_handler_is_not_finished_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         finished: list[Path] = []
 
-        async def finisher(order: Order, progress: Progress) -> None:
+        async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             finished.append(order.bundle)
             await finish_in_memory(order, progress)
 
@@ -165,7 +165,7 @@ def test_torn_finished_files_are_not_shared(tmp_path: Path) -> None:
     async def scenario() -> None:
         finished: list[Path] = []
 
-        async def finisher(order: Order, progress: Progress) -> None:
+        async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             finished.append(order.bundle)
             await finish_in_memory(order, progress)
 
@@ -413,7 +413,7 @@ def test_many_deployments_at_once_take_turns(tmp_path: Path) -> None:
     """All come to their end, of which only some install or load at a time; what is given up on gives its turn back."""
     finishing = most_finishing = 0
 
-    async def finisher(order: Order, progress: Progress) -> None:
+    async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
         nonlocal finishing, most_finishing
         finishing += 1
         most_finishing = max(most_finishing, finishing)
@@ -493,7 +493,7 @@ def test_client_that_leaves_cancels(tmp_path: Path) -> None:
     async def scenario() -> None:
         ended = asyncio.Event()
 
-        async def stuck(order: Order, progress: Progress) -> None:
+        async def stuck(order: FinishOrder, progress: DeploymentProgress) -> None:
             progress("finish", 0, 1)
             try:
                 await asyncio.Event().wait()
@@ -591,7 +591,7 @@ def test_same_bundle_takes_over_in_the_end(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         bundle = bundles.function(tmp_path)
-        async with opened(tmp_path / "home", turns=Turns(wait_s=0.05)) as box:
+        async with opened(tmp_path / "home", turns=ChangeLocks(wait_s=0.05)) as box:
             box.host.hold = asyncio.Event()
             first = asyncio.create_task(box.deploy(bundle))
             await until(lambda: "prepare" in box.host.calls, "the first deployment prepares")
@@ -655,5 +655,5 @@ def test_box_that_stops_tells_its_clients(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-async def _no_finisher(order: Order, progress: Progress) -> None:
+async def _no_finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
     raise AssertionError(f"{order.bundle} is finished again")

@@ -13,10 +13,10 @@ import pytest
 
 from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.permissions import Permission
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
@@ -34,7 +34,7 @@ class CountingFinisher:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def __call__(self, order: Order, progress: Progress) -> None:
+    async def __call__(self, order: FinishOrder, progress: DeploymentProgress) -> None:
         self.finished.append(order.bundle)
         try:
             await self.gate.wait()
@@ -245,7 +245,7 @@ def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "home" / "finished")
         full = [True]
 
-        async def finisher(order: Order, progress: Progress) -> None:
+        async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             if full:
                 raise DiskFull("no room on the disk")
             await finish_in_memory(order, progress)
@@ -324,7 +324,7 @@ def test_an_artifact_is_finished_from_what_was_unpacked(tmp_path: Path) -> None:
         await _deployed(tmp_path / "home", bundle)
         seen: list[bytes] = []
 
-        async def finisher(order: Order, progress: Progress) -> None:
+        async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             seen.append((order.bundle / bundles.PORTABLE.path / "model.onnx").read_bytes())
             await finish_in_memory(order, progress)
 
@@ -341,7 +341,7 @@ def test_an_artifact_is_finished_from_what_was_unpacked(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-async def _no_finisher(order: Order, progress: Progress) -> None:
+async def _no_finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
     raise AssertionError(f"{order.bundle} is finished again")
 
 

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn_runtime.deployment import retention
-from edgefn_runtime.store.database import Entry
+from edgefn_runtime.store.database import HistoryEntry
 
 
-def _entry(number: int, previous: int | None) -> Entry:
-    return Entry("greet", number, f"sha256:{number}", previous, "", b"", ())
+def _entry(number: int, previous: int | None) -> HistoryEntry:
+    return HistoryEntry("greet", number, f"sha256:{number}", previous, "", b"", ())
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Entry], int]:
+def histories(draw: st.DrawFn) -> tuple[list[HistoryEntry], int]:
     """A history as deployments and rollbacks make it, some of it forgotten, and the number that serves."""
-    entries: list[Entry] = []
+    entries: list[HistoryEntry] = []
     current: int | None = None
     for number in range(1, draw(st.integers(1, 30)) + 1):
         entries.append(_entry(number, current))
@@ -29,7 +29,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Entry], int]:
 
 
 @given(histories(), st.integers(1, 25))
-def test_kept(history: tuple[list[Entry], int], count: int) -> None:
+def test_kept(history: tuple[list[HistoryEntry], int], count: int) -> None:
     """As many as there is room for are kept: what serves first of all, and no older lineage before a newer one."""
     entries, current = history
     kept = retention.kept(entries, current, count)
@@ -41,7 +41,7 @@ def test_kept(history: tuple[list[Entry], int], count: int) -> None:
 
 
 @given(histories())
-def test_forgotten(history: tuple[list[Entry], int]) -> None:
+def test_forgotten(history: tuple[list[HistoryEntry], int]) -> None:
     """What is forgotten is not on the disk, and what serves never is."""
     entries, current = history
     forgotten = set(retention.forgotten(entries, current))

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from edgefn.errors import DeploymentRefused, Unavailable
-from edgefn_runtime.deployment.turns import Turns
+from edgefn_runtime.deployment.turns import ChangeLocks
 
 
 def test_newest_wish_wins() -> None:
     """Of many different wishes for one function the last is done, and the others are told what came."""
 
     async def scenario() -> None:
-        turns, done = Turns(), []
+        turns, done = ChangeLocks(), []
 
         async def work(number: int) -> int:
             await asyncio.sleep(0.001)
@@ -34,7 +34,7 @@ def test_functions_do_not_wait_for_each_other() -> None:
     """Another function's turn has nothing to do with this one's."""
 
     async def scenario() -> None:
-        turns = Turns()
+        turns = ChangeLocks()
         stuck = asyncio.create_task(turns.take("f", "a", asyncio.Event().wait))
         await asyncio.sleep(0)
         assert await turns.take("g", "a", _one) == 1
@@ -49,7 +49,7 @@ def test_one_that_never_ends_is_told() -> None:
     """Whoever cannot get a turn even by superseding is told so in a bounded time."""
 
     async def scenario() -> None:
-        turns, release = Turns(leave_s=0.05), asyncio.Event()
+        turns, release = ChangeLocks(leave_s=0.05), asyncio.Event()
 
         async def stubborn() -> None:
             while not release.is_set():
@@ -73,7 +73,7 @@ def test_failure_frees_the_turn() -> None:
     """After a change that failed the next one has its turn."""
 
     async def scenario() -> None:
-        turns = Turns()
+        turns = ChangeLocks()
 
         async def fail() -> None:
             raise ValueError("no")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgefn.errors import DeploymentRefused, Unavailable
-from edgefn_runtime.memory.room import FIRST_LOOK_S, Forgetful, Room
+from edgefn_runtime.memory.room import FIRST_LOOK_S, Forgetful, MemoryBudget
 from tests.runtime.pool.bench import Bench, OnBench, alive
 
 MIB = 2**20
@@ -51,8 +51,8 @@ class Notebook:
         self.rows[digest] = template_bytes, instance_bytes
 
 
-def room(mebibytes: int, figures: Notebook | None = None) -> Room:
-    return Room(mebibytes * MIB, figures or Forgetful())
+def room(mebibytes: int, figures: Notebook | None = None) -> MemoryBudget:
+    return MemoryBudget(mebibytes * MIB, figures or Forgetful())
 
 
 def test_what_a_function_takes_is_measured_and_kept(on_bench: OnBench) -> None:

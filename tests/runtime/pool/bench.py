@@ -18,7 +18,7 @@ import msgspec
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn.system.hierarchy import Place
-from edgefn_runtime.memory.room import Room
+from edgefn_runtime.memory.room import MemoryBudget
 from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor
@@ -65,7 +65,7 @@ class Figures:
 class Bench:
     """A running supervisor, its logs and figures, and a way to put functions on it."""
 
-    def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: Room | None = None) -> None:
+    def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
         self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, places=places, room=room)
@@ -178,4 +178,4 @@ class OnBench(Protocol):
     `places` are where it may make control groups, by default where it can; `room` is what functions may take.
     """
 
-    def __call__(self, test: Test, places: Sequence[Place] | None = None, room: Room | None = None) -> None: ...
+    def __call__(self, test: Test, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None: ...

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgefn.spec import Optimize
 from edgefn_runtime.scheduling import autoscaler
-from edgefn_runtime.scheduling.cores import HALF_LIFE_S, KNOWN_S, Machine, Use, bound, threads_of, within
+from edgefn_runtime.scheduling.cores import HALF_LIFE_S, KNOWN_S, CpuShare, Use, bound, threads_of, within
 
 OPTIMIZE: tuple[Optimize, ...] = ("throughput", "latency")
 optimizes = st.sampled_from(OPTIMIZE)
@@ -24,14 +24,14 @@ scales = st.tuples(st.integers(0, 50), st.integers(1, 50)).map(lambda ends: (min
 @given(st.integers(1, 256), optimizes, cores, st.integers(1, 128))
 def test_what_is_asked_for_is_given(asked: int, optimize: Optimize, machine: float, physical: int) -> None:
     """threads=N is N threads, on every box."""
-    assert threads_of(asked, optimize, Machine(machine, physical)) == asked
+    assert threads_of(asked, optimize, CpuShare(machine, physical)) == asked
 
 
 @given(cores, st.integers(1, 128))
 def test_threads_by_what_is_to_be_good(machine: float, physical: int) -> None:
     """One for throughput; for latency as many as there are cores proper, within the quota, and never none."""
-    assert threads_of(0, "throughput", Machine(machine, physical)) == 1
-    threads = threads_of(0, "latency", Machine(machine, physical))
+    assert threads_of(0, "throughput", CpuShare(machine, physical)) == 1
+    threads = threads_of(0, "latency", CpuShare(machine, physical))
     assert 1 <= threads <= physical
     assert threads == 1 or threads <= machine
 
@@ -144,7 +144,7 @@ def _simulate(cpu_s: float, wait_s: float, machine: int, scale: tuple[int, int],
     answers = most = turn = 0
     now = 0.0
     while now < total_s:
-        limits = autoscaler.Limits(within(scale, bound(use.cores, 1, "throughput", machine).most), 1, 60.0)
+        limits = autoscaler.ScaleLimits(within(scale, bound(use.cores, 1, "throughput", machine).most), 1, 60.0)
         load = autoscaler.Load(32 - len(left), len(left), len(left), 0)
         for _ in range(autoscaler.to_start(load, limits)):
             left.append(draw.uniform(0.5, 1) * cpu_s)

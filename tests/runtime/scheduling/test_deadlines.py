@@ -13,15 +13,15 @@ from edgefn_runtime.scheduling.deadlines import (
     MARGIN,
     PROBE_S,
     Forecast,
-    Line,
-    Places,
+    FreePlaces,
+    QueueAhead,
     Recent,
     StartTime,
 )
 
 SECONDS = st.floats(1e-4, 100)
-PLACES = st.builds(Places, st.integers(0, 6), st.floats(0, 10))
-LINES = st.builds(Line, st.integers(0, 300), PLACES, PLACES)
+PLACES = st.builds(FreePlaces, st.integers(0, 6), st.floats(0, 10))
+LINES = st.builds(QueueAhead, st.integers(0, 300), PLACES, PLACES)
 
 
 def forecast_of(*seconds: float, taught_at: float = 0.0) -> Forecast:
@@ -48,14 +48,16 @@ def test_what_could_be_done_in_time_is_never_refused(ahead: int, service_s: floa
     ready = [data.draw(st.floats(0, service_s)) for _ in range(data.draw(st.integers(0, 5)))]
     coming = [data.draw(st.floats(0, 10)) for _ in range(data.draw(st.integers(0, 5)))]
     assume(ready or coming)
-    line = Line(ahead, Places(len(ready), min(ready, default=0.0)), Places(len(coming), min(coming, default=0.0)))
+    line = QueueAhead(
+        ahead, FreePlaces(len(ready), min(ready, default=0.0)), FreePlaces(len(coming), min(coming, default=0.0))
+    )
     begin_s = simulated_begin_s(ahead, service_s, ready + coming)
     assert line.begin_s(service_s) <= begin_s * (1 + 1e-9) + 1e-9
     assert not forecast_of(*[service_s] * ENOUGH).refuses(line, begin_s + service_s, 1.0)
 
 
 @given(LINES, st.lists(SECONDS, max_size=ENOUGH - 1), SECONDS)
-def test_what_was_not_learnt_refuses_nobody(line: Line, seconds: list[float], left_s: float) -> None:
+def test_what_was_not_learnt_refuses_nobody(line: QueueAhead, seconds: list[float], left_s: float) -> None:
     """Before ENOUGH calls were answered every call comes in, however slow they were."""
     assert not forecast_of(*seconds).refuses(line, left_s, 1.0)
 
@@ -64,11 +66,11 @@ def test_what_was_not_learnt_refuses_nobody(line: Line, seconds: list[float], le
 def test_with_room_and_time_for_a_call_it_comes_in(seconds: list[float], places: int) -> None:
     """A free place and as much time as the quickest of the last calls took: never refused."""
     forecast = forecast_of(*seconds)
-    assert not forecast.refuses(Line(0, Places(places)), min(seconds[-KEPT:]), 1.0)
+    assert not forecast.refuses(QueueAhead(0, FreePlaces(places)), min(seconds[-KEPT:]), 1.0)
 
 
 @given(LINES, st.lists(SECONDS, min_size=ENOUGH, max_size=KEPT), SECONDS)
-def test_who_is_refused_would_be_refused_behind_more(line: Line, seconds: list[float], left_s: float) -> None:
+def test_who_is_refused_would_be_refused_behind_more(line: QueueAhead, seconds: list[float], left_s: float) -> None:
     """More calls ahead, or less time, never turn a refusal into an admission."""
     forecast = forecast_of(*seconds, taught_at=1.0)
     later = line._replace(ahead=line.ahead + 1)
@@ -84,8 +86,8 @@ def test_a_line_that_is_too_long_is_refused(service_s: float, ahead: int) -> Non
     forecast = forecast_of(*[service_s] * KEPT, taught_at=1.0)
     left_s = (ahead + 1) * service_s
     beyond = int((ahead + 1) * (1 + MARGIN)) + 1
-    assert forecast.refuses(Line(beyond, Places(1)), left_s, 1.0)
-    assert not forecast.refuses(Line(ahead, Places(1)), left_s * 1.0001, 1.0)
+    assert forecast.refuses(QueueAhead(beyond, FreePlaces(1)), left_s, 1.0)
+    assert not forecast.refuses(QueueAhead(ahead, FreePlaces(1)), left_s * 1.0001, 1.0)
 
 
 @settings(deadline=None)
@@ -93,7 +95,7 @@ def test_a_line_that_is_too_long_is_refused(service_s: float, ahead: int) -> Non
 def test_a_function_that_got_faster_is_served_again(slow_s: float, faster: float, every_s: float) -> None:
     """All callers too impatient for what was learnt: one is let in within PROBE_S, and once it was quick, all are."""
     forecast = forecast_of(*[slow_s] * KEPT)
-    left_s, line, now = slow_s * faster, Line(), 0.0
+    left_s, line, now = slow_s * faster, QueueAhead(), 0.0
     while forecast.refuses(line, left_s, now):
         assert now < PROBE_S + every_s
         now += every_s
@@ -107,16 +109,16 @@ def test_probes_are_few(slow_s: float, callers: int) -> None:
     """While the forecast holds, one caller in PROBE_S is let in against it, however many there are."""
     forecast = forecast_of(*[slow_s] * KEPT, taught_at=0.0)
     moments = [2 * PROBE_S * number / callers for number in range(callers)]
-    assert sum(not forecast.refuses(Line(), slow_s / 2, now) for now in moments) <= 2
+    assert sum(not forecast.refuses(QueueAhead(), slow_s / 2, now) for now in moments) <= 2
 
 
 def test_who_has_no_time_for_a_start_is_refused_and_let_in_once_an_instance_is_there() -> None:
     """A cold start of 0.3 s is too long for 0.1 s; were it so for ever, one is let in all the same to see."""
     forecast = forecast_of(*[0.01] * KEPT, taught_at=0.0)
-    cold = Line(0, Places(0), Places(1, 0.3))
+    cold = QueueAhead(0, FreePlaces(0), FreePlaces(1, 0.3))
     assert forecast.refuses(cold, 0.1, 100.0)
     assert not forecast.refuses(cold, 0.35, 100.0)
-    assert not forecast.refuses(Line(), 0.1, 100.0)
+    assert not forecast.refuses(QueueAhead(), 0.1, 100.0)
     assert forecast.refuses(cold, 0.1, 100.0 + PROBE_S / 2)
     assert not forecast.refuses(cold, 0.1, 100.0 + PROBE_S)
 
@@ -126,8 +128,8 @@ def test_the_short_way_says_nothing_else(seconds: list[float], waiting: int, dat
     """What `spares` lets in, `refuses` lets in, for any line of at most so many before a ready place."""
     forecast = forecast_of(*seconds, taught_at=1.0)
     median_s, left_s = forecast.service.median_s, data.draw(SECONDS)
-    ready = Places(data.draw(st.integers(1, 6)), data.draw(st.floats(0, median_s)))
-    line = Line(data.draw(st.integers(0, waiting)), ready, data.draw(PLACES))
+    ready = FreePlaces(data.draw(st.integers(1, 6)), data.draw(st.floats(0, median_s)))
+    line = QueueAhead(data.draw(st.integers(0, waiting)), ready, data.draw(PLACES))
     if forecast.spares(waiting, left_s):
         assert not forecast.refuses(line, left_s, 1.0)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgefn_runtime.scheduling.ledger import (
     Account,
-    Room,
+    Admission,
     budget_bytes,
     committed_bytes,
     learnt,
@@ -41,7 +41,7 @@ def some_accounts(draw: st.DrawFn) -> list[Account]:
 NEEDED, MEMORY = st.integers(1, 3000), st.integers(0, 12_000)
 
 
-def freed(room: Room, accounts: list[Account]) -> int:
+def freed(room: Admission, accounts: list[Account]) -> int:
     by_key = {account.key: account for account in accounts}
     templates = sum(by_key[key].template_bytes for key in room.templates)
     return templates + sum(by_key[key].freed_bytes for key in room.instances)
@@ -110,10 +110,10 @@ def test_the_cheapest_to_reload_goes_first_and_instances_last() -> None:
     slow = Account("slow", 100, 50, template=True, reload_s=10.0)
     warm = Account("warm", 100, 50, template=True, instances=1, spare=1, reload_s=0.001)
     accounts = [slow, warm, quick]
-    assert room_for(50, "new", accounts, 350, 10_000) == Room(True, ("quick",))
-    assert room_for(200, "new", accounts, 350, 10_000) == Room(True, ("quick", "slow"))
-    assert room_for(230, "new", accounts, 350, 10_000) == Room(True, ("quick", "slow"), ("warm",))
-    assert room_for(251, "new", accounts, 350, 10_000) == Room(False, short_bytes=1)
+    assert room_for(50, "new", accounts, 350, 10_000) == Admission(True, ("quick",))
+    assert room_for(200, "new", accounts, 350, 10_000) == Admission(True, ("quick", "slow"))
+    assert room_for(230, "new", accounts, 350, 10_000) == Admission(True, ("quick", "slow"), ("warm",))
+    assert room_for(251, "new", accounts, 350, 10_000) == Admission(False, short_bytes=1)
 
 
 @given(some_accounts(), MEMORY)

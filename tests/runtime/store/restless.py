@@ -21,7 +21,7 @@ from edgefn_runtime.store import harvest
 from edgefn_runtime.store.disk import Disk, OsDisk
 from tests.runtime import plainuser
 
-BOUND = harvest.Bound(2**20, 64)
+BOUND = harvest.FolderBound(2**20, 64)
 NAMES = [f"{outer}/{inner}" for outer in "abc" for inner in "xyz"] + list("abc")
 
 

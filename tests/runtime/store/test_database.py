@@ -12,7 +12,7 @@ import pytest
 from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
 from edgefn_runtime.store import schema
-from edgefn_runtime.store.database import Database, Entry
+from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.store.faults import FaultyDisk, PowerCut
 
@@ -26,7 +26,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def _deploy(database: Database, digest: str, function: str = "greet") -> Entry:
+def _deploy(database: Database, digest: str, function: str = "greet") -> HistoryEntry:
     return database.deploy(function, digest, b"{}", BLOBS)
 
 

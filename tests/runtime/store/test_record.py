@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 def test_each_difference_is_found(tmp_path: Path, change: Callable[[Path], object], names: list[str]) -> None:
     """Other bytes, also with size and times set back; a file more, a file less, a link in its place."""
     kept = _made(tmp_path)
-    assert record.compare(tmp_path, kept) == record.Found([], {})
+    assert record.compare(tmp_path, kept) == record.FolderChanges([], {})
     change(tmp_path)
     assert record.compare(tmp_path, kept).differing == names
 
@@ -68,7 +68,7 @@ def test_the_same_bytes_elsewhere_are_no_difference(tmp_path: Path) -> None:
     (tmp_path / "new").rename(tmp_path / "c")
     found = record.compare(tmp_path, kept)
     assert found.differing == []
-    assert record.compare(tmp_path, found.fresh) == record.Found([], {})
+    assert record.compare(tmp_path, found.fresh) == record.FolderChanges([], {})
 
 
 def test_what_is_as_it_was_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

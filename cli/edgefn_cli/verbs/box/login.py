@@ -142,20 +142,20 @@ def _token(url: str) -> str:
     """Return the token that the user types, without an echo, or that stdin has. Raises Unauthorized."""
     import getpass
 
-    from edgefn_cli.boxes.discovery import Token, printable
+    from edgefn_cli.boxes.discovery import FoundToken, printable
 
     text = getpass.getpass(f"Token for {url}: ") if sys.stdin.isatty() else sys.stdin.readline()
-    return printable(Token(text.strip(), "what you gave")).value
+    return printable(FoundToken(text.strip(), "what you gave")).value
 
 
 def _proved(login: Login) -> dict[str, Any]:
     """Return the token's name and scopes, as the box knows it. Raises what the box refuses it with."""
     from edgefn_cli.boxes.certificate import Trust
     from edgefn_cli.boxes.client import Client
-    from edgefn_cli.boxes.discovery import Address, Token
+    from edgefn_cli.boxes.discovery import Address, FoundToken
 
     trust = Trust(login.certificate, login.client_certificate, login.client_key)
-    with Client(Address(login.url, Token(login.token, "what you gave"), trust=trust)) as client:
+    with Client(Address(login.url, FoundToken(login.token, "what you gave"), trust=trust)) as client:
         name, scopes = client.caller()
     return {"token": name, "scopes": scopes}
 

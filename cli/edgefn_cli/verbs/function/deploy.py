@@ -44,7 +44,7 @@ def deploy(
     from edgefn_cli.boxes.shipping import ship
     from edgefn_cli.boxes.shipping import wait as wait_for
     from edgefn_cli.display.failures import Unfinished
-    from edgefn_cli.display.progress import Progress
+    from edgefn_cli.display.progress import VerbProgress
     from edgefn_cli.project.samples import travelling
 
     if bundle and paths:
@@ -56,7 +56,7 @@ def deploy(
     with reach(box) as client:
         client.box()  # a box that is not there, or a wrong token, is told before a minute of building
         for each in [_opened(bundle)] if bundle else _bundles(paths, options, build=not no_build):
-            with Progress() as progress:
+            with VerbProgress() as progress:
                 shipped.append(ship(client, each, progress))
                 if wait:
                     unfinished.append(wait_for(client, shipped[-1], progress))
@@ -74,14 +74,14 @@ def deploy(
 def _bundles(paths: PathsArgument, options: dict[str, Any], *, build: bool) -> list[Bundle]:
     """The bundles of the folders; all are built, with `options` of their orders, before the first one is deployed."""
     from edgefn.bundle.oci.layout import Layout
-    from edgefn_cli.display.progress import Progress
+    from edgefn_cli.display.progress import VerbProgress
     from edgefn_cli.project import building
     from edgefn_cli.project.workplace import Workplace
 
     orders = Workplace.here().orders(paths, **options)
     if not build:
         return [Layout(order.layout).open(order.folder.name) for order in orders]
-    with Progress() as progress:
+    with VerbProgress() as progress:
         built = [building.build(order, progress.build_event) for order in orders]
     if (lacking := building.partial(built)) is not None:
         output.say(f"warning: {lacking}")

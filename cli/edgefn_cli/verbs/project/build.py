@@ -11,7 +11,7 @@ from edgefn_cli.display import output
 from edgefn_cli.options import JsonOption, PathsArgument, TargetsOption, TimeoutOption
 
 if TYPE_CHECKING:
-    from edgefn_cli.project.building import Built
+    from edgefn_cli.project.building import BuildResult
 
 
 def build(
@@ -32,14 +32,14 @@ def build(
 
     Example: edgefn build functions/classify_image --target all-native
     """
-    from edgefn_cli.display.progress import Progress
+    from edgefn_cli.display.progress import VerbProgress
     from edgefn_cli.project import building
     from edgefn_cli.project.workplace import Workplace
 
     built = []
     options = {"force": force, "targets": tuple(target or ()), "timeout": timeout}
     for order in Workplace.here().orders(paths, layout=out, **options):
-        with Progress() as progress:
+        with VerbProgress() as progress:
             built.append(building.build(order, progress.build_event))
         if not as_json:
             _show(built[-1])
@@ -49,7 +49,7 @@ def build(
         raise error
 
 
-def _show(built: Built) -> None:
+def _show(built: BuildResult) -> None:
     from edgefn.bundle.oci.layout import Layout
     from edgefn_cli.display import report
     from edgefn_cli.project import samples

@@ -27,11 +27,11 @@ def init(
     Example: edgefn init functions/count_parts --template model
     """
     from edgefn_cli.project import scaffold
-    from edgefn_cli.project.register import Entry
+    from edgefn_cli.project.register import ProjectEntry
 
     folder = Path(os.path.normpath(Path.cwd() / name))
     scaffold.check_name(folder.name)
-    entry = Entry.of(folder)
+    entry = ProjectEntry.of(folder)
     files = scaffold.create(folder, template)
     entry.write()
     if as_json:

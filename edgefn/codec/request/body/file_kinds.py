@@ -9,7 +9,7 @@ from io import BytesIO
 
 from edgefn.codec.request.body import json_text
 from edgefn.errors import InputError
-from edgefn.images.decoder import Source, open_header, recognise
+from edgefn.images.decoder import EncodedPicture, open_header, recognise
 
 Buffer = bytes | bytearray | memoryview
 
@@ -65,7 +65,7 @@ def file_kind(data: Buffer) -> str:
 
 def _is_whole_picture(data: bytes) -> bool:
     try:
-        open_header(Source(data))
+        open_header(EncodedPicture(data))
     except InputError as error:
         return "megapixels" in str(error)
     return True

@@ -36,7 +36,7 @@ MAX_FIELDS = 1000
 """No handler has so many parameters; a form with more is built to cost time."""
 
 
-class Field(msgspec.Struct):
+class FormField(msgspec.Struct):
     """One field of a form. `media.name` is empty and `filename` None where the form says neither."""
 
     name: str
@@ -65,7 +65,7 @@ class Field(msgspec.Struct):
         return self.filename == "" and not self.data
 
 
-def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _UTF8) -> list[Field]:
+def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _UTF8) -> list[FormField]:
     """Return the fields of a query string or an `application/x-www-form-urlencoded` body, sent as `media`.
 
     UTF-8 that is not escaped is read, too: `curl -d name=é` sends it (WHATWG URL, 5.1).
@@ -85,11 +85,11 @@ def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _U
     return fields
 
 
-def _of_pair(pair: bytes) -> Field:
+def _of_pair(pair: bytes) -> FormField:
     name, _, value = pair.partition(b"=")
     value = unescaped(value)
     str(value, "utf-8")
-    return Field(unescaped(name).decode(), value)
+    return FormField(unescaped(name).decode(), value)
 
 
 def unescaped(text: bytes) -> bytes:
@@ -111,13 +111,13 @@ def unescaped(text: bytes) -> bytes:
     return bytes(found)
 
 
-def _check_charset(fields: Sequence[Field], media: MediaType) -> None:
+def _check_charset(fields: Sequence[FormField], media: MediaType) -> None:
     for field in fields:
         if not media.reads_as_utf8(field.name.encode() + field.data):
             raise InputError(f"is sent as {shortened(media.charset)}; send UTF-8", field=shortened(field.name))
 
 
-def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Field]:
+def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[FormField]:
     """Return the fields of a `multipart/form-data` body (RFC 7578), sent as `media`."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import MultipartParser
@@ -138,12 +138,12 @@ def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Fi
         raise InputError(f"the multipart body is malformed: {error}") from error
 
 
-def _field(headers: dict[bytes, bytes], data: bytes, charset: str) -> Field:
+def _field(headers: dict[bytes, bytes], data: bytes, charset: str) -> FormField:
     name, filename = names(headers.get(b"content-disposition", b""))
     media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
     if media.name == _NESTED:
         raise InputError("is a form inside a form; send each of its files as a part of that name", field=name)
-    return Field(
+    return FormField(
         name,
         _plain(data, headers.get(b"content-transfer-encoding", b"")),
         media if media.charset else media._replace(charset=charset),

@@ -28,7 +28,7 @@ class Score(NamedTuple):
     error: float
 
 
-class Found(NamedTuple):
+class FloatLayers(NamedTuple):
     """The layers to keep in float, the score with them, and each layer's cost as far as a scan was needed.
 
     `hopeless` says that the search was given up: no layers that may stay in float would be enough.
@@ -66,24 +66,24 @@ class Search:
         self._score, self._forced = score, forced
         self._estimate, self._spare, self._enough = estimate or {}, spare, enough
 
-    def run(self) -> Found:
+    def run(self) -> FloatLayers:
         """Return what is found. Where none suffice, no more than those forced are kept: the score tells."""
         start = self._score(self._forced)
         if start.passed or not self._most:
-            return Found(self._forced, start, {})
+            return FloatLayers(self._forced, start, {})
         if self._estimate:
             ranked = self._ranked(self._estimate)
             best = self._score((*self._forced, *ranked))
             if best.passed:
                 return self._fewest(ranked, best, {})
             if not best.error < HOPELESS * start.error:
-                return Found(self._forced, start, {}, hopeless=True)
+                return FloatLayers(self._forced, start, {}, hopeless=True)
         costs = self._scan(start.error)
         ranked = self._ranked(costs)
         best = self._score((*self._forced, *ranked))
         if ranked and best.passed:
             return self._fewest(ranked, best, costs)
-        return Found(self._forced, start, costs)
+        return FloatLayers(self._forced, start, costs)
 
     def _ranked(self, costs: Mapping[str, float]) -> list[str]:
         """The costliest layers, as many as may stay in float together."""
@@ -102,7 +102,7 @@ class Search:
             costs[name] = error - self._score((*self._forced, name)).error
         return costs
 
-    def _fewest(self, ranked: Sequence[str], best: Score, costs: dict[str, float]) -> Found:
+    def _fewest(self, ranked: Sequence[str], best: Score, costs: dict[str, float]) -> FloatLayers:
         tried = {len(ranked): best}
 
         def passes(count: int) -> bool:
@@ -111,7 +111,7 @@ class Search:
             return tried[count].passed
 
         count = fewest(passes, len(ranked))
-        return Found((*self._forced, *ranked[:count]), tried[count], costs)
+        return FloatLayers((*self._forced, *ranked[:count]), tried[count], costs)
 
 
 def fewest(passes: Callable[[int], bool], most: int) -> int:

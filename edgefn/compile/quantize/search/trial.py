@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PRECISION = "int8"
 
 
-class Trial:
+class LayerTrial:
     """Scores an attempt with layers in float, and remembers each agreement."""
 
     def __init__(

@@ -14,7 +14,7 @@ import numpy as np
 from edgefn.compile.quantize.graph.graph import Graph
 from edgefn.compile.quantize.static import qdq
 from edgefn.compile.quantize.static.compensation import Rounded
-from edgefn.compile.quantize.static.ranges import Range
+from edgefn.compile.quantize.static.ranges import ValueRange
 
 if TYPE_CHECKING:
     import onnx
@@ -29,7 +29,7 @@ class Fit(NamedTuple):
     """
 
     model: onnx.ModelProto
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, ValueRange]
     layers: Mapping[str, Rounded]
     kept: tuple[str, ...]
     floating: tuple[str, ...] = ()
@@ -68,14 +68,14 @@ def read(folder: Path) -> Fit:
     """The fit that `write` put there."""
     import onnx
 
-    ranges: dict[str, Range] = {}
+    ranges: dict[str, ValueRange] = {}
     noise: dict[str, float] = {}
     layers: dict[str, dict[str, np.ndarray]] = {}
     with np.load(folder / _FOUND) as found:
         for key in found.files:
             kind, _, rest = key.partition("/")
             if kind == "range":
-                ranges[rest] = Range(*map(float, found[key]))
+                ranges[rest] = ValueRange(*map(float, found[key]))
             elif kind == "noise":
                 noise[rest] = float(found[key])
             elif kind == "layer":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.compile.quantize.graph.graph import Graph
-    from edgefn.compile.quantize.static.ranges import Range
+    from edgefn.compile.quantize.static.ranges import ValueRange
 
     Values = NDArray[np.floating[Any]]
 
@@ -43,7 +43,7 @@ class Observed(NamedTuple):
     unlike   tensors of which eight bits of one range are no form: parts of unlike ranges, or a mask among scores
     """
 
-    ranges: dict[str, Range]
+    ranges: dict[str, ValueRange]
     answers: dict[str, Values]
     lost: dict[str, float]
     unlike: frozenset[str]
@@ -66,7 +66,7 @@ class _Seen:
         self._sent, self._maxima = _sent(graph), _before_maxima(graph)
         self._batched = propagation.batched(graph)
         self._kept: dict[str, Values] = {}
-        self.ranges: dict[str, Range] = {}
+        self.ranges: dict[str, ValueRange] = {}
         self.answers: dict[str, Values] = {}
         self.lost: dict[str, float] = {}
         self.unlike: set[str] = set()
@@ -88,7 +88,7 @@ class _Seen:
         if name in self._ends:
             self.answers[self._ends[name]] = _samples(tensors)
 
-    def _range(self, name: str, tensors: propagation.Pieces, values: Values) -> Range:
+    def _range(self, name: str, tensors: propagation.Pieces, values: Values) -> ValueRange:
         """Return the range of a tensor. Nothing is clipped of what a caller sends, of what leads to a maximum over all
         positions, where an outlier is what counts, and of the answer.
         """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgefn.compile.quantize.graph.graph import Graph, Layer
-    from edgefn.compile.quantize.static.ranges import Range
+    from edgefn.compile.quantize.static.ranges import ValueRange
 
     Pieces = list["torch.Tensor"]
 
@@ -89,7 +89,7 @@ def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str], 
     }
 
 
-def fake(tensor: torch.Tensor, within: Range) -> torch.Tensor:
+def fake(tensor: torch.Tensor, within: ValueRange) -> torch.Tensor:
     """`tensor` as eight bits of the range give it back."""
     return ((tensor / within.scale).round_().add_(within.zero).clamp_(0, 255).sub_(within.zero)).mul_(within.scale)
 
@@ -117,7 +117,7 @@ class Propagation:
                 found.append(None)
         return found
 
-    def step(self, node: onnx.NodeProto, within: Mapping[str, Range] | None = None) -> dict[str, Pieces]:
+    def step(self, node: onnx.NodeProto, within: Mapping[str, ValueRange] | None = None) -> dict[str, Pieces]:
         """The node has run on all pieces; its outputs are kept and returned, on the grid of the ranges `within`."""
         import torch
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
     from edgefn.compile.quantize.static.compensation import Rounded
-    from edgefn.compile.quantize.static.ranges import Range
+    from edgefn.compile.quantize.static.ranges import ValueRange
 
 OPERATORS = (
     *("Conv", "Gemm", "MatMul", "Add", "Mul", "Relu", "Clip", "LeakyRelu", "Sigmoid"),
@@ -34,7 +34,7 @@ two conversions."""
 
 
 def written(
-    model: onnx.ModelProto, ranges: Mapping[str, Range], layers: Mapping[str, Rounded], kept: Sequence[str] = ()
+    model: onnx.ModelProto, ranges: Mapping[str, ValueRange], layers: Mapping[str, Rounded], kept: Sequence[str] = ()
 ) -> onnx.ModelProto:
     """`model` with its layers in int8, but for those named in `kept` and other nodes there, which stay in float.
 

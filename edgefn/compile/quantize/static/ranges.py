@@ -21,7 +21,7 @@ HEADROOM, OUTLIERS = 3.0, 4.0
 """Standard deviations of the samples' extremes that a range covers: an input's, and where an outlier is the answer."""
 
 
-class Range(NamedTuple):
+class ValueRange(NamedTuple):
     """The lowest and the highest value that is kept; what is outside is clipped."""
 
     low: float
@@ -38,12 +38,14 @@ class Range(NamedTuple):
         return int(np.clip(np.rint(-self.low / self.scale), 0, LEVELS))
 
 
-def spanned(low: float, high: float) -> Range:
+def spanned(low: float, high: float) -> ValueRange:
     """The range of values seen between `low` and `high`, zero in it."""
-    return Range(min(float(low), 0.0), max(float(high), 0.0))
+    return ValueRange(min(float(low), 0.0), max(float(high), 0.0))
 
 
-def expected(lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]], deviations: float = HEADROOM) -> Range:
+def expected(
+    lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]], deviations: float = HEADROOM
+) -> ValueRange:
     """Return the range of samples that were not seen, from the least and the largest value of each that was.
 
     Of few samples the next one's largest is often larger than theirs: where it differs between them the range reaches
@@ -54,16 +56,16 @@ def expected(lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]], 
     return spanned(min(low, lows.min()), max(high, highs.max()))
 
 
-def least_error(values: NDArray[np.floating[Any]], seen: Range) -> Range:
+def least_error(values: NDArray[np.floating[Any]], seen: ValueRange) -> ValueRange:
     """The range within `seen` whose eight bits lose least of `values`, in mean square.
 
     A few outliers cost all others their resolution; clipping them is cheaper until it is not.
     """
-    candidates = [Range(seen.low * share, seen.high * share) for share in CANDIDATES]
+    candidates = [ValueRange(seen.low * share, seen.high * share) for share in CANDIDATES]
     return min(candidates, key=lambda one: error(values, one))
 
 
-def error(values: NDArray[np.floating[Any]], within: Range) -> float:
+def error(values: NDArray[np.floating[Any]], within: ValueRange) -> float:
     """Mean square of what eight bits of `within` lose of `values`."""
     integers = np.clip(np.rint(values / within.scale) + within.zero, 0, LEVELS)
     return float(np.mean(np.square((integers - within.zero) * within.scale - values)))
@@ -73,7 +75,7 @@ UNLIKE = 0.02
 """Of the variance of what a range is for: more than this lost, and eight bits of it are no form of it."""
 
 
-def lost(values: NDArray[np.floating[Any]], within: Range) -> float:
+def lost(values: NDArray[np.floating[Any]], within: ValueRange) -> float:
     """The share of the values' variance that eight bits of the range lose; 0 for values that are all alike.
 
     Of the bulk of the values: one in a hundred may be a mask's minus infinity, or lie outside the range.
@@ -84,7 +86,7 @@ def lost(values: NDArray[np.floating[Any]], within: Range) -> float:
     return error(bulk, within) / variance if variance > 0 else 0.0
 
 
-def harmless(answers: NDArray[np.floating[Any]], within: Range) -> bool:
+def harmless(answers: NDArray[np.floating[Any]], within: ValueRange) -> bool:
     """Whether eight bits of the range show how a layer's output moves between samples, in each of its channels.
 
     `answers` are [samples, channels, …]. The step is held against the channel's spread between samples, a hundredth of

@@ -16,11 +16,11 @@ from edgefn.errors import BundleError
 from edgefn_runtime.artifacts import choice, proof
 from edgefn_runtime.artifacts.finish.request import first_of, request
 from edgefn_runtime.artifacts.finish.verdict import judge, told
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.host import Host
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store import harvest, record
 from edgefn_runtime.store.disk import Disk
 from edgefn_runtime.store.patience import in_thread
@@ -38,7 +38,7 @@ class ConfinedFinisher:
     def __init__(self, host: Host, disk: Disk, limit_s: float = FINISH_S) -> None:
         self._host, self._disk, self._limit_s = host, disk, limit_s
 
-    async def __call__(self, order: Order, progress: Progress) -> None:
+    async def __call__(self, order: FinishOrder, progress: DeploymentProgress) -> None:
         """Each artifact of `order` that runs here is in its folder with its proof.
 
         Raises DeploymentRefused when a process dies, or when the first artifacts of a model are among them and do not
@@ -56,7 +56,7 @@ class ConfinedFinisher:
         first = {entry.model for entry in choice.first(there) if entry.path in order.artifacts}
         judge(config, proofs, [model for model in config.models if model.spec.name in first])
 
-    async def _finish(self, order: Order, entry: ArtifactEntry, first: ArtifactEntry) -> Proof:
+    async def _finish(self, order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry) -> Proof:
         work = order.folder / _WORK
         try:
             await in_thread(self._disk.make_folder, work)
@@ -69,11 +69,11 @@ class ConfinedFinisher:
         finally:
             await in_thread(self._disk.remove, work)
 
-    def _take(self, order: Order, entry: ArtifactEntry, asked: FinishRequest, found: Proof) -> Proof:
+    def _take(self, order: FinishOrder, entry: ArtifactEntry, asked: FinishRequest, found: Proof) -> Proof:
         """What the process wrote is in the order's folder, with its proof; nothing of an artifact that did not pass."""
         if not found.passed:
             return self._put(order, entry, found)
-        bound = harvest.Bound(asked.folder_bytes, asked.folder_files)
+        bound = harvest.FolderBound(asked.folder_bytes, asked.folder_files)
         place, original = order.folder / entry.path, order.bundle / entry.path
         own = (proof.FILE, record.FILE)
         taken = harvest.take(self._disk, Path(asked.folder), place, bound, original, own)
@@ -82,7 +82,7 @@ class ConfinedFinisher:
         record.write(self._disk, place, record.taken(place, hashes))
         return found
 
-    def _put(self, order: Order, entry: ArtifactEntry, found: Proof) -> Proof:
+    def _put(self, order: FinishOrder, entry: ArtifactEntry, found: Proof) -> Proof:
         self._disk.make_folder(order.folder / entry.path)
         proof.write(order.folder / entry.path, found)
         return found

@@ -10,7 +10,7 @@ from edgefn import backends
 from edgefn.backends.backend import FinishNeeds, finish_needs
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime.artifacts import choice, inputs, proof
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.wire.messages import FinishRequest
 
 FOLDER_BYTES, GROWTH = 64 * 2**20, 4
@@ -24,7 +24,7 @@ MEMORY_BYTES, MEMORY_GROWTH = 2**30, 8
 """What the process may allocate, at least, and for each byte of the portable artifact."""
 
 
-def request(order: Order, entry: ArtifactEntry, first: ArtifactEntry, folder: Path) -> FinishRequest:
+def request(order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry, folder: Path) -> FinishRequest:
     """The request for `entry` of `order`, to be finished into `folder` beside the `first` artifact of its model.
 
     Raises BundleError where the backend is not here.
@@ -58,7 +58,7 @@ def _reads(needs: FinishNeeds, beside: Path | None) -> tuple[str, ...]:
     return (*needs.reads, *needs.programs, *([str(beside)] if beside else []))
 
 
-def _finished(order: Order, first: ArtifactEntry) -> Path | None:
+def _finished(order: FinishOrder, first: ArtifactEntry) -> Path | None:
     places = (order.folder, order.beside)
     return next((place / first.path for place in places if proof.read(place, first) is not None), None)
 

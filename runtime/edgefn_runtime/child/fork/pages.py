@@ -22,16 +22,16 @@ _libc = ctypes.CDLL(None)
 _MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* ", re.M)
 
 
-class Range(NamedTuple):
+class AddressRange(NamedTuple):
     """Addresses, and bytes from there."""
 
     start: int
     size: int
 
 
-def mapped() -> list[Range]:
+def mapped() -> list[AddressRange]:
     """The read-only pages of files that this process has mapped; none where the kernel does not tell."""
-    found: list[Range] = []
+    found: list[AddressRange] = []
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps, open("/proc/self/pagemap", "rb") as pagemap:
             for mapping in _MAPPING.finditer(maps.read()):
@@ -44,16 +44,16 @@ def mapped() -> list[Range]:
     return found
 
 
-def _runs(start: int, present: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> list[Range]:
+def _runs(start: int, present: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> list[AddressRange]:
     """The ranges of 1 in `present`, a number for each page from `start` on."""
     edges = np.flatnonzero(np.diff(present, prepend=0, append=0))
     return [
-        Range(start + int(first) * _PAGE, int(last - first) * _PAGE)
+        AddressRange(start + int(first) * _PAGE, int(last - first) * _PAGE)
         for first, last in zip(edges[::2], edges[1::2], strict=True)
     ]
 
 
-def touch(ranges: list[Range]) -> None:
+def touch(ranges: list[AddressRange]) -> None:
     """Those pages are mapped in this process, too, which has the same files there."""
     for start, size in ranges:
         _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _POPULATE_READ)

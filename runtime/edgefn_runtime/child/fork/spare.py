@@ -17,7 +17,7 @@ from edgefn_runtime.child.control import Control
 from edgefn_runtime.child.fork import birth, groups
 from edgefn_runtime.child.fork.forks import Forks
 from edgefn_runtime.wire import messages
-from edgefn_runtime.wire.messages import Born, Order, SpawnStandalone, SpawnTemplate
+from edgefn_runtime.wire.messages import Hello, Order, SpawnStandalone, SpawnTemplate
 
 Run = Callable[[Order, list[int]], int]
 NAME, NETWORK_NAME = "edgefn-spare", "edgefn-sparenet"
@@ -98,7 +98,7 @@ class Spare:
     def _wait(self, descriptor: int) -> int:
         """In the child: what its order makes of it; nothing, when the zygote is gone."""
         birth.name(NETWORK_NAME if self._network else NAME)
-        if not self._box.reaches(Born()):  # the kernel tells the box its pid along with it
+        if not self._box.reaches(Hello()):  # the kernel tells the box its pid along with it
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()
         zygote = Control(descriptor)

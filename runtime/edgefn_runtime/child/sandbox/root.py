@@ -26,7 +26,7 @@ _FIRST_BYTES = 2**20
 _MOST_LINKS = 40
 
 
-class Step(NamedTuple):
+class RootStep(NamedTuple):
     """A link to make, or a path to bind when `link` is empty."""
 
     path: str
@@ -96,7 +96,7 @@ class Root:
             mounts.bind("/proc", f"{self._anchor}/proc")
             mounts.restrict(f"{self._anchor}/proc")
 
-    def _follow(self, steps: Iterable[Step]) -> list[str]:
+    def _follow(self, steps: Iterable[RootStep]) -> list[str]:
         """Make links and binds; return the paths that were bound."""
         bound = []
         for step in steps:
@@ -108,7 +108,7 @@ class Root:
                 os.symlink(step.link, self._anchor + step.path)
         return bound
 
-    def _apart(self, paths: Iterable[str]) -> tuple[Step, ...]:
+    def _apart(self, paths: Iterable[str]) -> tuple[RootStep, ...]:
         """What shows `paths`, none of which lies below what every function reads: its neighbours would be open, too."""
         steps = plan(tuple(paths))
         for step in steps:
@@ -133,7 +133,7 @@ class Root:
 
 
 @functools.cache
-def plan(paths: tuple[str, ...]) -> tuple[Step, ...]:
+def plan(paths: tuple[str, ...]) -> tuple[RootStep, ...]:
     """Return what makes each of `paths` found by its own name: links as they are, and the real files and folders.
 
     What lies below a folder that is bound is there already, links and all.
@@ -142,7 +142,7 @@ def plan(paths: tuple[str, ...]) -> tuple[Step, ...]:
     real = {_resolve(path, links) for path in paths}
     whole = sorted(path for path in real if not any(readable.below(path, other) for other in real - {path}))
     outside = {path: to for path, to in links.items() if not any(readable.below(path, root) for root in whole)}
-    return (*(Step(path, to) for path, to in outside.items()), *map(Step, whole))
+    return (*(RootStep(path, to) for path, to in outside.items()), *map(RootStep, whole))
 
 
 def _resolve(path: str, links: dict[str, str]) -> str:

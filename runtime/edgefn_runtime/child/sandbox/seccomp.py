@@ -56,7 +56,7 @@ class Gaps(NamedTuple):
 NO_GAPS: Final = Gaps()
 
 
-class Machine(NamedTuple):
+class Architecture(NamedTuple):
     """A machine's numbers: its AUDIT_ARCH, the calls whose arguments are looked at, and the calls denied."""
 
     architecture: int
@@ -92,7 +92,7 @@ _SOCKET_OWNERS = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP
 _FILE_FLAGS = (0x40086602, 0x40046602, 0x401C5820)  # FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS, FS_IOC_FSSETXATTR
 
 MACHINES = {
-    "x86_64": Machine(
+    "x86_64": Architecture(
         0xC000003E,
         clone=56,
         socket=41,
@@ -129,7 +129,7 @@ MACHINES = {
             *(172, 173, 154),  # iopl, ioperm, modify_ldt
         ),
     ),
-    "aarch64": Machine(
+    "aarch64": Architecture(
         0xC00000B7,
         clone=220,
         socket=198,
@@ -192,7 +192,7 @@ def prepared(*, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
     return filter_of(machine, network=network, gaps=gaps)
 
 
-def filter_of(machine: Machine, *, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
+def filter_of(machine: Architecture, *, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
     """Return the BPF program: what it looks at first is what the kernel caches, so an allowed call costs no run of it.
 
     A call that is looked at for several reasons is denied by any of them.
@@ -222,7 +222,7 @@ def filter_of(machine: Machine, *, network: bool, gaps: Gaps = NO_GAPS) -> bytes
     return b"".join([*steps, step(RETURN, ALLOW)])
 
 
-def _closing(machine: Machine, gaps: Gaps) -> tuple[list[int], dict[int, list[bytes]]]:
+def _closing(machine: Architecture, gaps: Gaps) -> tuple[list[int], dict[int, list[bytes]]]:
     """Return the calls to deny for `gaps`, and those to look at."""
     closed: list[int] = []
     looked_at: dict[int, list[bytes]] = {}

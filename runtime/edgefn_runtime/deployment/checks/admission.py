@@ -12,7 +12,7 @@ from edgefn.bundle.documents import MAX_DOCUMENT_BYTES
 from edgefn.bundle.oci.descriptors import Blob, Descriptor
 from edgefn.bundle.oci.manifest import agree, parse_config, parse_manifest
 from edgefn.errors import BundleError
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.patience import in_thread
 
@@ -27,7 +27,7 @@ class Candidate(msgspec.Struct, frozen=True):
     blobs: tuple[Blob, ...]
 
 
-async def admit(blobs: Blobs, digest: str, progress: Progress) -> Candidate:
+async def admit(blobs: Blobs, digest: str, progress: DeploymentProgress) -> Candidate:
     """The bundle whose manifest is `digest`. Raises BundleError when it is incomplete, damaged or not one."""
     manifest_bytes = await in_thread(blobs.read, digest, limit=MAX_DOCUMENT_BYTES)
     manifest = parse_manifest(manifest_bytes)

@@ -19,13 +19,13 @@ from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.system import machine
 from edgefn.targets import profiles
 from edgefn.targets.facts import this_machine as facts
-from edgefn.targets.matcher import Refusal, refusal
+from edgefn.targets.matcher import TargetRefusal, refusal
 from edgefn.text.quantities import format_bytes
 from edgefn_runtime.artifacts import choice
 from edgefn_runtime.deployment.checks import devices
 
 
-class Machine(msgspec.Struct, frozen=True):
+class PlatformTags(msgspec.Struct, frozen=True):
     """Python as "3.11", the platform tags wheels may have, bytes of memory for all processes."""
 
     python: str
@@ -34,15 +34,15 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 @cache
-def this_machine() -> Machine:
+def this_machine() -> PlatformTags:
     """This box, read once."""
     from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Machine(python, frozenset({"any", *platform_tags()}), machine.total_bytes())
+    return PlatformTags(python, frozenset({"any", *platform_tags()}), machine.total_bytes())
 
 
-def check(config: BundleConfig, here: Machine) -> None:
+def check(config: BundleConfig, here: PlatformTags) -> None:
     """Raises BundleError for a bundle of another platform, DeploymentRefused for one that asks too much."""
     name = config.function.name
     if config.python not in ("", here.python):
@@ -67,7 +67,7 @@ def check(config: BundleConfig, here: Machine) -> None:
 
 def _check_wheels(config: BundleConfig) -> None:
     if found := provided.clashes(config.wheels, provided.provided_here()):
-        reasons = "; ".join(str(Refusal(**clash)) for clash in found)
+        reasons = "; ".join(str(TargetRefusal(**clash)) for clash in found)
         raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
 
 
@@ -78,7 +78,7 @@ def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
     return tuple(entry for entry in artifacts if choice.refusal(entry, _probe, here) is None)
 
 
-def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, Refusal]:
+def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, TargetRefusal]:
     """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
     artifacts = tuple(artifacts)
     here = facts(*choice.libraries(artifacts))
@@ -94,7 +94,7 @@ def _check_artifacts(config: BundleConfig) -> None:
         raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
 
 
-def targets() -> tuple[list[str], list[Refusal]]:
+def targets() -> tuple[list[str], list[TargetRefusal]]:
     """The targets of edgefn's own profiles that this box satisfies, and for each other one the refusal."""
     here = facts()
     found = {

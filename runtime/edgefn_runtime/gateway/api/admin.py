@@ -29,7 +29,7 @@ from edgefn_runtime.gateway.api import operator, status
 from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
 from edgefn_runtime.gateway.api.bodies import Digest, Name, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
-from edgefn_runtime.gateway.api.streaming import Stream, close, with_heartbeats
+from edgefn_runtime.gateway.api.streaming import ChunkStream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
 from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
@@ -59,7 +59,7 @@ _LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
 """What is open to a token of the scope `status`, by GET: logs are not, for functions print what they like."""
 
 
-class Guard:
+class TokenGuard:
     """ASGI middleware: nothing inside is reached without a token that opens it; all but a few routes want `admin`.
 
     A token that goes before all of its request has come opens nothing, however slowly that comes.
@@ -117,7 +117,7 @@ def admin(box: AdminBox) -> ASGIApp:
         Route("/blobs/missing", api.missing, methods=["POST"]),
         Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
     ]
-    return Guard(Router(routes), box)
+    return TokenGuard(Router(routes), box)
 
 
 class _Admin:
@@ -204,7 +204,7 @@ class _Admin:
         # What fails before there is anything to tell is an answer with its own status. After ALIVE_S the answer
         # begins all the same, so that nobody gives up on it, and an error is its last line.
         first = await anext(events)
-        return Stream(_lines(first, events), "application/x-ndjson")
+        return ChunkStream(_lines(first, events), "application/x-ndjson")
 
     async def logs(self, request: Request) -> Response:
         name, asked, logs = _name(request), asked_lines(request), self._box.logs

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgefn_runtime.gateway.api.bodies import check
-from edgefn_runtime.gateway.api.streaming import Stream, close
+from edgefn_runtime.gateway.api.streaming import ChunkStream, close
 
 MAX_LINES = 10_000
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)]
@@ -43,7 +43,7 @@ def lines(
 ) -> Response:
     """Answer with the lines that `tail` or `follow` gives for their number."""
     if asked.follow:
-        return Stream(_encoded(follow(asked.last)), media_type, ends_with_token=True)
+        return ChunkStream(_encoded(follow(asked.last)), media_type, ends_with_token=True)
     return Response("".join(f"{line}\n" for line in tail(asked.last)), media_type=media_type)
 
 

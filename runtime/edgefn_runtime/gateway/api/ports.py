@@ -1,7 +1,7 @@
 """What the admin side of the gateway needs of the box: the seams, as Protocols, on the side that uses them.
 
-Tests put a small fake behind them; the real ones are `deployment.deployments.Deployments`,
-`supervisor.Supervisor` and `box.Box`. Nothing here acts.
+Tests put a small fake behind them; the real ones are `deployment.deployments.DeploymentsPort`,
+`supervisor.SupervisorPort` and `box.Box`. Nothing here acts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Past(Protocol):
     def deployed_at(self) -> str: ...
 
 
-class Revision(Past, Protocol):
+class RevisionView(Past, Protocol):
     """A bundle installed under a function's name, as the admin API tells of it."""
 
     @property
@@ -43,7 +43,7 @@ class Revision(Past, Protocol):
         """Return the folder of the finished artifacts, each with its proof.json."""
 
 
-class Deployments(Protocol):
+class DeploymentsPort(Protocol):
     """Which revision a function has, and the road to another one."""
 
     def names(self) -> Sequence[str]: ...
@@ -52,9 +52,9 @@ class Deployments(Protocol):
     def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
         """The events of a deployment; closing the iterator cancels it."""
 
-    async def rollback(self, name: str, number: int | None = None) -> Revision: ...
+    async def rollback(self, name: str, number: int | None = None) -> RevisionView: ...
     async def remove(self, name: str) -> None: ...
-    def current(self, name: str) -> Revision | None: ...
+    def current(self, name: str) -> RevisionView | None: ...
     def specs(self) -> Sequence[tuple[FunctionSpec, int, str]]:
         """Return what each function is, by name, with the number and the digest that serve."""
 
@@ -74,7 +74,7 @@ class Deployments(Protocol):
         """Why it is served as it is, with the figures; None when it is not deployed."""
 
 
-class Supervisor(Protocol):
+class SupervisorPort(Protocol):
     """The processes. Asking for a status starts none."""
 
     def names(self) -> Collection[str]: ...
@@ -90,9 +90,9 @@ class AdminBox(Protocol):
     @property
     def doors(self) -> Doors: ...
     @property
-    def deployments(self) -> Deployments: ...
+    def deployments(self) -> DeploymentsPort: ...
     @property
-    def supervisor(self) -> Supervisor: ...
+    def supervisor(self) -> SupervisorPort: ...
     @property
     def logs(self) -> FunctionLogs: ...
     @property

@@ -11,7 +11,7 @@ from edgefn.errors import FunctionNotFound
 from edgefn_runtime.artifacts.chain import links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
-from edgefn_runtime.gateway.api.ports import AdminBox, Revision
+from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView
 from edgefn_runtime.memory.footprint import with_footprints
 
 _NO_PROCESSES: dict[str, Any] = {
@@ -56,7 +56,7 @@ def _status(box: AdminBox, name: str) -> dict[str, Any]:
     }
 
 
-def current(box: AdminBox, name: str) -> Revision:
+def current(box: AdminBox, name: str) -> RevisionView:
     """Return the revision that `name` routes to. Raises FunctionNotFound."""
     revision = box.deployments.current(name)
     if revision is None:
@@ -84,7 +84,7 @@ def _chain(box: AdminBox, name: str) -> dict[str, Any]:
     }
 
 
-def _artifacts(revision: Revision) -> Iterator[dict[str, Any]]:
+def _artifacts(revision: RevisionView) -> Iterator[dict[str, Any]]:
     answered, unanswered = answers.read(revision.finished), answers.why_not(revision.config)
     for entry in revision.config.artifacts:
         proof = read_proof(revision.finished, entry)  # None for a while after the cache was deleted

@@ -18,7 +18,7 @@ from edgefn_runtime.access import caller
 T = TypeVar("T")
 
 
-class Stream(Response):
+class ChunkStream(Response):
     """Sends each chunk at once. `chunks` is closed when this ends, however it ends.
 
     One that `ends_with_token` ends when the token that it was asked for with is revoked or rotated.

@@ -31,7 +31,7 @@ _OUTCOMES: dict[type[EdgefnError], str] = {
 }
 
 
-class FunctionLog(Protocol):
+class ErrorLog(Protocol):
     """Where a function's lines go: the telemetry."""
 
     def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
@@ -42,9 +42,7 @@ class Exchange:
 
     __slots__ = ("_began", "_cold", "_id", "_logs", "headers", "name", "pool")
 
-    def __init__(
-        self, name: str, pool: Pool, logs: FunctionLog, ids: Iterator[str], headers: dict[bytes, bytes]
-    ) -> None:
+    def __init__(self, name: str, pool: Pool, logs: ErrorLog, ids: Iterator[str], headers: dict[bytes, bytes]) -> None:
         self.name = name
         self.pool = pool
         self.headers = headers

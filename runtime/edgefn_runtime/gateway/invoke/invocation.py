@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
 from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Doors, gone
-from edgefn_runtime.gateway.invoke.exchange import Exchange, FunctionLog, Headers, Reply
+from edgefn_runtime.gateway.invoke.exchange import ErrorLog, Exchange, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
@@ -50,7 +50,7 @@ class InvokedBox(Protocol):
     @property
     def supervisor(self) -> Pools: ...
     @property
-    def logs(self) -> FunctionLog: ...
+    def logs(self) -> ErrorLog: ...
 
 
 class ClientGone(Exception):

@@ -17,7 +17,7 @@ READ_BYTES = 1 << 18
 """What one read brings."""
 
 
-class Sender(Protocol):
+class DiscardedSender(Protocol):
     """A client that still sends."""
 
     loop: asyncio.AbstractEventLoop
@@ -34,11 +34,11 @@ class Discards:
 
     def __init__(self) -> None:
         self._left = MOST_BYTES
-        self._waiting: dict[Sender, None] = {}
+        self._waiting: dict[DiscardedSender, None] = {}
         """First who has waited longest."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, sender: Sender, size: int) -> None:
+    def add(self, sender: DiscardedSender, size: int) -> None:
         """Count `size` bytes of `sender`; nothing more is read of it for a while where it is too much."""
         self._left -= size
         self._renew_later(sender)
@@ -46,11 +46,11 @@ class Discards:
             sender.stop_reading()
             self._waiting[sender] = None
 
-    def forget(self, sender: Sender) -> None:
+    def forget(self, sender: DiscardedSender) -> None:
         """Keep no turn for a client that has gone."""
         self._waiting.pop(sender, None)
 
-    def _renew_later(self, sender: Sender) -> None:
+    def _renew_later(self, sender: DiscardedSender) -> None:
         if self._timer is None:
             self._timer = sender.loop.call_later(PAUSE_S, self._renew)
 

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn import Image
-from edgefn.accuracy.answers.limits import BF16, FP16, FP32, INT8, Limits
+from edgefn.accuracy.answers.limits import BF16, FP16, FP32, INT8, AnswerLimits
 from edgefn.accuracy.answers.matching import match
 from edgefn.accuracy.answers.spread import spreads
 from edgefn.accuracy.answers.values import plain
@@ -43,7 +43,7 @@ class Pair(NamedTuple):
     number: int
 
 
-def reason(expected: Any, actual: Any, limits: Limits = FP32, others: tuple[Any, ...] = ()) -> str:
+def reason(expected: Any, actual: Any, limits: AnswerLimits = FP32, others: tuple[Any, ...] = ()) -> str:
     """Why `actual` does not match; `others` are eager's answers to other samples."""
     known = spreads(map(plain, (expected, *others))) if others else {}
     return match(plain(expected), plain(actual), limits, known)
@@ -59,7 +59,7 @@ VALUES = st.recursive(
 
 @given(VALUES, st.sampled_from(LIMITS))
 @settings(max_examples=150, deadline=None)
-def test_an_answer_matches_itself(value: Any, limits: Limits) -> None:
+def test_an_answer_matches_itself(value: Any, limits: AnswerLimits) -> None:
     """Whatever a handler returns matches itself, NaN and infinity among it, with its spread known or not."""
     assert reason(value, value, limits) == ""
     assert reason(value, value, limits, (value, value)) == ""
@@ -101,7 +101,7 @@ def test_numbers_match_both_ways(one: float, other: float) -> None:
     ],
 )
 @pytest.mark.parametrize("limits", LIMITS)
-def test_another_value_never_matches(expected: Any, actual: Any, limits: Limits) -> None:
+def test_another_value_never_matches(expected: Any, actual: Any, limits: AnswerLimits) -> None:
     """Texts, whole numbers, truth values, enums, bytes, fields and lengths must be equal, whatever the precision."""
     assert reason(expected, actual, limits)
     assert reason(actual, expected, limits)

@@ -13,13 +13,13 @@ from edgefn.accuracy import judging
 from edgefn.accuracy.judge import judge
 from edgefn.accuracy.measures import ordering
 from edgefn.accuracy.options import Accuracy
-from edgefn.accuracy.rules import Judging, Order
+from edgefn.accuracy.rules import Judging, RowOrder
 from edgefn.accuracy.verdict import Agreement
 from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import TensorSpec
 
 Arrays = dict[str, Any]
-ORDER = Order("scores", {"boxes": 0, "labels": 0, "scores": 0})
+ORDER = RowOrder("scores", {"boxes": 0, "labels": 0, "scores": 0})
 
 
 def detections(seed: int, count: int, tied: int = 0) -> Arrays:
@@ -78,9 +78,9 @@ def test_the_order_is_found_in_answers() -> None:
     several = [detections(seed, 5 + seed) for seed in range(4)]
     assert ordering.found(several) == (ORDER,)
     batched = [{name: array[None] for name, array in one.items()} for one in several]
-    assert ordering.found(batched) == (Order("scores", {"boxes": 1, "labels": 1, "scores": 1}),)
+    assert ordering.found(batched) == (RowOrder("scores", {"boxes": 1, "labels": 1, "scores": 1}),)
     turned = [{**one, "boxes": one["boxes"].transpose(0, 2, 1)} for one in batched]
-    assert ordering.found(turned) == (Order("scores", {"boxes": 2, "labels": 1, "scores": 1}),)
+    assert ordering.found(turned) == (RowOrder("scores", {"boxes": 2, "labels": 1, "scores": 1}),)
     several[2]["scores"] = several[2]["scores"][::-1]
     assert ordering.found(several) == ()
     assert ordering.found([]) == ()

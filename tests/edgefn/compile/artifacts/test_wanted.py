@@ -9,14 +9,14 @@ import pytest
 from edgefn.compile.artifacts.wanted import expand_targets
 from edgefn.errors import SpecError
 from edgefn.targets.groups import PORTABLE
-from edgefn.targets.matcher import Facts
+from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import profiles
 
-AVX2 = Facts("x86_64", features=frozenset(["sse2", *profiles()["x86-64-v3"].cpu.features]))
-OTHER = Facts("riscv64")
+AVX2 = MachineFacts("x86_64", features=frozenset(["sse2", *profiles()["x86-64-v3"].cpu.features]))
+OTHER = MachineFacts("riscv64")
 
 
-def _names(facts: Facts, *names: str, folder: Path | None = None) -> list[str]:
+def _names(facts: MachineFacts, *names: str, folder: Path | None = None) -> list[str]:
     return [str(one.target) for one in expand_targets(names, facts, folder)]
 
 

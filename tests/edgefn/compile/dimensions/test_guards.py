@@ -14,16 +14,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edgefn.compile.dimensions import guards
-from edgefn.compile.dimensions.guards import Fixed, Guard, Tied, drawn, ranges_of, told
+from edgefn.compile.dimensions.guards import Fixed, LengthCondition, Tied, drawn, ranges_of, told
 from edgefn.spec import ModelSpec, SizeRange, TensorSpec
 
 
-def guard(text: str, *words: str) -> Guard:
+def guard(text: str, *words: str) -> LengthCondition:
     """A guard written in the words themselves."""
     source = text
     for number, word in enumerate(words):
         source = source.replace(word, f"v{number}")
-    return Guard(text, words, source)
+    return LengthCondition(text, words, source)
 
 
 @pytest.mark.parametrize(

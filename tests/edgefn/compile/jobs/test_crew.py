@@ -18,9 +18,9 @@ from onnx import TensorProto, helper
 from edgefn import golden
 from edgefn.bundle.config import Bound
 from edgefn.compile.jobs import crew
-from edgefn.compile.jobs.crew import Room, Task
+from edgefn.compile.jobs.crew import CompileLimits, Task
 from edgefn.compile.jobs.job import Job, write_job
-from edgefn.compile.jobs.worker import Ended, children
+from edgefn.compile.jobs.worker import CompilerExit, children
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import target
@@ -60,16 +60,16 @@ def make(tmp_path: Path) -> Make:
     return task
 
 
-def _room(cores: int, memory_bytes: int = 1000) -> Room:
-    return Room(cores, memory_bytes, limit_s=60.0)
+def _room(cores: int, memory_bytes: int = 1000) -> CompileLimits:
+    return CompileLimits(cores, memory_bytes, limit_s=60.0)
 
 
 @pytest.mark.parametrize("room", [_room(1), _room(2), _room(8, 250)], ids=["cores", "two cores", "memory"])
-def test_each_has_an_end_of_its_own_and_no_more_run_than_there_is_room_for(make: Make, room: Room) -> None:
+def test_each_has_an_end_of_its_own_and_no_more_run_than_there_is_room_for(make: Make, room: CompileLimits) -> None:
     """A failure is one's own; each starts in its order, beside one other at most."""
     tasks = [make(2.0), make(2.5), make(2.0)]
     began: list[int] = []
-    ends: dict[int, Ended] = {}
+    ends: dict[int, CompilerExit] = {}
     for number, ended in crew.run(tasks, room, began.append):
         assert len(began) - len(ends) <= min(room.cores, 2)
         ends[number] = ended
@@ -92,7 +92,7 @@ def test_who_stops_listening_leaves_no_process(make: Make) -> None:
 
 def test_a_limit_ends_one_that_has_only_begun(make: Make) -> None:
     """Whatever it is at; nothing told is nothing done."""
-    ((_, ended),) = crew.run([make(2.0)], Room(1, 1000, limit_s=0.0), lambda number: None)
+    ((_, ended),) = crew.run([make(2.0)], CompileLimits(1, 1000, limit_s=0.0), lambda number: None)
     assert (ended.end, ended.told.agreement) == ("timed out", None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from edgefn.accuracy.verdict import refused
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import Bound
-from edgefn.compile.jobs.job import Job, Told, read_job, read_told, tell, write_job
+from edgefn.compile.jobs.job import Job, JobProgress, read_job, read_told, tell, write_job
 from edgefn.compile.jobs.lowering import check_lowered
 from edgefn.errors import GateError
 from edgefn.quantization import Quantize
@@ -49,8 +49,8 @@ def test_an_opset_that_the_target_does_not_read_does_not_pass(opset: int) -> Non
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     """Infinity too, which JSON has not; a compiler that died first has told nothing."""
-    assert read_told(tmp_path) == Told()
-    told = Told(step="prove", agreement=refused("wrong", "missing", 1))
+    assert read_told(tmp_path) == JobProgress()
+    told = JobProgress(step="prove", agreement=refused("wrong", "missing", 1))
     tell(told, tmp_path)
     assert read_told(tmp_path) == told
     write_job(_job("int8", (7, 23)), tmp_path)

@@ -20,7 +20,7 @@ from edgefn.bundle.config import Bound
 from edgefn.compile.jobs.job import Job
 from edgefn.compile.jobs.lowering import Work
 from edgefn.compile.judging import engines
-from edgefn.compile.judging.verify import ROUNDS, Gate, check, measure, verify
+from edgefn.compile.judging.verify import ROUNDS, AccuracyGate, check, measure, verify
 from edgefn.errors import BuildError, GateError
 from edgefn.golden import GoldenSample, Pairs
 from edgefn.quantization import Quantize
@@ -55,7 +55,11 @@ def saved(folder: Path, operator: str, inputs: list[str], shape: tuple[str | int
 def verified(portable: Path, factor: float, bound: Bound | None = None) -> Agreement:
     pairs = Pairs(tuple(GoldenSample({"x": x}, {"y": np.float32(factor) * x}) for x in XS))
     return verify(
-        backends.get("onnxruntime"), portable, pairs, Gate(Judging(), bound=bound), "portable/fp32 of model double"
+        backends.get("onnxruntime"),
+        portable,
+        pairs,
+        AccuracyGate(Judging(), bound=bound),
+        "portable/fp32 of model double",
     )
 
 
@@ -91,7 +95,7 @@ def test_an_artifact_that_does_not_run_is_a_build_error(portable: Path) -> None:
     """Inputs that the artifact does not take are a failure and no pass."""
     pairs = Pairs((GoldenSample({"x": X[:, :2]}, {"y": X[:, :2]}),))
     with pytest.raises(BuildError, match="double fails on its golden samples"):
-        verify(backends.get("onnxruntime"), portable, pairs, Gate(Judging()), "double")
+        verify(backends.get("onnxruntime"), portable, pairs, AccuracyGate(Judging()), "double")
 
 
 class _Optimising:
@@ -128,7 +132,7 @@ def test_the_guilty_one_is_named(portable: Path, eager: float, engine: float, wh
     """The engine where the file answers right as it stands, else the file."""
     pairs = Pairs(tuple(GoldenSample({"x": x}, {"y": np.float32(eager) * x}) for x in XS))
     backend: Any = _Optimising(engine)
-    found = verify(backend, portable, pairs, Gate(Judging()), "double")
+    found = verify(backend, portable, pairs, AccuracyGate(Judging()), "double")
     assert what in found.reason
     with pytest.raises(GateError, match=do):
         check(found, "double")
@@ -171,9 +175,9 @@ def off_by(share: float) -> Callable[[Any], Any]:
 def test_an_engine_that_is_wrong_within_the_bound_is_refused(portable: Path, share: float, passes: bool) -> None:
     """Eight bits may be off by a tenth from eager; two engines on one file by half of that."""
     backend: Any = _Noisy(off_by(share))
-    alone = verify(backend, portable, Pairs(tuple(SAMPLES)), Gate(JUDGING, "int8"), "double")
+    alone = verify(backend, portable, Pairs(tuple(SAMPLES)), AccuracyGate(JUDGING, "int8"), "double")
     assert alone.passed
-    beside = verify(backend, portable, Pairs(tuple(SAMPLES)), Gate(JUDGING, "int8", engines=True), "double")
+    beside = verify(backend, portable, Pairs(tuple(SAMPLES)), AccuracyGate(JUDGING, "int8", engines=True), "double")
     assert beside.passed == passes
     if not passes:
         assert beside.reason.startswith("its engine computes the file otherwise than the file says: y is off by")

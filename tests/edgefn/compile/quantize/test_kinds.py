@@ -12,7 +12,7 @@ import pytest
 from edgefn.accuracy.options import Accuracy
 from edgefn.compile.quantize import int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
-from edgefn.compile.quantize.search.trial import Trial
+from edgefn.compile.quantize.search.trial import LayerTrial
 from edgefn.compile.quantize.static import calibration, compensation
 from edgefn.errors import GateError
 from edgefn.golden import GoldenSample
@@ -119,15 +119,15 @@ def test_what_the_gate_would_refuse_is_not_taken(tmp_path: Path, monkeypatch: py
     model = network(kind.text, kind.constants)
     caught = Caught(model, [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(40)], tmp_path)
     caught.judges, caught.calibration = caught.calibration[28:], caught.calibration[:28]
-    score, judged = Trial.score, list[str]()
+    score, judged = LayerTrial.score, list[str]()
 
-    def strict(trial: Trial, kept: tuple[str, ...]) -> Any:
+    def strict(trial: LayerTrial, kept: tuple[str, ...]) -> Any:
         found = score(trial, kept)
         of_gate = trial._samples is caught.judges
         judged.extend([trial._attempt.recipe] * of_gate)
         return found._replace(passed=found.passed and (not of_gate or trial._attempt.recipe == "plain static"))
 
-    monkeypatch.setattr(Trial, "score", strict)
+    monkeypatch.setattr(LayerTrial, "score", strict)
     assert int8.made(caught, TARGET, model, ONNX_RUNTIME).recipe == "plain static"
     assert judged == ["static", "static of all inputs", "plain static"]
 

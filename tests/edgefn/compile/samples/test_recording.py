@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgefn.compile.samples.recording import Recorder, record
-from edgefn.compile.samples.samples import Source, spread
+from edgefn.compile.samples.samples import InputSource, spread
 from edgefn.errors import BuildError
 from edgefn.function import load
 from edgefn.golden import MAX_SAMPLES
@@ -60,7 +60,7 @@ def recorded(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callabl
         models = list(models_of(importlib.import_module(folder.name)).values())
         if calibration is None:
             return record(function, models, ["double"], folder)["double"]
-        given = Source("calibration", calibration, 300)  # type: ignore[arg-type]  # some are wrong
+        given = InputSource("calibration", calibration, 300)  # type: ignore[arg-type]  # some are wrong
         return record(function, models, ["double"], folder, source=lambda model: given)["double"]
 
     yield run

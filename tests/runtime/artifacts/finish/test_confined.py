@@ -15,10 +15,10 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.artifacts import proof
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
-from edgefn_runtime.artifacts.order import Order
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.child.finisher import NAME
 from edgefn_runtime.child.sandbox.identity import NOBODY
-from edgefn_runtime.deployment.progress import UNHEARD, Progress
+from edgefn_runtime.deployment.progress import UNHEARD, DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.disk import OsDisk
 from tests import programs
@@ -43,9 +43,9 @@ def finishers(box: int = 0) -> list[int]:
     return found
 
 
-def _order(folder: Path, finished: Path) -> Order:
+def _order(folder: Path, finished: Path) -> FinishOrder:
     finished.mkdir(exist_ok=True)
-    return Order(folder, finished, finished, (bundles.PORTABLE.path,))
+    return FinishOrder(folder, finished, finished, (bundles.PORTABLE.path,))
 
 
 def _hanging(tmp_path: Path) -> Path:
@@ -192,7 +192,7 @@ def test_the_child_is_confined_and_nice(tmp_path: Path, on_box: OnBox) -> None:
 
     async def scenario(box: StoreBox) -> None:
         order = _order(_hanging(tmp_path), tmp_path / "finished")
-        task = asyncio.create_task(ConfinedFinisher(box.host, OsDisk())(order, Progress(lambda event: None)))
+        task = asyncio.create_task(ConfinedFinisher(box.host, OsDisk())(order, DeploymentProgress(lambda event: None)))
         await until(finishers, "the finisher runs")
         (pid,) = finishers()
         await until(lambda: _status(pid)["Seccomp"] == "2", "it is confined")

@@ -269,7 +269,7 @@ def verdict(code: bytes, architecture: int, number: int, *arguments: int) -> int
 
 
 @pytest.mark.parametrize("machine", seccomp.MACHINES.values(), ids=seccomp.MACHINES)
-def test_the_filter_denies_its_list_and_nothing_else(machine: seccomp.Machine) -> None:
+def test_the_filter_denies_its_list_and_nothing_else(machine: seccomp.Architecture) -> None:
     """Every number from 0 to 500 on each machine: EPERM when listed, else allowed; others by their arguments."""
     looked_at = {machine.clone, machine.socket, machine.socketpair, machine.prlimit, 435}
     for network in (False, True):
@@ -288,7 +288,7 @@ def test_the_filter_denies_its_list_and_nothing_else(machine: seccomp.Machine) -
 
 @pytest.mark.parametrize("machine", seccomp.MACHINES.values(), ids=seccomp.MACHINES)
 @pytest.mark.parametrize("flags", [0, socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK])
-def test_sockets_are_those_that_are_allowed(machine: seccomp.Machine, flags: int) -> None:
+def test_sockets_are_those_that_are_allowed(machine: seccomp.Architecture, flags: int) -> None:
     """Every family, type and usual protocol: pairs of Unix streams; with the network TCP, UDP and netlink's routes."""
     inet = {
         (family, kind, protocol)
@@ -311,7 +311,7 @@ def test_sockets_are_those_that_are_allowed(machine: seccomp.Machine, flags: int
 
 
 @pytest.mark.parametrize("machine", seccomp.MACHINES.values(), ids=seccomp.MACHINES)
-def test_gaps_of_other_layers_are_closed(machine: seccomp.Machine) -> None:
+def test_gaps_of_other_layers_are_closed(machine: seccomp.Architecture) -> None:
     """Attributes, truncation and other processes, each for itself and all together; the own process stays usable."""
     for gaps in (seccomp.Gaps(*bits) for bits in itertools.product((False, True), repeat=4)):
         code = seccomp.filter_of(machine, network=False, gaps=gaps)

@@ -17,7 +17,7 @@ from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging, Network
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends import output_names
-from edgefn.compile.judging.verify import Gate, verify
+from edgefn.compile.judging.verify import AccuracyGate, verify
 from edgefn.compile.quantize.static import levels
 from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import TensorSpec
@@ -84,14 +84,16 @@ def test_a_slice_of_few_steps_is_wrong_however_near_it_is(tmp_path: Path, step: 
     text = "g (float[N, 6] x) => (float[N, 6] y) { q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"
     fitting = [one for one in samples if np.abs(one.inputs["x"]).max() <= 127 * step]
     onnx.save(network(text, constants), tmp_path / "model.onnx")
-    gate = Gate(judged_by(fitting), "int8")
+    gate = AccuracyGate(judged_by(fitting), "int8")
     found = verify(backends.get("onnxruntime"), tmp_path, Pairs(tuple(fitting)), gate, "net")
     assert (found.verdict, found.error) == (word, 0.0)
     steps = {row.slice: row.levels for row in found.slices}
     assert steps["y[:, 3:6]"] == SPAN / step
     if word == "wrong":
         assert found.reason.startswith("y[:, 3:6] gets 6.0 of the 255 steps that it shares with larger values")
-    in_float = verify(backends.get("onnxruntime"), tmp_path, Pairs(tuple(fitting)), Gate(judged_by(fitting)), "net")
+    in_float = verify(
+        backends.get("onnxruntime"), tmp_path, Pairs(tuple(fitting)), AccuracyGate(judged_by(fitting)), "net"
+    )
     assert in_float.passed
     assert all(row.levels is None for row in in_float.slices)
 
