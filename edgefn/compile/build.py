@@ -29,7 +29,7 @@ from edgefn.compile.answers.reference import Answers
 from edgefn.compile.artifacts.artifacts import STEPS, Artifacts
 from edgefn.compile.artifacts.available import Skipped, available
 from edgefn.compile.artifacts.making import Artifact, ArtifactBuild
-from edgefn.compile.artifacts.piece import ArtifactPlan, is_quantized
+from edgefn.compile.artifacts.plan import ArtifactPlan, is_quantized
 from edgefn.compile.artifacts.wanted import expand_targets
 from edgefn.compile.author import boundary
 from edgefn.compile.author.usercode import import_function

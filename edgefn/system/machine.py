@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edgefn.system.hierarchy import Place, places, upwards
+from edgefn.system.cgroup_mounts import Place, places, upwards
 
 
 class _Files(NamedTuple):

@@ -13,11 +13,11 @@ import msgspec
 
 from edgefn.errors import FunctionNotFound, InstanceLost
 from edgefn.system import machine
-from edgefn.system.hierarchy import Place
+from edgefn.system.cgroup_mounts import Place
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
 from edgefn_runtime.cgroups.group_bounds import GroupBounds
-from edgefn_runtime.memory.room import Forgetful, MemoryBudget
-from edgefn_runtime.memory.tidying import Tidying
+from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
+from edgefn_runtime.memory.trim import Tidying
 from edgefn_runtime.pool import batching
 from edgefn_runtime.pool.pool import Meter, Pool
 from edgefn_runtime.pool.starts import FallBack, no_other
@@ -31,7 +31,7 @@ from edgefn_runtime.workers.child import become_subreaper
 from edgefn_runtime.workers.finisher import Finisher
 from edgefn_runtime.workers.isolation import NOTHING, Requirement
 from edgefn_runtime.workers.launch import Launched
-from edgefn_runtime.workers.nursery import InstanceLauncher, processes_each
+from edgefn_runtime.workers.launcher import InstanceLauncher, processes_each
 from edgefn_runtime.workers.output import Output, Turn
 from edgefn_runtime.workers.users import NoBook, Users, default_range
 from edgefn_runtime.workers.zygote import Zygote

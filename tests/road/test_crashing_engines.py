@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn_runtime.scheduling.falling import FALL_OVER
+from edgefn_runtime.scheduling.failover import FALL_OVER
 from tests.road import engines
 from tests.road.box import Json, RunningBox
 from tests.road.clients import Asked, Clients

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from edgefn.system.hierarchy import Place
-from edgefn_runtime.memory.room import MemoryBudget
+from edgefn.system.cgroup_mounts import Place
+from edgefn_runtime.memory.budget import MemoryBudget
 from tests.runtime.pool.bench import Bench, OnBench, Test, children
 
 

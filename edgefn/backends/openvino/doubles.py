@@ -1,6 +1,6 @@
 """Quotients of float64 in float32: openvino has no float64, and divides what it summed along an axis wrong.
 
-Of the mean over a free axis (`edgefn.compile.onnx.onnx_sums`) the first row of a batch was right and the others were
+Of the mean over a free axis (`edgefn.compile.onnx.sums`) the first row of a batch was right and the others were
 not.
 """
 

@@ -2,7 +2,7 @@
 
 wanted     targets and groups, spelled out
 available  which of them can be built here
-piece      one artifact that is wanted
+plan       one artifact that is wanted
 making     what has become of it
 artifacts  all of them: captured, compiled, timed
 """

@@ -21,14 +21,14 @@ import msgspec
 
 from edgefn.compile.answers.trial import AnswerTrial
 from edgefn.compile.artifacts.making import ArtifactBuild
-from edgefn.compile.artifacts.piece import ArtifactPlan
+from edgefn.compile.artifacts.plan import ArtifactPlan
 from edgefn.compile.author import boundary
 from edgefn.compile.cache.cache import TEMPORARY, Cache
 from edgefn.compile.capture import snapshot
 from edgefn.compile.events import BuildSteps
-from edgefn.compile.jobs import capacity, crew
-from edgefn.compile.jobs.crew import CompileLimits, Task
+from edgefn.compile.jobs import capacity, runner
 from edgefn.compile.jobs.job import write_job
+from edgefn.compile.jobs.runner import CompileLimits, Task
 from edgefn.compile.judging import judgements
 from edgefn.compile.judging.judgements import Judgement
 from edgefn.system import machine
@@ -146,7 +146,7 @@ class Artifacts:
             for number, making in enumerate(makings)
         ]
         room = replace(self._room, cores=1) if step == "time" else self._room
-        for number, ended in crew.run(tasks, room, lambda number: self._started(makings[number], step)):
+        for number, ended in runner.run(tasks, room, lambda number: self._started(makings[number], step)):
             making = makings[number]
             capture = captures.get(making.piece.model.spec.name)
             spec = snapshot.info(capture).model if capture else None

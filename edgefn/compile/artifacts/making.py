@@ -14,7 +14,7 @@ from edgefn.accuracy.limits import limits_of
 from edgefn.accuracy.verdict import Agreement
 from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import ArtifactEntry
-from edgefn.compile.artifacts.piece import ArtifactPlan
+from edgefn.compile.artifacts.plan import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.jobs.worker import CompilerExit
 from edgefn.compile.judging.verify import Latency

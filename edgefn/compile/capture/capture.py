@@ -30,13 +30,13 @@ from edgefn.compile.dimensions import rounding, texts
 from edgefn.compile.dimensions.symbols import dimension, lengths_of, symbols_of
 from edgefn.compile.files.opening import Traceable
 from edgefn.compile.onnx import (
-    onnx_constants,
-    onnx_file,
-    onnx_recurrent,
-    onnx_registry,
-    onnx_spectra,
-    onnx_sums,
-    onnx_values,
+    constants,
+    file,
+    no_rows,
+    registry,
+    spectra,
+    sums,
+    values,
 )
 from edgefn.compile.repeatability import effects
 from edgefn.errors import BuildError
@@ -82,7 +82,7 @@ class Capture:
         import torch
 
         table = translations.table(self.program, self.model.name)
-        with _quiet(), recurrent.kept_whole(), onnx_constants.exact(), onnx_registry.kept(), _frozen(self.program):
+        with _quiet(), recurrent.kept_whole(), constants.exact(), registry.kept(), _frozen(self.program):
             try:
                 exported = torch.onnx.export(
                     self.program,
@@ -100,16 +100,16 @@ class Capture:
         exporting.check_translation(self.program, exported.exported_program, self.model)
         model = exported.model
         rounding.exact(model, exported.exported_program)
-        onnx_spectra.settle(model)
-        onnx_sums.split(model, {name: self.model.ranges.get(word, SizeRange()) for name, word in self._symbols.items()})
-        onnx_recurrent.refuse_nothing(model)
-        onnx_values.settle(model)
+        spectra.settle(model)
+        sums.split(model, {name: self.model.ranges.get(word, SizeRange()) for name, word in self._symbols.items()})
+        no_rows.refuse_nothing(model)
+        values.settle(model)
         if opset is not None:
-            onnx_file.check_opset(model, opset, self.model.name)
-        onnx_file.strip(model, self._symbols)
+            file.check_opset(model, opset, self.model.name)
+        file.strip(model, self._symbols)
         path = self._folder / f"opset-{model.opset_imports.get('', 0)}" / "model.onnx"
         path.parent.mkdir(exist_ok=True)
-        onnx_file.save(model, path)
+        file.save(model, path)
         return path
 
     @property

@@ -18,7 +18,7 @@ import msgspec
 from edgefn.accuracy.rules import Judging
 from edgefn.bundle.config import Bound
 from edgefn.compile.files import external, onnx_shapes, onnx_source
-from edgefn.compile.onnx import onnx_file
+from edgefn.compile.onnx import file
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -72,7 +72,7 @@ class OnnxCapture:
         """
         capture = cls(network.spec, Path())
         capture._path = capture._folder / FILE
-        onnx_file.save(_normalised(network), capture._path)
+        file.save(_normalised(network), capture._path)
         found = onnx_shapes.output_specs(capture._path, network, sizes)
         capture.model = msgspec.structs.replace(network.spec, outputs=found)
         return capture
@@ -105,7 +105,7 @@ class OnnxCapture:
         if opset in (None, own):
             copy(self._path, path)
         else:
-            onnx_file.save(_converted(proto, self._path, opset, self.model.name), path)
+            file.save(_converted(proto, self._path, opset, self.model.name), path)
         return path
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
@@ -141,7 +141,7 @@ def copy(source: Path, path: Path) -> None:
     if data.exists():  # written by onnx_file.save, which is asked again so that the location has the new name
         import onnx_ir as ir
 
-        onnx_file.save(ir.load(source), path)
+        file.save(ir.load(source), path)
 
 
 def _normalised(network: OnnxNetwork) -> ir.Model:
@@ -171,7 +171,7 @@ def _normalised(network: OnnxNetwork) -> ir.Model:
     ordered = {value.name: value for value in graph.outputs}
     graph.outputs[:] = [ordered[name] for name in network.outputs]
     model.ir_version = min(model.ir_version, MAX_IR)
-    onnx_file.strip(model, {})
+    file.strip(model, {})
     return model
 
 

@@ -1,6 +1,6 @@
 """The compilers' processes: side by side, within the machine's memory and their time.
 
-crew      compilers side by side
+runner    compilers side by side
 capacity  PURE: how many at once
 machine   what a compiler holds of the memory
 worker    one of them: a process, its limit, its log

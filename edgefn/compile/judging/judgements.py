@@ -22,7 +22,7 @@ from edgefn import golden
 from edgefn.accuracy import judging
 from edgefn.accuracy.judging import FEW
 from edgefn.accuracy.rules import Judging
-from edgefn.compile.artifacts.piece import ArtifactPlan
+from edgefn.compile.artifacts.plan import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.capture import snapshot
 from edgefn.compile.samples import trials

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from edgefn.errors import InputError, TokenNotFound
 from edgefn_runtime.access import scopes as scopes_
 from edgefn_runtime.access.rate import Bucket
-from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.tokens import TokenRow
+from edgefn_runtime.store.uncancellable import in_thread
 from edgefn_runtime.timestamps import now as timestamp
 
 FIRST = "home"

@@ -12,7 +12,7 @@ import msgspec
 from edgefn.spec import Batching, FunctionSpec
 from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn.text.quantities import format_duration
-from edgefn_runtime.artifacts.chain import Link
+from edgefn_runtime.artifacts.artifact_status import Link
 
 NEAR_ERROR, NEAR_TOP1 = 2.0, 0.05
 """An artifact misses its bound by little when its error is so many times the bound, its agreement so much under it."""

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime import timestamps
-from edgefn_runtime.artifacts.chain import Finishing
+from edgefn_runtime.artifacts.artifact_status import Finishing
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.store.patience import in_thread, to_the_end
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread, to_the_end
 
 _log = logging.getLogger("edgefn.deployment")
 

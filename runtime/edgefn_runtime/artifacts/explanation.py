@@ -10,15 +10,15 @@ import msgspec
 from edgefn.spec import FunctionSpec
 from edgefn.targets import groups
 from edgefn.targets.facts import this_machine
-from edgefn_runtime.artifacts import advice, chain
-from edgefn_runtime.artifacts.chain import Chain
+from edgefn_runtime.artifacts import advice, artifact_status
+from edgefn_runtime.artifacts.artifact_status import Chain
 from edgefn_runtime.deployment.checks import compatibility
 
 
 def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
     """The artifacts of `found` by rank, what this box refuses, and what would make the function faster."""
     revision = found.revision
-    links = chain.links(found)
+    links = artifact_status.links(found)
     refusals = list(found.refusals.values())
     spec = revision.config.function
     advised = advice.AdviceInput(

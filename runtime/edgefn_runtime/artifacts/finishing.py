@@ -16,8 +16,8 @@ from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.reuse import alike
 from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
-from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread
 
 Finisher = Callable[[FinishOrder, DeploymentProgress], Awaitable[None]]
 """The order's folder holds its artifacts, each with its proof; else DeploymentRefused."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from edgefn.bundle.config import ARTIFACT_TYPE, GOLDEN_TYPE, ArtifactEntry
-from edgefn_runtime.artifacts import choice, inputs, proof
+from edgefn_runtime.artifacts import inputs, proof, ranking
 from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.store.revision import Revision
 
@@ -26,7 +26,7 @@ def inputs_of(candidate: Candidate) -> bytes:
     golden = [layer.digest for layer in layers if layer.media_type == GOLDEN_TYPE]
     artifacts = {layer.folder: layer.digest for layer in layers if layer.media_type == ARTIFACT_TYPE}
     models = {model.spec.name: model for model in candidate.config.models}
-    beside = [entry.path for entry in choice.first(candidate.config.artifacts)]
+    beside = [entry.path for entry in ranking.first(candidate.config.artifacts)]
     found = {
         entry.path: _hash(
             *(entry, artifacts.get(entry.path), golden, models.get(entry.model)),

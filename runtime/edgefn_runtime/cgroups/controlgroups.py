@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edgefn.system.hierarchy import CONTROLLERS, Place, places
+from edgefn.system.cgroup_mounts import CONTROLLERS, Place, places
 
 PREFIX = "edgefn-"
 LEAF = "box"

@@ -12,7 +12,7 @@ import socket
 import threading
 from collections import deque
 
-from edgefn_runtime.wire.board import SIZE, Board
+from edgefn_runtime.wire.call_board import SIZE, Board
 from edgefn_runtime.wire.frames import TRUSTED_BYTES, Buffer, FrameDecoder, encode_frame
 from edgefn_runtime.wire.messages import (
     Asked,

@@ -13,7 +13,7 @@ import sys
 import time
 
 from edgefn_runtime.child.channel import Channel
-from edgefn_runtime.child.growth import Watch
+from edgefn_runtime.child.leak_detector import Watch
 from edgefn_runtime.child.serving import Service
 from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 

@@ -18,7 +18,7 @@ from edgefn.errors import BodyTooLarge, InputError, NotAcceptable
 from edgefn.function import EdgeFunction
 from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.child.program import user_trace
-from edgefn_runtime.wire.board import Board
+from edgefn_runtime.wire.call_board import Board
 from edgefn_runtime.wire.frames import MAX_ANSWER_BYTES
 from edgefn_runtime.wire.messages import (
     Answer,

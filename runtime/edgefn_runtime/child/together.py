@@ -11,8 +11,8 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 from edgefn_runtime.child.channel import Body, Channel
-from edgefn_runtime.child.growth import LONG_S, Watch
 from edgefn_runtime.child.instance import flush_logs, to_be_served
+from edgefn_runtime.child.leak_detector import LONG_S, Watch
 from edgefn_runtime.child.serving import Service
 from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 

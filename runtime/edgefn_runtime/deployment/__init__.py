@@ -1,9 +1,9 @@
 """The road of a bundle: verified, unpacked, finished, proved, started, committed, served.
 
     deployments   what is deployed, and every change of it
-    road          one change: a deployment, a rollback, a removal
-    turns         who may change a function: one at a time
-    gate          installing and collecting garbage exclude each other
+    transaction   one change: a deployment, a rollback, a removal
+    locks         who may change a function: one at a time
+    gc_lock       installing and collecting garbage exclude each other
     shared        work that several wait for, done once
     catalogue     the database's entries as revisions
     installation  a revision's files on this box's disk

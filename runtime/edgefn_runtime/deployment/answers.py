@@ -18,11 +18,11 @@ from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference, agreed
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import DeploymentRefused, EdgefnError, RetryLater
-from edgefn_runtime.artifacts import choice, proof
+from edgefn_runtime.artifacts import proof, ranking
 from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.store.disk import Disk, write_file
-from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread
 
 FILE = "answers.json"
 
@@ -68,7 +68,7 @@ def lacking(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[Artifa
     if not revision.config.requests:
         return []
     known = read(revision.finished)
-    others = [entry for entry in entries if not choice.portable(entry) and entry.path not in known]
+    others = [entry for entry in entries if not ranking.portable(entry) and entry.path not in known]
     return [entry for entry in others if (found := proof.read(revision.finished, entry)) is not None and found.passed]
 
 
@@ -83,7 +83,7 @@ def why_not(config: BundleConfig) -> str:
 
 def beside(revision: Revision, entry: ArtifactEntry) -> Revision:
     """`revision` as it serves with `entry`, the first artifacts of its other models beside it."""
-    others = [one for one in choice.first(revision.artifacts) if one.model != entry.model]
+    others = [one for one in ranking.first(revision.artifacts) if one.model != entry.model]
     served = tuple({one.model: one for one in reversed(others)}.values())
     return msgspec.structs.replace(
         revision, config=msgspec.structs.replace(revision.config, artifacts=(entry, *served))

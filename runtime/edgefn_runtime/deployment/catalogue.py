@@ -15,8 +15,8 @@ from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
-from edgefn_runtime.artifacts import choice, proof
-from edgefn_runtime.artifacts.marks import Marks
+from edgefn_runtime.artifacts import proof, ranking
+from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate
@@ -97,7 +97,7 @@ class Catalogue:
         if len(chosen) > len(config.models):
             broken = set(self._marks.of(finished))
             broken |= {entry.path for entry in answers.lacking(whole, chosen)} if asked else set()
-            chosen = choice.serving(chosen, proof.read_all(finished, chosen), broken)
+            chosen = ranking.serving(chosen, proof.read_all(finished, chosen), broken)
         return msgspec.structs.replace(whole, config=msgspec.structs.replace(config, artifacts=chosen))
 
     def folders(self, digest: str) -> tuple[Path, Path]:

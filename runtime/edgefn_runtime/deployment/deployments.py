@@ -20,34 +20,34 @@ from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailabl
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.artifacts import changes, choice, proof
+from edgefn_runtime.artifacts import changes, proof, ranking
+from edgefn_runtime.artifacts.artifact_status import Chain
 from edgefn_runtime.artifacts.background import Background
-from edgefn_runtime.artifacts.chain import Chain
 from edgefn_runtime.artifacts.changes import Known, later
 from edgefn_runtime.artifacts.explanation import explain
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
 from edgefn_runtime.artifacts.finishing import Finisher
-from edgefn_runtime.artifacts.marks import Marks
 from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.checks import compatibility, permissions
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.checks.permissions import Permission, Permissions
 from edgefn_runtime.deployment.garbage import Garbage
-from edgefn_runtime.deployment.gate import GcLock
+from edgefn_runtime.deployment.gc_lock import GcLock
 from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
+from edgefn_runtime.deployment.locks import ChangeLocks
 from edgefn_runtime.deployment.progress import DeploymentProgress, deployed
-from edgefn_runtime.deployment.road import DeploymentTransaction
-from edgefn_runtime.deployment.turns import ChangeLocks
+from edgefn_runtime.deployment.transaction import DeploymentTransaction
 from edgefn_runtime.fingerprint import facts
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Grant, HistoryEntry
 from edgefn_runtime.store.home import Home
-from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread
 
 T = TypeVar("T")
 _log = logging.getLogger("edgefn.deployment")
@@ -393,7 +393,7 @@ class Deployments:
         The artifact is not chosen again before a redeployment, or on another machine or library.
         """
         entry = next((one for one in revision.artifacts if one.path == artifact), None)
-        if entry is None or choice.portable(entry):
+        if entry is None or ranking.portable(entry):
             return None
         if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
             self._marks.add(revision.finished, artifact, reason)

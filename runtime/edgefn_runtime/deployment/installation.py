@@ -18,10 +18,10 @@ from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import DeploymentRefused
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.artifacts import choice, inputs, proof
+from edgefn_runtime.artifacts import inputs, proof, ranking
 from edgefn_runtime.artifacts.finishing import Finisher, finish, link, put_verdict
-from edgefn_runtime.artifacts.marks import Marks
 from edgefn_runtime.artifacts.proof import Proof
+from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate, admit
@@ -32,9 +32,9 @@ from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import TEMPORARY, clear_away, expect_room
 from edgefn_runtime.store.home import Home
-from edgefn_runtime.store.patience import in_thread
 from edgefn_runtime.store.record import Stamp
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread
 
 _log = logging.getLogger("edgefn.deployment")
 
@@ -196,7 +196,7 @@ class Installation:
             await self._finish_first(revision, progress)
 
     async def _finish_first(self, revision: Revision, progress: DeploymentProgress) -> None:
-        first = choice.first(compatibility.available(revision.artifacts))
+        first = ranking.first(compatibility.available(revision.artifacts))
         if missing := [entry for entry in first if proof.read(revision.finished, entry) is None]:
             threads = self._threads(revision.config.function)
             await self._mend(revision, missing)
@@ -243,7 +243,7 @@ def _served(revision: Revision) -> bool:
 
 def _live(revision: Revision) -> bool:
     """Whether every model has a first artifact that passed and is whole: whatever breaks, it can be served."""
-    return _all_passed(revision, choice.first(compatibility.available(revision.artifacts)))
+    return _all_passed(revision, ranking.first(compatibility.available(revision.artifacts)))
 
 
 def _all_passed(revision: Revision, entries: Iterable[ArtifactEntry]) -> bool:

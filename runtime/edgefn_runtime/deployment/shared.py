@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 
-from edgefn_runtime.store.patience import to_the_end
+from edgefn_runtime.store.uncancellable import to_the_end
 
 
 class _Work:

@@ -18,7 +18,7 @@ from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 
 CONFIG = "config.json"
 """The bundle's config in its unpacked folder: what the finisher's process goes by."""

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unavailable
-from edgefn_runtime.memory.room import MemoryBudget, NoRoom
-from edgefn_runtime.pool.breakage import ArtifactBroken
+from edgefn_runtime.memory.budget import MemoryBudget, NoRoom
+from edgefn_runtime.pool.admission_control import AdmissionControl
+from edgefn_runtime.pool.artifact_errors import ArtifactBroken
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.pool.cores import Cores
-from edgefn_runtime.pool.crew import Dispatcher
-from edgefn_runtime.pool.entrance import AdmissionControl
+from edgefn_runtime.pool.dispatcher import Dispatcher
 from edgefn_runtime.pool.keepalive import keeper
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.pool.starts import FallBack, Starts, no_other
@@ -26,7 +26,7 @@ from edgefn_runtime.scheduling import autoscaler
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState, function_state
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import InstanceLauncher
+from edgefn_runtime.workers.launcher import InstanceLauncher
 
 _FAILURES = frozenset({"error", "timeout", "lost"})
 

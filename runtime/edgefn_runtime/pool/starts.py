@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
-from edgefn_runtime.memory.room import NoRoom
-from edgefn_runtime.pool.breakage import ArtifactBroken
+from edgefn_runtime.memory.budget import NoRoom
+from edgefn_runtime.pool.artifact_errors import ArtifactBroken
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.scheduling.crashes import Crashes
-from edgefn_runtime.scheduling.falling import FALL_OVER
+from edgefn_runtime.scheduling.failover import FALL_OVER
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import InstanceLauncher
+from edgefn_runtime.workers.launcher import InstanceLauncher
 
 _log = logging.getLogger("edgefn.pool")
 

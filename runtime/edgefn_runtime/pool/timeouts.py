@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from edgefn.errors import HandlerTimeout
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.pool.admission_control import AdmissionControl
 from edgefn_runtime.pool.call import LATE_S, Call
-from edgefn_runtime.pool.crew import Dispatcher
-from edgefn_runtime.pool.entrance import AdmissionControl
+from edgefn_runtime.pool.dispatcher import Dispatcher
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.workers.instance import Instance
 

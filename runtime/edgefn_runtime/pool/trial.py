@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn.text.quantities import format_duration
-from edgefn_runtime.memory.room import MemoryBudget
+from edgefn_runtime.memory.budget import MemoryBudget
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import InstanceLauncher
+from edgefn_runtime.workers.launcher import InstanceLauncher
 
 MAX_REPLY_BYTES = 1 << 20
 """Of what an instance tells of one answer: it is kept, and shown to people."""

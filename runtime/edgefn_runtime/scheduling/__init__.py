@@ -10,6 +10,6 @@ handover    how many calls an instance is handed ahead
 keepalive   how long instances stay without work; starts ahead
 backoff     how long a function that does not start is left alone
 crashes     a circuit breaker for instances that die as they serve
-falling     when deaths are put down to the artifact
+failover    when deaths are put down to the artifact
 allowance   so much a second, and a burst after a rest
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 from edgefn.bundle.oci.descriptors import Blob, check_digest
 from edgefn.errors import BundleError
 from edgefn_runtime.store.disk import TEMPORARY, Disk, expect_room, move_into_place, room_for, temporary
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 
 _WRITE_BYTES = 2**20
 """Gathered before a thread is asked to write: a hop to it costs what hashing 50 kB does."""

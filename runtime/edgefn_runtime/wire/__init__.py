@@ -1,9 +1,9 @@
 """What parent and child say to each other: bytes in, messages out. No sockets, no clocks, no processes here.
 
-    messages  the messages, as msgpack arrays
-    frames    a message and a raw body on a byte stream
-    board     memory that both share: how far an instance is
-    text      texts, bounded
+    messages    the messages, as msgpack arrays
+    frames      a message and a raw body on a byte stream
+    call_board  memory that both share: how far an instance is
+    text        texts, bounded
 
 Two kinds of Unix socketpair carry it:
 

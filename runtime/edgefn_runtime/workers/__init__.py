@@ -2,7 +2,7 @@
 
     zygote             the zygote, kept alive
     launch             its launch, before the rest of the box is imported
-    nursery            where a revision's instances come from
+    launcher           where a revision's instances come from
     template           a revision's template
     instance           an instance: its channel, the calls it holds, its end
     finisher           a finisher: watched as it writes, bounded
@@ -13,7 +13,7 @@
     users              the users that functions run as
     isolation          which layers a box must enforce to take deployments
     processnamespaces  which child is in which PID namespace
-    strays             processes that a handler left behind
+    orphans            processes that a handler left behind
 
 It never imports an engine, torch or a user's code.
 """

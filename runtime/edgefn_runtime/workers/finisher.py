@@ -19,13 +19,13 @@ from edgefn.text.quantities import format_bytes, format_duration
 from edgefn_runtime.cgroups.controlgroups import FunctionGroup
 from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import harvest
-from edgefn_runtime.store.patience import to_the_end
+from edgefn_runtime.store.uncancellable import to_the_end
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import FinishRequest
 from edgefn_runtime.workers.child import Child, describe_exit
+from edgefn_runtime.workers.orphans import Strays
 from edgefn_runtime.workers.output import LogPipe, Output, Turn
 from edgefn_runtime.workers.sockets import ControlEnd, control_pair
-from edgefn_runtime.workers.strays import Strays
 from edgefn_runtime.workers.zygote import Zygote
 
 LOOK_S = 0.1

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.wire import messages
-from edgefn_runtime.wire.board import SIZE, Board
+from edgefn_runtime.wire.call_board import SIZE, Board
 from edgefn_runtime.workers.launch import pair
 
 _UCRED = struct.Struct("iII")

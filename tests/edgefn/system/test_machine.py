@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgefn.system import machine
-from edgefn.system.hierarchy import Place, places
+from edgefn.system.cgroup_mounts import Place, places
 
 MIB = 2**20
 

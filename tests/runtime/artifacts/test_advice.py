@@ -10,7 +10,7 @@ import pytest
 from edgefn.spec import Batching, FunctionSpec
 from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn_runtime.artifacts.advice import WORTH_S, AdviceInput, advice
-from edgefn_runtime.artifacts.chain import Link
+from edgefn_runtime.artifacts.artifact_status import Link
 
 SERVING = Link("net", "portable/fp32", "onnxruntime", "serving", rank=1, latency_s=0.02, ratio=1.0)
 NEAR = Link(

@@ -11,7 +11,7 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DiskFull
 from edgefn.targets.needs import Needs
 from edgefn_runtime.artifacts import background
-from edgefn_runtime.artifacts.chain import Chain, Finishing, links
+from edgefn_runtime.artifacts.artifact_status import Chain, Finishing, links
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.progress import DeploymentProgress
 from tests.runtime.deployment import bundles

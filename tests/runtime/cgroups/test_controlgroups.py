@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from edgefn.errors import DeploymentRefused, InstanceLost
-from edgefn.system.hierarchy import Place, places
+from edgefn.system.cgroup_mounts import Place, places
 from edgefn_runtime.cgroups.controlgroups import PREFIX, ControlGroups, settles_in
-from edgefn_runtime.memory.room import Forgetful, MemoryBudget
-from edgefn_runtime.workers.nursery import PROCESSES
+from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
+from edgefn_runtime.workers.launcher import PROCESSES
 from tests.road.deadline import eventually
 from tests.runtime.pool.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.workers.test_isolation import ANYTHING, needs

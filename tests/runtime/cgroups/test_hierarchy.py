@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn.system.hierarchy import Place, places
+from edgefn.system.cgroup_mounts import Place, places
 from edgefn_runtime.cgroups.controlgroups import LEAF, FunctionGroup, Tree
 from tests.runtime.cgroups.test_controlgroups import DAEMON
 from tests.runtime.pool.bench import Bench, OnBench, alive, host_pid
@@ -129,7 +129,7 @@ def test_a_box_of_version_2_moves_into_a_leaf(group: Path) -> None:
 import os, subprocess, sys
 from pathlib import Path
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
-from edgefn.system.hierarchy import Place
+from edgefn.system.cgroup_mounts import Place
 own = Path(sys.argv[1])
 (own / "cgroup.procs").write_text(str(os.getpid()))
 zygote = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
@@ -183,7 +183,7 @@ def test_a_controller_that_is_not_handed_down_is_told(group: Path) -> None:
 import os, sys
 from pathlib import Path
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
-from edgefn.system.hierarchy import Place
+from edgefn.system.cgroup_mounts import Place
 own = Path(sys.argv[1])
 (own / "cgroup.procs").write_text(str(os.getpid()))
 groups = ControlGroups([Place(own, 2, ("memory",))])
@@ -200,7 +200,7 @@ def test_a_group_that_is_shared_with_others_is_left_alone(group: Path) -> None:
 import os, subprocess, sys
 from pathlib import Path
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
-from edgefn.system.hierarchy import Place
+from edgefn.system.cgroup_mounts import Place
 own = Path(sys.argv[1])
 if os.fork():
     (own / "cgroup.procs").write_text(str(os.getpid()))

@@ -15,9 +15,9 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
 from edgefn.targets.needs import Needs
 from edgefn_runtime.artifacts.order import FinishOrder
+from edgefn_runtime.deployment.locks import ChangeLocks
 from edgefn_runtime.deployment.progress import DeploymentProgress
-from edgefn_runtime.deployment.road import INSTALLED_AT_ONCE, LOADED_AT_ONCE
-from edgefn_runtime.deployment.turns import ChangeLocks
+from edgefn_runtime.deployment.transaction import INSTALLED_AT_ONCE, LOADED_AT_ONCE
 from edgefn_runtime.store import blobs as blobs_module
 from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.deployment import bundles
@@ -466,7 +466,7 @@ def test_garbage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             for bundle in made[:4]:
                 await box.deploy(bundle)
             assert _bundles(box) == {one.digest for one in made[:4]}  # the first may still be draining
-        monkeypatch.setattr("edgefn_runtime.deployment.road.DRAIN_S", -1000.0)
+        monkeypatch.setattr("edgefn_runtime.deployment.transaction.DRAIN_S", -1000.0)
         async with opened(tmp_path / "home") as box:
             assert _bundles(box) == {one.digest for one in made[1:4]}
             await box.deploy(made[4])

@@ -22,7 +22,7 @@ MOST_OPERATIONS = 200
 def no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not needed goes at once, so that the garbage is part of what is interrupted."""
     monkeypatch.setattr(blobs_module, "LEASE_S", 0.0)
-    monkeypatch.setattr("edgefn_runtime.deployment.road.DRAIN_S", -1000.0)
+    monkeypatch.setattr("edgefn_runtime.deployment.transaction.DRAIN_S", -1000.0)
 
 
 @pytest.mark.parametrize("fault", ["cut before", "cut after"])

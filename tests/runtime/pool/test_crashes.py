@@ -12,7 +12,7 @@ import pytest
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn_runtime.scheduling.crashes import LIMIT
 from edgefn_runtime.scheduling.lifecycle import FunctionState
-from edgefn_runtime.workers import nursery
+from edgefn_runtime.workers import launcher
 from tests.runtime.pool.bench import Bench, OnBench, alive
 
 LEAVES = """
@@ -250,7 +250,7 @@ def test_an_idle_instance_that_is_stopped_costs_no_call(on_bench: OnBench) -> No
 
 def test_a_stopped_template_is_replaced(on_bench: OnBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP of a template: the start that waits for it in vain is made again from another; the call is served."""
-    monkeypatch.setattr(nursery, "START_DEADLINE_S", 1.0)
+    monkeypatch.setattr(launcher, "START_DEADLINE_S", 1.0)
 
     async def test(bench: Bench) -> None:
         await bench.deploy(LEAVES, scale=(0, 1), timeout_s=15.0)

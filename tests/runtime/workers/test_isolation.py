@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edgefn_runtime.workers.nursery import PROCESSES
+from edgefn_runtime.workers.launcher import PROCESSES
 from tests.runtime import devices
 from tests.runtime.pool.bench import Bench, OnBench, alive, pid_inside
 

@@ -13,7 +13,7 @@ import msgspec
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
-from edgefn_runtime.artifacts import choice, proof
+from edgefn_runtime.artifacts import proof, ranking
 from edgefn_runtime.artifacts.finish.request import first_of, request
 from edgefn_runtime.artifacts.finish.verdict import judge, told
 from edgefn_runtime.artifacts.order import FinishOrder
@@ -23,7 +23,7 @@ from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store import harvest, record
 from edgefn_runtime.store.disk import Disk
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 from edgefn_runtime.wire.messages import FinishRequest
 
 FINISH_S = 30 * 60.0
@@ -53,7 +53,7 @@ class ConfinedFinisher:
             found = await self._finish(order, entry, first_of(entry.model, there))
             progress("prove", done + 1, len(entries), told(found))
             proofs.append(found)
-        first = {entry.model for entry in choice.first(there) if entry.path in order.artifacts}
+        first = {entry.model for entry in ranking.first(there) if entry.path in order.artifacts}
         judge(config, proofs, [model for model in config.models if model.spec.name in first])
 
     async def _finish(self, order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry) -> Proof:

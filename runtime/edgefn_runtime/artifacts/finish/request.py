@@ -9,7 +9,7 @@ from pathlib import Path
 from edgefn import backends
 from edgefn.backends.backend import FinishNeeds, finish_needs
 from edgefn.bundle.config import ArtifactEntry
-from edgefn_runtime.artifacts import choice, inputs, proof
+from edgefn_runtime.artifacts import inputs, proof, ranking
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.wire.messages import FinishRequest
 
@@ -51,7 +51,7 @@ def request(order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry, fold
 
 def first_of(model: str, artifacts: tuple[ArtifactEntry, ...]) -> ArtifactEntry:
     """The artifact that others of `model` are timed beside, among those that run here."""
-    return next(one for one in choice.first(artifacts) if one.model == model)
+    return next(one for one in ranking.first(artifacts) if one.model == model)
 
 
 def _reads(needs: FinishNeeds, beside: Path | None) -> tuple[str, ...]:

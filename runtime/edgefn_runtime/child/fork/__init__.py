@@ -1,7 +1,7 @@
 """The zygote and its forks: how a child is made fast, and dies with the box.
 
 zygote    the process that all templates are forked from
-spare     the child that it keeps ahead
+prefork   the child that it keeps ahead
 forks     its forks, each in a PID namespace of its own
 clone     fork() whose child is our parent's
 birth     how a child comes to life, bound to die with the box

@@ -19,7 +19,7 @@ from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.control import Control
 from edgefn_runtime.child.fork import birth, groups, pages
 from edgefn_runtime.child.fork.forks import Forks
-from edgefn_runtime.child.fork.spare import Spare, get_ready
+from edgefn_runtime.child.fork.prefork import Spare, get_ready
 from edgefn_runtime.child.sandbox import Enforcement, namespaces, reaper
 from edgefn_runtime.child.template import standalone_main, template_main
 from edgefn_runtime.wire.messages import MakeSpare, Order, Ready, SpawnFinisher, SpawnStandalone, SpawnTemplate
@@ -118,7 +118,7 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
 
 def _ahead(isolation: Enforcement) -> list[Callable[[], object]]:
     """Return what a spare child goes through ahead of its order, first what saves most."""
-    from edgefn_runtime.child.rehearsal import REHEARSALS
+    from edgefn_runtime.child.warmup import REHEARSALS
 
     touch = functools.partial(pages.touch, pages.mapped())
     return [touch, functools.partial(sandbox.rehearse, isolation), *REHEARSALS]
@@ -129,7 +129,7 @@ def _warm_up() -> None:
     import PIL.PngImagePlugin  # noqa: F401 - a handler that reads no image costs nothing by it: pages are shared
 
     from edgefn import backends
-    from edgefn_runtime.child.rehearsal import rehearse
+    from edgefn_runtime.child.warmup import rehearse
 
     for first_time in (backends.get("onnxruntime").warm_up, rehearse):
         try:

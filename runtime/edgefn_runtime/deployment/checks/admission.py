@@ -14,7 +14,7 @@ from edgefn.bundle.oci.manifest import agree, parse_config, parse_manifest
 from edgefn.errors import BundleError
 from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from edgefn.targets import profiles
 from edgefn.targets.facts import this_machine as facts
 from edgefn.targets.matcher import TargetRefusal, refusal
 from edgefn.text.quantities import format_bytes
-from edgefn_runtime.artifacts import choice
+from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.deployment.checks import devices
 
 
@@ -74,15 +74,15 @@ def _check_wheels(config: BundleConfig) -> None:
 def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
     """Those of `artifacts` that this box can run."""
     artifacts = tuple(artifacts)
-    here = facts(*choice.libraries(artifacts))
-    return tuple(entry for entry in artifacts if choice.refusal(entry, _probe, here) is None)
+    here = facts(*ranking.libraries(artifacts))
+    return tuple(entry for entry in artifacts if ranking.refusal(entry, _probe, here) is None)
 
 
 def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, TargetRefusal]:
     """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
     artifacts = tuple(artifacts)
-    here = facts(*choice.libraries(artifacts))
-    found = {entry.path: choice.refusal(entry, _probe, here) for entry in artifacts}
+    here = facts(*ranking.libraries(artifacts))
+    found = {entry.path: ranking.refusal(entry, _probe, here) for entry in artifacts}
     return {path: why for path, why in found.items() if why is not None}
 
 

@@ -17,7 +17,7 @@ from edgefn_runtime.deployment.checks import permissions
 from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
 from edgefn_runtime.gateway.api.bodies import Name, check, read, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 from edgefn_runtime.store.vault import MAX_BYTES
 from edgefn_runtime.telemetry.audit import ACTOR
 

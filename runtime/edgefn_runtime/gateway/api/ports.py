@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.access.doors import Doors
-from edgefn_runtime.artifacts.chain import Chain
+from edgefn_runtime.artifacts.artifact_status import Chain
 from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.store.database import Grant
 from edgefn_runtime.store.vault import Vault

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edgefn.errors import FunctionNotFound
-from edgefn_runtime.artifacts.chain import links
+from edgefn_runtime.artifacts.artifact_status import links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView

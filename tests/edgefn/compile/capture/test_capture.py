@@ -15,7 +15,7 @@ from edgefn import backends
 from edgefn.compile.author import blame
 from edgefn.compile.capture.capture import Capture, capture
 from edgefn.compile.capture.eager import EagerSession
-from edgefn.compile.onnx import onnx_file
+from edgefn.compile.onnx import file
 from edgefn.errors import BuildError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
@@ -112,7 +112,7 @@ def test_weights_past_the_limit_go_to_a_file_of_their_own(
     captured: Capture, eager: EagerSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A network too large for one protobuf message is written, finished and run all the same."""
-    monkeypatch.setattr(onnx_file, "INLINE_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(file, "INLINE_LIMIT_BYTES", 1000)
     backend = backends.get("onnxruntime")
     backend.lower(captured, target("portable/fp32"), tmp_path / "portable")
     assert (tmp_path / "portable" / "model.onnx.data").stat().st_size >= 4 * 36 * 32 * 4

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 import uvloop
 
-from edgefn_runtime.memory.room import Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor

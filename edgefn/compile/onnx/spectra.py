@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.onnx.onnx_steps import NodeSteps
+from edgefn.compile.onnx.steps import NodeSteps
 from edgefn.compile.translations.operators import DOUBLE, FLOAT
 
 if TYPE_CHECKING:

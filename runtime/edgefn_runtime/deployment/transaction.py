@@ -19,7 +19,7 @@ from edgefn.codec.compatibility import breaks
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn.system import machine
 from edgefn.text.quantities import format_duration
-from edgefn_runtime.artifacts import choice
+from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.deployment import answers, retention
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.checks import compatibility, permissions
@@ -32,8 +32,8 @@ from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, HistoryEntry
-from edgefn_runtime.store.patience import in_thread, to_the_end
 from edgefn_runtime.store.revision import Revision
+from edgefn_runtime.store.uncancellable import in_thread, to_the_end
 
 START_S = 90.0
 """The host has its own, shorter deadline for a template; this one is for a host that hangs."""
@@ -180,7 +180,7 @@ class DeploymentTransaction:
     def _next(self, upcoming: Revision, candidate: Candidate, reason: str) -> Revision:
         """What is next in the ranking; what was to serve is marked. Raises DeploymentRefused where it was the last."""
         name = upcoming.name
-        others = [entry for entry in upcoming.config.artifacts if not choice.portable(entry)]
+        others = [entry for entry in upcoming.config.artifacts if not ranking.portable(entry)]
         if not others:
             raise DeploymentRefused(f"{name}: {reason}. Build it again where this box's engine is installed")
         self._installation.mark(upcoming, others, reason)

@@ -18,7 +18,7 @@ from edgefn_runtime.scheduling import admission
 from edgefn_runtime.scheduling.deadlines import Forecast, FreePlaces, QueueAhead
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import InstanceLauncher
+from edgefn_runtime.workers.launcher import InstanceLauncher
 
 _AT_ONCE = QueueAhead()
 

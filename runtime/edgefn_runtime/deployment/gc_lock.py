@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from edgefn_runtime.store.patience import in_thread
+from edgefn_runtime.store.uncancellable import in_thread
 
 
 class GcLock:

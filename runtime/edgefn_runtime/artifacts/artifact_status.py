@@ -14,7 +14,7 @@ from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.limits import limits_of
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.targets.matcher import TargetRefusal
-from edgefn_runtime.artifacts import choice
+from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.store.revision import Revision
 
@@ -81,7 +81,7 @@ class Link(msgspec.Struct, frozen=True):
 def links(chain: Chain) -> list[Link]:
     """Every artifact of the bundle, model by model: those that can serve by rank, then the others."""
     revision = chain.revision
-    ranked = choice.ranking(_here(chain), chain.proofs, chain.broken)
+    ranked = ranking.ranking(_here(chain), chain.proofs, chain.broken)
     found = []
     for model in dict.fromkeys(entry.model for entry in revision.artifacts):
         order = [entry.path for entry in ranked.get(model, ())]
@@ -109,7 +109,7 @@ def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[Artifa
     timed = found.passed and found.run_s > 0
     return msgspec.structs.replace(
         bare,
-        latency_s=choice.latency_s(entry, chain.proofs, own) if timed else None,
+        latency_s=ranking.latency_s(entry, chain.proofs, own) if timed else None,
         ratio=round(found.ratio, 4) if timed else None,
         error=found.error,
         error_limit=limits.error,

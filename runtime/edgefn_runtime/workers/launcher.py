@@ -24,9 +24,9 @@ from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.wire import messages
 from edgefn_runtime.workers.child import describe_exit
 from edgefn_runtime.workers.instance import Instance
+from edgefn_runtime.workers.orphans import Strays
 from edgefn_runtime.workers.output import LogPipe, Output
 from edgefn_runtime.workers.sockets import channel_pair, shared_board
-from edgefn_runtime.workers.strays import Strays
 from edgefn_runtime.workers.template import LOAD_DEADLINE_S, Template
 from edgefn_runtime.workers.zygote import Zygote
 

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from edgefn.compile.onnx.onnx_steps import NodeSteps
+from edgefn.compile.onnx.steps import NodeSteps
 from edgefn.compile.translations.operators import DOUBLE, FLOAT
 from edgefn.spec import SizeRange
 

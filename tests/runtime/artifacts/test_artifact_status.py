@@ -17,7 +17,7 @@ from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused, DiskFull
 from edgefn_runtime import fingerprint
 from edgefn_runtime.artifacts import proof
-from edgefn_runtime.artifacts.chain import Chain, Link, links
+from edgefn_runtime.artifacts.artifact_status import Chain, Link, links
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment import deployments
 from edgefn_runtime.deployment.progress import DeploymentProgress

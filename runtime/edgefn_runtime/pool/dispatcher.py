@@ -13,7 +13,7 @@ from collections.abc import Callable
 from edgefn_runtime.pool.call import Call
 from edgefn_runtime.scheduling import handover
 from edgefn_runtime.scheduling.lifecycle import InstanceState
-from edgefn_runtime.wire.board import SETTLE_S
+from edgefn_runtime.wire.call_board import SETTLE_S
 from edgefn_runtime.workers.instance import Instance
 
 

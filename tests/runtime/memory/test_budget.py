@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgefn.errors import DeploymentRefused, Unavailable
-from edgefn_runtime.memory.room import FIRST_LOOK_S, Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import FIRST_LOOK_S, Forgetful, MemoryBudget
 from tests.runtime.pool.bench import Bench, OnBench, alive
 
 MIB = 2**20

@@ -11,7 +11,7 @@ from edgefn.errors import BundleError
 from edgefn.targets import profiles
 from edgefn.targets.matcher import MachineFacts, TargetRefusal
 from edgefn.targets.needs import Needs
-from edgefn_runtime.artifacts import choice
+from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.artifacts.proof import Proof
 
 PORTABLE = ArtifactEntry("a", "portable/fp32", "onnxruntime")
@@ -26,17 +26,17 @@ def _proof(entry: ArtifactEntry, *, passed: bool, run_s: float) -> Proof:
 def test_fastest_that_passed_serves() -> None:
     """One artifact for each model, by the time measured on this box; one that failed never serves."""
     slow = {PORTABLE.path: _proof(PORTABLE, passed=True, run_s=0.02)}
-    assert choice.serving([PORTABLE, QUICK, OTHER], slow) == (PORTABLE, OTHER)
+    assert ranking.serving([PORTABLE, QUICK, OTHER], slow) == (PORTABLE, OTHER)
     quick = slow | {QUICK.path: _proof(QUICK, passed=True, run_s=0.01)}
-    assert choice.serving([PORTABLE, QUICK, OTHER], quick) == (QUICK, OTHER)
+    assert ranking.serving([PORTABLE, QUICK, OTHER], quick) == (QUICK, OTHER)
     wrong = slow | {QUICK.path: _proof(QUICK, passed=False, run_s=0.01)}
-    assert choice.serving([PORTABLE, QUICK, OTHER], wrong) == (PORTABLE, OTHER)
+    assert ranking.serving([PORTABLE, QUICK, OTHER], wrong) == (PORTABLE, OTHER)
 
 
 def test_portable_before_anything_is_proved() -> None:
     """With no proof there is always the portable one."""
-    assert choice.serving([QUICK, PORTABLE], {}) == (PORTABLE,)
-    assert choice.serving([QUICK], {}) == (QUICK,)
+    assert ranking.serving([QUICK, PORTABLE], {}) == (PORTABLE,)
+    assert ranking.serving([QUICK], {}) == (QUICK,)
 
 
 def _here(**libraries: str) -> MachineFacts:
@@ -46,7 +46,7 @@ def _here(**libraries: str) -> MachineFacts:
 
 
 def _refusal(entry: ArtifactEntry, here: MachineFacts | None = None) -> TargetRefusal:
-    found = choice.refusal(entry, lambda name: Probe(True), here or _here())
+    found = ranking.refusal(entry, lambda name: Probe(True), here or _here())
     assert found is not None
     return found
 
@@ -59,12 +59,12 @@ def test_refusal_names_the_fix() -> None:
             raise BundleError(f"no backend is called {name!r}")
         return Probe(False, has="onnxruntime 0.1", fix="pip install onnxruntime")
 
-    assert choice.refusal(PORTABLE, lambda name: Probe(True), _here()) is None
-    known = choice.refusal(PORTABLE, probe, _here())
+    assert ranking.refusal(PORTABLE, lambda name: Probe(True), _here()) is None
+    known = ranking.refusal(PORTABLE, probe, _here())
     assert known == TargetRefusal(
         "a portable/fp32", "the backend 'onnxruntime'", "onnxruntime 0.1", "pip install onnxruntime"
     )
-    unknown = choice.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), probe, _here())
+    unknown = ranking.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), probe, _here())
     assert "no backend is called 'rknn'" in str(unknown)
 
 
@@ -97,7 +97,7 @@ def test_a_target_unknown_to_this_box() -> None:
 def test_what_a_bundle_needs_goes_before_a_profile() -> None:
     """A project's own target runs on a box that has no file of it; needs written at the build are those that count."""
     own = ArtifactEntry("a", "our-board/int8", "onnxruntime", needs=Needs("x86_64", ("avx2",), library="onnxruntime"))
-    assert choice.refusal(own, lambda name: Probe(True), _here()) is None
+    assert ranking.refusal(own, lambda name: Probe(True), _here()) is None
     strict = msgspec.structs.replace(PORTABLE, needs=Needs(library="onnxruntime", versions="==1.22.*"))
     assert _refusal(strict).has == "onnxruntime 1.30.0"
-    assert choice.libraries([own, PORTABLE, strict]) == ("onnxruntime",)
+    assert ranking.libraries([own, PORTABLE, strict]) == ("onnxruntime",)

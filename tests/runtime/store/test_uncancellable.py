@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from edgefn_runtime.store.patience import in_thread, to_the_end
+from edgefn_runtime.store.uncancellable import in_thread, to_the_end
 
 
 def test_cancelled_caller_waits_for_the_thread() -> None:

@@ -17,9 +17,9 @@ from onnx import TensorProto, helper
 
 from edgefn import golden
 from edgefn.bundle.config import Bound
-from edgefn.compile.jobs import crew
-from edgefn.compile.jobs.crew import CompileLimits, Task
+from edgefn.compile.jobs import runner
 from edgefn.compile.jobs.job import Job, write_job
+from edgefn.compile.jobs.runner import CompileLimits, Task
 from edgefn.compile.jobs.worker import CompilerExit, children
 from edgefn.golden import GoldenSample
 from edgefn.quantization import Quantize
@@ -70,7 +70,7 @@ def test_each_has_an_end_of_its_own_and_no_more_run_than_there_is_room_for(make:
     tasks = [make(2.0), make(2.5), make(2.0)]
     began: list[int] = []
     ends: dict[int, CompilerExit] = {}
-    for number, ended in crew.run(tasks, room, began.append):
+    for number, ended in runner.run(tasks, room, began.append):
         assert len(began) - len(ends) <= min(room.cores, 2)
         ends[number] = ended
     assert began == [0, 1, 2]
@@ -84,7 +84,7 @@ def test_each_has_an_end_of_its_own_and_no_more_run_than_there_is_room_for(make:
 def test_who_stops_listening_leaves_no_process(make: Make) -> None:
     """As when the portable artifact has failed: the others are ended at once."""
     before = children()
-    running = crew.run([make(2.0), make(2.0), make(2.0)], _room(3), lambda number: None)
+    running = runner.run([make(2.0), make(2.0), make(2.0)], _room(3), lambda number: None)
     next(running)
     running.close()
     assert children() == before
@@ -92,7 +92,7 @@ def test_who_stops_listening_leaves_no_process(make: Make) -> None:
 
 def test_a_limit_ends_one_that_has_only_begun(make: Make) -> None:
     """Whatever it is at; nothing told is nothing done."""
-    ((_, ended),) = crew.run([make(2.0)], CompileLimits(1, 1000, limit_s=0.0), lambda number: None)
+    ((_, ended),) = runner.run([make(2.0)], CompileLimits(1, 1000, limit_s=0.0), lambda number: None)
     assert (ended.end, ended.told.agreement) == ("timed out", None)
 
 
@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_is_told_by_who_cannot_even_write_that(make: Make, 
             while True:
                 file.write(bytes(512))
         (disk / "log").touch()
-        ((_, ended),) = crew.run([replace(task, folder=disk, log=disk / "log")], _room(1), lambda number: None)
+        ((_, ended),) = runner.run([replace(task, folder=disk, log=disk / "log")], _room(1), lambda number: None)
     finally:
         subprocess.run(["umount", str(disk)], check=True)
     assert (ended.end, ended.told.error) == ("failed", "")

@@ -23,7 +23,7 @@ from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.ledger import Account
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.nursery import InstanceLauncher
+from edgefn_runtime.workers.launcher import InstanceLauncher
 
 FIRST_LOOK_S = 0.2
 LOOK_AGAIN_S = 5.0

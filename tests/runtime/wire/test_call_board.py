@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.wire.board import SIZE, Board
+from edgefn_runtime.wire.call_board import SIZE, Board
 
 
 @given(st.integers(1, 50), st.integers(0, 50), st.integers(0, 50))

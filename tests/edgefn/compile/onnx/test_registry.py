@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edgefn.compile.onnx import onnx_registry
+from edgefn.compile.onnx import registry
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -27,7 +27,7 @@ def _told(table: Any) -> dict[str, list[tuple[str, bool, str]]]:
 
 def test_what_is_kept_is_pytorchs() -> None:
     """Each operator, in the order in which translations are tried, though no source is parsed for it."""
-    with onnx_registry.kept():
+    with registry.kept():
         first, again = _table(), _table()
     assert _told(first) == _told(again) == _told(_table())
     assert first.opset_version == _table().opset_version
@@ -38,7 +38,7 @@ def test_an_export_adds_to_its_own_table_alone() -> None:
     """A translation of one network's is none of the next one's."""
     import torch
 
-    with onnx_registry.kept():
+    with registry.kept():
         first = _table()
         first.register_op(torch.ops.aten.relu.default, lambda self: self)
         assert len(first.functions["aten::relu"]) == len(_table().functions["aten::relu"]) + 1
@@ -49,7 +49,7 @@ def test_a_library_that_brings_operators_is_seen() -> None:
     import torch
 
     make: Any = torch.library.Library
-    with onnx_registry.kept():
+    with registry.kept():
         before = _table()
         library = make("edgefn_registry_test", "DEF")
         library.define("nothing(Tensor x) -> Tensor")
@@ -63,6 +63,6 @@ def test_what_is_asked_beyond_the_domain_is_parsed() -> None:
 
     function = default_registry["aten::relu"].overloads[0]
     wanted = function.function_ir
-    with onnx_registry.kept():
+    with registry.kept():
         found = function.function_ir
         assert (found.domain, found.name, str(found.inputs)) == (wanted.domain, wanted.name, str(wanted.inputs))

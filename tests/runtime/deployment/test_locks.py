@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgefn.errors import DeploymentRefused, Unavailable
-from edgefn_runtime.deployment.turns import ChangeLocks
+from edgefn_runtime.deployment.locks import ChangeLocks
 
 
 def test_newest_wish_wins() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.child.growth import EVERY, LONG_S, SLACK, Growth, PrivateMemory, Watch
+from edgefn_runtime.child.leak_detector import EVERY, LONG_S, SLACK, Growth, PrivateMemory, Watch
 from edgefn_runtime.workers import launch
 
 LIMIT = 64 * 2**20
@@ -52,7 +52,7 @@ def test_what_is_free_and_cannot_be_given_back_counts() -> None:
     """Some kilobytes above freed megabytes keep them from the machine: the limit counts them, and it makes room."""
     program = f"""
 import ctypes
-from edgefn_runtime.child.growth import Watch
+from edgefn_runtime.child.leak_detector import Watch
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
@@ -90,7 +90,7 @@ def test_it_is_told_once() -> None:
 LEAKS = """
 import mmap, resource, sys
 from edgefn_runtime.child.fork import birth
-from edgefn_runtime.child.growth import LONG_S, Watch
+from edgefn_runtime.child.leak_detector import LONG_S, Watch
 
 memory, early, each = (int(size) for size in sys.argv[1:])
 birth.limit_memory(memory)

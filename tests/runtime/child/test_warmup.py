@@ -6,9 +6,9 @@ import os
 import resource
 import sys
 
-from edgefn_runtime.child.rehearsal import rehearse
 from edgefn_runtime.child.sandbox import layers
 from edgefn_runtime.child.sandbox.confinement import Confinement
+from edgefn_runtime.child.warmup import rehearse
 from tests.runtime.child.sandbox.test_sandbox import in_child
 
 
