@@ -32,7 +32,7 @@ ROUNDS = 5
 SECONDS = 6.0
 SETTLES_S = 0.5
 PAUSE_S = 0.004
-MOST_RATIO, MOST_MB = 2.0, 150.0
+MAX_RATIO, MAX_MB = 2.0, 150.0
 CLIENT_MEMORY = "16MiB"
 BURN = """
 import sys, time
@@ -65,7 +65,7 @@ def measure() -> Iterator[Figure]:
         rounds = [in_turns(box, SECONDS) for _ in range(ROUNDS)]
     yield from _p99("hostile clients", f"{CONNECTIONS} connections of {len(KINDS)} kinds", rounds)
     most = max(attack.rss_bytes for attack, _ in rounds) / 1e6
-    yield Figure("the box's process", most, "MB", f"at most, resident, --client-memory {CLIENT_MEMORY}", MOST_MB)
+    yield Figure("the box's process", most, "MB", f"at most, resident, --client-memory {CLIENT_MEMORY}", MAX_MB)
     yield from _handshakes()
 
 
@@ -84,7 +84,7 @@ def _p99(beside_what: str, crowd: str, rounds: list[tuple[Attack, float]]) -> It
     how = f"{crowd} for {SECONDS:g} s, in turns with as much burnt"
     beside, alone = [attack.p99_s * 1e3 for attack, _ in rounds], [p99_s * 1e3 for _, p99_s in rounds]
     yield Figure(f"p99 beside {beside_what}", statistics.median(beside), "ms", f"of {CALLED}, one caller")
-    yield ratio(f"p99 beside {beside_what} / burnt", beside, alone, how, MOST_RATIO)
+    yield ratio(f"p99 beside {beside_what} / burnt", beside, alone, how, MAX_RATIO)
 
 
 def in_turns(box: RunningBox, seconds: float, clients: str = "tests.road.hostile") -> tuple[Attack, float]:

@@ -22,7 +22,7 @@ _ROTATED = frozenset({5, 6, 7, 8})
 _TAG = 0x0112
 _KINDS = {1: "B", 3: "H", 4: "I"}
 """Whole numbers, by TIFF's type."""
-_MOST_ENTRIES = 1000
+_MAX_ENTRIES = 1000
 _ELSEWHERE = frozenset({"xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
 """Other places that Pillow finds an orientation in."""
 
@@ -75,7 +75,7 @@ def _of_exif(block: bytes) -> int | None:
     try:
         (start,) = struct.unpack_from(order + "I", block, 4)
         (entries,) = struct.unpack_from(order + "H", block, start)
-        for place in range(start + 2, start + 2 + 12 * min(entries, _MOST_ENTRIES), 12):
+        for place in range(start + 2, start + 2 + 12 * min(entries, _MAX_ENTRIES), 12):
             tag, kind, count = struct.unpack_from(order + "HHI", block, place)
             if tag == _TAG and count == 1 and kind in _KINDS:
                 return int(struct.unpack_from(order + _KINDS[kind], block, place + 8)[0])

@@ -44,7 +44,7 @@ class GroupMemory(NamedTuple):
     used_bytes: int
 
 
-_MOST_BYTES = 2**16
+_MAX_BYTES = 2**16
 _Reader = Callable[[Path], str]
 
 
@@ -128,7 +128,7 @@ def _read(file: Path) -> str:
 def _read_again(file: Path) -> str:
     """Return the same of a file that stays open from the first time on."""
     try:
-        return os.pread(_kept_open(file), _MOST_BYTES, 0).decode("ascii")
+        return os.pread(_kept_open(file), _MAX_BYTES, 0).decode("ascii")
     except OSError:
         return ""
 

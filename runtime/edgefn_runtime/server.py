@@ -27,7 +27,7 @@ from edgefn.system import core_dumps
 from edgefn.text.terminal import visible
 from edgefn_runtime.access import socket as owners_socket
 from edgefn_runtime.access import tls
-from edgefn_runtime.access.handshakes import MOST_AT_ONCE, TlsServer
+from edgefn_runtime.access.handshakes import MAX_AT_ONCE, TlsServer
 from edgefn_runtime.access.tls import Tls
 from edgefn_runtime.box import Box
 from edgefn_runtime.gateway.app import application
@@ -236,7 +236,7 @@ class _Server(uvicorn.Server):
 
 def _most_handshakes() -> int:
     """Return how many connections may be in their handshake: a quarter of the descriptors at most."""
-    return min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+    return min(MAX_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
 
 def _listeners(settings: BoxSettings) -> list[socket.socket]:

@@ -214,8 +214,8 @@ class Supervisor:
 
     async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
         """What a confined instance of `revision`, which serves nobody, replies to `questions`; see Trial.ask."""
-        nursery = self._nursery_of(revision, lambda phase, seconds: None)
-        trial = ConfinedTrial(revision, nursery, self._room)
+        launcher = self._nursery_of(revision, lambda phase, seconds: None)
+        trial = ConfinedTrial(revision, launcher, self._room)
         self._room.enter(trial)
         return await trial.ask(questions)
 
@@ -297,13 +297,13 @@ class Supervisor:
         each = processes_each(revision)
         group = self._groups.group(name, each)
         bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
-        nursery = InstanceLauncher(
+        launcher = InstanceLauncher(
             self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name)
         )
-        nursery.on_failing = lambda reason: self._on_failing(name, reason)
-        self._nurseries[nursery] = name
-        nursery.on_end = functools.partial(self._nurseries.pop, nursery, None)
-        return nursery
+        launcher.on_failing = lambda reason: self._on_failing(name, reason)
+        self._nurseries[launcher] = name
+        launcher.on_end = functools.partial(self._nurseries.pop, launcher, None)
+        return launcher
 
     def working(self) -> set[str]:
         """Return whose processes there may be, deployed or not: each of them has its user for itself."""
@@ -367,7 +367,7 @@ class Supervisor:
             return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
         pool = self.pool(name)
         now = asyncio.get_running_loop().time()
-        template = pool.nursery.current
+        template = pool.launcher.current
         return {
             "name": name,
             "revision": pool.revision.digest,
@@ -391,7 +391,7 @@ class Supervisor:
             "requests": pool.requests,
             "errors": pool.errors,
             "cold_starts": pool.cold_starts,
-            "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.nursery.phases.items()},
+            "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.launcher.phases.items()},
             "cores": pool.cores.figures(),
             "batching": batching.figures(pool.revision.config.models, pool.instances),
             "spec": msgspec.to_builtins(pool.spec),

@@ -16,7 +16,7 @@ from tests.road.clients import Asked, Clients
 pytestmark = pytest.mark.timeout(120)
 
 SWIFT, PORTABLE = engines.SWIFT, engines.PORTABLE
-MOST_INSTANCES = 2
+MAX_INSTANCES = 2
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def deployed(tmp_path: Path, library: engines.Library) -> Iterator[Callable[[str
 
         def deploy(aborts: str = "") -> RunningBox:
             library.abort_at(aborts)
-            box.deploy(engines.bundle(tmp_path / "bundle", scale=(0, MOST_INSTANCES)))
+            box.deploy(engines.bundle(tmp_path / "bundle", scale=(0, MAX_INSTANCES)))
             box.until("nothing is on its way", engines.NAME, lambda status: not status["finishing"])
             return box
 
@@ -93,7 +93,7 @@ def test_under_load(deployed: Callable[[str], RunningBox], library: engines.Libr
     found = [*before, *clients.run(1.0)]
     lost = [one for one in found if one.status != 200]
     assert {one.status for one in lost} == {502}, lost[:3]
-    assert FALL_OVER <= len(lost) < FALL_OVER + MOST_INSTANCES, lost
+    assert FALL_OVER <= len(lost) < FALL_OVER + MAX_INSTANCES, lost
     assert all(one.right for one in found)
     _says_why(box, "SIGABRT")
 

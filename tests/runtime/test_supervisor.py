@@ -75,7 +75,7 @@ async def _warm(bench: Bench) -> None:
     """The pool knows that calls are short, so it hands them over early."""
     for _ in range(100):
         await bench.ask()
-    assert bench.supervisor.pool("f")._crew.room > 1
+    assert bench.supervisor.pool("f")._dispatcher.room > 1
 
 
 def test_calls_that_no_handler_has_seen_survive_the_death_of_their_instance(on_bench: OnBench) -> None:
@@ -461,10 +461,10 @@ def test_a_call_that_comes_while_the_function_is_stopped_is_served(on_bench: OnB
     async def test(bench: Bench) -> None:
         await bench.deploy(PID, scale=(0, 1))
         await bench.supervisor.stop_function("f")
-        nursery = bench.supervisor.pool("f").nursery
+        launcher = bench.supervisor.pool("f").launcher
         call = bench.submit()
-        await bench.until(lambda: nursery._making is not None, "a template is on its way")
-        await nursery.close()
+        await bench.until(lambda: launcher._making is not None, "a template is on its way")
+        await launcher.close()
         assert bench.answer(await asyncio.wait_for(call.future, 20)) > 0
         assert await bench.ask() > 0
 
@@ -480,7 +480,7 @@ def test_other_artifacts_serve_while_a_template_of_those_before_loads(on_bench: 
         await bench.supervisor.stop_function("f")
         pool = bench.supervisor.pool("f")
         calls = [bench.submit() for _ in range(2)]
-        await bench.until(lambda: pool.nursery.making, "a template is on its way")
+        await bench.until(lambda: pool.launcher.making, "a template is on its way")
         pool.replace(instead)
         assert [bench.answer(await asyncio.wait_for(call.future, 20)) for call in calls] == [2, 2]
 

@@ -37,7 +37,7 @@ _NUMBERS = (inspect.IntType, inspect.FloatType, inspect.DecimalType)
 _NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 _FRACTION = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d{1,4})?", re.ASCII)
 _INEXACT = (inspect.FloatType, inspect.DecimalType, *_TEXTS)
-_MOST_DIGITS = 400
+_MAX_DIGITS = 400
 """Of a whole number: a float has at most 309, and msgspec refuses those."""
 _LISTS = (*members.ITEMS, inspect.TupleType)
 _SCALARS = (
@@ -195,7 +195,7 @@ def _exact(text: str, info: inspect.Type) -> str:
     ):
         return text
     number = Decimal(text)
-    if number.adjusted() > _MOST_DIGITS:
+    if number.adjusted() > _MAX_DIGITS:
         return text
     if number != (whole := int(number)):
         raise ValueError(f"expected {shown(info)}, got {shortened(text)!r}")

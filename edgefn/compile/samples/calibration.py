@@ -42,9 +42,9 @@ ENOUGH = 8
 ON_GOLDEN = 'calibrated on golden samples: give calibration="samples/calibration/*" or more samples'
 
 HELD_OUT = 4
-"""Each fourth calibration input judges instead, where there are `PLENTY`; `MOST_HELD_OUT` at most."""
+"""Each fourth calibration input judges instead, where there are `PLENTY`; `MAX_HELD_OUT` at most."""
 
-PLENTY, MOST_HELD_OUT = 24, 64
+PLENTY, MAX_HELD_OUT = 24, 64
 
 _FILE, _INFO = "calibration.npz", "calibration.json"
 
@@ -112,7 +112,7 @@ def divided(samples: Sequence[GoldenSample]) -> tuple[list[GoldenSample], list[G
     """Return the samples to calibrate on and those to judge by, of `samples`."""
     if len(samples) < PLENTY:
         return list(samples), []
-    every = max(HELD_OUT, -(-len(samples) // MOST_HELD_OUT))
+    every = max(HELD_OUT, -(-len(samples) // MAX_HELD_OUT))
     held_out = list(samples[1::every])
     return [sample for place, sample in enumerate(samples) if place % every != 1], held_out
 

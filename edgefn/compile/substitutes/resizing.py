@@ -14,7 +14,7 @@ from edgefn.errors import BuildError
 if TYPE_CHECKING:
     import torch
 
-MOST_AXES = 3
+MAX_AXES = 3
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
@@ -50,7 +50,7 @@ def _resized(
         return floats.round().clamp(0, 255).to(torch.uint8)
     rank, lengths = input.dim() - 2, input.shape[2:]
     factors = _each(scale_factor, rank)
-    is_either = 1 <= rank <= MOST_AXES and (size is None) != (scale_factor is None)
+    is_either = 1 <= rank <= MAX_AXES and (size is None) != (scale_factor is None)
     sizes = list(_each(size, rank))
     if is_either and factors:
         sizes = [_product(length, one) for length, one in zip(lengths, factors, strict=True)]

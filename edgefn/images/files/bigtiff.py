@@ -20,7 +20,7 @@ _ELSEWHERE = frozenset({330, 34665, 34853, 40965})
 _STRIPS = ((273, 279), (324, 325))
 """Tags of the offsets and lengths of strips, and of tiles."""
 _PIXELS = frozenset(tag for pair in _STRIPS for tag in pair)
-_MOST_ENTRIES = 1000
+_MAX_ENTRIES = 1000
 
 
 def classic(data: bytes) -> bytes:
@@ -36,7 +36,7 @@ def classic(data: bytes) -> bytes:
             raise ValueError("its directories hold more than the file")
         seen.add(place)
         (count,) = struct.unpack_from(">Q", data, place)
-        entries = range(place + 8, place + 8 + 20 * min(count, _MOST_ENTRIES), 20)
+        entries = range(place + 8, place + 8 + 20 * min(count, _MAX_ENTRIES), 20)
         _check_pixels(data, {tag: _values(data, at) for at in entries if (tag := _tag(data, at)) in _PIXELS})
         kept = [_entry(data, at, made) for at in entries if _tag(data, at) not in _ELSEWHERE]
         made += b"\0" * (len(made) % 2)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 HANDSHAKE_S = 10.0
-MOST_AT_ONCE = 512
+MAX_AT_ONCE = 512
 """At some 60 kB each."""
 _AT_ONCE = 8
 """Connections that are accepted in one turn of the loop."""

@@ -18,7 +18,7 @@ import msgspec
 from edgefn_runtime.store.disk import Disk, write_file
 
 FILE = "facts.json"
-_MOST_CHARACTERS = 60
+_MAX_CHARACTERS = 60
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
 
 
 def _difference(name: str, old: object, new: object) -> str:
-    if isinstance(old, str) and isinstance(new, str) and len(f"{old}{new}") > 2 * _MOST_CHARACTERS:
+    if isinstance(old, str) and isinstance(new, str) and len(f"{old}{new}") > 2 * _MAX_CHARACTERS:
         lost, won = (" ".join(sorted({*one.split()} - {*other.split()})) for one, other in ((old, new), (new, old)))
         return f"{name} {_short(lost)} → {_short(won)}"
     return f"{name} {_short(old)} → {_short(new)}"
@@ -67,7 +67,7 @@ def _difference(name: str, old: object, new: object) -> str:
 
 def _short(value: object) -> str:
     text = str(value or "none")
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
 
 
 def _read(folder: Path) -> Known | None:

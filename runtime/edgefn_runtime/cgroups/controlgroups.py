@@ -102,7 +102,7 @@ class FunctionGroup:
         return bool(self._trees)
 
     @contextlib.contextmanager
-    def entrances(self) -> Iterator[list[int]]:
+    def cgroup_fds(self) -> Iterator[list[int]]:
         """Descriptors for a child to enter by, as long as the context lasts. Raises OSError where one cannot be made.
 
         Only for one that has not run a user's code: what the box has opened lets its holder move any process.

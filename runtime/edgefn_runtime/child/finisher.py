@@ -39,7 +39,7 @@ from edgefn_runtime.wire.messages import Failed, Finished, FinishRequest, Hello
 
 NAME = "edgefn-finisher"
 NICENESS = 10
-LEAST_RUNS, MOST_RUNS = 5, 200
+MIN_RUNS, MAX_RUNS = 5, 200
 ALONE_S, BESIDE_S = 0.1, 1.5
 """Between so many runs of an artifact until so long has passed; longer where it runs in turns with the first one of its
 model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
@@ -50,7 +50,7 @@ Beside = tuple[Backend, Path]
 
 
 def finisher_main(
-    request: FinishRequest, expected: Enforcement, control_descriptor: int, log: int, *entrances: int
+    request: FinishRequest, expected: Enforcement, control_descriptor: int, log: int, *cgroup_fds: int
 ) -> int:
     """Confine itself, finish and prove the artifact of `request`, tell the proof, and end."""
     to_log(log)
@@ -63,7 +63,7 @@ def finisher_main(
     with contextlib.suppress(OSError):  # /proc may be read-only
         Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this goes before what serves
     try:
-        groups.join(entrances)
+        groups.join(cgroup_fds)
         birth.adopt_orphans()
         birth.limit_memory(request.memory_bytes)
         confinement = _confinement(request)
@@ -192,12 +192,12 @@ def fastest_runs(sessions: Sequence[Session], sample: golden.GoldenSample) -> li
     """The seconds of each session's fastest run; they run in turns, so that a busy machine is busy for all of them."""
     best = [math.inf] * len(sessions)
     over = time.perf_counter() + (ALONE_S if len(sessions) == 1 else BESIDE_S)
-    for count in range(MOST_RUNS):
+    for count in range(MAX_RUNS):
         for number, session in enumerate(sessions):
             started = time.perf_counter()
             session.run(sample.inputs)
             best[number] = min(best[number], time.perf_counter() - started)
-        if count + 1 >= LEAST_RUNS and time.perf_counter() > over:
+        if count + 1 >= MIN_RUNS and time.perf_counter() > over:
             break
     return best
 

@@ -27,7 +27,7 @@ EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told f
 
 
 def template_main(
-    program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *entrances: int
+    program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *cgroup_fds: int
 ) -> int:
     """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket.
 
@@ -37,7 +37,7 @@ def template_main(
     control = Control(control_descriptor)
     control.report(Hello())
     try:
-        loaded = _load_confined(program, expected, entrances)
+        loaded = _load_confined(program, expected, cgroup_fds)
         if outlives_forks(program):
             loaded = bind(program, loaded, control.report)
         else:
@@ -87,7 +87,7 @@ def standalone_main(
     channel_descriptor: int,
     board_descriptor: int,
     log_descriptor: int,
-    *entrances: int,
+    *cgroup_fds: int,
 ) -> int:
     """Confines itself, loads `program` and serves in the same process.
 
@@ -100,7 +100,7 @@ def standalone_main(
     birth.adopt_orphans()
     fresh_randomness()
     try:
-        loaded = bind(program, _load_confined(program, expected, entrances), channel.send)
+        loaded = bind(program, _load_confined(program, expected, cgroup_fds), channel.send)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
@@ -111,12 +111,12 @@ def standalone_main(
     return 0
 
 
-def _load_confined(program: Program, expected: Enforcement, entrances: tuple[int, ...]) -> Loaded:
+def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[int, ...]) -> Loaded:
     """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
     started = time.perf_counter()
     birth.name(program.function)
     try:
-        groups.join(entrances)
+        groups.join(cgroup_fds)
         sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
         raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error

@@ -41,7 +41,7 @@ class Tenant(Protocol):
     """Whose processes are counted: a pool."""
 
     spec: FunctionSpec
-    nursery: InstanceLauncher
+    launcher: InstanceLauncher
     used_at: float
 
     @property
@@ -101,7 +101,7 @@ class MemoryBudget:
     def enter(self, tenant: Tenant) -> None:
         """`tenant`'s processes are counted as long as it lives."""
         self._tenants.add(tenant)
-        tenant.nursery.template_bytes = self.taken(tenant).template_bytes
+        tenant.launcher.template_bytes = self.taken(tenant).template_bytes
 
     def taken(self, tenant: Tenant) -> MeasuredMemory:
         """What was measured of `tenant`'s revision, on this box, ever."""
@@ -113,20 +113,20 @@ class MemoryBudget:
 
     def account(self, tenant: Tenant) -> Account:
         """`tenant` as the ledger counts it now."""
-        taken, nursery, spec = self.taken(tenant), tenant.nursery, tenant.spec
+        taken, launcher, spec = self.taken(tenant), tenant.launcher, tenant.spec
         there = [one for one in tenant.instances if one in self._granted]
         unused = sum(1 for one in there if one.state is InstanceState.READY and not one.calls)
         return Account(
             key=f"{spec.name}@{tenant.digest}#{id(tenant)}",
-            template_bytes=(taken.template_bytes or 0) if nursery.fork_safe else 0,
+            template_bytes=(taken.template_bytes or 0) if launcher.fork_safe else 0,
             instance_bytes=spec.memory_bytes if taken.instance_bytes is None else taken.instance_bytes,
-            template=nursery.has_template or nursery.making,
+            template=launcher.has_template or launcher.making,
             instances=len(there),
             alone=sum(one.alone for one in there),
             spare=max(0, unused - spec.scale[0]),
             fewest=spec.scale[0],
             used_at=tenant.used_at,
-            reload_s=nursery.phases.get("template", 0.0),
+            reload_s=launcher.phases.get("template", 0.0),
         )
 
     def totals(self) -> dict[str, int]:
@@ -189,8 +189,8 @@ class MemoryBudget:
 
     async def _end(self, parked: list[Any], idle: list[Any], wanting: Tenant) -> None:
         for tenant in parked:
-            tenant.nursery.note(f"its template ended: {wanting.spec.name} needs the memory", "")
-            await tenant.nursery.close()
+            tenant.launcher.note(f"its template ended: {wanting.spec.name} needs the memory", "")
+            await tenant.launcher.close()
         ending: list[Instance] = []
         for tenant in idle:
             unused = [one for one in tenant.instances if one.state is InstanceState.READY and not one.calls]
@@ -214,7 +214,7 @@ class MemoryBudget:
 
     async def measure_template(self, tenant: Tenant) -> None:
         """What the template of `tenant`, just loaded, takes is known."""
-        if (found := await tenant.nursery.measured()) is not None:
+        if (found := await tenant.launcher.measured()) is not None:
             self.taken(tenant).template_bytes = found
 
     def served(self, tenant: Tenant, instance: Instance) -> None:

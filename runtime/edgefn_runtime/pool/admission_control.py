@@ -1,4 +1,4 @@
-"""A pool's entrance: who may come in, who waits, and what is said to who may not.
+"""The admission of calls to a pool: who may come in, who waits, and what is said to who may not.
 
 It acts on what `scheduling.admission` and `scheduling.deadlines` decide, and counts what it refuses.
 """
@@ -41,14 +41,14 @@ class AdmissionControl:
         queue: Queue,
         instances: Sequence[Instance],
         wanted: Callable[[], int],
-        nursery: InstanceLauncher,
+        launcher: InstanceLauncher,
         meter: Refusals,
     ) -> None:
         self._spec = spec
         self._queue = queue
         self._instances = instances
         self._wanted = wanted
-        self._nursery = nursery
+        self._launcher = launcher
         self._meter = meter
         self.forecast = Forecast()
 
@@ -106,7 +106,7 @@ class AdmissionControl:
         ready = [one for one in self._instances if one.state is InstanceState.READY]
         born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
         free_s = min((typical_s - _busy_s(one, each, now) for one in ready), default=0.0)
-        start_s = self._nursery.start_time.expected_s(parked=self._nursery.has_template)
+        start_s = self._launcher.start_time.expected_s(parked=self._launcher.has_template)
         return QueueAhead(
             ahead,
             FreePlaces(len(ready) * each, max(0.0, free_s)),

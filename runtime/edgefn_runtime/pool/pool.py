@@ -44,7 +44,7 @@ class Pool:
     def __init__(
         self,
         revision: Revision,
-        nursery: InstanceLauncher,
+        launcher: InstanceLauncher,
         meter: Meter,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
@@ -53,20 +53,22 @@ class Pool:
     ) -> None:
         self.revision = revision
         self.spec = revision.config.function
-        self.nursery = nursery
+        self.launcher = launcher
         self._meter = meter
         self._on_parked = on_parked
         self._loop = asyncio.get_running_loop()
         self._waiting = Queue()
-        self._crew = Dispatcher(self.spec.concurrency, self.unseen)
-        self._instances = self._crew.members
+        self._dispatcher = Dispatcher(self.spec.concurrency, self.unseen)
+        self._instances = self._dispatcher.members
         self._room = room
-        self._entrance = AdmissionControl(self.spec, self._waiting, self._instances, self._wanted, nursery, meter)
-        self._timeouts = Timeouts(self.spec, self._waiting, self._crew, self._entrance, self._settled, self.scale)
-        self._forecast = self._entrance.forecast
+        self._admission = AdmissionControl(self.spec, self._waiting, self._instances, self._wanted, launcher, meter)
+        self._timeouts = Timeouts(
+            self.spec, self._waiting, self._dispatcher, self._admission, self._settled, self.scale
+        )
+        self._forecast = self._admission.forecast
         self._learn = self._forecast.service.add
         self._starts = Starts(
-            *(self.spec.name, nursery, ensure_finished, self),
+            *(self.spec.name, launcher, ensure_finished, self),
             admit=lambda one: room.admit(self, one),
             fall_back=fall_back,
         )
@@ -94,16 +96,16 @@ class Pool:
             bound_s = call.timeout_s
         call.deadline = now + bound_s
         crashing = self._starts.crashing
-        instance = None if self._waiting else self._crew.pick()
+        instance = None if self._waiting else self._dispatcher.pick()
         try:
             if crashing:
                 self._starts.admit(call, now)
             if instance is None:
                 self._admit(call, now)
             elif own:
-                self._entrance.check_service(call)
+                self._admission.check_service(call)
         except RetryLater as refusal:
-            self._entrance.count(refusal)
+            self._admission.count(refusal)
             raise
         if crashing:
             self._starts.probe(call)
@@ -115,15 +117,15 @@ class Pool:
             self._waiting.push(call)
             self.scale()
         else:
-            self._crew.hand(instance, call)
+            self._dispatcher.hand(instance, call)
 
     def _admit(self, call: Call, now: float) -> None:
         if self._draining:
             raise Unavailable(f"{self.spec.name} is being replaced on this box; try again")
         self._starts.check(now)
-        self._entrance.check_room(self._crew.service.mean_s)
+        self._admission.check_room(self._dispatcher.service.mean_s)
         try:
-            self._entrance.check_line(call)
+            self._admission.check_line(call)
         except NotInTime:
             self.scale(coming=1)  # for the next one, which may be this one again
             raise
@@ -135,22 +137,22 @@ class Pool:
             self._settled()
 
     def _dispatch(self) -> None:
-        while self._waiting and (instance := self._crew.pick()) is not None:
+        while self._waiting and (instance := self._dispatcher.pick()) is not None:
             call = self._waiting.pop()
             if call.future.done():
                 continue
             try:
-                self._entrance.check_turn(call)
+                self._admission.check_turn(call)
             except NotInTime as refusal:
                 call.fail(refusal)
-                self._entrance.count(refusal)
+                self._admission.count(refusal)
             else:
-                self._crew.hand(instance, call)
+                self._dispatcher.hand(instance, call)
 
     # ── Owner of instances ───────────────────────────────────────────────────────────────────────────────────
 
     def worked(self, seconds: float) -> None:
-        self._crew.service.add(seconds)
+        self._dispatcher.service.add(seconds)
         self._learn(seconds)
 
     def unseen(self, calls: list[Call]) -> None:
@@ -159,7 +161,7 @@ class Pool:
         for call in calls:
             call.instance = None
             if now >= call.deadline:
-                call.fail(self._entrance.not_reached(call))
+                call.fail(self._admission.not_reached(call))
             elif not call.future.done():
                 self._waiting.push(call)
         self._dispatch()
@@ -170,11 +172,11 @@ class Pool:
         self._keeper.came()
         self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
-            self.nursery.phase("first_run", instance.first_run_s)
+            self.launcher.phase("first_run", instance.first_run_s)
             self._room.served(self, instance)
-            self.nursery.start_is_over()
+            self.launcher.start_is_over()
             if self._room.has_room_for_template(self):
-                self.nursery.follow(self.revision)
+                self.launcher.follow(self.revision)
         if self._waiting:
             self._dispatch()
         if not instance.calls:
@@ -183,14 +185,14 @@ class Pool:
     def answered_wrongly(self, artifact: str, reason: str) -> None:
         """Let no other call have such an answer: those that come wait for what serves instead."""
         if artifact in self.revision.served:
-            self._crew.hold(self.revision.served)
+            self._dispatcher.hold(self.revision.served)
             self._starts.answered_wrongly(artifact, reason)
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         if instance in self._instances:
             self._instances.remove(instance)
-        self.nursery.bury(instance)
-        self.nursery.bounds.expect(len(self._instances))
+        self.launcher.release(instance)
+        self.launcher.bounds.expect(len(self._instances))
         refusal = self._starts.crashed(instance.crash, instance.lost) if instance.crash else None
         if refusal is None:
             self._retry(unseen, blameless=bool(instance.lost))
@@ -223,7 +225,7 @@ class Pool:
     @property
     def _limits(self) -> autoscaler.ScaleLimits:
         limits = self._keeper.limits
-        return limits._replace(concurrency=self._crew.share, scale=self.cores.within(limits.scale))
+        return limits._replace(concurrency=self._dispatcher.share, scale=self.cores.within(limits.scale))
 
     def _wanted(self) -> int:
         return autoscaler.wanted(self.load(coming=1), self._limits)
@@ -256,7 +258,7 @@ class Pool:
     def _begin(self) -> None:
         instance = Instance(self.spec.name, self, self._room.answers)
         self._instances.append(instance)
-        self.nursery.bounds.expect(len(self._instances))
+        self.launcher.bounds.expect(len(self._instances))
         self._starts.begin(instance)
 
     def _longest_idle(self, count: int) -> list[Instance]:
@@ -278,9 +280,9 @@ class Pool:
 
         Its template is loaded beside the one before, where there are processes. Raises DeploymentRefused, Unavailable.
         """
-        while self._instances or self.nursery.has_template or self.nursery.making:
+        while self._instances or self.launcher.has_template or self.launcher.making:
             try:
-                await self.nursery.renew(revision)
+                await self.launcher.renew(revision)
             except ArtifactBroken as error:
                 instead = await self._fall_back(revision, error.artifact, str(error))
                 if instead is None or instead.served == self.revision.served:
@@ -296,7 +298,7 @@ class Pool:
 
         Instances with those before go on until then; where these are `crashing`, none gets another call.
         """
-        self.nursery.drop()
+        self.launcher.drop()
         if crashing:
             self._shunned.add(self.revision.served)
         self._take(revision)
@@ -305,7 +307,7 @@ class Pool:
 
     def fallen(self) -> None:
         """Serve the calls that waited for what serves instead: it has been found, or nothing."""
-        self._crew.wrong = None
+        self._dispatcher.wrong = None
         self._dispatch()
         if self._waiting:
             self.scale()
@@ -356,7 +358,7 @@ class Pool:
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
         self._instances.remove(instance)
-        self.nursery.bounds.expect(len(self._instances))
+        self.launcher.bounds.expect(len(self._instances))
         if self._draining and not self._waiting:
             self._settled()
         elif pause_s == 0:
@@ -376,7 +378,7 @@ class Pool:
     def _refuse_all(self, refusal: RetryLater) -> None:
         while self._waiting:
             self._waiting.pop().fail(refusal)
-            self._entrance.count(refusal)
+            self._admission.count(refusal)
 
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -398,14 +400,14 @@ class Pool:
             instance.retire()
         await asyncio.gather(*(instance.finish(self.spec.timeout_s) for instance in leaving))
         self._keeper.cancel()
-        await self.nursery.close()
+        await self.launcher.close()
 
     async def close(self, drain_s: float) -> None:
         """What was let in is answered, within `drain_s`; then every process has ended and nothing more is let in."""
         self._draining = True
         if self._check is not None:
             self._check.cancel()
-        self._crew.close()
+        self._dispatcher.close()
         self._settled()
         try:
             await asyncio.wait_for(self._empty.wait(), drain_s)
@@ -419,7 +421,7 @@ class Pool:
                 instance.kill()
         await asyncio.gather(*(instance.wait_ended() for instance in instances))
         self._keeper.cancel()
-        await self.nursery.end()
+        await self.launcher.end()
 
     def _settled(self) -> None:
         """Work has ended: a drain may be over, an instance may be idle."""
@@ -437,7 +439,7 @@ class Pool:
 
     @property
     def parked(self) -> bool:
-        return self.nursery.has_template and not self._instances and not self._waiting
+        return self.launcher.has_template and not self._instances and not self._waiting
 
     @property
     def digest(self) -> str:
@@ -467,7 +469,7 @@ class Pool:
         return function_state(
             ready=load.ready,
             starting=load.starting,
-            template=self.nursery.has_template,
+            template=self.launcher.has_template,
             failing=self._starts.failing,
             crashing=self._starts.crashing,
         )

@@ -55,14 +55,14 @@ class Starts:
     def __init__(
         self,
         name: str,
-        nursery: InstanceLauncher,
+        launcher: InstanceLauncher,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         pool: Starter,
         admit: Callable[[Instance | None], Awaitable[None]],
         fall_back: FallBack,
     ) -> None:
         self._name = name
-        self._nursery = nursery
+        self._launcher = launcher
         self._ensure_finished = ensure_finished
         self._pool = pool
         self._admit = admit
@@ -135,8 +135,8 @@ class Starts:
             return None
         refusal = self._refusal(now)
         if not was_crashing:
-            self._nursery.on_failing(self.reason)
-        self._nursery.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
+            self._launcher.on_failing(self.reason)
+        self._launcher.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
         return refusal
 
     def _refusal(self, now: float, mark: bytes = b"") -> Unavailable:
@@ -166,7 +166,7 @@ class Starts:
         await self._admit(None)
         while True:
             try:
-                await self._nursery.template(lambda: self._pool.revision)
+                await self._launcher.template(lambda: self._pool.revision)
             except ArtifactBroken as error:
                 if not self._may_fall() or not await self._has_fallen_back(error):
                     raise
@@ -184,7 +184,7 @@ class Starts:
         self._failures = self._falls = 0
         if instance.handled and self._crashes.in_a_row:
             if self.crashing:
-                self._nursery.note(f"{self._name} answers again", "")
+                self._launcher.note(f"{self._name} answers again", "")
             self._crashes.answered()
 
     def died_unused(self) -> float:
@@ -209,7 +209,7 @@ class Starts:
                 await asyncio.shield(self._falling)  # with what serves then
             await self._ensure_finished(self._pool.revision)
             await self._admit(instance)
-            await self._nursery.bear(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
+            await self._launcher.launch(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
         except NoRoom as error:
             self._room_at = time.monotonic() + error.retry_after_s
             self._start_error = str(error)
@@ -290,7 +290,7 @@ class Starts:
         pause = pause_s(self._failures)
         self._retry_at = time.monotonic() + pause
         if not self.failing or self._start_error != str(error):
-            self._nursery.on_failing(str(error))
+            self._launcher.on_failing(str(error))
         self._start_error = str(error)
-        self._nursery.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
+        self._launcher.note(str(error), error.trace if isinstance(error, DeploymentRefused) else "")
         self._pool.not_started(instance, error, pause)

@@ -28,15 +28,15 @@ class Timeouts:
         self,
         spec: FunctionSpec,
         queue: Queue,
-        crew: Dispatcher,
-        entrance: AdmissionControl,
+        dispatcher: Dispatcher,
+        admission: AdmissionControl,
         settled: Callable[[], None],
         scale: Callable[[], None],
     ) -> None:
         self._spec = spec
         self._queue = queue
-        self._crew = crew
-        self._entrance = entrance
+        self._dispatcher = dispatcher
+        self._admission = admission
         self._settled = settled
         self._scale = scale
         self._loop = asyncio.get_running_loop()
@@ -62,19 +62,19 @@ class Timeouts:
         if stopped.deaf():
             stopped.kill()
         else:
-            self._crew.reclaim(stopped)
+            self._dispatcher.reclaim(stopped)
 
     def _timed_out(self, call: Call) -> None:
         if call.instance is None or not call.instance.has_begun(call):
             self._queue.remove(call)
-            call.fail(self._entrance.not_reached(call))
+            call.fail(self._admission.not_reached(call))
             if call.instance is not None and call.instance.deaf(DEAF_S):
                 call.instance.kill()
             self._settled()
             return
-        own = self._entrance.own(call)
+        own = self._admission.own(call)
         then = "allow more time, it is left to finish" if own else "its instance is replaced"
-        call.fail(HandlerTimeout(f"{self._spec.name} did not answer {self._entrance.bound(call)}; {then}"))
+        call.fail(HandlerTimeout(f"{self._spec.name} did not answer {self._admission.bound(call)}; {then}"))
         if own:  # the caller is impatient, which is no sign that the handler hangs
             left = call.admitted + self._spec.timeout_s - time.monotonic()
             call.timer = self._loop.call_later(max(0.0, left), self._hangs, call)

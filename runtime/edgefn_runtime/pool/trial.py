@@ -25,9 +25,9 @@ MAX_REPLY_BYTES = 1 << 20
 class ConfinedTrial:
     """An instance of `revision`, an `Owner` of it and a `Tenant` of `room`."""
 
-    def __init__(self, revision: Revision, nursery: InstanceLauncher, room: MemoryBudget) -> None:
+    def __init__(self, revision: Revision, launcher: InstanceLauncher, room: MemoryBudget) -> None:
         self.spec = revision.config.function
-        self.nursery = nursery
+        self.launcher = launcher
         self.used_at = time.monotonic()
         self._revision = revision
         self._room = room
@@ -51,12 +51,12 @@ class ConfinedTrial:
             if not self._room.has_room_for_instance(self):
                 raise Unavailable(f"no memory for another instance of {self.spec.name}")
             self._room.grant(self._instance)
-            await self.nursery.bear(self._instance, lambda: self._revision, alone=True)
+            await self.launcher.launch(self._instance, lambda: self._revision, alone=True)
             return [await self._reply(question) for question in questions]
         finally:
             self._instance.kill()
             await self._instance.wait_ended()
-            await self.nursery.end()
+            await self.launcher.end()
 
     async def _reply(self, question: bytes) -> bytes:
         call = Call("", "", "", question)
@@ -92,4 +92,4 @@ class ConfinedTrial:
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         self.unseen(unseen)
-        self.nursery.bury(instance)
+        self.launcher.release(instance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-MOST_RETRY_AFTER_S = 60
+MAX_RETRY_AFTER_S = 60
 
 
 def admits(inside: int, slots: int, queue: int) -> bool:
@@ -17,4 +17,4 @@ def admits(inside: int, slots: int, queue: int) -> bool:
 
 def retry_after_s(seconds: float) -> int:
     """Whole seconds after which to come again, when `seconds` are expected to be enough: 1 to 60."""
-    return math.ceil(min(MOST_RETRY_AFTER_S, max(1.0, seconds)))
+    return math.ceil(min(MAX_RETRY_AFTER_S, max(1.0, seconds)))

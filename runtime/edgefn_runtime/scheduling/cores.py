@@ -17,7 +17,7 @@ HALF_LIFE_S = 5.0
 """Seconds of work after which what was measured counts for half: a handler may do other things by now."""
 SLACK = 0.25
 """An instance for which less than a quarter of its work's cores are left is not worth its memory."""
-LEAST_USE = 1e-4
+MIN_USE = 1e-4
 
 
 class CpuShare(NamedTuple):
@@ -74,7 +74,7 @@ def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> 
         return ScaleBound(max(1, math.floor(cores / threads)), f"{_cores(cores)} ÷ {threads} threads, not measured yet")
     if use is None:
         return ScaleBound(None, "not measured yet")
-    worth = cores / max(use, LEAST_USE)
+    worth = cores / max(use, MIN_USE)
     most = math.floor(worth + SLACK) if optimize == "latency" else math.ceil(worth - SLACK)
     return ScaleBound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} of a core that a busy instance wants")
 

@@ -21,7 +21,7 @@ MARGIN = 0.25
 PROBE_S = 5.0
 """After refusals for so long, with no answer meanwhile, a call is let in to see whether the forecast still holds."""
 
-_LEAST_S = 1e-9
+_MIN_S = 1e-9
 
 
 class Recent:
@@ -83,7 +83,7 @@ class QueueAhead(NamedTuple):
         if not first.number:
             return 0.0
         if later.number:
-            rounds = math.ceil((later.free_s - first.free_s) / max(service_s, _LEAST_S))
+            rounds = math.ceil((later.free_s - first.free_s) / max(service_s, _MIN_S))
             begun = first.number * rounds  # before the later places are there
             if self.ahead >= begun:
                 return later.free_s + service_s * ((self.ahead - begun) // (first.number + later.number))

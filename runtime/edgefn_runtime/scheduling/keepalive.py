@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-LEAST_SHARE = 0.1
+MIN_SHARE = 0.1
 """Of `most_s`: so long an instance stays in any case (60 s of 10 min). Shorter idle times are always warm."""
 RANGE = 24.0
 """Times `most_s`: longer idle times are beyond the histogram (4 h of 10 min, the paper's range)."""
@@ -29,7 +29,7 @@ ENOUGH = 5
 GROWTH = 2.0 ** (1 / 64)
 """Each sample weighs so much more than the one before: one 64 samples old counts half, and about 90 count in all."""
 
-_STEP = (RANGE / LEAST_SHARE) ** (1 / BINS)
+_STEP = (RANGE / MIN_SHARE) ** (1 / BINS)
 _HEAVY = 2.0**40
 
 
@@ -73,7 +73,7 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def least_s(self) -> float:
         """So long an instance stays whatever was learnt."""
-        return self.most_s * LEAST_SHARE
+        return self.most_s * MIN_SHARE
 
     def record(self, idle_s: float) -> bool:
         """The function got a request after `idle_s` without one. False: warm in any case, so it teaches nothing."""

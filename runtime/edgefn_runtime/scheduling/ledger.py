@@ -14,7 +14,7 @@ PROCESS_BYTES = 16 * 2**20
 """What the kernel itself counts to a process beyond what it allocates: page tables, pipes, stacks, small files."""
 
 RESERVE = 1 / 8
-LEAST_RESERVE_BYTES = 128 * 2**20
+MIN_RESERVE_BYTES = 128 * 2**20
 """Left to the system, the box and its zygote: an eighth of the machine, and on a small one so much, but never half."""
 
 
@@ -70,7 +70,7 @@ class Admission(NamedTuple):
 
 def budget_bytes(total_bytes: int) -> int:
     """What the functions of a machine with `total_bytes` may take together, unless somebody says otherwise."""
-    reserve = max(int(total_bytes * RESERVE), LEAST_RESERVE_BYTES)
+    reserve = max(int(total_bytes * RESERVE), MIN_RESERVE_BYTES)
     return total_bytes - min(reserve, total_bytes // 2)
 
 

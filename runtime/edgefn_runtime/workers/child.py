@@ -127,13 +127,13 @@ class _Sessions:
 
     def _look(self) -> None:
         if self._due:
-            reap_strays(self._due)
+            reap_orphans(self._due)
         self._due, self._fresh = self._fresh, set()
         if self._due:
             self._loop.call_later(_STRAY_DELAY_S, self._look)
 
 
-def reap_strays(sessions: Collection[int]) -> None:
+def reap_orphans(sessions: Collection[int]) -> None:
     """Kill and reap the orphans of `sessions` whose leaders have ended: what handlers started and left behind."""
     for pid in children_of_this():
         if pid not in Child.living and _session(pid) in sessions:

@@ -23,7 +23,7 @@ from edgefn_runtime.store.uncancellable import to_the_end
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import FinishRequest
 from edgefn_runtime.workers.child import Child, describe_exit
-from edgefn_runtime.workers.orphans import Strays
+from edgefn_runtime.workers.orphans import Orphans
 from edgefn_runtime.workers.output import LogPipe, Output, Turn
 from edgefn_runtime.workers.sockets import ControlEnd, control_pair
 from edgefn_runtime.workers.zygote import Zygote
@@ -56,7 +56,7 @@ class Finisher:
         self._tail: deque[str] = deque(maxlen=_LINES)
         self._control: ControlEnd | None = None
         self._child: Child | None = None
-        self._strays: Strays | None = None
+        self._orphans: Orphans | None = None
         self._dying: asyncio.Task[None] | None = None
 
     async def run(self, limit_s: float) -> bytes:
@@ -87,8 +87,8 @@ class Finisher:
         self._control = ControlEnd(ours, self._reported, self._lost, _REPORTS)
         order = messages.SpawnFinisher(self._request)
         try:
-            with self._group.entrances() as entrances:
-                await self._zygote.order(order, [theirs.fileno(), pipe.child_end, *entrances])
+            with self._group.cgroup_fds() as cgroup_fds:
+                await self._zygote.order(order, [theirs.fileno(), pipe.child_end, *cgroup_fds])
         finally:
             theirs.close()
             pipe.handed_over()
@@ -112,7 +112,7 @@ class Finisher:
                 if pid and self._child is None:
                     self._child = self._zygote.claim(pid)
                     first = self._zygote.namespaces.first_of(pid)
-                    self._strays = Strays(pid, lambda: False, lambda: True, first)
+                    self._orphans = Orphans(pid, lambda: False, lambda: True, first)
             case messages.Finished() if not self._said.done():
                 self._said.set_result(report)
             case messages.Failed() if not self._said.done():
@@ -163,5 +163,5 @@ class Finisher:
             if self._group.close():
                 break
             await asyncio.sleep(_PAUSE_S)
-        if self._strays is not None:
-            await self._strays.clear()
+        if self._orphans is not None:
+            await self._orphans.clear()

@@ -24,7 +24,7 @@ from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.wire import messages
 from edgefn_runtime.workers.child import describe_exit
 from edgefn_runtime.workers.instance import Instance
-from edgefn_runtime.workers.orphans import Strays
+from edgefn_runtime.workers.orphans import Orphans
 from edgefn_runtime.workers.output import LogPipe, Output
 from edgefn_runtime.workers.sockets import channel_pair, shared_board
 from edgefn_runtime.workers.template import LOAD_DEADLINE_S, Template
@@ -76,7 +76,7 @@ class InstanceLauncher:
         self.bounds = bounds
         self._bounding: asyncio.Task[None] | None = None
         self._births = 0
-        self._strays: dict[Instance, Strays] = {}
+        self._orphans: dict[Instance, Orphans] = {}
         self._clearing: set[asyncio.Task[None]] = set()
         self.phases: dict[str, float] = {}
         self.start_time = StartTime()
@@ -94,7 +94,7 @@ class InstanceLauncher:
     def current(self) -> Template | None:
         return self._template
 
-    async def bear(self, instance: Instance, wanted: Wanted, *, alone: bool) -> None:
+    async def launch(self, instance: Instance, wanted: Wanted, *, alone: bool) -> None:
         """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
 
         `alone`: no other starts beside it, so it need not wait for a template that they would share.
@@ -148,7 +148,7 @@ class InstanceLauncher:
                 self._template_died()  # it forks nothing until somebody lets it go on: the next start gets another
             raise
         first = self._zygote.namespaces.first_of(instance.pid)
-        self._strays[instance] = Strays(instance.pid, self._is_bearing, self._empty, first)
+        self._orphans[instance] = Orphans(instance.pid, self._is_launching, self._empty, first)
         now = time.perf_counter()
         self.start_time.add(now - asked, parked=parked)
         took = now - started
@@ -235,10 +235,10 @@ class InstanceLauncher:
         self._making.add_done_callback(self._made)
         return self._making
 
-    def bury(self, instance: Instance) -> None:
+    def release(self, instance: Instance) -> None:
         """`instance` has ended: what it left behind is on its way, too."""
-        if (strays := self._strays.pop(instance, None)) is not None:
-            task = asyncio.create_task(strays.clear())
+        if (orphans := self._orphans.pop(instance, None)) is not None:
+            task = asyncio.create_task(orphans.clear())
             self._clearing.add(task)
             task.add_done_callback(self._clearing.discard)
 
@@ -328,7 +328,7 @@ class InstanceLauncher:
         except InstanceLost:  # the zygote died with the order in hand; the next one gets it
             return await start()
 
-    def _is_bearing(self) -> bool:
+    def _is_launching(self) -> bool:
         return self._births > 0
 
     def _describe(self, revision: Revision, status: int) -> str:
@@ -355,9 +355,9 @@ class InstanceLauncher:
         self._bind(revision)
         pipe = LogPipe(self._output)
         try:
-            with self._group.entrances() as entrances:
+            with self._group.cgroup_fds() as cgroup_fds:
                 order = messages.SpawnStandalone(program_of(revision, self._uid, self.bounds.load_bytes))
-                await self._zygote.order(order, [channel, board, pipe.child_end, *entrances])
+                await self._zygote.order(order, [channel, board, pipe.child_end, *cgroup_fds])
         finally:
             pipe.handed_over()
 
@@ -370,7 +370,7 @@ class InstanceLauncher:
 
     def _empty(self) -> bool:
         """Whether nothing is left over in the function's group; nothing is looked for while anything of it may run."""
-        is_used = self._template is not None or self._making is not None or self._births or self._strays
+        is_used = self._template is not None or self._making is not None or self._births or self._orphans
         return True if is_used else self._group.empty()
 
     def _loaded(self, ready: messages.Ready) -> float:

@@ -22,17 +22,17 @@ _ROUNDS = 250
 _NOBODY = -2
 
 
-class Strays:
+class Orphans:
     """What the instance `pid`, which runs now, may leave behind.
 
-    `bearing` says whether the function has a process being born that the box does not know yet; `empty` kills whatever
+    `launching` says whether the function has a process being born that the box does not know yet; `empty` kills whatever
     is in the function's control group, once no process of it should be there; `first` is the first process of its PID
     namespace, or 0.
     """
 
-    def __init__(self, pid: int, bearing: Callable[[], bool], empty: Callable[[], bool], first: int = 0) -> None:
+    def __init__(self, pid: int, launching: Callable[[], bool], empty: Callable[[], bool], first: int = 0) -> None:
         self._first = first
-        self._bearing = bearing
+        self._launching = launching
         self._empty = empty
         self._namespace = _namespace(pid)
         if self._namespace == _namespace(os.getpid()):
@@ -45,7 +45,7 @@ class Strays:
         """The instance has ended: nothing that it started runs any more."""
         for _ in range(_ROUNDS):
             gone = not (self._first and end_children(self._first))
-            if not self._bearing() and not _end(self._found()) and self._empty() and gone:
+            if not self._launching() and not _end(self._found()) and self._empty() and gone:
                 return
             await asyncio.sleep(_PAUSE_S)
 

@@ -65,9 +65,9 @@ class Template:
         self._control = ControlEnd(ours, self._reported, self._lost, reports)
         self._claim = zygote.claim
         try:
-            with group.entrances() as entrances:
+            with group.cgroup_fds() as cgroup_fds:
                 order = messages.SpawnTemplate(self._program, awaited)
-                await zygote.order(order, [theirs.fileno(), pipe.child_end, *entrances])
+                await zygote.order(order, [theirs.fileno(), pipe.child_end, *cgroup_fds])
         finally:
             theirs.close()
             pipe.handed_over()

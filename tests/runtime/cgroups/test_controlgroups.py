@@ -278,23 +278,23 @@ import os, signal, subprocess
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
 groups = ControlGroups()
 group = groups.group("f", 10)
-with group.entrances() as entrances:
-    child = subprocess.Popen(["sleep", "300"], preexec_fn=lambda: [os.write(one, b"0") for one in entrances])
+with group.cgroup_fds() as cgroup_fds:
+    child = subprocess.Popen(["sleep", "300"], preexec_fn=lambda: [os.write(one, b"0") for one in cgroup_fds])
 print(child.pid, flush=True)
 signal.pause()
 """
     needs_version_1()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as box:
         assert box.stdout is not None
-        stray = int(box.stdout.readline())
+        orphan = int(box.stdout.readline())
         mine = [folder for place in places() for folder in place.folder.glob(f"{PREFIX}{box.pid}-*")]
         assert mine
         ControlGroups().close()
-        assert alive(stray)
+        assert alive(orphan)
         assert all(folder.is_dir() for folder in mine)
         box.kill()
     ControlGroups().close()
-    eventually("what ran in the dead box's groups has ended", lambda: not alive(stray))
+    eventually("what ran in the dead box's groups has ended", lambda: not alive(orphan))
     ControlGroups().close()
     assert not any(folder.exists() for folder in mine)
 
@@ -321,7 +321,7 @@ def test_a_group_that_cannot_be_bounded_is_not_entered(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(Path, "write_text", full)
     for _ in range(2):
-        with pytest.raises(OSError, match=r"pids\.max"), group.entrances():
+        with pytest.raises(OSError, match=r"pids\.max"), group.cgroup_fds():
             pass
     box.close()
 
@@ -334,7 +334,7 @@ from edgefn_runtime.cgroups.controlgroups import ControlGroups
 sys.stdin.readline()
 for _ in range(60):
     groups = ControlGroups()
-    with groups.group("f", 10).entrances():
+    with groups.group("f", 10).cgroup_fds():
         pass
     groups.close()
 """

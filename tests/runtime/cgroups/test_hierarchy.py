@@ -92,8 +92,8 @@ def test_the_files_of_version_2_have_their_values(tmp_path: Path) -> None:
     """Layout only, in a plain folder: a kernel whose controllers belong to version 1 cannot enforce them by 2."""
     group = FunctionGroup([Tree(tmp_path, 2, ("memory", "pids", "cpu"), -1)], "f.1", 128)
     group.limit_memory(2**28)
-    with group.entrances() as entrances:
-        assert len(entrances) == 1
+    with group.cgroup_fds() as cgroup_fds:
+        assert len(cgroup_fds) == 1
     folder = tmp_path / "f.1"
     assert {file.name: file.read_text() for file in folder.iterdir()} == {
         "memory.max": str(2**28),

@@ -15,7 +15,7 @@ from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, opened
 from tests.runtime.store.faults import Fault, FaultyDisk, PowerCut
 
-MOST_OPERATIONS = 200
+MAX_OPERATIONS = 200
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def test_power_cut_at_every_operation(tmp_path: Path, fault: Fault, change: str)
 
     async def scenario() -> None:
         made = await _four_deployed(tmp_path)
-        for at in range(1, MOST_OPERATIONS):
+        for at in range(1, MAX_OPERATIONS):
             home, dark = tmp_path / f"{at}-home", tmp_path / f"{at}-dark"
             shutil.copytree(tmp_path / "home", home)
             disk = FaultyDisk()
@@ -52,7 +52,7 @@ def test_power_cut_at_every_operation(tmp_path: Path, fault: Fault, change: str)
             if not struck:
                 assert done
                 return
-        pytest.fail(f"a {change} takes more than {MOST_OPERATIONS} operations")
+        pytest.fail(f"a {change} takes more than {MAX_OPERATIONS} operations")
 
     asyncio.run(scenario())
 
@@ -63,7 +63,7 @@ def test_disk_full_at_every_operation(tmp_path: Path, change: str) -> None:
 
     async def scenario() -> None:
         made = await _four_deployed(tmp_path)
-        for at in range(1, MOST_OPERATIONS):
+        for at in range(1, MAX_OPERATIONS):
             home = tmp_path / f"{at}-home"
             shutil.copytree(tmp_path / "home", home)
             disk = FaultyDisk()
@@ -84,7 +84,7 @@ def test_disk_full_at_every_operation(tmp_path: Path, change: str) -> None:
             shutil.rmtree(home)
             if not struck:
                 return
-        pytest.fail(f"a {change} takes more than {MOST_OPERATIONS} operations")
+        pytest.fail(f"a {change} takes more than {MAX_OPERATIONS} operations")
 
     asyncio.run(scenario())
 

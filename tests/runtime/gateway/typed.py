@@ -24,7 +24,7 @@ from edgefn_runtime.gateway.limits.bodies import Bodies
 from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.wire.messages import Answer
 
-MOST_BODY = 400_000
+MAX_BODY = 400_000
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Echo:
     """The pool of `f`: it answers each call with its body, or with its query; with `slow` it keeps them."""
 
     slow: bool = False
-    spec: FunctionSpec = field(default_factory=lambda: FunctionSpec("f", "f:f", max_body_bytes=MOST_BODY))
+    spec: FunctionSpec = field(default_factory=lambda: FunctionSpec("f", "f:f", max_body_bytes=MAX_BODY))
     calls: list[bytes] = field(default_factory=list)
     kept: list[Call] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)

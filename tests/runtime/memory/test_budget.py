@@ -185,8 +185,8 @@ def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench:
         counted = bench.supervisor.status("f")["ledger"]
         assert counted["held_bytes"] == counted["template_bytes"] + counted["instance_bytes"]
         await bench.ask(mebibytes=2)
-        nursery = bench.supervisor.pool("f").nursery
-        assert (nursery.has_template, nursery.making, nursery._following) == (False, False, None)
+        launcher = bench.supervisor.pool("f").launcher
+        assert (launcher.has_template, launcher.making, launcher._following) == (False, False, None)
         assert bench.supervisor.memory()["committed_bytes"] <= 84 * MIB
 
     on_bench(test, room=room(84))

@@ -254,7 +254,7 @@ def test_a_stopped_template_is_replaced(on_bench: OnBench, monkeypatch: pytest.M
 
     async def test(bench: Bench) -> None:
         await bench.deploy(LEAVES, scale=(0, 1), timeout_s=15.0)
-        stopped = bench.supervisor.pool("f").nursery.current
+        stopped = bench.supervisor.pool("f").launcher.current
         assert stopped is not None
         os.kill(stopped.pid, signal.SIGSTOP)
         assert await bench.ask() > 0
@@ -290,8 +290,8 @@ def test_a_template_killed_as_several_instances_start_is_one_failure(on_bench: O
         await bench.deploy(LEAVES, scale=(0, 3))
         pool = bench.supervisor.pool("f")
         for _ in range(3):
-            await bench.until(lambda: pool.nursery.current is not None, "a template is there")
-            template = pool.nursery.current
+            await bench.until(lambda: pool.launcher.current is not None, "a template is there")
+            template = pool.launcher.current
             assert template is not None
             os.kill(template.pid, signal.SIGSTOP)
             calls = [bench.submit(sleep=0.05) for _ in range(3)]

@@ -208,7 +208,7 @@ def test_a_full_queue_before_a_cold_start_counts_the_start(on_bench: OnBench) ->
         await bench.deploy(COUNT, scale=(0, 1), queue=0)
         pool = bench.supervisor.pool("f")
         for _ in range(2):
-            pool.nursery.start_time.add(7.0, parked=True)
+            pool.launcher.start_time.add(7.0, parked=True)
         waiting = bench.submit()
         with pytest.raises(QueueFull) as refused:
             bench.submit()

@@ -70,7 +70,7 @@ def test_a_box_without_descriptors_leaks_none(on_bench: OnBench, parked: bool) -
         before, groups = kinds(), folders()
         for left in range(12):
             if parked:
-                await bench.supervisor.pool("f").nursery.template(lambda: bench.supervisor.pool("f").revision)
+                await bench.supervisor.pool("f").launcher.template(lambda: bench.supervisor.pool("f").revision)
             told.append(await attempt(bench, left))
             await bench.supervisor.stop_function("f")
             await bench.until(

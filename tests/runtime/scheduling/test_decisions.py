@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.scheduling.admission import MOST_RETRY_AFTER_S, admits, retry_after_s
+from edgefn_runtime.scheduling.admission import MAX_RETRY_AFTER_S, admits, retry_after_s
 from edgefn_runtime.scheduling.allowance import Allowance
-from edgefn_runtime.scheduling.backoff import MOST_S, pause_s
+from edgefn_runtime.scheduling.backoff import MAX_S, pause_s
 from edgefn_runtime.scheduling.lifecycle import FunctionState, function_state
 
 
@@ -27,14 +27,14 @@ def test_a_function_without_a_queue_can_still_be_started() -> None:
 def test_retry_after_is_a_whole_number_of_seconds_that_a_client_can_wait(seconds: float) -> None:
     """1 to 60, and no less than expected within these, whatever was measured."""
     waits = retry_after_s(seconds)
-    assert 1 <= waits <= MOST_RETRY_AFTER_S
-    assert waits >= min(seconds, MOST_RETRY_AFTER_S)
+    assert 1 <= waits <= MAX_RETRY_AFTER_S
+    assert waits >= min(seconds, MAX_RETRY_AFTER_S)
 
 
 @given(st.integers(0, 10_000))
 def test_pauses_grow_and_are_bounded(failures: int) -> None:
     """Each failure waits at least as long as the one before; none for ever."""
-    assert 0 <= pause_s(failures) <= pause_s(failures + 1) <= MOST_S
+    assert 0 <= pause_s(failures) <= pause_s(failures + 1) <= MAX_S
     assert pause_s(0) == 0
 
 

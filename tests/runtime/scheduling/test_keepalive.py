@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from edgefn_runtime.scheduling.keepalive import BINS, ENOUGH, RANGE, KeepAlive, Windows
 
-MOST_S = 600.0
-LEAST_S = 60.0
+MAX_S = 600.0
+MIN_S = 60.0
 IDLE_TIMES = st.lists(
     st.one_of(
-        st.floats(0, 2 * RANGE * MOST_S),
-        st.floats(0, MOST_S),
-        st.sampled_from([0.0, LEAST_S, MOST_S, MOST_S * RANGE, 900.0, 901.0, 1e300, float("inf")]),
+        st.floats(0, 2 * RANGE * MAX_S),
+        st.floats(0, MAX_S),
+        st.sampled_from([0.0, MIN_S, MAX_S, MAX_S * RANGE, 900.0, 901.0, 1e300, float("inf")]),
     ),
     max_size=80,
 )
 
 
-def learnt(idle_times: list[float], most_s: float = MOST_S) -> KeepAlive:
+def learnt(idle_times: list[float], most_s: float = MAX_S) -> KeepAlive:
     """A histogram that has seen these."""
     policy = KeepAlive(most_s)
     for idle_s in idle_times:
@@ -43,7 +43,7 @@ def test_no_colder_than_a_tenth_and_no_dearer_than_the_most(history: list[float]
 def test_windows_are_in_order(history: list[float]) -> None:
     """Pre-warming comes after the instances have been gone for a while, and has a window to wait in."""
     windows = learnt(history).decide()
-    assert LEAST_S <= windows.linger_s <= MOST_S
+    assert MIN_S <= windows.linger_s <= MAX_S
     if windows.prewarm_s:
         assert windows.prewarm_s >= 2 * windows.linger_s
         assert 0 < windows.keep_s <= windows.prewarm_s
@@ -72,7 +72,7 @@ def test_a_damaged_record_is_refused(damaged: dict[str, object]) -> None:
 
 
 @settings(deadline=None)
-@given(st.floats(2.6 * LEAST_S, 3600), st.integers(ENOUGH, 200))
+@given(st.floats(2.6 * MIN_S, 3600), st.integers(ENOUGH, 200))
 def test_a_regular_function_is_started_before_each_request(period_s: float, times: int) -> None:
     """From 156 s to an hour: pre-warmed, and held for less than half of the time plus the minute it always stays."""
     windows = learnt([period_s] * times).decide()
@@ -80,11 +80,11 @@ def test_a_regular_function_is_started_before_each_request(period_s: float, time
     assert windows.catches(period_s)
     assert windows.catches(period_s * 0.97)
     assert windows.catches(period_s * 1.03)
-    assert windows.held_s(period_s) <= LEAST_S + 0.12 * period_s
+    assert windows.held_s(period_s) <= MIN_S + 0.12 * period_s
 
 
 @settings(deadline=None)
-@given(st.floats(LEAST_S + 1, MOST_S / 1.1), st.integers(ENOUGH, 100))
+@given(st.floats(MIN_S + 1, MAX_S / 1.1), st.integers(ENOUGH, 100))
 def test_what_came_back_within_the_longest_window_does_so_again(idle_s: float, times: int) -> None:
     """A function that has only known one idle time is warm after it."""
     assert learnt([idle_s] * times).decide().catches(idle_s)
@@ -92,13 +92,13 @@ def test_what_came_back_within_the_longest_window_does_so_again(idle_s: float, t
 
 def test_with_few_samples_the_most_is_kept() -> None:
     """Before it knows, it errs on the warm side."""
-    assert learnt([900.0] * (ENOUGH - 1)).decide() == Windows(MOST_S) == KeepAlive(MOST_S).decide()
+    assert learnt([900.0] * (ENOUGH - 1)).decide() == Windows(MAX_S) == KeepAlive(MAX_S).decide()
 
 
 def test_beyond_the_histogram_nothing_is_held_for_what_will_not_come() -> None:
     """Idle times of a day: the least. Half of them short: kept again."""
     days = [86_400.0] * 20
-    assert learnt(days).decide() == Windows(LEAST_S)
+    assert learnt(days).decide() == Windows(MIN_S)
     assert learnt(days + [200.0] * 60).decide().linger_s > 200
 
 
@@ -106,7 +106,7 @@ def test_short_idle_times_teach_nothing() -> None:
     """A million requests within a burst do not push the pauses between the bursts out of the histogram."""
     policy = learnt([900.0] * 20)
     before = policy.decide()
-    assert not policy.record(LEAST_S)
+    assert not policy.record(MIN_S)
     assert not any(policy.record(0.001) for _ in range(1000))
     assert policy.decide() == before
     assert before.catches(900.0)

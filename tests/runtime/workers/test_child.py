@@ -9,7 +9,7 @@ import time
 import pytest
 
 from edgefn_runtime.workers import child as child_module
-from edgefn_runtime.workers.child import Child, children_of_this, reap_strays, reap_unknown
+from edgefn_runtime.workers.child import Child, children_of_this, reap_orphans, reap_unknown
 
 
 def ended() -> int:
@@ -55,11 +55,11 @@ def test_who_is_known_is_not_looked_at_for_strays(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(child_module, "_stat", looking)
 
     async def main() -> None:
-        known, stray = [Child(sleeping()) for _ in range(20)], sleeping()
-        while stray in children_of_this():
-            reap_strays({stray})
+        known, orphan = [Child(sleeping()) for _ in range(20)], sleeping()
+        while orphan in children_of_this():
+            reap_orphans({orphan})
             await asyncio.sleep(0.01)
-        assert stray in looked_at
+        assert orphan in looked_at
         assert {one.pid for one in known}.isdisjoint(looked_at)
         for one in known:
             one.kill()
@@ -71,13 +71,13 @@ def test_who_is_known_is_not_looked_at_for_strays(monkeypatch: pytest.MonkeyPatc
 def test_those_that_end_together_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not each of them: what a hundred left behind is found in few looks, and all of it."""
     looks: list[set[int]] = []
-    reap = child_module.reap_strays
+    reap = child_module.reap_orphans
 
     def reaping(sessions: set[int]) -> None:
         looks.append(set(sessions))
         reap(sessions)
 
-    monkeypatch.setattr(child_module, "reap_strays", reaping)
+    monkeypatch.setattr(child_module, "reap_orphans", reaping)
 
     async def main() -> None:
         known = [Child(sleeping()) for _ in range(100)]

@@ -19,7 +19,7 @@ Buffer = bytes | bytearray | memoryview
 
 LARGE_BYTES = 1 << 20
 """Smaller documents are just read."""
-MOST_TIMES = 40
+MAX_TIMES = 40
 """So many times its size a document takes at most as Python's objects: `[],` is 88 bytes and 8 of its place, twice."""
 
 _lock = threading.Lock()
@@ -30,7 +30,7 @@ def read(decode: Callable[[Buffer], T], body: Buffer) -> T:
     if len(body) < LARGE_BYTES:
         return decode(body)
     with _lock:  # what another thread reads meanwhile would take what was found
-        if not _there_are(MOST_TIMES * len(body)):
+        if not _there_are(MAX_TIMES * len(body)):
             _expect(body)
         return decode(body)
 

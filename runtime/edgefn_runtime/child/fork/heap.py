@@ -18,7 +18,7 @@ SMALLEST_HOLE: Final = 1 << 10
 SLACK: Final = 1 << 17
 """Left at the end of the heap, for the parent itself: what it still allocates must not touch a new huge page."""
 
-_MOST_CACHED: Final = 8
+_MAX_CACHED: Final = 8
 """Blocks of one size that malloc keeps at hand count as used: there are seven of them at most."""
 
 _MALLINFO: Final = (
@@ -58,7 +58,7 @@ def close() -> None:
     size = LARGEST_HOLE
     while size >= SMALLEST_HOLE:
         elsewhere: list[int] = []  # from malloc's cache, or from the end
-        while len(elsewhere) < _MOST_CACHED:
+        while len(elsewhere) < _MAX_CACHED:
             before, block = holes(), malloc(size)
             if holes() > before - size:
                 elsewhere.append(block)

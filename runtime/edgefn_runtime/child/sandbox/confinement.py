@@ -10,7 +10,7 @@ from edgefn_runtime.wire.messages import Program
 
 SCRATCH_SHARE: Final = 4
 """The private tmp holds at most this part of the function's memory: it is memory."""
-_LEAST_BYTES = 2**20
+_MIN_BYTES = 2**20
 
 
 class Confinement(NamedTuple):
@@ -29,15 +29,15 @@ class Confinement(NamedTuple):
     network: bool = False
     uid: int = NOBODY
     processes: int = 64
-    tmp_bytes: int = _LEAST_BYTES
-    file_bytes: int = _LEAST_BYTES
+    tmp_bytes: int = _MIN_BYTES
+    file_bytes: int = _MIN_BYTES
     box_pid: int = 0
 
 
 def confinement_of(program: Program) -> Confinement:
     """Return what a template or an instance of `program` may do: read its bundle and its finished artifacts."""
     bundle = os.path.dirname(program.code)
-    tmp_bytes = max(program.memory_bytes // SCRATCH_SHARE, _LEAST_BYTES)
+    tmp_bytes = max(program.memory_bytes // SCRATCH_SHARE, _MIN_BYTES)
     return Confinement(
         program.function,
         read=(bundle, *(served.folder for served in program.models)),

@@ -23,7 +23,7 @@ _ANCHORS = ("/sys/kernel", "/sys/fs", "/mnt", "/srv", "/media", "/boot")
 """Where the root may be put together: a folder that is there, and of which nothing is bound."""
 _LINKS = {"/dev/fd": "/proc/self/fd", "/dev/stdin": "fd/0", "/dev/stdout": "fd/1", "/dev/stderr": "fd/2"}
 _FIRST_BYTES = 2**20
-_MOST_LINKS = 40
+_MAX_LINKS = 40
 
 
 class RootStep(NamedTuple):
@@ -147,7 +147,7 @@ def plan(paths: tuple[str, ...]) -> tuple[RootStep, ...]:
 
 def _resolve(path: str, links: dict[str, str]) -> str:
     """Return the real path of `path`; the links on the way are added to `links`."""
-    for _ in range(_MOST_LINKS):
+    for _ in range(_MAX_LINKS):
         for prefix in _prefixes(path):
             if os.path.islink(prefix):
                 to = links.setdefault(prefix, os.readlink(prefix))

@@ -15,7 +15,7 @@ from edgefn.errors import Unavailable
 
 SHARE = 16
 """A sixteenth of the machine's memory, unless the box is told otherwise."""
-LEAST_BYTES = 64 * 2**20
+MIN_BYTES = 64 * 2**20
 YOUNG_S = 1.0
 """The pace of a body that came so lately is not known yet."""
 RETRY_S = 2
@@ -111,4 +111,4 @@ class Held:
 def default_bytes() -> int:
     """Return what all bodies may hold together on this machine."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(LEAST_BYTES, memory // SHARE)
+    return max(MIN_BYTES, memory // SHARE)

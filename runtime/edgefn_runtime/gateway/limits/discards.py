@@ -10,7 +10,7 @@ import asyncio
 from itertools import islice
 from typing import Protocol
 
-MOST_BYTES = 1 << 21
+MAX_BYTES = 1 << 21
 PAUSE_S = 0.1
 """All together send 20 MiB a second at most."""
 READ_BYTES = 1 << 18
@@ -33,7 +33,7 @@ class Discards:
     """Counts what is thrown away; the clients that are over the bound wait for their turn."""
 
     def __init__(self) -> None:
-        self._left = MOST_BYTES
+        self._left = MAX_BYTES
         self._waiting: dict[DiscardedSender, None] = {}
         """First who has waited longest."""
         self._timer: asyncio.TimerHandle | None = None
@@ -55,8 +55,8 @@ class Discards:
             self._timer = sender.loop.call_later(PAUSE_S, self._renew)
 
     def _renew(self) -> None:
-        self._left, self._timer = MOST_BYTES, None
-        for sender in list(islice(self._waiting, MOST_BYTES // READ_BYTES)):
+        self._left, self._timer = MAX_BYTES, None
+        for sender in list(islice(self._waiting, MAX_BYTES // READ_BYTES)):
             del self._waiting[sender]
             sender.go_on()
         for sender in islice(self._waiting, 1):

@@ -10,8 +10,8 @@ import ipaddress
 from collections import Counter
 from functools import lru_cache
 
-MOST_KEPT = 32
-LEAST_KEPT = 4
+MAX_KEPT = 32
+MIN_KEPT = 4
 KEPT_PATHS = ("/healthz", "/readyz", "/metrics", "/admin")
 """What a connection without a place may ask for; below /admin a token is wanted."""
 
@@ -24,7 +24,7 @@ class Places:
     def __init__(self, most: int, per_address: int = 0) -> None:
         self.most = most
         self.per_address = per_address or max(16, most // 8)
-        self.kept = min(MOST_KEPT, max(LEAST_KEPT, most // 16))
+        self.kept = min(MAX_KEPT, max(MIN_KEPT, most // 16))
         """Connections beyond `most` that may ask for KEPT_PATHS."""
         self.taken = 0
         self._by_address: Counter[str] = Counter()

@@ -12,9 +12,9 @@ _M_MMAP_THRESHOLD = -3
 
 PLAIN_BYTES, TLS_BYTES = 1 << 14, 1 << 16
 """What a connection is reckoned to take of the box's memory: measured 6 and 50 kB, and its request's state."""
-LEAST_CONNECTIONS = 2048
+MIN_CONNECTIONS = 2048
 
-MOST_DESCRIPTORS = 1 << 20
+MAX_DESCRIPTORS = 1 << 20
 """Enough for any box; some containers have a hard limit of a billion."""
 
 
@@ -24,7 +24,7 @@ def connections(*, tls: bool = False) -> int:
     The other descriptors are the box's own: instances, logs, the database. So no crowd of clients keeps a function from
     starting, and idle ones do not fill the memory where a service manager lets a process have a million files.
     """
-    fit = max(LEAST_CONNECTIONS, default_bytes() // (TLS_BYTES if tls else PLAIN_BYTES))
+    fit = max(MIN_CONNECTIONS, default_bytes() // (TLS_BYTES if tls else PLAIN_BYTES))
     return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4, fit)
 
 
@@ -41,5 +41,5 @@ def return_large_memory() -> None:
 def raise_descriptor_limit() -> None:
     """Let the process open as many files as its hard limit allows: a login shell's soft limit is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    most = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

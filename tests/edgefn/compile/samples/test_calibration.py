@@ -16,7 +16,7 @@ from edgefn import golden
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.samples import calibration
-from edgefn.compile.samples.calibration import ENOUGH, MAX_CALLS, MOST_HELD_OUT, Calibrations, choose, content
+from edgefn.compile.samples.calibration import ENOUGH, MAX_CALLS, MAX_HELD_OUT, Calibrations, choose, content
 from edgefn.compile.samples.goldens import Goldens
 from edgefn.errors import BuildError
 from edgefn.function import load
@@ -65,7 +65,7 @@ def test_samples_that_are_not_golden_calibrate() -> None:
     many = choose(_samples(-1), _samples(*range(2 * MAX_CALLS)), given=False)
     kept = list(range(0, 2 * MAX_CALLS, 2))
     assert sorted(_values([*many.samples, *many.held_out])) == kept
-    assert len(many.held_out) == MOST_HELD_OUT
+    assert len(many.held_out) == MAX_HELD_OUT
     assert not set(_values(many.samples)) & set(_values(many.held_out))
 
 

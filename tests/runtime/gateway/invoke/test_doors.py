@@ -238,8 +238,8 @@ def test_a_few_places_are_kept_for_health_and_the_admin_api() -> None:
         first = connected(places=Places(1, 1000))
         kind = type(first)
         assert [one[0] for one in await typed(of_kind(kind), [get("/fn/f")])] == [503]
-        silent = [of_kind(kind) for _ in range(2 * places.MOST_KEPT)]
-        assert len(kind.kept) == kind.places.kept == places.LEAST_KEPT
+        silent = [of_kind(kind) for _ in range(2 * places.MAX_KEPT)]
+        assert len(kind.kept) == kind.places.kept == places.MIN_KEPT
         for path in ("/healthz", "/readyz", "/admin/box"):
             connection = of_kind(kind)
             (answer,) = await typed(connection, [get(path)])

@@ -10,7 +10,7 @@ import pytest
 
 from edgefn_runtime.gateway.invoke import outgoing
 from tests.runtime.gateway.listener import Run, answer
-from tests.runtime.gateway.typed import MOST_BODY, connected, settle
+from tests.runtime.gateway.typed import MAX_BODY, connected, settle
 from tests.runtime.pool.bench import Bench
 
 SECONDS = 1.2
@@ -72,7 +72,7 @@ def test_who_is_still_listened_to_holds_nothing(target: str) -> None:
 
     async def main() -> None:
         connection = connected()
-        size = MOST_BODY + 1
+        size = MAX_BODY + 1
         head = f"POST {target} HTTP/1.1\r\nhost: box\r\ncontent-length: {size}\r\n\r\n".encode()
         for piece in (head + bytes(100_000), bytes(100_000)):
             connection.data_received(piece)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.gateway.limits.discards import MOST_BYTES, PAUSE_S, READ_BYTES, Discards
+from edgefn_runtime.gateway.limits.discards import MAX_BYTES, PAUSE_S, READ_BYTES, Discards
 from tests.runtime.gateway.typed import Wire, connected, of_kind
 
 
@@ -52,16 +52,16 @@ def test_all_together_have_one_bound_and_each_has_its_turn(sizes: list[int]) -> 
     clients = [Client(clock, size) for size in sizes]
     for period in range(60):
         read = 0
-        for _ in range(MOST_BYTES // min(sizes) + 1 if sum(sizes) > MOST_BYTES else 3):
+        for _ in range(MAX_BYTES // min(sizes) + 1 if sum(sizes) > MAX_BYTES else 3):
             for client in clients:
                 if client.reading:
                     read += client.size
                     client.read += client.size
                     discards.add(cast("Any", client), client.size)
-            if read > MOST_BYTES:
+            if read > MAX_BYTES:
                 break
-        most = sum(sizes) if period == 0 else MOST_BYTES
-        assert read <= most + MOST_BYTES + sum(client.size for client in clients if client.reading)
+        most = sum(sizes) if period == 0 else MAX_BYTES
+        assert read <= most + MAX_BYTES + sum(client.size for client in clients if client.reading)
         clock.tick()
     assert all(client.read >= 2 * client.size for client in clients)
 
@@ -76,7 +76,7 @@ def test_who_has_gone_holds_no_turn() -> None:
             client.data_received(b"x\r\n\r\n")  # no request: refused
             client.data_received(bytes(READ_BYTES))
         waiting = [client for client in clients if not cast("Wire", client.transport).reads]
-        assert len(waiting) > MOST_BYTES // READ_BYTES
+        assert len(waiting) > MAX_BYTES // READ_BYTES
         for client in waiting[:-1]:
             client.connection_lost(None)
         kind.discards._renew()

@@ -7,7 +7,7 @@ import resource
 import pytest
 
 from edgefn_runtime.gateway.limits import process
-from edgefn_runtime.gateway.limits.process import LEAST_CONNECTIONS, PLAIN_BYTES, TLS_BYTES
+from edgefn_runtime.gateway.limits.process import MIN_CONNECTIONS, PLAIN_BYTES, TLS_BYTES
 
 
 @pytest.mark.parametrize("share", [0, 2**26, 2**30, 2**34])
@@ -21,5 +21,5 @@ def test_connections_are_within_the_descriptors_and_the_memory(
     for tls, each in ((False, PLAIN_BYTES), (True, TLS_BYTES)):
         found = process.connections(tls=tls)
         assert found <= descriptors * 3 // 4
-        assert found <= LEAST_CONNECTIONS or found * each <= share
-        assert found >= min(descriptors * 3 // 4, LEAST_CONNECTIONS)
+        assert found <= MIN_CONNECTIONS or found * each <= share
+        assert found >= min(descriptors * 3 // 4, MIN_CONNECTIONS)
