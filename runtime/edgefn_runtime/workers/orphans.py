@@ -25,7 +25,7 @@ _NOBODY = -2
 class Orphans:
     """What the instance `pid`, which runs now, may leave behind.
 
-    `launching` says whether the function has a process being born that the box does not know yet; `empty` kills whatever
+    `launching` says whether the function starts a process that the box does not know yet; `empty` kills whatever
     is in the function's control group, once no process of it should be there; `first` is the first process of its PID
     namespace, or 0.
     """
