@@ -32,11 +32,12 @@ install: $(INSTALLED) ## .venv with edgefn (editable) and everything that builds
 demo: $(INSTALLED) ## a box, a real ImageNet classifier, a photo, and where the time went
 	@$(VENV)/bin/python demo/run.py
 
-check: $(INSTALLED) ## ruff, mypy strict, import-linter
+check: $(INSTALLED) ## ruff, mypy strict, import-linter, and that functions' docstrings begin with a verb
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python .ci/language
 
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.

@@ -1,6 +1,6 @@
-"""Calls of a model that run as one: what `batch` and `batch_wait` may be, and arrays put together and taken apart.
+"""Calls of a model that run as one: the options `batch` and `batch_wait`, and arrays put together and taken apart.
 
-Pure but for NumPy, which is imported when arrays are there. When calls are run together is the box's affair.
+Pure but for NumPy, which is imported when arrays are there. The box decides when calls are run together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def read_batching(
     outputs: Mapping[str, TensorSpec],
     where: str,
 ) -> Batching | None:
-    """What the options ask for; None without `batch`. Raises SpecError, beginning with `where`, for what cannot be."""
+    """Read the two options; return None without `batch`. Raise SpecError that begins with `where`."""
     if batch is None:
         if batch_wait is not None:
             raise SpecError(f"{where}: batch_wait is given and batch is not: add batch=8, or leave batch_wait out")
@@ -73,12 +73,12 @@ def _check_rows(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSp
 
 
 def check_outputs(model: str, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> None:
-    """What a network turned out to put out can be taken apart. Raises SpecError naming the first output that cannot."""
+    """Raise SpecError unless all outputs of a network can be taken apart; it names the first that cannot."""
     _check_rows(inputs, outputs, f"@edge_model {model}")
 
 
 def check_range(model: ModelSpec, batching: Batching) -> None:
-    """Check that the network takes as many rows as calls are put together. Raises SpecError with what it takes."""
+    """Raise SpecError, with the allowed range, when the network takes fewer rows than `batching` allows."""
     first = str(next(iter(model.inputs.values())).shape[0])
     allowed = model.ranges.get(first)
     if allowed is not None and allowed.max is not None and batching.rows > allowed.max:
@@ -89,7 +89,10 @@ def check_range(model: ModelSpec, batching: Batching) -> None:
 
 
 def check_function(function: FunctionSpec, is_async: bool, models: Iterable[str]) -> None:
-    """Calls of `function` can come together in `models`, those with batch. Raises SpecError saying what to change."""
+    """Raise SpecError, with the remedy, unless calls of `function` can run as one in `models`.
+
+    `models` are the names of its models with batch.
+    """
     for model in models:
         if is_async:
             raise SpecError(
@@ -104,24 +107,33 @@ def check_function(function: FunctionSpec, is_async: bool, models: Iterable[str]
 
 
 def kind_of(inputs: Arrays) -> Hashable:
-    """Equal for calls that can be run together: dtypes, and shapes but for the first dimension."""
+    """Return a key that is equal for calls that can run together.
+
+    It has the dtypes, and the shapes after the first dimension.
+    """
     return tuple((name, array.dtype, array.shape[1:]) for name, array in inputs.items())
 
 
 def rows_of(inputs: Arrays) -> int:
-    """The length of the first dimension, which the model's door has found to be the same in all inputs."""
+    """Return the length of the first dimension.
+
+    The model's check of its inputs has found it to be the same in all of them.
+    """
     return int(next(iter(inputs.values())).shape[0])
 
 
 def together(calls: Sequence[Arrays]) -> dict[str, NDArray[np.generic]]:
-    """The inputs of all `calls`, which are of one kind, one below the other."""
+    """Concatenate the inputs of all `calls`, which are of one kind, along the first dimension."""
     import numpy as np
 
     return {name: np.concatenate([inputs[name] for inputs in calls]) for name in calls[0]}
 
 
 def apart(outputs: Arrays, rows: Sequence[int]) -> list[dict[str, NDArray[np.generic]]]:
-    """Each call's rows of `outputs`, in the order of `rows`. Raises ValueError when there are not as many."""
+    """Split `outputs` to each call's rows, in the order of `rows`.
+
+    Raise ValueError when the number of rows is wrong.
+    """
     total = sum(rows)
     for name, array in outputs.items():
         if not array.ndim or len(array) != total:
@@ -158,7 +170,10 @@ LOUDER = 1000.0
 
 
 def _louder(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return floats far larger than `array`'s, and not all 0; whole numbers may be names of things, and stay."""
+    """Return floats far larger than `array`'s, and not all 0.
+
+    Whole numbers stay as they are, because they may be names of things.
+    """
     import numpy as np
 
     if array.dtype.kind != "f":

@@ -51,7 +51,7 @@ class EdgefnError(Exception):
     exit_code: ClassVar[int] = 1
 
     def as_problem(self) -> dict[str, Any]:
-        """The members of an `application/problem+json` body (RFC 9457)."""
+        """Return the members of an `application/problem+json` body (RFC 9457)."""
         return {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,

@@ -1,7 +1,7 @@
-"""`@edge_function`: an ordinary callable that also says, as data, how a box must serve it.
+"""`@edge_function`: an ordinary callable that also carries, as data, how a box must serve it.
 
-It owns the decorated object and how a function's folder becomes one. It must never change what a call does: on a
-laptop, in a notebook and on a box, `classify_image(image)` is the plain Python call.
+It owns the decorated object and how a function's folder becomes one. It must never change a call: on a laptop, in a
+notebook and on a box, `classify_image(image)` is the plain Python call.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class EdgeFunction(Generic[P, R]):
             @classify_image.match
             def same(expected: list[Label], actual: list[Label]) -> bool: ...
 
-        It returns True, a number from 0 to 1 that says how alike they are (0.95 and more match), or a text that says
-        why they differ. It runs at build and in an instance on the box. Raises SpecError for what cannot be called so.
+        It returns True, a number from 0 to 1 for their likeness (0.95 and more match), or a text with the difference.
+        It runs at build and in an instance on the box. Raise SpecError for a `judge` that cannot be called like that.
         """
         check_judge(judge, self.__name__)
         if self.judge is not None:
@@ -71,12 +71,12 @@ def edge_function(
     **options: Unpack[FunctionOptions],
 ) -> Callable[[Callable[P, R]], EdgeFunction[P, R]]: ...
 def edge_function(handler: Callable[P, R] | None = None, /, **options: Unpack[FunctionOptions]) -> Any:
-    """Makes a typed function one that a box can serve; with options (see FunctionSpec) or bare.
+    """Make a typed function one that a box can serve; with options (see FunctionSpec) or bare.
 
     @edge_function(memory="256MiB", timeout="2s", idle="60s", scale=(0, 4))
     def classify_image(image: Image) -> list[Label]: ...
 
-    Raises SpecError at import for an option, a name or a type hint that cannot be honoured.
+    Raise SpecError at import for an invalid option, name or type hint.
     """
 
     def decorate(handler: Callable[P, R]) -> EdgeFunction[P, R]:
@@ -106,10 +106,11 @@ def _spec(handler: Callable[..., Any], signature: Signature, options: FunctionOp
 
 
 def load(folder: Path) -> EdgeFunction[..., Any]:
-    """The one edge function of `folder`, its module (named as the folder) imported with the folder first on sys.path.
+    """Load the one edge function of `folder`.
 
-    Raises SpecError when the folder is no function's folder, or has no or several functions. What the user's own
-    module raises while it is imported comes through as it is.
+    Its module, named as the folder, is imported with the folder first on sys.path. Raise SpecError when the folder is
+    no function's folder, or has no or several functions. Exceptions of the user's own module during its import pass
+    unchanged.
     """
     folder = folder.resolve()
     module = _import(folder)

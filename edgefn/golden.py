@@ -76,12 +76,12 @@ def _placed(groups: Pairs) -> Iterator[tuple[str, GoldenSample]]:
 
 
 def load(path: Path) -> tuple[GoldenSample, ...]:
-    """Return the author's samples in `path`, in order. Raises BundleError when it is not a golden file."""
+    """Return the author's samples in `path`, in order. Raise BundleError when it is not a golden file."""
     return load_pairs(path).samples
 
 
 def load_pairs(path: Path) -> Pairs:
-    """Return all pairs in `path`, in order. Raises BundleError when it is not a golden file.
+    """Return all pairs in `path`, in order. Raise BundleError when it is not a golden file.
 
     The file may be hostile: what is taken into memory has at most the bytes of the file.
     """
@@ -104,7 +104,10 @@ def load_pairs(path: Path) -> Pairs:
 
 
 def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
-    """Return the members, stored as `write` stores them. Raises ValueError where they would be more than the file."""
+    """Return the members, stored as `write` stores them.
+
+    Raise ValueError where they would be more than the file.
+    """
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError("it is compressed, and golden samples are stored as they are")
@@ -114,7 +117,7 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
 
 
 def _array(data: bytes) -> Array:
-    """Return the array of an .npy file, of plain numbers. Raises ValueError, also where its header lies."""
+    """Return the array of an .npy file, of plain numbers. Raise ValueError, also where its header lies."""
     import numpy as np
 
     file = io.BytesIO(data)

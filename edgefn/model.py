@@ -1,7 +1,7 @@
 """`@edge_model`: a builder of a network, turned into a callable model with named, typed inputs.
 
-It owns the checks at the model's door, the same whatever runs behind it: a finished artifact on a box, eager PyTorch
-elsewhere. It must never import PyTorch before a model that has no artifact is called.
+It owns the checks of a model's inputs, the same for a finished artifact on a box and for eager PyTorch elsewhere.
+It must never import PyTorch before a model that has no artifact is called.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 
 
 class EdgeModel:
-    """A model: NumPy arrays in and out by name, held against the declared dtypes and dimensions.
+    """A model: NumPy arrays in and out by name, checked against the declared dtypes and dimensions.
 
     spec      its inputs, and its outputs where they were declared
     builder   the user's function, which returns a network or the path of a model file; never called on a box
-    samples   where golden samples come from: a glob below the function's folder, or a callable yielding inputs
+    samples   the source of golden samples: a glob below the function's folder, or a callable yielding inputs
     accuracy  how near artifacts must be to the eager outputs
-    bound     what `tolerance=` asks for beside; None: nothing
-    slices    parts of outputs that are judged by themselves, as functions by name, by output; "" for the only one
-    batching  how a box runs concurrent calls as one; None: each alone
+    bound     the additional bound of `tolerance=`; None: nothing
+    slices    parts of outputs that are judged separately, as functions by name, by output; "" for the only one
+    batching  how a box runs concurrent calls as one; None: each call runs separately
     quantize  how int8 artifacts are made
-    calibration  where the inputs come from that int8 ranges are taken from, as `samples`; None: from the samples
+    calibration  the source of the inputs for int8 ranges, as `samples`; None: the samples
     weights   files that the builder reads and that are not code: paths and globs, relative to the function's folder
     """
 
@@ -84,7 +84,10 @@ class EdgeModel:
         self._tell: Callable[[str], None] = lambda reason: None
 
     def __call__(self, **arrays: Array) -> NDArray[Any]:
-        """The one output for `arrays`. Raises SpecError for a model of several outputs, and as `run` does."""
+        """Return the one output for `arrays`.
+
+        Raise SpecError for a model of several outputs, and the errors of `run`.
+        """
         if len(self.spec.outputs) > 1:
             raise self._several(self.spec.outputs)
         outputs = self.run(**arrays)
@@ -95,7 +98,7 @@ class EdgeModel:
     def run(self, **arrays: Array) -> dict[str, NDArray[Any]]:
         """Run the model; all outputs by name.
 
-        Raises ModelInputError naming the input that does not fit its spec, SizeError for a length that the model does
+        Raise ModelInputError naming the input that does not fit its spec, SizeError for a length that the model does
         not take, and WrongShape where an artifact gives an output of another shape than the network's.
         """
         dims: dict[str, int] = {}
@@ -116,8 +119,8 @@ class EdgeModel:
     ) -> None:
         """Run the model by `session` from now on: an artifact's on a box, a verifier's at build.
 
-        `spec` is the bundle's, with the lengths that the network takes and its outputs' shapes: each call is held
-        against it, and `tell` hears of an output of another shape.
+        `spec` is the bundle's, with the lengths that the network takes and its outputs' shapes. Each call is checked
+        against it; `tell` is called for an output of another shape.
         """
         self._session, self._tell = session, tell
         self._shapes = None
@@ -126,7 +129,7 @@ class EdgeModel:
             self._shapes = OutputShapes(spec)
 
     def bound_of(self, precision: str) -> Bound | None:
-        """Return what the author asks of an artifact of `precision` beside `accuracy`; None: nothing."""
+        """Return the author's bound on an artifact of `precision` beside `accuracy`; None: nothing."""
         if precision.startswith("int"):
             return self.quantize.bound
         return self.bound if precision == "fp32" else None
@@ -154,7 +157,10 @@ class EdgeModel:
         return outputs
 
     def _checked(self, arrays: dict[str, Array], dims: dict[str, int]) -> dict[str, Array]:
-        """The arrays in the order of the spec, C-contiguous and of native byte order."""
+        """Check `arrays`; return them in the order of the spec, C-contiguous and of native byte order.
+
+        Raise ModelInputError for a name that is no input, and bind symbolic dimensions in `dims`.
+        """
         for name in arrays:
             if name not in self.spec.inputs:
                 raise ModelInputError(
@@ -198,7 +204,7 @@ def edge_model(
     calibration: Samples = None,
     weights: Weights = None,
 ) -> Callable[[Callable[[], Any]], EdgeModel]:
-    """Makes a builder, a function without parameters that returns a network, a callable model.
+    """Turn a builder, a function without parameters that returns a network, into a callable model.
 
     @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)}, samples="samples/*.jpg")
     def efficientnet(): ...
@@ -210,18 +216,19 @@ def edge_model(
     `outputs` names and checks the network's outputs; without it they are read from the network at build. `samples`
     is a glob of request bodies below the function's folder, or a callable that yields dicts of input arrays.
     `outputs` may instead name slices of an output, by functions of its array, e.g. {"boxes": lambda y: y[..., :4],
-    "scores": lambda y: y[..., 4:]}: each is judged by itself. Of several outputs, a function's parameter names its own.
+    "scores": lambda y: y[..., 4:]}: each is judged separately. Of several outputs, a function's parameter names its
+    own.
     `accuracy` is how near artifacts must be: the largest error of a slice as a fraction of how far eager's answer moves
     between samples, or an Accuracy. `tolerance` asks for more: the largest error relative to the largest eager output.
-    With `batch`, calls that are inside one instance at the same time run as one, of at most so many rows of the
-    first dimension; the handler stays as it is. A call waits for others for `batch_wait` at most (default "2ms"). The
-    box measures whether that gains anything and runs each call alone where it does not. It needs
+    With `batch`, calls that are inside one instance at the same time run as one; `batch` is the most rows of the first
+    dimension that it may have. The handler does not change. A call waits for others for `batch_wait` at most (default
+    "2ms"). The box measures whether that gains anything; if not, it runs each call separately. It needs
     @edge_function(concurrency=...) above 1.
-    `quantize` says how int8 artifacts are made, where a target asks for them; `calibration` names the inputs that
-    their ranges are taken from, in the same ways as `samples`, which they should not be among.
+    `quantize` sets how int8 artifacts are made, where a target asks for them; `calibration` names the inputs for their
+    ranges, in the same ways as `samples`. These inputs should not be among the samples.
     `weights` names the files that the builder reads and that are no code: a path or a glob, or several, relative to
     the function's folder, e.g. "../runs/best.pth". They are hashed, so new weights are a new build; no box gets them.
-    Raises SpecError at import for what cannot be honoured.
+    Raise SpecError at import for invalid options.
     """
 
     def decorate(builder: Callable[[], Any]) -> EdgeModel:
@@ -249,7 +256,10 @@ def edge_model(
 
 
 def models_of(module: ModuleType) -> dict[str, EdgeModel]:
-    """The models that `module` holds, its own and those it imported, by name. Raises SpecError when two share one."""
+    """Return the models in `module` by name, its own and imported ones.
+
+    Raise SpecError when two have the same name.
+    """
     found: dict[str, EdgeModel] = {}
     for value in vars(module).values():
         if isinstance(value, EdgeModel) and found.setdefault(value.spec.name, value) is not value:
@@ -300,7 +310,7 @@ def _divided(outputs: object, where: str) -> tuple[dict[str, Any] | None, Slices
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's parameters; none of a built-in that does not tell them."""
+    """Return the names of a function's parameters; none for a built-in without a signature."""
     try:
         return list(inspect.signature(function).parameters)
     except ValueError:

@@ -1,6 +1,6 @@
 """The options of `@edge_function`: how each is written, what is accepted, and which field of the spec it sets.
 
-Every option given is honoured or is a SpecError at import; none is ever ignored.
+Every option given takes effect or is a SpecError at import; none is ever ignored.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FunctionOptions(TypedDict, total=False):
 
 
 def read_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """The FunctionSpec fields that `options` set. Raises SpecError naming the option and what is accepted."""
+    """Read `options`; return FunctionSpec fields. Raise SpecError with the option and what is accepted."""
     fields: dict[str, Any] = {}
     for option, value in options.items():
         if option not in _READERS:
@@ -68,7 +68,10 @@ def read_options(options: Mapping[str, object]) -> dict[str, Any]:
 
 
 def check_name(name: object, what: str = "name") -> str:
-    """`name`, fit for a URL, a folder and a metric's label. Raises SpecError naming `what`."""
+    """Return `name` if it can be part of a URL, a folder and a metric's label.
+
+    Raise SpecError that names `what`.
+    """
     if not isinstance(name, str) or re.fullmatch(NAME_PATTERN, name) is None:
         raise SpecError(
             f"{what} is {name!r}: use a lower-case letter, then at most 62 of a-z, 0-9 and _, "

@@ -1,7 +1,7 @@
 """edgefn.toml: the project's name, its functions, what is built, and the boxes by name.
 
-Owns reading and checking the file; docs/edgefn-toml.md documents each key. What the file says and cannot be
-honoured is an error here, before anything is built or sent. Never talks to a box, never imports a function.
+Owns reading and checking the file; docs/edgefn-toml.md documents each key. An invalid entry is an error here, before
+anything is built or sent. Never talks to a box, never imports a function.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
 
 @dataclass(frozen=True)
 class Project:
-    """A project as edgefn.toml describes it, or as it is without one. Paths are absolute.
+    """A project, from its edgefn.toml or from the defaults without one. Paths are absolute.
 
     `file` is None for a project without edgefn.toml; its root is then the folder that the functions lie in.
     """
@@ -78,20 +78,23 @@ class Project:
 
     @property
     def output(self) -> Path:
-        """The layout directory that bundles are written to."""
+        """Return the layout directory that bundles are written to."""
         return self.root / self.build.output
 
     @property
     def profiles(self) -> Path | None:
-        """The folder of the project's own hardware profiles, which need not be there; None without edgefn.toml."""
+        """Return the folder of the project's own hardware profiles; None without edgefn.toml.
+
+        The folder may be missing.
+        """
         return None if self.file is None else self.root / profiles.FOLDER
 
     @classmethod
     def find(cls, start: Path) -> Project:
-        """The project that `start`, a function's folder or a folder above or below, lies in.
+        """Find the project of `start`: a function's folder, or a folder above or below one.
 
-        The nearest edgefn.toml from `start` upwards; without one, a project of the defaults whose root is the
-        parent of `start` when that is a function's folder, else `start`. Raises SpecError.
+        The nearest edgefn.toml from `start` upwards; without one, a project of the defaults whose root is the parent of
+        `start` when that is a function's folder, else `start`. Raise SpecError.
         """
         start = start.resolve()
         start = start if start.is_dir() else start.parent
@@ -103,7 +106,7 @@ class Project:
 
     @classmethod
     def read(cls, path: Path) -> Project:
-        """The project that the file describes. Raises SpecError naming the line and the nearest key."""
+        """Read the project from the file. Raise SpecError with the line and the nearest key."""
         path = path.resolve()
         file = TableFile(path)
         file.check_keys(tuple(TABLES))
@@ -126,7 +129,7 @@ class Project:
         )
 
     def function(self, name_or_path: str) -> Path:
-        """The folder of the function: one of [functions], else a path. Raises SpecError where there is none."""
+        """Return the folder of the function: one of [functions], else a path. Raise SpecError without one."""
         if name_or_path in self.functions:
             folder, where = self.functions[name_or_path], f"[functions.{name_or_path}] of {self.file}"
         else:

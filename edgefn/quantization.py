@@ -36,7 +36,7 @@ class Quantize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_quantize(quantize: object, where: str) -> Quantize:
-    """What `quantize=` asks for. Raises SpecError, beginning with `where`, for an option that cannot be honoured."""
+    """Read `quantize=`. Raise SpecError that begins with `where` for an invalid option."""
     if quantize is None:
         return Quantize()
     if not isinstance(quantize, Quantize):

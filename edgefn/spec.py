@@ -1,7 +1,7 @@
-"""What a function and its models are, as data: frozen, checked, the same on laptop, in the bundle and on the box.
+"""Specifications of a function and its models, as data: the same on laptop, in the bundle and on the box.
 
-The decorators make these; the bundle's config carries them as JSON; the box reads them without importing a
-line of the user's code. Nothing here does I/O.
+Frozen and checked. The decorators make these; the bundle's config carries them as JSON; the box reads them without
+importing a line of the user's code. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
         return several if self.max is None and self.min <= self.multiple_of else f"{several}, {limits}"
 
     def tightened(self) -> SizeRange:
-        """The same lengths, with a `min` and a `max` that are among them."""
+        """Return the same range with a `min` and a `max` that are themselves allowed lengths."""
         most = None if self.max is None else self.max - self.max % self.multiple_of
         return SizeRange(self._first, most, self.multiple_of)
 

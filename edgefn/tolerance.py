@@ -1,4 +1,4 @@
-"""How far an artifact may be from the eager outputs, as the decorator's options say it: what they may be."""
+"""The bound of an artifact's distance from the eager outputs, as an option of a decorator: the accepted values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from edgefn.errors import SpecError
 
 
 def read_tolerance(tolerance: object, where: str) -> Bound | None:
-    """Return the bound that `tolerance=` asks for. Raises SpecError, beginning with `where`, for a wrong one."""
+    """Return the bound that `tolerance=` asks for.
+
+    Raise SpecError, beginning with `where`, for a wrong one.
+    """
     match tolerance:
         case None:
             return None
@@ -21,7 +24,10 @@ def read_tolerance(tolerance: object, where: str) -> Bound | None:
 
 
 def check_bound(bound: Bound, where: str) -> Bound:
-    """`bound`, which artifacts can keep and miss. Raises SpecError, beginning with `where`, for others."""
+    """Return `bound` if it is valid. Raise SpecError that begins with `where`.
+
+    A valid bound is one that artifacts can keep and miss.
+    """
     if not _is_error(bound.max_error):
         raise SpecError(f"{where}: max_error of Bound is {bound.max_error!r}: write a number above 0, e.g. 1e-3")
     if bound.top1 is not None and not (_is_number(bound.top1) and 0 <= bound.top1 <= 1):

@@ -17,7 +17,7 @@ Weights = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 
 
 def read_weights(weights: Weights, where: str) -> tuple[str, ...]:
-    """Return the patterns that `weights=` gives. Raises SpecError for anything but paths."""
+    """Return the patterns that `weights=` gives. Raise SpecError for anything but paths."""
     given = [weights] if isinstance(weights, str | os.PathLike) else weights
     if given is None:
         return ()
@@ -30,9 +30,9 @@ def read_weights(weights: Weights, where: str) -> tuple[str, ...]:
 
 
 def weight_files(patterns: Sequence[str], folder: Path) -> list[Path]:
-    """Return the files that `patterns` mean, seen from `folder`, sorted, links not followed. Raises FileNotFoundError.
+    """Return the files that `patterns` mean, seen from `folder`, sorted, links not followed.
 
-    The error's `filename` is the pattern that means no file.
+    Raise FileNotFoundError. The error's `filename` is the pattern that means no file.
     """
     return sorted({path for pattern in patterns for path in _files(pattern, folder)})
 

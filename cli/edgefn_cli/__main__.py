@@ -16,7 +16,10 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs `sys.argv` and leaves with the documented exit code. A broken pipe (`edgefn list | head -1`) is silent."""
+    """Run `sys.argv` and exit with the documented code.
+
+    A broken pipe (`edgefn list | head -1`) is silent.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
             signal.signal(number, _leave)
@@ -29,7 +32,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Exit code of one command line; everything a user should see has been written."""
+    """Run one command line and return its exit code; all output for the user is written."""
     try:
         return _run(list(arguments))
     except KeyboardInterrupt:
@@ -60,12 +63,15 @@ def _of_cli_extra(error: Exception) -> bool:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """SIGTERM and SIGHUP unwind the stack, so that children (a build, a local box) go down with us."""
+    """Unwind the stack on SIGTERM or SIGHUP, so that children (a build, a local box) end with us."""
     raise SystemExit(128 + number)
 
 
 def _after_broken_pipe() -> int:
-    """Nobody reads on: stdout becomes /dev/null, so that the interpreter's last flush does not complain."""
+    """Replace stdout with /dev/null, so that the interpreter's last flush does not fail; return 0.
+
+    The other end of the pipe reads no more.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 

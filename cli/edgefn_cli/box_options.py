@@ -1,4 +1,4 @@
-"""The options of a box as typer's: `edgefn box run` and `check` take what `edgefn_runtime.options` lists."""
+"""The options of a box as typer's: `edgefn box run` and `check` take those of `edgefn_runtime.options`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def _typer_option(name: str, option: Option) -> TyperOption:
 
 
 def _keep(context: Any, parameter: Any, value: object) -> object:
-    """Keep what the command line gives, and not what click found in the environment: `configure` looks there."""
+    """Keep a value of the command line, not one that click found in the environment.
+
+    `configure` reads the environment itself.
+    """
     source = context.get_parameter_source(parameter.name)
     if source is not None and source.name == "COMMANDLINE":
         context.meta.setdefault(_META, {})[parameter.name] = value

@@ -1,4 +1,4 @@
-"""The command's own variables, and the environment of what it starts.
+"""The command's own variables, and the environment of its children.
 
 Code of a function's author runs in its children: they must not find our tokens.
 """
@@ -12,5 +12,5 @@ BOX, TOKEN, HOME, INSECURE = "EDGEFN_BOX", "EDGEFN_TOKEN", "EDGEFN_HOME", "EDGEF
 
 
 def without_tokens() -> dict[str, str]:
-    """Return the environment without the variables that are meant for this command alone, tokens among them."""
+    """Return the environment without this command's own variables, tokens among them."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

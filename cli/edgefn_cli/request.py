@@ -1,4 +1,4 @@
-"""What `edgefn invoke` sends: the body and headers of one request, as httpx takes them.
+"""The request of `edgefn invoke`: body and headers, as httpx takes them.
 
 Reads the user's files and stdin. It must never talk to a box.
 """
@@ -31,7 +31,10 @@ class Body:
     query: tuple[str, ...] = ()
 
     def options(self, content_type: str | None, accept: str | None) -> dict[str, Any]:
-        """httpx's `content` or `files`, `headers` and `params`. Raises InputError for what cannot be sent."""
+        """Return httpx's `content` or `files`, `headers` and `params`.
+
+        Raises InputError for input that cannot be sent.
+        """
         if sum(map(bool, (self.file is not None, self.json is not None, self.data is not None, self.form))) > 1:
             raise InputError("give the input once: --file, --json, --data or --form")
         headers = {"accept": accept or "*/*"}
@@ -53,7 +56,7 @@ class Body:
 
 
 def guess(path: Path) -> str:
-    """The content type that the file's name tells."""
+    """Guess the content type from the file's name."""
     suffix = path.suffix.lower()
     return _TYPES.get(suffix) or mimetypes.guess_type(f"file{suffix}")[0] or BINARY
 
@@ -83,7 +86,7 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _field(text: str) -> tuple[str, tuple[Any, ...]]:
-    """NAME=VALUE, or NAME=@PATH for a file, as one part of a multipart form."""
+    """Parse NAME=VALUE, or NAME=@PATH for a file, into one part of a multipart form."""
     name, value = _pair(text, "--form")
     if not value.startswith("@"):
         return name, (None, value.encode())

@@ -41,9 +41,10 @@ class Derived:
         self._limits, self._slices = limits, slices
 
     def run(self, real: Sequence[GoldenSample], answers: Sequence[Outputs]) -> str:
-        """Return what is wrong at other sizes and with stress inputs, one after the other in a mixed order.
+        """Return what is wrong at other sizes and with stress inputs.
 
-        Between other sizes a sample comes again: its answer must be the one that it had.
+        They run one after the other in a mixed order. Between other sizes a sample comes again: its answer must be the
+        one that it had.
         """
         least = min(self._pairs.sizes, key=_size, default=None)
         made = [(f"at {wording.shapes(pair.inputs)}", pair, True) for pair in self._pairs.sizes]
@@ -71,7 +72,7 @@ class Derived:
         return ""
 
     def _again(self, sample: GoldenSample, answer: Outputs) -> bool:
-        """Whether a sample has the answer that it had."""
+        """Tell whether a sample still gets the answer that it got before."""
         outputs = self._session.run(sample.inputs)
         if mismatch(outputs, sample.outputs, self._judging):
             return False
@@ -118,7 +119,7 @@ def _size(pair: GoldenSample) -> int:
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two answers of one engine to one input are equal, but for the order of its sums."""
+    """Tell whether two answers of one engine to one input are equal, but for the order of its sums."""
     if not np.issubdtype(one.dtype, np.floating):
         return np.array_equal(one, other)
     return bool(np.allclose(one, other, rtol=1e-4, atol=1e-5 * float(np.abs(np.nan_to_num(other)).max(initial=0.0))))

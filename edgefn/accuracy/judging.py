@@ -53,7 +53,7 @@ def found(
 ) -> Judging:
     """Return how artifacts of `model` are judged, from eager's answers in `pairs`.
 
-    `residuals` are float64 − float32 of eager for some of the pairs, by output. Raises BuildError where the author's
+    `residuals` are float64 − float32 of eager for some of the pairs, by output. Raise BuildError where the author's
     slices or class axes do not fit the outputs.
     """
     network, functions = network or Network(), functions or {}
@@ -68,7 +68,7 @@ def found(
 
 
 def of_samples(pairs: Sequence[GoldenSample], accuracy: Accuracy | None = None) -> Judging:
-    """Return how artifacts are judged where a bundle does not say: from its golden samples alone."""
+    """Return the judging of artifacts of a bundle without one: from its golden samples alone."""
     shapes = {
         name: TensorSpec(array.dtype.name, _shape([pair.outputs[name] for pair in pairs]))
         for name, array in (pairs[0].outputs.items() if pairs else ())
@@ -141,7 +141,10 @@ def _joined(name: str, network: Network, spec: TensorSpec) -> list[Slice]:
 
 
 def _split(name: str, cut: Slice, square: NDArray[np.float64], axis: int | None) -> list[Slice]:
-    """Return `cut`, in parts where its channels' spreads are unlike. Channels without spread stay with the largest."""
+    """Return `cut`, in parts where its channels' spreads are unlike.
+
+    Channels without spread stay with the largest.
+    """
     if axis is None:
         return [cut]
     whole = np.arange(square.shape[axis])
@@ -192,10 +195,10 @@ def _measured(
 
 
 def _as_noisy(cuts: Sequence[Slice]) -> tuple[Slice, ...]:
-    """Return slices of one operator's channels, each as noisy as the others, up to a share of what it moves by.
+    """Return slices of one operator's channels, each as noisy as the others, up to a share of its spread.
 
-    A channel that an activation hides in most samples has the sums of its siblings behind it, and shows no noise of
-    its own in the few samples that eager answers in float64.
+    An activation may hide a channel in most samples. Behind it are the same sums as in its siblings, but it shows no
+    noise of its own in the few samples that eager answers in float64.
     """
     most = max((cut.noise for cut in cuts), default=0.0)
     return tuple(msgspec.structs.replace(cut, noise=max(cut.noise, min(most, AS_NOISY * cut.spread))) for cut in cuts)

@@ -60,9 +60,10 @@ BY_PRECISION = {"fp32": FLOAT32, "fp16": FLOAT16, "bf16": BFLOAT16, "int8": INT8
 
 
 def limits_of(precision: str, accuracy: Accuracy, coarse: str = "") -> PrecisionLimits:
-    """Return the limits of `precision`: the author's where `accuracy` has them. Unknown precisions are held as int8.
+    """Return the limits of `precision`: the author's where `accuracy` has them.
 
-    An artifact of a network that itself computes in less, `coarse`, is held as that.
+    Unknown precisions are held as int8. An artifact of a network that itself computes in less, `coarse`, is held as
+    that.
     """
     limits = max(BY_PRECISION.get(one, INT8) for one in (precision, coarse or precision))
     if (error := accuracy.error_of(precision)) is not None:

@@ -39,7 +39,10 @@ class Accuracy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_accuracy(accuracy: object, where: str) -> Accuracy:
-    """Return what `accuracy=` asks for. Raises SpecError, beginning with `where`, for what cannot be judged by."""
+    """Return what `accuracy=` asks for.
+
+    Raise SpecError, beginning with `where`, for what cannot be judged by.
+    """
     if accuracy is None:
         return Accuracy()
     if isinstance(accuracy, float | int) and not isinstance(accuracy, bool):

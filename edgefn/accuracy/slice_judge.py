@@ -49,7 +49,10 @@ class SliceJudge:
         return ordering.aligned(given, wanted, self._judging.orders, margins)
 
     def _margin(self, scores: str, wanted: NDArray[Any]) -> float:
-        """Return how near two scores may be for their order not to matter: both may be off by what is allowed."""
+        """Return the difference of two scores below which their order does not matter.
+
+        Both may be off by the allowed error.
+        """
         rule = self._judging.outputs.get(scores, OutputRule())
         largest = float(np.abs(special.plain(wanted, rule.masks)).max(initial=0.0)) if wanted.size else 0.0
         floors = [max(self._limits.error * cut.spread, self.floor(cut, rule, largest)) for cut in rule.slices]
@@ -152,8 +155,9 @@ class SliceJudge:
         return max(floor, min(SCORE_FLOOR, self._limits.error * max((one.spread for one in rule.slices), default=0)))
 
     def _moves(self, cut: Slice, floor: float) -> float:
-        """Return what an error is told by: how far the slice moves, or, of scores that hardly do, what their floor is
-        the limit of.
+        """Return the yardstick of an error: how far the slice moves.
+
+        Scores that hardly move are measured by their floor: the yardstick is the one whose error limit is the floor.
         """
         return cut.spread if self._limits.exact else max(cut.spread, floor / self._limits.error)
 

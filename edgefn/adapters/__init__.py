@@ -30,7 +30,7 @@ def detector(network: torch.nn.Module, fields: Sequence[str] = FIELDS) -> torch.
     detectors of `torchvision.models.detection` do. The wrapper takes such a picture, or a batch of one, and returns the
     dict's `fields`: by default boxes [found, 4], labels [found] and scores [found]; also masks
     [found, 1, height, width]. How many are found differs from picture to picture, and may be none. Parts of the network
-    that are for other fields alone are not run. Raises BuildError for keypoints, which no program can have.
+    that are for other fields alone are not run. Raise BuildError for keypoints, which no program can have.
     """
     import torch
 

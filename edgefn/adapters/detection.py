@@ -1,7 +1,7 @@
-"""Steps of torchvision's detectors whose way depends on how much is found, as one way for any number, none included.
+"""Steps of torchvision's detectors that branch on the number of detections, written for any number, zero included.
 
 A program has no such branches and loops. Each function here gives what torchvision's of the same name gives
-(https://docs.pytorch.org/vision/stable/models.html); they are in its place only while a wrapped detector runs. Never
+(https://docs.pytorch.org/vision/stable/models.html); it is in its place only while a wrapped detector runs. Never
 trains.
 """
 
@@ -23,7 +23,7 @@ _HEADS = {"mask_roi_pool": _MASKS, "keypoint_roi_pool": _KEYPOINTS}
 
 @contextmanager
 def of_any_number(network: torch.nn.Module, fields: Collection[str]) -> Iterator[None]:
-    """Within, torchvision's steps are those below, and `network` computes only what `fields` need."""
+    """Replace torchvision's steps meanwhile by those below; `network` computes only what `fields` need."""
     with ExitStack() as stack:
         for place, name, replacement in _replacements():
             stack.enter_context(_changed(place, name, replacement))
@@ -35,7 +35,7 @@ def of_any_number(network: torch.nn.Module, fields: Collection[str]) -> Iterator
 
 
 def _replacements() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-    """(where, name, replacement) of each step, in the modules that are imported."""
+    """Yield (where, name, replacement) of each step, in the modules that are imported."""
     modules: dict[str, Any] = dict(sys.modules)
     if boxes := modules.get("torchvision.ops.boxes"):
         yield boxes, "batched_nms", partial(batched_nms, boxes.nms)
@@ -50,7 +50,7 @@ def _replacements() -> Iterator[tuple[Any, str, Callable[..., Any]]]:
 
 @contextmanager
 def _changed(place: Any, name: str, value: Any) -> Iterator[None]:
-    """Within, the attribute `name` of `place` is `value`."""
+    """Set the attribute `name` of `place` to `value` meanwhile."""
     kept = getattr(place, name)
     setattr(place, name, value)
     try:

@@ -1,4 +1,4 @@
-"""The one signature that every inference stack stands behind.
+"""The one signature that every inference stack implements.
 
     build machine    probe → lower      network → portable artifact, in the bundle
     box, at install  probe → finish     portable artifact → finished for this very chip, in a cache
@@ -97,20 +97,26 @@ class Captured(Protocol):
 
     @property
     def program(self) -> Any:
-        """The `torch.export.ExportedProgram`, batch dimension symbolic where the spec's is.
+        """Return the `torch.export.ExportedProgram`; its batch dimension is symbolic if the spec's is.
 
-        Raises BuildError, saying what to do, where the model is an ONNX file.
+        Raise BuildError with the remedy when the model is an ONNX file.
         """
 
     @property
     def own_opset(self) -> int | None:
-        """The opset of a model that is an ONNX file, which float artifacts keep; None of a program."""
+        """Return the opset of a model that is an ONNX file, which float artifacts keep; None of a program."""
 
     def onnx(self, opset: int | None = None) -> Path:
-        """Path of an ONNX file of the program; its opset is the one asked for, or BuildError is raised."""
+        """Return the path of an ONNX file of the program, with the opset asked for.
+
+        Raise BuildError when it cannot have that opset.
+        """
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """A folder that `fill` wrote for the first who asked for that name, from the network and its calibration."""
+        """Return the shared folder `name`; `fill` writes it at the first call.
+
+        `fill` uses only the network and its calibration.
+        """
 
 
 class Lowered(msgspec.Struct, frozen=True):
@@ -139,7 +145,7 @@ class Session(Protocol):
 class Backend(Protocol):
     """One inference stack. Importing the module must not import the stack: the methods do.
 
-    One whose `finish` needs more than files has a `finish_needs: FinishNeeds`, too.
+    A backend has a `finish_needs: FinishNeeds`, too, if its `finish` needs more than files.
     """
 
     name: str
@@ -147,21 +153,25 @@ class Backend(Protocol):
     """True when a session made before fork() runs in the child: it starts no threads."""
 
     def probe(self) -> Probe:
-        """Whether the stack is installed here, its version, and what to install where it is not."""
+        """Tell whether the stack is installed here, with its version, or what to install."""
 
     def warm_up(self) -> None:
-        """The first-time costs of `load` are paid: the zygote calls it, so it must start no thread."""
+        """Do the first-time work of `load` now. The zygote calls it, so it must start no thread."""
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes the portable artifact of `target` into `folder`. Raises BuildError naming the model and the target."""
+        """Write the portable artifact of `target` into `folder`.
+
+        Raise BuildError that names the model and the target.
+        """
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """Writes the artifact optimised for this machine into `folder`, from the portable one's folder."""
+        """Write the artifact optimised for this machine into `folder`, from the portable one's folder."""
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> Session:
-        """A session of a finished (or portable) artifact, with so many intra-op threads, the caller's among them.
+        """Load a finished (or portable) artifact as a session.
 
-        `batched` tells that runs of many rows will come. `fork_safe` speaks of one thread.
+        `threads` counts the intra-op threads, the caller's included. `batched`: runs of many rows will come.
+        `fork_safe` holds for one thread.
         """
 
 

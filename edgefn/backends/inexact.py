@@ -33,7 +33,7 @@ MNN = Exactness(2**31, 2**31 - 2**20, "MNN computes with 32 bits")
 
 
 def check(outputs: dict[str, NDArray[Any]], engine: Exactness) -> None:
-    """Take that output out of `outputs`. Raises ValueError where it counts any."""
+    """Take that output out of `outputs`. Raise ValueError where it counts any."""
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
         raise ValueError(f"the network makes {count.sum()} whole numbers from {engine.made} on, and {engine.why}")

@@ -1,4 +1,4 @@
-"""Artifacts that are finished as they are: their files, linked."""
+"""Links the files of artifacts that need no finishing."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edgefn.errors import BundleError
 
 
 def link(portable: Path, folder: Path, names: Sequence[str]) -> None:
-    """The files of `portable` lie in `folder` too, as hard links where the file system allows it.
+    """Link the files `names` of `portable` into `folder`; copy them where hard links are impossible.
 
-    Raises BundleError when one is missing.
+    Raise BundleError when one is missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:

@@ -17,7 +17,7 @@ OUTPUT = "edgefn.not_numbers"
 
 
 def check(outputs: dict[str, NDArray[Any]], engine: str) -> None:
-    """Take that output out of `outputs`. Raises ValueError where it counts any."""
+    """Take that output out of `outputs`. Raise ValueError where it counts any."""
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
         raise ValueError(

@@ -15,7 +15,7 @@ OUTPUT = "edgefn.out_of_range"
 
 
 def check(outputs: dict[str, NDArray[Any]]) -> None:
-    """Take that output out of `outputs`. Raises IndexError, as PyTorch does, where it counts any."""
+    """Take that output out of `outputs`. Raise IndexError, as PyTorch does, where it counts any."""
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
         raise IndexError(

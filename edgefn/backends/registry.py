@@ -25,7 +25,10 @@ BUILT_IN = {
 
 @cache
 def get(name: str) -> Backend:
-    """The backend called `name`, made once per process. Raises BundleError when there is none, or it does not load."""
+    """Return the backend called `name`, made once per process.
+
+    Raise BundleError when there is none, or it does not load.
+    """
     target = BUILT_IN.get(name) or _installed_target(name)
     module, _, attribute = target.partition(":")
     try:
@@ -36,7 +39,7 @@ def get(name: str) -> Backend:
 
 
 def names() -> list[str]:
-    """The names that `get` knows, sorted."""
+    """List the names that `get` knows, sorted."""
     return sorted({*_installed(), *BUILT_IN})
 
 
@@ -64,5 +67,5 @@ def _installed() -> dict[str, EntryPoint]:
 
 
 def look_again() -> None:
-    """Read anew what is installed when it is asked for next."""
+    """Forget the installed backends, so that the next call reads them again."""
     _installed.cache_clear()

@@ -20,7 +20,7 @@ Content = TypeVar("Content")
 def read(folder: Path, name: str, kind: type[Content], engine: str) -> Content:
     """Return the `kind` in the file `name` of an artifact's `folder`.
 
-    Raises BundleError when it is missing, damaged, no regular file, or over MAX_BYTES.
+    Raise BundleError when it is missing, damaged, no regular file, or over MAX_BYTES.
     """
     try:
         return msgspec.json.decode(_bounded(folder / name), type=kind)

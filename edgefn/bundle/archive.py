@@ -24,10 +24,10 @@ MAX_FILE_BYTES = 8 * 2**30 - 1
 
 
 def pack(files: Iterable[tuple[str, Path | bytes]], out: Path) -> tuple[str, int]:
-    """Writes `files` (name, content) to `out` as an uncompressed tar; returns its digest and size in bytes.
+    """Write `files` (name, content) to `out` as an uncompressed tar; return its digest and size in bytes.
 
-    The same names, contents and executable bits give the same bytes, whatever the order, times, owners or
-    umask. A path is followed to its content. Raises BuildError for a name or a file that cannot go in.
+    The same names, contents and executable bits give the same bytes, whatever the order, times, owners or umask. A path
+    is followed to its content. Raise BuildError for a name or a file that cannot go in.
     """
     entries = _unique(files)
     with explained_when_full(out), out.open("wb") as file:
@@ -101,13 +101,13 @@ class _HashingFile:
 
 
 def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_members: int = MAX_MEMBERS) -> int:
-    """The archive's files lie below `folder` and on the disk, with modes 0644 or 0755; returns their number.
+    """Unpack the archive below `folder` and sync it to the disk; return the number of files and folders.
 
-    `limit_bytes` is the layer's declared size; `below` the folder that every member must lie in, which is
-    the layer's `Descriptor.folder`. There are `max_members` at most, counting the folders that only names tell of.
-    Raises BundleError on anything that `pack` does not write, on a name that would leave `folder`, and where a file is
-    there already; DiskFull when there is no room. What was written before the error stays: unpack into a folder that
-    is removed then.
+    Modes are 0644 or 0755. `limit_bytes` is the layer's declared size. Every member must lie in `below`, which is the
+    layer's `Descriptor.folder`. There are `max_members` at most, counting the folders that appear only inside names.
+    Raise BundleError on anything that `pack` does not write, on a name that would leave `folder`, and where a file is
+    there already; DiskFull when there is no room. Files written before the error stay: unpack into a folder that is
+    removed then.
     """
     tree = _Tree(folder)
     try:

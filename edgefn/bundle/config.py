@@ -39,8 +39,9 @@ SCHEMA_VERSION = 1
 class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model lowered for one target, e.g. target "portable/fp32" by backend "onnxruntime".
 
-    `needs` are what the target's profile asked of a machine when it was built, so that a box needs no file of a
-    project's own profile; None in a bundle that does not say: a box then goes by its own profile of that name.
+    `needs` are the machine needs of the target's profile at build time, so a box needs no file of a project's own
+    profile.
+    None in a bundle without them: a box then uses its own profile of that name.
     """
 
     model: str
@@ -51,12 +52,12 @@ class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def path(self) -> str:
-        """Its folder below the unpacked bundle."""
+        """Return its folder below the unpacked bundle."""
         return f"artifacts/{self.model}/{self.target.replace('/', '-')}"
 
     @property
     def precision(self) -> str:
-        """The target's precision, e.g. "int8" of "x86-64-v3/int8@openvino"."""
+        """Return the target's precision, e.g. "int8" of "x86-64-v3/int8@openvino"."""
         return self.target.partition("/")[2].partition("@")[0]
 
 
@@ -72,10 +73,10 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model of the function, what its artifacts are judged by, and the number of golden samples.
+    """A model of the function, the rules that judge its artifacts, and the number of golden samples.
 
-    `bound` and `bounds`, by precision, are what the author's `tolerance=` and `Quantize(bound=...)` ask for beside.
-    `batching` says that concurrent calls inside an instance are run as one; None where each runs alone.
+    `bound` and `bounds`, by precision, are the author's additional `tolerance=` and `Quantize(bound=...)`.
+    `batching`: concurrent calls inside an instance are run as one; None where each runs separately.
     """
 
     spec: ModelSpec
@@ -86,7 +87,7 @@ class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     judging: Judging = Judging()
 
     def bound_of(self, precision: str) -> Bound | None:
-        """The bound of its artifacts of `precision`."""
+        """Return the bound of its artifacts of `precision`."""
         return self.bounds.get(precision, self.bound)
 
 

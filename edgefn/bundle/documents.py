@@ -38,17 +38,20 @@ Document = TypeVar("Document")
 
 
 def refuse(problem: str) -> NoReturn:
-    """Raises the BundleError of a document that cannot be honoured."""
+    """Raise the BundleError of a document that edgefn refuses."""
     raise BundleError(f"bundle refused: {problem}; build it again with `edgefn build`, or copy it again")
 
 
 def encode(document: msgspec.Struct) -> bytes:
-    """`document` as JSON, the same bytes for equal values: members in declared order, dictionaries sorted."""
+    """Encode `document` as JSON, the same bytes for equal values.
+
+    Members are in declared order, dictionaries are sorted.
+    """
     return msgspec.json.encode(document, order="deterministic")
 
 
 def decode(data: bytes, type: type[Document], what: str) -> Document:
-    """The `type` in `data`. Raises BundleError naming `what` and the place in it that does not fit."""
+    """Decode the `type` in `data`. Raise BundleError that names `what` and the place that does not fit."""
     if len(data) > MAX_DOCUMENT_BYTES:
         refuse(f"{what} is {len(data)} bytes, over the limit of {MAX_DOCUMENT_BYTES}")
     try:
@@ -58,7 +61,7 @@ def decode(data: bytes, type: type[Document], what: str) -> Document:
 
 
 def canonical(config: BundleConfig) -> BundleConfig:
-    """`config` with its sets in one order, so that the order of building them does not change the digest."""
+    """Sort the sets in `config`, so that the order of building them does not change the digest."""
     return msgspec.structs.replace(
         config,
         models=tuple(sorted(config.models, key=lambda entry: entry.spec.name)),
@@ -72,7 +75,7 @@ class _Version(msgspec.Struct):
 
 
 def parse_config(data: bytes) -> BundleConfig:
-    """The config in `data`. Raises BundleError on an unknown schema_version, key, name or entry."""
+    """Parse the config in `data`. Raise BundleError on an unknown schema_version, key, name or entry."""
     version = decode(data, _Version, "config").schema_version
     if version != SCHEMA_VERSION:
         remedy = "update edgefn here" if version > SCHEMA_VERSION else "build the bundle again"
@@ -143,7 +146,7 @@ def _check_batching(function: FunctionSpec, entry: ModelEntry) -> None:
 
 
 def check_artifact_names(model: str, target: str, *, where: str) -> None:
-    """Refuses a model's or a target's name that is not one: both become folder names."""
+    """Refuse an invalid name of a model or a target: both become folder names."""
     if not _MODEL.fullmatch(model):
         refuse(f"{where} names model {model!r}: a model's name is a Python identifier of 63 letters at most")
     if not _TARGET.fullmatch(target):
@@ -151,7 +154,10 @@ def check_artifact_names(model: str, target: str, *, where: str) -> None:
 
 
 def check_needs(artifact: ArtifactEntry) -> None:
-    """Refuses needs that no profile has: they are told to people, and ask what is installed by name."""
+    """Refuse needs that no profile has.
+
+    They appear in messages, and are compared by name with what is installed.
+    """
     needs = artifact.needs
     if needs is None:
         return

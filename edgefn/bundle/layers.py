@@ -1,6 +1,6 @@
 """The layers of a bundle: which folder each holds, packed and described. One function for each kind.
 
-Writes the archive that it is told to and nothing else.
+Writes only the archive that the caller names.
 """
 
 from __future__ import annotations
@@ -34,20 +34,23 @@ class PackedLayer:
 
 
 def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> PackedLayer:
-    """Pack the code layer of `folder`, without the files `leave_out`, into `out`. Raises SpecError, BuildError."""
+    """Pack the code layer of `folder`, without the files `leave_out`, into `out`.
+
+    Raise SpecError, BuildError.
+    """
     files = [(name, path) for name, path in code_files(folder) if path not in leave_out]
     return _pack(Descriptor(CODE_TYPE, "", 0), files, out)
 
 
 def wheels(folder: Path, out: Path) -> PackedLayer:
-    """The layer of the site-packages tree that `wheels.resolve` wrote into `folder`, packed into `out`."""
+    """Pack the site-packages tree that `wheels.resolve` wrote into `folder` to `out`; return the layer."""
     return _pack(Descriptor(WHEELS_TYPE, "", 0), tree_files(folder), out)
 
 
 def artifact(
     entry: ArtifactEntry, folder: Path, out: Path, elsewhere: references.References | None = None
 ) -> PackedLayer:
-    """The layer of one portable artifact, the files in `folder` that do not lie `elsewhere`, packed into `out`."""
+    """Pack one portable artifact to `out`: the files in `folder` that do not lie `elsewhere`."""
     names = {MODEL_ANNOTATION: entry.model, TARGET_ANNOTATION: entry.target}
     files: list[tuple[str, Path | bytes]] = [one for one in tree_files(folder) if one[0] not in (elsewhere or {})]
     if elsewhere:
@@ -56,19 +59,19 @@ def artifact(
 
 
 def golden(samples: Mapping[str, Path | bytes], out: Path) -> PackedLayer:
-    """The layer of golden samples, an `.npz` for each model's name, packed into `out`."""
+    """Pack golden samples to `out`: an `.npz` for each model's name."""
     files = [(f"{model}.npz", content) for model, content in samples.items()]
     return _pack(Descriptor(GOLDEN_TYPE, "", 0), files, out)
 
 
 def requests(bodies: Sequence[Path | bytes], out: Path) -> PackedLayer:
-    """The layer of sample requests: each body under its number, packed into `out`."""
+    """Pack sample requests to `out`, each body under its number."""
     files = [(str(number), body) for number, body in enumerate(bodies)]
     return _pack(Descriptor(REQUESTS_TYPE, "", 0), files, out)
 
 
 def answers(content: bytes, out: Path) -> PackedLayer:
-    """The layer of eager's answers to the sample requests, packed into `out`."""
+    """Pack eager's answers to the sample requests to `out`."""
     return _pack(Descriptor(ANSWERS_TYPE, "", 0), [("answers.msgpack", content)], out)
 
 

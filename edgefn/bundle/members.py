@@ -59,10 +59,10 @@ class Member:
 
 
 def check_name(name: str) -> str:
-    """`name`, when it is a relative path that stays below its folder, the same on every machine.
+    """Return `name` if it is a relative path that stays below its folder, the same on every machine.
 
-    Raises BundleError for an absolute path, `.`, `..`, empty parts, backslashes, control characters, bytes
-    that are not UTF-8, and names too long for a file system.
+    Raise BundleError for an absolute path, `.`, `..`, empty parts, backslashes, control characters, bytes that are not
+    UTF-8, and names too long for a file system.
     """
     parts = name.split("/")
     if name.startswith("/"):
@@ -77,7 +77,7 @@ def check_name(name: str) -> str:
 
 
 def read_members(file: BinaryIO, *, max_members: int = MAX_MEMBERS) -> Iterator[Member]:
-    """The files and folders in `file`, in order. Raises BundleError on anything out of the subset."""
+    """Yield the files and folders in `file`, in order. Raise BundleError on anything out of the subset."""
     seen: set[str] = set()
     while header := _next_header(file):
         long_name = ""
@@ -99,7 +99,7 @@ def read_members(file: BinaryIO, *, max_members: int = MAX_MEMBERS) -> Iterator[
 
 
 def _next_header(file: BinaryIO) -> tarfile.TarInfo | None:
-    """The next header, or None at the end-of-archive mark."""
+    """Read the next header; return None at the end-of-archive mark."""
     block = file.read(_BLOCK)
     if block == bytes(_BLOCK):
         return None

@@ -1,9 +1,9 @@
-"""Files that several artifacts of a bundle have alike, packed once: the others name where it lies.
+"""Identical files of several artifacts of a bundle, packed once: the others name the place of the file.
 
     artifacts/<model>/<target>/references.json    {"model.onnx": {"path": "artifacts/…/model.onnx", "sha256": "…"}}
 
 The layer of an artifact so depends on all of its content, its own files and those that it refers to. Unpacked, they are
-the same file: `resolve` links them. Never refers to what lies outside the bundle's artifacts.
+the same file: `resolve` links them. Never refers to a file outside the bundle's artifacts.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ References = dict[str, FileReference]
 
 
 def found(artifacts: Iterable[tuple[str, Path]]) -> dict[str, References]:
-    """By an artifact's path in the bundle, its files that an earlier one has; `artifacts` are paths with folders."""
+    """Find, for each artifact, the files that an earlier artifact has too.
+
+    `artifacts` are paths in the bundle with folders; the result is by path in the bundle.
+    """
     known: dict[str, str] = {}
     references: dict[str, References] = {}
     for place, folder in artifacts:
@@ -63,15 +66,15 @@ def found(artifacts: Iterable[tuple[str, Path]]) -> dict[str, References]:
 
 
 def encode(references: References) -> bytes:
-    """The bytes of an artifact's file of references."""
+    """Encode an artifact's file of references."""
     return msgspec.json.encode(references, order="sorted")
 
 
 def resolve(bundle: Path, max_members: int = MAX_MEMBERS) -> None:
-    """Each file that an artifact of the unpacked `bundle` refers to lies in its folder, as a link to the same file.
+    """Link each file that an artifact of the unpacked `bundle` refers to into the artifact's folder.
 
-    Raises BundleError for a reference that leaves the artifacts, or to a file that is not there or another one; and
-    where there are more than `max_members` of them and of folders that they lie in.
+    Raise BundleError for a reference that leaves the artifacts, or to a file that is missing or different; and where
+    there are more than `max_members` of them and of folders that they lie in.
     """
     known: dict[Path, str] = {}
     made = 0

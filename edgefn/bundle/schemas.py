@@ -30,7 +30,7 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 
 
 def fault(schemas: Iterable[dict[str, Any]]) -> str:
-    """Return why the schemas of a function are none, or too large together; "" where they are as they should be."""
+    """Return why the schemas of a function are invalid or too large together; "" when they are valid."""
     size = 0
     for schema in schemas:
         if not _is_shallow(schema):
@@ -59,7 +59,7 @@ def _inside(value: object) -> Iterable[object]:
 
 
 def _wrong(schema: dict[str, Any]) -> str:
-    """Return the first word in the schema, or in one below it, whose value cannot be; "" where there is none."""
+    """Return the first keyword in the schema, or in one below it, with an invalid value; "" without one."""
     for word, value in schema.items():
         check = _CHECKS.get(word)
         if check is not None and not check(value):

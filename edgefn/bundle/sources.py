@@ -18,7 +18,7 @@ Files = list[tuple[str, Path]]
 
 
 def code_files(folder: Path) -> Files:
-    """(name below the function's folder, path) of each file that goes into the code layer, sorted by name."""
+    """List the files of the code layer as (name below the function's folder, path), sorted by name."""
     return tree_files(folder, leave_out=_is_left_out)
 
 
@@ -28,10 +28,10 @@ def _is_left_out(name: str) -> bool:
 
 
 def tree_files(folder: Path, *, leave_out: Callable[[str], bool] = lambda name: False) -> Files:
-    """(name below `folder`, path) of each file, sorted by name; `leave_out` says which names to pass over.
+    """List the files below `folder` as (name, path), sorted by name, without the names of `leave_out`.
 
-    A link to something within `folder` stands for it. Raises SpecError for a link that leaves or goes in
-    circles, and for what is neither file nor folder.
+    A link to something within `folder` is replaced by its content. Raise SpecError for a link that leaves or goes in
+    circles, and for anything but files and folders.
     """
     root = folder.resolve()
     if not root.is_dir():

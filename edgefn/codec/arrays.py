@@ -80,7 +80,10 @@ def from_packed(packed: Packed, spec: TensorSpec, dims: dict[str, int]) -> Array
 
 
 def from_raw(data: Buffer, spec: TensorSpec, dims: dict[str, int]) -> Array:
-    """Return the array of raw little-endian bytes in C order; one unknown dimension follows from the byte count."""
+    """Return the array of raw little-endian bytes in C order.
+
+    One unknown dimension follows from the byte count.
+    """
     import numpy as np
 
     count, rest = divmod(len(data), np.dtype(spec.dtype).itemsize)
@@ -155,7 +158,10 @@ def _array(
 
 
 def _infer(spec: TensorSpec, count: int, dims: dict[str, int]) -> tuple[int, ...]:
-    """The shape of `count` elements in C order, when at most one symbolic dimension of `spec` is not bound yet."""
+    """Infer the shape of `count` elements in C order.
+
+    At most one symbolic dimension of `spec` may be unbound. Raise ValueError for more, and when `count` does not fit.
+    """
     unknown = {d for d in spec.shape if isinstance(d, str) and d not in dims}
     if len(unknown) > 1:
         names = ", ".join(sorted(unknown))

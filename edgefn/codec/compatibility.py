@@ -1,7 +1,7 @@
-"""What a new revision of a function refuses or answers otherwise, of that which its predecessor's clients send.
+"""The requests of a predecessor's clients that a new revision of a function refuses or answers differently.
 
-Pure: two FunctionSpecs in, sentences out. It reads JSON Schemas as `edgefn.codec.json_schema` writes them; of two that
-it cannot compare it says that they differ.
+Pure: two FunctionSpecs in, sentences out. It reads JSON Schemas as `edgefn.codec.json_schema` writes them; two that it
+cannot compare are reported as different.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _changes(before: ParameterSpec, after: ParameterSpec) -> Iterator[str]:
 
 
 def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
-    """What becomes of bodies that are the value of one parameter, by themselves."""
+    """Yield the changes for bodies that are the value of one parameter, without its name."""
     value = _principal(before)
     if value is None or not any(one.name == value.name for one in after):
         return
@@ -67,7 +67,7 @@ def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> 
 
 
 def _beside_queries(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
-    """Yield what becomes of bodies that are an optional parameter's value, the others that are given in the query."""
+    """Yield the changes for bodies that are an optional parameter's value; the query gives the others."""
     if len(before) < 2 or {one.name for one in after} <= {one.name for one in before}:
         return
     for one in before:
@@ -117,7 +117,7 @@ def _size(value: object) -> int:
 
 
 def accepts(new: Schema, old: Schema) -> bool:
-    """Tell whether every value of `old` is one of `new`, as far as that can be told."""
+    """Tell whether every value of `old` is surely one of `new`."""
     new, old = _bare(new), _bare(old)
     if not new or new == old:
         return True

@@ -25,16 +25,19 @@ _DATA = ("const", "default", "enum", "examples")
 
 
 def parameter_schema(hint: Any) -> dict[str, Any]:
-    """Return the schema of what a request may hold for `hint`. Raises TypeError naming a type that cannot be read.
+    """Return the schema of the values that a request may hold for `hint`.
 
-    An object with declared members has no others.
+    Raise TypeError that names a type that cannot be read. An object with declared members has no others.
     """
     closed: dict[str, Any] = _closed(_schema(hint, _readable))
     return closed
 
 
 def result_schema(hint: Any) -> dict[str, Any]:
-    """Return the schema of a result of type `hint` in JSON. Raises TypeError naming a type that cannot be written."""
+    """Return the schema of a result of type `hint` in JSON.
+
+    Raise TypeError naming a type that cannot be written.
+    """
     try:
         return _schema(hint, _writable)
     except TypeError as error:
@@ -64,7 +67,7 @@ def _number(dtype: str) -> dict[str, Any]:
 
 
 def _items(dimension: Dimension, ranges: dict[str, SizeRange]) -> dict[str, int]:
-    """How many items an array of that dimension has. JSON Schema has no word for multiples."""
+    """Return the limits on the items of an array of that dimension. JSON Schema cannot express multiples."""
     if isinstance(dimension, int):
         return {"minItems": dimension, "maxItems": dimension}
     if (allowed := ranges.get(dimension)) is None:
@@ -82,7 +85,7 @@ def _schema(hint: Any, hook: Any) -> dict[str, Any]:
 
 
 def _inline(node: Any, definitions: dict[str, Any], inside: tuple[str, ...]) -> Any:
-    """`node` with each reference replaced by what it names; a type inside itself becomes just its kind."""
+    """Replace each reference in `node` with its definition; a type inside itself becomes just its kind."""
     if isinstance(node, list):
         return [_inline(item, definitions, inside) for item in node]
     if not isinstance(node, dict):

@@ -120,7 +120,7 @@ def key(info: inspect.Type) -> inspect.Type:
 
 
 def _known(types: Iterable[inspect.Type]) -> inspect.Type:
-    """Return the first of `types` that says something; that of anything where none does."""
+    """Return the first of `types` that restricts the value; the type of any value where none does."""
     return next((one for one in types if not isinstance(one, inspect.AnyType)), inspect.AnyType())
 
 

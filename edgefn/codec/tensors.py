@@ -1,4 +1,4 @@
-"""What a tensor must be: `tensor(...)` declares dtype and shape, `bind` holds an array against the declaration.
+"""The declared form of a tensor: `tensor(...)` declares dtype and shape, `bind` checks an array against it.
 
 Pure: it sees dtype names and shapes, never an array, and imports no NumPy. The wire forms are in edgefn.codec.arrays.
 """
@@ -41,7 +41,7 @@ def tensor(dtype: DType, *shape: Dimension | Dim) -> TensorSpec:
         @edge_model(inputs={"pixels": tensor("float32", "batch", 3, 224, 224)})
         def scale(x: Annotated[np.ndarray, tensor("float32", "n", 4)]) -> ...
 
-    `Dim("length", max=512)` in place of a word says which lengths. Raises SpecError for a dtype or a dimension that is
+    `Dim("length", max=512)` in place of a word says which lengths. Raise SpecError for a dtype or a dimension that is
     not one, and for two ranges of one word that leave no length.
     """
     if dtype not in DTYPES:
@@ -86,9 +86,9 @@ def _check_dimension(dimension: object) -> None:
 
 
 def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
-    """Hold an array of a request against `spec`, its ranges too; `dims` gains the lengths of its free dimensions.
+    """Check an array of a request against `spec` and its ranges; `dims` gains its free lengths.
 
-    Raises ValueError with what the array has and what it needs; `dims` is then of no more use.
+    Raise ValueError with what the array has and what it needs; `dims` must not be used afterwards.
     """
     bind_shape(spec, dtype, shape, dims)
     if spec.ranges and (wrong := misfit(spec.ranges, dims)):
@@ -96,7 +96,7 @@ def bind(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int
 
 
 def bind_shape(spec: TensorSpec, dtype: str, shape: Sequence[int], dims: dict[str, int]) -> None:
-    """As `bind`, whatever the ranges are."""
+    """Bind like `bind`, but ignore the ranges."""
     has = TensorSpec(dtype, tuple(shape))
     if dtype != spec.dtype or len(shape) != len(spec.shape):
         raise ValueError(f"has {has}, needs {spec}")

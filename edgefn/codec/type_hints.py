@@ -39,7 +39,10 @@ class Hints(msgspec.Struct, frozen=True):
 
 
 def hints_of(handler: Callable[..., Any]) -> Hints:
-    """The hints of `handler`. Raises SpecError naming the parameter whose hint is missing or cannot be read."""
+    """Read the hints of `handler`.
+
+    Raise SpecError that names the parameter whose hint is missing or cannot be read.
+    """
     where = f"function {handler.__name__}"
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise SpecError(f"{where} yields: a handler returns one result; collect it in a list")
@@ -78,7 +81,10 @@ def _evaluated(handler: Callable[..., Any], name: str, annotation: Any, where: s
 
 
 def read_hint(hint: Any, where: str) -> Hint:
-    """Return the kind of a parameter's `hint`. Raises SpecError, beginning with `where`, for one that is of none."""
+    """Return the kind of a parameter's `hint`.
+
+    Raise SpecError, beginning with `where`, for one that is of none.
+    """
     inner, optional = _without_none(hint)
     base, specs, pictures = inner, [], []
     if get_origin(inner) is Annotated:

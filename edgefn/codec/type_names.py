@@ -26,7 +26,7 @@ _WORDS: dict[type, str] = {
 
 
 def shown(info: inspect.Type) -> str:
-    """Return what a value of the type is."""
+    """Describe a value of the type."""
     if isinstance(info, inspect.Metadata):
         return shown(info.type)
     if isinstance(info, inspect.UnionType):

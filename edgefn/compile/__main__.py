@@ -24,7 +24,7 @@ from edgefn.text.quantities import parse_duration
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Builds as the command line says; returns the exit code."""
+    """Build what the command line asks for; return the exit code."""
     options = _parser().parse_args(arguments)
     with on_stdout() as events:
         try:
@@ -81,7 +81,7 @@ def _order(options: argparse.Namespace) -> BuildCommand:
 
 
 def _limit_s(text: str) -> float:
-    """A compiler's time in seconds. Raises SpecError for none at all."""
+    """Parse a compiler's time limit; return seconds. Raise SpecError when it is zero."""
     if not (limit_s := parse_duration(text, what="--timeout")):
         raise SpecError(f'--timeout is {text!r}, in which nothing compiles: write e.g. "15min"')
     return limit_s
@@ -95,7 +95,10 @@ def _failed(error: EdgefnError, events: Events) -> int:
 
 
 def _forget_tokens() -> None:
-    """Take edgefn's own variables out of the environment: what is run at build is the author's, not this user's."""
+    """Take edgefn's own variables out of the environment.
+
+    The code that runs in a build is the author's; it must not see this user's tokens.
+    """
     for name in [name for name in os.environ if name.startswith("EDGEFN_")]:
         del os.environ[name]
 

@@ -112,7 +112,7 @@ class Looked(NamedTuple):
 
 
 def build(order: BuildCommand, events: Events) -> Built:
-    """The bundle of `order.folder` is in the layout, and its report beside it. Raises EdgefnError."""
+    """Build the bundle of `order.folder`, and write it to the layout with its report. Raise EdgefnError."""
     sources = Sources(order.folder)
     with writable((order.cache, order.logs or order.cache)):
         order.cache.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,10 @@ def build(order: BuildCommand, events: Events) -> Built:
 
 @contextmanager
 def _alone(cache: Path, events: Events) -> Iterator[None]:
-    """No other build has the cache: two at once would do the same work twice. What killed ones left in it is gone."""
+    """Hold the cache for this build alone, and clear what killed builds left in it.
+
+    Two builds at once would do the same work twice, so a second one waits.
+    """
     with locked(cache, lambda: events("step", name="wait for another build", done=0, total=0)):
         Cache(cache).clear()
         try:
@@ -157,7 +160,10 @@ class _Build:
         return built
 
     def _whole_key(self, code_key: str) -> str:
-        """Depends on all that the bundle may: the sources, and what a build of them looked at elsewhere."""
+        """Return a key of all that the bundle may depend on.
+
+        That is the sources, and the files elsewhere that an earlier build of them used.
+        """
         patterns = self._read("weights", code_key)
         self.sources.remembered = self._read("modules", key_of(str(self.sources.folder)))
         try:
@@ -166,9 +172,10 @@ class _Build:
             return key_of(code_key, "missing")
 
     def _keep_looked(self, code_key: str) -> None:
-        """What these sources name, and any of this folder import, elsewhere is known before the next build runs them.
+        """Remember the files elsewhere that this build used, so that the next build can compare them first.
 
-        A builder may put a folder on sys.path itself: where its modules lie is known once it ran.
+        Weights are stored for these sources, modules for any sources of this folder. A builder may put a folder on
+        sys.path itself: the place of its modules is known only after it ran.
         """
         self._write_names("weights", code_key, self.looked.weights)
         self._write_names("modules", key_of(str(self.sources.folder)), self.looked.modules)
@@ -181,7 +188,7 @@ class _Build:
         self.cache.make(kind, key, lambda into: (into / _NAMES).write_bytes(msgspec.json.encode(names)))
 
     def _known(self, key: str) -> Built | None:
-        """What an earlier build gave for the same, when it still lies in the layout."""
+        """Return the result of an earlier build with the same key, if its bundle is still in the layout."""
         folder = self.cache.find("bundle", key)
         if folder is None:
             return None
@@ -268,7 +275,7 @@ class _Build:
         golden: Mapping[str, Golden],
         sessions: dict[str, EagerSession],
     ) -> Answers | None:
-        """Eager's answers to the samples; None for a function without a model."""
+        """Return eager's answers to the samples; None for a function without a model."""
         stale = any(one.stale for one in golden.values())
         return reference.obtain(function, models, self.sources, self.cache, sessions, stale=stale) if models else None
 
@@ -298,7 +305,7 @@ class _Build:
         weights: Collection[Path],
         requests: tuple[list[Path], Reference],
     ) -> tuple[str, int]:
-        """Packs the layers, `weights` left out, and writes the bundle; returns its digest and its layers' bytes."""
+        """Pack the layers without `weights` and write the bundle; return its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
             out = Path(scratch)
             packed = [layers.code(self.sources.folder, out / "code.tar", weights)]

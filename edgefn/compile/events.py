@@ -1,6 +1,6 @@
-"""What a build tells whoever started it: NDJSON on the real stdout, and nothing else there.
+"""The events of a build: NDJSON on the real stdout, and nothing else there.
 
-Whatever the user's code and the libraries print, from Python or from C, goes to stderr.
+All other output of the user's code and the libraries, from Python or from C, goes to stderr.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class BuildSteps:
         self._since = 0.0
 
     def begin(self, name: str, **members: Any) -> None:
-        """Says that the step `name` begins; the one before it has ended."""
+        """Begin the step `name`, and end the one before it."""
         self.end()
         self.events("step", name=name, done=self._done, total=self.total, **members)
         self._done += 1
         self._current, self._since = name, time.monotonic()
 
     def skip(self, count: int) -> None:
-        """So many steps have nothing to do."""
+        """Count `count` steps as done: they have no work."""
         self._done += count
 
     def end(self) -> None:
-        """The current step has ended."""
+        """End the current step, and add its time to `seconds`."""
         if self._current:
             spent = time.monotonic() - self._since
             self.seconds[self._current] = round(self.seconds.get(self._current, 0.0) + spent, 3)
@@ -63,7 +63,7 @@ class EventStream:
 
 @contextmanager
 def on_stdout() -> Iterator[EventStream]:
-    """A stream on file descriptor 1 as it was; within, descriptor 1 is stderr for everyone else."""
+    """Open a stream on the real stdout; meanwhile all other output to file descriptor 1 goes to stderr."""
     real = os.dup(1)
     try:
         os.dup2(2, 1)

@@ -80,7 +80,7 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order(self) -> tuple[str, bool, float, str]:
-        """Sorts a report: by model, those in the bundle first, the fastest of them first."""
+        """Return the sort key of a report: by model, those in the bundle first, then the fastest first."""
         slowest = self.latency_ratio is None
         return self.model, self.status != "built", math.inf if slowest else self.latency_ratio or 0.0, self.target
 
@@ -123,12 +123,12 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:
-        """The artifacts that should be in the bundle and are not."""
+        """Return the artifacts that should be in the bundle and are not."""
         return tuple(one for one in self.artifacts if one.status in MISSING)
 
 
 def write(report: Report, output: Path) -> Path:
-    """Writes `<output>/reports/<function>.json` and returns its path."""
+    """Write `<output>/reports/<function>.json`; return its path."""
     path = output / "reports" / f"{report.function}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(report), indent=2)

@@ -1,7 +1,7 @@
 """Sizes of outputs as expressions in the words of the inputs' free dimensions: "2*batch", "length // 4 + 1".
 
 Whole numbers, words, `+ - * // %`, unary minus, `min(...)` and `max(...)`, nothing else: an expression of a bundle from
-elsewhere can compute a number and do nothing more. What no expression says, e.g. how many boxes there are, is a word
+elsewhere can compute a number and do nothing more. A size that no expression gives, e.g. the number of boxes, is a word
 that no input has. Never imports NumPy.
 """
 
@@ -34,7 +34,10 @@ def is_size(text: str, words: Iterable[str]) -> bool:
 
 
 def shapes_of(outputs: Sequence[TensorSpec], words: Sequence[str]) -> Callable[[Lengths], Shapes]:
-    """Compile the outputs' shapes to a function of the lengths by word; it raises ZeroDivisionError as `//` does."""
+    """Compile the outputs' shapes to a function of the lengths by word.
+
+    The function raises ZeroDivisionError like `//`.
+    """
     names = {word: f"v{number}" for number, word in enumerate(words)}
     rows = ["(" + "".join(f"{_source(size, names)}, " for size in one.shape) + ")" for one in outputs]
     parameters = ", ".join(names.values())
@@ -52,7 +55,7 @@ def _source(size: Dimension, names: Mapping[str, str]) -> str:
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
-    """The expression in other names; one by one, for a word may be another's part."""
+    """Rename the words of the expression in one pass, because a word may be part of another."""
     import re
 
     return re.sub(r"[^\W\d]\w*", lambda match: names.get(match[0], match[0]), text)

@@ -56,7 +56,7 @@ def _check_limit(what: str, limit: object, *, optional: bool) -> None:
 
 
 def intersection(one: SizeRange, other: SizeRange) -> SizeRange:
-    """Return the lengths that are in both. Raises ValueError where there are none."""
+    """Return the lengths that are in both. Raise ValueError where there are none."""
     most = [range.max for range in (one, other) if range.max is not None]
     return SizeRange(
         max(one.min, other.min), min(most, default=None), math.lcm(one.multiple_of, other.multiple_of)
@@ -66,7 +66,7 @@ def intersection(one: SizeRange, other: SizeRange) -> SizeRange:
 def combined(tensors: Mapping[str, TensorSpec], where: str) -> dict[str, SizeRange]:
     """Intersect the ranges of each word over all `tensors`.
 
-    Raises SpecError, beginning with `where`, where two leave no length.
+    Raise SpecError, beginning with `where`, where two leave no length.
     """
     found: dict[str, SizeRange] = {}
     for name, spec in tensors.items():

@@ -30,7 +30,7 @@ def to_caller(field: str) -> Iterator[None]:
 
 @contextmanager
 def to_author() -> Iterator[None]:
-    """Raise MemoryError and ValueError in the place of what would be told to a caller."""
+    """Raise MemoryError and ValueError meanwhile, in place of the errors that are meant for a caller."""
     try:
         yield
     except PictureTooLarge as error:

@@ -41,7 +41,10 @@ class EncodedPicture(NamedTuple):
 
 
 def open_header(source: EncodedPicture) -> ImageFile:
-    """Return Pillow's image of `source`, its header read and its size within MAX_PIXELS; no pixel is decoded yet."""
+    """Return Pillow's image of `source`, its header read and its size within MAX_PIXELS.
+
+    No pixel is decoded yet.
+    """
     data, field = source.data, source.field
     name = recognise(data)
     if name is None:
@@ -68,7 +71,7 @@ def count_pages(source: EncodedPicture, opened: ImageFile) -> int:
 def decode(source: EncodedPicture, opened: ImageFile, least: tuple[int, int] | None = None) -> tuple[Pixels, int]:
     """Return the pixels of `opened`, and by how much a JPEG was reduced, to no less than `least`.
 
-    Raises InputError when the data is truncated or damaged, PictureTooLarge when there is not enough memory.
+    Raise InputError when the data is truncated or damaged, PictureTooLarge when there is not enough memory.
     """
     name, size, needed = opened.format or "image", opened.size, memory.progressive_bytes(opened)
     draft = _draft(opened, least)
@@ -81,7 +84,10 @@ def decode(source: EncodedPicture, opened: ImageFile, least: tuple[int, int] | N
 
 
 def _allocated_to_open(name: str, source: EncodedPicture) -> tuple[tuple[int, int], int]:
-    """Return the size of a picture whose reader allocates as it opens, and how much; zeros for most."""
+    """Return the size of a picture whose reader allocates memory when it opens, and the bytes.
+
+    Zeros for most pictures.
+    """
     if name != "WEBP":
         return (0, 0), 0
     size = webp.size(source.data)
@@ -108,7 +114,7 @@ def _enough_memory(source: EncodedPicture, size: tuple[int, int], needed: int) -
 
 
 def _draft(opened: ImageFile, least: tuple[int, int] | None) -> int:
-    """Have a JPEG decoded as small as `least` allows; return by how much it is reduced."""
+    """Make Pillow decode a JPEG as small as `least` allows; return the factor of the reduction."""
     if least is None or opened.format != "JPEG":  # others may give a thumbnail instead
         return 1
     width = opened.width
@@ -181,7 +187,7 @@ def _turn_to(opened: ImageFile, name: str, source: EncodedPicture) -> None:
 
 
 def _check(opened: ImageFile, name: str, source: EncodedPicture) -> None:
-    """Raise InputError when a header tells of too many pixels, of none, or of others than Pillow would give."""
+    """Raise InputError when a header has too many pixels, none, or others than Pillow would give."""
     _check_size(opened.size, source.field)
     if min(opened.size) < 1:
         raise InputError(

@@ -31,7 +31,7 @@ def holds(format: str, size: tuple[int, int]) -> bool:
 def encode(pixels: Pixels, format: EncodedFormat, quality: int, field: str = "") -> bytes:
     """Return `pixels` as a file of `format`; what that cannot hold (alpha in JPEG, CMYK in PNG) becomes RGB or RGBA.
 
-    Raises ValueError when `format` does not hold pictures of that size.
+    Raise ValueError when `format` does not hold pictures of that size.
     """
     if not holds(format, pixels.size):
         fitting = " or ".join(other for other in MAX_SIDE if holds(other, pixels.size))

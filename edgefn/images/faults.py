@@ -19,7 +19,7 @@ _UNREAD = re.compile(
 
 @contextmanager
 def of_sender(name: str, data: bytes, field: str) -> Iterator[None]:
-    """Raise InputError for whatever a decoder raises of the picture `data`, without a warning."""
+    """Raise InputError in place of any error of a decoder for the picture `data`, without a warning."""
     # Pillow's readers raise two dozen kinds of exception on damaged data, struct.error and IndexError among them.
     try:
         with _quiet() if _is_warned_about(name, data) else nullcontext():
@@ -53,7 +53,7 @@ def _quiet() -> Iterator[None]:
 
 
 def unknown(data: bytes) -> str:
-    """Return what to say of `data`, which begins as no format that is read."""
+    """Return the message for `data` that begins like no format that is read."""
     if kind := unread_kind(data):
         return f"is {kind}, a kind that is not read; send {READ}"
     if not data:
@@ -62,5 +62,5 @@ def unknown(data: bytes) -> str:
 
 
 def unread(name: str, reason: str) -> str:
-    """Return what to say of a file of format `name` that is not damaged, as far as is known, and not read."""
+    """Return the message for a file of format `name` that is not read, although no damage is known."""
     return f"is {named(name)} picture of a kind that is not read ({reason}), though it may be whole; send {READ}"

@@ -1,4 +1,4 @@
-"""How an image is brought to a wanted size: which part of it, scaled to what. Pure geometry, no pixels."""
+"""The geometry of fitting an image into a size: which part of it, and the scale. Pure geometry, no pixels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fitting(NamedTuple):
 
 
 def fit_into(source: Size, wanted: Size, fit: Fit) -> Fitting:
-    """How `source` becomes `wanted` (both width, height).
+    """Compute how to fit `source` into `wanted` (both width, height).
 
     cover    fills it; the middle of the longer side is taken
     contain  the whole image inside it, the rest is padding
@@ -45,7 +45,10 @@ def fit_into(source: Size, wanted: Size, fit: Fit) -> Fitting:
 
 
 def least_decoded(source: Size, fitting: Fitting) -> Size:
-    """Return the smallest whole image from which `fitting` may be made, REDUCTION_MARGIN times what it shows."""
+    """Return the smallest whole image that `fitting` can be made from.
+
+    The part that it shows is REDUCTION_MARGIN times the wanted size.
+    """
     left, top, right, bottom = fitting.box
     across = REDUCTION_MARGIN * fitting.size[0] / (right - left)
     down = REDUCTION_MARGIN * fitting.size[1] / (bottom - top)
@@ -53,7 +56,7 @@ def least_decoded(source: Size, fitting: Fitting) -> Size:
 
 
 def check_wanted(size: object, fit: object) -> None:
-    """Raises ValueError when `size` is not (width, height) or `fit` is not a Fit."""
+    """Raise ValueError when `size` is not (width, height) or `fit` is not a Fit."""
     match size:
         case (int(width), int(height)) if width > 0 and height > 0:
             pass

@@ -1,7 +1,7 @@
-"""`Image`: what a handler says to be given a picture. Pillow inside, decoded only when pixels are asked for.
+"""`Image`: the type hint of a handler for a picture. Pillow inside, decoded only when pixels are asked for.
 
-It owns laziness, resizing, and whose fault a broken picture is. It must never keep decoded pixels: an instance that
-serves photos would hold hundreds of megabytes between requests. Ask once, keep the result.
+It owns laziness, resizing, and whether a broken picture is the caller's error. It must never keep decoded pixels: an
+instance that serves photos would hold hundreds of megabytes between requests. Ask once, keep the result.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ class Image:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, lenient: bool = False) -> Image:
-        """Return the picture of a file. Raises OSError when it cannot be read; ValueError later, when it is broken."""
+        """Return the picture of a file.
+
+        Raise OSError when it cannot be read; ValueError later, when it is broken.
+        """
         image = cls(Path(path).read_bytes(), field=os.fspath(path), lenient=lenient)
         image._own = True
         return image
@@ -81,7 +84,7 @@ class Image:
     def page(self, number: int) -> Image:
         """Return page `number`, from 0, of a TIFF, or that frame of a GIF, WebP, AVIF or animated PNG.
 
-        Raises InputError (ValueError for a picture of the function's own) when it has no such page.
+        Raise InputError (ValueError for a picture of the function's own) when it has no such page.
         """
         if not isinstance(number, int):
             raise ValueError(f"page is {number!r}: use a whole number from 0 on")
@@ -94,7 +97,7 @@ class Image:
 
     @property
     def pages(self) -> int:
-        """How many pages or frames it has; 1 for most pictures."""
+        """Return the number of pages or frames; 1 for most pictures."""
         from edgefn.images.decoder import count_pages, open_header
 
         if self._pixels is not None:
@@ -104,7 +107,7 @@ class Image:
 
     @property
     def size(self) -> Size:
-        """(width, height) upright, from the header alone."""
+        """Return (width, height) upright, from the header alone."""
         from edgefn.images.orientation import lies_on_its_side
 
         _, (width, height), orientation = self.read_header()
@@ -112,12 +115,15 @@ class Image:
 
     @property
     def format(self) -> str:
-        """Pillow's name of the encoded format, e.g. "JPEG"; empty for pixels that were never encoded."""
+        """Return Pillow's name of the encoded format, e.g. "JPEG"; "" for pixels that were never encoded."""
         return self.read_header()[0]
 
     @property
     def file(self) -> bytes:
-        """The bytes that it was made of; empty for a page of a file, and for pixels that were never encoded."""
+        """Return the bytes that it was made of.
+
+        Empty for a page of a file, and for pixels that were never encoded.
+        """
         return self._data if self._page is None else b""
 
     def pil(self, mode: str = "RGB") -> Pixels:
@@ -163,7 +169,7 @@ class Image:
         """Return the picture as a PNG, JPEG or WebP file.
 
         The bytes it came with, unchanged, when they are of that format and no `quality` (1 to 100; 90 when encoded
-        anew) is asked for. Raises ValueError when the format holds no picture so large (`encoder.holds`).
+        anew) is asked for. Raise ValueError when the format holds no picture so large (`encoder.holds`).
         """
         from edgefn.images import encoder
         from edgefn.images.orientation import upright

@@ -39,7 +39,7 @@ def needed_bytes(opened: ImageFile) -> int:
 
 
 def progressive_bytes(opened: ImageFile) -> int:
-    """Return what the coefficients of a progressive JPEG take, before it is reduced; 0 for any other picture."""
+    """Return the bytes of a progressive JPEG's coefficients before it is reduced; 0 for other pictures."""
     return opened.width * opened.height * _COEFFICIENTS if opened.info.get("progressive") else 0
 
 
@@ -87,7 +87,7 @@ def is_short(needed: int, slack: int = 0) -> bool:
 
 
 def release(error: BaseException) -> None:
-    """Drop what the frames of `error` hold, and give malloc's free memory back: what comes next may need it."""
+    """Drop the values that the frames of `error` hold, and give malloc's free memory back, for later use."""
     traceback.clear_frames(error.__traceback__)
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
     if trim is not None:

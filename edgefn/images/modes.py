@@ -31,9 +31,10 @@ def check_mode(mode: object) -> None:
 
 
 def converted(pixels: Pixels, mode: str, field: str = "") -> Pixels:
-    """Return `pixels` in `mode`: scaled where 8 bits are made of more, the same values where more are made of 8.
+    """Return `pixels` in `mode`.
 
-    The same object when it is of that mode. Raises InputError for wide values whose range is not known.
+    Values are scaled where 8 bits are made of more, and stay the same where more are made of 8. The same object when it
+    is of that mode. Raise InputError for wide values whose range is not known.
     """
     if pixels.mode == mode:
         return pixels

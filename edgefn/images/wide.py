@@ -49,7 +49,10 @@ def grey(pixels: Pixels, field: str) -> Pixels:
 
 
 def widened(pixels: Pixels, mode: str, field: str) -> Pixels:
-    """Return a wide picture in another wide mode, its values unchanged. Raises InputError where that cannot be."""
+    """Return a wide picture in another wide mode, its values unchanged.
+
+    Raise InputError where that cannot be.
+    """
     import numpy as np
 
     if mode != "F" and (pixels.mode == "F" or (pixels.mode == "I" and mode != "I")):
@@ -78,7 +81,10 @@ def inverted(pixels: Pixels) -> Pixels:
 
 
 def array(pixels: Pixels) -> NDArray[np.uint8]:
-    """Return 8-bit pixels as an array of its own; some rows at a time, as Pillow's way to NumPy holds them thrice."""
+    """Copy 8-bit pixels to a new array, some rows at a time.
+
+    Pillow's own way to NumPy holds the pixels three times.
+    """
     import numpy as np
 
     rows = max(1, BAND // pixels.width)

@@ -1,4 +1,4 @@
-"""Where a process stands in the kernel's control groups (cgroups(7)), version 1 and 2. Reads, changes nothing."""
+"""The place of a process in the kernel's control groups (cgroups(7)), version 1 and 2. Reads, changes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ class Place(NamedTuple):
 
 
 def places(process: Path = Path("/proc/self")) -> list[Place]:
-    """The hierarchies of `process` with a controller in them; of version 1 one each, of version 2 one in all."""
+    """List the hierarchies of `process` that have a controller.
+
+    Version 1 has one for each controller, version 2 has one for all.
+    """
     try:
         paths = _paths((process / "cgroup").read_text("utf-8"))
         mounts = (process / "mountinfo").read_text("utf-8").splitlines()
@@ -38,7 +41,7 @@ def upwards(group: Path) -> Iterator[Path]:
 
 
 def _paths(text: str) -> dict[str, str]:
-    """By controller, "" for version 2: the own group's path, from lines such as 4:memory:/shop/till."""
+    """Parse the group's path by controller, "" for version 2, from lines such as 4:memory:/shop/till."""
     paths: dict[str, str] = {}
     for line in text.splitlines():
         _, controllers, path = line.split(":", 2)
@@ -47,7 +50,7 @@ def _paths(text: str) -> dict[str, str]:
 
 
 def _place(line: str, paths: dict[str, str]) -> Place | None:
-    """What one line of mountinfo (proc(5)) mounts, when it is a hierarchy with a controller in it."""
+    """Parse one line of mountinfo (proc(5)); return None unless it mounts a hierarchy with a controller."""
     mount, _, kind = line.partition(" - ")
     root, point = mount.split()[3:5]
     match kind.split():
@@ -63,7 +66,10 @@ def _place(line: str, paths: dict[str, str]) -> Place | None:
 
 
 def _folder(point: Path, root: str, path: str) -> Path | None:
-    """The folder of the group `path` where the group `root` is mounted at `point`; None when it is not below."""
+    """Return the folder of the group `path` where the group `root` is mounted at `point`.
+
+    None when the group is not below it.
+    """
     below = path.removeprefix(root.rstrip("/"))
     if not path.startswith("/") or (below == path and root != "/"):
         return None

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever instruction the power is cut at.
+"""Writes files that are whole or missing, whenever the power is cut.
 
 Owns the order temp + fsync + rename + fsync(folder) on a build machine and for unpacked layers. Never decides
 what is written.
@@ -22,7 +22,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 def replace_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> None:
     """Write `chunks` to `path` and the disk; until then, and after an error, it holds what it held before.
 
-    A new file gets `mode`, less the umask. Raises DiskFull when there is no room, else OSError; what `chunks` raises
+    A new file gets `mode`, less the umask. Raise DiskFull when there is no room, else OSError; what `chunks` raises
     passes through.
     """
     partial = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
@@ -43,7 +43,7 @@ def replace_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> N
 
 
 def sync(path: Path) -> None:
-    """What `path`, a file or a folder, holds is on the disk."""
+    """Sync `path`, a file or a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
@@ -53,7 +53,7 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def explained_when_full(path: Path) -> Iterator[None]:
-    """Turns "no space left" into DiskFull naming `path`."""
+    """Turn "no space left" into DiskFull that names `path`, meanwhile."""
     try:
         yield
     except OSError as error:
@@ -64,7 +64,7 @@ def explained_when_full(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds the folder's lock, which other processes' `locked` waits for; the kernel drops it if we die.
+    """Hold the folder's lock, which other processes' `locked` waits for; the kernel drops it if we die.
 
     `waits` is called first where another process holds it.
     """
@@ -81,6 +81,9 @@ def locked(folder: Path, waits: Callable[[], None] = lambda: None) -> Iterator[N
 
 
 def discard_partial(folder: Path) -> None:
-    """Nothing of an interrupted `replace_file` is left in `folder`. Call while `locked`: nobody writes then."""
+    """Remove the remains of an interrupted `replace_file` from `folder`.
+
+    Call while `locked`, when nobody else writes.
+    """
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
         leftover.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Which files this process and its children open for reading, as the kernel sees it: native code's opens included.
+"""Records which files this process and its children open for reading, native code included, through the kernel.
 
 A seccomp filter (seccomp_unotify(2)) hands each open to an observer, a small process that notes the path and lets the
-open go on. Nothing is denied or delayed by more than the note: about 25 µs. Python's audit hook sees less: a library
-that opens a file in C or Rust (safetensors, TorchScript, SQLite, OpenCV) passes it by.
+open go on. Nothing is denied or delayed by more than the note: about 25 µs. Python's audit hook sees less: it misses a
+library that opens a file in C or Rust (safetensors, TorchScript, SQLite, OpenCV).
 
 The filter stays on this thread, its later threads and their children for good; the observer ends when the last of them
 has ended. Directories, and files opened only to be written, are not noted.
@@ -51,9 +51,10 @@ class FileOpens:
         self.observer = observer
 
     def drain(self) -> list[str]:
-        """Return the paths opened for reading since the last call, each once, in order; links are not resolved.
+        """Return the paths opened for reading since the last call, each once, in order.
 
-        Left out are files that one of the processes has made or emptied itself before it read them.
+        Links are not resolved. Left out are files that one of the processes has made or emptied itself before it read
+        them.
         """
         self._channel.sendall(b"?")
         length = struct.unpack("I", _exactly(self._channel, 4))[0]
@@ -64,7 +65,7 @@ class FileOpens:
 def observe(passed_over: Sequence[str] = ()) -> FileOpens:
     """Observe the opens of this thread, its later threads and their children, from here on and for good.
 
-    Paths that begin with one of `passed_over` are not noted. Raises OSError where the kernel, or a container's own
+    Paths that begin with one of `passed_over` are not noted. Raise OSError where the kernel, or a container's own
     filter, does not allow it; nothing has changed then.
     """
     code = _filter()
@@ -84,7 +85,7 @@ def observe(passed_over: Sequence[str] = ()) -> FileOpens:
 
 
 def _filter() -> bytes:
-    """The filter: an open of a directory, or by name alone (O_PATH), goes its way; of the rest the observer hears."""
+    """Build the filter: it notifies the observer of each open, except of directories and by O_PATH."""
     machine = platform.machine()
     if machine not in _CALLS:
         raise OSError(errno.ENOSYS, f"no numbers of system calls for {machine}", "seccomp")
@@ -130,7 +131,10 @@ def may_be_read_by(process: int) -> None:
 
 
 def _start(channel: socket.socket, theirs: socket.socket, passed_over: tuple[bytes, ...]) -> int:
-    """Start the observer, as nobody's child: what waits for all its children must not wait for it. Returns its pid."""
+    """Start the observer as a child of no process of ours; return its pid.
+
+    A process that waits for all its children must not wait for it.
+    """
     child = os.fork()
     if child == 0:
         try:
@@ -146,7 +150,7 @@ def _start(channel: socket.socket, theirs: socket.socket, passed_over: tuple[byt
 
 
 def _run(channel: socket.socket, passed_over: tuple[bytes, ...]) -> None:
-    """Be the observer, which outlives a Ctrl-C: an open that nobody answers would fail."""
+    """Run as the observer. It ignores Ctrl-C: an open without an answer would fail."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _keep_only(channel)
@@ -157,7 +161,7 @@ def _run(channel: socket.socket, passed_over: tuple[bytes, ...]) -> None:
 
 
 def _keep_only(channel: socket.socket) -> None:
-    """Close what was inherited: whoever reads from a pipe of ours must see its end."""
+    """Close all inherited descriptors: a reader of our pipes must see their end."""
     last = max(map(int, os.listdir("/proc/self/fd")))
     os.closerange(0, channel.fileno())
     os.closerange(channel.fileno() + 1, last + 1)
@@ -224,7 +228,7 @@ class _Observer:
             self._read[path] = None
 
     def _tell(self) -> bool:
-        """Tell what was read; False when nobody will ask any more."""
+        """Send the files that were read; return False when the other side has gone."""
         try:
             if not self._channel.recv(1):
                 return False
@@ -237,14 +241,17 @@ class _Observer:
 
 
 def makes(path: str | bytes, flags: int) -> bool:
-    """Whether an open with `flags` makes the file, or empties it: what is read from it afterwards is the opener's."""
+    """Tell whether an open with `flags` creates or empties the file.
+
+    What is read from such a file afterwards is the opener's own.
+    """
     if flags & os.O_ACCMODE != os.O_RDONLY and flags & os.O_TRUNC:
         return True
     return bool(flags & os.O_CREAT) and not os.path.exists(path)
 
 
 def _text(memory: int, address: int) -> bytes:
-    """The string at `address`, which may end at a page's end with nothing behind it."""
+    """Read the string at `address`, which may end at the end of a page with nothing mapped behind it."""
     first = _PATH_BYTES - address % _PATH_BYTES
     text = os.pread(memory, first, address)
     if b"\0" not in text:
@@ -253,14 +260,14 @@ def _text(memory: int, address: int) -> bytes:
 
 
 def _folder(thread: int, descriptor: int) -> bytes:
-    """The folder that a relative path begins at."""
+    """Return the folder that a relative path starts from."""
     signed = (descriptor & 0xFFFFFFFF) - (1 << 32) * (descriptor >> 31 & 1)
     place = "cwd" if signed < 0 else f"fd/{signed}"
     return os.readlink(os.fsencode(f"/proc/{thread}/{place}"))
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:
-    """The next `count` bytes. Raises OSError when the other side has gone."""
+    """Receive the next `count` bytes. Raise OSError when the other side has gone."""
     found = b""
     while len(found) < count:
         if not (more := channel.recv(count - len(found))):

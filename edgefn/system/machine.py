@@ -1,8 +1,7 @@
-"""What this machine has for this process: memory and processors, as /proc and the control groups around it tell.
+"""The memory and processors that this process may use, from /proc and its control groups.
 
-The one reader of such facts, for a box and for a build. A limit holds that is set on any control group above this
-process: on a service, the slice it is in, a container, a pod. Each is asked for anew, for all but the groups themselves
-may change.
+The one reader of such facts, for a box and for a build. Limits of all control groups above this process hold: of a
+service, its slice, a container, a pod. All is read anew each time, except the groups themselves: the rest may change.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def _number(text: str) -> int | None:
 
 
 def _read(file: Path) -> str:
-    """Return what a file of the kernel's holds, "" where it cannot be read."""
+    """Return the content of a kernel file, "" where it cannot be read."""
     try:
         return file.read_text("ascii")
     except OSError:
@@ -176,7 +175,10 @@ def _quota(folder: Path, version: int) -> tuple[int, int]:
 
 @functools.cache
 def _own_places() -> list[Place]:
-    """Those of this process as it began: a box of version 2 moves into a leaf without bounds, below where it was."""
+    """Return the control groups that this process started in.
+
+    A box of version 2 moves later into a leaf without bounds, below that group.
+    """
     return places()
 
 

@@ -1,4 +1,4 @@
-"""Device nodes, opened so that no link leads elsewhere: what was checked is what is used."""
+"""Opens device nodes without following links to other places: the checked node is the used node."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _FORBIDDEN: Final = {os.makedev(1, 1), os.makedev(1, 2), os.makedev(1, 4)}
 def open_node(path: str) -> int:
     """Return a descriptor (O_PATH) of the character device `path` below /dev.
 
-    A link is followed where root alone could have made it: within /dev itself, as udev's by-id links are, and not
-    in /dev/shm. Raises OSError that says what is wrong.
+    A link is followed where only root could have made it: within /dev itself, as udev's by-id links are, and not in
+    /dev/shm. Raise OSError with the reason.
     """
     if not path.startswith(f"{FOLDER}/"):
         raise OSError(errno.EINVAL, f"it is not below {FOLDER}", path)
@@ -59,7 +59,7 @@ def _openat2(folder: int, name: str, path: str, resolve: int) -> int:
 
 
 def _without_openat2(folder: int, name: str) -> int:
-    """Linux before 5.6: one name after the other, and no link at all."""
+    """Open the node on Linux before 5.6: one name after the other, following no link at all."""
     opened = os.dup(folder)
     for part in name.split("/"):
         if part in ("", ".", ".."):

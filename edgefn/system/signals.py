@@ -6,7 +6,10 @@ import signal
 
 
 def name_of(number: int) -> str:
-    """Return what a signal is called, or its number: most real-time signals have no name, and any ends a process."""
+    """Return the name of a signal, or its number.
+
+    Most real-time signals have no name, and any of them ends a process.
+    """
     try:
         return signal.Signals(number).name
     except ValueError:

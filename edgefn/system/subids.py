@@ -20,7 +20,10 @@ NONE: Final = range(0)
 
 
 def available() -> range:
-    """Return the numbers that are this process's user's, as users and as groups; none for root, who needs none."""
+    """Return the largest range of ids that belong to this user both as user and as group ids.
+
+    None for root, which needs none.
+    """
     if os.geteuid() == 0 or not all(map(shutil.which, PROGRAMS)):
         return NONE
     users, groups = (list(_spans(Path(path))) for path in FILES)
@@ -32,7 +35,7 @@ def available() -> range:
 def give(pid: int, numbers: range) -> None:
     """Map `numbers`, and this process's own, into the user namespace that process `pid` has just made.
 
-    From outside of it. Raises OSError, or CalledProcessError where root's files do not allow it.
+    From outside of it. Raise OSError, or CalledProcessError where root's files do not allow it.
     """
     import subprocess  # not in the zygote's memory: a child of it gives them
 

@@ -1,4 +1,4 @@
-"""System calls that Python has no name for, by ctypes: an integer back, or OSError. Nothing is decided here."""
+"""System calls that Python does not offer, by ctypes: they return an integer or raise OSError. Decides nothing."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ _mount, _umount, _setns, _capset = _libc.mount, _libc.umount2, _libc.setns, _lib
 
 
 def syscall(what: str, number: int, *arguments: int | bytes | None) -> int:
-    """The call `number`, which is the same on all machines from 424 on. Raises OSError, naming `what`."""
+    """Call system call `number`. Raise OSError that names `what`.
+
+    The numbers are the same on all machines from 424 on.
+    """
     return _checked(what, _syscall(ctypes.c_long(number), *map(_word, arguments)))
 
 
 def prctl(option: int, *values: int | bytes) -> int:
-    """prctl(2). Raises OSError."""
+    """Call prctl(2). Raise OSError."""
     words = [*map(_word, values), *[ctypes.c_ulong(0)] * (4 - len(values))]
     return _checked(f"prctl({option})", _prctl(ctypes.c_int(option), *words))
 
 
 def unshare(flags: int) -> None:
-    """unshare(2): this process leaves the namespaces named by `flags`. Raises OSError."""
+    """Call unshare(2): leave the namespaces named by `flags`. Raise OSError."""
     _checked("unshare", _unshare(ctypes.c_int(flags)))
 
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    """mount(2). Raises OSError."""
+    """Call mount(2). Raise OSError."""
     words = [text.encode() for text in (source, target, kind)]
     _checked(f"mount {target}", _mount(*words, ctypes.c_ulong(flags), options.encode()))
 
 
 def unmount(target: str, flags: int) -> None:
-    """umount2(2). Raises OSError."""
+    """Call umount2(2). Raise OSError."""
     _checked(f"unmount {target}", _umount(target.encode(), ctypes.c_int(flags)))
 
 
 def setns(descriptor: int, kind: int) -> None:
-    """setns(2): enter the namespace of `descriptor`, or have it for the children to come. Raises OSError."""
+    """Call setns(2): enter the namespace of `descriptor`, or set it for later children. Raise OSError."""
     _checked("setns", _setns(ctypes.c_int(descriptor), ctypes.c_int(kind)))
 
 
 def capset(header: bytes, sets: bytes) -> None:
-    """capset(2), its structures as the kernel lays them out. Raises OSError."""
+    """Call capset(2) with structures in the kernel's layout. Raise OSError."""
     _checked("capset", _capset(header, sets))
 
 

@@ -1,4 +1,4 @@
-"""What this machine is, for the matcher: read from /proc, /dev and the metadata of what is installed.
+"""The facts of this machine, for the matcher: read from /proc, /dev and the metadata of installed distributions.
 
 Never imports an engine.
 """
@@ -35,9 +35,9 @@ _ISA = re.compile(r"rv64([a-z]*)")
 
 @lru_cache(maxsize=64)  # a bundle names the libraries
 def this_machine(*further: str) -> MachineFacts:
-    """The facts of this machine, read once; with the versions of `further` distributions, if they are installed.
+    """Read the facts of this machine once, with the versions of `further` distributions if installed.
 
-    `this_machine.cache_clear()` makes the next call look again.
+    `this_machine.cache_clear()` makes the next call read them again.
     """
     cpu = cpuinfo()
     names = {*libraries(), *further}
@@ -51,7 +51,7 @@ def this_machine(*further: str) -> MachineFacts:
 
 
 def cpuinfo() -> dict[str, str]:
-    """The lines of /proc/cpuinfo about the first CPU; empty where there is none to read."""
+    """Read the lines of /proc/cpuinfo about the first CPU; empty where it cannot be read."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             first = file.read().partition("\n\n")[0]
@@ -62,7 +62,7 @@ def cpuinfo() -> dict[str, str]:
 
 
 def name(cpu: dict[str, str]) -> str:
-    """The CPU's name for people by the lines of its cpuinfo; "" where they tell none."""
+    """Return the CPU's name for people from its cpuinfo; the platform's name for it, or "", without one."""
     if found := cpu.get("model name"):
         return found
     part = cpu.get("CPU part", "")
@@ -70,7 +70,10 @@ def name(cpu: dict[str, str]) -> str:
 
 
 def features(cpu: dict[str, str]) -> frozenset[str]:
-    """The CPU's flags by the lines of its cpuinfo: `flags` on x86, `Features` on ARM, the parts of `isa` on RISC-V."""
+    """Return the CPU's features from its cpuinfo.
+
+    These are `flags` on x86, `Features` on ARM, the parts of `isa` on RISC-V.
+    """
     first, *extensions = cpu.get("isa", "").split("_")
     base = _ISA.match(first)
     letters = list(base[1]) if base else []
@@ -80,7 +83,10 @@ def features(cpu: dict[str, str]) -> frozenset[str]:
 
 
 def installed(distribution: str, module: str = "") -> str:
-    """The distribution's version, or "" where it is not installed, or no more than its metadata is left of `module`."""
+    """Return the distribution's version, or "" where it is not installed.
+
+    It does not count as installed when its metadata remains but `module` is gone.
+    """
     try:
         found = metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -89,7 +95,10 @@ def installed(distribution: str, module: str = "") -> str:
 
 
 def _devices() -> frozenset[str]:
-    """The nodes in /dev and one folder below: accelerators have /dev/rknpu, /dev/dri/renderD128, /dev/accel/accel0."""
+    """List the nodes in /dev and one folder below.
+
+    Accelerators have e.g. /dev/rknpu, /dev/dri/renderD128, /dev/accel/accel0.
+    """
     found: set[str] = set()
     for folder in ("/dev", *(entry.path for entry in _entries("/dev") if entry.is_dir(follow_symlinks=False))):
         found.update(entry.path for entry in _entries(folder) if not entry.is_dir(follow_symlinks=False))

@@ -1,4 +1,4 @@
-"""What edgefn.toml and the command line name, as targets: one by its name, all of a profile, all for this machine.
+"""Names in edgefn.toml and on the command line, as targets: one target, all of a profile, or all for this machine.
 
     x86-64-v3/int8@openvino    that target
     x86-64-v3/*                every target of the profile
@@ -21,9 +21,9 @@ PORTABLE = "portable/fp32"
 
 
 def members(name: str, facts: MachineFacts, folder: Path | None = None, *, what: str = "target") -> tuple[Target, ...]:
-    """The targets that `name` stands for, whether they can be built here or not.
+    """Expand `name` to its targets, whether they can be built here or not.
 
-    Raises SpecError naming `what` and the nearest name, when it is neither a target nor a group.
+    Raise SpecError with `what` and the nearest name when it is neither a target nor a group.
     """
     known = profiles.profiles(folder)
     profile, _, precision = name.partition("/")
@@ -44,14 +44,14 @@ def members(name: str, facts: MachineFacts, folder: Path | None = None, *, what:
 
 
 def check(name: str, *, what: str = "target", folder: Path | None = None) -> None:
-    """Raises SpecError naming `what` and the nearest name, when `name` is neither a target nor a group."""
+    """Raise SpecError when `name` is neither a target nor a group; it has `what` and the nearest name."""
     members(name, MachineFacts(""), folder, what=what)
 
 
 def native(facts: MachineFacts, folder: Path | None = None) -> str:
-    """The most specific profile that a machine of these facts satisfies; "" when there is none but portable.
+    """Return the most specific profile for a machine of these facts; "" when only portable fits.
 
-    One with an accelerator is more specific than one without, then the one that asks for more CPU features.
+    A profile with an accelerator is more specific than one without, then the one that asks for more CPU features.
     """
     fitting = [
         (_weight(profile), name)

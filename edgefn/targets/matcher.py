@@ -1,4 +1,4 @@
-"""Whether a machine can run what was built for a target, and if not, why and what would help.
+"""Decides whether a machine can run an artifact of a target, and if not, why and what would help.
 
 Pure: facts of the machine and needs of the target in, a refusal or None out. The build machine asks for
 `all-native`, a box for each artifact.
@@ -58,7 +58,7 @@ class TargetRefusal(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """The same without the artifact's name."""
+        """Return the reason without the artifact's name."""
         return f"needs {self.needs}, this box has {self.has}: {self.fix}"
 
 
@@ -70,13 +70,16 @@ Probing = Callable[[str], "Probe"]
 def refusal(
     artifact: str, needs: Needs, facts: MachineFacts, backend: str = "", probe: Probing | None = None
 ) -> TargetRefusal | None:
-    """Why a machine of these facts cannot run `artifact`, or None when it can: CPU, device, library, then backend."""
+    """Return why a machine of these facts cannot run `artifact`, or None when it can.
+
+    Checked in this order: CPU, device, library, backend.
+    """
     found = unfit(needs, facts) or _library(needs, facts) or (_backend(backend, probe) if probe else None)
     return None if found is None else TargetRefusal(artifact, *found)
 
 
 def unfit(needs: Needs, facts: MachineFacts) -> _Reason | None:
-    """What the hardware lacks; no library that could be installed helps there."""
+    """Return what the hardware lacks, which no library can replace; None when it lacks nothing."""
     return _arch(needs, facts) or _features(needs, facts) or _device(needs, facts)
 
 
@@ -124,7 +127,7 @@ OTHERS = "install a version of it that fits beside edgefn there, or build for a 
 
 
 def meets(version: str, versions: str) -> bool:
-    """Whether the specifier takes the version; what does not read as one takes none."""
+    """Tell whether `version` satisfies the specifier `versions`; no version satisfies an invalid one."""
     if (plain := _meets_plain(version, versions)) is not None:
         return plain
     from packaging.specifiers import SpecifierSet  # 20 ms
@@ -136,7 +139,10 @@ def meets(version: str, versions: str) -> bool:
 
 
 def _meets_plain(version: str, versions: str) -> bool | None:
-    """The same for a bare ">=1.22" and a release of numbers alone, which is what a box that starts asks; else None."""
+    """Compare a version of numbers alone with a bare ">=1.22"; return None for any other form.
+
+    A starting box asks only for these, and they need no import of `packaging`.
+    """
     least = _AT_LEAST.fullmatch(versions)
     if least is None or _RELEASE.fullmatch(version) is None:
         return None

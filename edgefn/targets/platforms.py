@@ -1,6 +1,6 @@
-"""The Python platforms that wheels are taken for: which wheel tags fit one, and how its markers evaluate.
+"""The Python platforms of wheels: which wheel tags fit one, and how its markers evaluate.
 
-Pure. A platform is written as wheels write it: manylinux_2_28_x86_64 is glibc 2.28 or later on x86-64.
+Pure. A platform is written as in wheels' names: manylinux_2_28_x86_64 is glibc 2.28 or later on x86-64.
 
 Source: PEP 600 (manylinux), PEP 656 (musllinux), PEP 508 (markers).
 """
@@ -19,7 +19,7 @@ _OLDEST_PYTHON = 11
 
 
 def check_platform(platform: str, *, what: str = "platform") -> str:
-    """`platform`, when it is one that wheels can be taken for. Raises SpecError naming `what`."""
+    """Return `platform` if wheels can be resolved for it. Raise SpecError that names `what`."""
     if not _PLATFORM.fullmatch(platform):
         raise SpecError(
             f"{what} is {platform!r}: write manylinux_2_<glibc's minor version>_<machine>, "
@@ -29,7 +29,7 @@ def check_platform(platform: str, *, what: str = "platform") -> str:
 
 
 def check_python(python: str, *, what: str = "python") -> str:
-    """`python`, when it is a version that a box can run. Raises SpecError naming `what`."""
+    """Return `python` if it is a version that a box can run. Raise SpecError that names `what`."""
     match = _PYTHON.fullmatch(python)
     if match is None or int(match[1]) < _OLDEST_PYTHON:
         raise SpecError(f'{what} is {python!r}: write the box\'s Python, 3.{_OLDEST_PYTHON} or later, e.g. "3.11"')
@@ -37,7 +37,10 @@ def check_python(python: str, *, what: str = "python") -> str:
 
 
 def platform_tags(platform: str) -> tuple[str, ...]:
-    """The platform tags of wheels that run on `platform`, best first; wheels for "any" run besides."""
+    """List the platform tags of wheels that run on `platform`, best first.
+
+    Wheels for "any" run besides.
+    """
     match = _PLATFORM.fullmatch(check_platform(platform))
     assert match is not None
     family, newest, machine = match[1], int(match[2]), match[3]
@@ -50,7 +53,7 @@ def platform_tags(platform: str) -> tuple[str, ...]:
 
 
 def marker_environment(python: str, platform: str) -> dict[str, str]:
-    """What PEP 508 markers see on a box of that Python and platform."""
+    """Return the values of PEP 508 markers on a box of that Python and platform."""
     match = _PLATFORM.fullmatch(check_platform(platform))
     assert match is not None
     return {

@@ -1,4 +1,4 @@
-"""What a hardware profile says, as data, and how a target is written. Never reads a file, never looks at a machine."""
+"""A hardware profile, as data, and how a target is written. Never reads a file, never looks at a machine."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Power(_Table, frozen=True):
 class Profile(_Table, frozen=True):
     """One kind of hardware that models are lowered for.
 
-    `tops` are 10^12 operations a second by precision. `sources` say where a figure is from, by its dotted key.
+    `tops` are 10^12 operations a second by precision. `sources` has the source of a figure, by its dotted key.
     """
 
     description: str
@@ -84,7 +84,7 @@ class Profile(_Table, frozen=True):
     sources: dict[str, str] = {}
 
     def runtime(self, backend: str, precision: str) -> Runtime | None:
-        """The runtime of that backend that has the precision, or None."""
+        """Return the runtime of that backend that has the precision, or None."""
         return next((one for one in self.runtimes if one.backend == backend and precision in one.precisions), None)
 
 

@@ -1,4 +1,4 @@
-"""Which hardware profiles and targets there are: edgefn's own, beside this module, and those of a project's folder.
+"""The known hardware profiles and targets: edgefn's own, beside this module, and those of a project's folder.
 
 A profile's file is <name>.toml; its tables are the fields of `Profile`, no others. Never looks at the machine it runs
 on: `edgefn.targets.matcher` compares.
@@ -29,9 +29,9 @@ def _own() -> Mapping[str, Profile]:
 
 
 def profiles(folder: Path | None = None) -> Mapping[str, Profile]:
-    """Every profile by name: edgefn's, and those of a project's `folder`, which need not be there.
+    """Return every profile by name: edgefn's own, and those of a project's `folder`.
 
-    Raises SpecError for a file that is wrong, and for a name that edgefn has.
+    The folder may be missing. Raise SpecError for an invalid file, and for a name that edgefn has already.
     """
     if folder is None:
         return _own()
@@ -46,12 +46,12 @@ def _read(folder: Path) -> dict[str, Profile]:
 
 
 def targets(folder: Path | None = None) -> Mapping[str, Target]:
-    """Every target by its name."""
+    """Return every target by its name."""
     return {str(one): one for name, profile in profiles(folder).items() for one in targets_of(name, profile)}
 
 
 def targets_of(name: str, profile: Profile) -> tuple[Target, ...]:
-    """The targets of the profile of that name, in the order in which its file has them."""
+    """Return the targets of profile `name`, in the order of its file."""
     found: dict[str, Target] = {}
     for runtime in profile.runtimes:
         for precision in runtime.precisions:
@@ -61,9 +61,9 @@ def targets_of(name: str, profile: Profile) -> tuple[Target, ...]:
 
 
 def target(name: str, *, what: str = "target", folder: Path | None = None) -> Target:
-    """The target of that name, which may spell out the default backend too.
+    """Return the target of that name, which may include the default backend.
 
-    Raises SpecError naming `what` and the nearest target there is.
+    Raise SpecError with `what` and the nearest target.
     """
     known = targets(folder)
     short, _, backend = name.partition("@")
@@ -75,7 +75,10 @@ def target(name: str, *, what: str = "target", folder: Path | None = None) -> Ta
 
 
 def unknown(name: str, what: str, choices: Iterable[str], folder: Path | None = None) -> SpecError:
-    """`name` is none of `choices`. The error names the nearest; where its profile is known, what that profile has."""
+    """Make the error for a `name` that is none of `choices`.
+
+    It names the nearest choice; where the profile is known, it lists the profile's targets.
+    """
     profile, slash, _ = name.partition("/")
     known = profiles(folder)
     if not slash or profile not in known:
@@ -87,24 +90,27 @@ def unknown(name: str, what: str, choices: Iterable[str], folder: Path | None = 
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean "portable/fp32"?', or where to look when none is near: there are too many to list."""
+    """Return '; did you mean "portable/fp32"?', or where to look when no name is near.
+
+    There are too many names to list.
+    """
     return suggestion.nearest(name, known) or "; `edgefn targets` lists those that there are, e.g. portable/fp32"
 
 
 def runtime_of(target: Target, folder: Path | None = None) -> Runtime:
-    """What the target's backend can do on its profile."""
+    """Return the runtime of the target's backend on its profile."""
     found = profiles(folder)[target.profile].runtime(target.backend, target.precision)
     assert found is not None  # the target is of that profile
     return found
 
 
 def needs_of(target: Target, folder: Path | None = None) -> Needs:
-    """What the target asks of the machine that runs it."""
+    """Return the target's needs of the machine that runs it."""
     return requirements(profiles(folder)[target.profile], runtime_of(target, folder))
 
 
 def requirements(profile: Profile, runtime: Runtime | None = None) -> Needs:
-    """What the profile asks of a machine, and with a runtime what that asks besides."""
+    """Return the profile's needs of a machine, and with a runtime the runtime's needs besides."""
     accelerator = profile.accelerator
     return Needs(
         arch=profile.cpu.arch,
@@ -118,5 +124,5 @@ def requirements(profile: Profile, runtime: Runtime | None = None) -> Needs:
 
 @cache
 def libraries() -> frozenset[str]:
-    """The distributions of edgefn's own profiles' runtimes."""
+    """List the distributions that the runtimes of edgefn's own profiles need."""
     return frozenset(one.library for profile in _own().values() for one in profile.runtimes if one.library)

@@ -1,7 +1,7 @@
-"""A profile's file, read and checked: what cannot be honoured is an error that names file, line, key and nearest key.
+"""Reads and checks a profile's file; an invalid entry is an error with file, line, key and nearest key.
 
-A profile that says too little or something misspelt would make a target that no box satisfies, or one that a box
-without the hardware takes; so every word of it is one that is known here.
+A profile with a missing or misspelt entry would make a target that no box satisfies, or one that a box without the
+hardware takes. So every word of the file must be a known one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEYS = tuple(field.encode_name for field in msgspec.structs.fields(Profile))
 
 
 def read(path: Path) -> Profile:
-    """The profile in the file. Raises SpecError naming the file, the key and the nearest one."""
+    """Read the profile in the file. Raise SpecError with the file, the key and the nearest key."""
     file = TableFile(path)
     if not _NAME.fullmatch(path.stem):
         file.refuse(f"{path.stem!r} is no profile's name: lower-case letters, digits, '.', '_' and '-'", "")
@@ -133,7 +133,10 @@ def _sources(file: TableFile) -> dict[str, str]:
 
 
 def _check_figures(file: TableFile, profile: Profile) -> None:
-    """Each figure is above zero and has a source, its own or its table's; each source is of something there is."""
+    """Raise SpecError unless each figure is above zero and has a source, its own or its table's.
+
+    Each source must also belong to an entry of the file.
+    """
     written = msgspec.to_builtins(profile)
     figures = {
         f"{table}.{key}": value
@@ -152,13 +155,16 @@ def _check_figures(file: TableFile, profile: Profile) -> None:
 
 
 def _places(tables: dict[str, Any]) -> set[str]:
-    """The dotted keys of what the file says, beside runtimes, and of its tables."""
+    """Return the dotted keys of the file's entries and of its tables, without runtimes."""
     found = {key for key in tables if key not in ("sources", "runtimes")}
     return found | {f"{key}.{inner}" for key in found if isinstance(tables[key], dict) for inner in tables[key]}
 
 
 def _known(file: TableFile, table: str, key: str, words: Iterable[str], known: Iterable[str]) -> None:
-    """Raises SpecError for one of `words`, the values of `key` (or the table's keys), that is none of `known`."""
+    """Raise SpecError when one of `words` is not in `known`.
+
+    `words` are the values of `key`, or the keys of the table.
+    """
     choices = set(known)
     for word in words:
         if word not in choices:

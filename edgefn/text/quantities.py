@@ -20,14 +20,17 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def parse_bytes(text: str | int, *, what: str = "size") -> int:
-    """Bytes in `text`, e.g. "256MiB", "20MB" or a whole number of bytes. Raises SpecError naming `what`."""
+    """Parse `text`, e.g. "256MiB", "20MB" or a number of bytes; return bytes. Raise SpecError with `what`."""
     if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
         return text
     return int(_parse(text, _BYTES, what, example="256MiB"))
 
 
 def parse_duration(text: str | float, *, what: str = "duration") -> float:
-    """Seconds in `text`, e.g. "500ms", "2s", "1min" or a number of seconds. Raises SpecError naming `what`."""
+    """Parse `text`, e.g. "500ms", "2s", "1min" or a number of seconds; return seconds.
+
+    Raise SpecError with `what`.
+    """
     if isinstance(text, int | float) and not isinstance(text, bool) and 0 <= text < float("inf"):
         return float(text)
     return _parse(text, _SECONDS, what, example="2s")
@@ -41,7 +44,7 @@ def _parse(text: object, units: dict[str, float] | dict[str, int], what: str, *,
 
 
 def format_bytes(count: float) -> str:
-    """`count` bytes for a person: "18.7 MB", with decimal units as disks and networks use them."""
+    """Format `count` bytes for people: "18.7 MB", with decimal units as disks and networks use them."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -50,7 +53,7 @@ def format_bytes(count: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """`seconds` for a person: "850 µs", "12.3 ms", "2.0 s", "3 min 5 s"."""
+    """Format `seconds` for people: "850 µs", "12.3 ms", "2.0 s", "3 min 5 s"."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:

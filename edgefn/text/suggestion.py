@@ -1,4 +1,4 @@
-"""What a person probably meant: the known word nearest to an unknown one, as the end of an error message.
+"""Suggestions for a misspelt word: the known word nearest to it, as the end of an error message.
 
 It must never guess for the program: a suggestion is only ever shown.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """'; did you mean "memory"?' when a known word is near `word`, else '; known are a, b, c' (or nothing)."""
+    """Return '; did you mean "memory"?' for a near known word, else '; known are a, b, c' (or nothing)."""
     choices = sorted(known)
     if meant := nearest(word, choices):
         return meant
@@ -17,7 +17,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """'; did you mean "memory"?' when a known word is near `word`, else nothing."""
+    """Return '; did you mean "memory"?' when a known word is near `word`, else nothing."""
     from difflib import get_close_matches
 
     near = get_close_matches(word, sorted(known), n=1, cutoff=0.5)

@@ -33,7 +33,7 @@ class TableFile:
             raise SpecError(f"{path} does not read: {error}") from None
 
     def table(self, name: str, data: object, type: type[Table]) -> Table:
-        """The table [name], whose content is `data`, as `type`. Raises SpecError naming the key that is wrong.
+        """Convert `data`, the content of table [name], to `type`. Raise SpecError with the wrong key.
 
         The name of one in an array of tables is "name[0]", "name[1]", …
         """
@@ -43,20 +43,20 @@ class TableFile:
             self._explain(name, str(error), [field.encode_name for field in msgspec.structs.fields(type)])
 
     def tables(self, name: str, data: object, type: type[Table]) -> dict[str, Table]:
-        """The tables [name.KEY], whose content is `data`, each as `type`."""
+        """Convert `data`, the content of the tables [name.KEY], each to `type`."""
         if not isinstance(data, dict):
             self.refuse(f"[{name}] is {data!r}: write a table [{name}.NAME] for each", name)
         return {key: self.table(f"{name}.{key}", value, type) for key, value in data.items()}
 
     def check_keys(self, known: tuple[str, ...]) -> None:
-        """Raises SpecError for a table at the top that is none of `known`."""
+        """Raise SpecError for a table at the top that is none of `known`."""
         for name, value in self.data.items():
             if name not in known:
                 shown = f"[{name}]" if isinstance(value, dict | list) else repr(name)
                 self.refuse(f"{shown} is unknown{did_you_mean(name, known)}", name)
 
     def refuse(self, problem: str, table: str, key: str = "") -> NoReturn:
-        """Raises SpecError with `problem`, the file, and the line where `table` or its `key` stands."""
+        """Raise SpecError with `problem`, the file, and the line of `table` or of its `key`."""
         line = self._line(table, key)
         raise SpecError(f"{self.path}{f':{line}' if line else ''}: {problem}")
 
@@ -72,7 +72,10 @@ class TableFile:
         self.refuse(f"{key!r} in {shown}: {problem}" if key else f"{shown}: {problem}", table, key)
 
     def _line(self, table: str, key: str) -> int:
-        """The line of the table's `key`, else of the table's header, else 0: inline tables are not looked into."""
+        """Find the line of the table's `key`, else of the table's header, else 0.
+
+        Inline tables are not searched.
+        """
         here, header, seen = "", 0, dict[str, int]()
         for number, line in enumerate(self._text.splitlines(), 1):
             if match := _HEADER.match(line):

@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def _configuration(arguments: list[str]) -> tuple[Configuration, bool]:
-    """Return what the command line, the environment and box.toml say, and whether it is only to be checked."""
+    """Return the configuration, and whether it is only to be checked."""
     parser = argparse.ArgumentParser(prog="edgefn-box", description="Run an edgefn box in the foreground.")
     parser.add_argument(flag(CONFIG), metavar="FILE", help=f"{CONFIG_HELP} ({CONFIG_VARIABLE})".replace("%", "%%"))
     parser.add_argument("--check", action="store_true", help="only check the configuration")

@@ -104,15 +104,15 @@ class Box:
         self.audit.incident("fail", function=name, result="failed", detail=reason)
 
     async def start(self, zygote: Launched | None = None) -> None:
-        """Every function that was deployed before is routed again; the zygote (`zygote`, if given) is on its way."""
+        """Route every deployed function again, and start the zygote unless `zygote` is launched already."""
         self.audit.change("start", detail=f"edgefn {VERSION}{', development mode' * self.settings.development}")
         self.supervisor.start(zygote)
         await self.deployments.restore()
 
     def listening(self, port: int) -> None:
-        """The gateway takes connections on `port`: `run/box.json` says so to whoever looks for this box.
+        """Announce that the gateway takes connections on `port`, in `run/box.json`.
 
-        Where the disk takes no more the box serves all the same: its functions need no room.
+        Where the file cannot be written the box serves all the same: its functions need no room.
         """
         host = self.settings.host
         self.url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -131,13 +131,13 @@ class Box:
             write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
-        """The box is leaving: not ready for new work, and followers of logs are let go."""
+        """Refuse new work, as not ready, and end the followers of logs: the box is leaving."""
         self._draining = True
         self.logs.end_followers()
         self.audit.end_followers()
 
     async def stop(self) -> None:
-        """What was let in has been answered, every process has ended, the home may be opened again."""
+        """Answer all accepted requests, end every process and close the home."""
         self.drain()
         await self.deployments.end()  # first, so that no deployment starts a process behind the supervisor's back
         await self.supervisor.stop()  # which still keeps what it has measured
@@ -150,13 +150,13 @@ class Box:
         self.home.close()
 
     def unready(self) -> str:
-        """Why the box takes no work now, or "" when it does."""
+        """Return why the box takes no work now, or "" when it does."""
         if self._draining:
             return "the box is draining"
         return "" if self.supervisor.ready else "the box's zygote is starting"
 
     def info(self) -> dict[str, Any]:
-        """What this box is; the body of GET /admin/box."""
+        """Return the body of GET /admin/box: the facts about this box."""
         return {
             "name": platform.node(),
             "version": VERSION,

@@ -21,7 +21,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Configuration(NamedTuple):
-    """The settings, and by option where its value came from: a flag, a variable, the file, or "default"."""
+    """The settings, and by option the source of its value: a flag, a variable, the file, or "default"."""
 
     settings: BoxSettings
     sources: dict[str, str]
@@ -29,7 +29,10 @@ class Configuration(NamedTuple):
 
 
 def configure(given: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Configuration:
-    """Return the box's settings. `given` has the command line's values by option, and `config`. Raises SpecError."""
+    """Return the box's settings. Raises SpecError.
+
+    `given` has the command line's values by option, and `config`.
+    """
     environment = os.environ if environment is None else environment
     file = _file(given, environment)
     written = _read(file) if file else {}
@@ -45,7 +48,7 @@ def configure(given: Mapping[str, object], environment: Mapping[str, str] | None
 
 
 def default_file() -> Path:
-    """Return where box.toml is looked for when nobody names one."""
+    """Return the default path of box.toml."""
     if os.geteuid() == 0:
         return Path("/etc/edgefn/box.toml")
     config = os.environ.get("XDG_CONFIG_HOME")
@@ -55,7 +58,7 @@ def default_file() -> Path:
 def _first(
     name: str, given: Mapping[str, object], environment: Mapping[str, str], written: Mapping[str, object], file: object
 ) -> tuple[object, str, str]:
-    """Return the value of option `name` that goes before the others, its source, and its name for an error."""
+    """Return the first value of option `name` in precedence, its source, and its name for an error."""
     if given.get(name) is not None:
         return given[name], flag(name), flag(name)
     if OPTIONS[name].in_environment and (text := environment.get(variable(name))) is not None:
@@ -100,9 +103,10 @@ def _read(file: Path) -> dict[str, object]:
 
 
 def _check_owner(found: os.stat_result, path: Path) -> None:
-    """Refuse a file that somebody else could have written: who writes it decides what the box allows.
+    """Refuse a file that another user could have written: its author decides what the box allows.
 
-    Or a folder of such a file, in which somebody else could put another one, or none: /tmp lets nobody.
+    Also a folder of such a file, in which another user could put another one, or none; /tmp, with its sticky bit,
+    passes.
     """
     others_write = found.st_mode & _OTHERS_WRITE and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX)
     if found.st_uid not in (0, os.geteuid()) or others_write:

@@ -1,4 +1,4 @@
-"""What this machine is, as far as a finished artifact depends on it, in one short word.
+"""This machine in one short word, as far as a finished artifact depends on it.
 
 Read from /proc and from installed distributions' metadata. Never imports an engine or a framework.
 """
@@ -23,10 +23,10 @@ _CPU_KEYS = ("vendor_id", "cpu family", "model", "model name", "flags", "Feature
 
 
 class FingerprintInput(msgspec.Struct, frozen=True):
-    """What goes into the fingerprint.
+    """The facts that the fingerprint is made of.
 
-    `engines` are versions by distribution, "" for one that is not installed: the runtimes of edgefn's profiles,
-    others' backends, and edgefn itself.
+    `engines` are versions by distribution, "" for one that is not installed: the runtimes of edgefn's profiles, others'
+    backends, and edgefn itself.
     """
 
     machine: str
@@ -36,18 +36,18 @@ class FingerprintInput(msgspec.Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits: enough to tell the machines and versions that one home ever sees."""
+        """Return 16 hexadecimal digits, enough to tell apart the machines and versions of one home."""
         return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
 
 
 @cache
 def facts() -> FingerprintInput:
-    """The facts of this machine and this Python, read once."""
+    """Read the facts of this machine and this Python, once."""
     return FingerprintInput(platform.machine(), _cpu(), platform.python_version(), _engines())
 
 
 def fingerprint() -> str:
-    """The name of this machine's folder of finished artifacts."""
+    """Return the name of this machine's folder of finished artifacts."""
     return facts().digest
 
 

@@ -1,4 +1,4 @@
-"""What a box tells of itself to whoever chooses targets: its CPU, engines, devices, and what it can and cannot run.
+"""The facts about a box for the choice of targets: its CPU, engines, devices, and what it can and cannot run.
 
 Reads files and metadata; imports no engine, wakes nothing.
 """
@@ -27,7 +27,7 @@ _ACCELERATORS = (
 
 
 def about(deployments: Deployments) -> dict[str, Any]:
-    """Members of the body of GET /admin/box: cpu, engines, devices, targets, refused."""
+    """Return members of the body of GET /admin/box: cpu, engines, devices, targets, refused."""
     here = this_machine()
     satisfied, refused = compatibility.targets()
     return {

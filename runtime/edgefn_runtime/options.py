@@ -1,8 +1,8 @@
 """The options of a box: how each is written on the command line, in the environment and in box.toml, and what it sets.
 
 One table. `edgefn-box`, `edgefn box run` and `box.toml` are all made from it, so an option that is added here is in all
-of them. A name of the table with dashes is the flag, in capitals behind EDGEFN_ the variable, as it stands the key.
-Import it cheaply: the command line's help reads it.
+of them. A name of the table with dashes is the flag; in capitals behind EDGEFN_ it is the variable; unchanged it is the
+key. Import it cheaply: the command line's help reads it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+
 class Option(NamedTuple):
     """One option. `field` is of BoxSettings; `help` ends without a period and names no default.
 
-    `is_switch` is given without a value; `is_list` may be given again, or with commas between.
-    One of a single run, such as a descriptor, has no variable (`in_environment`) and no key (`in_file`).
+    `is_switch` is given without a value; `is_list` may be given again, or with commas between. An option of a single
+    run, such as a descriptor, has no variable (`in_environment`) and no key (`in_file`).
     """
 
     field: str
@@ -161,7 +161,7 @@ def networks(value: object, what: str) -> tuple[str, ...]:
 
 
 def grants(value: object, what: str) -> tuple[str, ...]:
-    """Return what functions may have, each as `edgefn box allow` takes it, e.g. "watch device /dev/video0"."""
+    """Return grants of functions, each as `edgefn box allow` takes it: "watch device /dev/video0", say."""
     from edgefn_runtime.deployment.checks import permissions  # not at the top: a box without grants does not pay for it
 
     found = listed(value, what)

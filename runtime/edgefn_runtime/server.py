@@ -54,7 +54,10 @@ _log = logging.getLogger("edgefn.server")
 
 
 def run(settings: BoxSettings, zygote: Launched | None = None) -> int:
-    """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
+    """Serve until SIGTERM or SIGINT, drain, and return the exit code.
+
+    Where the box cannot start, the reason is on stderr.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Visible("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -112,7 +115,7 @@ async def _serve(
 
 
 def _warn(settings: BoxSettings) -> None:
-    """Say what is open to whoever sees or reaches the network of a box that listens beyond loopback."""
+    """Warn about what is open on a box that listens beyond loopback: no TLS, or open functions."""
     if settings.beyond_loopback and not tls.is_on(settings):
         _log.warning(
             "no TLS: tokens, requests and answers can be read by whoever sees the network; --tls auto ends that"
@@ -155,14 +158,14 @@ def uvicorn_config(box: Box) -> uvicorn.Config:
 
 
 class _Visible(logging.Formatter):
-    """Writes out what a terminal would act on: reasons come from handlers, and operators read them."""
+    """Escapes characters that a terminal would act on: reasons come from handlers, and operators read them."""
 
     def format(self, record: logging.LogRecord) -> str:
         return visible(super().format(record))
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, telling the box and the service manager as soon as it answers and when it is asked to leave."""
+    """uvicorn's server, which reports to the box and the service manager when it answers and when it must leave."""
 
     def __init__(
         self,
@@ -220,7 +223,7 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     def _renew(self, tls: Tls) -> None:
-        """SIGHUP: somebody has put other files in the place of those before."""
+        """Read the TLS files again on SIGHUP; keep the present ones where the new ones are wrong."""
         try:
             tls.renew()
         except SpecError as error:
@@ -240,7 +243,7 @@ def _most_handshakes() -> int:
 
 
 def _listeners(settings: BoxSettings) -> list[socket.socket]:
-    """The socket of --fd, or those that the service manager opened, or one of our own."""
+    """Return the socket of --fd, or those that the service manager opened, or a new one."""
     opened = inherited_sockets(os.environ)
     if settings.fd is not None:
         return [inherited_socket(settings.fd)]

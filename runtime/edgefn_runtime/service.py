@@ -1,8 +1,8 @@
-"""The box as a service: words to the manager that started it, and the sockets that it opened for the box.
+"""The box as a service: messages to the manager that started it, and the sockets that it opened for the box.
 
 Speaks sd_notify(3) and sd_listen_fds(3): environment variables, one datagram socket and inherited descriptors, so
-systemd and whatever else knows them. The variables are taken out of the environment when they are read: no child of the
-box can say in the box's name that it is ready, or take its sockets for its own. Never decides how the box is.
+systemd and other managers know them. The variables are taken out of the environment when they are read: no child of the
+box can report in the box's name that it is ready, or take its sockets for its own. Never decides the box's state.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _log = logging.getLogger("edgefn.service")
 
 
 class ServiceManager:
-    """Who started the box and wants to hear of it. Without an `address` there is nobody, and words go nowhere.
+    """The manager that started the box and wants its messages. Without an `address` there is none; messages go nowhere.
 
-    With `watchdog_s` it wants to hear at least so often that the box is alive.
+    With `watchdog_s` the manager expects a sign of life at least that often.
     """
 
     def __init__(self, address: str = "", watchdog_s: float = 0.0) -> None:
@@ -43,30 +43,33 @@ class ServiceManager:
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str]) -> Self:
-        """The manager that `environment` names, of which its variables are gone when this returns."""
+        """Read the manager from `environment`, and remove its variables there."""
         address = environment.pop("NOTIFY_SOCKET", "")
         watched = environment.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         usec = environment.pop("WATCHDOG_USEC", "")
         return cls(address, int(usec) / 1e6 if address and watched and usec.isdecimal() else 0.0)
 
     def ready(self, status: str) -> None:
-        """The manager knows that the box answers; from now on the running event loop tells it that the box is alive."""
+        """Report to the manager that the box answers; then send signs of life from the running event loop."""
         self._tell("READY=1", f"STATUS={status}")
         self._ping()
 
     def stopping(self, status: str) -> None:
-        """The manager knows that the box is on its way out."""
+        """Report to the manager that the box is stopping."""
         self._tell("STOPPING=1", f"STATUS={status}")
 
     def close(self) -> None:
-        """No more signs of life."""
+        """Stop the signs of life."""
         if self._next_ping is not None:
             self._next_ping.cancel()
         if self._socket is not None:
             self._socket.close()
 
     def _ping(self) -> None:
-        """Called by the event loop and by nothing else: a loop that is stuck gives no sign, and the box is replaced."""
+        """Send a sign of life, and schedule the next.
+
+        Only the event loop calls this: a loop that is stuck gives no sign, and the manager replaces the box.
+        """
         if self._watchdog_s:
             self._tell("WATCHDOG=1")
             self._next_ping = asyncio.get_running_loop().call_later(self._watchdog_s / 2, self._ping)
@@ -104,7 +107,10 @@ def check_development(listeners: Iterable[socket.socket], *, is_managed: bool) -
 
 
 def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
-    """The sockets opened for this very process (LISTEN_FDS, LISTEN_PID), or none. Raises SpecError."""
+    """Return the sockets opened for this very process (LISTEN_FDS, LISTEN_PID), or none.
+
+    Raises SpecError.
+    """
     meant = environment.pop("LISTEN_PID", "") == str(os.getpid())
     count = environment.pop("LISTEN_FDS", "")
     environment.pop("LISTEN_FDNAMES", None)
@@ -114,7 +120,7 @@ def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
 
 
 def inherited_socket(descriptor: int) -> socket.socket:
-    """The TCP socket that was handed over as `descriptor`. Raises SpecError when it is something else."""
+    """Return the inherited TCP socket `descriptor`. Raises SpecError when it is something else."""
     try:
         found = socket.socket(fileno=descriptor)
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""What a box is told at its start: where it lives, where it listens, and its limits.
+"""The settings of a box: where it lives, where it listens, and its limits.
 
-Owns the values and their defaults; `options.py` has how each is written, `configuration.py` where it comes from.
+Owns the values and their defaults; `options.py` has the spelling of each, `configuration.py` its source.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ DEFAULT_IDLE_TIMEOUT_S = 75.0
 class BoxSettings(msgspec.Struct, frozen=True):
     """Sizes in bytes, durations in seconds. `port` 0 takes a free one.
 
-    `fd` is a listening socket that was handed over; it goes before `host` and `port`.
+    `fd` is an inherited listening socket; it goes before `host` and `port`.
     `client_timeout_s` is how long a client may take to send a request, and to take the next piece of its answer.
-    `memory_bytes` is what all functions may hold together; None leaves an eighth of the machine to the rest of it.
+    `memory_bytes` is the limit of all functions together; None leaves an eighth of the machine to the rest of it.
     `root_path` is the path that a proxy gives the box, e.g. "/edge", and strips; links begin with it.
-    `grants` are what functions may have beyond their sandbox, each as `edgefn box allow` takes it.
+    `grants` are permissions of functions beyond their sandbox, each as `edgefn box allow` takes it.
     `trusted_proxies` are addresses and networks whose X-Forwarded-Prefix, -Proto, -Host and -For count.
     `idle_timeout_s` is how long a connection may be idle between two requests.
-    `client_memory_bytes` is what all request bodies may hold together, and all unread answers as much again; None is a
+    `client_memory_bytes` is the limit of all request bodies together, and again that of all unread answers; None is a
     sixteenth of the machine's memory for bodies, and an eighth for answers.
-    `connections_per_address` is what one client's address may hold; None is an eighth of all.
+    `connections_per_address` is the limit of one client's address; None is an eighth of all.
     `allow_hosts` are names that the box answers to beside its own, `allow_origins` web pages that may call it.
     `tls` "auto" makes a certificate in the home; `tls_cert` and `tls_key` are files of one. `tls_client_ca` is the
     authority that has signed a certificate for each client.
-    `beyond_loopback` says that not only this machine reaches the box; `open`, that anybody may call functions even so.
-    `development` grants functions whatever they ask for; on loopback alone, and never for a service manager.
+    `beyond_loopback` means that other machines can reach the box; `open`, that anybody may call functions even so.
+    `development` grants functions all that they ask for; on loopback alone, and never for a service manager.
     `max_scale`, `max_queue`, `max_body_bytes`, `max_timeout_s`, `max_concurrency`, `max_models` and `max_answers`
-    bound what a function's bundle may ask for.
+    limit the requests of a function's bundle.
     `require_isolation` refuses deployments where the least layers of isolation are missing; None is as root only.
     `allow_missing` names layers that the operator does without; `uids` are the functions' users, None finds some.
     """
@@ -77,14 +77,17 @@ class BoxSettings(msgspec.Struct, frozen=True):
 
     @property
     def callers(self) -> str:
-        """Return who may call functions: with a `token`, anybody (`open`), or anybody on this machine (`loopback`)."""
+        """Return the rule for callers of functions: "token", "open" (anybody) or "loopback" (this machine)."""
         if not self.beyond_loopback:
             return "loopback"
         return "open" if self.open else "token"
 
 
 def default_home() -> Path:
-    """Return /var/lib/edgefn as root, else edgefn below the XDG state directory; EDGEFN_HOME goes before both."""
+    """Return /var/lib/edgefn as root, else edgefn below the XDG state directory.
+
+    EDGEFN_HOME goes before both.
+    """
     if home := os.environ.get("EDGEFN_HOME"):
         return Path(home)
     if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""A box's first steps: the zygote is on its way before the rest of the box is imported."""
+"""A box's first steps: the zygote is launched before the rest of the box is imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from edgefn_runtime.workers.launch import Launched, launch
 
 
 def run(settings: BoxSettings) -> int:
-    """Serves until SIGTERM or SIGINT, drains, and returns the exit code. Says why on stderr when it cannot start."""
+    """Launch the zygote and serve until SIGTERM or SIGINT; drain, and return the exit code.
+
+    Where the box cannot start, the reason is on stderr.
+    """
     core_dumps.forbid()
     zygote = _launched()
     from edgefn_runtime import server

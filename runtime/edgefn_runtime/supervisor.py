@@ -40,13 +40,13 @@ _log = logging.getLogger("edgefn.supervisor")
 
 
 class FunctionLog(Protocol):
-    """Where a function's lines go: the telemetry."""
+    """The log that a function's lines go to: the telemetry."""
 
     def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
 
 
 class Meters(Protocol):
-    """Who counts: the telemetry."""
+    """The counters: the telemetry."""
 
     def invocation(self, function: str, revision: str = ..., /) -> Meter: ...
     def cold_start(self, function: str, phase: str, seconds: float) -> None: ...
@@ -54,7 +54,7 @@ class Meters(Protocol):
 
 class Supervisor:
     """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing,
-    `fall_back` gives a revision without an artifact that broke; `on_failing` hears of each function that fails.
+    `fall_back` returns a revision without an artifact that broke; `on_failing` is called for each function that fails.
 
     `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
     """
@@ -95,13 +95,13 @@ class Supervisor:
         self._tidying = Tidying()
 
     def start(self, zygote: Launched | None = None) -> None:
-        """The zygote is on its way, `zygote` where it is launched already; calls wait for it."""
+        """Start the zygote, or use `zygote` where it is launched already; calls wait for it."""
         become_subreaper()
         self._groups = ControlGroups(self._places)
         self._zygote.start(zygote)
 
     async def stop(self) -> None:
-        """Every child process has ended; what was let in has been answered, within the drain time."""
+        """Answer the accepted requests, within the drain time, and end every child process."""
         pools = [*self._pools.values(), *self._prepared.values()]
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -112,30 +112,36 @@ class Supervisor:
 
     @property
     def ready(self) -> bool:
-        """True when functions can be started."""
+        """Tell whether functions can be started."""
         return self._zygote.ready
 
     @property
     def isolation(self) -> dict[str, bool | str]:
-        """By layer of a function's isolation: True, or why this machine does not enforce it; {} until that is known."""
+        """Return True, or the reason why this machine does not enforce it, for each layer of isolation.
+
+        {} until that is known.
+        """
         return self._zygote.isolation and self._zygote.isolation | self._groups.enforced
 
     @property
     def missing(self) -> dict[str, str]:
-        """The layers that this machine does not enforce and that the operator has not said to do without, with why."""
+        """Return the layers that this machine does not enforce, each with the reason.
+
+        Layers that the operator does without are left out.
+        """
         return self._requirement.missing(self.isolation)
 
     async def isolated(self) -> list[str]:
-        """What a deployment is to be told of missing layers. Raises DeploymentRefused where they are required.
+        """Return the warnings about missing layers for a deployment; wait until they are known.
 
-        Waits until it is known which there are.
+        Raises DeploymentRefused where such layers are required.
         """
         await self._zygote.known()
         self._requirement.check(self.isolation)
         return [f"this box does not enforce {name} ({why})" for name, why in self.missing.items()]
 
     def _isolated(self) -> None:
-        """The zygote has found out what the machine enforces."""
+        """Log the layers of isolation that are missing, once the zygote has found them out."""
         for name, why in self.missing.items():
             _log.warning("functions run without %s: %s", name, why)
         if refusal := self._requirement.refusal(self.isolation):
@@ -144,7 +150,7 @@ class Supervisor:
     # ── the gateway's side ───────────────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:
-        """The functions that are deployed here, sorted."""
+        """Return the names of the deployed functions, sorted."""
         return sorted({*self._pools, *self._failed})
 
     def failed(self, name: str) -> str:
@@ -152,24 +158,27 @@ class Supervisor:
         return self._failed.get(name, "")
 
     def find(self, name: str) -> Pool | None:
-        """The pool that serves `name` now; the request's way asks this once a request."""
+        """Return the pool that serves `name` now, or None. It is called once for each request."""
         return self._pools.get(name)
 
     def pool(self, name: str) -> Pool:
-        """As `find`. Raises FunctionNotFound."""
+        """Return the pool that serves `name` now. Raises FunctionNotFound."""
         pool = self._pools.get(name)
         if pool is None:
             raise FunctionNotFound(f"no function {name!r} is on this box; `edgefn list` shows those that are")
         return pool
 
     async def stop_function(self, name: str) -> None:
-        """`name` has no process now; the next request starts it. Raises FunctionNotFound."""
+        """Stop the processes of `name`; the next request starts it. Raises FunctionNotFound."""
         await self.pool(name).stop()
 
     # ── the deployment road's side (Host) ────────────────────────────────────────────────────────────────────
 
     async def prepare(self, revision: Revision) -> None:
-        """A template of `revision` has imported the handler and loaded its models. Raises DeploymentRefused."""
+        """Start a template of `revision` that imports the handler and loads its models.
+
+        Raises DeploymentRefused.
+        """
         name = revision.config.function.name
         serving = self._pools.get(name)
         if serving is not None and serving.revision.digest == revision.digest:
@@ -185,7 +194,7 @@ class Supervisor:
         self._prepared[name, revision.digest] = pool
 
     async def switch(self, name: str, revision: Revision) -> None:
-        """New requests for `name` go to `revision`; the one before answers what it holds, then ends."""
+        """Route new requests for `name` to `revision`; the one before answers its requests, then ends."""
         self._failed.pop(name, None)
         old = self._pools.get(name)
         pool = self._prepared.pop((name, revision.digest), None)
@@ -205,7 +214,7 @@ class Supervisor:
             self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
 
     async def move(self, name: str, revision: Revision) -> None:
-        """`revision`, other artifacts of the bundle that serves `name`, serves; no request waits for it."""
+        """Switch `name` to `revision` (same bundle, other artifacts) without delaying any request."""
         pool = self._pools.get(name)
         if pool is None or pool.revision.digest != revision.digest:
             return  # another one serves by now
@@ -213,14 +222,17 @@ class Supervisor:
             await pool.move(revision)
 
     async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
-        """What a confined instance of `revision`, which serves nobody, replies to `questions`; see Trial.ask."""
+        """Send `questions` to a confined instance of `revision`, which serves no request; return its replies.
+
+        See ConfinedTrial.ask.
+        """
         launcher = self._nursery_of(revision, lambda phase, seconds: None)
         trial = ConfinedTrial(revision, launcher, self._room)
         self._room.enter(trial)
         return await trial.ask(questions)
 
     async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
-        """The proof of an artifact that a confined process has finished; see Finisher.run."""
+        """Finish an artifact in a confined process and return its proof; see Finisher.run."""
         bounded = msgspec.structs.replace(
             request,
             memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
@@ -237,28 +249,28 @@ class Supervisor:
             return await start()
 
     def busy(self) -> bool:
-        """Whether a request of any function waits for an instance."""
+        """Tell whether a request of any function is waiting for an instance."""
         return any(pool.load().waiting for pool in self._pools.values())
 
     def note(self, name: str, line: str) -> None:
-        """The function's log says `line`."""
+        """Write `line` to the function's log."""
         self._logs.write(name, line, stream="box")
 
     async def discard(self, revision: Revision) -> None:
-        """A prepared revision that will not be switched to has no process left."""
+        """End the processes of a prepared revision that will not be switched to."""
         pool = self._prepared.pop((revision.config.function.name, revision.digest), None)
         if pool is not None:
             await pool.close(0)
 
     async def restart(self, name: str) -> None:
-        """The processes of `name` end when they have answered; others are started as they are wanted."""
+        """End the processes of `name` after they have answered; start others as they are wanted."""
         pool = self._pools.get(name)
         if pool is not None:
             await pool.stop()
             pool.scale()
 
     async def remove(self, name: str) -> None:
-        """No process of `name` is left and requests for it get 404."""
+        """End the processes of `name`, and answer requests for it with 404."""
         self._failed.pop(name, None)
         pool = self._pools.pop(name, None)
         if pool is not None:
@@ -267,7 +279,7 @@ class Supervisor:
             self._outputs.pop(name, None)
 
     async def fail(self, name: str, reason: str) -> None:
-        """`name` is deployed but cannot be served, for `reason`; status says so."""
+        """Mark the deployed function `name` as failed, for `reason`; its status shows it."""
         self._failed[name] = reason
 
     def _pool_of(self, revision: Revision) -> Pool:
@@ -306,7 +318,10 @@ class Supervisor:
         return launcher
 
     def working(self) -> set[str]:
-        """Return whose processes there may be, deployed or not: each of them has its user for itself."""
+        """Return the functions that may have processes, deployed or not, and the finisher.
+
+        Each of them has a user of its own.
+        """
         return {finisher.USER, *self._nurseries.values()}
 
     def _uid_of(self, name: str) -> int:
@@ -316,7 +331,7 @@ class Supervisor:
         return uid
 
     def _output_of(self, name: str) -> Output:
-        """Return where what `name` prints goes: one for all of its revisions and processes."""
+        """Return the output of `name`: one for all of its revisions and processes."""
         output = self._outputs.get(name)
         if output is None:
 
@@ -338,7 +353,10 @@ class Supervisor:
         self._tidying.soon()
 
     def _ledger(self, pool: Pool) -> dict[str, Any]:
-        """What the pool is counted with, and whether an instance was measured or is taken at its `memory`."""
+        """Return the memory accounted to the pool, and whether an instance was measured.
+
+        Until it is measured, an instance counts with its declared `memory`.
+        """
         account = self._room.account(pool)
         return {
             "template_bytes": account.template_bytes,
@@ -350,17 +368,17 @@ class Supervisor:
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def memory(self) -> dict[str, int]:
-        """What functions may take of the memory together, what they are counted with, what the machine has left."""
+        """Return the functions' memory limit, the memory accounted to them, and the machine's free memory."""
         return self._room.totals()
 
     def statuses(self) -> list[dict[str, Any]]:
-        """The status of every function; looking wakes nothing."""
+        """Return the status of every function; this wakes none."""
         return [self.status(name) for name in self.names()]
 
     def status(self, name: str) -> dict[str, Any]:
-        """What runs for `name`, but for the `private_bytes` of its processes: those are read elsewhere, in a thread.
+        """Return the status of the processes of `name`, without their `private_bytes`.
 
-        Raises FunctionNotFound.
+        Those are read elsewhere, in a thread. Raises FunctionNotFound.
         """
         failed = self._failed.get(name)
         if failed is not None and name not in self._pools:

@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now(timespec: str = "seconds") -> str:
-    """The time of day in UTC, ISO 8601."""
+    """Return the time of day in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec=timespec)

@@ -2,7 +2,7 @@
 
 discovery    which box a verb talks to
 addresses    URLs: compared, and told apart by whether they leave this machine
-logins       the boxes that somebody logged in to, in the user's configuration folder
+logins       the boxes that the user logged in to, in the user's configuration folder
 local        the box of this user on this machine, and its socket
 local_box    a box of our own, as a child process: for `edgefn dev`
 certificate  a box's own certificate: fetched, shown, and trusted alone

@@ -40,12 +40,15 @@ def is_loopback(url: str) -> bool:
 
 
 def is_clear(url: str) -> bool:
-    """Tell whether what is sent to `url` crosses a network unencrypted."""
+    """Tell whether data sent to `url` crosses a network unencrypted."""
     return not url.startswith("https:") and not is_loopback(url)
 
 
 def leads_to(url: str, announced: str) -> bool:
-    """Tell whether `url` is the address that a box of this machine `announced`, or a loopback one of that port."""
+    """Tell whether `url` is the address that a box of this machine `announced`.
+
+    A loopback address with that port is the same.
+    """
     ours, theirs = urlsplit(canonical(url)), urlsplit(canonical(announced))
     if ours == theirs:
         return True

@@ -1,6 +1,6 @@
 """A box's own certificate: fetched before it is trusted, shown by its fingerprint, and then trusted alone.
 
-A box with `--tls auto` has signed its certificate itself. Somebody compares its fingerprint once with the one that the
+A box with `--tls auto` has signed its certificate itself. The user compares its fingerprint once with the one that the
 box printed; from then on no other certificate will do, whatever authority signed it.
 """
 
@@ -20,14 +20,17 @@ CONNECT_S = 5.0
 
 @dataclass(frozen=True)
 class Trust:
-    """Whom a client believes, and how it shows itself: PEM text of the one certificate, files of the client's own."""
+    """The one certificate that a client trusts, as PEM text, and the files of the client's own certificate."""
 
     certificate: str = ""
     client_certificate: str = ""
     client_key: str = ""
 
     def context(self) -> ssl.SSLContext:
-        """Return the TLS settings of a connection. Raises SpecError for a client's certificate that cannot be read."""
+        """Return the TLS settings of a connection.
+
+        Raises SpecError for a client's certificate that cannot be read.
+        """
         context = ssl.create_default_context(cadata=self.certificate or None)
         if self.certificate:
             context.check_hostname = False  # it is this very certificate: names say nothing more
@@ -43,7 +46,7 @@ class Trust:
 
 
 def fetch(url: str) -> str:
-    """Return the PEM text of the certificate that is shown at `url`, trusted or not. Raises BoxUnreachable."""
+    """Fetch the PEM text of the certificate at `url`, trusted or not. Raises BoxUnreachable."""
     parts = urlsplit(url)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -66,7 +69,7 @@ def fingerprint(certificate: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """Return a fingerprint that somebody typed or copied in the form of `fingerprint`. Raises SpecError."""
+    """Return a typed or copied fingerprint in the form of `fingerprint`. Raises SpecError."""
     figures = text.strip().lower().removeprefix("sha256:").removeprefix("sha256 fingerprint=").replace(":", "")
     if len(figures) != 64 or not set(figures) <= set("0123456789abcdef"):
         raise SpecError(f"--fingerprint is {text!r}: give the SHA-256 of the box's certificate, as the box prints it")

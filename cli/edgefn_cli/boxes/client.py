@@ -44,33 +44,39 @@ class Client:
         self._connection.close()
 
     def box(self) -> Json:
-        """The box's name, version, pid, home and engines."""
+        """Return the box's name, version, pid, home and engines."""
         return self._admin("GET", "box")
 
     def functions(self) -> list[Json]:
-        """The status of each deployed function."""
+        """Return the status of each deployed function."""
         return list(self._admin("GET", "functions")["functions"])
 
     def function(self, name: str) -> Json:
-        """The status of one function. Raises FunctionNotFound."""
+        """Return the status of one function. Raises FunctionNotFound."""
         return self._admin("GET", _function(name))
 
     def explain(self, name: str) -> Json:
-        """Its artifacts by rank with their figures, and what would make it faster. Raises FunctionNotFound."""
+        """Return the function's artifacts by rank with their figures, and advice for more speed.
+
+        Raises FunctionNotFound.
+        """
         return self._admin("GET", f"{_function(name)}/explain")
 
     def missing(self, digests: list[str]) -> list[str]:
-        """Those of `digests` that the box does not hold yet."""
+        """Return the digests of `digests` that the box does not have yet."""
         return list(self._admin("POST", "blobs/missing", json={"digests": digests})["missing"])
 
     def upload(self, digest: str, path: Path, sent: Callable[[int], None]) -> None:
-        """The box holds the blob `digest`, read from `path`; `sent` is told the bytes as they go."""
+        """Upload the file `path` as the blob `digest`; call `sent` with the bytes of each piece."""
         headers = {"content-length": str(path.stat().st_size), "content-type": "application/octet-stream"}
         target = f"blobs/{quote(digest, safe=':')}"
         self._admin("PUT", target, timeout_s=DRAIN_S, content=_chunks(path, sent), headers=headers)
 
     def deploy(self, name: str, manifest: str) -> Iterator[Json]:
-        """The steps of a deployment as they happen, the last one "deployed". Raises what the box refused it with."""
+        """Deploy the bundle `manifest` as `name`; yield the steps as they happen, the last one "deployed".
+
+        Raises the error that the box refused it with.
+        """
         with self._stream("POST", f"{_function(name)}/deploy", ALIVE_S, json={"manifest": manifest}) as lines:
             for line in filter(str.strip, lines):
                 event = self._connection.members(line)
@@ -83,24 +89,24 @@ class Client:
         raise BoxUnreachable(f"the box at {self.address.url} broke off while it deployed {name}: {advice}")
 
     def stop(self, name: str) -> Json:
-        """The function's status, with no process left; the next request starts it again."""
+        """Stop the function's processes and return its status; the next request starts it again."""
         return self._admin("POST", f"{_function(name)}/stop", timeout_s=DRAIN_S)
 
     def rollback(self, name: str, number: int | None = None) -> Json:
-        """The revision that serves now: number `number`, else the one before the current."""
+        """Switch the function to its revision `number`, or to the one before the current; return it."""
         body = {} if number is None else {"number": number}
         return self._admin("POST", f"{_function(name)}/rollback", timeout_s=DRAIN_S, json=body)
 
     def remove(self, name: str) -> None:
-        """The function is gone from the box."""
+        """Remove the function from the box."""
         self._admin("DELETE", _function(name), timeout_s=DRAIN_S)
 
     def grants(self, name: str = "") -> Json:
-        """Return what all functions may have beyond their sandbox; of one also what it asks for."""
+        """Return the grants of all functions, or those of one with its requests."""
         return self._admin("GET", f"{_function(name)}/grants" if name else "grants")
 
     def allow(self, name: str, kind: str, value: str, *, revoke: bool = False) -> Json:
-        """Grant the function a permission, or take it back; return what it asks for and has now."""
+        """Grant the function a permission, or revoke it; return its requests and grants."""
         path = f"{_function(name)}/grants{'/revoke' * revoke}"
         return self._admin("POST", path, timeout_s=DRAIN_S, json={"kind": kind, "value": value})
 
@@ -118,21 +124,21 @@ class Client:
         self._admin("DELETE", f"secrets/{quote(name, safe='')}")
 
     def audit(self, lines: int, *, follow: bool) -> Iterator[Json]:
-        """Yield the last `lines` records of who did what, and with `follow` each new one."""
+        """Yield the last `lines` records of the audit log, and with `follow` each new one."""
         query = {"lines": str(lines), "follow": str(follow).lower()}
         with self._stream("GET", "audit", None if follow else ADMIN_S, params=query) as found:
             for line in filter(str.strip, found):
                 yield self._connection.members(line)
 
     def logs(self, name: str, lines: int, *, follow: bool) -> Iterator[str]:
-        """The last `lines` lines of the function's log, and with `follow` each new one as it is written."""
+        """Yield the last `lines` lines of the function's log, and with `follow` each new one."""
         query = {"lines": str(lines), "follow": str(follow).lower()}
         wait_s = None if follow else ADMIN_S
         with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as found:
             yield from found
 
     def caller(self) -> tuple[str, list[str]]:
-        """The name and the scopes of the token that is sent."""
+        """Return the name and the scopes of the token that is sent."""
         found = self._admin("GET", "token")
         name, scopes = found["name"], found["scopes"]
         if not isinstance(name, str) or not isinstance(scopes, list):
@@ -140,25 +146,26 @@ class Client:
         return name, list(map(str, scopes))
 
     def tokens(self) -> list[Json]:
-        """The box's tokens: name, scopes, rate, since when, and how often each was used since the box's start."""
+        """Return the box's tokens: name, scopes, rate, time of creation, and uses since the box's start."""
         return list(self._admin("GET", "tokens")["tokens"])
 
     def create_token(self, name: str, scopes: list[str], rate: float | None) -> Json:
-        """A new token, whose value is in this answer and in no other."""
+        """Create a token and return it. No later answer contains its value."""
         return self._admin("POST", "tokens", json={"name": name, "scopes": scopes, "rate": rate})
 
     def rotate_token(self, name: str) -> Json:
-        """The token's new value; the one before opens nothing any more."""
+        """Replace the token's value and return the new one; the old one opens nothing any more."""
         return self._admin("POST", f"tokens/{quote(name, safe='')}/rotate")
 
     def revoke_token(self, name: str) -> None:
-        """The token opens nothing any more."""
+        """Revoke the token: it opens nothing any more."""
         self._admin("DELETE", f"tokens/{quote(name, safe='')}")
 
     def invoke(self, name: str, *, timeout_s: float, **body: Any) -> Received:
-        """The function's answer (2xx). `body`: httpx's content, files, data, headers. Raises what it failed with.
+        """Call the function and return its answer (2xx). Raises the error that it failed with.
 
-        The box is told that nobody waits for longer than `timeout_s`; it gets a moment more, to say so itself.
+        `body`: httpx's content, files, data, headers. The box gets `timeout_s` as the caller's limit, and a moment more
+        to answer that it was not kept.
         """
         path = f"fn/{quote(name, safe='')}"
         headers = {"x-request-timeout": _decimal(timeout_s)} | self._token() | body.pop("headers", {})

@@ -1,4 +1,4 @@
-"""One HTTP connection pool to one box: what fails on it comes out as an EdgefnError.
+"""One HTTP connection pool to one box: its failures come out as EdgefnErrors.
 
 The box's own errors keep their class (by the problem's `error` member), a box that does not answer is
 BoxUnreachable. Import it inside a verb, not at the top of one: httpx takes a tenth of a second.
@@ -34,11 +34,11 @@ class BoxConnection:
         self._http = _own_socket(address) if address.socket is not None else _network(address)
 
     def close(self) -> None:
-        """Closes every socket."""
+        """Close every socket."""
         self._http.close()
 
     def request(self, method: str, path: str, *, timeout_s: float, **options: Any) -> Received:
-        """The answer, read whole."""
+        """Send a request and return the answer, read completely."""
         began = time.monotonic()
         with self._told(), self._asked(method, path, timeout_s, options) as response:
             answer = received.whole(response, timeout_s, began)
@@ -46,14 +46,17 @@ class BoxConnection:
 
     @contextmanager
     def stream(self, method: str, path: str, *, timeout_s: float | None, **options: Any) -> Iterator[Iterator[str]]:
-        """Yield the lines of the answer as they come; `timeout_s` bounds each wait for more, None waits for ever."""
+        """Open a stream: yield an iterator over the lines of the answer as they come.
+
+        `timeout_s` bounds each wait for more; None waits without end.
+        """
         with self._told(), self._asked(method, path, timeout_s, options) as response:
             if not response.is_success:
                 self._checked(received.whole(response, timeout_s, time.monotonic()))
             yield received.lines(response)
 
     def members(self, text: str) -> Members:
-        """The JSON object `text` that the box sent. Raises BoxUnreachable when it is none."""
+        """Parse the JSON object `text` that the box sent. Raises BoxUnreachable when it is none."""
         with self._told():
             return received.members(text)
 
@@ -105,7 +108,10 @@ def _own_socket(address: Address) -> httpx.Client:
 
 
 def _network(address: Address) -> httpx.Client:
-    """Return a client that reaches the box by its URL; a proxy of the environment sees TLS and never a token."""
+    """Return a client that reaches the box by its URL.
+
+    A proxy of the environment sees TLS and never a token.
+    """
     encrypted = address.url.startswith("https:")
     # Reading the CA certificates takes 20 ms, which plain HTTP has no use for.
     return httpx.Client(

@@ -37,9 +37,9 @@ class FoundToken:
 
 @dataclass(frozen=True)
 class Address:
-    """A box's URL without a trailing slash, and what is needed to be let in.
+    """A box's URL without a trailing slash, and the credentials for it.
 
-    `socket` is the box's own, on this machine: whoever may open it is its owner, and needs no token.
+    `socket` is the box's own, on this machine: only its owner can open it, and needs no token.
     """
 
     url: str
@@ -53,7 +53,7 @@ class Address:
         return self.socket is not None or addresses.is_loopback(self.url)
 
     def advice(self) -> str:
-        """Return what to do when the box asks for a token that was not sent, or refuses the one that was."""
+        """Return advice for a box that wants a token and got none, or refuses the one that was sent."""
         if self.token is not None:
             return f"the token sent to {self.url} came from {self.token.source}"
         told = f"log in with `edgefn login {self.url}`, with a token that `edgefn box token create` prints there"
@@ -64,9 +64,9 @@ class Address:
 
 
 def find(box: str | None, project: Project) -> Address:
-    """Return the address for `--box` / EDGEFN_BOX `box`, else of the project's default box, else of the local one.
+    """Return the address of `box` (--box, EDGEFN_BOX), else of the project's default box or the local one.
 
-    Raises SpecError for what is neither a URL nor the name of a box, and for a token that would go in clear.
+    Raises SpecError for a text that is neither a URL nor the name of a box, and for a token that would go in clear.
     """
     if box and "://" in box:
         return _at(addresses.checked(box), _from_environment(box))
@@ -86,7 +86,7 @@ def home() -> Path:
 
 
 def read_token(folder: Path) -> FoundToken:
-    """Return the first token of the box whose home is `folder`. Raises Unauthorized, with how one comes to be."""
+    """Read the first token of the box whose home is `folder`. Raises Unauthorized, with advice."""
     try:
         text = (folder / "token").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
@@ -100,14 +100,17 @@ def read_token(folder: Path) -> FoundToken:
 
 
 def printable(token: FoundToken) -> FoundToken:
-    """Return `token`. Raises Unauthorized when it cannot be one: httpx would fail on it with a UnicodeError."""
+    """Return `token`. Raises Unauthorized when it cannot be one.
+
+    httpx would fail on such a text with a UnicodeError.
+    """
     if not token.value or not token.value.isascii() or not token.value.isprintable() or " " in token.value:
         raise Unauthorized(f"{token.source} holds no token: it is empty or has characters that no token has")
     return token
 
 
 def _from_environment(url: str) -> FoundToken | None:
-    """Return EDGEFN_TOKEN where it belongs to `url`: EDGEFN_BOX has it, so one person chose both."""
+    """Return EDGEFN_TOKEN where it belongs to `url`: EDGEFN_BOX has the URL, so one person chose both."""
     text = os.environ.get(TOKEN, "").strip()
     return printable(FoundToken(text, TOKEN)) if text and os.environ.get(BOX) == url else None
 
@@ -124,7 +127,10 @@ def _at(url: str, token: FoundToken | None = None) -> Address:
 
 
 def _named(name: str, project: Project) -> Address:
-    """Return the address of the box `name` of edgefn.toml, or of the login of that name; never a guess between two."""
+    """Return the address of the box `name` of edgefn.toml, or of the login of that name.
+
+    Never guesses between two.
+    """
     url, logins = project.boxes.get(name, ""), Logins.of_user()
     login = logins.named(name)
     if url and login is not None and addresses.canonical(url) != addresses.canonical(login.url):
@@ -148,7 +154,7 @@ def _of(login: Login) -> Address:
 
 
 def _guarded(address: Address, *, insecure: bool) -> Address:
-    """Return `address`. Raises SpecError where its token would cross a network in clear and nobody said that it may."""
+    """Return `address`. Raises SpecError where its token would cross a network in clear without consent."""
     if addresses.is_clear(address.url) and not insecure and os.environ.get(INSECURE, "0") in ("", "0"):
         raise SpecError(
             f"the token for {address.url} would cross the network in clear: give the box --tls and the address https, "

@@ -1,6 +1,6 @@
-"""The box of this user on this machine: where its home says that it listens, and the socket it has for its owner.
+"""The box of this user on this machine: the address that its home announces, and the socket it has for its owner.
 
-Whoever may open the socket, a file of mode 0600 in a folder of mode 0700, is the box's owner: no token is sent, so none
+Only the box's owner can open the socket, a file of mode 0600 in a folder of mode 0700: no token is sent, so none
 can go to another program that took the box's port. It must never open a connection.
 """
 
@@ -40,7 +40,10 @@ class AnnouncedBox:
 
 
 def reachable(socket: Path) -> str:
-    """Return a path of `socket` that is short enough to connect to; a long one leads through an open folder."""
+    """Return a path of `socket` that is short enough to connect to.
+
+    A long one leads through an open folder.
+    """
     if len(os.fsencode(socket)) <= _LONGEST:
         return str(socket)
     folder = os.open(socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # open as long as the process is

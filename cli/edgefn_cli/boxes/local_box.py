@@ -70,13 +70,13 @@ class LocalBox:
 
     @property
     def address(self) -> Address:
-        """Where it listens. Raises BoxUnreachable before it does."""
+        """Return the address that the box listens at. Raises BoxUnreachable before it does."""
         if url := self._url():
             return Address(url, socket=self.home / "run" / SOCKET)
         raise BoxUnreachable(f"the local box has not come up; its log is {self.log}")
 
     def check(self) -> None:
-        """Nothing while the box's process lives; else the error that it left with."""
+        """Raise the error that the box's process left with; return while it lives."""
         assert self._child is not None
         code = self._child.poll()
         if code is None:
@@ -95,7 +95,7 @@ class LocalBox:
         return [sys.executable, "-m", "edgefn_runtime", *place, "--dev"]
 
     def _wait(self) -> None:
-        """Returns when the box is ready to take deployments; bounded."""
+        """Wait, for a bounded time, until the box is ready to take deployments."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             self.check()
@@ -105,7 +105,7 @@ class LocalBox:
         raise BoxUnreachable(f"the local box did not come up in {START_S:.0f} s; its log is {self.log}")
 
     def _url(self) -> str:
-        """The URL that our child wrote down; an older box's file at the same home does not count."""
+        """Read the URL that our child wrote; "" where the file is of an older box at the same home."""
         try:
             told = json.loads((self.home / "run" / "box.json").read_bytes())
         except (OSError, ValueError):
@@ -140,6 +140,9 @@ _LIBC = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 def _die_with_parent() -> None:
-    """Runs in the child before exec: the kernel ends it when we are killed without a chance to (prctl(2))."""
+    """Let the kernel end the child when we are killed and cannot do it ourselves (prctl(2)).
+
+    Runs in the child before exec.
+    """
     assert _LIBC is not None
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

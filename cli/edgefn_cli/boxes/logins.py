@@ -45,7 +45,7 @@ class Logins:
 
     @classmethod
     def of_user(cls) -> Logins:
-        """Return the logins of the user who runs the command."""
+        """Return the logins of the current user."""
         config = os.environ.get("XDG_CONFIG_HOME")
         return cls((Path(config) if config else Path.home() / ".config") / "edgefn" / "logins.json")
 
@@ -74,7 +74,10 @@ class Logins:
         return next((login for login in self.all() if login.name == name), None)
 
     def at(self, url: str) -> Login | None:
-        """Return the login to the box at `url`, however that is spelled; another scheme or port is another box."""
+        """Return the login to the box at `url`, in any spelling of the URL.
+
+        Another scheme or port is another box.
+        """
         wanted = canonical(url)
         return next((login for login in self.all() if canonical(login.url) == wanted), None)
 

@@ -12,7 +12,10 @@ from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputErr
 
 
 def error_of(members: Mapping[str, Any], *, retry_after_s: int = 1) -> EdgefnError:
-    """The EdgefnError that `members` (RFC 9457, plus our `error`) tell of; its message is `detail` unchanged."""
+    """Make the EdgefnError that `members` (RFC 9457, plus our `error`) describe.
+
+    Its message is `detail` unchanged.
+    """
     classes = {cls.__name__: cls for cls in _tree(EdgefnError)}
     cls = classes.get(str(members.get("error", "")), EdgefnError)
     # The constructors compose a message (HandlerError) or prefix one (InputError); the box has done so already.
@@ -23,7 +26,7 @@ def error_of(members: Mapping[str, Any], *, retry_after_s: int = 1) -> EdgefnErr
 
 
 def _restore(error: EdgefnError, members: Mapping[str, Any], retry_after_s: int) -> None:
-    """Sets what a class carries beside its message."""
+    """Set the fields that a class has beside its message."""
     if isinstance(error, DeploymentRefused):
         error.trace = str(members.get("trace", ""))
     elif isinstance(error, InputError):

@@ -9,7 +9,10 @@ from edgefn_cli.boxes.discovery import find
 
 
 def reach(box: str | None) -> Client:
-    """A client of the box that `--box`, EDGEFN_BOX, edgefn.toml or the default names. It opens no connection yet."""
+    """Return a client of the box that `--box`, EDGEFN_BOX, edgefn.toml or the default names.
+
+    It opens no connection yet.
+    """
     from edgefn.project import Project
 
     return Client(find(box, Project.find(Path.cwd())))

@@ -1,6 +1,6 @@
-"""An answer to the command, read within bounds: what listens at a URL may be no box, or one that means harm.
+"""An answer to the command, read within bounds: the program at a URL may be no box, or a hostile one.
 
-It is taken as it comes: no coding is undone, no character set but UTF-8 is read, and none comes for ever.
+It is taken unchanged: no coding is undone, no character set but UTF-8 is read, and none may come for ever.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SLOWEST_BYTES_PER_S = 4096
 
 
 class Strange(BoxUnreachable):
-    """What answered is no box that this command can read. The message says what it did."""
+    """The answer is not of a box that this command can read. The message gives the reason."""
 
 
 class Members(dict[str, Any]):
-    """A JSON object that a box sent; what is not in it, the box should have said."""
+    """A JSON object that a box sent; a missing member is the box's error."""
 
     def __missing__(self, key: str) -> Any:
         raise BoxUnreachable(f"the box left {key!r} out of its answer: it is no edgefn box, or one of another version")
@@ -36,7 +36,7 @@ class Members(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Received:
-    """An answer that is there whole. `seconds` is how long it took."""
+    """A complete answer. `seconds` is how long it took."""
 
     status: int
     reason: str
@@ -51,7 +51,7 @@ class Received:
 
 
 def whole(response: httpx.Response, timeout_s: float | None, began: float) -> Received:
-    """Read all of `response`. Raises Strange when it is too large, too slow or has a coding that nobody asked for."""
+    """Read all of `response`. Raises Strange when it is too large, too slow or has a coding."""
     content = bytearray()
     for piece in _pieces(response):
         content += piece
@@ -65,7 +65,10 @@ def whole(response: httpx.Response, timeout_s: float | None, began: float) -> Re
 
 
 def lines(response: httpx.Response) -> Iterator[str]:
-    """Yield the lines of `response` as they come, without their ends. Raises Strange for one that does not end."""
+    """Yield the lines of `response` as they come, without their ends.
+
+    Raises Strange for a line that does not end.
+    """
     rest = bytearray()
     for piece in _pieces(response):
         *ended, last = piece.split(b"\n")
@@ -93,7 +96,10 @@ def members(text: str) -> Members:
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
-    """Yield what comes, as it comes: a kilobyte that unpacks to a gigabyte stays a kilobyte."""
+    """Yield the answer's raw bytes: a kilobyte that would unpack to a gigabyte stays a kilobyte.
+
+    Raises Strange for a compressed answer.
+    """
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise Strange("a compressed answer, which nobody asked for")
     return response.iter_raw()

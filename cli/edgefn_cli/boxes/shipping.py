@@ -24,7 +24,7 @@ WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class Shipped:
-    """A revision that serves, and what it took to bring it there."""
+    """A revision that serves, and the figures of its upload."""
 
     function: str
     revision: str
@@ -36,12 +36,15 @@ class Shipped:
     warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The members of the deploy verb's JSON."""
+        """Return the members of the deploy verb's JSON."""
         return asdict(self)
 
 
 def ship(client: Client, bundle: Bundle, progress: VerbProgress) -> Shipped:
-    """The bundle serves on the box when this returns. Raises what the box refused it with."""
+    """Upload and deploy the bundle; it serves on the box when this returns.
+
+    Raises the error that the box refused it with.
+    """
     name = bundle.config.function.name
     blobs, size = _upload(client, bundle, progress)
     last: dict[str, Any] = {}
@@ -67,9 +70,10 @@ def ship(client: Client, bundle: Bundle, progress: VerbProgress) -> Shipped:
 
 
 def wait(client: Client, shipped: Shipped, progress: VerbProgress) -> Unfinished | None:
-    """Nothing of what was shipped is on its way any more, or another revision serves.
+    """Wait until no artifact of the shipped bundle is being finished, or another revision serves.
 
-    The error where an artifact could not be finished; one that is out of its bound, or for another box, is none.
+    Returns an error where an artifact could not be finished. An artifact that is out of its bound, or for another box,
+    is no error.
     """
     while (found := client.function(shipped.function))["revision"] == shipped.revision:
         if not (finishing := found.get("finishing")):
@@ -90,7 +94,7 @@ def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
 
 
 def _upload(client: Client, bundle: Bundle, progress: VerbProgress) -> tuple[int, int]:
-    """Number and bytes of the blobs that went over the wire."""
+    """Upload the blobs that the box lacks; return their number and bytes."""
     sizes = {blob.digest: blob.size for blob in bundle.blobs()}
     missing = [digest for digest in client.missing(list(sizes)) if digest in sizes]
     total = sum(sizes[digest] for digest in missing)

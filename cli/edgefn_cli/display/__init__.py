@@ -1,4 +1,4 @@
-"""What the command shows: results on stdout, all else on stderr, nothing that a terminal acts on.
+"""The command's output: results on stdout, all else on stderr, nothing that a terminal acts on.
 
 output    what goes where
 console   rich's console, without control characters

@@ -12,9 +12,12 @@ from edgefn.text.terminal import visible
 
 
 class SafeConsole(Console):
-    """Draws as rich does; whatever text there is in it cannot act on the terminal."""
+    """Draws as rich does; no text in it can act on the terminal."""
 
     def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
-        """Yield the segments of `renderable`, their text as a terminal may show it; rich's own control codes pass."""
+        """Yield the segments of `renderable`, their text safe for a terminal.
+
+        rich's own control codes pass.
+        """
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text))

@@ -30,14 +30,14 @@ class MissingExtra(EdgefnError):
 
 
 class Unfinished(EdgefnError):
-    """A function serves, and a box could not finish an artifact of it; the message names each with its reason."""
+    """A function serves, but the box could not finish an artifact of it; the message names each with its reason."""
 
     status = 422
     exit_code = 14
 
 
 class Verb(TyperCommand):
-    """A command whose EdgefnErrors are told in the form that its own --json asks for."""
+    """A command whose EdgefnErrors are shown in the form that its own --json asks for."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -47,12 +47,12 @@ class Verb(TyperCommand):
 
 
 def debugging() -> bool:
-    """True after `edgefn --debug …` or with EDGEFN_DEBUG=1."""
+    """Tell whether traces are wanted: after `edgefn --debug …` or with EDGEFN_DEBUG=1."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
 def report(error: Exception, *, as_json: bool = False) -> int:
-    """Tells `error` on stderr; returns the exit code to leave with."""
+    """Print `error` on stderr; return the exit code to leave with."""
     if debugging():
         output.say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, EdgefnError):
@@ -76,12 +76,15 @@ def _tell(error: EdgefnError, *, as_json: bool) -> None:
 
 
 def trace_of(error: BaseException) -> str:
-    """The traceback of the user's own code that `error` tells of: a box sends it, the build notes it."""
+    """Return the traceback of the user's own code in `error`: a box sends it, the build notes it."""
     return str(getattr(error, "trace", "") or "\n".join(getattr(error, "__notes__", ()))).rstrip()
 
 
 def _usage(error: Any) -> int:
-    """A command line that does not parse. typer carries its own click, so the class has no stable name."""
+    """Print the error of a command line that does not parse; return its exit code.
+
+    typer carries its own click, so the class has no stable name.
+    """
     context = getattr(error, "ctx", None)
     hint = f". See `{context.command_path} --help`" if context is not None else ""
     output.say(f"error: {error.format_message().rstrip('.')}{hint}")

@@ -1,11 +1,11 @@
-"""What goes where: results on stdout, everything said on the way on stderr.
+"""The one way out for text: results on stdout, all other messages on stderr.
 
-With `--json` stdout carries one JSON value (or, where a verb says so, one a line) and nothing else. rich is
+With `--json` stdout carries one JSON value (or, for some verbs, one a line) and nothing else. rich is
 imported when something is drawn, not before. This module must never decide an exit code.
 
-All that the command prints goes through here, but for a function's own answer on its way into a file or a pipe. What
-came from a box, a bundle or a handler has its control characters written out: nobody's text moves the cursor of whoever
-reads it, nor types into their terminal.
+All that the command prints goes through here, but for a function's own answer that goes into a file or a pipe. Control
+characters in text from a box, a bundle or a handler are escaped: such text cannot move the reader's cursor, nor type
+into the reader's terminal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def as_json(value: Any) -> str:
 
 
 def draw(renderable: RenderableType) -> None:
-    """Draw a table or panel on stdout: for people. Cells must be `rich.text.Text` where a box or user wrote them."""
+    """Draw a table or panel on stdout, for people.
+
+    Cells must be `rich.text.Text` where a box or user wrote them.
+    """
     console(width=None if is_terminal() else _PIPE_COLUMNS).print(renderable)
 
 
@@ -74,5 +77,5 @@ def confirm(question: str) -> None:
 
 
 def is_terminal() -> bool:
-    """True when a person reads stdout."""
+    """Tell whether stdout is a terminal."""
     return sys.stdout.isatty()

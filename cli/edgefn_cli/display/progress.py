@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class VerbProgress:
-    """What one verb is doing now. Use it as a context manager; the bar is gone afterwards."""
+    """The present step of one verb. Use it as a context manager; the bar is gone afterwards."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -37,7 +37,7 @@ class VerbProgress:
             self._bars.stop()
 
     def step(self, text: str, done: int, total: int) -> None:
-        """The step `text` goes on, `done` of `total` are behind it."""
+        """Show the step `text`, of which `done` of `total` parts are done."""
         if self._bars is not None:
             self._only(text, total, f"{done}/{total}" if total else "")
             self._bars.update(self._bars.task_ids[0], completed=done)
@@ -46,7 +46,10 @@ class VerbProgress:
         self._said = text
 
     def build_event(self, function: str, event: dict[str, Any]) -> None:
-        """An event of the build child, as a step; a refused artifact as a page; others show in the report."""
+        """Show an event of the build child: a step, a compiler, or the page of a refused artifact.
+
+        The report shows the others.
+        """
         from edgefn_cli.display import refusal
 
         if event["event"] == "step":
@@ -70,21 +73,21 @@ class VerbProgress:
             say(line)
 
     def _compiler_started(self, text: str) -> None:
-        """A line of its own for a compiler that runs."""
+        """Add a line for a compiler that runs."""
         if self._bars is not None:
             self._compilers[text] = self._bars.add_task(text, total=None, note="")
         elif not self._quiet:
             say(text)
 
     def _compiler_ended(self, text: str, status: str) -> None:
-        """The compiler's line is gone; in a log file, what went wrong with it is said."""
+        """Remove the compiler's line; in a log file, print its status where it failed."""
         if self._bars is not None:
             self._bars.remove_task(self._compilers.pop(text))
         elif status != "built" and not self._quiet:
             say(f"{text}: {status}")
 
     def transfer(self, text: str, total: int) -> None:
-        """`total` bytes are about to go; `sent` tells how far they are."""
+        """Show that `total` bytes are about to be sent; `sent` adds to the progress."""
         from edgefn.text.quantities import format_bytes
 
         if self._bars is not None:
@@ -94,12 +97,12 @@ class VerbProgress:
             say(f"{text} ({format_bytes(total)})")
 
     def sent(self, count: int) -> None:
-        """`count` more bytes have gone."""
+        """Add `count` sent bytes to the bar."""
         if self._bars is not None:
             self._bars.advance(self._bars.task_ids[0], count)
 
     def _only(self, text: str, total: int, note: str) -> None:
-        """The one bar there is shows `text`."""
+        """Show `text` on the only bar."""
         assert self._bars is not None
         if not self._bars.task_ids:
             self._bars.add_task(text, total=total or None, note=note)

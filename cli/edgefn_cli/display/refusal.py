@@ -1,4 +1,4 @@
-"""The page of a refused artifact: what a user would have seen, which part, how sure, what to do, what still serves.
+"""The page of a refused artifact: the wrong answers, the part at fault, how sure, what to do, what still serves.
 
 Made from the build's events "check" and "answers". Pure; it must never print.
 """

@@ -16,9 +16,9 @@ _WORDS = ("MODEL", "TARGET", "STATUS", "INT8")
 
 
 def table(artifacts: Iterable[Row]) -> Table:
-    """One row for each artifact, in the report's order: the fastest first.
+    """Return a table with one row for each artifact, in the report's order: the fastest first.
 
-    Its size, its distance from eager float32, its speed against it, what making it took, and what of it is int8.
+    Its size, its error against eager float32, its speed against it, the cost of making it, and its int8 part.
     """
     from rich.table import Table
     from rich.text import Text
@@ -33,7 +33,7 @@ def table(artifacts: Iterable[Row]) -> Table:
 
 
 def notes(artifacts: Iterable[Row], warning: str = "", models: Iterable[Row] = ()) -> Iterator[str]:
-    """What is to be known beside the figures: of the networks, the toolchains, why one was skipped, what to mind.
+    """Yield the notes beside the figures: on models, toolchains, skipped artifacts, and warnings.
 
     `warning` is of the function.
     """
@@ -55,7 +55,7 @@ def notes(artifacts: Iterable[Row], warning: str = "", models: Iterable[Row] = (
 
 
 def lengths(models: Iterable[Row]) -> Iterator[str]:
-    """What lengths a model's free dimensions may have, where they are not any."""
+    """Yield the lengths that a model's free dimensions may have, where they are bounded."""
     import msgspec
 
     from edgefn.dimensions.sizes import told
@@ -87,7 +87,10 @@ def _cells(each: Row) -> tuple[str, ...]:
 
 
 def _quantized(each: Row) -> str:
-    """ "97% of operations: 52 Conv, 1 MatMul; float: features.0", or "-" for a float artifact."""
+    """Describe what is quantized: "97% of operations: 52 Conv, 1 MatMul; float: features.0".
+
+    Returns "-" for a float artifact.
+    """
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(each.get("quantized", {}).items()))
     if counts and (operations := each.get("share", {}).get("operations")):
         counts = f"{operations:.0%} of operations: {counts}"
@@ -96,7 +99,10 @@ def _quantized(each: Row) -> str:
 
 
 def _answers(artifacts: Iterable[Row]) -> str:
-    """How many of the handler's answers match eager PyTorch's, by artifact; empty where none were compared."""
+    """Return how many of the handler's answers match eager PyTorch's, by artifact.
+
+    Returns "" where none were compared.
+    """
     from edgefn.accuracy.answers.share import shown_at_least
 
     compared = [each for each in artifacts if (each.get("answers") or {}).get("of")]
@@ -108,6 +114,6 @@ def _answers(artifacts: Iterable[Row]) -> str:
 
 
 def _toolchain(artifacts: Iterable[Row]) -> str:
-    """Names and versions of what made them, each once; the opset, which has a column, left out."""
+    """Return names and versions of the toolchains, each once; without the opset, which has a column."""
     found = {f"{name} {text}": None for each in artifacts for name, text in each.get("toolchain", {}).items()}
     return ", ".join(one for one in found if not one.startswith("opset "))

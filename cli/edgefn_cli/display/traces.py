@@ -10,9 +10,10 @@ _ON_THE_BOX = re.compile(r'(?<=")[^"\n]*/bundles/[0-9a-f]{12,64}/code/')
 
 
 def trimmed(trace: str, folder: str) -> str:
-    """`trace` without the frames of edgefn and the import system; a box's paths become those below `folder`.
+    """Return `trace` without the frames of edgefn and the import system.
 
-    A trace in which no frame would be left stays whole: then edgefn itself is what failed.
+    A box's paths become those below `folder`. A trace in which no frame would be left stays whole: then edgefn itself
+    is what failed.
     """
     own = _ON_THE_BOX.sub(f"{folder}/", trace)
     kept: list[str] = []

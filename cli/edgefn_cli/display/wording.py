@@ -12,23 +12,29 @@ SHORT_DIGEST = 12
 
 
 def digest(text: str) -> str:
-    """The first figures of "sha256:…": enough to tell revisions apart."""
+    """Return the first figures of "sha256:…": enough to tell revisions apart."""
     return text.removeprefix("sha256:")[:SHORT_DIGEST]
 
 
 def revision(status: Mapping[str, Any]) -> str:
-    """ "3 (0f3a…)": the revision's number and its digest."""
+    """Return the revision's number and its digest, as "3 (0f3a…)"."""
     return f"{status['number']} ({digest(str(status['revision']))})"
 
 
 def memory(status: Mapping[str, Any]) -> str:
-    """Private memory of the function's template and instances together, or "-" when it has no process."""
+    """Return the private memory of the function's processes together, or "-" when it has none.
+
+    The processes are its template and its instances.
+    """
     processes = [*status.get("instances", ()), *filter(None, [status.get("template")])]
     return format_bytes(sum(process["private_bytes"] for process in processes)) if processes else "-"
 
 
 def moment(iso: str) -> str:
-    """An ISO time in this machine's time zone, to the second; as it is when it is none."""
+    """Return an ISO time in this machine's time zone, to the second.
+
+    A text that is no time is returned unchanged.
+    """
     try:
         return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
@@ -36,7 +42,7 @@ def moment(iso: str) -> str:
 
 
 def callers(who: str) -> str:
-    """Return who may call the functions of a box, for people."""
+    """Describe for people who may call the functions of a box."""
     known = {
         "token": "whoever has a token for it",
         "open": "anybody who reaches the box (--open)",
@@ -46,17 +52,20 @@ def callers(who: str) -> str:
 
 
 def share(top1: float | None) -> str:
-    """Top-1 agreement in per cent, or "-" where it has no meaning."""
+    """Return the top-1 agreement in per cent, or "-" where it has no meaning."""
     return "-" if top1 is None else f"{top1:.1%}"
 
 
 def error(found: float | None) -> str:
-    """Return an error, a fraction of how far the answer moves, with two figures, or "-" when it was not measured."""
+    """Return an error with two figures, or "-" when it was not measured.
+
+    It is a fraction of how far the answer moves.
+    """
     return "-" if found is None else f"{found:.1e}"
 
 
 def finishing(found: dict[str, Any]) -> str:
-    """How far the artifacts are that are finished behind a function that serves."""
+    """Return the progress of the artifacts that are being finished while the function serves."""
     which = (
         f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", the next waits its turn"
     )

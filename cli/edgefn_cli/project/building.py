@@ -28,7 +28,7 @@ Seen = Callable[[str, Event], None]
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What to build: a function's folder into an OCI layout directory; without `targets` for those of edgefn.toml."""
+    """The order to build a function's folder into an OCI layout directory; without `targets`, for edgefn.toml's."""
 
     folder: Path
     layout: Path
@@ -39,7 +39,7 @@ class BuildRequest:
     timeout: str | None = None
 
     def arguments(self) -> list[str]:
-        """The order as the compiler's arguments."""
+        """Return the order as the compiler's arguments."""
         options = ["--project", str(self.project)] if self.project is not None else []
         options += ["--reuse-golden"] * self.reuse_golden + ["--force"] * self.force
         # In one word each: a value that begins with a dash is wrong, and is to be told as that and not as an option.
@@ -59,36 +59,39 @@ class BuildResult:
     report: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """The members of the build verb's JSON."""
+        """Return the members of the build verb's JSON."""
         return asdict(self) | {"layout": str(self.layout)}
 
     @property
     def artifacts(self) -> list[dict[str, Any]]:
-        """The report's artifacts, those in the bundle and those that are not."""
+        """Return the report's artifacts, those in the bundle and those that are not."""
         return list(self.report.get("artifacts", ()))
 
     @property
     def models(self) -> list[dict[str, Any]]:
-        """The report's models."""
+        """Return the report's models."""
         return list(self.report.get("models", ()))
 
     @property
     def missing(self) -> list[dict[str, Any]]:
-        """The artifacts that were wanted and are not in the bundle."""
+        """Return the artifacts that were wanted and are not in the bundle."""
         return [each for each in self.artifacts if each.get("status", "built") not in ("built", "skipped")]
 
 
 def build(order: BuildRequest, seen: Seen) -> BuildResult:
-    """Builds; `seen` gets the function's name and each event. The child is gone when this returns.
+    """Build; call `seen` with the function's name and each event. The child has ended afterwards.
 
-    Raises what the compiler raised, with its trace as a note, and MissingExtra without the compile extra.
+    Raises the compiler's error, with its trace as a note, and MissingExtra without the compile extra.
     """
     with Compiler.begin(order.arguments()) as child:
         return follow(child, order, seen)
 
 
 def partial(built: Sequence[BuildResult]) -> PartialBuild | None:
-    """The error of bundles that lack artifacts: each with its figures and its log. None when nothing is missing."""
+    """Return the error of bundles that lack artifacts; None when nothing is missing.
+
+    Its message has the reason for each artifact.
+    """
     said = [
         f"{each.function} was built without {len(each.missing)} of its {len(each.artifacts)} artifacts: "
         + ". ".join(str(one["reason"]) for one in each.missing)
@@ -114,12 +117,12 @@ class Builder:
             self._next.end()
 
     def prepare(self) -> None:
-        """A child waits for the next order."""
+        """Start a child that waits for the next order, unless one waits already."""
         if self._next is None:
             self._next = Compiler.wait()
 
     def build(self, order: BuildRequest, seen: Seen) -> BuildResult:
-        """As `build`, by the child that waits, if one does."""
+        """Build as `build` does, with the waiting child, if there is one."""
         waiting, self._next = self._next, None
         if waiting is None:
             return build(order, seen)
@@ -130,7 +133,7 @@ class Builder:
 
 
 def follow(child: Compiler, order: BuildRequest, seen: Seen) -> BuildResult:
-    """What became of the order that `child` works on."""
+    """Follow the order that `child` works on; return its result or raise its error."""
     last: Event = {}
     for last in child.events():
         seen(order.folder.name, last)

@@ -1,6 +1,6 @@
 """The build child as a process: started for one order, or started ahead and waiting for one.
 
-Owns the process and what it writes. It must never make sense of an event, nor print one.
+Owns the process and its output. It must never make sense of an event, nor print one.
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ class Compiler:
 
     @classmethod
     def begin(cls, arguments: Sequence[str]) -> Self:
-        """A child that builds what `arguments` say."""
+        """Start a child that builds with `arguments`."""
         return cls([sys.executable, "-m", _MODULE, *arguments])
 
     @classmethod
     def wait(cls) -> Self:
-        """A child that has imported what it needs, or soon will have, and builds when it is given its arguments."""
+        """Start a child that imports what a build needs, and builds when it gets its arguments."""
         return cls([sys.executable, "-c", _WAITING], waits=True)
 
     def give(self, arguments: Sequence[str]) -> bool:
-        """The waiting child begins; False when it has died meanwhile."""
+        """Give the waiting child its arguments; return False when it has died meanwhile."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps([_MODULE, *arguments]).encode() + b"\n")
@@ -80,7 +80,7 @@ class Compiler:
         self.end()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Each event as it is written, until the child closes its output."""
+        """Yield each event as it is written, until the child closes its output."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
@@ -91,16 +91,16 @@ class Compiler:
                 yield event
 
     def code(self) -> int:
-        """The exit code, once it has ended; negative for a signal."""
+        """Wait for the child's end and return its exit code; negative for a signal."""
         return self._process.wait()
 
     def last_words(self) -> str:
-        """The last lines of its stderr."""
+        """Return the last lines of its stderr."""
         self._chatter.seek(0)
         return "\n".join(self._chatter.read().decode(errors="replace").splitlines()[-_LAST_LINES:])
 
     def end(self) -> None:
-        """No process of its session is left, and no file open."""
+        """End every process of its session, and close its files."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             try:

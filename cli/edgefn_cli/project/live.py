@@ -1,6 +1,6 @@
-"""One function kept live on a box while its author edits it: build, ship, tell; again for each change.
+"""One function kept live on a box while its author edits it: build, ship, report; again for each change.
 
-What failed is told, and the version before goes on serving. It owns no process and no watcher: a box's client
+A failure is reported, and the version before goes on serving. It owns no process and no watcher: a box's client
 and the changes come from outside.
 """
 
@@ -38,12 +38,12 @@ class Live:
     serving: Shipped | None = None
 
     def follow(self, changes: Iterable[object]) -> None:
-        """Refreshes once for each change, until they end."""
+        """Refresh once for each change, until they end."""
         for _ in changes:
             self.refresh()
 
     def refresh(self) -> None:
-        """The function as it stands in its folder serves; or its error has been told, and what served goes on."""
+        """Build and deploy the function from its folder; on an error report it, and keep what serves."""
         began = time.perf_counter()
         try:
             with VerbProgress(quiet=self.quiet) as progress:
@@ -61,7 +61,7 @@ class Live:
         self.builder.prepare()
 
     def _refused(self, error: EdgefnError) -> None:
-        """Tells `error`, with the author's part of the trace."""
+        """Report `error`, with the author's part of the trace."""
         number = self.serving.number if self.serving is not None else None
         trace = trimmed(trace_of(error), str(self.order.folder))
         self.tell({**error.as_problem(), "event": "error", "trace": trace, "serving": number})

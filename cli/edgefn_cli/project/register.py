@@ -1,4 +1,4 @@
-"""A new function's entry in edgefn.toml, which is text that people wrote: all that stands there stays as it is."""
+"""A new function's entry in edgefn.toml, a file that people wrote: all of its text stays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ProjectEntry:
 
     @classmethod
     def of(cls, folder: Path) -> ProjectEntry:
-        """The entry of a function's folder, which need not exist yet, in the project it lies in or a new one.
+        """Make the entry of a function's folder, which need not exist yet, in its project or a new one.
 
         Raises SpecError when the project has a function of that name, or the entry does not fit its file.
         """
@@ -41,7 +41,7 @@ class ProjectEntry:
         return cls(file, after)
 
     def write(self) -> None:
-        """The file holds the entry, on the disk. Raises InputError or DiskFull when it cannot."""
+        """Write the entry to the file, synced. Raises InputError or DiskFull when it cannot."""
         try:
             replace_file(self.file, [self.text.encode()])
         except OSError as error:
@@ -49,18 +49,21 @@ class ProjectEntry:
 
 
 def _project_of(folder: Path) -> Project:
-    """The project around `folder`; where there is none, a new one at the working directory, if `folder` is below."""
+    """Return the project around `folder`.
+
+    Where there is none, it is a new one at the working directory, if `folder` is below.
+    """
     standing = next(parent for parent in folder.parents if parent.is_dir())
     project, here = Project.find(standing), Path.cwd()
     return Project(here, here.name or "project") if project.file is None and folder.is_relative_to(here) else project
 
 
 def _below(folder: Path, root: Path) -> str:
-    """`folder` as edgefn.toml names it: relative to the file where it can be."""
+    """Return `folder` as edgefn.toml names it: relative to the file where it can be."""
     folder, root = folder.resolve(), root.resolve()
     return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else str(folder)
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are among TOML's."""
+    """Return `text` as a TOML basic string; JSON's escapes are among TOML's."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Tell what of a function's samples a bundle carries to the boxes."""
+"""The samples of a function that a bundle carries to the boxes."""
 
 from __future__ import annotations
 

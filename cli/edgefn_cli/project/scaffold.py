@@ -23,14 +23,14 @@ _SQUARE = 16
 
 
 class Kind(StrEnum):
-    """What the new function starts as."""
+    """The template of a new function."""
 
     model = "model"
     plain = "plain"
 
 
 def create(folder: Path, kind: Kind) -> tuple[Path, ...]:
-    """The function's files below `folder`, whose name is the function's; returns them sorted.
+    """Create the function's files below `folder`, whose name is the function's; return them sorted.
 
     Raises SpecError when the name cannot be a function's or the folder is there already.
     """
@@ -53,7 +53,7 @@ def create(folder: Path, kind: Kind) -> tuple[Path, ...]:
 
 
 def check_name(name: str) -> None:
-    """Raises SpecError unless `name` can be a function's, a folder's and an importable module's."""
+    """Raise SpecError unless `name` can be a function's, a folder's and an importable module's."""
     from edgefn.spec import NAME_PATTERN
 
     if not re.fullmatch(NAME_PATTERN, name):
@@ -79,7 +79,7 @@ def _fill(into: Path, folder: Path, kind: Kind) -> None:
 
 
 def _draw(samples: Path) -> None:
-    """A checkerboard, and the same out of focus."""
+    """Draw a checkerboard, and the same out of focus."""
     from PIL import Image, ImageFilter
 
     board = Image.new("L", (_SIDE, _SIDE))
@@ -89,13 +89,16 @@ def _draw(samples: Path) -> None:
 
 
 def _shown(folder: Path) -> str:
-    """The folder as the user would type it from where they stand."""
+    """Return the folder as the user would type it in the working directory."""
     relative = os.path.relpath(folder)
     return str(folder) if relative.startswith("..") else relative
 
 
 def _is_installed(name: str) -> bool:
-    """True when an installed module has the name; a folder of ours in the working directory does not count."""
+    """Tell whether an installed module has the name.
+
+    A folder of ours in the working directory does not count.
+    """
     try:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):

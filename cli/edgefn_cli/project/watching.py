@@ -1,6 +1,6 @@
 """Changes of a function's folder, as they are saved. Owns the watcher's thread; builds nothing.
 
-The watcher runs from before the first build on, so that what is saved while a build goes on is not missed.
+The watcher starts before the first build, so that a file saved during a build is not missed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STOP_CHECK_MS = 200
 
 
 class SourceFilter(DefaultFilter):
-    """Sources and samples; neither caches nor what editors write beside a file (DefaultFilter knows most)."""
+    """Sources and samples; neither caches nor files that editors write beside a file (DefaultFilter knows most)."""
 
     ignore_dirs = (*DefaultFilter.ignore_dirs, ".edgefn", ".ipynb_checkpoints")
     ignore_entity_patterns = (*DefaultFilter.ignore_entity_patterns, r"^4913$", r"^\.#", r"^#.*#$", r"\.tmp$", r"~$")
@@ -60,7 +60,7 @@ class Watcher:
         self._thread.join(5.0)
 
     def changes(self, check: Callable[[], None]) -> Iterator[set[tuple[Change, str]]]:
-        """Each batch of changes, those that came together as one. `check` is called while nothing changes."""
+        """Yield each batch of changes that came together. Call `check` while nothing changes."""
         while not self._over.is_set():
             try:
                 batch = self._changes.get(timeout=_WAKE_S)

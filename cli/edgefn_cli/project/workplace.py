@@ -1,4 +1,4 @@
-"""Where the user stands: the project around the working directory, and what the command line names in it.
+"""The project around the working directory, and the functions that the command line names in it.
 
 The one place that turns a PATH or a function's name into an order for the compiler. It reads folders; it must
 never build.
@@ -24,13 +24,14 @@ class Workplace:
 
     @classmethod
     def here(cls) -> Workplace:
-        """That of the working directory. Raises SpecError when its edgefn.toml is wrong."""
+        """Find the project of the working directory. Raises SpecError when its edgefn.toml is wrong."""
         return cls(Project.find(Path.cwd()))
 
     def orders(self, paths: Sequence[Path] | None, *, layout: Path | None = None, **options: Any) -> list[BuildRequest]:
-        """One order for each of `paths` (names or folders), or for each function of edgefn.toml; `options` as `order`.
+        """Return one order for each of `paths` (names or folders), or for each function of edgefn.toml.
 
-        Raises SpecError for what is no function's folder, and InputError when there is nothing to do.
+        `options` are as for `order`. Raises SpecError for a path that is no function's folder, and InputError when
+        there is nothing to do.
         """
         names = list(map(str, paths or self.project.functions))
         if not names:
@@ -38,9 +39,10 @@ class Workplace:
         return [self.order(name, layout=layout, **options) for name in names]
 
     def order(self, name: str, *, layout: Path | None = None, **options: Any) -> BuildRequest:
-        """The order for one name or folder; a folder of another project is built as that project says.
+        """Return the order for one name or folder.
 
-        `options` are those of `BuildRequest` beside where things lie.
+        A folder of another project is built by that project's rules. `options` are those of `BuildRequest` beside its
+        paths.
         """
         folder = self.project.function(name)
         project = self.project if name in self.project.functions else Project.find(folder)
@@ -52,5 +54,5 @@ class Workplace:
         )
 
     def scratch(self, name: str) -> Path:
-        """A directory of this project for what `edgefn dev` needs while it works on the function."""
+        """Return a directory of this project for the files of `edgefn dev` while it works on the function."""
         return self.project.root / ".edgefn" / "dev" / name

@@ -1,4 +1,4 @@
-"""What the command can do, by what it acts on: what a verb takes, calls and prints.
+"""The verbs of the command, by what they act on. Each module has a verb's options, calls and output.
 
 function/  functions on a box
 project/   a project on the author's machine

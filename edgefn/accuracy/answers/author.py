@@ -36,7 +36,10 @@ def check_judge(judge: object, function: str) -> None:
 
 
 def judged(judge: Judge, expected: Any, actual: Any) -> str:
-    """Return why the author's comparison says that two answers differ, or "". Raises BuildError for its faults."""
+    """Return the reason why the author's comparison finds two answers different, or "".
+
+    Raise BuildError for its faults.
+    """
     name = judge.__name__
     try:
         said: object = judge(expected, actual)

@@ -52,7 +52,7 @@ class Detection(NamedTuple):
 
 
 def detection(value: Plain, name: str = "") -> Detection | None:
-    """Return what `value`, a field called `name`, says as a detection; None where it is none."""
+    """Read `value`, a field called `name`, as a detection; return None where it is none."""
     if isinstance(value, dict):
         return _of_fields(value)
     sized = "wh" in name.lower()

@@ -35,7 +35,10 @@ def spreads_of(answers: Iterable[bytes]) -> Spreads:
 
 
 def differing(first: Sequence[bytes], second: Sequence[bytes], judge: Judge | None, hint: Any) -> list[int]:
-    """Return the numbers of the answers in which two runs of eager differ: its handler does not repeat itself."""
+    """Return the numbers of the answers in which two runs of eager differ.
+
+    A handler with such answers does not repeat itself.
+    """
     exact = {path: msgspec.structs.replace(one, step=0.0) for path, one in spreads_of(first).items()}
     compare = comparison(FP32, exact, judge, hint)
     return [number for number, (one, other) in enumerate(zip(first, second, strict=True)) if compare(one, other)]

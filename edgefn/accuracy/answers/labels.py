@@ -32,7 +32,7 @@ class Labelled(NamedTuple):
 
 
 def labelled(value: Plain) -> Labelled | None:
-    """Return what `value` says as a label with a score, or None where it is none."""
+    """Read `value` as a label with a score; return None where it is none."""
     if isinstance(value, dict):
         return _of_fields({f".{name}": member for name, member in value.items()})
     if isinstance(value, list) and len(value) == 2 and {type(one) for one in value} == {str, float}:

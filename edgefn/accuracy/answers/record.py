@@ -74,7 +74,7 @@ class Question(msgspec.Struct, frozen=True):
 class Agreed(msgspec.Struct, frozen=True):
     """How an artifact's answers match eager's.
 
-    shown    the share that so many matches show with 95 %
+    shown    the share of matching answers that these counts show with 95 % confidence
     unfit    why no answer was compared; else empty
     """
 
@@ -87,12 +87,12 @@ class Agreed(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Whether the artifact may serve."""
+        """Tell whether the artifact may serve."""
         return self.verdict != "wrong"
 
     @property
     def told(self) -> str:
-        """The counts for people, or why there are none."""
+        """Return the counts for people, or the reason why there are none."""
         return self.unfit or told(self.matched, self.of)
 
     def __str__(self) -> str:
@@ -100,14 +100,14 @@ class Agreed(msgspec.Struct, frozen=True):
 
 
 def agreed(mismatches: Sequence[Mismatch], of: int, *, strict: bool) -> Agreed:
-    """Return what `mismatches` among `of` compared answers say."""
+    """Return the verdict on `of` compared answers with these `mismatches`."""
     matched = of - len(mismatches)
     found = verdict(matched, of, strict=strict)
     return Agreed(matched, of, found, round(shown_at_least(matched, of), 4), tuple(mismatches[:EXAMPLES]))
 
 
 def encode(result: Any) -> bytes:
-    """Return a handler's result as MessagePack. Raises TypeError naming the member that cannot be encoded."""
+    """Return a handler's result as MessagePack. Raise TypeError naming the member that cannot be encoded."""
     try:
         return _ENCODER.encode(result)
     except CANNOT as error:

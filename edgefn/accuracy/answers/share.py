@@ -38,14 +38,20 @@ def wilson(matched: int, of: int) -> tuple[float, float]:
 
 
 def shown_at_least(matched: int, of: int) -> float:
-    """Return the share that so many matches show with 95 %: exactly where all match, else Wilson's lower end."""
+    """Return the share of matching answers that these counts show with 95 % confidence.
+
+    Exact where all match, else the lower end of Wilson's interval.
+    """
     if matched == of:
         return float(ONE_SIDED ** (1 / of)) if of else 0.0
     return wilson(matched, of)[0]
 
 
 def verdict(matched: int, of: int, *, strict: bool) -> Verdict:
-    """Return what `matched` of `of` answers say of an artifact; with `strict` one mismatch is wrong."""
+    """Return the verdict on an artifact of which `matched` of `of` answers match.
+
+    With `strict` one mismatch makes it wrong.
+    """
     if not of:
         return "not shown"
     if strict:
@@ -57,7 +63,7 @@ def verdict(matched: int, of: int, *, strict: bool) -> Verdict:
 
 
 def told(matched: int, of: int) -> str:
-    """Return the count and what it shows, e.g. "16 of 16 (shows at least 0.83)"."""
+    """Format the count and the share that it shows, e.g. "16 of 16 (shows at least 0.83)"."""
     return f"{matched} of {of} (shows at least {shown_at_least(matched, of):.2f})"
 
 

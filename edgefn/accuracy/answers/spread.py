@@ -42,12 +42,12 @@ class Spread(msgspec.Struct, frozen=True):
 
     @property
     def moves(self) -> bool:
-        """Whether it is known how far the part moves."""
+        """Tell whether the part moves between samples, so that its spread is known."""
         return self.count > 1 and self.size > STILL * self.largest
 
     @property
     def is_score(self) -> bool:
-        """Whether all values lie between 0 and 1."""
+        """Tell whether all values lie between 0 and 1."""
         return self.count > 0 and self.least >= 0 and self.largest <= 1
 
 

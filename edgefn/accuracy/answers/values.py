@@ -38,7 +38,7 @@ class Picture:
 
 
 def plain(value: Any) -> Plain:
-    """Return `value` as plain values. What is of no known type is told by its repr()."""
+    """Convert `value` to plain values. A value of an unknown type becomes its repr()."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, enum.Enum):
@@ -83,7 +83,7 @@ def is_array(value: Plain) -> bool:
 
 
 def kind(value: Plain) -> str:
-    """Name what a plain value is, for people."""
+    """Name the kind of a plain value, for people."""
     names = {dict: "an object", list: "a list", str: "a text", bytes: "bytes", bool: "a truth value"}
     if value is None:
         return "nothing"

@@ -91,8 +91,9 @@ def top1(found: NDArray[Any], eager: NDArray[Any], scores: ClassScores, margin: 
 
 
 def last_axis(found: NDArray[Any], eager: NDArray[Any]) -> Top1:
-    """Return how many rows of the last axis have the same top class, as `Bound(top1=...)` means it; of integers, how
-    many elements are equal.
+    """Return how many rows of the last axis have the same top class, as `Bound(top1=...)` means it.
+
+    For integers, return how many elements are equal.
     """
     if not np.issubdtype(eager.dtype, np.floating):
         return Top1(int((found == eager).sum()), eager.size)

@@ -35,16 +35,17 @@ def norms(arrays: Sequence[NDArray[Any]], axes: Sequence[int]) -> int | None:
 
 
 def positive(arrays: Sequence[NDArray[Any]], masks: special.Masks) -> bool:
-    """Whether nothing of `arrays` is below 0, and something is above."""
+    """Tell whether no value of `arrays` is below 0 and at least one is above."""
     values = [special.plain(array, masks) for array in arrays]
     return all(np.nanmin(value, initial=0.0) >= 0 for value in values) and any((value > 0).any() for value in values)
 
 
 def broken(name: str, rule: OutputRule, given: NDArray[Any], wanted: NDArray[Any], allowed: float) -> str:
-    """Return which rule of the output an artifact's answer breaks, or nothing where eager's own answer breaks one.
+    """Return the rule of the output that an artifact's answer breaks, or "".
 
-    Samples may be all sorted, and an input that is made of them is not. Sums and lengths may be off by `allowed`,
-    values by so much of what they move by.
+    Empty also where eager's own answer breaks a rule. Samples may be all sorted while an input made of them is not.
+    Sums and lengths may be off by `allowed`, values by
+    the same fraction of their spread.
     """
     return "" if _broken(name, rule, wanted, allowed) else _broken(name, rule, given, allowed)
 

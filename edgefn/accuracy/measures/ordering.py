@@ -45,7 +45,7 @@ def found(answers: Sequence[Arrays]) -> tuple[RowOrder, ...]:
 
 
 def _falls(arrays: Sequence[NDArray[Any]]) -> bool:
-    """Whether values along the last axis never rise, in enough rows that differ."""
+    """Tell whether values along the last axis never rise, and fall in at least `ROWS` places."""
     if not np.issubdtype(arrays[0].dtype, np.floating) or not arrays[0].ndim:
         return False
     with np.errstate(invalid="ignore"):

@@ -66,7 +66,7 @@ def declared(
     """Return the slices that the author's functions cut from an output of `shape`, and one for what they leave.
 
     `free` are the axes whose length differs from call to call. A function is shown where each element lies, and then
-    other numbers at the same places. Raises BuildError for one that does not select the same indices along one axis of
+    other numbers at the same places. Raise BuildError for one that does not select the same indices along one axis of
     fixed length.
     """
     grid = np.arange(int(np.prod(shape)), dtype=np.int64).reshape(tuple(shape))

@@ -41,9 +41,10 @@ def free_axes(shape: Sequence[Dimension]) -> tuple[int, ...]:
 
 
 def field(arrays: Sequence[NDArray[Any]], shape: Sequence[Dimension], masks: Masks) -> AnswerField:
-    """Return the field of one output's `arrays`, whose declared shape is `shape`; masked positions do not count.
+    """Return the field of one output's `arrays`, whose declared shape is `shape`.
 
-    A single answer moves by what differs from position to position: it is all that there is.
+    Masked positions do not count. For a single answer, the differences between its positions count: there are no
+    others.
     """
     free = free_axes(shape)
     rows = bool(free) and free[0] == 0

@@ -3,7 +3,7 @@
     lower    model.so, compiled by g++ with the instructions that the target's profile has, and no others; model.json
              where it calls operators of torch
     finish   the same files, linked
-    load     refused on a CPU without those instructions, which would kill the process as it runs
+    load     refused on a CPU without those instructions, which would kill the process during a run
 
 Importing this module does not import torch.
 """
@@ -41,19 +41,19 @@ class AotInductor:
     fork_safe = True  # its loops are OpenMP's, which on one thread starts no other
 
     def probe(self) -> Probe:
-        """Whether torch is installed; reads its metadata, does not import it. Only `lower` needs a compiler."""
+        """Tell whether torch is installed; read its metadata, never import it. Only `lower` needs a compiler."""
         return record.probe()
 
     def warm_up(self) -> None:
-        """torch is imported and computes on one thread."""
+        """Import torch and set it to one thread."""
         import torch
 
         torch.set_num_threads(1)
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes `model.so` and its record into `folder`.
+        """Write `model.so` and its record into `folder`.
 
-        Raises BuildError where g++ is missing, this machine is no CPU of the profile, or the program does not compile.
+        Raise BuildError where g++ is missing, this machine is no CPU of the profile, or the program does not compile.
         """
         what = f"model {captured.model.name}, target {target}"
         if target.precision != "fp32":
@@ -70,16 +70,16 @@ class AotInductor:
         return Lowered({"torch": record.installed(), "march": chosen.march})
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """The files of `portable` are linked into `folder`: they are compiled for the CPU already."""
+        """Link the files of `portable` into `folder`: they are compiled for the CPU already."""
         from edgefn.backends import linking
 
         listed = (OPERATORS,) if (portable / OPERATORS).is_file() else ()
         linking.link(portable, folder, (FILE, *listed, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
-        """A session of `model.so` in `folder`, on so many threads, which holds for the whole process.
+        """Load `model.so` in `folder`. `threads` holds for the whole process.
 
-        Raises BundleError when it is another torch's, another CPU's, or does not load.
+        Raise BundleError when it is for another torch or another CPU, or does not load.
         """
         found = record.read(folder)
         if missing := sorted(set(found.features) - _features()):

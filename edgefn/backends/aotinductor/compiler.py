@@ -31,7 +31,7 @@ COMPILER = "g++"
 
 
 def compile_library(program: torch.export.ExportedProgram, chosen: Instructions, library: Path, what: str) -> None:
-    """The program's shared library is the file `library`. Raises BuildError that begins with `what`."""
+    """Compile the program to the shared library `library`. Raise BuildError that begins with `what`."""
     if shutil.which(COMPILER) is None:
         raise BuildError(f"{what}: aotinductor needs a C++ compiler, and there is no {COMPILER}: apt-get install g++")
     with tempfile.TemporaryDirectory(prefix="edgefn-aotinductor-") as folder, _quiet(folder):
@@ -66,7 +66,10 @@ def _configuration(chosen: Instructions) -> dict[str, Any]:
 
 
 def _take_out(package: Path, library: Path) -> None:
-    """Copy the library, and its list of operators where it has one: the runner reads `NAME.json` beside `NAME.so`."""
+    """Copy the library, and its list of operators where it has one.
+
+    The runner reads `NAME.json` beside `NAME.so`.
+    """
     library.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(package) as members:
         names = members.namelist()
@@ -89,7 +92,7 @@ def _brief(error: Exception) -> str:
 
 @contextmanager
 def _quiet(folder: str) -> Iterator[None]:
-    """Within, torch caches into `folder`, and neither its deprecations nor its notes are shown; errors are raised."""
+    """Let torch cache into `folder` meanwhile, and hide its deprecations and notes; errors are raised."""
     logger = logging.getLogger("torch._inductor")
     level = logger.level
     with warnings.catch_warnings(), torch._inductor.utils.fresh_cache(dir=folder):

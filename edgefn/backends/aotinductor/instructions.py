@@ -25,9 +25,10 @@ class Instructions(msgspec.Struct, frozen=True):
 
 
 def instructions(arch: str, features: Collection[str]) -> Instructions | None:
-    """The most that a CPU of `arch` with at least `features` runs; None where this module knows no such arch.
+    """Choose the largest instruction set that each CPU of `arch` with `features` has.
 
-    A feature beyond a level, e.g. avx512_vnni, is not used: float32 has no use for it.
+    None where this module does not know `arch`. A feature beyond a level, e.g. avx512_vnni, is not used: float32 has no
+    use for it.
     """
     if arch == "aarch64":
         return Instructions("armv8.2-a" if {"asimddp", "asimdhp"} & set(features) else "armv8-a", 128)

@@ -29,20 +29,20 @@ class Mnn:
     fork_safe = True  # with a runtime of one thread it starts none; each further one is a thread that a fork loses
 
     def probe(self) -> Probe:
-        """Whether MNN is installed; reads its metadata, does not import it."""
+        """Tell whether MNN is installed; read its metadata, never import it."""
         from edgefn.backends.mnn.library import installed
 
         found = installed()
         return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=_INSTALL)
 
     def warm_up(self) -> None:
-        """MNN is imported."""
+        """Import MNN."""
         from edgefn.backends.mnn.library import import_mnn
 
         import_mnn()
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes the model and its record into `folder`. Raises BuildError when MNN makes no such network."""
+        """Write the model and its record into `folder`. Raise BuildError when MNN cannot make the network."""
         if target.precision != "fp32":
             raise BuildError(f"mnn has no {target.precision}, so it does not build the target {target}")
         from edgefn.backends.mnn import lowering
@@ -50,14 +50,14 @@ class Mnn:
         return lowering.lower(captured, target, folder)
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """The files of `portable` are linked into `folder`: there is nothing to make for a machine."""
+        """Link the files of `portable` into `folder`: there is nothing to make for a machine."""
         from edgefn.backends import linking
         from edgefn.backends.mnn import record, session
 
         linking.link(portable, folder, (session.FILE, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> MnnSession:
-        """A session of the model in `folder`. Raises BundleError when it does not load."""
+        """Load the model in `folder`. Raise BundleError when it does not load."""
         from edgefn.backends.mnn import session
 
         return session.load(folder, threads)

@@ -1,7 +1,7 @@
-"""`python -m edgefn.backends.mnn.conversion ONNX FOLDER [INPUTS OUTPUTS]...`: a model converted, and tried.
+"""`python -m edgefn.backends.mnn.conversion ONNX FOLDER [INPUTS OUTPUTS]...`: converts a model, and tries it.
 
-FOLDER has the record and gets the model; INPUTS are arrays to run it with, OUTPUTS what came of it, all .npz. A
-process of its own, because MNN's converter ends with a segmentation fault where it has no better idea, and prints.
+FOLDER has the record and gets the model; INPUTS are arrays to run it with, OUTPUTS are its outputs, all .npz. A
+process of its own, because MNN's converter can end with a segmentation fault, and prints.
 
 MNN's commands `mnnconvert` and `mnnquant` install a package of a log service by pip and report each conversion to it.
 They are never called, nor is `MNN.tools` imported: the extension module beneath them, `_tools`, converts and does
@@ -17,7 +17,7 @@ FAILED = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Does what the command line says; returns the exit code. stdout is the converter's."""
+    """Convert and try the model that the command line names; return the exit code. MNN prints on stdout."""
     onnx, folder, *trial = map(Path, sys.argv[1:] if arguments is None else arguments)
     if not convert(onnx, folder):
         return FAILED
@@ -27,7 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def convert(onnx: Path, folder: Path) -> bool:
-    """Whether `folder` has the model now; the converter itself says True of everything."""
+    """Convert the ONNX file; tell whether `folder` has the model now.
+
+    The converter itself returns True always.
+    """
     import _tools
 
     from edgefn.backends.mnn.session import FILE
@@ -41,7 +44,7 @@ def convert(onnx: Path, folder: Path) -> bool:
 
 
 def attempt(folder: Path, inputs: Path, outputs: Path) -> None:
-    """`outputs` has what the model in `folder` makes of `inputs`; there are none where it refuses them."""
+    """Run the model in `folder` on `inputs`, and write `outputs` unless MNN refuses the inputs."""
     import numpy as np
 
     from edgefn.backends.mnn import session

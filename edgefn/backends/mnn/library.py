@@ -1,4 +1,4 @@
-"""The import of MNN, which says nothing on stdout, and the version of what is installed."""
+"""The import of MNN without its output on stdout, and the version of the installed MNN."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DISTRIBUTION = "MNN"
 
 
 def import_mnn() -> Any:
-    """The MNN module."""
+    """Import the MNN module and return it."""
     if DISTRIBUTION not in sys.modules:
         with silence():
             import MNN
@@ -25,13 +25,13 @@ def import_mnn() -> Any:
 
 
 def installed() -> str:
-    """The version of the installed MNN, or "" where there is none; reads its metadata, does not import it."""
+    """Return the version of the installed MNN, or "" without one; read its metadata, never import it."""
     return facts.installed(DISTRIBUTION, DISTRIBUTION)
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """What C code prints on stdout within goes nowhere: MNN tells there what the CPU supports."""
+    """Discard what C code prints on stdout meanwhile: MNN prints there what the CPU supports."""
     flush()
     stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -45,5 +45,5 @@ def silence() -> Iterator[None]:
 
 
 def flush() -> None:
-    """What C code has printed is written, not held back until the process ends."""
+    """Write the buffered output of C code now, not when the process ends."""
     ctypes.CDLL(None).fflush(None)

@@ -1,7 +1,7 @@
-"""From the captured network's ONNX to MNN's model, held against the program at another size before it is taken.
+"""Lowers the captured network's ONNX to MNN's model, and compares that with the program at another size.
 
-MNN's converter refuses operators that it does not know. Of some others it makes something else without a word, so the
-golden samples are not the only ones to look: the trial has sizes that none of them need have.
+MNN's converter refuses operators that it does not know. Some others it converts wrongly without a warning. So the
+golden samples are not the only check: the trial has sizes that no sample needs to have.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PREFIX = re.compile(r"^\[[\d:]+\]\s*:\d+:\s*")
 
 
 def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
-    """Writes the model and its record. Raises BuildError naming the model and the target."""
+    """Write the model and its record. Raise BuildError that names the model and the target."""
     what = f"{target} of model {captured.model.name}"
     _check_dtypes(captured, what)
     source, sample = captured.onnx(OPSET), _trial(captured)
@@ -60,7 +60,10 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
 
 
 def _check_constants(path: Path, what: str) -> None:
-    """Raise BuildError for a whole number beyond 32 bits that is computed with: MNN cuts it off without a word."""
+    """Raise BuildError for a computation with whole numbers beyond 32 bits.
+
+    MNN cuts them off without a warning.
+    """
     import onnx
 
     found = exact.beyond(onnx.load(path, load_external_data=False), 2**31)
@@ -79,7 +82,10 @@ def _check_dtypes(captured: Captured, what: str) -> None:
 
 
 def _trial(captured: Captured) -> GoldenSample | None:
-    """Inputs of sizes that are not the samples', with the program's outputs; None where it has none for them."""
+    """Make inputs of other sizes than the samples', with the program's outputs.
+
+    None where the program has no outputs for them.
+    """
     from edgefn.backends.pytorch import examples
 
     inputs = examples.larger(captured.model, captured.sizes)
@@ -113,7 +119,10 @@ def _convert(onnx: Path, folder: Path, inputs: Path, outputs: Path, sample: Gold
 
 
 def _reason(code: int, said: str) -> str:
-    """Why the process left with `code`, by what it said; its last line where nothing looks like a reason."""
+    """Find in the output `said` the reason why the process ended with `code`.
+
+    The last line where no line looks like a reason.
+    """
     if code < 0:
         return f"it ends by {signals.name_of(-code)}"
     lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""The record beside a model of MNN: names and dtypes, of which MNN's file has the names alone.
+"""The record beside a model of MNN: names and dtypes. MNN's own file has only the names.
 
 MNN computes in float32 and int32: int64 and bool go in and come out as int32. Never imports MNN.
 """
@@ -34,10 +34,10 @@ def of(model: ModelSpec, *counts: str) -> MnnRecord:
 
 
 def write(record: MnnRecord, folder: Path) -> None:
-    """The record lies in `folder`."""
+    """Write the record into `folder`."""
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 
 def read(folder: Path) -> MnnRecord:
-    """The record in `folder`. Raises BundleError when it is missing or damaged."""
+    """Read the record in `folder`. Raise BundleError when it is missing or damaged."""
     return small_files.read(folder, FILE, MnnRecord, "MNN")

@@ -21,7 +21,7 @@ LIMIT_S = 60
 
 
 def wrong(path: Path, sizes: Mapping[str, int]) -> str:
-    """Return how MNN computes a step of the file at `path` otherwise than it says, or nothing."""
+    """Return how MNN computes a step of the file at `path` differently from its definition, or ""."""
     import onnx
 
     return screen(onnx.load(path, load_external_data=False), sizes, _tried, in_parts=False).wrong

@@ -32,7 +32,7 @@ class MnnSession:
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
         """Return the outputs by name.
 
-        Raises ValueError for what MNN does not compute with, RuntimeError where it computes nothing, and
+        Raise ValueError for what MNN does not compute with, RuntimeError where it computes nothing, and
         IndexError, as PyTorch does, for an index that is out of range.
         """
         if empty := next((name for name in self._record.inputs if not inputs[name].size), ""):
@@ -56,7 +56,7 @@ class MnnSession:
 
 
 def load(folder: Path, threads: int = 1) -> MnnSession:
-    """A session of the model in `folder`, on so many threads. Raises BundleError when it does not load."""
+    """Load the model in `folder`, to run on `threads` threads. Raise BundleError when it does not load."""
     mnn, found, path = import_mnn(), record.read(folder), folder / FILE
     outputs = [output_names.inside(name, found.inputs) for name in found.outputs]
     with silence():  # it prints the precision, and why a file does not load

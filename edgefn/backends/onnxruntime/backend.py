@@ -53,30 +53,31 @@ class OnnxRuntime:
     fork_safe = True  # one intra-op thread is the caller's own, so a session has none to lose in a fork
 
     def probe(self) -> Probe:
-        """Whether onnxruntime is installed; reads its metadata, does not import it."""
+        """Tell whether onnxruntime is installed; read its metadata, never import it."""
         from edgefn.targets.facts import installed
 
         found = installed("onnxruntime", "onnxruntime")
         return Probe(True, found, f"onnxruntime {found}, CPU") if found else Probe(False, fix="pip install onnxruntime")
 
     def warm_up(self) -> None:
-        """onnxruntime is imported and has made and run one tiny session: operator tables, allocators, locale."""
+        """Import onnxruntime; make and run one tiny session: operator tables, allocators, locale."""
         import numpy as np
 
         session = import_onnxruntime().InferenceSession(SMALLEST_MODEL, session_options({}), providers=[PROVIDER])
         session.run(None, {"x": np.zeros(1, np.float32)})
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes `model.onnx` (and `model.onnx.data` past the protobuf limit) into `folder`; int8: settings.json too.
+        """Write `model.onnx` into `folder`; past the protobuf limit also `model.onnx.data`.
 
-        Raises BuildError where the target cannot be built, GateError with the figures where int8 misses its bound.
+        An int8 artifact also has a settings.json. Raise BuildError where the target cannot be built, GateError with the
+        figures where int8 misses its bound.
         """
         from edgefn.backends.onnxruntime import lowering
 
         return lowering.lower(captured, target, folder)
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """Writes `finished.onnx` and its mapped weights into `folder`; 130 ms for EfficientNet-Lite0."""
+        """Write `finished.onnx` and its mapped weights into `folder`; 130 ms for EfficientNet-Lite0."""
         import_onnxruntime()
         folder.mkdir(parents=True, exist_ok=True)
         asked = settings.read(portable)
@@ -93,9 +94,9 @@ class OnnxRuntime:
             settings.write(asked, folder)
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> OnnxSession:
-        """A session of the finished artifact in `folder`, or of the portable one where there is none.
+        """Load the finished artifact in `folder`, or the portable one where there is none.
 
-        Raises BundleError when neither loads. A portable artifact is optimised now, in this process. With `batched`
+        Raise BundleError when neither loads. A portable artifact is optimised now, in this process. With `batched`,
         matrices are copied into the form that is fastest for several rows.
         """
         ort = import_onnxruntime()

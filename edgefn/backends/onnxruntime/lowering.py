@@ -1,4 +1,4 @@
-"""What `OnnxRuntime.lower` does: model.onnx in float as it was exported, or in int8. Runs on the build machine only."""
+"""The body of `OnnxRuntime.lower`: model.onnx in float as exported, or in int8. Runs on the build machine only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
-    """The artifact of `target` lies in `folder`. Raises BuildError naming the model and the target."""
+    """Write the artifact of `target` into `folder`. Raise BuildError that names the model and the target."""
     folder.mkdir(parents=True, exist_ok=True)
     if target.precision == "fp32":
         return _float(captured, folder)
@@ -45,7 +45,7 @@ def _float(captured: Captured, folder: Path) -> Lowered:
 
 
 def _integers(source: Path) -> dict[str, int]:
-    """The operators of a file that came quantised, by type."""
+    """Count the integer operators, by type, of a file that was quantised before."""
     import onnx
 
     from edgefn.compile.quantize import gate

@@ -41,14 +41,17 @@ class OnnxSession:
         self._outputs = [output_names.outside(name, inputs) for name in self._inside]
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """Return the outputs by name. Raises ValueError for NaN that would be lost."""
+        """Return the outputs by name. Raise ValueError for NaN that would be lost."""
         outputs = dict(zip(self._outputs, self._session.run(self._inside, dict(inputs)), strict=True))
         not_numbers.check(outputs, "onnxruntime")
         return outputs
 
 
 def import_onnxruntime() -> Any:
-    """The onnxruntime module, with its telemetry off: since 1.32 that is a thread, and a zygote must have one."""
+    """Import onnxruntime with its telemetry off, and return the module.
+
+    Since 1.32 the telemetry is a thread, and a zygote must have only one.
+    """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
@@ -57,10 +60,10 @@ def import_onnxruntime() -> Any:
 
 @cache
 def share_arena() -> None:
-    """The process's sessions take their memory from one arena that grows by what is asked for.
+    """Make all sessions of the process share one memory arena that grows only by the size asked for.
 
-    An arena of its own for each session doubles each time it grows, and a memory pattern is one block for a whole run:
-    EfficientNet-Lite0 held 14.5 MB after some runs and holds 10 MB so, at the same 12.9 ms.
+    A separate arena for each session doubles each time it grows, and a memory pattern is one block for a whole run:
+    EfficientNet-Lite0 held 14.5 MB after some runs; with the shared arena it holds 10 MB, at the same 12.9 ms.
     """
     ort = import_onnxruntime()
     cpu = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
@@ -69,7 +72,7 @@ def share_arena() -> None:
 
 
 def session_options(entries: dict[str, str], threads: int = 1) -> Any:
-    """Options of a quiet session that runs nodes one after the other; `entries` are configuration entries."""
+    """Return options of a quiet session that runs one node at a time; `entries` configure it."""
     ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -83,7 +86,10 @@ def session_options(entries: dict[str, str], threads: int = 1) -> Any:
 
 
 def open_session(path: Path, options: Any) -> Any:
-    """The session of a file. Raises BundleError when it does not load, or would run on another provider than asked."""
+    """Open the session of a file.
+
+    Raise BundleError when it does not load, or would run on another provider than asked.
+    """
     ort = import_onnxruntime()
     try:
         session = ort.InferenceSession(str(path), options, providers=[PROVIDER], disabled_optimizers=DISABLED)
@@ -100,7 +106,7 @@ _ABOUT = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Load model from \S
 
 
 def _why(message: str) -> str:
-    """Return what the engine says of a file that it does not load, and what to write where a type is at fault."""
+    """Return the engine's reason for not loading a file; for an unsupported type also the remedy."""
     if found := _TYPE.search(message):
         dtype, operator = found.groups()
         return f"it has no {operator} of {dtype}: compute that step in another type, as float32 by .float()"

@@ -1,4 +1,4 @@
-"""What an artifact asks of the sessions that are made of it: a small JSON file beside model.onnx.
+"""The settings that an artifact needs in its sessions: a small JSON file beside model.onnx.
 
     {"precision": "int8", "session": {"session.x64quantprecision": "1"}}
 
@@ -34,14 +34,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write(settings: Settings, folder: Path) -> None:
-    """The settings lie in `folder`."""
+    """Write the settings into `folder`."""
     (folder / FILE).write_bytes(msgspec.json.encode(settings, order="deterministic"))
 
 
 def read(folder: Path) -> Settings:
-    """The settings in `folder`; a float artifact's where there are none.
+    """Read the settings in `folder`; return a float artifact's settings when there is no file.
 
-    Raises BundleError on a damaged file, and on an entry that edgefn does not write.
+    Raise BundleError on a damaged file, and on an entry that edgefn does not write.
     """
     if not (folder / FILE).exists():
         return Settings()

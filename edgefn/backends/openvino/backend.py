@@ -39,22 +39,23 @@ class OpenVino:
     fork_safe = True  # it starts threads as it loads, but a run on one thread is the caller's own
 
     def probe(self) -> Probe:
-        """Whether openvino is installed; reads its metadata, does not import it."""
+        """Tell whether openvino is installed; read its metadata, never import it."""
         from edgefn.targets.facts import installed
 
         found = installed("openvino", "openvino")
         return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=_INSTALL)
 
     def warm_up(self) -> None:
-        """openvino is imported."""
+        """Import openvino."""
         from edgefn.backends.openvino.library import import_openvino
 
         import_openvino()
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes the model as ONNX, in float32 or with int8 operators, into `folder`; bf16 is how it will be run.
+        """Write the model as ONNX into `folder`, in float32 or with int8 operators.
 
-        Raises BuildError naming the model and the target, GateError with the figures.
+        bf16 is chosen when it runs, not in the file. Raise BuildError that names the model and the target, GateError
+        with the figures.
         """
         from edgefn.backends.openvino import lowering
 
@@ -72,7 +73,7 @@ class OpenVino:
         return lowered
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """Writes `usual.blob` into `folder`, and the IR for other sizes than the samples'."""
+        """Write `usual.blob` into `folder`, and the IR for other sizes than the samples'."""
         from edgefn.backends.openvino import session
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ class OpenVino:
         (folder / BLOB).write_bytes(session.compiled(model, precision=_precision(portable)).export_model().getvalue())
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> OpenVinoSession:
-        """A session of the finished artifact in `folder`, or of the portable one. Raises BundleError."""
+        """Load the finished artifact in `folder`, or the portable one. Raise BundleError."""
         from edgefn.backends.openvino import session
 
         shapes, finished, precision = _shapes(folder), (folder / MODEL).exists(), _precision(folder)

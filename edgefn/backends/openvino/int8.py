@@ -1,4 +1,4 @@
-"""openvino as the engine that int8 files are made for: `edgefn.compile.quantize` makes them, openvino judges each form.
+"""openvino as an engine for int8 files: `edgefn.compile.quantize` makes them, openvino judges each form.
 
 Runs on the build machine only. Why not by NNCF: docs/decisions/openvino.md.
 """
@@ -33,7 +33,10 @@ def _opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> Runner:
 
 
 def _integers(path: Path, entries: Mapping[str, str]) -> dict[str, int]:
-    """The layers with weights that the compiled model runs in eight bits, by type, as the engine tells."""
+    """Count the layers with weights that the compiled model runs in eight bits, by type.
+
+    The engine itself reports them.
+    """
     return executed(compiled(read(path)), WEIGHTED, EIGHT_BITS)
 
 

@@ -1,4 +1,4 @@
-"""The import of openvino without its telemetry: an edge box tells nobody that it was there."""
+"""The import of openvino without its telemetry: an edge box reports its use to nobody."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ CONVERTER = "openvino.tools.ovc"
 
 
 def import_openvino() -> Any:
-    """The openvino module. Its telemetry package cannot be imported any more in this process, which turns it off.
+    """Import the openvino module, and return it. From then on its telemetry package cannot be imported.
 
-    Its command-line converter is left out, which halves the import (230 to 60 ms) and which nothing here calls.
+    That turns the telemetry off in this process. The command-line converter is left out, which halves the import (230
+    to 60 ms); nothing here calls it.
     """
     sys.modules.setdefault(TELEMETRY, None)  # type: ignore[arg-type]  # None makes an import raise ImportError
     if "openvino" not in sys.modules:

@@ -1,4 +1,4 @@
-"""What `OpenVino.lower` does: the captured network's ONNX, in float32 or in int8, that openvino is seen to convert.
+"""The body of `OpenVino.lower`: the captured network's ONNX, in float32 or in int8, checked to convert in openvino.
 
 Runs on the build machine only.
 """
@@ -25,7 +25,10 @@ OPSET = 20
 
 
 def lower(captured: Captured, target: Target, path: Path) -> Lowered:
-    """The network is the ONNX file `path`. Raises BuildError naming model and target, GateError with the figures."""
+    """Write the network to the ONNX file `path`.
+
+    Raise BuildError that names the model and the target, GateError with the figures.
+    """
     opset = OPSET if target.precision == "int8" else captured.own_opset or OPSET
     toolchain = {"openvino": session.version()}
     if target.precision == "int8":
@@ -58,7 +61,10 @@ def _converted(captured: Captured, opset: int, folder: Path) -> Path:
 
 
 def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:
-    """Raises GateError unless openvino runs layers of the network in bfloat16 here: else nothing would be proved."""
+    """Raise GateError unless openvino runs layers of the network in bfloat16 on this machine.
+
+    Otherwise the samples would prove nothing about bfloat16.
+    """
     from edgefn.backends.openvino.int8 import WEIGHTED
     from edgefn.backends.openvino.session import BFLOAT, compiled, executed, read
 
@@ -80,7 +86,10 @@ def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:
 
 
 def _screen(path: Path, captured: Captured, target: Target) -> None:
-    """Raise BuildError where openvino computes a step otherwise than the file says, for numbers of some kind."""
+    """Raise BuildError where openvino computes a step differently from its definition.
+
+    The difference may appear only for some kinds of numbers.
+    """
     import onnx
 
     from edgefn.backends.screening.screen import screen
@@ -106,7 +115,7 @@ def _check(source: Path, captured: Captured, target: Target) -> None:
 
 
 def _complaint(error: RuntimeError) -> str:
-    """Return the steps that it names, and what it says of them."""
+    """Return the steps that the error names, and its reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = next(
         (line for line in lines if "not supported" in line or "No conversion" in line), lines[-1] if lines else ""

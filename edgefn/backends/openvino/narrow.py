@@ -28,7 +28,10 @@ BITWISE_OPSET = 18
 
 
 def rewrite(model: onnx.ModelProto) -> bool:
-    """Rewrite `model` where it computes in 8 or 16 bits; return whether it does, and has an opset that can be used."""
+    """Rewrite `model` where it computes in 8 or 16 bits.
+
+    Return True when it does, and has an opset that can be used.
+    """
     opset = next((one.version for one in model.opset_import if not one.domain), 0)
     if opset < BITWISE_OPSET:
         return False

@@ -38,9 +38,10 @@ class OpenVinoSession:
         self._any: Runner | None = None
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """Return the outputs by name. Raises ValueError for numbers that openvino does not compute with exactly.
+        """Return the outputs by name.
 
-        Raises IndexError, as PyTorch does, for an index that is out of range.
+        Raise ValueError for numbers that openvino does not compute with exactly. Raise IndexError, as PyTorch does, for
+        an index that is out of range.
         """
         if empty := next((name for name, array in inputs.items() if not array.size), ""):
             raise ValueError(
@@ -156,7 +157,10 @@ def _is_short(array: NDArray[Any]) -> bool:
 
 
 def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
-    """One stream; its first thread is the caller's. Float stays float32 even where the CPU could do bfloat16."""
+    """Return the settings: one stream, whose first thread is the caller's.
+
+    Float stays float32 even where the CPU could compute in bfloat16.
+    """
     return {
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": threads,
@@ -166,7 +170,7 @@ def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
 
 
 def read(path: Path) -> Any:
-    """Return the model in an ONNX or IR file. Raises BundleError."""
+    """Return the model in an ONNX or IR file. Raise BundleError."""
     try:
         return import_openvino().Core().read_model(path)
     except RuntimeError as error:
@@ -174,7 +178,10 @@ def read(path: Path) -> Any:
 
 
 def executed(compiled: Any, kinds: Container[str], precisions: Container[str]) -> dict[str, int]:
-    """Return the layers of such kinds that the compiled model runs in such precisions, by type, as the engine tells."""
+    """Count the layers of `kinds` that the compiled model runs in `precisions`, by type.
+
+    The engine itself reports them.
+    """
     found: Counter[str] = Counter()
     for node in compiled.get_runtime_model().get_ops():
         told = {key: str(getattr(value, "value", value)) for key, value in node.get_rt_info().items()}
@@ -184,12 +191,12 @@ def executed(compiled: Any, kinds: Container[str], precisions: Container[str]) -
 
 
 def save(model: Any, path: Path) -> None:
-    """`model` lies in `path` and a .bin beside it, its weights as they were."""
+    """Save `model` to `path`, and its weights unchanged to a .bin beside it."""
     import_openvino().save_model(model, path, compress_to_fp16=False)
 
 
 def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
-    """`model` compiled for this CPU. Raises BundleError."""
+    """Compile `model` for this CPU. Raise BundleError."""
     try:
         return import_openvino().Core().compile_model(model, "CPU", settings(threads, precision))
     except RuntimeError as error:
@@ -208,7 +215,10 @@ def tried(model: onnx.ModelProto, given: Sequence[Arrays]) -> list[Arrays] | Non
 
 
 def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[str] = ()) -> Runner:
-    """What runs the model in `blob`, exported by this version on such a CPU. Raises BundleError for any other."""
+    """Load the model in `blob`, which this version exported on such a CPU.
+
+    Raise BundleError for a blob of another version or CPU.
+    """
     import numpy as np
 
     openvino = import_openvino()

@@ -19,7 +19,10 @@ AXIS = 1
 
 
 def rewrite(model: onnx.ModelProto) -> bool:
-    """Rewrite `model` where it has transforms whose axis and number of dimensions are known; return whether it has."""
+    """Rewrite `model` where it has transforms whose axis and number of dimensions are known.
+
+    Return whether it has any.
+    """
     if all(node.op_type != "DFT" for node in model.graph.node):
         return False
     ranks, axes = _ranks(model), _numbers(model.graph)
@@ -89,7 +92,10 @@ def _transformed(node: onnx.NodeProto, value: str, result: str, length: str, ran
 
 
 def _mirrored(value: str, result: str, length: str, rank: int) -> Iterator[onnx.NodeProto]:
-    """Yield steps from the half of a spectrum of real numbers to all of it: bin n - k is the conjugate of bin k."""
+    """Yield steps from the half of a spectrum of real numbers to all of it.
+
+    Bin n - k is the conjugate of bin k.
+    """
     from onnx import helper
 
     def name(part: str) -> str:

@@ -29,7 +29,10 @@ def convert(path: Path, spec: ModelSpec) -> None:
 
 
 def _rewrite(model: onnx.ModelProto) -> bool:
-    """Replace each STFT whose window, step and length of a frame are constant; return whether there is any."""
+    """Replace each STFT whose window, step and length of a frame are constant.
+
+    Return whether there is any.
+    """
     if all(node.op_type != "STFT" for node in model.graph.node):
         return False
     graph, constants = model.graph, _constants(model.graph)

@@ -1,4 +1,4 @@
-"""Example inputs of a model: what it is traced with, and what the trace is then held against."""
+"""Example inputs of a model: to trace it with, and to compare the trace with afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ SMALLEST = 2
 
 
 def zeros(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
-    """A tensor of zeros for each input, its free dimensions as large as in `sizes`, two at least where that may be."""
+    """Return a tensor of zeros for each input.
+
+    Its free dimensions are as large as in `sizes`, but at least two where that is allowed.
+    """
     return zeros_of(spec, _lengths(spec, sizes))
 
 
@@ -30,16 +33,19 @@ def zeros_of(spec: ModelSpec, lengths: Mapping[str, int]) -> tuple[torch.Tensor,
 
 
 def larger(spec: ModelSpec, sizes: Mapping[str, int]) -> tuple[torch.Tensor, ...]:
-    """Like `zeros`, each free dimension of the next length that it may have; floats are random, the same each time."""
+    """Return inputs like `zeros`, with each free dimension of the next allowed length.
+
+    Floats are random, the same each time.
+    """
     return filled(
         spec, {word: _another(length, spec.ranges.get(word)) for word, length in _lengths(spec, sizes).items()}
     )
 
 
 def filled(spec: ModelSpec, lengths: Mapping[str, int], whole: int = 0) -> tuple[torch.Tensor, ...]:
-    """Return a tensor for each input with exactly these lengths; floats are random, the same ones each time.
+    """Return a tensor for each input with exactly these lengths.
 
-    All other numbers are `whole`.
+    Floats are random, the same ones each time. All other numbers are `whole`.
     """
     generator = torch.Generator().manual_seed(0)
 
@@ -53,7 +59,7 @@ def filled(spec: ModelSpec, lengths: Mapping[str, int], whole: int = 0) -> tuple
 
 
 def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """What a captured network makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    """Run a captured network on copies of `inputs`; return its outputs. Raise what its operators raise."""
     if captured.own_opset is not None:
         from edgefn.compile.files import onnx_source
 
@@ -64,13 +70,13 @@ def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.T
 
 
 def program_answers(program: torch.export.ExportedProgram, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """What a captured program makes of `inputs`, which it does not write into. Raises what its operators raise."""
+    """Run a captured program on copies of `inputs`; return its outputs. Raise what its operators raise."""
     with torch.no_grad():
         return tuple(program.module(check_guards=False)(*(one.clone() for one in inputs)))
 
 
 def is_symbolic(spec: ModelSpec) -> bool:
-    """Whether any dimension of any input is free."""
+    """Tell whether any dimension of any input is free."""
     return any(isinstance(size, str) for one in spec.inputs.values() for size in one.shape)
 
 
@@ -80,7 +86,7 @@ def _lengths(spec: ModelSpec, sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _another(length: int, allowed: SizeRange | None) -> int:
-    """The next longer length, or the next shorter one of the longest."""
+    """Return the next longer length, or the next shorter one when `length` is the longest."""
     allowed = allowed or _ANY
     longer = nearest(allowed, length + 1)
     return longer if longer > length else nearest(allowed, max(length - allowed.multiple_of, 0))

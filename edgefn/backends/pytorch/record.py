@@ -1,4 +1,4 @@
-"""The record beside an artifact of PyTorch: what made it, what it needs, the names of what goes in and comes out.
+"""The record beside an artifact of PyTorch: the torch that made it, what it needs, the names of inputs and outputs.
 
 Never imports torch: an artifact for another version is refused before it is loaded.
 """
@@ -33,24 +33,27 @@ class PyTorchRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def installed() -> str:
-    """The version of the installed torch without its local part, or "" where there is none."""
+    """Return the version of the installed torch without its local part, or "" without one."""
     return facts.installed("torch", "torch").partition("+")[0]
 
 
 def probe() -> Probe:
-    """Whether torch is installed; reads its metadata, does not import it."""
+    """Tell whether torch is installed; read its metadata, never import it."""
     found = installed()
     return Probe(True, found, f"torch {found}, CPU") if found else Probe(False, fix=INSTALL)
 
 
 def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = ()) -> None:
-    """The record of an artifact that this torch made lies in `folder`."""
+    """Write the record of an artifact that this torch made into `folder`."""
     record = PyTorchRecord(installed(), tuple(spec.inputs), tuple(spec.outputs), features)
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 
 def read(folder: Path) -> PyTorchRecord:
-    """The record in `folder`. Raises BundleError when it is missing, damaged, or of a torch that is not here."""
+    """Read the record in `folder`.
+
+    Raise BundleError when it is missing, damaged, or names another torch than the installed one.
+    """
     record = small_files.read(folder, FILE, PyTorchRecord, "torch")
     here = installed()
     if here != record.torch:

@@ -29,6 +29,9 @@ def check_unrolls(program: torch.export.ExportedProgram, what: str) -> None:
 
 
 def _steps(node: torch.fx.Node) -> Any:
-    """The number of time steps; an int, or torch's symbol. `batch_first` is the last argument of each."""
+    """Return the number of time steps: an int, or torch's symbol.
+
+    `batch_first` is the last argument of each operator.
+    """
     value: Any = node.args[0]
     return value.meta["val"].shape[1 if node.args[-1] else 0]

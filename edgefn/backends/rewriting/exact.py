@@ -94,7 +94,7 @@ class _Sizes:
             self._most[one.name] = _largest(one)
 
     def note(self, node: onnx.NodeProto) -> bool:
-        """Take the step up; tell whether its numbers may be too large, so that they must be counted."""
+        """Record the step; tell whether its numbers may be too large, so that they must be counted."""
         name = node.output[0] if node.output else ""
         if name not in self._doubtful:
             if (own := steps.constant(node)) is not None:
@@ -150,7 +150,7 @@ def _largest(constant: onnx.TensorProto) -> float:
 
 
 def _counted(node: onnx.NodeProto, sizes: _Sizes, count: str) -> Iterator[onnx.NodeProto]:
-    """Yield `node`, the same in float32, and what counts the numbers of that which are too large."""
+    """Yield `node`, its copy in float32, and steps that count the copy's numbers that are too large."""
     from onnx import NodeProto, helper
 
     def name(part: str) -> str:
@@ -176,7 +176,10 @@ def _counted(node: onnx.NodeProto, sizes: _Sizes, count: str) -> Iterator[onnx.N
 
 
 def _as_float(name: str, made: str, constants: Mapping[str, onnx.TensorProto]) -> onnx.NodeProto:
-    """Return the step that makes `made`, the numbers of `name` as floats: an engine may cut off a constant."""
+    """Return the step that makes `made`, the numbers of `name` as floats.
+
+    It is a step because an engine may cut off a constant.
+    """
     import numpy as np
     from onnx import helper, numpy_helper
 

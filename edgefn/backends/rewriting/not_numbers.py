@@ -286,9 +286,9 @@ def _count(value: str, losses: Losses) -> Iterator[onnx.NodeProto]:
 
 
 def _finite(value: str, made: str) -> Iterator[onnx.NodeProto]:
-    """Yield the steps that tell which numbers of `value` are finite: times 0 the others are NaN, not 0 or more.
+    """Yield steps that mark which numbers of `value` are finite.
 
-    Squared, for MNN tells -0 from 0.
+    Times 0, the others are NaN, so not 0 or more. Squared, because MNN distinguishes -0 from 0.
     """
     from onnx import helper
 
@@ -326,7 +326,10 @@ def _infinities(given: str, kind: int) -> Iterator[onnx.NodeProto]:
 
 
 def _as_good_as_infinite(value: str, named: str = "") -> Iterator[onnx.NodeProto]:
-    """Yield what counts the largest and the least numbers that there are: extremes of infinities may be such."""
+    """Yield steps that count the largest and smallest possible numbers.
+
+    Extremes of infinities may become such numbers.
+    """
     from onnx import helper
 
     count = named or _of(value)
@@ -338,7 +341,7 @@ def _as_good_as_infinite(value: str, named: str = "") -> Iterator[onnx.NodeProto
 
 
 def _before(graph: onnx.GraphProto, losing: frozenset[str]) -> set[str]:
-    """Return the names of what goes into a step that loses NaN, at once or by others."""
+    """Return the names of the values that reach a step that loses NaN, directly or through others."""
     found: set[str] = set()
     for node in reversed(graph.node):
         if node.op_type in losing or not found.isdisjoint(node.output):

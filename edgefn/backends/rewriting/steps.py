@@ -80,7 +80,7 @@ def scalar(name: str, value: float, kind: int = FLOAT) -> onnx.NodeProto:
 
 
 def tensors(model: onnx.ModelProto) -> dict[str, onnx.TypeProto.Tensor]:
-    """Return what is known of the values outside of loops that are no weights, by name: the type, the shape."""
+    """Return the type and shape, where known, of each value outside of loops that is no weight, by name."""
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model).graph

@@ -37,9 +37,10 @@ class EngineFindings(NamedTuple):
 
 
 def screen(model: onnx.ModelProto, sizes: Mapping[str, int], run: Run, *, in_parts: bool = True) -> EngineFindings:
-    """Return what an engine that `run` is does otherwise with the steps of `model`. `sizes` are its free lengths.
+    """Return what an engine that `run` is does otherwise with the steps of `model`.
 
-    Where it does not take all steps at once, it is tried with half of them, and so on, if `in_parts`.
+    `sizes` are its free lengths. Where it does not take all steps at once, it is tried with half of them, and so on, if
+    `in_parts`.
     """
     steps = unlike(model, sizes)
     sweeps = list(numbers.sweeps(steps))

@@ -107,7 +107,10 @@ class EngineStep(NamedTuple):
 
 
 def unlike(model: onnx.ModelProto, sizes: Mapping[str, int]) -> list[EngineStep]:
-    """Return the steps of `model` that compute, one of each kind. `sizes` are lengths of its free dimensions."""
+    """Return the steps of `model` that compute, one of each kind.
+
+    `sizes` are lengths of its free dimensions.
+    """
     graph, values = model.graph, tensors(model)
     constants: dict[str, onnx.TensorProto] = {one.name: one for one in graph.initializer}
     found: dict[bytes, EngineStep] = {}

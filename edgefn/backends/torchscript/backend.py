@@ -32,19 +32,19 @@ class TorchScript:
     fork_safe = True  # on one thread OpenMP starts no other, and torch has none of its own before a backward pass
 
     def probe(self) -> Probe:
-        """Whether torch is installed; reads its metadata, does not import it."""
+        """Tell whether torch is installed; read its metadata, never import it."""
         return record.probe()
 
     def warm_up(self) -> None:
-        """torch is imported and computes on one thread."""
+        """Import torch and set it to one thread."""
         import torch
 
         torch.set_num_threads(1)
 
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Writes `model.pt` and its record into `folder`.
+        """Write `model.pt` and its record into `folder`.
 
-        Raises BuildError when the network does not trace, or its trace holds for one batch size only.
+        Raise BuildError when the network does not trace, or its trace holds for one batch size only.
         """
         if target.precision != "fp32":
             raise BuildError(f"torchscript has no {target.precision}, so it does not build the target {target}")
@@ -59,13 +59,13 @@ class TorchScript:
         return Lowered({"torch": record.installed()})
 
     def finish(self, portable: Path, folder: Path) -> None:
-        """The files of `portable` are linked into `folder`: there is nothing to make for a machine."""
+        """Link the files of `portable` into `folder`: there is nothing to make for a machine."""
         from edgefn.backends import linking
 
         linking.link(portable, folder, (FILE, record.FILE))
 
     def load(self, folder: Path, *, threads: int = 1, batched: bool = False) -> TorchSession:
-        """A session of `model.pt` in `folder`. Raises BundleError when it is another torch's, or does not load."""
+        """Load `model.pt` in `folder`. Raise BundleError when it is for another torch, or does not load."""
         found = record.read(folder)
         import torch
 

@@ -30,7 +30,7 @@ TOLERANCE = 1e-4
 
 
 def trace(captured: Captured, target: Target) -> torch.jit.ScriptModule:
-    """The frozen trace of the program. Raises BuildError naming the model, the target and what to do."""
+    """Trace the program and freeze the trace. Raise BuildError that names model, target and remedy."""
     what = f"model {captured.model.name}, target {target}"
     module = _traceable(captured.program)
     with _quiet(), torch.no_grad():
@@ -45,13 +45,13 @@ def trace(captured: Captured, target: Target) -> torch.jit.ScriptModule:
 
 
 def save(script: torch.jit.ScriptModule, path: Path) -> None:
-    """The trace lies in the file `path`."""
+    """Save the trace to the file `path`."""
     with _quiet():
         torch.jit.save(script, str(path))
 
 
 def load(path: Path) -> torch.jit.ScriptModule:
-    """The trace that lies in the file `path`, on the CPU."""
+    """Load the trace in the file `path`, on the CPU."""
     with _quiet():
         script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
     return script
@@ -61,7 +61,7 @@ _ELSE = "leave this target out of --target, or use one of another backend (onnxr
 
 
 def _traceable(program: torch.export.ExportedProgram) -> torch.fx.GraphModule:
-    """The program's module without its guards, its sizes asked for and used in ways that a trace records."""
+    """Return the program's module without its guards, in a form whose sizes a trace records."""
     exported = program.module(check_guards=False)
     assert isinstance(exported, torch.fx.GraphModule)
     module = torch.fx.GraphModule(exported, exported.graph)  # without the hooks that check shapes
@@ -120,7 +120,7 @@ def _last_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, torch.jit does not say that it is deprecated, nor the tracer that values become constants."""
+    """Hide torch.jit's deprecation warnings, and the tracer's warnings of constant values, meanwhile."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]

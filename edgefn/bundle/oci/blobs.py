@@ -1,4 +1,4 @@
-"""A layout's blobs/sha256: files named by their content. Hash-checked on the way in and on the way out."""
+"""A layout's blobs/sha256: files named by their content. Their hash is checked at each write and each read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class BlobFolder:
         self.path = path
 
     def file(self, digest: str) -> Path:
-        """Where the blob lies, or would. Raises BundleError for what is not a digest."""
+        """Return the blob's path, whether the blob exists or not. Raise BundleError for an invalid digest."""
         return self.path / check_digest(digest).removeprefix("sha256:")
 
     def put(self, blob: Blob, source: Path | bytes) -> None:
-        """The blob is there. One that is there and right is left alone; a damaged one is replaced."""
+        """Store the blob. An intact blob is left alone; a damaged one is replaced."""
         if not self._is_right(blob):
             chunks = [source] if isinstance(source, bytes) else read_chunks(source)
             replace_file(self.file(blob.digest), _checked(chunks, blob, str(self.file(blob.digest))))
@@ -37,7 +37,7 @@ class BlobFolder:
         return True
 
     def check_size(self, blob: Blob) -> None:
-        """Raises BundleError unless the blob is there with its size."""
+        """Raise BundleError unless the blob is there with its size."""
         try:
             size = self.file(blob.digest).stat().st_size
         except OSError as error:
@@ -46,28 +46,28 @@ class BlobFolder:
             refuse(f"blob {self.file(blob.digest)} has {size} bytes, {blob.size} were declared")
 
     def check(self, blob: Blob) -> None:
-        """Raises BundleError unless the blob is there, of its size, and hashes to its digest."""
+        """Raise BundleError unless the blob is there, of its size, and hashes to its digest."""
         self.check_size(blob)
         path = self.file(blob.digest)
         for _ in _checked(read_chunks(path), blob, str(path)):
             pass
 
     def document(self, digest: str, size: int | None = None) -> bytes:
-        """A manifest or config, checked. Raises BundleError also where it is too large to be one."""
+        """Read a manifest or a config and check its hash. Raise BundleError also when it is too large."""
         path = self.file(digest)
         found = read_document(path)
         return b"".join(_checked([found], Blob(digest, len(found) if size is None else size), str(path)))
 
 
 def read_chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of the file, a megabyte at a time."""
+    """Yield the bytes of the file, a megabyte at a time."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
 def read_document(path: Path) -> bytes:
-    """The bytes of a JSON document of a layout. Raises BundleError where it cannot be read or is too large."""
+    """Read a JSON document of a layout. Raise BundleError where it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
@@ -79,7 +79,7 @@ def read_document(path: Path) -> bytes:
 
 
 def _checked(chunks: Iterable[bytes], blob: Blob, where: str) -> Iterator[bytes]:
-    """`chunks`, and at their end a BundleError unless they were `blob`."""
+    """Yield `chunks`; at their end, raise BundleError unless they were `blob`."""
     hasher, size = hashlib.sha256(), 0
     for chunk in chunks:
         hasher.update(chunk)

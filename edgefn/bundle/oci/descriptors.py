@@ -50,36 +50,36 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
     @property
     def model(self) -> str:
-        """The model of an artifact layer, else empty."""
+        """Return the model of an artifact layer, else ""."""
         return self.annotations.get(formats.MODEL_ANNOTATION, "")
 
     @property
     def target(self) -> str:
-        """The target of an artifact layer, else empty."""
+        """Return the target of an artifact layer, else ""."""
         return self.annotations.get(formats.TARGET_ANNOTATION, "")
 
     @property
     def folder(self) -> str:
-        """The folder below the unpacked bundle that every member of this layer lies in."""
+        """Return the folder below the unpacked bundle that contains every member of this layer."""
         if self.media_type == formats.ARTIFACT_TYPE:
             return ArtifactEntry(self.model, self.target, backend="").path
         return _FOLDERS[self.media_type]
 
     @property
     def order(self) -> tuple[int, str, str]:
-        """The layer's place in a manifest, whatever order the layers were made in."""
+        """Return the layer's sort key in a manifest; it does not depend on the order of making the layers."""
         known = self.media_type in LAYER_TYPES
         place = LAYER_TYPES.index(self.media_type) if known else len(LAYER_TYPES)
         return (place, self.model, self.target)
 
 
 def digest_of(data: bytes) -> str:
-    """The OCI digest of `data`: "sha256:<hex>"."""
+    """Return the OCI digest of `data`: "sha256:<hex>"."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def check_digest(text: str, *, what: str = "digest") -> str:
-    """`text`, when it is a sha256 digest in its one spelling. Raises BundleError."""
+    """Return `text` if it is a sha256 digest in its one spelling. Raise BundleError."""
     if not _DIGEST.fullmatch(text):
         raise BundleError(f"{what} is {text[:80]!r}: write sha256: and 64 lower-case hexadecimal digits")
     return text

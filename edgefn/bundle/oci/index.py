@@ -1,4 +1,4 @@
-"""A layout's index.json: which manifest each function's name stands for. Pure; keeps entries of other tools.
+"""A layout's index.json: the manifest of each function's name. Pure; keeps entries of other tools.
 
 Source: github.com/opencontainers/image-spec, image-index.md 1.1.
 """
@@ -26,12 +26,12 @@ class Index(msgspec.Struct, frozen=True, rename="camel"):
     manifests: tuple[dict[str, Any], ...] = ()
 
     def names(self) -> dict[str, Descriptor]:
-        """The tagged manifests by name; of two with one name, the last."""
+        """Return the tagged manifests by name; of two with one name, the last."""
         entries = (msgspec.convert(entry, Descriptor) for entry in self.manifests)
         return {e.annotations[NAME_ANNOTATION]: e for e in entries if NAME_ANNOTATION in e.annotations}
 
     def tagged(self, name: str, manifest: Blob) -> Index:
-        """This index with `name` standing for `manifest`, and for nothing else."""
+        """Return this index with `name` tagging `manifest` and nothing else."""
         entry = {
             "mediaType": MANIFEST_TYPE,
             "artifactType": BUNDLE_TYPE,
@@ -51,7 +51,7 @@ def _name(entry: dict[str, Any]) -> str:
 
 
 def parse_index(data: bytes) -> Index:
-    """The index in `data`. Raises BundleError."""
+    """Parse the index in `data`. Raise BundleError."""
     index = decode(data, Index, "index.json")
     if index.schema_version != 2 or index.media_type != INDEX_TYPE:
         refuse(f"index.json is {index.media_type!r} version {index.schema_version}, not {INDEX_TYPE!r} version 2")

@@ -54,15 +54,15 @@ class Bundle:
         return self.manifest.layers
 
     def blobs(self) -> tuple[Blob, ...]:
-        """Every (digest, size) that a box needs: the manifest, the config and the layers."""
+        """Return each blob that a box needs, as (digest, size): the manifest, the config and the layers."""
         return (self.manifest_blob, *self.manifest.blobs())
 
     def blob_path(self, digest: str) -> Path:
-        """The file that holds the blob."""
+        """Return the file that holds the blob."""
         return self.folder.file(digest)
 
     def verify(self) -> None:
-        """Raises BundleError unless every blob hashes to its digest."""
+        """Raise BundleError unless every blob hashes to its digest."""
         for blob in self.blobs():
             self.folder.check(blob)
 
@@ -75,14 +75,14 @@ class Layout:
         self.blobs = BlobFolder(path / "blobs" / "sha256")
 
     def functions(self) -> dict[str, str]:
-        """The manifest digest that each function's name stands for. Raises BundleError."""
+        """Return the manifest digest of each function's name. Raise BundleError."""
         return {name: entry.digest for name, entry in self._index().names().items()}
 
     def open(self, reference: str | None = None) -> Bundle:
-        """The bundle of a manifest digest or a function's name; with none, the only one there is.
+        """Open the bundle of a manifest digest or a function's name; without `reference`, the only bundle.
 
-        Checks the manifest and the config by digest and the layers by size; `Bundle.verify` hashes those too.
-        Raises BundleError naming what is missing, damaged or not an edgefn bundle.
+        Check the manifest and the config by digest and the layers by size; `Bundle.verify` hashes the layers too. Raise
+        BundleError that names a part that is missing, damaged or not of an edgefn bundle.
         """
         digest = reference if reference and reference.startswith("sha256:") else self._named(reference)
         data = self.blobs.document(digest)
@@ -94,10 +94,11 @@ class Layout:
         return Bundle(Blob(digest, len(data)), manifest, config, self.blobs)
 
     def write(self, config: BundleConfig, layers: Sequence[PackedLayer]) -> str:
-        """The bundle is in the layout, on the disk, tagged with its function's name; returns its manifest digest.
+        """Write the bundle to the layout and the disk; return its manifest digest.
 
-        Writing the same again changes nothing. Interrupted, it leaves the index as it was. Raises BundleError
-        where config and layers do not fit together, DiskFull, and BuildError where `path` cannot be written.
+        It is tagged with its function's name. Writing the same again changes nothing. An interrupted write leaves the
+        index unchanged. Raise BundleError where config and layers do not fit together, DiskFull, and BuildError where
+        `path` cannot be written.
         """
         manifest, config_document = compose(config, [layer.descriptor for layer in layers])
         blob = Blob(digest_of(manifest), len(manifest))
@@ -136,7 +137,7 @@ class Layout:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """The folders are there, and nobody else writes."""
+        """Hold the layout for writing: its folders exist, and no other process writes."""
         try:
             self.blobs.path.mkdir(parents=True, exist_ok=True)
             with locked(self.path):

@@ -51,12 +51,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_d
     annotations: dict[str, str] = {}
 
     def blobs(self) -> tuple[Blob, ...]:
-        """The config's and every layer's digest and size, each once."""
+        """Return the digest and size of the config and of each layer, each once."""
         return tuple(dict.fromkeys(Blob(d.digest, d.size) for d in (self.config, *self.layers)))
 
 
 def compose(config: BundleConfig, layers: Iterable[Descriptor]) -> tuple[bytes, bytes]:
-    """(manifest, config) as bytes, checked as a box would check them. Raises BundleError."""
+    """Compose the manifest and the config as bytes, and check both like a box. Raise BundleError."""
     config_bytes = encode(canonical(config))
     manifest = Manifest(
         schema_version=2,
@@ -72,7 +72,7 @@ def compose(config: BundleConfig, layers: Iterable[Descriptor]) -> tuple[bytes, 
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """The manifest in `data`. Raises BundleError on anything that is not an edgefn bundle's manifest."""
+    """Parse the manifest in `data`. Raise BundleError unless it is an edgefn bundle's manifest."""
     manifest = decode(data, Manifest, "manifest")
     kind = (manifest.media_type, manifest.schema_version)
     if kind != (MANIFEST_TYPE, 2):
@@ -113,7 +113,7 @@ def _check_layers(layers: tuple[Descriptor, ...]) -> None:
 
 
 def agree(manifest: Manifest, config: BundleConfig) -> None:
-    """Raises BundleError unless the manifest has exactly the layers that the config speaks of."""
+    """Raise BundleError unless the manifest has exactly the layers that the config names."""
     expected = {"code"} | {entry.path for entry in config.artifacts}
     expected |= {"wheels"} if config.wheels else set()
     timed = bool(config.models) and not config.function.golden_inputs

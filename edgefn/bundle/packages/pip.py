@@ -26,9 +26,9 @@ _NONE = f"0+never.{STAND_IN}"
 
 
 def download(requirements: Path, python: str, platform: str, provided: Mapping[str, str], scratch: Path) -> list[Path]:
-    """The wheels of `requirements` and all they need, fetched into `scratch`; stand-ins apart, sorted by name.
+    """Download the wheels of `requirements` and all they need into `scratch`; return them sorted by name.
 
-    Raises BuildError that tells in a line what pip found wrong.
+    The stand-ins are not returned. Raise BuildError with pip's error in one line.
     """
     if find_spec("pip") is None:
         raise BuildError(f"{requirements} needs pip, which {sys.executable} does not have: install edgefn[compile]")
@@ -85,7 +85,7 @@ def _run(command: list[str], requirements: Path, python: str, platform: str) -> 
 
 
 def explain(out: str, err: str, python: str, platform: str) -> str:
-    """What pip's output says is wrong, in a line, and what to change."""
+    """Explain the error in pip's output in one line, with the remedy."""
     return _refused(out + err) or _conflict(out) or _missing(err, python, platform) or _last_error(err)
 
 

@@ -1,7 +1,7 @@
-"""What a box itself brings to a function: distributions that never go into a wheels layer.
+"""The distributions that a box itself brings to a function: they never go into a wheels layer.
 
-The build machine's versions constrain the resolution of a function's requirements; the box's own are held
-against what the wheels need before it installs them. Never imports a distribution: reads metadata only.
+The build machine's versions constrain the resolution of a function's requirements; the box compares its own versions
+with the needs of the wheels before it installs them. Never imports a distribution: reads metadata only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REFUSED = ("torch",)
 
 
 def provided_here() -> dict[str, str]:
-    """The version of each PROVIDED distribution that is installed where this runs."""
+    """Return the version of each PROVIDED distribution that is installed on this machine."""
     found: dict[str, str] = {}
     for name in PROVIDED:
         try:
@@ -31,9 +31,9 @@ def provided_here() -> dict[str, str]:
 
 
 def on_every_box() -> set[str]:
-    """The distributions that a box has unasked: edgefn, what its box needs, and what those need in turn.
+    """Return the distributions that every box has: edgefn, the needs of its runtime, and theirs in turn.
 
-    As far as they are installed where this runs: from another one nothing is imported here.
+    Only those count that are installed on this machine: from others nothing is imported here.
     """
     found: set[str] = set()
     wanted = {*PROVIDED, *_needs("edgefn", "runtime")}
@@ -44,12 +44,15 @@ def on_every_box() -> set[str]:
 
 
 def never_on_a_box(name: str) -> bool:
-    """Whether the distribution `name` is one of REFUSED, or needs one."""
+    """Tell whether the distribution `name` is one of REFUSED, or needs one."""
     return name in REFUSED or not _needs(name).isdisjoint(REFUSED)
 
 
 def _needs(name: str, extra: str = "") -> set[str]:
-    """The distributions that `name` needs on this machine, with what its `extra` asks for; none of a missing one."""
+    """Return the distributions that `name` needs on this machine, including those of its `extra`.
+
+    Empty for a missing distribution.
+    """
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -62,15 +65,19 @@ def _needs(name: str, extra: str = "") -> set[str]:
 
 
 def clashes(wheels: Iterable[Wheel], provided: Mapping[str, str]) -> list[dict[str, str]]:
-    """Each need of `wheels` that a box with `provided` (name → version) does not meet: artifact, needs, has, fix.
+    """List each need of `wheels` that a box with `provided` (name → version) does not meet.
 
-    Empty when all are met. Raises BundleError for a need that is not PEP 508.
+    The members of each are artifact, needs, has and fix. Empty when all are met. Raise BundleError for a need that is
+    not PEP 508.
     """
     return [_clash(wheel, need, provided) for wheel in wheels for need in wheel.requires if not meets(need, provided)]
 
 
 def meets(need: str, provided: Mapping[str, str]) -> bool:
-    """Whether `provided` has the distribution that `need` (PEP 508) names, in a version that it accepts."""
+    """Tell whether `provided` has the distribution that `need` (PEP 508) names, in an accepted version.
+
+    Raise BundleError for a need that is not PEP 508.
+    """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion

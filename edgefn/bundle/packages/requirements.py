@@ -32,7 +32,7 @@ class RequirementLine:
 
 
 def read_lines(path: Path) -> list[RequirementLine]:
-    """The lines of requirements.txt, blank ones and comments apart. Raises BuildError."""
+    """Read the lines of requirements.txt without blank ones and comments. Raise BuildError."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -58,7 +58,10 @@ def _requirement(text: str) -> Requirement | None:
 
 
 def check_wheels(lines: list[RequirementLine], path: Path) -> None:
-    """Raises BuildError for a line whose package would be built from source, for this machine and not the box."""
+    """Raise BuildError for a line whose package comes as source.
+
+    It would be built for this machine, not for the box.
+    """
     for line in lines:
         if _SOURCE.match(line.text):
             raise BuildError(
@@ -68,7 +71,7 @@ def check_wheels(lines: list[RequirementLine], path: Path) -> None:
 
 
 def check_provided(lines: list[RequirementLine], provided: Mapping[str, str], path: Path) -> None:
-    """Raises BuildError for a line that asks for what the box provides, but for another version or extra of it."""
+    """Raise BuildError for a line that asks for another version or extra of a provided distribution."""
     from packaging.utils import canonicalize_name
 
     for line in lines:

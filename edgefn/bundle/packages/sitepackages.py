@@ -21,9 +21,9 @@ _IMPORTED = (".py", ".so")
 
 
 def lay_out(wheel: Path, folder: Path) -> None:
-    """The wheel's importable files and metadata lie below `folder`.
+    """Write the wheel's importable files and metadata below `folder`.
 
-    Raises BuildError where the wheel does not read, and where it and another one bring different code of one name.
+    Raise BuildError where the wheel cannot be read, and where two wheels bring different code of one name.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
@@ -41,7 +41,7 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, str]]:
 
 
 def _site_name(name: str) -> str:
-    """Where in site-packages the wheel's member goes; empty when nowhere."""
+    """Return the place of a wheel's member in site-packages; empty if it has none."""
     top, _, rest = name.partition("/")
     if top.endswith(".data"):
         scheme, _, name = rest.partition("/")
@@ -64,7 +64,7 @@ def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, wheel: s
 
 
 def requires(wheel: Path) -> tuple[str, ...]:
-    """The wheel's own requirements, PEP 508, as its metadata has them."""
+    """Return the wheel's own requirements, PEP 508, from its metadata."""
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if name.count("/") == 1 and name.endswith(".dist-info/METADATA"):
@@ -75,6 +75,6 @@ def requires(wheel: Path) -> tuple[str, ...]:
 
 
 def tags(folder: Path) -> set[str]:
-    """The tags, e.g. "cp311-cp311-manylinux_2_17_x86_64", of the wheels laid out in `folder`."""
+    """Return the tags of the wheels laid out in `folder`, e.g. "cp311-cp311-manylinux_2_17_x86_64"."""
     lines = [line for file in folder.glob("*.dist-info/WHEEL") for line in file.read_text("utf-8").splitlines()]
     return {line.removeprefix("Tag:").strip() for line in lines if line.startswith("Tag:")}

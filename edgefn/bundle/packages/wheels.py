@@ -1,7 +1,7 @@
-"""The wheels layer: what a function's requirements.txt needs, resolved for the box and pinned, at build time.
+"""The wheels layer: the wheels of a function's requirements.txt, resolved for the box and pinned, at build time.
 
-Owns the road from requirements.txt to a site-packages tree and its pins. Nothing is resolved on a box, and what
-the box provides is never put into the layer.
+Owns all steps from requirements.txt to a site-packages tree and its pins. Nothing is resolved on a box, and no
+distribution that the box provides is put into the layer.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ __all__ = ["clashes", "needs", "resolve"]
 def resolve(
     requirements: Path, python: str, platform: str, folder: Path, *, provided: Mapping[str, str] | None = None
 ) -> tuple[Wheel, ...]:
-    """The site-packages of `requirements` for that Python and platform lie in `folder`; returns the pins.
+    """Resolve `requirements` for that Python and platform into `folder`; return the pins.
 
-    `provided` is what the box itself has (name → version), by default what is installed here. Asks the index
-    that pip is configured for. Raises BuildError where there is no wheel or one clashes with what the box
-    provides, SpecError for a Python or platform that is none.
+    `folder` gets the site-packages.
+
+    `provided` are the distributions of the box (name → version), by default those installed here. Asks the index that
+    pip is configured for. Raise BuildError where there is no wheel or one clashes with a provided distribution,
+    SpecError for an invalid Python or platform.
     """
     environment = marker_environment(check_python(python), check_platform(platform))
     provided = provided_here() if provided is None else provided
@@ -53,7 +55,7 @@ def resolve(
 
 
 def needs(folder: Path, python: str, platform: str) -> tuple[str, str]:
-    """(python, platform) for the bundle's config: what the site-packages tree in `folder` ties the bundle to.
+    """Return the (python, platform) that the site-packages tree in `folder` ties the bundle to.
 
     Any wheel ties it to the Python that it was resolved for; compiled code to the platform too, else "any".
     """
@@ -113,7 +115,10 @@ def _check_complete(
     environment: Mapping[str, str],
     requirements: Path,
 ) -> None:
-    """pip evaluates markers for the Python that runs it, and not for the target: see that nothing is amiss there."""
+    """Check that the wheels meet all requirements on the target's Python. Raise BuildError.
+
+    pip evaluates markers for the Python that runs it, not for the target.
+    """
     there = {**provided, **{wheel.name: wheel.version for wheel in found}}
     direct = [line.requirement for line in lines if line.requirement and _holds(line.requirement, environment)]
     askers = [(str(requirements), direct), *((wheel.file.name, wheel.requires) for wheel in found)]

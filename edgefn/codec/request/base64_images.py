@@ -1,6 +1,6 @@
-"""Images inside text and objects: msgspec taught what an Image is.
+"""Images inside text and objects: msgspec's hook for Image.
 
-What it raises is a ValueError, because to that msgspec adds the path of the member it was reading.
+It raises ValueError, because msgspec adds the path of the member to a ValueError.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edgefn.images.image import Image
 
 
 def build(wanted: type, value: Any) -> Any:
-    """msgspec's hook for types it does not know: an Image, from base64 in JSON or bytes in msgpack."""
+    """Build an Image, from base64 in JSON or bytes in msgpack: msgspec's hook for types it does not know."""
     if wanted is not Image:
         raise NotImplementedError(f"{wanted.__name__} cannot be read")
     try:
@@ -29,7 +29,7 @@ def build(wanted: type, value: Any) -> Any:
 
 
 def read_image(data: bytes) -> Image:
-    """Return the image of `data`, its header checked. Raises InputError."""
+    """Return the image of `data`, its header checked. Raise InputError."""
     image = Image(data)
     image.read_header()
     return image

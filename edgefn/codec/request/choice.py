@@ -95,7 +95,10 @@ def _is_object(body: Buffer, media: MediaType) -> bool:
 
 
 def _keys(body: Buffer, media: MediaType) -> Set[str]:
-    """Return the members of an object; none where their names are no texts. Raises ValueError where it is malformed."""
+    """Return the members of an object; none where their names are no texts.
+
+    Raise ValueError where it is malformed.
+    """
     try:
         return (_MSGPACK.decode(body) if media.is_msgpack else _JSON.decode(json_text.without_mark(body))).keys()
     except msgspec.ValidationError:

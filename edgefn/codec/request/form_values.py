@@ -94,7 +94,7 @@ class FormReader:
 
         Bytes are as they stand in a multipart form, and base64 elsewhere.
 
-        Raises InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
+        Raise InputError where a value that is no list is given twice, and ValueError whose text ends with the path.
         """
         if self._plain and len(fields) == 1 and fields[0].data and not fields[0].is_file and fields[0].media.is_utf8:
             return self._convert(_exact(str(fields[0].data, "utf-8"), self._info))
@@ -102,7 +102,7 @@ class FormReader:
         return value if value is ABSENT else self._convert(value)
 
     def read_members(self, fields: Mapping[str, Sequence[FormField]], path: str, *, multipart: bool) -> Any:
-        """Return the value of fields that are its members. Raises InputError naming the member below `path`."""
+        """Return the value of fields that are its members. Raise InputError naming the member below `path`."""
         found: dict[str, Any] = {}
         for name, given in fields.items():
             try:
@@ -169,9 +169,10 @@ def _single(field: FormField, info: inspect.Type, *, multipart: bool) -> Any:
 
 
 def _may_be_empty(info: inspect.Type) -> bool:
-    """Tell whether a word of the type without letters says something: an empty number or choice was not made.
+    """Tell whether an empty text counts as a value of the type.
 
-    For a bool it is for msgspec to refuse: `?sure`, and a ticked checkbox without a value, are not False.
+    An empty number or choice does not count: the user gave none. An empty bool counts, so that msgspec refuses it:
+    `?sure`, and a ticked checkbox without a value, are not False.
     """
     if isinstance(info, inspect.Metadata):
         return _may_be_empty(info.type)
@@ -257,7 +258,7 @@ def _is_image(info: inspect.Type) -> bool:
 
 
 def _told(error: Exception, value: Any, info: inspect.Type) -> Exception:
-    """Return `error` in the words of somebody who typed a text."""
+    """Translate `error` for a user that typed a text."""
     text, path = located(str(error))
     given = _at(value, path)
     if isinstance(given, str) and (text.endswith("got `str`") or text.startswith(WRONG_WORDS)):
@@ -292,7 +293,7 @@ def _at(value: Any, path: str) -> Any:
 
 
 def _check_finite(value: Any) -> None:
-    """Raises ValueError when a number in `value` (of builtins) is NaN or infinite."""
+    """Raise ValueError when a number in `value` (of builtins) is NaN or infinite."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a number that text can carry; send a finite one, or msgpack")
     if isinstance(value, dict | list | tuple):

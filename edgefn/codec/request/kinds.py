@@ -199,7 +199,10 @@ _KINDS: dict[str, type[Parameter]] = {
 
 
 def parameter(name: str, hint: Hint, default: Any, where: str) -> Parameter:
-    """Return the parameter of a hint. Raises SpecError, beginning with `where`, when no request can carry its type."""
+    """Return the parameter of a hint.
+
+    Raise SpecError, beginning with `where`, when no request can carry its type.
+    """
     try:
         made = _KINDS[hint.kind](name, hint, default, _schema(hint))
         made.prepare()

@@ -102,7 +102,7 @@ class Parameter(ABC):
             return self.read_fields(fields, dims, multipart=multipart)
 
     def read_fields(self, fields: Sequence[FormField], dims: Dims, *, multipart: bool) -> Any:
-        """As `from_fields`; what it raises names no parameter yet."""
+        """Read the value like `from_fields`; its errors do not name the parameter yet."""
         chosen = [field for field in fields if not field.is_unchosen]
         if len(chosen) > 1:
             raise InputError("is given twice; give it once")
@@ -111,7 +111,7 @@ class Parameter(ABC):
         return self.read_field(chosen[0], dims) if multipart else self.read_text(chosen[0].data, dims)
 
     def from_body(self, body: Buffer, media: MediaType, dims: Dims) -> Any:
-        """The value of a body that is neither JSON nor msgpack; only where `reads(media)`."""
+        """Read the value of a body that is neither JSON nor msgpack; only where `reads(media)`."""
         with self._naming():
             return self.read_field(FormField(self.name, bytes(body), media, ""), dims)
 

@@ -67,7 +67,7 @@ class Request(msgspec.Struct, frozen=True):
     ignores_query: bool = False
 
     def unpacked(self) -> Buffer:
-        """Return the body without its coding. Raises UnsupportedEncoding, BodyTooLarge and InputError."""
+        """Return the body without its coding. Raise UnsupportedEncoding, BodyTooLarge and InputError."""
         return encodings.decoded(self.body, self.encoding, self.max_body)
 
 
@@ -89,7 +89,7 @@ class Signature:
 
     @classmethod
     def of(cls, handler: Callable[..., Any]) -> Signature:
-        """Return the signature of `handler`. Raises SpecError naming a parameter that no request can carry."""
+        """Return the signature of `handler`. Raise SpecError naming a parameter that no request can carry."""
         where = f"function {handler.__name__}"
         hints = hints_of(handler)
         combined({name: hint.tensor for name, (hint, _) in hints.parameters.items() if hint.tensor is not None}, where)
@@ -99,7 +99,7 @@ class Signature:
     def decode(self, request: Request) -> dict[str, Any]:
         """Return the arguments by name; a parameter with a default that the request does not give is left out.
 
-        Raises InputError naming the field that is missing, unknown or wrong, UnsupportedMediaType, and BodyTooLarge for
+        Raise InputError naming the field that is missing, unknown or wrong, UnsupportedMediaType, and BodyTooLarge for
         what takes more memory than there is.
         """
         dims: Dims = {}
@@ -115,7 +115,7 @@ class Signature:
         return given
 
     def _read_request(self, request: Request, dims: Dims) -> dict[str, Any]:
-        """Return what the body and the query give."""
+        """Return the values that the body and the query give."""
         query = self._fields_of_query(request) if request.query else {}
         given: dict[str, Any] = {}
         if body := request.body:
@@ -130,7 +130,7 @@ class Signature:
 
     @property
     def note(self) -> str:
-        """What the author should know of how requests are read; empty where nothing can be read in two ways."""
+        """Return a note for the author on how requests are read; empty where no request is ambiguous."""
         lone = self._lone
         if lone is None or not (lone.takes_any or lone.name in lone.members) or lone.kind != "value":
             return ""
@@ -158,7 +158,10 @@ class Signature:
         return {value.name: value.from_body(body, media, dims)}
 
     def _choice_beside(self, queried: Set[str]) -> BodyChoice:
-        """What is decided where the query gives the parameters in `queried`; unknown names are refused later."""
+        """Choose how to read the body when the query gives the parameters in `queried`.
+
+        Unknown names are refused later.
+        """
         given = frozenset(queried & self._by_name.keys())
         choice = self._choices.get(given)
         if choice is None:
@@ -195,7 +198,7 @@ class Signature:
         }
 
     def _of_object(self, error: InputError) -> InputError:
-        """Return `error` of an object that is read by name, with what is to be sent where it does not say so."""
+        """Add to `error`, of an object that is read by name, the expected object unless it names it already."""
         principal = self._choice.principal
         if not error.field and str(error).startswith("Expected `object`"):
             return InputError(f"{error}; send {self._accepted()}")
@@ -227,7 +230,7 @@ class Signature:
         return {name: value for name, value in found.items() if value is not ABSENT}
 
     def _taken(self, principal: Parameter | None) -> Set[str]:
-        """The names that a field may have: the parameters', and those of the principal's members."""
+        """Return the names that a field may have: the parameters', and those of the principal's members."""
         return self._by_name.keys() | (principal.members if principal is not None else frozenset())
 
     def _grouped(self, fields: list[FormField]) -> dict[str, list[FormField]]:

@@ -1,4 +1,4 @@
-"""What msgspec says of a body that does not fit, as an InputError that names the field and what to send."""
+"""Turns msgspec's error for a body that does not fit into an InputError with the field and the expected value."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def located(text: str) -> tuple[str, str]:
 
 
 def shortened(text: str) -> str:
-    """`text`, cut where it is longer than an error message should be."""
+    """Shorten `text` to the length of an error message."""
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 

@@ -27,7 +27,7 @@ _ITEMS = frozenset("?bhilqpnBHILQPNefdSU")
 
 
 def to_npy(array: Array) -> bytes:
-    """`array` as a .npy file that numpy.load() reads without pickles."""
+    """Encode `array` as a .npy file that numpy.load() reads without pickles. Raise Unholdable."""
     import numpy as np
 
     plain = _filled(array)
@@ -42,7 +42,7 @@ def to_npy(array: Array) -> bytes:
 
 
 def to_raw(array: Array) -> bytes:
-    """`array`'s elements as little-endian bytes in C order."""
+    """Encode the elements of `array` as little-endian bytes in C order. Raise Unholdable."""
     plain = _filled(array)
     if plain.dtype.name not in DTYPES:
         raise Unholdable(
@@ -52,7 +52,10 @@ def to_raw(array: Array) -> bytes:
 
 
 def to_packed(array: Array) -> Any:
-    """`array` as a {"dtype", "shape", "data"} object, or as nested lists where it is masked or of another dtype."""
+    """Convert `array` to a {"dtype", "shape", "data"} object.
+
+    An array that is masked or of another dtype becomes nested lists.
+    """
     name = array.dtype.name
     if name not in DTYPES or _is_masked(array):
         return to_lists(array)
@@ -60,7 +63,7 @@ def to_packed(array: Array) -> Any:
 
 
 def to_lists(array: Array) -> Any:
-    """`array` as nested lists of Python values; of no dimensions, its one value."""
+    """Convert `array` to nested lists of Python values; without dimensions, to its one value."""
     masked = _is_masked(array)
     if array.dtype.char in _ITEMS and not masked:
         return array.tolist()
@@ -70,7 +73,7 @@ def to_lists(array: Array) -> Any:
 
 
 def to_item(scalar: np.generic) -> Any:
-    """A NumPy scalar as a Python value."""
+    """Convert a NumPy scalar to a Python value."""
     if scalar.dtype.char in _ITEMS:
         return scalar.item()
     import numpy as np
@@ -110,7 +113,7 @@ def _lists(plain: Array, mask: Array | None) -> Any:
 
 
 def _values(plain: Array) -> Array:
-    """The array whose tolist() is of Python values."""
+    """Return an array whose tolist() gives Python values."""
     match plain.dtype.kind:
         case "M":
             return iso8601.dates(plain)
@@ -125,7 +128,7 @@ def _values(plain: Array) -> Array:
 
 
 def _doubles(plain: Array) -> Array:
-    """Long doubles rounded to float64, of which Python and most readers have no more."""
+    """Round long doubles to float64: Python and most readers have no more. Raise Unholdable beyond it."""
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -136,7 +139,7 @@ def _doubles(plain: Array) -> Array:
 
 
 def _records(plain: Array, mask: Array | None) -> Any:
-    """Objects by the names of a structured array's fields."""
+    """Convert a structured array to objects with the names of its fields."""
     if plain.ndim > 1:
         return [_records(row, None if mask is None else mask[index]) for index, row in enumerate(plain)]
     names = plain.dtype.names or ()

@@ -45,7 +45,7 @@ def _check_counts(array: NDArray[np.datetime64], factor: int) -> None:
 
 
 def durations(array: NDArray[np.timedelta64]) -> NDArray[np.object_]:
-    """Return the text of each element, or None. Raises Unholdable where the numbers have no unit."""
+    """Return the text of each element, or None. Raise Unholdable where the numbers have no unit."""
     import numpy as np
 
     unit, step = np.datetime_data(array.dtype)

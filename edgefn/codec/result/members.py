@@ -51,7 +51,7 @@ def failing(value: Any, error: Exception, encode: Encode, plain: Plain) -> Failu
 
 
 def failure(value: Any, encode: Encode) -> Exception | None:
-    """Why `encode` fails for `value`, or None."""
+    """Return the error of `encode` for `value`, or None."""
     try:
         encode(value)
     except CANNOT as error:
@@ -60,7 +60,10 @@ def failure(value: Any, encode: Encode) -> Exception | None:
 
 
 def check_names(value: Mapping[Any, Any], encode: Encode) -> None:
-    """Raise Unholdable where two keys of `value` become the same name; what `encode` raises for a key, too."""
+    """Raise Unholdable where two keys of `value` become the same name.
+
+    The errors of `encode` for a key are raised, too.
+    """
     kinds = set(map(type, value))
     if len(kinds) < 2 and kinds <= _UNIQUE:
         return
@@ -73,7 +76,7 @@ def check_names(value: Mapping[Any, Any], encode: Encode) -> None:
 
 
 def _members(value: Any, plain: Plain) -> Iterator[tuple[str, Any]]:
-    """(path from `value`, member) of each member, in order."""
+    """Yield (path from `value`, member) of each member, in order."""
     match value:
         case str() | bytes() | int() | float() | None:
             pass
@@ -91,7 +94,7 @@ def _members(value: Any, plain: Plain) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(value: Any) -> list[tuple[str, str]] | None:
-    """(name, name that it is sent by) of each field of an object, or None."""
+    """List (name, name in the output) of each field of an object; None for other values."""
     if isinstance(value, type):
         return None
     if isinstance(value, msgspec.Struct):

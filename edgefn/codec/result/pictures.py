@@ -1,4 +1,4 @@
-"""A picture of a result in each form: the image types of HTTP, and whether one of them holds a picture so large."""
+"""A picture of a result in each form: the image types of HTTP, and whether one of them can hold its size."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ FORMATS: dict[str, EncodedFormat] = {PNG: "PNG", JPEG: "JPEG", WEBP: "WEBP"}
 
 
 def to_file(image: Image, format: EncodedFormat) -> bytes:
-    """`image` as a file of `format`. Raises Unholdable where that is too small for it; RuntimeError where it is broken.
+    """Encode `image` as a file of `format`.
 
-    A broken picture is no reason to try another form: that of the file would send it as it is.
+    Raise Unholdable where the format is too small for it, RuntimeError where the picture is broken. A broken picture is
+    no reason to try another form: the form of its own file would send it unchanged.
     """
     check(image, format)
     try:
@@ -35,5 +36,5 @@ def check(image: Image, format: EncodedFormat) -> None:
 
 
 def came_as(image: Image) -> str | None:
-    """The image type of the very bytes that `image` was made of, or None where they are of no type that is sent."""
+    """Return the image type of the bytes that `image` was made of; None where that type is never sent."""
     return next((media for media, format in FORMATS.items() if image.file and image.format == format), None)

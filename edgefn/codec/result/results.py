@@ -79,7 +79,7 @@ _FORMS: dict[str, Forms] = {
 def encode(value: Any, result: ResultSpec, accept: str = "") -> tuple[str, bytes]:
     """Return the (content type, body) of a handler's result.
 
-    Raises NotAcceptable where what `accept` takes cannot hold it, TypeError naming the member that no form holds.
+    Raise NotAcceptable where what `accept` takes cannot hold it, TypeError naming the member that no form holds.
     """
     if result.kind == "value" and accept in _ANY_OR_JSON and isinstance(value, _ALWAYS_JSON):
         try:
@@ -141,7 +141,7 @@ def _failure(value: Any, media: str, write: Callable[[Any], bytes]) -> Exception
 
 
 def _reasons(value: Any, errors: Mapping[str, Exception | None]) -> dict[str, str]:
-    """Why the result cannot be sent, with the media types that it holds for."""
+    """Return why the result cannot be sent: each reason with its media types."""
     found: dict[str, list[str]] = {}
     for media, error in errors.items():
         if error is not None:

@@ -1,4 +1,4 @@
-"""A result's values in JSON and in MessagePack: by msgspec, taught the values that it does not know.
+"""A result's values in JSON and in MessagePack: by msgspec, with hooks for the values that it does not know.
 
 Both write dates, UUIDs, Decimals and paths as text, a set in whatever order Python has it, a named tuple as a list, an
 enum as its value, an object by its fields (an attrs class without those that begin with "_"). JSON has bytes in
@@ -58,7 +58,10 @@ class Encoding:
 
 
 def to_json(value: Any) -> bytes:
-    """Encode `value` as JSON. Raises one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words."""
+    """Encode `value` as JSON.
+
+    Raises one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words.
+    """
     if type(value) is dict:  # of those inside it msgspec writes all keys: to look at each takes as long as to encode it
         for key in value:
             if type(key) is not str:
@@ -78,7 +81,7 @@ def to_msgpack(value: Any) -> bytes:
 
 
 def plain_json(value: Any) -> Any:
-    """Return what JSON can hold in the place of `value`. Raises Unholdable."""
+    """Return what JSON can hold in the place of `value`. Raise Unholdable."""
     numpy = sys.modules.get("numpy")  # not imported: then nothing can be of it
     if numpy is not None:
         if isinstance(value, numpy.generic):
@@ -91,7 +94,7 @@ def plain_json(value: Any) -> Any:
 
 
 def plain_msgpack(value: Any) -> Any:
-    """Return what MessagePack can hold in the place of `value`. Raises Unholdable."""
+    """Return what MessagePack can hold in the place of `value`. Raise Unholdable."""
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         if isinstance(value, numpy.generic):
@@ -102,7 +105,7 @@ def plain_msgpack(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What msgspec can encode in the place of `value`, which is not of NumPy."""
+    """Convert `value`, which is not of NumPy, to a value that msgspec can encode."""
     value = image_of_pillow(value)
     if isinstance(value, Image):
         return pictures.to_file(value, "PNG")
@@ -115,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 def _collected(value: Any) -> Any:
-    """The list or dict of a collection that is none of Python's own."""
+    """Convert a collection that is not one of Python's own to a list, a dict or a str."""
     if isinstance(value, UserString):
         return str(value)
     if isinstance(value, Mapping):
@@ -132,7 +135,7 @@ def is_array(value: Any) -> bool:
 
 
 def image_of_pillow(value: Any) -> Any:
-    """An Image of a Pillow image; any other value as it is."""
+    """Convert a Pillow image to an Image; return any other value unchanged."""
     pillow = sys.modules.get("PIL.Image")
     return Image.from_pil(value) if pillow is not None and isinstance(value, pillow.Image) else value
 

@@ -52,7 +52,7 @@ class Answers:
 
     @property
     def fit(self) -> bool:
-        """Whether artifacts can be held against them."""
+        """Tell whether artifacts can be compared with these answers."""
         return self.path is not None and not self.reference.unfit
 
 
@@ -70,9 +70,10 @@ def obtain(
     *,
     stale: bool = False,
 ) -> Answers:
-    """Return eager's answers, from the cache or recorded now; `sessions` gains the networks that had to be built.
+    """Return eager's answers, from the cache or recorded now.
 
-    Raises BuildError for what the handler or its `match` raises. With `stale` golden samples nothing is recorded.
+    `sessions` gains the networks that had to be built. Raise BuildError when the handler or its `match` raises. With
+    `stale` golden samples nothing is recorded.
     """
     samples = tuple(samples_of(models, sources.folder))
     if stale or not samples:
@@ -110,7 +111,10 @@ def _recorded(
 def _unfit(
     function: EdgeFunction[..., Any], asked: Sequence[Asked], first: Sequence[bytes], second: Sequence[bytes]
 ) -> str:
-    """Return why eager's answers judge nothing: its second run gave others. Raises BuildError for a faulty `match`."""
+    """Return why eager's answers judge nothing: its second run gave others.
+
+    Raise BuildError for a faulty `match`.
+    """
     numbers = differing(first, second, function.judge, result_hint(function))
     if not numbers:
         return ""
@@ -118,7 +122,7 @@ def _unfit(
 
 
 def unrepeatable(function: EdgeFunction[..., Any], sample: str, first: bytes, second: bytes, count: int) -> str:
-    """Return what to say of a handler that answers the same request otherwise the second time."""
+    """Return the message about a handler that answers the same request differently the second time."""
     return (
         f"the handler does not repeat itself, so its answers were not compared: {sample} gave {record.shown(first)}, "
         f"then {record.shown(second)} ({count} such); what depends on the clock, chance, the network or earlier calls "
@@ -127,5 +131,5 @@ def unrepeatable(function: EdgeFunction[..., Any], sample: str, first: bytes, se
 
 
 def result_hint(function: EdgeFunction[..., Any]) -> Any:
-    """Return the type that the handler says it returns."""
+    """Return the handler's type hint of its result."""
     return hints_of(function.handler).result

@@ -28,12 +28,12 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """The file's name, for people."""
+        """Return the file's name, for messages."""
         return self.path.name
 
     @property
     def content_type(self) -> str:
-        """The content type of the body, by the file's extension."""
+        """Return the content type of the body, by the file's extension."""
         return CONTENT_TYPES.get(self.path.suffix.lower(), "application/octet-stream")
 
 
@@ -44,7 +44,7 @@ def samples_of(models: Sequence[EdgeModel], folder: Path) -> list[Sample]:
 
 
 def answer(function: EdgeFunction[..., Any], sample: Sample) -> bytes:
-    """Return the handler's encoded answer to `sample`. Raises whatever the handler raises."""
+    """Return the handler's encoded answer to `sample`. Raise whatever the handler raises."""
     arguments = function.signature.decode(Request(sample.content_type, sample.path.read_bytes(), ""))
     result = function.handler(**arguments)
     return record.encode(asyncio.run(result) if function.is_async else result)

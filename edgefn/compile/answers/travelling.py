@@ -46,7 +46,10 @@ def encoded(reference: Reference) -> bytes:
 
 
 def write_zeros(samples: Path, path: Path) -> None:
-    """Write one call of zeros, shaped as the first golden sample in `samples`, without outputs: nothing of a sample."""
+    """Write one call of zeros, shaped as the first golden sample in `samples`, without outputs.
+
+    It holds no data of a sample.
+    """
     import numpy as np
 
     first = golden.load(samples)[0]

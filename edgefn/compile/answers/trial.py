@@ -52,7 +52,7 @@ class AnswerTrial(msgspec.Struct, frozen=True):
 def run(trial: AnswerTrial, model: str, target: Target, files: Path) -> Agreed:
     """Return how the handler's answers with the artifact in `files` match eager's.
 
-    Raises BuildError where the artifact does not load, or the author's `match` is at fault.
+    Raise BuildError where the artifact does not load, or the author's `match` is at fault.
     """
     function = import_function(Path(trial.folder))
     known = reference.read(Path(trial.reference))
@@ -79,7 +79,7 @@ def run(trial: AnswerTrial, model: str, target: Target, files: Path) -> Agreed:
 
 
 def gate(found: Agreed, name: str, function: str, *, quantized: bool) -> None:
-    """Raise GateError with what a user would have seen, unless enough answers match."""
+    """Raise GateError, with some answers that differ, unless enough answers match."""
     if found.passed:
         return
     pairs = "; ".join(
@@ -106,7 +106,10 @@ def _finished(backend: str, portable: Path, stack: ExitStack) -> Session:
 def _compared(
     function: EdgeFunction[..., Any], sample: Sample, expected: bytes, compare: Compare
 ) -> tuple[Mismatch | None, bytes]:
-    """Return how the answer to `sample` differs, or None, and the answer; a handler that raises has none."""
+    """Compare the artifact's answer to `sample` with `expected`.
+
+    Return the mismatch or None, and the answer. The answer is empty when the handler raises.
+    """
     try:
         actual = answer(function, sample)
     except EdgefnError as error:
@@ -117,7 +120,7 @@ def _compared(
 
 
 def _changed(function: EdgeFunction[..., Any], sample: Sample, before: bytes, compare: Compare) -> str | None:
-    """Return what to say where the same artifact answers `sample` otherwise now; None where it repeats itself."""
+    """Return a message when the same artifact answers `sample` differently the second time, else None."""
     if not before:
         return None
     try:

@@ -58,7 +58,10 @@ class Artifacts:
         self._room = CompileLimits(machine.whole_cores(), machine.available_bytes(), limit_s)
 
     def build(self, pieces: Sequence[ArtifactPlan]) -> list[ArtifactBuild]:
-        """What became of each piece, in order. Raises BuildError or GateError when it is the portable one's."""
+        """Build each of `pieces`; return one result for each, in the same order.
+
+        Raise BuildError or GateError when the portable artifact fails.
+        """
         makings = [ArtifactBuild(piece, self._cache, self._log(piece)) for piece in pieces]
         self._portables = {one.piece.model.spec.name: one for one in makings if str(one.piece.target) == PORTABLE}
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self._cache.root) as scratch:
@@ -82,7 +85,7 @@ class Artifacts:
         return path
 
     def _capture(self, makings: Sequence[ArtifactBuild]) -> dict[str, Path]:
-        """The snapshot of each model that a compiler will need, by the model's name."""
+        """Capture each model that a compiler needs; return the folders of the snapshots by model name."""
         needed = {
             one.piece.model.spec.name: one.piece
             for one in makings
@@ -136,7 +139,10 @@ class Artifacts:
     def _run(
         self, makings: Sequence[ArtifactBuild], captures: Mapping[str, Path], scratch: Path, step: str, *, time: bool
     ) -> None:
-        """Each of `makings` has had its compiler: to lower and prove, or, one after the other, to time."""
+        """Run a compiler for each of `makings`: lower and prove, answer, or time.
+
+        The step "time" runs one compiler at a time.
+        """
         if not makings:
             self._steps.skip(1)
             return
@@ -177,7 +183,10 @@ class Artifacts:
         return Task(folder, making.log, capacity.estimate(weights, samples))
 
     def _trial(self, making: ArtifactBuild) -> AnswerTrial | None:
-        """What the artifact's answers are compared with, where they are to be and its companions are there."""
+        """Return the input of the step "answer" for an artifact, or None.
+
+        None: the handler's answers need no comparison, or another model has no portable artifact yet.
+        """
         answers = making.piece.answers
         others = {name: one for name, one in self._portables.items() if name != making.piece.model.spec.name}
         if answers is None or not making.to_answer or any(one.folder is None for one in others.values()):

@@ -21,7 +21,7 @@ class Skipped:
     reason: str
 
     def report(self, model: EdgeModel) -> ArtifactReport:
-        """What the report says of a model's artifact for it."""
+        """Return the report entry of this skipped target for `model`."""
         return ArtifactReport(
             model=model.spec.name,
             target=str(self.target),
@@ -33,9 +33,9 @@ class Skipped:
 
 
 def available(wanted: Sequence[Wanted]) -> tuple[tuple[Target, ...], tuple[Skipped, ...]]:
-    """The targets that can be built here, and those of groups that cannot.
+    """Split the wanted targets: those that can be built here, and the members of groups that cannot.
 
-    Raises BuildError for one that was asked for by name, saying what to install.
+    Raise BuildError for a target that was named and cannot be built here; the error names the package to install.
     """
     targets: list[Target] = []
     skipped: list[Skipped] = []
@@ -50,7 +50,7 @@ def available(wanted: Sequence[Wanted]) -> tuple[tuple[Target, ...], tuple[Skipp
 
 
 def lacking(target: Target) -> str:
-    """What the target's backend needs to work here, with the command that installs it; empty when it can."""
+    """Return what the target's backend lacks here, with the command that installs it; empty when it works."""
     try:
         probe = backends.get(target.backend).probe()
     except BundleError as error:

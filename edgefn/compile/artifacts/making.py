@@ -1,4 +1,4 @@
-"""One artifact on its way: what the cache knows of it, what its compilers told, and what the report says in the end."""
+"""One artifact during its build: what the cache holds of it, what its compilers reported, and its report entry."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Artifact(msgspec.Struct, frozen=True):
 
 
 class ArtifactBuild:
-    """An artifact on its way. `status` is "built" until something says otherwise."""
+    """One artifact during its build. `status` is "built" until a step fails."""
 
     def __init__(self, piece: ArtifactPlan, cache: Cache, log: Path) -> None:
         self.piece = piece
@@ -85,32 +85,39 @@ class ArtifactBuild:
 
     @property
     def open(self) -> bool:
-        """Nothing has gone wrong with it so far."""
+        """Tell whether nothing has failed so far."""
         return self.status == "built"
 
     @property
     def to_compile(self) -> bool:
-        """It must still be lowered, or at least proved."""
+        """Tell whether the artifact must still be lowered or proved."""
         return self.open and (self.folder is None or self.agreement is None)
 
     @property
     def to_answer(self) -> bool:
-        """The handler's answers with it must still be compared, now or once it has been compiled."""
+        """Tell whether the handler's answers with the artifact must still be compared.
+
+        The comparison runs now or after the artifact has been compiled.
+        """
         return self.open and self.piece.answers is not None and self.answers is None
 
     @property
     def to_time(self) -> bool:
-        """It must still be timed, now or once it has been compiled."""
+        """Tell whether the artifact must still be timed, now or after it has been compiled."""
         return self.open and self.latency is None
 
     @property
     def files(self) -> Path:
-        """The folder of its files, in the cache."""
+        """Return the folder of the artifact's files, in the cache."""
         assert self.folder is not None
         return self.folder / _FILES
 
     def absorb(self, ended: CompilerExit, files: Path, spec: ModelSpec | None, limit_s: float) -> None:
-        """What a compiler did is kept in the cache, even where the next step failed; how it ended is known."""
+        """Record a compiler's results, and store them in the cache.
+
+        Results are stored even when a later step of the same compiler failed. Afterwards `status` and `reason` say how
+        the compiler ended.
+        """
         told = ended.told
         self._seconds += told.seconds
         self._peak_bytes = max(self._peak_bytes, ended.peak_bytes)
@@ -131,7 +138,10 @@ class ArtifactBuild:
             self._missing(ended, limit_s)
 
     def raise_missing(self) -> None:
-        """Raises what keeps the artifact out of the bundle, if anything does: GateError or BuildError, with figures."""
+        """Raise the reason why the artifact is not in the bundle, if there is one.
+
+        Raise GateError or BuildError, with figures.
+        """
         if self.status != "built":
             error = (GateError if self.status == "dropped" else BuildError)(self.reason)
             if self.trace:
@@ -139,7 +149,7 @@ class ArtifactBuild:
             raise error
 
     def artifact(self) -> Artifact:
-        """The artifact that passed."""
+        """Return the artifact, which must have passed."""
         made, piece = self._made(), self.piece
         needs = profiles.needs_of(piece.target, piece.profiles)
         target, toolchain = piece.target, made.lowered.toolchain
@@ -147,7 +157,7 @@ class ArtifactBuild:
         return Artifact(entry, self.files, made.spec, self.report())
 
     def report(self) -> ArtifactReport:
-        """What is known of it."""
+        """Return the report entry of the artifact: all that is known up to now."""
         piece, agreement, latency = self.piece, self.agreement, self.latency
         made = self._made() if self.folder is not None else None
         lowered = made.lowered if made else Lowered({})
@@ -185,7 +195,7 @@ class ArtifactBuild:
         )
 
     def _warnings(self) -> tuple[str, ...]:
-        """What to know about the artifact although it is in the bundle."""
+        """Return the warnings about an artifact that is in the bundle."""
         calibration = self.piece.calibration.info.warning if self.piece.calibration else ""
         noted = (calibration, *(self.agreement.notes if self.agreement else ()))
         answers = self.answers
@@ -236,7 +246,7 @@ def finite(number: float) -> float | None:
 
 
 def _named(reason: str, name: str) -> str:
-    """`reason`, saying which artifact it is about if it does not."""
+    """Add the artifact's name to `reason` unless it is there already."""
     target, _, model = name.partition(" of model ")
     if target in reason and model in reason:
         return reason

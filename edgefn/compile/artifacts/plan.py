@@ -1,6 +1,6 @@
-"""One artifact that is wanted: of which model, for which target, and all that it depends on, as a key.
+"""A plan of one artifact: its model, its target, and keys of all that it depends on.
 
-Pure but for reading what is installed. Never makes anything.
+Reads what is installed; otherwise pure. Never makes anything.
 """
 
 from __future__ import annotations
@@ -53,32 +53,35 @@ class ArtifactPlan:
 
     @property
     def name(self) -> str:
-        """The artifact's, for people."""
+        """Return the artifact's name, for messages."""
         return f"{self.target} of model {self.model.spec.name}"
 
     @property
     def bound(self) -> Bound | None:
-        """What the author asks of it beside `accuracy=`."""
+        """Return the bound that the author sets beside `accuracy=`."""
         return self.model.bound_of(self.target.precision)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The model's symbolic dimensions, as the first golden sample has them."""
+        """Return the sizes of the model's symbolic dimensions in the first golden sample."""
         return sizes(self.model.spec, self.golden.samples)
 
     @property
     def judges(self) -> tuple[int, ...]:
-        """The numbers of the golden samples that it is held against."""
+        """Return the numbers of the golden samples that the artifact is compared with."""
         return self.calibration.info.judges if self.calibration else tuple(range(len(self.golden.samples)))
 
     @cached_property
     def capture_key(self) -> str:
-        """Depends on all that the captured network does."""
+        """Return a key of all that the captured network depends on."""
         return key_of(self.builder_key, self.sizes)
 
     @cached_property
     def key(self) -> str:
-        """Depends on all that the artifact does, whoever builds it and what else is built."""
+        """Return a key of all that the artifact depends on.
+
+        It is the same in each build, whichever other artifacts that build makes.
+        """
         backend = backends.get(self.target.backend)
         options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
         quantized = [
@@ -90,21 +93,21 @@ class ArtifactPlan:
 
     @cached_property
     def proof_key(self) -> str:
-        """Depends on what the artifact's agreement with its golden samples does."""
+        """Return a key of all that the artifact's agreement with its golden samples depends on."""
         asked = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy)]
         given = [hash_file(self.golden.path), self.calibration.digest if self.calibration else "", self.judging_key]
         return key_of(self.key, given, list(self.judges), asked, self.model.batching is not None)
 
     @cached_property
     def judging_key(self) -> str:
-        """Depends on all that the model's `Judging` does."""
+        """Return a key of all that the model's `Judging` depends on."""
         accuracy = msgspec.to_builtins(self.model.accuracy)
         slices = [[owner, list(functions)] for owner, functions in self.model.slices.items()]
         return key_of(self.capture_key, hash_file(self.golden.path), accuracy, slices)
 
     @cached_property
     def answers_key(self) -> str:
-        """Depends on what the handler's answers with the artifact do."""
+        """Return a key of all that the handler's answers with the artifact depend on."""
         own = self.answers
         return key_of(self.key, own.key if own else "", environment.own_code("accuracy", "compile/answers"))
 
@@ -120,7 +123,7 @@ class ArtifactPlan:
         time: bool,
         trial: AnswerTrial | None = None,
     ) -> Job:
-        """The steps asked for, as a compiler's process is told them."""
+        """Return the job of a compiler process, with the steps that the caller asks for."""
         return Job(
             model=self.model.spec.name,
             target=self.target,
@@ -146,12 +149,15 @@ class ArtifactPlan:
 
 
 def is_quantized(target: Target) -> bool:
-    """Whether artifacts of the target are made from calibration samples, and held to a bound of their own."""
+    """Tell whether the target is quantized.
+
+    Its artifacts need calibration samples, and have an accuracy bound of their own.
+    """
     return target.precision.startswith("int")
 
 
 def sizes(spec: ModelSpec, samples: Sequence[GoldenSample]) -> dict[str, int]:
-    """The sizes that the model's symbolic dimensions have in the first golden sample."""
+    """Return the sizes of the model's symbolic dimensions in the first golden sample."""
     return {
         size: actual
         for name, tensor in spec.inputs.items()

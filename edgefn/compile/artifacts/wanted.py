@@ -24,9 +24,10 @@ class Wanted:
 
 
 def expand_targets(names: Iterable[str], facts: MachineFacts, folder: Path | None = None) -> tuple[Wanted, ...]:
-    """What `names` stand for, each once, `portable/fp32` first; `folder` holds a project's own profiles.
+    """Expand `names` to targets, each once, with `portable/fp32` first.
 
-    `facts` are of the machine that `all-native` means. Raises SpecError for a name that is neither target nor group.
+    `folder` holds a project's own profiles. `facts` describe the machine that `all-native` means. Raise SpecError for a
+    name that is neither a target nor a group.
     """
     known = profiles.targets(folder)
     found = {PORTABLE: Wanted(known[PORTABLE], named=True)}

@@ -23,7 +23,7 @@ class Aside:
         threading.Thread(target=self._run, name="aside", daemon=True).start()
 
     def do(self, act: Callable[[], T]) -> T:
-        """Return `act()`, done by the thread; whatever it raises is raised here."""
+        """Return `act()`, run by the thread; raise its exception here."""
         done: Future[T] = Future()
         self._work.put((act, done))
         return done.result()

@@ -25,10 +25,10 @@ _INSTALLED = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "p
 
 
 def trace(error: BaseException) -> str:
-    """The author's frames of the traceback of `error`, and what it says; libraries' frames are left out.
+    """Format the traceback of `error`: the author's frames, without those of libraries, and the message.
 
-    Where it is deep, the first frame and the last ones are kept. A syntax error, which has no frame of its file, is
-    its file, line and caret.
+    Of a deep traceback, the first frame and the last ones are kept. A syntax error has no frame of its file: it is
+    shown as file, line and caret.
     """
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user(frame.filename)]
     kept = frames if len(frames) <= MAX_FRAMES else [frames[0], *frames[1 - MAX_FRAMES :]]
@@ -45,18 +45,21 @@ def _shown(frame: traceback.FrameSummary) -> list[str]:
 
 
 def author(error: BaseException) -> str:
-    """The author's part of the trace of what caused `error`; empty where its message has all of it already."""
+    """Format the author's part of the traceback of the cause of `error`.
+
+    Empty when `error` has no cause, or when its message contains that part already.
+    """
     cause = error.__cause__
     return "" if cause is None or isinstance(error, CaptureError) else trace(cause)
 
 
 def whole(error: BaseException) -> str:
-    """The traceback of `error` and its causes, nothing left out: for a fault of edgefn's own."""
+    """Format the full traceback of `error` and its causes, for an internal fault of edgefn."""
     return "".join(traceback.format_exception(error)).rstrip()
 
 
 def line(error: BaseException) -> str:
-    """The user's last frame as 'File "net.py", line 7, in forward: x.item()'; empty when none is theirs."""
+    """Return the user's last frame as 'File "net.py", line 7, in forward: x.item()'; empty without one."""
     return last(traceback.extract_tb(error.__traceback__))
 
 
@@ -74,7 +77,7 @@ def is_library(filename: str) -> bool:
 
 
 def last(frames: Iterable[traceback.FrameSummary]) -> str:
-    """The last of `frames` that is the user's, in one line; empty when none is."""
+    """Return the last user frame of `frames` in one line; empty when there is none."""
     users = [frame for frame in frames if is_user(frame.filename)]
     return one_line(users[-1]) if users else ""
 
@@ -85,7 +88,10 @@ def one_line(frame: traceback.FrameSummary) -> str:
 
 
 def is_user(filename: str) -> bool:
-    """Whether a frame's file is neither edgefn's, nor the standard library's, nor installed from elsewhere."""
+    """Tell whether a frame's file is the user's.
+
+    It is the user's unless it belongs to edgefn, the standard library or an installed distribution.
+    """
     if filename.startswith("<"):
         return False
     path = Path(filename).resolve()
@@ -95,17 +101,17 @@ def is_user(filename: str) -> bool:
 
 
 def is_own(filename: str) -> bool:
-    """Whether a frame's file is edgefn's."""
+    """Tell whether a frame's file belongs to edgefn."""
     return not filename.startswith("<") and Path(filename).resolve().is_relative_to(_PACKAGE)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what the error says."""
+    """Return the first line of the error's message."""
     return next((_cut(line.strip()) for line in _lines(error)), "no reason given")
 
 
 def brief(error: BaseException) -> str:
-    """What the error says in one line: its first lines, where they go on."""
+    """Join the first three lines of the error's message to one line."""
     lines = list(islice((line.strip() for line in _lines(error)), 3))
     return _cut(" ".join(lines))
 

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class _Turn:
-    """A stretch of the user's code: what it read, and which of that it may not."""
+    """One run of the user's code: the files that it read, and how to refuse those that it must not read."""
 
     boxed: bool
     allowed: Callable[[], set[Path]]
@@ -40,7 +40,10 @@ class _Turn:
     read: dict[str, None] = field(default_factory=dict)
 
     def end(self) -> None:
-        """Raises BuildError for what was read and may not be. Modules that a box lacks are the import guard's."""
+        """Raise BuildError when the code read files that it must not read.
+
+        Modules that a box lacks are not counted: the import guard reports them.
+        """
         allowed = self.allowed() if self.read else set()
         unknown = [path for path in self.read if source_of(path) not in allowed]
         if unknown := [path for path in unknown if not (self.boxed and is_module(source_of(path)))]:
@@ -61,7 +64,7 @@ class Boundary:
 
     @property
     def unseen(self) -> str:
-        """Why the reads of native libraries are not seen here; empty where they are."""
+        """Return why reads of native libraries are not seen here; empty when they are seen."""
         return self._reads.unseen
 
     def unobserved(self, act: Callable[[], T]) -> T:
@@ -69,25 +72,28 @@ class Boundary:
         return self._aside.do(act)
 
     def admit(self, models: Sequence[EdgeModel]) -> None:
-        """From here on the models are known. Raises BuildError where their weights= name no file."""
+        """Accept the function's models; from now on their weights= are known.
+
+        Raise BuildError when weights= of a model names no file.
+        """
         for model in models:
             check_weights(model.spec.name, model.weights, self._sources.folder)
             self._models[model.spec.name] = model
 
     def weights(self) -> set[Path]:
-        """All files that the models' weights= mean: no box gets them."""
+        """Return all files that weights= of the models name. No box gets these files."""
         return {path.resolve() for model in self._models.values() for path in self._named(model)}
 
     @contextmanager
     def on_box(self, what: str) -> Iterator[None]:
-        """Within, `what` runs as a box would run it."""
+        """Run the user's code meanwhile as a box would run it. `what` names the code in errors."""
         refusal = unknown_reads.of_box(what, self._sources.folder)
         with self._take(_Turn(boxed=True, allowed=self._code, refusal=refusal)):
             yield
 
     @contextmanager
     def building(self, name: str) -> Iterator[None]:
-        """Within, the builder or the network of the model `name` runs."""
+        """Run the builder or the network of the model `name` meanwhile."""
         model = self._models.get(name)
         refusal = unknown_reads.of_builder(name, model.weights if model else (), self._sources.folder)
         try:
@@ -101,7 +107,7 @@ class Boundary:
 
     @contextmanager
     def sampling(self, model: EdgeModel, what: str) -> Iterator[None]:
-        """Within, the callable `what` of `model` runs, "samples=" or "calibration="."""
+        """Run the callable `what` of `model` meanwhile: "samples=" or "calibration="."""
         refusal = unknown_reads.of_samples(model.spec.name, what, model.weights, self._sources.folder)
         with self._take(_Turn(boxed=False, allowed=lambda: self._sampled_from(model), refusal=refusal)):
             yield
@@ -120,7 +126,7 @@ class Boundary:
         turn.end()
 
     def _note(self) -> None:
-        """What was read up to now was read by whose turn it is."""
+        """Add the files that were read since the last call to the current run of the user's code."""
         read = self._reads.take()
         if self._turns:
             self._turns[-1].read |= dict.fromkeys(read)
@@ -158,15 +164,15 @@ def unobserved(act: Callable[[], T]) -> T:
 
 
 def on_box(what: str) -> AbstractContextManager[None]:
-    """Within, code runs that a box runs too; `what` is its name in a message."""
+    """Run code meanwhile that a box runs too; `what` names the code in errors."""
     return _drawn.on_box(what) if _drawn else nullcontext()
 
 
 def building(model: str) -> AbstractContextManager[None]:
-    """Within, the builder or the network of `model` runs."""
+    """Run the builder or the network of `model` meanwhile."""
     return _drawn.building(model) if _drawn else nullcontext()
 
 
 def sampling(model: EdgeModel, what: str) -> AbstractContextManager[None]:
-    """Within, the callable of `model` runs that `what` says, "samples=" or "calibration="."""
+    """Run the callable `what` of `model` meanwhile: "samples=" or "calibration="."""
     return _drawn.sampling(model, what) if _drawn else nullcontext()

@@ -37,13 +37,16 @@ class Closure:
     variables: set[str] = field(default_factory=set)
 
     def digest(self) -> str:
-        """A hash of the parts, and of what the variables are now. Positions, comments and formatting do not count."""
+        """Hash the parts and the current values of the variables.
+
+        Positions, comments and formatting do not change the hash.
+        """
         values = [f"{name}={os.environ.get(name)!r}" for name in sorted(self.variables)]
         return hashlib.sha256("\n".join([*sorted(self.parts), *values]).encode()).hexdigest()
 
 
 def closure_of(module: Path, name: str, folder: Path) -> Closure:
-    """The closure of `name` in the file `module`; its own modules are those in `folder`."""
+    """Find the closure of `name` in the file `module`; the function's own modules are those in `folder`."""
     found = Closure()
     statements = _needed(_parse(module), name)
     for statement in statements:
@@ -54,7 +57,7 @@ def closure_of(module: Path, name: str, folder: Path) -> Closure:
 
 
 def follow(modules: Iterable[Path], folder: Path) -> Closure:
-    """What `modules` import: the folder's own modules, whole, and other distributions' packages."""
+    """Find the imports of `modules`: the folder's own modules, whole, and other distributions' packages."""
     found = Closure()
     for module in modules:
         _follow_imports([_parse(module)], folder, found, seen={module})
@@ -62,7 +65,10 @@ def follow(modules: Iterable[Path], folder: Path) -> Closure:
 
 
 def _parse(module: Path) -> ast.Module:
-    """The module's tree; where it is no Python that this version reads, one that holds its text."""
+    """Parse the module.
+
+    Return a tree that holds only its bytes when this version of Python cannot parse it.
+    """
     source = module.read_bytes()
     try:
         return ast.parse(source)
@@ -71,7 +77,7 @@ def _parse(module: Path) -> ast.Module:
 
 
 def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
-    """The statements that `name` needs; all of them where that cannot be told."""
+    """Return the statements that `name` needs; all statements where this is undecidable."""
     bound: dict[str, list[ast.stmt]] = {}
     body = [part for statement in tree.body for part in _one_import_each(statement)]
     needed = [statement for statement in body if _acts(statement)]
@@ -94,7 +100,10 @@ def _needed(tree: ast.Module, name: str) -> list[ast.stmt]:
 
 
 def _one_import_each(statement: ast.stmt) -> Iterator[ast.stmt]:
-    """`from a import b, c` as two statements: one more name for the handler is no change to the builder."""
+    """Split `from a import b, c` into two statements.
+
+    So one more import for the handler does not change the closure of the builder.
+    """
     if isinstance(statement, ast.Import):
         yield from (ast.Import([alias]) for alias in statement.names)
     elif isinstance(statement, ast.ImportFrom):
@@ -104,7 +113,7 @@ def _one_import_each(statement: ast.stmt) -> Iterator[ast.stmt]:
 
 
 def _acts(statement: ast.stmt) -> bool:
-    """Tell whether a statement works by what it does: `torch.set_default_dtype(...)`, `@register("resnet")`."""
+    """Tell whether a statement has a side effect: `torch.set_default_dtype(...)`, `@register("resnet")`."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return any(_last(decorator) not in QUIET for decorator in statement.decorator_list)
     return isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
@@ -117,7 +126,7 @@ def _last(decorator: ast.expr) -> str:
 
 
 def _binds(statement: ast.stmt) -> Iterator[str]:
-    """Names that a module-level statement binds or changes, compound statements looked into."""
+    """Yield the names that a module-level statement binds or changes, also inside compound statements."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield statement.name
         return
@@ -133,7 +142,7 @@ def _binds(statement: ast.stmt) -> Iterator[str]:
 
 
 def _names(nodes: Iterable[ast.AST]) -> list[str]:
-    """Every name that occurs in `nodes`, and every package they import."""
+    """List every name that occurs in `nodes`, and every package that they import."""
     found = []
     for root in nodes:
         for node in ast.walk(root):
@@ -145,7 +154,10 @@ def _names(nodes: Iterable[ast.AST]) -> list[str]:
 
 
 def _variables(roots: Iterable[ast.AST]) -> Iterator[str]:
-    """The environment variables that `roots` read by name: os.environ["A"], os.environ.get("A"), os.getenv("A")."""
+    """Yield the environment variables that `roots` read by name.
+
+    These forms are found: os.environ["A"], os.environ.get("A"), "A" in os.environ, os.getenv("A").
+    """
     for node in (one for root in roots for one in ast.walk(root)):
         match node:
             case ast.Subscript(value=read, slice=ast.Constant(value=str(name))):
@@ -194,8 +206,10 @@ def _imported(roots: Iterable[ast.AST]) -> set[str]:
 
 
 def own_modules(package: str, folder: Path) -> list[Path]:
-    """The source files of `package` when it is no installed distribution's: the folder's own, or on sys.path by
-    hand or by an editable install. Sorted; empty for an installed or missing one.
+    """List the source files of `package` unless an installed distribution owns it.
+
+    Such a package is in `folder`, or was put on sys.path by hand or by an editable install. Sorted; empty for a package
+    that is installed or missing.
     """
     spec = PathFinder.find_spec(package, [str(folder), *sys.path]) or _editable(package)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
@@ -207,7 +221,7 @@ def own_modules(package: str, folder: Path) -> list[Path]:
 
 
 def _editable(package: str) -> ModuleSpec | None:
-    """What a finder of an editable install knows of `package`: it is on no path."""
+    """Find `package` through the finders of editable installs, which are on no path."""
     finders = (finder for finder in sys.meta_path if finder is not PathFinder)
     found = (finder.find_spec(package, None) for finder in finders if hasattr(finder, "find_spec"))
     return next((spec for spec in found if spec is not None), None)

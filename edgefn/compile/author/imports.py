@@ -35,7 +35,10 @@ class NotOnBox(ModuleNotFoundError):
 
 
 class ImportGuard:
-    """Refuses what no box has while `boxed` is true; else it only watches. `refused` is the last that it refused."""
+    """Refuses modules that no box has while `boxed` is true; otherwise only watches.
+
+    `refused` is the last refusal.
+    """
 
     def __init__(self, folder: Path, wheels: Callable[[], Wheels]) -> None:
         self.boxed = False
@@ -87,7 +90,10 @@ class ImportGuard:
                 raise self._refusal(_top(needed), importer, f"{own}, which imports ")
 
     def _brought(self, name: str, seen: set[str]) -> Iterator[tuple[str, str]]:
-        """What `name`, a module of the function that a builder has imported already, imports at its top."""
+        """Yield the imports at the top of `name`, as (importing module, imported module), transitively.
+
+        `name` is a module of the function that a builder has imported already.
+        """
         for own in (name, *_parents(name)):
             if own not in seen:
                 seen.add(own)
@@ -96,7 +102,10 @@ class ImportGuard:
                     yield from self._brought(needed, seen)
 
     def _has(self, package: str) -> bool:
-        """Whether a box has the package; one that is not here either is left to Python to miss."""
+        """Tell whether a box has the package.
+
+        A package that is not installed here counts as present: Python itself then raises the error.
+        """
         if package in _ALWAYS:
             return True
         if package not in self._known:

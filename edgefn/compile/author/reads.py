@@ -96,7 +96,7 @@ class _PythonOpens:
 
 
 def source_of(path: str) -> Path:
-    """The module that a compiled one in `__pycache__` is of; any other file itself. Links are followed."""
+    """Return the source of a compiled module in `__pycache__`, or any other file itself; follow links."""
     if path.endswith(".pyc"):
         try:
             path = importlib.util.source_from_cache(path)
@@ -106,18 +106,18 @@ def source_of(path: str) -> Path:
 
 
 def is_module(path: Path) -> bool:
-    """Whether the file is Python source on sys.path."""
+    """Tell whether the file is Python source on sys.path."""
     return path.suffix == ".py" and any(path.is_relative_to(entry or os.getcwd()) for entry in sys.path)
 
 
 def hub_folder(path: str) -> str:
-    """The folder of one model in a hub's cache that `path` lies in; empty for any other file."""
+    """Return the folder of the model in a hub's cache that contains `path`; empty for any other file."""
     head, found, tail = path.partition("/models--")
     return f"{head}{found}{tail.partition('/')[0]}" if found else ""
 
 
 def _roots(cache: Path) -> Iterable[str]:
-    """Folders of the environment, as they are named and where they really are."""
+    """Return the folders of the environment, both as named and with links resolved."""
     sites = [entry for entry in sys.path if entry.endswith(_SITES)]
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     own = [str(Path(edgefn.__file__).parent), str(cache)]

@@ -193,7 +193,7 @@ def _shows(symptom: Symptom, said: str, where: str) -> bool:
 
 
 def _packs(error: BaseException) -> bool:
-    """Whether a packed sequence was on its way where `error` was raised."""
+    """Tell whether a local variable of the traceback of `error` is a packed sequence."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(_is_packed(value) for frame, _ in frames for value in frame.f_locals.values())
 

@@ -1,4 +1,4 @@
-"""Reads that no key of a build has in it, told with the file and the line to add. Pure but for where links lead."""
+"""Reads of files that are in no key of the build, reported with the file and the line to add. Pure but for links."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _SHOWN = 3
 
 
 def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
-    """The builder of `model` read files that are neither code, nor data of the folder, nor named by `weights`."""
+    """Make the error for files that the builder of `model` read.
+
+    The files are neither code, nor data of the folder, nor named by `weights`.
+    """
 
     def refusal(paths: list[str]) -> BuildError:
         return BuildError(
@@ -28,7 +31,7 @@ def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
 
 
 def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> Refusal:
-    """A callable of `model`, "samples=" or "calibration=", did."""
+    """Make the error for files that a callable of `model` read, "samples=" or "calibration="."""
 
     def refusal(paths: list[str]) -> BuildError:
         return BuildError(
@@ -40,7 +43,7 @@ def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> R
 
 
 def of_box(what: str, folder: Path) -> Refusal:
-    """`what`, which a box runs too, read files that no box has."""
+    """Make the error for files that `what` read, which a box runs too and which no box has."""
 
     def refusal(paths: list[str]) -> BuildError:
         left = (
@@ -57,14 +60,17 @@ def of_box(what: str, folder: Path) -> Refusal:
 
 
 def line(weights: Sequence[str], paths: Sequence[str], folder: Path) -> str:
-    """The option to write: what it says now, and `paths` beside it."""
+    """Return the weights= option to write: its current value with `paths` added."""
     wanted = [*weights, *(one for one in _patterns(paths, folder) if one not in weights)]
     quoted = [f'"{one}"' for one in wanted]
     return f"weights={quoted[0]}" if len(quoted) == 1 else f"weights=({', '.join(quoted)})"
 
 
 def _patterns(paths: Sequence[str], folder: Path) -> list[str]:
-    """A file each; where there are many, the folder that has them all, or its modules."""
+    """Return a pattern for each file, or one pattern for all when there are many.
+
+    The one pattern is the common folder, or the modules below it when all files are Python modules.
+    """
     found = list(dict.fromkeys(hub_folder(path) or path for path in paths))
     if len(found) > _SHOWN:
         modules = "/**/*.py" if all(path.endswith(".py") for path in found) else ""
@@ -73,7 +79,7 @@ def _patterns(paths: Sequence[str], folder: Path) -> list[str]:
 
 
 def _written(path: str, folder: Path) -> str:
-    """The path as one writes it: from the folder; below "~" where a cache lies; else whole."""
+    """Write the path for people: relative to the folder, below "~" for a cache, or in full."""
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     home = os.path.expanduser("~")
     if path.startswith(f"{home}/.") and not folder.is_relative_to(Path(path).parent):

@@ -1,4 +1,4 @@
-"""Calls into the user's code, what it raises told as a BuildError. The one place that decides what passes through."""
+"""Calls into the user's code; its exceptions become BuildError. The one place that decides which pass unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 
 def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """`act(...)`; an exception of the user's code becomes a BuildError that begins with `what` and is caused by it."""
+    """Call `act(...)`; turn an exception of the user's code into a BuildError.
+
+    The message begins with `what`, and the exception is its cause.
+    """
     try:
         return act(*arguments, **named)
     except BuildError:
@@ -29,7 +32,7 @@ def blaming(what: str, act: Callable[..., T], *arguments: Any, **named: Any) -> 
 
 
 def _told(error: BaseException) -> str:
-    """What `error` is and says, the author's line, and what to do where that is known."""
+    """Describe `error`: its type and message, the author's line, and the remedy where one is known."""
     where, symptom = blame.line(error), symptoms.find(error)
     meaning = f": {symptom.what}" if symptom and symptom.what else ""
     advice = f"{meaning}; {symptom.do}" if symptom else ""
@@ -37,7 +40,10 @@ def _told(error: BaseException) -> str:
 
 
 def import_function(folder: Path) -> EdgeFunction[..., Any]:
-    """The function of `folder`. Raises SpecError for what the SDK refuses, BuildError for what the module raises."""
+    """Import the function of `folder`.
+
+    Raise SpecError when the SDK refuses it, and BuildError when the module raises.
+    """
     try:
         with boundary.on_box(f"{folder.name}.py, as it is imported,"):
             return load(folder)

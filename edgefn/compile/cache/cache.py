@@ -34,19 +34,22 @@ _IN_THE_WAY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 
 def key_of(*parts: object) -> str:
-    """A hash of `parts`, which are strings, numbers, or nested lists and dicts of them."""
+    """Hash `parts`: strings, numbers, or nested lists and dicts of them."""
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def writable(folders: Iterable[Path]) -> Iterator[None]:
-    """Raises BuildError, within, where something below `folders` cannot be written, and DiskFull for want of room."""
+    """Explain errors of writing below `folders` meanwhile.
+
+    Raise BuildError where a file cannot be written, and DiskFull when the disk is full.
+    """
     roots = tuple(folders)
     try:
         with explained_when_full(roots[0]):
@@ -70,7 +73,7 @@ class Cache:
         self._made: set[Path] = set()
 
     def find(self, kind: str, key: str) -> Path | None:
-        """The folder of an entry whose files are as they were written; None when there is none."""
+        """Find an entry with unchanged files; return its folder, or None."""
         folder = self.root / kind / key
         if (self.fresh and folder not in self._made) or not _is_whole(folder):
             return None
@@ -78,7 +81,7 @@ class Cache:
         return folder
 
     def make(self, kind: str, key: str, fill: Callable[[Path], object]) -> Path:
-        """The folder of a new entry, which `fill` wrote; it replaces one that was there."""
+        """Make an entry: `fill` writes its files. Return its folder; an older entry is replaced."""
         self.root.mkdir(parents=True, exist_ok=True)
         folder = self.root / kind / key
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.root))
@@ -93,15 +96,15 @@ class Cache:
         return folder
 
     def obtain(self, kind: str, key: str, fill: Callable[[Path], object]) -> Path:
-        """The entry's folder, made by `fill` when it is not there."""
+        """Return the entry's folder; make it with `fill` when it does not exist."""
         return self.find(kind, key) or self.make(kind, key, fill)
 
     def prune(self) -> None:
-        """Nothing unused for a month is left."""
+        """Remove the entries that were not used for a month."""
         _remove_older(self.root.glob("*/*"), time.time() - UNUSED_S)
 
     def clear(self) -> None:
-        """Nothing is left that is no entry: a killed build's, a killed compiler's. Call while no other build runs."""
+        """Remove the folders that killed builds and compilers left. Call only while no other build runs."""
         for folder in self.root.glob(f"{TEMPORARY}*"):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -18,14 +18,17 @@ TOOLCHAIN = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow")
 
 
 def toolchain() -> dict[str, str]:
-    """The versions of Python, edgefn and what captures and lowers models, by name."""
+    """Return the versions of Python, edgefn and the libraries that capture and lower models, by name."""
     found = {name: _version(name) for name in (*TOOLCHAIN, "edgefn")}
     return {"python": platform.python_version(), "machine": platform.machine(), **found}
 
 
 @cache
 def own_code(*parts: str) -> str:
-    """A hash of edgefn's own source, or of the files and folders of it named: a change there may change results."""
+    """Hash edgefn's own source, or only the files and folders `parts` of it.
+
+    A change there may change results.
+    """
     root = Path(edgefn.__file__).parent
     files = [path for part in parts or (".",) for path in _modules(root / part)]
     return key_of([[str(path.relative_to(root)), hash_file(path)] for path in files])
@@ -36,22 +39,23 @@ def _modules(path: Path) -> list[Path]:
 
 
 def installed() -> list[str]:
-    """The names of all distributions' metadata folders, which hold their versions; half a millisecond."""
+    """List the metadata folders of all distributions, whose names hold the versions. Takes 0.5 ms."""
     folders = [entry for entry in sys.path if os.path.isdir(entry)]
     names = [name for folder in folders for name in os.listdir(folder)]
     return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
 
 
 def versions(packages: Iterable[str]) -> dict[str, list[str]]:
-    """The distributions, with their versions, that each top-level package comes from; none for a missing one.
+    """Return the distributions and versions that provide each top-level package; none for a missing one.
 
-    Their file lists are searched as they lie: `importlib.metadata.packages_distributions` parses them all, for 0.3 s.
+    Their file lists are searched as raw bytes: `importlib.metadata.packages_distributions` parses them all, which takes
+    0.3 s.
     """
     return {package: _owners(package) for package in sorted(packages)}
 
 
 def owners(package: str) -> set[str]:
-    """The names, normalised, of the distributions that a top-level package comes from."""
+    """Return the normalised names of the distributions that provide a top-level package."""
     return {re.sub(r"[-_.]+", "-", folder.partition("-")[0]).lower() for folder in _owners(package)}
 
 
@@ -63,7 +67,7 @@ def _owners(package: str) -> list[str]:
 
 @cache
 def _file_lists() -> dict[str, bytes]:
-    """Every distribution's RECORD by the name of its metadata folder."""
+    """Read the RECORD of each distribution, by the name of its metadata folder."""
     records = [path for entry in sys.path for path in sorted(Path(entry).glob("*.dist-info/RECORD"))]
     return {path.parent.name: b"\n" + path.read_bytes() for path in records}
 

@@ -26,7 +26,7 @@ COMPILING = ("compile", "backends", "golden.py")
 
 
 class Sources:
-    """The folder of one function. `remembered` are modules elsewhere that an earlier build of it imported."""
+    """The folder of one function. `remembered`: modules elsewhere that an earlier build of it imported."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -37,7 +37,10 @@ class Sources:
             raise SpecError(f"{folder} is not a folder: name the folder of a function")
 
     def whole_key(self, *options: object) -> str:
-        """Depends on everything that the bundle may: every file, installed distribution and option of the build."""
+        """Return a key of all that the bundle may depend on.
+
+        That is every file, every installed distribution and every option of the build.
+        """
         code = code_files(self.folder)
         followed = follow([path for _, path in code if path.suffix == ".py"], self.folder)
         self._followed = followed.files
@@ -52,12 +55,12 @@ class Sources:
         )
 
     def weights_key(self, patterns: Sequence[str]) -> str:
-        """Depends on the files that `weights=` means. Raises FileNotFoundError where one is not there."""
+        """Return a key of the files that `weights=` names. Raise FileNotFoundError when one is missing."""
         paths = weight_files(patterns, self.folder)
         return key_of([[os.path.relpath(path, self.folder), self._hashed(path)] for path in paths]) if paths else ""
 
     def modules_key(self) -> str:
-        """Depends on the modules that are remembered; one that is gone counts as such."""
+        """Return a key of the remembered modules; a missing one changes the key."""
         paths = [Path(path) for path in self.remembered]
         return key_of([[str(path), self._hashed(path) if path.is_file() else ""] for path in paths]) if paths else ""
 
@@ -70,7 +73,10 @@ class Sources:
         return tuple(sorted(str(path) for path in files if not path.is_relative_to(self.folder)))
 
     def builder_key(self, model: EdgeModel) -> str:
-        """Depends on what the network may: the closure of its builder, data files, its weights, the toolchain."""
+        """Return a key of all that the network may depend on.
+
+        That is the closure of its builder, data files, its weights and the toolchain.
+        """
         closure = self.closure(model)
         weights = {path.resolve() for path in weight_files(model.weights, self.folder)}
         data = [[name, hash_file(path)] for name, path in self.data_files() if path not in weights]
@@ -86,7 +92,10 @@ class Sources:
         )
 
     def golden_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
-        """Depends on what the golden samples may: the network, the handler, the samples, how edgefn decodes them."""
+        """Return a key of all that the golden samples may depend on.
+
+        That is the network, the handler, the samples, and edgefn's decoding of them.
+        """
         closure = self._closure(function.handler)
         samples = self._samples() if callable(model.samples) else self._matched(model)
         return key_of(
@@ -98,34 +107,40 @@ class Sources:
         )
 
     def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:
-        """Depends on what eager's answers may: what the golden samples do, and the author's comparison."""
+        """Return a key of all that eager's answers may depend on.
+
+        That is all that the golden samples depend on, and the author's comparison.
+        """
         judge = self._closure(function.judge).digest() if function.judge is not None else ""
         return key_of([self.golden_key(model, function) for model in models], judge)
 
     def calibration_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
-        """Depends on what the calibration samples may: what the golden ones do, and the files of `calibration=`."""
+        """Return a key of all that the calibration samples may depend on.
+
+        That is all that the golden samples depend on, and the files of `calibration=`.
+        """
         files = [[str(path.relative_to(self.folder)), hash_file(path)] for path in self._given(model)]
         return key_of(self.golden_key(model, function), files)
 
     def requirements(self) -> list[tuple[str, Path]]:
-        """The function's requirements.txt, where it has one."""
+        """Return the function's requirements.txt, if it has one."""
         path = self.folder / "requirements.txt"
         return [(path.name, path)] if path.is_file() else []
 
     def closure(self, model: EdgeModel) -> Closure:
-        """The source that the model's network depends on."""
+        """Return the source that the model's network depends on."""
         return self._closure(model.builder)
 
     def data_files(self) -> list[tuple[str, Path]]:
-        """The folder's files that are no modules, by name: a builder may read them."""
+        """List the folder's files that are not modules, with their names: a builder may read them."""
         return [(name, path) for name, path in code_files(self.folder) if path.suffix != ".py"]
 
     def sample_files(self, model: EdgeModel) -> list[Path]:
-        """The files that the golden and the calibration samples of `model` depend on."""
+        """List the files that the golden and the calibration samples of `model` depend on."""
         return [path for _, path in [*self._samples(), *self._matched(model)]] + self._given(model)
 
     def _hashed(self, path: Path) -> str:
-        """The hash of a checkpoint as it was when this build first looked, before a builder read it."""
+        """Return the hash that a checkpoint had when this build first looked, before a builder read it."""
         if path not in self._hashes:
             self._hashes[path] = hash_file(path)
         return self._hashes[path]

@@ -29,7 +29,7 @@ class Wheels:
 
 
 def resolved(requirements: Path, python: str, platform: str, cache: Cache) -> Wheels:
-    """The wheels of the file `requirements`, which need not be there. Raises BuildError, SpecError."""
+    """Resolve the wheels of the file `requirements`, which may be missing. Raise BuildError or SpecError."""
     if not requirements.is_file():
         return Wheels()
     key = key_of(requirements.read_text("utf-8"), python, platform, provided_here())

@@ -21,17 +21,21 @@ _ORDERED = (_Parameter.POSITIONAL_ONLY, _Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def call(network: torch.nn.Module, spec: ModelSpec, tensors: Sequence[torch.Tensor]) -> Any:
-    """Call `network` with `tensors`, which are in the order of the spec. Raises BuildError as `by_name` does."""
+    """Call `network` with `tensors`, which are in the order of the spec.
+
+    Raises BuildError as `by_name` does.
+    """
     if by_name(network.forward, spec):
         return network(**dict(zip(spec.inputs, tensors, strict=True)))
     return network(*tensors)
 
 
 def by_name(forward: Callable[..., Any], spec: ModelSpec) -> bool:
-    """Return whether the inputs go by name (forward() has all the names) or in order (it has none of them).
+    """Tell whether the inputs go by name: forward() has all the names.
 
-    Behind *args a name may also stand where it is declared; **kwargs takes any name as long as forward() has another.
-    Raises BuildError with both lists where some names match and others do not, or their number does not fit.
+    If it has none of them, the inputs go in order. Behind *args a name may also stand where it is declared; **kwargs
+    takes any name as long as forward() has another. Raises BuildError with both lists where some names match and others
+    do not, or their number does not fit.
     """
     parameters = _parameters(forward)
     if parameters is None:
@@ -54,7 +58,7 @@ def by_name(forward: Callable[..., Any], spec: ModelSpec) -> bool:
 
 
 def _parameters(forward: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    """The parameters of forward(); None where it has no signature, as of code that is not Python's."""
+    """Return the parameters of forward(); None if it has no signature, like code that is not Python's."""
     try:
         return inspect.signature(forward).parameters
     except (TypeError, ValueError):
@@ -62,7 +66,7 @@ def _parameters(forward: Callable[..., Any]) -> Mapping[str, inspect.Parameter] 
 
 
 def _in_their_places(parameters: Mapping[str, inspect.Parameter], spec: ModelSpec) -> bool:
-    """Whether order and names agree: forward(x, *others) for the inputs x and y."""
+    """Tell whether order and names agree: forward(x, *others) for the inputs x and y."""
     ordered = [name for name, one in parameters.items() if one.kind in _ORDERED]
     several = any(one.kind is _Parameter.VAR_POSITIONAL for one in parameters.values())
     return several and list(spec.inputs)[: len(ordered)] == ordered

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 class Capture:
     """A captured network; satisfies `edgefn.backends.backend.Captured`.
 
-    `model` is the spec with its outputs filled in; `program` the `torch.export.ExportedProgram`; `telling` has lengths
-    at which artifacts must be tried, by word.
+    `model` is the spec with its outputs filled in; `program` is the `torch.export.ExportedProgram`; `telling` has the
+    lengths at which artifacts must be tried, by word.
     """
 
     sizes: Mapping[str, int] = MappingProxyType({})
@@ -78,7 +78,10 @@ class Capture:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def onnx(self, opset: int | None = None) -> Path:
-        """Path of `model.onnx`, its noise removed. Raises BuildError when it does not export to that opset."""
+        """Export the program to `model.onnx`, remove the noise, and return the path.
+
+        Raises BuildError if the program does not export to that opset.
+        """
         import torch
 
         table = translations.table(self.program, self.model.name)
@@ -114,20 +117,23 @@ class Capture:
 
     @property
     def own_opset(self) -> None:
-        """None: a program has no opset before it is exported."""
+        """Return None: a program has no opset before it is exported."""
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """A new folder that `fill` wrote: what calibrates may have changed since it was last asked for."""
+        """Let `fill` write a new folder, and return the folder.
+
+        An earlier folder is not used again: the calibration inputs may have changed since then.
+        """
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
         fill(folder)
         return folder
 
 
 def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Capture:
-    """The network of `session`, exported with every symbolic dimension free.
+    """Export the network of `session` with every symbolic dimension free.
 
     `sizes` are lengths of free dimensions, from a real input. The spec gains the ranges that the network takes. Raises
-    BuildError naming the model, what torch says, the user's line where it is known, and what to do.
+    BuildError with the model, torch's message, the user's line where it is known, and the remedy.
     """
     from edgefn.backends.pytorch import examples
 
@@ -149,7 +155,10 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
 
 
 def _flat(network: torch.nn.Module, spec: ModelSpec) -> Any:
-    """A module from the inputs in their declared order to a tuple of the outputs; keeps the outputs' names."""
+    """Wrap the network in a module from the inputs, in their declared order, to a tuple of the outputs.
+
+    The module keeps the outputs' names.
+    """
     import torch
 
     class Flat(torch.nn.Module):
@@ -207,7 +216,10 @@ _TRIED = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shape
 
 @contextmanager
 def _frozen(program: torch.export.ExportedProgram) -> Iterator[None]:
-    """Within, no weight has gradients: attention chooses its way, and how its rows lie in memory, by them."""
+    """Disable the gradients of all weights within the block.
+
+    Attention chooses its way by them, and how its rows lie in memory.
+    """
     import torch
 
     weights = [weight for weight in program.parameters() if weight.requires_grad]
@@ -223,7 +235,10 @@ def _frozen(program: torch.export.ExportedProgram) -> Iterator[None]:
 
 
 def _forget_sizes(program: torch.export.ExportedProgram) -> None:
-    """Forget sizes that follow from values and were made for the exporter: the next export would miss their steps."""
+    """Forget sizes that follow from values and were made for the exporter.
+
+    Otherwise the next export would miss their steps.
+    """
     modes = (getattr(node.meta.get("val"), "fake_mode", None) for node in program.graph.nodes)
     if (mode := next((one for one in modes if one is not None), None)) is not None and mode.shape_env is not None:
         mode.shape_env.pending_fresh_unbacked_symbols.clear()
@@ -231,9 +246,9 @@ def _forget_sizes(program: torch.export.ExportedProgram) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Within, the exporter's own deprecations, notes and printed graphs are not shown; errors are raised as they were.
+    """Hide the exporter's own deprecations, notes and printed graphs within the block.
 
-    torch.export prints the graph up to the line that it refuses, thousands of lines of it.
+    Errors are raised unchanged. torch.export prints the graph up to the line that it refuses, thousands of lines of it.
     """
     names = ("torch.onnx", "torch.fx", "torch.export", "onnxscript", "onnx_ir", *_TRIED)
     loggers = [logging.getLogger(name) for name in names]

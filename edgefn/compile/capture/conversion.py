@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def prepared(network: torch.nn.Module, model: str) -> tuple[torch.nn.Module, list[str]]:
-    """Return the network to capture and what was changed in it. Raises BuildError for weights without values."""
+    """Return the network to capture and the changes made in it.
+
+    Raises BuildError for weights without values.
+    """
     inner = _unwrapped(network)
     _check_shapes(inner, model)
     _move(inner, model)
@@ -22,7 +25,10 @@ def prepared(network: torch.nn.Module, model: str) -> tuple[torch.nn.Module, lis
 
 
 def _unwrapped(network: torch.nn.Module) -> torch.nn.Module:
-    """The network inside torch.compile, DataParallel and DistributedDataParallel, whose forward() hides its names."""
+    """Return the network inside torch.compile, DataParallel and DistributedDataParallel.
+
+    The forward() of these wrappers hides the network's argument names.
+    """
     import torch
 
     while True:

@@ -39,7 +39,10 @@ class EagerSession:
 
     @cached_property
     def network(self) -> torch.nn.Module:
-        """What the builder returns, or the file that it names, made ready. Raises BuildError when that is none."""
+        """Build the network, or open the file that the builder names, and make it ready.
+
+        Raises BuildError if the builder returns neither.
+        """
         import torch
 
         # A builder may train, whatever mode its caller is in.
@@ -53,11 +56,11 @@ class EagerSession:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the report says of the network as it was built and run so far."""
+        """Return the report's notes on the network, as it was built and run so far."""
         return tuple(self._notes)
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The network's outputs for `inputs`, as fresh arrays by name."""
+        """Run the network on `inputs`, and return its outputs as fresh arrays by name."""
         import numpy as np
         import torch
 
@@ -73,9 +76,10 @@ class EagerSession:
 
 @contextmanager
 def without_fast_path() -> Iterator[None]:
-    """Within, torch.nn.TransformerEncoder and MultiheadAttention compute as they are written, for any mask.
+    """Disable the fast path of torch.nn.TransformerEncoder and MultiheadAttention within the block.
 
-    Their fast path drops padded positions: its output is as long as the longest row, and zero where a row is shorter.
+    They then compute as they are written, for any mask. The fast path drops padded positions: its output is as long as
+    the longest row, and zero where a row is shorter.
     """
     import torch
 
@@ -89,7 +93,7 @@ def without_fast_path() -> Iterator[None]:
 
 @contextmanager
 def seeded() -> Iterator[None]:
-    """Within, random numbers start from SEED; after, everyone's generators are as they were."""
+    """Seed all random numbers with SEED within the block, and restore everyone's generators afterwards."""
     import numpy as np
     import torch
 
@@ -107,7 +111,10 @@ def seeded() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Within, PyTorch computes on one thread: a sum's order, and so its last bits, do not depend on the cores."""
+    """Run PyTorch on one thread within the block.
+
+    The order of a sum, and so its last bits, do not depend on the number of cores then.
+    """
     import torch
 
     before = torch.get_num_threads()

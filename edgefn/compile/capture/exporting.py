@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Exported(NamedTuple):
-    """A program, and the lengths of its free dimensions by word, where they are not any."""
+    """A program, and the lengths of its free dimensions by word, unless any length is allowed."""
 
     program: torch.export.ExportedProgram
     ranges: dict[str, SizeRange]
@@ -35,7 +35,7 @@ class Exported(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Why there is no program; `fixed` are the lengths that the network had to have, where it is about them."""
+    """The reason why there is no program; `fixed` are the lengths that the network requires, if they are the reason."""
 
     error: BuildError
     fixed: Mapping[str, int] = MappingProxyType({})
@@ -86,7 +86,10 @@ def _tried(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]
 
 
 def _scripted(wrapper: torch.nn.Module) -> str:
-    """Return the name of a submodule that is TorchScript; a network that is one as a whole is opened otherwise."""
+    """Return the name of a submodule that is TorchScript.
+
+    A network that is TorchScript as a whole is opened otherwise.
+    """
     import torch
 
     names = (name for name, module in wrapper.named_modules() if isinstance(module, torch.jit.ScriptModule))
@@ -145,10 +148,10 @@ def check_translation(
 
 
 def oblivious() -> Any:
-    """Within, torch assumes of no free length that it is neither 0 nor 1.
+    """Stop torch from assuming that a free length is neither 0 nor 1, within the block.
 
-    Nor of how many rows another library's operator gives: of torchvision's nms it assumes 2 or more, and a branch for
-    one box would be lost.
+    torch then assumes nothing of the number of rows from another library's operator, either: for torchvision's nms it
+    would assume 2 or more, and a branch for one box would be lost.
     """
     import torch.fx.experimental._config as config
 
@@ -160,7 +163,7 @@ def oblivious() -> Any:
 
 @contextmanager
 def _from_none() -> Iterator[None]:
-    """Within, a number of rows that follows from values is 0 or more, where its library says nothing else."""
+    """Let a number of rows that follows from values be 0 or more, where its library sets no other limit."""
     from torch._library.fake_impl import FakeImplCtx
 
     usual = FakeImplCtx.create_unbacked_symint

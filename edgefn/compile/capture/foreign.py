@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def resolved(program: torch.export.ExportedProgram, model: str) -> torch.export.ExportedProgram:
-    """Return the program with no operator that ONNX or a compiler's process does not know. Raises BuildError."""
+    """Return the program with no operator that ONNX or a compiler's process does not know.
+
+    Raises BuildError.
+    """
     from edgefn.backends.pytorch import operators
 
     bodies = {node.target: _body(node.target) for node in operators.foreign(program)}
@@ -49,7 +52,7 @@ def libraries(program: torch.export.ExportedProgram) -> tuple[str, ...]:
 
 
 def _body(operator: Any) -> Callable[..., Any] | None:
-    """What an operator computes, as a function of PyTorch's operators; None where only a kernel knows it."""
+    """Return an operator as a function of PyTorch's operators; None if only a kernel defines it."""
     from torch._library.custom_ops import OPDEFS
 
     if operator._can_decompose():

@@ -30,7 +30,7 @@ WHOLE = (0, 1)
 
 
 class ProgramProbe:
-    """Holds what a program answers against what `network` does, at any lengths; each is tried once."""
+    """Compares the program's answers with those of `network`, at any lengths; each is tried once."""
 
     def __init__(
         self,
@@ -81,7 +81,10 @@ class ProgramProbe:
         return len(found) == len(wanted) and all(map(_alike, found, wanted)) and self._fits(found, lengths)
 
     def _fits(self, found: Outputs, lengths: Mapping[str, int]) -> bool:
-        """As an output of a box's artifact is held against them: `squeeze()` gives another rank for a length of 1."""
+        """Tell whether the outputs have the shapes that a box's artifact must give for these lengths.
+
+        `squeeze()` gives another rank for a length of 1.
+        """
         expected = self._shapes(lengths) if self._shapes is not None else ()
         return all(fits(tuple(one.shape), shape) for one, shape in zip(found, expected, strict=False))
 

@@ -47,7 +47,10 @@ def network(program: torch.export.ExportedProgram, names: Sequence[str]) -> Netw
 
 
 def _sorts(program: torch.export.ExportedProgram) -> bool:
-    """Return whether any operator sorts: one of ATen that does, or one of a library, whose body nobody reads."""
+    """Tell whether any operator sorts: one of ATen that does, or one of a library.
+
+    Nobody reads the body of a library's operator, so each of them counts.
+    """
     graphs = [getattr(module, "graph", None) for module in program.graph_module.modules()]
     nodes = [node for graph in graphs if graph is not None for node in graph.nodes]
     names = [str(node.target._schema.name) for node in nodes if hasattr(node.target, "_schema")]
@@ -81,7 +84,7 @@ def _kind(node: Node) -> str:
 
 
 def _source(node: Node) -> tuple[Node, list[Node]]:
-    """Return the node that computes what `node` gives, and those that move it about, the last one first."""
+    """Return the node that computes the value of `node`, and the nodes that move it, the last first."""
     passed: list[Node] = []
     while _kind(node) in {*SAME, *RESHAPES, "permute", "transpose", "unsqueeze", "squeeze", "mT"}:
         passed.append(node)
@@ -90,7 +93,7 @@ def _source(node: Node) -> tuple[Node, list[Node]]:
 
 
 def _join(node: Node, kind: str) -> tuple[int, tuple[int, ...]] | None:
-    """Return axis and bounds of the pieces that a join puts together; None where a piece has a free length."""
+    """Return axis and bounds of the pieces that a join puts together; None if a piece has a free length."""
     pieces: Any = node.args[0]
     rank = len(node.meta["val"].shape)
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)

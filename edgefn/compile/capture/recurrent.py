@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def kept_whole() -> Iterator[None]:
-    """Within, torch infers a recurrent layer's shape without unrolling it. Tracing keeps such a layer in any case."""
+    """Let torch infer the shape of a recurrent layer without unrolling it, within the block.
+
+    Tracing keeps such a layer in any case.
+    """
     import torch
     import torch._decomp
     from torch._C import DispatchKey
@@ -51,14 +54,17 @@ def _set(operator: Any, kernels: dict[Any, Any]) -> None:
 def _one_state(
     input: torch.Tensor, hx: torch.Tensor, params: Sequence[torch.Tensor], *options: Any
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The shapes of what a GRU or a plain recurrent layer gives: its outputs of all steps, and its last states."""
+    """Return tensors of the shapes that a GRU or a plain recurrent layer gives: all steps, last states."""
     return _outputs(input, hx.shape[2], *options), hx.new_empty(hx.shape)
 
 
 def _two_states(
     input: torch.Tensor, hx: Sequence[torch.Tensor], params: Sequence[torch.Tensor], *options: Any
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """As `_one_state`, of an LSTM, whose hidden state a projection may have made smaller than its cell."""
+    """Return the same as `_one_state` for an LSTM.
+
+    A projection may have made its hidden state smaller than its cell.
+    """
     hidden, cell = hx
     return _outputs(input, hidden.shape[2], *options), hidden.new_empty(hidden.shape), cell.new_empty(cell.shape)
 

@@ -55,12 +55,15 @@ _WITHOUT = (
 
 
 def _way_out(where: str) -> str:
-    """Return what to write instead of the line that fixes a length; "" where that is not known."""
+    """Return the advice for the line that fixes a length; "" where there is none."""
     return next((way for pattern, way in _WITHOUT if re.search(pattern, where)), "")
 
 
 def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
-    """Free dimensions have one length only, which is fixed `where`, or depend on each other."""
+    """Make the error for free dimensions that have only one length or depend on each other.
+
+    `where` is the author's line that fixes the length, if it is known.
+    """
     instead = _way_out(where)
     if isinstance(found, Fixed):
         rules = ", ".join(f"{word} = {length}" for word, length in found.lengths.items())
@@ -78,7 +81,7 @@ def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
 
 
 def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange, where: str) -> BuildError:
-    """The program that could be exported is right for other lengths than the samples'."""
+    """Make the error for a program that is right only for other lengths than the samples'."""
     return BuildError(
         f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
         f"(those are {allowed}{where and f'; {where}'}); name the dimension in squeeze(), leave out what depends on "
@@ -91,7 +94,7 @@ def _are(words: Sequence[str]) -> str:
 
 
 def not_exported(spec: ModelSpec, lengths: Mapping[str, int], error: Exception) -> BuildError:
-    """torch.export refused the network, or the network raised, for these example lengths."""
+    """Make the error for a network that raised, or that torch.export refused, at these example lengths."""
     where = blame.line(error) or blame.library(error)
     symptom = symptoms.find(error)
     said = _operator_of(error) or f"{type(error).__name__}: {blame.first_line(error)}"
@@ -118,7 +121,7 @@ def specialised(spec: ModelSpec, lengths: Mapping[str, int], text: str) -> dict[
 
 
 def not_translated(model: str, program: torch.export.ExportedProgram, error: Exception) -> BuildError:
-    """The program has a step that does not exist in ONNX, or the exporter failed."""
+    """Make the error for a program with a step that does not exist in ONNX, or for a failed exporter."""
     operator = _operator(error)
     where = (_failing_line(error) or _source_line(program, operator)) if operator else ""
     causes = list(_causes(error))
@@ -151,7 +154,10 @@ def _not_of_lengths(model: str, function: str, where: str) -> BuildError:
 
 
 def foreign(model: str, operator: str, trace: str) -> BuildError:
-    """The program has an operator of another library that is neither in ONNX nor made of PyTorch's own."""
+    """Make the error for an operator of another library that has no form in ONNX or in PyTorch.
+
+    Its body is not made of PyTorch's own operators.
+    """
     where = _user_line(trace)
     return CaptureError(
         f"model {model} does not export: {operator}{where and f' ({where})'} is no operator of PyTorch, ONNX has none "
@@ -161,7 +167,7 @@ def foreign(model: str, operator: str, trace: str) -> BuildError:
 
 
 def not_translated_freely(model: str, condition: str) -> BuildError:
-    """The ONNX form of some operator holds for a part of the lengths alone."""
+    """Make the error for an operator whose ONNX form holds for only a part of the lengths."""
     return BuildError(
         f"model {model} does not export to ONNX for every length that it takes: an operator of it is translated only "
         f"for {condition}. Write numbers in place of these words in tensor(...), declare lengths for which this always "
@@ -170,7 +176,7 @@ def not_translated_freely(model: str, condition: str) -> BuildError:
 
 
 def random(model: str, operator: str, trace: str, way_out: str) -> BuildError:
-    """The program draws random numbers: an artifact would draw others."""
+    """Make the error for a program that draws random numbers: an artifact would draw others."""
     where = _user_line(trace)
     return CaptureError(
         f"model {model}: forward() draws random numbers ({operator}{where and f', {where}'}): {way_out}"
@@ -178,7 +184,7 @@ def random(model: str, operator: str, trace: str, way_out: str) -> BuildError:
 
 
 def state(model: str, buffers: Sequence[str]) -> BuildError:
-    """The program's answers depend on what it wrote into its buffers before."""
+    """Make the error for a program whose answers depend on its earlier writes to its buffers."""
     names = ", ".join(f"self.{name.removeprefix('network.')}" for name in buffers)
     return CaptureError(
         f"model {model}: its answers depend on earlier calls: forward() writes {names}, which an artifact does not "
@@ -187,20 +193,23 @@ def state(model: str, buffers: Sequence[str]) -> BuildError:
 
 
 def _operator_of(error: Exception) -> str:
-    """The failure of an operator that torch.export does not know, in words; or nothing."""
+    """Describe the failure at an operator that torch.export does not know; empty for other failures."""
     found = re.search(r"UnsupportedOperator\w*: (\w+\.\w+)", f"{type(error).__name__}: {error}")
     return f"torch.export does not know {found[1]}" if found else ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield `error` and what caused it, the first cause last."""
+    """Yield `error` and its causes, the first cause last."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
 def _operator(error: BaseException) -> str:
-    """Return the ATen operator that an exporter's chain of errors names, e.g. "aten.special_i0", or nothing."""
+    """Return the ATen operator that an exporter's chain of errors names, or an empty string.
+
+    An example is "aten.special_i0".
+    """
     for cause in _causes(error):
         found = re.search(r"OpOverload\(op='([\w.]+)'", str(cause)) or re.search(r"torch\.ops\.(\w+\.\w+)", str(cause))
         if found:
@@ -209,9 +218,10 @@ def _operator(error: BaseException) -> str:
 
 
 def _failing_line(error: BaseException | None) -> str:
-    """The user's line of the node that the exporter was at, or nothing.
+    """Return the user's line of the node that the exporter was at, or an empty string.
 
-    It decomposes further than torch.export does: the operator that it names may be in no program that we have.
+    The exporter decomposes further than torch.export does: the operator that it names may be in no program that we
+    have.
     """
     for cause in _causes(error):
         for frame, _ in traceback.walk_tb(cause.__traceback__):
@@ -222,7 +232,10 @@ def _failing_line(error: BaseException | None) -> str:
 
 
 def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
-    """The user's line that runs `operator`, or nothing; looked for as written, then as decomposed."""
+    """Return the user's line that runs `operator`, or an empty string.
+
+    The program is searched as written, then as decomposed.
+    """
     name = operator.rpartition(".")[2]
     sources: list[Callable[[], torch.export.ExportedProgram]] = [lambda: program, program.run_decompositions]
     for source in sources:
@@ -237,7 +250,7 @@ def _source_line(program: torch.export.ExportedProgram, operator: str) -> str:
 
 
 def _user_line(trace: str) -> str:
-    """The last frame of a trace that is the user's, or the last of all; nothing of none."""
+    """Return the last frame of a trace that is the user's, else the last of all; empty without frames."""
     frames = re.findall(r'File "([^"]+)", line (\d+), in ([\w<>]+)\n\s*(.*)', trace)
     frames = [frame for frame in frames if not blame.is_own(frame[0])]
     users = [frame for frame in frames if blame.is_user(frame[0])] or frames

@@ -30,9 +30,10 @@ _RETURN = "return tensors, alone or in tuples, lists, dicts and dataclasses"
 
 
 def named_outputs(result: Any, spec: ModelSpec) -> dict[str, torch.Tensor]:
-    """Return the tensors in a network's result by name, in order; `outputs=` of the spec picks or renames them.
+    """Return the tensors in a network's result by name, in order.
 
-    Raises BuildError on anything that is no tensor, on a tensor that NumPy cannot hold, and on names that do not fit.
+    `outputs=` of the spec picks or renames them. Raises BuildError on anything that is no tensor, on a tensor that
+    NumPy cannot hold, and on names that do not fit.
     """
     found: dict[str, torch.Tensor] = {}
     for path, value in _leaves(result, ()):
@@ -64,7 +65,7 @@ def _paths(value: Any, path: tuple[object, ...]) -> Iterator[tuple[tuple[object,
 
 
 def _members(value: Any) -> Members | None:
-    """The parts of a container by key; None for what is none."""
+    """Return the parts of a container by key; None for a value that is no container."""
     if isinstance(value, Mapping):
         return value.items()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -75,7 +76,7 @@ def _members(value: Any) -> Members | None:
 
 
 def _is_cache(value: Any) -> bool:
-    """Whether `value` is what transformers carries from one step of a decoder to the next."""
+    """Tell whether `value` is the cache that transformers carries from one step of a decoder to the next."""
     return any(base.__name__ == "Cache" and base.__module__.startswith("transformers.") for base in type(value).__mro__)
 
 

@@ -31,7 +31,10 @@ END = 2**63 - 1
 
 
 def rewrite(program: torch.export.ExportedProgram, ranges: Mapping[str, SizeRange]) -> torch.export.ExportedProgram:
-    """Return the program with its steps rewritten. `ranges` are the lengths of free dimensions, by torch's names."""
+    """Return the program with its steps rewritten.
+
+    `ranges` are the lengths of free dimensions, by torch's names.
+    """
     import torch
 
     aten = torch.ops.aten
@@ -63,7 +66,10 @@ def rewrite(program: torch.export.ExportedProgram, ranges: Mapping[str, SizeRang
 
 
 def _name_outputs(program: torch.export.ExportedProgram) -> None:
-    """Let the program's signature name its outputs as the graph does: one that was written otherwise has a new name."""
+    """Let the program's signature name its outputs as the graph does.
+
+    An output that was rewritten has a new name.
+    """
     output = program.graph.output_node()
     returned: Any = output.args[0]
     for spec, node in zip(program.graph_signature.output_specs, returned, strict=True):
@@ -72,7 +78,7 @@ def _name_outputs(program: torch.export.ExportedProgram) -> None:
 
 
 def _lay_out(graph: torch.fx.Graph, node: torch.fx.Node) -> None:
-    """Copy what `node` computes to contiguous memory for whoever uses it."""
+    """Copy the result of `node` to contiguous memory for the nodes that use it."""
     import torch
 
     value = node.meta["val"].contiguous()
@@ -147,7 +153,10 @@ def _from_floats(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
 
 
 def _extreme(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
-    """Name the axes of an extreme of everything, which the exporter has none without; one of halves is a half."""
+    """Name the axes of an extreme of everything.
+
+    The exporter has none without axes. An extreme of halves is a half.
+    """
     tensor, *rest = node.args
     rank = _value(tensor).dim()
     if rank == 0 or (rest and rest[0]) or node.kwargs.get("dim"):
@@ -178,7 +187,10 @@ def _summed(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
 
 
 def _bounded(graph: torch.fx.Graph, node: torch.fx.Node) -> bool:
-    """Clamp between bounds of one type: the exporter takes a whole number and a fraction for a tensor and a number."""
+    """Clamp between bounds of one type.
+
+    The exporter takes a whole number and a fraction for a tensor and a number.
+    """
     import torch
 
     tensor, *given = node.args
@@ -219,7 +231,7 @@ def _made(graph: torch.fx.Graph, target: Any, args: tuple[Any, ...], value: Any)
 
 
 def _value(argument: Any) -> Any:
-    """Return what an argument stands for while a program is traced."""
+    """Return the value that an argument stands for while a program is traced."""
     import torch
 
     return argument.meta.get("val") if isinstance(argument, torch.fx.Node) else argument

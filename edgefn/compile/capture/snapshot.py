@@ -49,7 +49,7 @@ SHARED = "shared"
 
 
 class SnapshotInfo(msgspec.Struct, frozen=True):
-    """What is known of a snapshot without PyTorch."""
+    """The facts of a snapshot that can be read without PyTorch."""
 
     model: ModelSpec
     weights_bytes: int
@@ -61,7 +61,7 @@ class SnapshotInfo(msgspec.Struct, frozen=True):
 
 
 def write(capture: Capture | OnnxCapture, folder: Path) -> None:
-    """`folder` holds the snapshot of `capture`."""
+    """Write the snapshot of `capture` into `folder`."""
     from edgefn.compile.files.onnx_capture import OnnxCapture
 
     if isinstance(capture, OnnxCapture):
@@ -84,7 +84,7 @@ def _save(capture: Capture, folder: Path) -> int:
 
 
 def info(folder: Path) -> SnapshotInfo:
-    """What the snapshot in `folder` says of itself."""
+    """Read the facts of the snapshot in `folder`."""
     return msgspec.json.decode((folder / _INFO).read_bytes(), type=SnapshotInfo)
 
 
@@ -105,7 +105,10 @@ class Snapshot:
 
     @cached_property
     def program(self) -> torch.export.ExportedProgram:
-        """The `torch.export.ExportedProgram`, read when first asked for. Raises BuildError where the model has none."""
+        """Return the `torch.export.ExportedProgram`, which is read at the first use.
+
+        Raises BuildError if the model has no program.
+        """
         import torch
 
         if self._file is not None:
@@ -117,37 +120,43 @@ class Snapshot:
 
     @cached_property
     def calibration(self) -> Sequence[GoldenSample]:
-        """Real inputs with their eager outputs; () where the target is float."""
+        """Return real inputs with their eager outputs; () if the target is float."""
         return golden.load(Path(self._calibration)) if self._calibration else ()
 
     @cached_property
     def judges(self) -> Sequence[GoldenSample]:
-        """Samples that the gate will hold the artifact against; () where the target is float."""
+        """Return the samples that the gate will judge the artifact by; () if the target is float."""
         if not self._calibration:
             return ()
         samples, held_out = golden.load(Path(self._golden)), golden.load_pairs(Path(self._calibration)).held_out
         return (*(samples[number] for number in self._numbers), *held_out)
 
     def onnx(self, opset: int | None = None) -> Path:
-        """Path of the program's ONNX file, which is not to be written to. Raises BuildError as `Capture.onnx`."""
+        """Return the path of the program's ONNX file, which must not be written to.
+
+        Raises BuildError as `Capture.onnx` does.
+        """
         with locked(self._folder):  # a second compiler of the model waits for the first one's export
             key = f"{self._folder.name}-{opset or 'any'}"
             return self._cache.obtain(ONNX, key, lambda into: self._export(opset, into)) / "model.onnx"
 
     @property
     def own_opset(self) -> int | None:
-        """The opset of a model that is an ONNX file; see `Captured`."""
+        """Return the opset of a model that is an ONNX file, else None; see `Captured`."""
         return self._file.own_opset if self._file is not None else None
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """A folder that `fill` wrote for the first compiler that asked for it; the others wait meanwhile."""
+        """Return a folder that `fill` wrote for the first compiler that asked for it; others wait meanwhile."""
         calibration = Path(self._calibration)
         key = f"{self._folder.name}-{hash_file(calibration)[:16]}-{name}"
         with locked(calibration.parent):
             return self._cache.obtain(SHARED, key, fill)
 
     def eager(self) -> Session:
-        """The network in eager PyTorch: the program's operators, one after the other; or an ONNX file as it is."""
+        """Return a session of the network in eager PyTorch.
+
+        It runs the program's operators one after the other, or an ONNX file unchanged.
+        """
         if self._file is not None:
             return self._file.session()
         return ProgramSession(self.program, self.model)
@@ -176,7 +185,7 @@ class ProgramSession:
         self._spec = spec
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
-        """The outputs for `inputs`, as fresh arrays by name."""
+        """Run the program on `inputs`, and return its outputs as fresh arrays by name."""
         import numpy as np
         import torch
 
@@ -189,7 +198,7 @@ class ProgramSession:
 
 
 def forget(cache: Cache, capture_key: str) -> None:
-    """Nothing that was made of an earlier capture of that key is left."""
+    """Remove everything that was made of an earlier capture of that key."""
     for kind in (ONNX, SHARED):
         for folder in (cache.root / kind).glob(f"{capture_key}-*"):
             shutil.rmtree(folder, ignore_errors=True)

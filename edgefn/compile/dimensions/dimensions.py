@@ -88,7 +88,10 @@ def _elements(spec: ModelSpec, lengths: Mapping[str, int]) -> int:
 
 
 def _times(size: int, allowed: SizeRange) -> Sequence[int]:
-    """Multiples of the sample's length: whatever that is a multiple of, they are too. Of 1: small primes."""
+    """Return multiples of the sample's length, or small primes for a length of 1.
+
+    The multiples keep all divisors of the sample's length.
+    """
     return _PRIMES if size < SMALLEST else [size * factor for factor in range(1, 9)]
 
 

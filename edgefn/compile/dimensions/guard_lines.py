@@ -35,7 +35,7 @@ class Noted:
         self._shapes = shapes
 
     def line(self, word: str, lengths: Mapping[str, int]) -> str:
-        """Return the line of the first guard that does not hold where `word` is longer, or shorter; or nothing."""
+        """Return the line of the first guard that does not hold where `word` is longer or shorter, or ""."""
         length = lengths[word]
         tried = [self.breaking({**lengths, word: moved}) for moved in (length + 1, 2 * length, length - 1)]
         return next(filter(None, tried), "")
@@ -52,7 +52,10 @@ class Noted:
 
 @contextmanager
 def noted(spec: ModelSpec) -> Iterator[Noted]:
-    """Within, torch writes down the author's line with each guard, or that of another library than its own."""
+    """Record the author's line with each guard that torch writes down, within the block.
+
+    If the author has no such line, record the line of a library other than torch.
+    """
     from torch._guards import SLoc
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 

@@ -56,7 +56,7 @@ FAR = 1024
 
 
 class Tied(Exception):  # no error: the caller says what it means
-    """Free dimensions depend on each other; `condition` says how, in their words."""
+    """Free dimensions depend on each other; `condition` states how, in their words."""
 
     def __init__(self, condition: str) -> None:
         super().__init__(condition)
@@ -64,7 +64,7 @@ class Tied(Exception):  # no error: the caller says what it means
 
 
 class Fixed(Exception):
-    """Dimensions that are declared free and are not: their only lengths."""
+    """Dimensions that are declared free and are not, with the only length of each."""
 
     def __init__(self, lengths: dict[str, int]) -> None:
         super().__init__(lengths)
@@ -84,7 +84,10 @@ class LengthCondition:
         return compile(self.source, "<guard>", "eval")
 
     def holds(self, lengths: Lengths) -> bool:
-        """Tell whether the lengths fulfil it. One that cannot be computed for them, e.g. x % 0, is not fulfilled."""
+        """Tell whether the lengths fulfil the condition.
+
+        A condition that cannot be computed for them, e.g. x % 0, is not fulfilled.
+        """
         values = {f"v{number}": lengths[word] for number, word in enumerate(self.words)}
         try:
             return bool(eval(self._code, _FUNCTIONS, values))  # torch wrote it, and it has no builtins
@@ -93,7 +96,10 @@ class LengthCondition:
 
     @cached_property
     def is_suspect(self) -> bool:
-        """Whether it may be about memory alone: `!= 1`, `> 1`. Trying the length tells."""
+        """Tell whether the condition may be about memory alone: `!= 1`, `> 1`.
+
+        Only a run at such a length shows it.
+        """
         match ast.parse(self.source, mode="eval").body:
             case ast.Compare(ops=[ast.NotEq()]):
                 return True
@@ -105,7 +111,10 @@ class LengthCondition:
 
     @cached_property
     def is_floor(self) -> bool:
-        """Tell whether it may be about the least lengths alone: a suspect with a number, as `height * width != 1`."""
+        """Tell whether the condition may be about the least lengths alone.
+
+        That is a suspect with a number, as `height * width != 1`.
+        """
         return self.is_suspect and not self.is_unlike
 
     @cached_property
@@ -123,13 +132,19 @@ class LengthCondition:
 
 
 def guards_of(program: torch.export.ExportedProgram, spec: ModelSpec) -> list[LengthCondition]:
-    """Return the program's guards on free lengths, and the limits it sets to each, without those on fixed sizes."""
+    """Return the program's guards on free lengths, and the limits of each.
+
+    Guards on fixed sizes are left out.
+    """
     shapes = [tensor.shape for tensor in spec.inputs.values()]
     return [guard for text in (*program._guards_code, *_limits(program)) if (guard := _read(text, shapes)) is not None]
 
 
 def _limits(program: torch.export.ExportedProgram) -> Iterable[str]:
-    """The ranges of the program's symbols, as conditions; torch gives some limits only so."""
+    """Yield the ranges of the program's symbols, as conditions.
+
+    torch gives some limits only in this form.
+    """
     wanted = set(program.graph_signature.user_inputs)
     placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted]
     for number, node in enumerate(placeholders):
@@ -163,7 +178,7 @@ def _read(text: str, shapes: Sequence[Sequence[int | str]]) -> LengthCondition |
 
 
 def words_of(sources: Mapping[str, T], spec: ModelSpec) -> dict[T, str]:
-    """Return the words of what torch calls by the `sources` of inputs' sizes."""
+    """Return the words of torch's symbols, by the `sources` of inputs' sizes."""
     shapes = [tensor.shape for tensor in spec.inputs.values()]
     found = ((one, _SIZE.fullmatch(source)) for source, one in sources.items())
     sizes = ((one, shapes[int(match[2] or 0)][int(match[3])]) for one, match in found if match)
@@ -173,10 +188,10 @@ def words_of(sources: Mapping[str, T], spec: ModelSpec) -> dict[T, str]:
 def ranges_of(
     guards: Sequence[LengthCondition], example: Lengths, declared: Mapping[str, SizeRange]
 ) -> dict[str, SizeRange]:
-    """Return each word's lengths for which all `guards` hold, whatever the others are, within the declared ones.
+    """Return each word's lengths for which all `guards` hold, whatever the other words' lengths are.
 
-    They are the run of equal steps around the example's length that has the most lengths. Raises Fixed where a run is
-    a single length, and Tied where no ranges say it.
+    They are within the declared ones, and form the run of equal steps around the example's length that has the most
+    lengths. Raises Fixed where a run is a single length, and Tied where no ranges express it.
     """
     free = {word: declared.get(word, SizeRange()) for word in example}
     runs = [guard for guard in guards if not guard.is_unlike]
@@ -204,7 +219,7 @@ def ranges_of(
 def _above_the_least(
     joint: Mapping[str, SizeRange], guards: Sequence[LengthCondition], example: Lengths
 ) -> dict[str, SizeRange]:
-    """Raise least lengths until a guard such as `batch * height * width != 1` holds for all of them at once.
+    """Raise least lengths until a guard such as `batch * height * width != 1` holds for them all at once.
 
     Those of one word where that is enough, the last first: a batch of one is the most usual, and the first word.
     """
@@ -219,7 +234,10 @@ def _above_the_least(
 def _raised(
     words: Sequence[str], guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Lengths
 ) -> dict[str, SizeRange]:
-    """Raise the least lengths of `words` until the guard holds from there on; {} where it does not up to `example`."""
+    """Raise the least lengths of `words` until the guard holds from there on.
+
+    Returns {} where it does not up to `example`.
+    """
     least = {word: ranges[word].min for word in guard.words}
 
     def holds(more: Sequence[int]) -> bool:
@@ -234,7 +252,10 @@ def _raised(
 
 
 def _together(fixed: Lengths, guards: Sequence[LengthCondition], example: Lengths) -> Tied | None:
-    """The tie of words of which none can change alone and all can at once, as in `height == width`."""
+    """Find the tie of words of which none can change alone and all can change at once.
+
+    An example is `height == width`.
+    """
     ties = [guard for guard in guards if len(set(guard.words) & set(fixed)) > 1]
     for factor, more in ((1, 1), (2, 0), (1, 2), (3, 0)):
         moved = {**example, **{word: length * factor + more for word, length in fixed.items()}}
@@ -244,7 +265,10 @@ def _together(fixed: Lengths, guards: Sequence[LengthCondition], example: Length
 
 
 def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict[str, int]]:
-    """Each word at its least or its greatest length: a tie of several shows there first."""
+    """Return all combinations of each word's least and greatest length.
+
+    A tie of several words shows there first.
+    """
     ends = [
         (allowed.min, nearest(allowed, FAR * example[word]) if allowed.max is None else allowed.max)
         for word, allowed in ranges.items()
@@ -253,7 +277,10 @@ def _corners(ranges: Mapping[str, SizeRange], example: Lengths) -> Iterable[dict
 
 
 def _meetings(guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Lengths) -> Iterator[dict[str, int]]:
-    """Yield the least lengths of two words that may not be equal, each with each: corners and draws seldom meet."""
+    """Yield the least lengths of two words that may not be equal, each with each.
+
+    Corners and draws seldom meet.
+    """
     if not guard.is_unlike or len(guard.words) != 2:
         return
     allowed = [ranges[word] for word in guard.words]
@@ -266,12 +293,15 @@ def _meetings(guard: LengthCondition, ranges: Mapping[str, SizeRange], example: 
 
 
 def _beside(word: str, draws: Sequence[Lengths], example: Lengths, guards: Sequence[LengthCondition]) -> list[Lengths]:
-    """The draws with which the example's own length goes together; others show a tie, which is found later."""
+    """Return the draws that fit together with the example's own length of `word`.
+
+    The other draws show a tie, which is found later.
+    """
     return [one for one in draws if all(guard.holds({**one, word: example[word]}) for guard in guards)]
 
 
 def _drawn(ranges: Mapping[str, SizeRange], example: Lengths, source: random.Random) -> dict[str, int]:
-    """Random lengths, each in its range, mostly around the example's."""
+    """Draw random lengths, each in its range, mostly around the example's."""
     return {word: drawn(allowed, example[word], source) for word, allowed in ranges.items()}
 
 
@@ -290,7 +320,7 @@ def _run(
     allowed: SizeRange,
     least_step: int = 1,
 ) -> SizeRange:
-    """The longest run of equal steps around the example's length that fits beside each of `contexts`."""
+    """Find the longest run of equal steps around the example's length that fits beside all `contexts`."""
     mine = [guard for guard in guards if word in guard.words]
     if not mine:
         return allowed.tightened()
@@ -322,7 +352,7 @@ def _top(step: int) -> int:
 
 
 def _end(fits: Callable[[int], bool], middle: int, step: int, named: Sequence[int]) -> int:
-    """The last length that fits, going from `middle` by `step`, before one that does not."""
+    """Return the last length that fits, from `middle` in steps of `step`, before one that does not."""
     far = middle // -step if step < 0 else (_top(step) - middle) // step
     marks = {1 << power for power in range(32)} | {abs(number - middle) // abs(step) for number in named}
     places = sorted({*range(1, _DENSE), *(mark + near for mark in marks for near in (-1, 0, 1)), far})

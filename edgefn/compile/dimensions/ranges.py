@@ -26,7 +26,10 @@ def found(
     declared: Mapping[str, SizeRange],
     probe: ProgramProbe,
 ) -> Ranges:
-    """Return each word's lengths. Raises Fixed or Tied (`edgefn.compile.dimensions.guards`) where no ranges say it."""
+    """Return each word's lengths.
+
+    Raises Fixed or Tied (`edgefn.compile.dimensions.guards`) where no ranges express them.
+    """
     trusted = [guard for guard in guards if not guard.is_suspect]
     suspects = [guard for guard in guards if guard.is_suspect]
     if not probe.agrees(example):  # then runs show nothing: what the network answers does not depend on inputs alone
@@ -44,14 +47,14 @@ def found(
 def broken(
     guards: Sequence[LengthCondition], example: Mapping[str, int], ranges: Mapping[str, SizeRange], probe: ProgramProbe
 ) -> LengthCondition | None:
-    """Return a guard that some lengths in the ranges break, and the program is wrong there; None where none is."""
+    """Return a guard that lengths in the ranges break, with the program wrong there; None without one."""
     return next((guard for guard in guards if _is_right(guard, ranges, example, probe)), None)
 
 
 def _is_right(
     guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Mapping[str, int], probe: ProgramProbe
 ) -> bool:
-    """Whether the program is wrong for lengths in the ranges that break the guard."""
+    """Tell whether the guard is needed: the program is wrong for lengths in the ranges that break it."""
     breaking = next((one for one in _places(guard, ranges, example) if not guard.holds(one)), None)
     return breaking is not None and not probe.agrees(breaking)
 
@@ -59,7 +62,10 @@ def _is_right(
 def _places(
     guard: LengthCondition, ranges: Mapping[str, SizeRange], example: Mapping[str, int]
 ) -> Iterator[dict[str, int]]:
-    """Lengths in the ranges where a guard may break, those near the example first: one word after the other, all."""
+    """Yield lengths in the ranges at which the guard may break, those near the example first.
+
+    One word changes after the other, then all words change together.
+    """
     for word in guard.words:
         for length in _lengths(ranges[word], example[word], guard.numbers):
             yield {**example, word: length}
@@ -69,7 +75,10 @@ def _places(
 
 
 def _lengths(allowed: SizeRange, around: int, numbers: Sequence[int]) -> list[int]:
-    """A range's lengths that are tried: the least ones, those about the example, and those that a guard names."""
+    """Return the lengths of a range that are tried, sorted.
+
+    They are the least ones, those around the example, and those that a guard names.
+    """
     step = allowed.multiple_of
     near = [allowed.min + more * step for more in range(8)] + [around + more * step for more in range(-4, 17)]
     named = [number + more * step for number in numbers for more in (-1, 0, 1) if number < 4 * around]
@@ -77,9 +86,10 @@ def _lengths(allowed: SizeRange, around: int, numbers: Sequence[int]) -> list[in
 
 
 def _from_least(ranges: Ranges, example: Mapping[str, int], probe: ProgramProbe) -> Ranges:
-    """The ranges, each from the least length on that works: first word by word, then all at their least at once.
+    """Return the ranges, each from the least length at which the program works.
 
-    Where it is all of them at once that fail, one word is raised if that is enough, the last first, as with guards.
+    First word by word, then all words at their least at once. If only all of them at once fail, one word is raised if
+    that is enough, the last first, as with guards.
     """
     for word, allowed in ranges.items():
         low = {**example, word: allowed.tightened().min}

@@ -41,7 +41,10 @@ _ARITHMETIC: Mapping[Any, str] = {
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Within, torch.export saves and loads programs that round lengths: of Python's functions it knows one, trunc."""
+    """Let torch.export save and load programs that round lengths, within the block.
+
+    Of Python's functions it knows only trunc.
+    """
     from torch._export.serde import serialize
 
     operators: set[Any] = serialize._SYM_OPS
@@ -72,7 +75,7 @@ def _is_fraction(argument: Any) -> bool:
 
 
 def telling(program: torch.export.ExportedProgram, spec: ModelSpec, usual: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return by word the least lengths for which float32 rounds to another length than Python's numbers do.
+    """Return by word the least lengths that float32 rounds to another length than Python's numbers do.
 
     The other words have their `usual` lengths.
     """

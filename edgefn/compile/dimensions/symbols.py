@@ -68,7 +68,7 @@ def dimension(size: Any, symbols: Symbols) -> Dimension:
 
 
 def _plain(text: str) -> str:
-    """`text` without the brackets about all of it."""
+    """Remove the brackets around the whole of `text`."""
     while text.startswith("(") and text.endswith(")") and _is_closed(text[1:-1]):
         text = text[1:-1]
     return text

@@ -26,7 +26,7 @@ SMALL = 3
 
 @contextmanager
 def noted() -> Iterator[list[str]]:
-    """Within, the author's files in which a free length becomes text are noted in the list."""
+    """Yield a list that collects the author's files in which a free length becomes text."""
     import torch
 
     found: list[str] = []

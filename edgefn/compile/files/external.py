@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def check(model: onnx.ModelProto, path: Path, name: str) -> None:
-    """Raises BuildError for a location that leaves the folder of `path`, and for a file that is missing or cut off."""
+    """Check the files in which `model` keeps its external weights.
+
+    Raises BuildError for a location outside the folder of `path`, and for a file that is missing or cut off.
+    """
     from onnx import external_data_helper
 
     for tensor in external_data_helper._get_all_tensors(model):
@@ -23,7 +26,7 @@ def check(model: onnx.ModelProto, path: Path, name: str) -> None:
 
 
 def files(model: onnx.ModelProto, path: Path) -> Iterator[Path]:
-    """The files beside `path` that its tensors lie in, once each."""
+    """Yield the files beside `path` that hold its tensors, each once."""
     from onnx import external_data_helper
 
     tensors = external_data_helper._get_all_tensors(model)

@@ -27,7 +27,10 @@ def attention(
     need_weights: bool = True,
     *rest: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """`aten::_native_multi_head_attention`, batch first, without a mask and without the weights."""
+    """Compute `aten::_native_multi_head_attention`, batch first, without a mask and without the weights.
+
+    Raises BuildError for a mask, and if the weights are needed.
+    """
     if mask is not None or need_weights:
         raise BuildError(
             "its trace holds fused attention with a mask or with its weights, which is not exported: trace it with "
@@ -56,7 +59,10 @@ def encoder_layer(
     eps: float,
     *tensors: Any,
 ) -> torch.Tensor:
-    """`aten::_transformer_encoder_layer_fwd`: norm 1, norm 2, then the two linear layers, each weight and bias."""
+    """Compute `aten::_transformer_encoder_layer_fwd`.
+
+    `tensors` are norm 1, norm 2, then the two linear layers, each weight and bias.
+    """
     scale_1, shift_1, scale_2, shift_2, weight_1, bias_1, weight_2, bias_2, *rest = tensors
     mask = rest[0] if rest else None
 

@@ -28,7 +28,10 @@ _CONTAINERS = {"collections", "torch._utils", "torch", "torch.storage", "torch.n
 
 
 def kind_of(path: Path, model: str) -> Kind:
-    """The kind of the file. Raises BuildError saying what it is instead, and what to write."""
+    """Return the kind of the file, by its bytes.
+
+    Raises BuildError for another kind: the error names it, and what to write instead.
+    """
     with path.open("rb") as file:
         head = file.read(_HEAD * 4)
     if zipfile.is_zipfile(path):
@@ -69,7 +72,10 @@ def _is_program(name: str) -> bool:
 
 
 def _classes(data: bytes) -> list[str]:
-    """The names of all that a pickle would import, "module.name", in order; what is damaged is not looked at."""
+    """List the names of everything that a pickle would import, "module.name", in order.
+
+    The list ends where the pickle is damaged.
+    """
     found: list[str] = []
     strings: list[str] = []
     try:

@@ -12,9 +12,10 @@ from edgefn.errors import BuildError
 
 
 def located(path: os.PathLike[str], builder: Callable[[], Any], model: str) -> Path:
-    """The file that `builder` returned, relative to the builder's own file. Raises BuildError where it is none.
+    """Return the file that `builder` returned, relative to the builder's own file.
 
-    A notebook's builder has no file: there it is relative to the working directory.
+    A notebook's builder has no file: there the path is relative to the working directory. Raises BuildError if the path
+    is no file.
     """
     folder = home_of(builder)
     found = (folder or Path.cwd()) / path
@@ -28,7 +29,7 @@ def located(path: os.PathLike[str], builder: Callable[[], Any], model: str) -> P
 
 
 def home_of(builder: Callable[[], Any]) -> Path | None:
-    """The folder of the builder's file; None where it was written in a notebook or an interpreter."""
+    """Return the folder of the builder's file; None for a builder of a notebook or an interpreter."""
     try:
         file = Path(inspect.getfile(inspect.unwrap(builder))).resolve()
     except TypeError:

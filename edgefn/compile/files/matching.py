@@ -10,7 +10,10 @@ from edgefn.spec import TensorSpec
 
 
 class FileTensor(NamedTuple):
-    """A tensor of a file; `dtype` is empty and `shape` None where the file does not tell. None in it: any size."""
+    """A tensor of a file.
+
+    `dtype` is empty and `shape` None if the file does not declare them. None in `shape` is any size.
+    """
 
     dtype: str = ""
     shape: tuple[int | str | None, ...] | None = None
@@ -25,10 +28,10 @@ class FileTensor(NamedTuple):
 
 
 def matched(declared: Sequence[str], found: Sequence[str], what: str) -> dict[str, str]:
-    """The file's name by each declared one. Raises BuildError with both lists where that is not clear.
+    """Match each declared name with the file's name for it.
 
-    Names that are equal belong together. The others go in order where none of the file's is a name that Python could
-    write ("input.1"), or where no name at all is equal.
+    Equal names belong together. The other names are matched in order if none of the file's is a name that Python could
+    write ("input.1"), or if no names at all are equal. Raises BuildError with both lists where the match is not clear.
     """
     same = [name for name in declared if name in found]
     rest, others = ([name for name in names if name not in same] for names in (declared, found))
@@ -39,7 +42,10 @@ def matched(declared: Sequence[str], found: Sequence[str], what: str) -> dict[st
 
 
 def check(declared: Mapping[str, TensorSpec], found: Mapping[str, FileTensor], what: str, free: str) -> None:
-    """Raises BuildError unless each declared input fits the file's of that name; `free` says how to free a size."""
+    """Check that each declared input fits the file's input of that name.
+
+    `free` explains how to free a size. Raises BuildError for the first input that does not fit.
+    """
     for name, spec in declared.items():
         tensor = found[name]
         if tensor.dtype and tensor.dtype != spec.dtype:

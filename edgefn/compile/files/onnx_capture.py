@@ -48,7 +48,7 @@ MAX_IR = 10
 
 
 class OnnxCapture:
-    """The normalised file at `path`, which nothing writes to. Attributes are those of `Captured`."""
+    """The normalised file at `path`, which nothing writes to. The attributes are those of `Captured`."""
 
     sizes: Mapping[str, int] = MappingProxyType({})
     calibration: Sequence[GoldenSample] = ()
@@ -66,9 +66,9 @@ class OnnxCapture:
 
     @classmethod
     def of(cls, network: OnnxNetwork, sizes: Mapping[str, int]) -> OnnxCapture:
-        """The file of `network`, its outputs' dtypes and dimensions found by ONNX Runtime.
+        """Make the capture of `network`; ONNX Runtime finds the outputs' dtypes and dimensions.
 
-        Raises BuildError for outputs that are declared otherwise, and where ONNX Runtime does not load the result.
+        Raises BuildError for outputs that are declared otherwise, and if ONNX Runtime does not load the result.
         """
         capture = cls(network.spec, Path())
         capture._path = capture._folder / FILE
@@ -79,7 +79,10 @@ class OnnxCapture:
 
     @property
     def own_opset(self) -> int:
-        """The file's opset, which float artifacts keep; the one it is converted to where no target reads that."""
+        """Return the file's opset, which float artifacts keep.
+
+        If no target reads that opset, return the one that the file is converted to.
+        """
         own = onnx_source.opset(onnx_source.read(self._path, self.model.name))
         return own if READ[0] <= own <= READ[1] else PREFERRED
 
@@ -93,11 +96,14 @@ class OnnxCapture:
 
     @property
     def program(self) -> torch.export.ExportedProgram:
-        """Raises BuildError: a file of ONNX has no program of PyTorch."""
+        """Raise BuildError: an ONNX file has no program of PyTorch."""
         raise no_program(self.model.name)
 
     def onnx(self, opset: int | None = None) -> Path:
-        """Path of `model.onnx` of that opset. Raises BuildError where ONNX does not convert it."""
+        """Write `model.onnx` of that opset, or of the file's own, and return its path.
+
+        Raises BuildError if ONNX does not convert the file.
+        """
         proto = onnx_source.read(self._path, self.model.name)
         own = onnx_source.opset(proto)
         path = self._folder / f"opset-{opset or own}" / "model.onnx"
@@ -109,25 +115,28 @@ class OnnxCapture:
         return path
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """A new folder that `fill` wrote."""
+        """Let `fill` write a new folder, and return the folder."""
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
         fill(folder)
         return folder
 
     def session(self) -> Session:
-        """ONNX Runtime's run of the file, nothing optimised."""
+        """Open an ONNX Runtime session of the file, with nothing optimised."""
         from edgefn.backends.onnxruntime import OnnxSession
 
         return OnnxSession(onnx_source.session(self._path, self.model.name))
 
     def save(self, folder: Path) -> int:
-        """The file lies in `folder` as FILE, for `OnnxCapture` to be made of again; returns its weights' bytes."""
+        """Save the file in `folder` as FILE, and return its size in bytes, weights included.
+
+        `OnnxCapture` can be made again from it.
+        """
         copy(self._path, folder / FILE)
         return sum(file.stat().st_size for file in folder.glob(f"{FILE}*"))
 
 
 def no_program(model: str) -> BuildError:
-    """What a backend of PyTorch programs is told."""
+    """Make the error for a backend that compiles PyTorch programs."""
     return BuildError(
         f"model {model}: its file is ONNX, and this target compiles programs of PyTorch: leave the target out of "
         "--target, or let the builder return the network, or a program of torch.export.save"
@@ -135,7 +144,7 @@ def no_program(model: str) -> BuildError:
 
 
 def copy(source: Path, path: Path) -> None:
-    """`path` is the same file as `source`, and so is what lies beside it."""
+    """Copy the file `source`, and its weights in the file beside it, to `path`."""
     shutil.copyfile(source, path)
     data = source.with_name(f"{source.name}.data")
     if data.exists():  # written by onnx_file.save, which is asked again so that the location has the new name
@@ -145,7 +154,10 @@ def copy(source: Path, path: Path) -> None:
 
 
 def _normalised(network: OnnxNetwork) -> ir.Model:
-    """The file with our names and dimensions, its functions inlined, defaults no inputs, without noise."""
+    """Normalise the file: our names and dimensions, and no noise.
+
+    Its functions are inlined, and its defaults are no inputs.
+    """
     import onnx_ir as ir
     from onnx_ir.passes import common
 
@@ -176,7 +188,10 @@ def _normalised(network: OnnxNetwork) -> ir.Model:
 
 
 def _rename(graph: ir.Graph, wanted: Mapping[ir.Value, str]) -> None:
-    """Each value has the name wanted; who had it before has another one, unique in the graph and all below it."""
+    """Give each value the wanted name.
+
+    Another value that had this name gets a new one, unique in the graph and in all graphs below it.
+    """
     held = [value for value in _values(graph) if value not in wanted]
     taken = {value.name for value in held} | set(wanted.values())
     for value in held:

@@ -21,7 +21,7 @@ FREE = "export it with dynamic_axes={{'{name}': {{{axis}: '{size}'}}}} (dynamic_
 
 
 class OnnxNetwork(torch.nn.Module):
-    """Takes the model's tensors in their declared order, and gives its outputs by name.
+    """Takes the model's tensors in their declared order, and returns its outputs by name.
 
     inputs, outputs   the file's name by each of ours
     """
@@ -39,7 +39,10 @@ class OnnxNetwork(torch.nn.Module):
         _ = self._session
 
     def forward(self, *tensors: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Runs the file. Raises BuildError, in one line, with what ONNX Runtime says."""
+        """Run the file.
+
+        Raises BuildError, in one line, with ONNX Runtime's complaint.
+        """
         given = dict(zip(self.inputs.values(), (tensor.numpy() for tensor in tensors), strict=True))
         try:
             arrays = self._session.run(list(self.outputs.values()), given)
@@ -50,7 +53,7 @@ class OnnxNetwork(torch.nn.Module):
         return {name: torch.from_numpy(array) for name, array in zip(self.outputs, arrays, strict=True)}
 
     def captured(self, sizes: Mapping[str, int]) -> OnnxCapture:
-        """The file as the artifacts' source; see `OnnxCapture.of`."""
+        """Return the file as the source of artifacts; see `OnnxCapture.of`."""
         from edgefn.compile.files.onnx_capture import OnnxCapture
 
         return OnnxCapture.of(self, sizes)
@@ -61,9 +64,10 @@ class OnnxNetwork(torch.nn.Module):
 
 
 def output_names(found: list[str], spec: ModelSpec) -> dict[str, str]:
-    """The file's name of each output by ours: the declared names, else the file's, else "output_0", …
+    """Return the file's name of each output by our name.
 
-    Raises BuildError for outputs that are declared otherwise, or by the name of an input.
+    Our names are the declared ones, else the file's, else "output_0", … Raises BuildError for outputs that are declared
+    otherwise, or by the name of an input.
     """
     if spec.outputs:
         if both := [name for name in spec.outputs if name in spec.inputs]:

@@ -27,9 +27,10 @@ class SeenLength(NamedTuple):
 
 
 def output_specs(normalised: Path, network: OnnxNetwork, sizes: Mapping[str, int]) -> dict[str, TensorSpec]:
-    """The outputs of `network` by name; a dimension that is none of the inputs' has a name of its own.
+    """Return the specs of the outputs of `network` by name.
 
-    `normalised` is its file with our names and no word on what comes out. Raises BuildError where it does not run.
+    A dimension that is none of the inputs' gets a name of its own. `normalised` is the network's file with our names
+    and without the outputs' shapes. Raises BuildError if the file does not run.
     """
     inferred = {one.name: one.shape for one in onnx_source.session(normalised, network.spec.name).get_outputs()}
     runs = list(_runs(network, sizes))
@@ -51,7 +52,7 @@ def output_specs(normalised: Path, network: OnnxNetwork, sizes: Mapping[str, int
 
 
 def _dimension(claims: Iterable[Claim], seen: Sequence[SeenLength], name: str) -> Dimension:
-    """The first claim that every run bears out; else `name`, a size that nothing says anything of."""
+    """Return the first claim that every run confirms; else `name`, for a size without such a claim."""
     for claim in claims:
         if claim is not None and all(
             one.size == (one.sizes.get(claim) if isinstance(claim, str) else claim) for one in seen
@@ -65,7 +66,7 @@ def _padded(claims: Sequence[Claim], rank: int) -> Sequence[Claim]:
 
 
 def _words(network: OnnxNetwork) -> dict[str, str]:
-    """Our names of the free dimensions by the file's."""
+    """Return our names of the free dimensions by the file's."""
     return {
         size: declared
         for name, given in network.inputs.items()
@@ -77,7 +78,10 @@ def _words(network: OnnxNetwork) -> dict[str, str]:
 def _runs(
     network: OnnxNetwork, sizes: Mapping[str, int]
 ) -> Iterator[tuple[dict[str, int], Mapping[str, torch.Tensor]]]:
-    """A run with the samples' sizes, and one in which each free dimension has grown by a number of its own."""
+    """Yield a run with the samples' sizes, and one with each free dimension grown by its own number.
+
+    The second run is left out if the network does not take those sizes.
+    """
     symbols = dict.fromkeys(
         size for tensor in network.spec.inputs.values() for size in tensor.shape if isinstance(size, str)
     )

@@ -25,7 +25,10 @@ BOUND = frozenset({"com.microsoft.nchwc", "com.ms.internal.nhwc"})
 
 
 def read(path: Path, model: str) -> onnx.ModelProto:
-    """The file's structure, its external data not read. Raises BuildError, in one line, where it cannot be served."""
+    """Read the file's structure, without its external data.
+
+    Raises BuildError, in one line, if the file cannot be served.
+    """
     import onnx
 
     what = f"model {model}: {path.name}"
@@ -42,24 +45,30 @@ def read(path: Path, model: str) -> onnx.ModelProto:
 
 
 def opset(proto: onnx.ModelProto) -> int:
-    """The version of ONNX's operators that the file is written in."""
+    """Return the version of ONNX's operators that the file uses; 0 if it names none."""
     return next((one.version for one in proto.opset_import if one.domain in ("", "ai.onnx")), 0)
 
 
 def inputs(proto: onnx.ModelProto, model: str) -> dict[str, FileTensor]:
-    """What a call must give, in order: an input with a default among the weights is none."""
+    """Return the inputs that a call must give, in order.
+
+    An input with a default among the weights is not one of them.
+    """
     given = {tensor.name for tensor in proto.graph.initializer}
     given |= {tensor.values.name for tensor in proto.graph.sparse_initializer}
     return {one.name: _found(one, model) for one in proto.graph.input if one.name not in given}
 
 
 def outputs(proto: onnx.ModelProto, model: str) -> dict[str, FileTensor]:
-    """What it gives, in order."""
+    """Return the outputs of the file, in order."""
     return {one.name: _found(one, model) for one in proto.graph.output}
 
 
 def session(path: Path, model: str) -> Any:
-    """ONNX Runtime's session of the file as it is: one thread, nothing optimised. Raises BuildError in one line."""
+    """Open an ONNX Runtime session of the unchanged file: one thread, nothing optimised.
+
+    Raises BuildError in one line.
+    """
     from edgefn.backends.onnxruntime.session import PROVIDER, import_onnxruntime, session_options
 
     ort = import_onnxruntime()
@@ -75,7 +84,7 @@ def session(path: Path, model: str) -> Any:
 
 
 def complaint(error: Exception) -> str:
-    """What ONNX Runtime complains of, in one line without its codes, its sources and the file's path."""
+    """Return ONNX Runtime's complaint in one line, without its codes, its sources and the file's path."""
     text = " ".join(str(error).split())
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(r"Load model from \S+ failed:\s*", "", text)
@@ -144,7 +153,7 @@ def _check_version(proto: onnx.ModelProto, what: str) -> None:
 
 
 def nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Every node of the graph, of what its nodes hold, and of its functions."""
+    """Yield every node of the graph, of the graphs inside its nodes, and of its functions."""
     waiting = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
     while waiting:
         node = waiting.pop()

@@ -34,7 +34,10 @@ class CapturesItself(Protocol):
 
 
 def opened(result: object, builder: Callable[[], Any], spec: ModelSpec) -> torch.nn.Module:
-    """The network that `result` of `builder` is or names. Raises BuildError where it is none, and what to return."""
+    """Open the network that `result` of `builder` is or names.
+
+    Raises BuildError if `result` is no network: the error names the type to return.
+    """
     import torch
 
     if isinstance(result, os.PathLike):
@@ -69,7 +72,7 @@ def _of_file(path: Path, spec: ModelSpec) -> torch.nn.Module:
 
 
 def _instead(result: object) -> str:
-    """What to return in place of `result`."""
+    """Return advice for a builder that returned `result`, which is no network."""
     if isinstance(result, str):
         return f"; return Path({result!r}) if that is a model file"
     if isinstance(result, dict):

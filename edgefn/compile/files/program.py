@@ -27,7 +27,10 @@ FREE = "export it with dynamic_shapes={{'{name}': {{{axis}: torch.export.Dim('{s
 
 
 def read(path: Path, model: str) -> torch.export.ExportedProgram:
-    """The program in the file. Raises BuildError, in one line, where torch does not read it, or would run a pickle."""
+    """Read the program in the file.
+
+    Raises BuildError, in one line, if torch does not read the file, or would run a pickle.
+    """
     try:
         _refuse_objects(path)
         with _weights_only(), path.open("rb") as file:
@@ -40,7 +43,7 @@ def read(path: Path, model: str) -> torch.export.ExportedProgram:
 
 
 class ProgramNetwork(torch.nn.Module):
-    """Takes the model's tensors in their declared order, and gives what the program gives, nested as it nests it."""
+    """Takes the model's tensors in their declared order, and returns the program's outputs in their nesting."""
 
     def __init__(self, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
         super().__init__()
@@ -56,12 +59,12 @@ class ProgramNetwork(torch.nn.Module):
         self.program = program.module()
 
     def forward(self, *tensors: torch.Tensor) -> Any:
-        """Calls the program with its own nesting of arguments."""
+        """Call the program with its own nesting of arguments."""
         arguments, named = pytree.tree_unflatten([tensors[place] for place in self._order], self._nesting)
         return self.program(*arguments, **named)
 
     def train(self, mode: bool = True) -> ProgramNetwork:
-        """Do nothing: a program is in the mode that it was exported in."""
+        """Keep the mode: a program is in the mode in which it was exported."""
         return self
 
 
@@ -80,7 +83,10 @@ def _inputs(program: torch.export.ExportedProgram, what: str) -> dict[str, FileT
 
 
 def _check_ranges(program: torch.export.ExportedProgram, spec: ModelSpec, names: dict[str, str], what: str) -> None:
-    """Raises BuildError for a declared number that the program's range of that dimension does not have."""
+    """Check that the program takes each declared number as the size of that dimension.
+
+    Raises BuildError for a number outside the program's range.
+    """
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     for name, tensor in spec.inputs.items():
         for axis, (wanted, size) in enumerate(zip(tensor.shape, values[names[name]].shape, strict=True)):
@@ -100,7 +106,10 @@ def _check_device(program: torch.export.ExportedProgram, what: str) -> None:
 
 
 def _refuse_objects(path: Path) -> None:
-    """torch unpickles constants that are no tensors, whatever that runs: a file with such ones is not read."""
+    """Refuse a file with constants that are no tensors.
+
+    torch would unpickle them, and that may run any code. Raises ValueError.
+    """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith(".json") and "/data/" in name and _holds_object(json.loads(archive.read(name))):
@@ -114,7 +123,10 @@ def _holds_object(config: Any) -> bool:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Within, torch.load reads tensors and no other pickle, whatever it is asked for (torch/serialization.py)."""
+    """Force torch.load to read tensors and no other pickle, whatever its caller asks for.
+
+    Holds within the block. Source: torch/serialization.py.
+    """
     before = os.environ.get(_FORCE)
     os.environ[_FORCE] = "1"
     try:

@@ -131,7 +131,10 @@ class _Place:
 
 
 def _adopted(script: torch.jit.ScriptModule, network: torch.nn.Module) -> set[str]:
-    """`network` holds each parameter and buffer of `script` by its name, for torch.export to swap; the names."""
+    """Register each parameter and buffer of `script` in `network` by its name, and return the names.
+
+    torch.export can then swap them.
+    """
     tensors: dict[str, torch.Tensor] = dict(script.named_parameters(remove_duplicate=False))
     tensors |= dict(script.named_buffers(remove_duplicate=False))
     for name, tensor in tensors.items():

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, model: str) -> torch.jit.ScriptModule:
-    """The module in the file, on the CPU. Raises BuildError, in one line, where torch does not read it."""
+    """Read the module in the file, on the CPU.
+
+    Raises BuildError, in one line, if torch does not read the file.
+    """
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
@@ -34,7 +37,7 @@ def read(path: Path, model: str) -> torch.jit.ScriptModule:
 
 
 class ScriptNetwork(torch.nn.Module):
-    """Takes the model's tensors in their declared order, and gives what the script gives."""
+    """Takes the model's tensors in their declared order, and returns the script's outputs."""
 
     def __init__(self, script: torch.jit.ScriptModule, spec: ModelSpec) -> None:
         super().__init__()
@@ -45,19 +48,25 @@ class ScriptNetwork(torch.nn.Module):
         self._names = list(names.values())
 
     def forward(self, *tensors: torch.Tensor) -> Any:
-        """Runs the script. Raises BuildError with the last line of what torch.jit says."""
+        """Run the script.
+
+        Raises BuildError with the last line of torch.jit's error.
+        """
         try:
             return self.script(**dict(zip(self._names, tensors, strict=True)))
         except Exception as error:  # torch.jit.Error and RuntimeError, with the script's whole trace
             raise BuildError(f"model {self.spec.name}: its script does not run: {_last_line(error)}") from error
 
     def traceable(self) -> torch.nn.Module:
-        """The same network in Python, which torch.export follows, sizes free."""
+        """Return the same network in Python, which torch.export can follow with free sizes."""
         return ScriptGraph(self.script, self._names, self.spec.name)
 
 
 def _inputs(script: torch.jit.ScriptModule, what: str) -> list[str]:
-    """The names of forward()'s tensors. Raises BuildError for another type that has no default."""
+    """Return the names of the tensors that forward() takes.
+
+    Raises BuildError for an argument of another type that has no default.
+    """
     found = []
     forward: Any = script.forward
     for argument in forward.schema.arguments[1:]:

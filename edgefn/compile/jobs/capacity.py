@@ -18,15 +18,16 @@ SAMPLES_FACTOR = 2
 
 
 def estimate(weights_bytes: int, samples_bytes: int = 0) -> int:
-    """Bytes that a compiler of a model with so many bytes of weights, and of calibration samples, may hold."""
+    """Estimate the bytes that a compiler may hold, from the bytes of weights and calibration samples."""
     return FLOOR_BYTES + WEIGHTS_FACTOR * weights_bytes + SAMPLES_FACTOR * samples_bytes
 
 
 def startable(waiting: Sequence[int], running: Sequence[int], cores: int, memory_bytes: int) -> int:
-    """How many of `waiting`, from its front, may begin now; both are the compilers' estimates in bytes.
+    """Count how many of `waiting`, from its front, may start now.
 
-    One always may when none runs, however little memory there is: a build that cannot begin helps nobody. None
-    overtakes another, so that a large one is not put off for ever.
+    `waiting` and `running` are the compilers' estimates in bytes. When none runs, one may always start, however little
+    memory there is: otherwise the build could not go on. None overtakes another, so that a large one is not delayed for
+    ever.
     """
     taken, started = sum(running), 0
     for size in waiting:

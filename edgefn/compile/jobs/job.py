@@ -1,7 +1,7 @@
-"""What a compiler's process is told and what it tells back: files in a folder that both know.
+"""What a compiler's process is asked and what it reports: files in a folder that both sides know.
 
-job.msgpack       written before it starts
-told.msgpack      written after each step, whole each time; what is there when it dies is what it had done
+job.msgpack       written before the process starts
+told.msgpack      written after each step, atomically; when the process dies, it holds the finished steps
 files/            the artifact, where it is made here
 """
 
@@ -65,7 +65,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The artifact's, for people."""
+        """Return the artifact's name, for messages."""
         return f"{self.target} of model {self.model}"
 
 
@@ -88,24 +88,24 @@ class JobProgress(msgspec.Struct, kw_only=True):
 
 
 def write_job(job: Job, folder: Path) -> None:
-    """The job is in `folder`, for the compiler to read."""
+    """Write the job to `folder`, for the compiler to read."""
     (folder / _JOB).write_bytes(msgspec.msgpack.encode(job))
 
 
 def read_job(folder: Path) -> Job:
-    """The job that `folder` holds."""
+    """Read the job in `folder`."""
     return msgspec.msgpack.decode((folder / _JOB).read_bytes(), type=Job)
 
 
 def tell(told: JobProgress, folder: Path) -> None:
-    """What is told is in `folder`, whole, or what was there before still is."""
+    """Write the progress to `folder`, atomically: a reader sees the old or the new file, whole."""
     partial = folder / f"{_TOLD}~"
     partial.write_bytes(msgspec.msgpack.encode(told))
     os.replace(partial, folder / _TOLD)
 
 
 def read_told(folder: Path) -> JobProgress:
-    """What the compiler told last; nothing at all when it died before."""
+    """Read the compiler's last progress; empty progress when it died before the first."""
     try:
         return msgspec.msgpack.decode((folder / _TOLD).read_bytes(), type=JobProgress)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """`python -m edgefn.compile.jobs.lowering FOLDER`: one artifact made, proved or timed, in a process of its own.
 
-FOLDER holds the job (`edgefn.compile.jobs.job`); what was done is told there after each step, so that a crash of a
-toolchain or an engine costs this process and the step it was at, nothing more. stdout and stderr are the log.
+FOLDER holds the job (`edgefn.compile.jobs.job`). The progress is written there after each step, so a crash of a
+toolchain or an engine costs only this process and its current step. stdout and stderr are the log.
 Decides whether an artifact passes its gates; never what becomes of the build.
 """
 
@@ -34,7 +34,7 @@ FAILED = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Does the job in the folder that the command line names; returns the exit code."""
+    """Do the job in the folder that the command line names; return the exit code."""
     (folder,) = map(Path, sys.argv[1:] if arguments is None else arguments)
     end_with_standard_input()
     try:
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _done(work: Work, folder: Path) -> int:
-    """The job is done, or has failed and said so; returns the exit code."""
+    """Do the job, or report its failure; return the exit code."""
     try:
         with explained_when_full(folder):
             work.run()
@@ -57,10 +57,10 @@ def _done(work: Work, folder: Path) -> int:
 
 
 def end_with_standard_input() -> None:
-    """From now on this process group is killed, whatever it is at, when standard input ends.
+    """Kill this process group when standard input ends, at any point of its work.
 
-    Its other end is the build's, and the kernel closes it however the build dies. A process of its own waits for
-    that: a thread would wait for the interpreter lock that a toolchain may hold.
+    The build holds the other end, and the kernel closes it however the build dies. A separate process waits for that: a
+    thread would wait for the interpreter lock, which a toolchain may hold.
     """
     if os.fork() == 0:
         os.read(0, 1)
@@ -71,7 +71,7 @@ def end_with_standard_input() -> None:
 
 
 class Work:
-    """A job being done, telling as it goes."""
+    """A job during its run; reports its progress after each step."""
 
     def __init__(self, job: Job, folder: Path) -> None:
         self.job = job
@@ -80,7 +80,7 @@ class Work:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """The steps of the job are done. Raises what ended it: GateError where the artifact does not pass."""
+        """Run the steps of the job. Raise the error that ends it: GateError when the artifact does not pass."""
         self._tell()
         if self.job.lower:
             self.told.step = "lower"
@@ -104,7 +104,7 @@ class Work:
         self._tell()
 
     def failed(self, error: str, reason: str, trace: str) -> int:
-        """The failure is told and in the log; returns the exit code."""
+        """Report the failure and log it; return the exit code."""
         traceback.print_exc()
         self.told.error, self.told.reason, self.told.trace = error, reason, trace
         self._tell()
@@ -160,7 +160,7 @@ class Work:
 
 
 def check_lowered(lowered: Lowered, job: Job) -> None:
-    """Raises GateError unless the artifact is of the precision and the opset that its target's name promises."""
+    """Raise GateError unless the artifact has the precision and the opset that its target promises."""
     if job.target.precision.startswith("int") and not sum(lowered.quantized.values()):
         raise GateError(
             f"{job.name} has no {job.target.precision} operator: its toolchain left all in float. See its log, try "
@@ -174,7 +174,7 @@ def check_lowered(lowered: Lowered, job: Job) -> None:
 
 
 def peak_bytes() -> int:
-    """The most that this process, or one that it waited for, has held at once."""
+    """Return the peak memory in bytes of this process, or of a child that it waited for if that is larger."""
     waited_for = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return max(machine.peak_bytes(), waited_for)
 

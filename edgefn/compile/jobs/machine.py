@@ -1,4 +1,4 @@
-"""What a compiler's process holds of the memory; what there is of it is told by `edgefn.system.machine`."""
+"""The memory that a compiler's process holds. What the machine has is read by `edgefn.system.machine`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def peak_bytes(process: int | str = "self") -> int:
-    """The most that a process has held at once; 0 for one that has ended.
+    """Return the peak memory of a process in bytes; 0 for one that has ended.
 
-    Not `ru_maxrss`: that begins at what the process held from which it was started.
+    Not `ru_maxrss`: that begins with the memory of the process that started it.
     """
     try:
         status = Path(f"/proc/{process}/status").read_text("ascii", "replace")

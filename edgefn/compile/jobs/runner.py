@@ -1,4 +1,4 @@
-"""Compilers run side by side within the machine's room, each within its time; what becomes of one is no other's.
+"""Runs compilers side by side within the machine's room, each within its time; none affects another.
 
 Owns when a process starts and when it is ended. `edgefn.compile.jobs.capacity` decides how many there are.
 """
@@ -38,9 +38,10 @@ class CompileLimits:
 def run(
     tasks: Sequence[Task], room: CompileLimits, started: Callable[[int], None]
 ) -> Generator[tuple[int, CompilerExit]]:
-    """Each task's number and end, as they end. `started` is told the number of each that begins.
+    """Run the tasks; yield each task's number and its exit when it ends.
 
-    No process is left when this is exhausted, closed or fails.
+    `started` is called with the number of each task that starts. No process is left when the generator is exhausted,
+    closed or fails.
     """
     waiting = list(range(len(tasks)))
     running: dict[int, Worker] = {}
@@ -63,7 +64,7 @@ def run(
 
 
 def _ready(running: dict[int, Worker]) -> list[tuple[int, bool]]:
-    """Those that have ended (True) or are at their limit (False), after waiting a moment for one."""
+    """Wait a moment, then return the compilers that have ended (True) or are at their limit (False)."""
     with selectors.DefaultSelector() as selector:
         for number, worker in running.items():
             selector.register(worker, selectors.EVENT_READ, number)

@@ -1,6 +1,6 @@
-"""A compiler as a process: started in a group of its own, watched, ended with all that it started.
+"""A compiler as a process: started in a group of its own, watched, and ended with all that it started.
 
-Owns the process and its log. Never makes sense of what it told beyond how it ended.
+Owns the process and its log. Of its progress it only looks at how the process ended.
 """
 
 from __future__ import annotations
@@ -65,15 +65,18 @@ class Worker:
         return self._pidfd
 
     def left_s(self) -> float:
-        """Seconds until its limit; negative after it."""
+        """Return the seconds until the time limit; negative after it."""
         return self._deadline - time.monotonic()
 
     def look(self) -> None:
-        """Its memory's peak is known up to now, should it be killed before it can tell."""
+        """Record the peak of the compiler's memory, for the case that it is killed before it can report it."""
         self._peak_bytes = max(self._peak_bytes, machine.peak_bytes(self._process.pid))
 
     def end(self, *, ended: bool) -> CompilerExit:
-        """No process of its group is left. `ended` says that it has ended by itself, not at its limit."""
+        """Kill the process group and return how the compiler ended.
+
+        `ended`: the compiler ended by itself, not at its limit.
+        """
         code = self._kill()
         told = read_told(self._folder)
         peak = max(self._peak_bytes, told.peak_bytes)
@@ -86,7 +89,10 @@ class Worker:
         return CompilerExit("done" if code == 0 and told.step == "done" else "failed", told, peak)
 
     def _kill(self) -> int:
-        """Kills and reaps the group, a zombie first of all; the compiler's exit code, negative for a signal."""
+        """Kill and reap the group; return the compiler's exit code, negative for a signal.
+
+        The compiler may be a zombie already.
+        """
         pid = self._process.pid
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)  # its pid is not given away as long as we have not waited for it
@@ -101,17 +107,20 @@ class Worker:
 
 
 def adopt_orphans() -> None:
-    """What a compiler leaves behind becomes this process's child, to be reaped by it, and not init's."""
+    """Adopt the processes that compilers leave behind: this process reaps them, not init."""
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
-    """This process's children, those that it adopted among them."""
+    """List the pids of this process's children, adopted ones included."""
     return {int(path.name) for path in Path("/proc").glob("[0-9]*") if _parent(path) == os.getpid()}
 
 
 def end_adopted(known: set[int]) -> None:
-    """No child is left that is not `known`: a compiler's that had left its group. Call when no compiler runs."""
+    """Kill all children that are not in `known`: processes of a compiler that had left its group.
+
+    Call only while no compiler runs.
+    """
     for pid in children() - known:
         with suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)

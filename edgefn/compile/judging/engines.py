@@ -35,7 +35,7 @@ APART = 0.5
 
 
 def apart(portable: Path, session: Session, samples: Sequence[GoldenSample], judging: Judging) -> str:
-    """Return how `session`, of the ONNX file in `portable`, computes otherwise than the file says, or nothing."""
+    """Return how `session` deviates from the ONNX file in `portable`, or an empty string."""
     if not (portable / FILE).exists():
         return ""
     reference = literal(portable / FILE)
@@ -53,7 +53,7 @@ def _named(outputs: Mapping[str, NDArray[Any]], judging: Judging) -> dict[str, N
 
 
 class Guilt(NamedTuple):
-    """Return what an artifact's wrong answers come from, in words, and what to do."""
+    """The cause of an artifact's wrong answers, in words, and the remedy."""
 
     what: str
     do: str
@@ -72,9 +72,10 @@ EXPORT = Guilt(
 def guilty(
     portable: Path, pairs: Pairs, judging: Judging, precision: str, *, bound: Bound | None, batched: bool
 ) -> Guilt | None:
-    """Return what makes the artifact in `portable` answer otherwise than eager PyTorch; None where that is unknown.
+    """Return the cause of the wrong answers of the artifact in `portable`; None where it is unknown.
 
-    It is judged as its file stands, no node optimised, by the same judges.
+    The artifact's answers differ from eager PyTorch's. It is judged as its file stands, no node optimised, by the same
+    judges.
     """
     if not (portable / FILE).exists() or precision.startswith("int"):
         return None

@@ -63,13 +63,16 @@ class Judgement:
 
 
 def known(cache: Cache, piece: ArtifactPlan) -> Judgement | None:
-    """Return what an earlier build found."""
+    """Return the judgement of an earlier build; None if there is none."""
     folder = cache.find("judging", piece.judging_key)
     return Judgement(folder) if folder else None
 
 
 def found(cache: Cache, piece: ArtifactPlan, capture: Path, session: Callable[[], EagerSession]) -> Judgement:
-    """Find and keep what artifacts of the piece's model are judged by. Raises BuildError as `judging.found`."""
+    """Find and keep the judgement for the artifacts of the piece's model.
+
+    Raises BuildError as `judging.found`.
+    """
     from edgefn.compile.samples import answering
 
     info = snapshot.info(capture)
@@ -97,13 +100,19 @@ def _judging(piece: ArtifactPlan, info: SnapshotInfo) -> Judging:
 
 
 def _answers(pairs: Pairs) -> Sequence[GoldenSample]:
-    """Return the answers that tell how far eager's answer moves: of few samples, with what is made of them."""
+    """Return the answers that show how far eager's answer moves.
+
+    If the samples are few, the inputs made of them are added.
+    """
     made = [pair for pair in pairs.stress if not trials.is_zero(pair.inputs)]
     return pairs.samples if len(pairs.samples) >= FEW else [*pairs.samples, *made]
 
 
 def by_output(model: EdgeModel, outputs: Sequence[str]) -> judging.Functions:
-    """Return the functions that cut slices of the network's `outputs`. Raises BuildError for one that cuts none."""
+    """Return the functions that cut slices of the network's `outputs`.
+
+    Raises BuildError for one that cuts none.
+    """
     found: dict[str, dict[str, judging.Cut]] = {}
     for owner, functions in model.slices.items():
         for name, function in functions.items():
@@ -112,7 +121,10 @@ def by_output(model: EdgeModel, outputs: Sequence[str]) -> judging.Functions:
 
 
 def _owner(model: str, name: str, function: judging.Cut, outputs: Sequence[str]) -> str:
-    """Return which of the network's `outputs` a function cuts: the only one, or the one that its parameter names."""
+    """Return the one of the network's `outputs` that a function cuts.
+
+    It is the only one, or the one that the function's parameter names.
+    """
     parameter = next(iter(inspect.signature(function).parameters))
     if len(outputs) == 1:
         return outputs[0]

@@ -113,7 +113,10 @@ def check(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
 
 
 def measure(backend: Backend, portable: Path, eager: Session, inputs: Arrays, name: str) -> Latency:
-    """The finished artifact's and the eager network's latency, in interleaved rounds after one of warm-up."""
+    """Measure the latency of the finished artifact and of the eager network.
+
+    Both run in interleaved rounds, after one of warm-up.
+    """
     with tempfile.TemporaryDirectory(prefix="edgefn-measure-") as scratch:
         session = _finished(backend, portable, Path(scratch), name)
         eager_s: list[float] = []

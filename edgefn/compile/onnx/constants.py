@@ -13,7 +13,10 @@ from typing import Any
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """Within, a rule of the optimiser applies where a constant equals the rule's, not where it is near."""
+    """Make a rule of the optimiser apply where a constant equals the rule's, not where it is only near.
+
+    Holds within the block.
+    """
     from onnxscript.rewriter._matcher import SimplePatternMatcher
 
     usual = SimplePatternMatcher._match_constant

@@ -23,7 +23,10 @@ EXTERNAL_MIN_BYTES = 1024
 
 
 def check_opset(model: ir.Model, wanted: int, name: str) -> None:
-    """Raises BuildError unless `model` has the opset `wanted`: the exporter only logs when it ignores one."""
+    """Check that `model` has the opset `wanted`.
+
+    The exporter only logs when it ignores an opset. Raises BuildError for another one.
+    """
     got = model.opset_imports.get("", 0)
     if got != wanted:
         raise BuildError(
@@ -33,7 +36,7 @@ def check_opset(model: ir.Model, wanted: int, name: str) -> None:
 
 
 def strip(model: ir.Model, symbols: Mapping[str, str]) -> None:
-    """Removes all that says where `model` came from, and renames its dimensions by `symbols` ("s77" → "batch")."""
+    """Remove all signs of the origin of `model`, and rename its dimensions by `symbols` ("s77" → "batch")."""
     model.producer_name = model.producer_version = model.doc_string = None
     model.metadata_props.clear()
     graphs: list[Any] = [model.graph, *model.functions.values()]
@@ -50,7 +53,10 @@ def strip(model: ir.Model, symbols: Mapping[str, str]) -> None:
 
 
 def save(model: ir.Model, path: Path) -> None:
-    """Writes `model`; its weights go to "<name>.data" beside it when they are too many for one protobuf message."""
+    """Write `model` to `path`.
+
+    Weights that are too many for one protobuf message go to "<name>.data" beside it.
+    """
     import onnx_ir as ir
 
     weights = model.graph.initializers.values()

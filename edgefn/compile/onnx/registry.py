@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Have an export begin, within, with a copy of the table that the first one read."""
+    """Let each export within the block start with a copy of the table that the first export read."""
     import torch
     from onnxscript.values import TracedOnnxFunction
     from torch.onnx._internal.exporter._registration import ONNXRegistry
@@ -47,7 +47,7 @@ def _table(read: Any, operators: int, **options: Any) -> Any:
 
 
 class _Signature:
-    """What the exporter asks a function of its own for: mostly the domain, for which it parses the source."""
+    """The parts of its own functions that the exporter reads: mostly the domain, for which it parses the source."""
 
     def __init__(self, function: Any, signature: Any) -> None:
         self.domain = function.opset.domain

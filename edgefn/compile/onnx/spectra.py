@@ -27,7 +27,7 @@ def settle(model: ir.Model) -> None:
 
 
 def _widen(node: ir.Node, value: ir.Value) -> None:
-    """Have a transform compute in float64."""
+    """Make a transform compute in float64."""
     steps = NodeSteps(node)
     wide = steps.cast(value, DOUBLE)
     wide.shape = value.shape

@@ -17,7 +17,7 @@ class NodeSteps:
         self._made: list[ir.Node] = []
 
     def add(self, kind: str, inputs: Sequence[ir.Value | None], **attributes: Any) -> ir.Value:
-        """Make a step, and return what it gives."""
+        """Make a step, and return its output."""
         import onnx_ir as ir
 
         output = ir.Value(name=f"{self._node.outputs[0].name}_{kind.lower()}_{len(self._made)}")
@@ -32,7 +32,7 @@ class NodeSteps:
         return self.add("Constant", [], value=ir.tensor(np.array([*numbers], np.int64)))
 
     def cast(self, value: ir.Value | None, dtype: int) -> ir.Value:
-        """Make what gives `value` in one of ONNX's types."""
+        """Make a step that casts `value` to one of ONNX's types, and return its output."""
         import onnx_ir as ir
 
         made = self.add("Cast", [value], to=dtype)

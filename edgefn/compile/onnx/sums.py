@@ -31,7 +31,10 @@ BLOCK = 512
 
 
 def split(model: ir.Model, lengths: Mapping[str, SizeRange]) -> None:
-    """Rewrite the sums of `model` that may be of many. `lengths` are those of its free dimensions, by their names."""
+    """Rewrite the sums of `model` that may be of many values.
+
+    `lengths` are those of its free dimensions, by their names.
+    """
     for node in list(model.graph):
         way = _WAYS.get(node.op_type)
         value = node.inputs[0] if way is not None and node.inputs else None
@@ -140,7 +143,7 @@ def _reduce(steps: NodeSteps, node: ir.Node, axes: list[int], sizes: list[float]
 
 
 def _run_up_in_blocks(steps: NodeSteps, value: Any, axis: int) -> ir.Value:
-    """Add up along `axis` within blocks, and what the blocks before have together."""
+    """Add up along `axis` within blocks, and add the total of the blocks before."""
     cut, length = _cut(steps, value, axis)
     blocks = steps.add("Shape", [cut], start=axis, end=axis + 1)
     within = steps.add("CumSum", [cut, steps.whole([axis + 1])])
@@ -169,9 +172,9 @@ def _in_blocks(steps: NodeSteps, value: Any, axes: list[int], inner: int, kind: 
 
 
 def _cut(steps: NodeSteps, value: Any, inner: int) -> tuple[ir.Value, ir.Value]:
-    """Return `value` with the axis `inner` cut into blocks, one axis more behind it, and that axis's length.
+    """Return `value` with the axis `inner` cut into blocks, and that axis's length.
 
-    Zeros fill the last block up.
+    The blocks have one axis more behind it. Zeros fill the last block up.
     """
     rank = len(value.shape)
     length = steps.add("Shape", [value], start=inner, end=inner + 1)

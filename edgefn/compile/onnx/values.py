@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def settle(model: ir.Model) -> None:
-    """Give each value of `model` a name that no other has, its inputs and outputs theirs; add constants left out."""
+    """Give each value of `model` a unique name; inputs and outputs keep theirs. Add constants left out."""
     public = [*model.graph.inputs, *model.graph.outputs]
     _add_constants(model.graph)
     _name(model.graph, {value.name for value in public if value.name}, kept=set(map(id, public)))

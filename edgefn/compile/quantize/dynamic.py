@@ -22,7 +22,7 @@ OPERATORS = ("MatMul", "Gemm", "LSTM", "Attention")
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
-    """The names of the nodes that can be int8."""
+    """Return the names of the nodes that can be int8."""
     constants = {tensor.name for tensor in model.graph.initializer}
     return [
         node.name
@@ -32,7 +32,10 @@ def layers(model: onnx.ModelProto) -> list[str]:
 
 
 def written(model: onnx.ModelProto, *, seven_bits: bool) -> onnx.ModelProto:
-    """`model` with its matrix products and LSTMs in int8."""
+    """Quantise the matrix products and LSTMs of a copy of `model` to int8.
+
+    `seven_bits` limits the weights to seven bits, so that their products do not saturate.
+    """
     import onnx
 
     import_onnxruntime()
@@ -56,9 +59,10 @@ def written(model: onnx.ModelProto, *, seven_bits: bool) -> onnx.ModelProto:
 
 
 def with_float(quantised: onnx.ModelProto, model: onnx.ModelProto, kept: Sequence[str]) -> onnx.ModelProto:
-    """Return `quantised`, which `written` made of `model`, with the nodes named in `kept` as they are in `model`.
+    """Return `quantised` with the nodes named in `kept` as they are in `model`.
 
-    The quantiser takes seconds for a vision transformer, and a search for what must stay in float asks many times.
+    `written` made `quantised` of `model`. The quantiser takes seconds for a vision transformer, and a search for the
+    layers that must stay in float asks many times.
     """
     import onnx
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Engine(NamedTuple):
-    """What a file will be run by.
+    """The engine that will run a file.
 
-    opened    a session of a file, with the entries of an artifact's settings
-    integers  the operators of the file at a path that it runs in eight bits with those entries, by type
+    opened    opens a session of a file, with the entries of an artifact's settings
+    integers  counts the operators of the file at a path that it runs in eight bits with those entries, by type
     exact     entries with which products of eight bits do not saturate; None where there are none
     dynamic   whether it multiplies in eight bits where ranges are taken in each run
     """
@@ -32,7 +32,7 @@ class Engine(NamedTuple):
 
 
 def opened(model: onnx.ModelProto, entries: Mapping[str, str]) -> OnnxSession:
-    """A session of `model` in ONNX Runtime, optimised now."""
+    """Open an ONNX Runtime session of `model`, which is optimised now."""
     session = import_onnxruntime().InferenceSession(
         model.SerializeToString(),
         session_options(dict(entries)),

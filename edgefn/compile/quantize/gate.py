@@ -34,7 +34,7 @@ INTEGER_OPERATORS = frozenset(
 
 
 def in_file(model: onnx.ModelProto) -> dict[str, int]:
-    """The operators of `model` that multiply eight-bit weights, by type."""
+    """Count the operators of `model` that multiply eight-bit weights, by type."""
     constants = {tensor.name for tensor in model.graph.initializer}
     weights = {
         node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in constants
@@ -50,7 +50,7 @@ def in_file(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def in_engine(path: Path, entries: Mapping[str, str]) -> dict[str, int]:
-    """The operators that multiply in eight bits after ONNX Runtime has optimised the file, by type."""
+    """Count the operators that multiply in eight bits after ONNX Runtime has optimised the file, by type."""
     import onnx
 
     from edgefn.backends.onnxruntime.session import open_session, session_options
@@ -64,7 +64,10 @@ def in_engine(path: Path, entries: Mapping[str, str]) -> dict[str, int]:
 
 
 def integers(counted: Mapping[str, int], run: Mapping[str, int]) -> str:
-    """Why a file of quantised operators `counted` is no int8 in an engine that runs `run`; empty if it is."""
+    """Return why the file is not int8 in this engine, or an empty string if it is.
+
+    `counted` are the quantised operators of the file, by type; `run` are those that the engine runs in eight bits.
+    """
     wanted, got = sum(counted.values()), sum(run.values())
     if got < wanted:
         return (
@@ -75,7 +78,7 @@ def integers(counted: Mapping[str, int], run: Mapping[str, int]) -> str:
 
 
 def share(found: Share, least: float) -> str:
-    """Why a file with such a share in eight bits is not called int8; empty if it is."""
+    """Return why a file with the share `found` in eight bits is not called int8; empty if it is."""
     if not found.operations:
         return "none of its operators is quantised: it would be a float artifact under another name"
     if found.operations >= least:
@@ -87,7 +90,11 @@ def share(found: Share, least: float) -> str:
 
 
 def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: str) -> int:
-    """The opset read back from the file. Raises GateError unless it is the one wanted and the target reads it."""
+    """Return the opset in the file.
+
+    Raises GateError unless the opset is `wanted` and the target reads it: it must lie within `limits`, if there are
+    any.
+    """
     got = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
     if got != wanted:
         raise GateError(f"{name} was to have ONNX opset {wanted} and its file has {got}")
@@ -97,7 +104,7 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
 
 
 def refusal(tried: Sequence[Tried], name: str) -> GateError:
-    """The error, with the figures, for an artifact that no attempt made right and int8."""
+    """Make the error, with the figures, for an artifact that no attempt made right and int8."""
     recipes = "; ".join(dict.fromkeys(one.recipe for one in tried))
     judged = [(one.agreement, one) for one in tried if one.agreement is not None]
     if not judged:

@@ -50,9 +50,9 @@ _log = logging.getLogger(__name__)
 
 
 class Int8Network(NamedTuple):
-    """An int8 network: its file, the sessions' entries, how it was made in a few words, the layers left in float.
+    """An int8 network: its file, the session's entries, the recipe in a few words, and the layers left in float.
 
-    `share` is what of the network is in eight bits; `error` how far outputs are off over how far they move.
+    `share` is the part of the network in eight bits. `error` is the deviation of the outputs over how far they move.
     """
 
     model: onnx.ModelProto
@@ -64,7 +64,7 @@ class Int8Network(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """An attempt that did not do: why, and how near it came, where it could be judged."""
+    """A failed attempt: the reason, and how near its outputs came, where they could be judged."""
 
     recipe: str
     reason: str
@@ -76,8 +76,8 @@ def lowered(
 ) -> tuple[Int8Network, dict[str, int]]:
     """Write the int8 form of `exported`, the ONNX file of `captured`, to `path`, past every gate.
 
-    Returns how it was made and its int8 operators by type. Raises as `made`, and GateError where the file is none of
-    `opset`.
+    Returns the network and its int8 operators by type. Raises the same errors as `made`, and GateError if the file does
+    not have the `opset`.
     """
     import onnx
 
@@ -95,9 +95,9 @@ def lowered(
 
 
 def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Engine) -> Int8Network:
-    """The first way of making `model` int8 for `engine` that keeps the bound, the fastest ways first.
+    """Make `model` int8 for `engine` in the first way that keeps the bound; try the fastest ways first.
 
-    Raises BuildError naming what is missing, GateError with the figures when no way does.
+    Raises BuildError that names what is missing, and GateError with the figures when no way keeps the bound.
     """
     name, quantize = captured.model.name, captured.quantize
     model = prepared(model)
@@ -132,13 +132,19 @@ def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engi
 
 
 def _best(right: Sequence[Int8Network]) -> Int8Network:
-    """Return the first whose error is not clearly above another's: on a few samples, less than a tenth is chance."""
+    """Return the first network whose error is not clearly above another's.
+
+    On a few samples, a difference of less than a tenth is chance.
+    """
     least = min(one.error for one in right)
     return next(one for one in right if one.error <= least * CLEARLY)
 
 
 def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | Tried:
-    """What comes of an attempt. A toolchain that fails costs the attempt; what the author must mend is raised."""
+    """Make one attempt and judge it.
+
+    A failing toolchain costs only this attempt. An error that the author must mend is raised.
+    """
     recipe = "static"
     try:
         one = plan.attempt()
@@ -190,7 +196,7 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
 
 
 def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engine) -> str:
-    """Why the engine does not run the file's quantised operators in eight bits; empty where it does."""
+    """Return why the engine does not run the file's quantised operators in eight bits; empty if it does."""
     import onnx
 
     with tempfile.TemporaryDirectory(prefix="edgefn-engine-") as scratch:
@@ -200,7 +206,7 @@ def _in_engine(model: onnx.ModelProto, entries: Mapping[str, str], engine: Engin
 
 
 def _example(captured: Captured) -> Mapping[str, Any]:
-    """Inputs of such sizes as the network will get; zeros where there are no real ones."""
+    """Return inputs of the sizes that the network will get; zeros where there are no real inputs."""
     if captured.calibration:
         return captured.calibration[0].inputs
     return {
@@ -212,7 +218,10 @@ def _example(captured: Captured) -> Mapping[str, Any]:
 
 
 def _forced(layers: Sequence[str], keep: Sequence[str], model: str) -> tuple[str, ...]:
-    """The layers that the author keeps in float. Raises BuildError for a part of a name that no layer has."""
+    """Return the layers that the author keeps in float.
+
+    Raises BuildError if a part of a name in `keep` occurs in no layer's name.
+    """
     for part in keep:
         if not any(part in layer for layer in layers):
             raise BuildError(

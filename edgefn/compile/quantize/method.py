@@ -24,7 +24,7 @@ SHARE = 0.5
 
 
 def shares(graph: Graph) -> dict[str, float]:
-    """The share of the weights by the type of the operator that reads them."""
+    """Return the share of the weights, 0 to 1, by the type of the operator that reads them."""
     sizes: Counter[str] = Counter()
     for node in graph.nodes:
         sizes[node.op_type] += sum(graph.constants[name].size for name in node.input if name in graph.constants)
@@ -35,9 +35,10 @@ def shares(graph: Graph) -> dict[str, float]:
 def choose(
     share: dict[str, float], quantize: Quantize, model: str, target: str, *, dynamic: bool = True
 ) -> Literal["static", "dynamic"]:
-    """The method for a network with such shares; `dynamic` says whether the target's engine has that one.
+    """Choose the method for a network by the shares of its weights.
 
-    Raises BuildError where nothing in the network can be int8, or the author asks for what the engine lacks.
+    `dynamic` tells whether the target's engine supports dynamic int8. Raises BuildError if nothing in the network can
+    be int8, or if the author asks for a method that the engine lacks.
     """
     convolutions = share.get("Conv", 0.0) + share.get("ConvTranspose", 0.0)
     products = sum(share.get(kind, 0.0) for kind in DYNAMIC)

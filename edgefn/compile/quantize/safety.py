@@ -20,5 +20,5 @@ instructions widen before they add."""
 
 
 def saturates(cpu: Processor) -> bool:
-    """Whether a CPU that meets the profile may clip the sum of two products of eight bits."""
+    """Tell whether a CPU that meets the profile may clip the sum of two eight-bit products."""
     return cpu.arch in X86 and not EXACT & set(cpu.features)

@@ -51,7 +51,7 @@ class Draws:
 
 
 def in_program(program: torch.export.ExportedProgram) -> tuple[str, str] | None:
-    """Return the first operator of a captured program that draws, and its stack trace; None where none does."""
+    """Return the first operator of a captured program that draws, and its stack trace; None without one."""
     for module in program.graph_module.modules():
         for node in (getattr(module, "graph", None) and module.graph.nodes) or ():
             if draws(node.target, node.args):
@@ -72,7 +72,7 @@ def draws(operator: Any, arguments: tuple[Any, ...]) -> bool:
 
 
 def way_out(is_dropout: bool) -> str:
-    """Return what to write in place of a forward() that draws."""
+    """Return the advice for a forward() that draws."""
     if is_dropout:
         return (
             "dropout is on. Write F.dropout(x, p, training=self.training) or nn.Dropout, and call neither .train() "

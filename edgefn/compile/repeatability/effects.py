@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check(program: torch.export.ExportedProgram, examples: Sequence[torch.Tensor], model: str) -> None:
-    """Raise CaptureError where `program` draws, or its outputs depend on what an earlier call wrote.
+    """Raise CaptureError if `program` draws, or if its outputs depend on an earlier call's writes.
 
     `examples` are inputs of sizes that it runs with.
     """
@@ -34,7 +34,7 @@ def check(program: torch.export.ExportedProgram, examples: Sequence[torch.Tensor
 
 
 def _writes_buffer(program: torch.export.ExportedProgram) -> bool:
-    """Whether any operator writes in place into a buffer, or into a view of one."""
+    """Tell whether any operator writes in place into a buffer, or into a view of one."""
     buffers = set(program.graph_signature.inputs_to_buffers)
     nodes = (node for node in program.graph.nodes if _aliases(node) and node.target._schema.is_mutable)
     return any(_origin(node).name in buffers for node in nodes)
@@ -47,7 +47,10 @@ def _origin(node: torch.fx.Node) -> torch.fx.Node:
 
 
 def _aliases(node: torch.fx.Node) -> bool:
-    """Whether the node's result is memory of its first argument, as of a view or an operator in place."""
+    """Tell whether the node's result shares the memory of its first argument.
+
+    That is true of a view and of an operator in place.
+    """
     import torch
 
     operator = node.target
@@ -57,7 +60,7 @@ def _aliases(node: torch.fx.Node) -> bool:
 
 
 def _rewritten(program: torch.export.ExportedProgram) -> list[str]:
-    """The buffers that the program writes and whose former value reaches an output."""
+    """Return the buffers that the program writes and whose former value reaches an output."""
     signature = program.graph_signature
     written = set(signature.buffers_to_mutate.values())
     outputs = set(signature.user_outputs)
@@ -70,7 +73,7 @@ def _rewritten(program: torch.export.ExportedProgram) -> list[str]:
 
 
 def _readers(node: torch.fx.Node) -> set[str]:
-    """The names of all nodes that `node` reaches."""
+    """Return the names of all nodes that `node` reaches."""
     found: set[str] = set()
     waiting = [node]
     while waiting:
@@ -82,7 +85,7 @@ def _readers(node: torch.fx.Node) -> set[str]:
 
 
 def _filled(examples: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Inputs like `examples`, the floating ones random, the same ones each time."""
+    """Make inputs like `examples`, with random floating-point values, the same each time."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -93,7 +96,10 @@ def _filled(examples: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _matters(program: torch.export.ExportedProgram, buffer: str, inputs: Sequence[torch.Tensor]) -> bool:
-    """Whether another value of `buffer` gives another answer: a scratch buffer is written before it is read."""
+    """Tell whether another value of `buffer` gives another answer.
+
+    A scratch buffer does not matter: it is written before it is read.
+    """
     import torch
 
     def answers(shift: int) -> tuple[torch.Tensor, ...]:

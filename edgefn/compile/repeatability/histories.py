@@ -33,7 +33,7 @@ MIXED = 1
 def check(
     session: EagerSession, samples: Sequence[GoldenSample], before: Mapping[str, object], renew: Callable[[], Any]
 ) -> None:
-    """Raise BuildError where the answer to the first sample depends on which came first, or on how many came.
+    """Raise BuildError if the first sample's answer depends on the first call, or on the number of calls.
 
     `before` is what the network held before its first run; `renew` returns a session of it, built anew.
     """
@@ -82,7 +82,7 @@ def _differs_after_many(session: EagerSession, sample: GoldenSample, counts: Seq
 
 @contextmanager
 def _counted(network: torch.nn.Module, counts: Sequence[str], value: int) -> Iterator[None]:
-    """Within, the attributes `counts`, by path, begin at `value`."""
+    """Set the attributes `counts`, by path, to `value` for the block, and restore them afterwards."""
     places = [(network.get_submodule(path), name) for path, _, name in (one.rpartition(".") for one in counts)]
     before = [getattr(module, name) for module, name in places]
     try:

@@ -29,7 +29,10 @@ MORE_RUNS = 3
 
 
 def check(session: EagerSession, samples: Sequence[GoldenSample]) -> None:
-    """Run the first sample again, after all of `samples` were run. Raises BuildError where the answers differ."""
+    """Run the first sample again, after all of `samples` were run.
+
+    Raises BuildError where the answers differ.
+    """
     first = samples[0]
     generators, before = _generators(), attributes(session.network)
     again = session.run(first.inputs)
@@ -44,7 +47,7 @@ def _differs_later(session: EagerSession, inputs: Arrays, answers: Arrays) -> bo
 
 
 def _reason(session: EagerSession, inputs: Arrays, changed: Sequence[str], *, drawn: bool) -> str:
-    """Why the answers differ, as what it is, and what to do."""
+    """Return the reason why the answers differ, and the remedy."""
     if drawn and _is_chance(session, inputs):
         with Draws() as draws:
             session.run(inputs)
@@ -58,7 +61,7 @@ def _reason(session: EagerSession, inputs: Arrays, changed: Sequence[str], *, dr
 
 
 def remembers(model: str, written: Sequence[str]) -> str:
-    """Return what is said of a network whose answers depend on what earlier calls wrote to the attributes `written`."""
+    """Return the message for a network whose answers depend on earlier writes to the attributes `written`."""
     return f"model {model}: {_remembers([f'self.{name}' for name in written])}"
 
 
@@ -71,7 +74,7 @@ def _remembers(written: Sequence[str]) -> str:
 
 
 def _is_chance(session: EagerSession, inputs: Arrays) -> bool:
-    """Whether the answers are the same from the same seed."""
+    """Tell whether the answers are the same from the same seed."""
     answers = []
     for _ in range(2):
         with seeded():
@@ -95,7 +98,7 @@ def _near(one: Any, other: Any) -> bool:
 
 
 def _generators() -> tuple[bytes, object, bytes]:
-    """Where the random numbers of PyTorch, Python and NumPy are."""
+    """Return the states of the random generators of PyTorch, Python and NumPy."""
     import numpy as np
     import torch
 
@@ -108,7 +111,10 @@ def _generators() -> tuple[bytes, object, bytes]:
 
 
 def attributes(network: torch.nn.Module) -> dict[str, object]:
-    """What the network's modules hold beside parameters and submodules, by path, in a form that can be compared."""
+    """Return the attributes of the network's modules by path, in a form that can be compared.
+
+    Parameters and submodules are left out.
+    """
     return {
         f"{path}.{name}" if path else name: _frozen(value)
         for path, module in network.named_modules()
@@ -140,7 +146,10 @@ def _frozen(value: Any, depth: int = 2) -> object:
 
 
 def _digest(tensor: torch.Tensor) -> object:
-    """Return a tensor's shape and the hash of its values; its identity where they are not laid out in memory."""
+    """Return a tensor's shape and the hash of its values.
+
+    It is the tensor's identity where the values are not laid out in memory.
+    """
     import torch
 
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:

@@ -37,7 +37,7 @@ def sizes(
     samples: Sequence[GoldenSample],
     telling: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> tuple[list[GoldenSample], dict[str, str]]:
-    """Return pairs at other sizes, of those that `spec` allows, and the sizes that eager does not run at, with why.
+    """Return pairs at other sizes that `spec` allows, and the sizes that eager does not run at, with why.
 
     `telling` are lengths to try before others, by word.
     """
@@ -84,7 +84,10 @@ def _answered(session: EagerSession, inputs: Mapping[str, NDArray[Any]]) -> Gold
 
 
 def residuals(session: EagerSession, samples: Sequence[GoldenSample]) -> list[GoldenSample]:
-    """Return, as outputs, how far eager in float64 is from eager in float32; none where it does not run in float64."""
+    """Return, as outputs, how far eager in float64 is from eager in float32.
+
+    There are none where eager does not run in float64.
+    """
     import torch
 
     try:

@@ -50,7 +50,7 @@ _FILE, _INFO = "calibration.npz", "calibration.json"
 
 
 class CalibrationInfo(msgspec.Struct, frozen=True):
-    """`judges` are the numbers of the golden samples that may judge; `warning` what the report says of it."""
+    """`judges` are the numbers of the golden samples that may judge; `warning` is the report's warning on that."""
 
     judges: tuple[int, ...]
     warning: str = ""
@@ -85,9 +85,10 @@ class CalibrationChoice:
 def choose(
     golden_samples: Sequence[GoldenSample], recorded: Sequence[GoldenSample], *, given: bool
 ) -> CalibrationChoice:
-    """What to calibrate on, of the calls `recorded`; `given` when they come from `calibration=`. Pure.
+    """Choose the samples to calibrate on among the calls `recorded`. Pure.
 
-    Raises BuildError saying what to give when no sample would be left to calibrate on, or none to judge.
+    `given` is true if the calls come from `calibration=`. Raises BuildError, with what to give, if no sample would be
+    left to calibrate on, or none to judge.
     """
     known = {content(sample) for sample in golden_samples}
     spare = [sample for sample in recorded if content(sample) not in known]
@@ -118,14 +119,14 @@ def divided(samples: Sequence[GoldenSample]) -> tuple[list[GoldenSample], list[G
 
 
 def bounded(samples: Sequence[GoldenSample]) -> list[GoldenSample]:
-    """At most MAX_CALLS of `samples` and about MAX_BYTES, evenly spread, in order; one at least."""
+    """Return at most MAX_CALLS of `samples` and about MAX_BYTES, evenly spread, in order; at least one."""
     total = sum(_size(sample) for sample in samples)
     fitting = len(samples) if total <= MAX_BYTES else max(1, len(samples) * MAX_BYTES // total)
     return spread(samples, min(MAX_CALLS, fitting))
 
 
 def content(sample: GoldenSample) -> str:
-    """A hash of a sample's inputs: names, types, shapes and bytes."""
+    """Hash a sample's inputs: names, types, shapes and bytes."""
     found = hashlib.sha256()
     for name in sorted(sample.inputs):
         array = sample.inputs[name]
@@ -152,9 +153,10 @@ class Calibrations:
         self._sessions = sessions
 
     def obtain(self, model: EdgeModel, golden_samples: Golden) -> Calibration:
-        """The model's calibration samples; with golden samples that are stale, those that were recorded with them.
+        """Return the model's calibration samples, from the cache or recorded now.
 
-        Raises BuildError naming the model when there are none to be had.
+        With golden samples that are stale, they are those that were recorded with them. Raises BuildError with the
+        model's name if there are none to be had.
         """
         folder = self._find(model, golden_samples) or self._keep(model, golden_samples)
         return Calibration(folder / _FILE, msgspec.json.decode((folder / _INFO).read_bytes(), type=CalibrationInfo))

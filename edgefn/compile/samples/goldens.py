@@ -50,7 +50,7 @@ class Golden:
     """A model's golden pairs: the file `path`, and others in its folder.
 
     cached   recorded by an earlier build
-    stale    the handler or the samples have changed since, and the caller wanted these all the same
+    stale    the handler or the samples have changed since, and the caller wanted these pairs all the same
     """
 
     path: Path
@@ -81,7 +81,7 @@ class Golden:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the report says of the network that was recorded."""
+        """Return the report's notes on the network that was recorded."""
         return msgspec.json.decode(self.path.with_name(_NOTES).read_bytes(), type=tuple[str, ...])
 
 
@@ -98,7 +98,10 @@ class Goldens:
         self._cache = cache
 
     def obtain(self, *, reuse: bool) -> dict[str, Golden]:
-        """Each model's samples. With `reuse`, those of its network, whatever the handler and the samples are now."""
+        """Return each model's samples, from the cache or recorded now.
+
+        With `reuse`, they are the samples of its network, whatever the handler and the samples are now.
+        """
         found = {model.spec.name: self._find(model, reuse=reuse) for model in self._models}
         missing = [model for model in self._models if found[model.spec.name] is None]
         recorded = self._record(missing) if missing else {}

@@ -51,7 +51,7 @@ which differs from machine to machine."""
 
 
 class Recorder:
-    """A session that runs the network in eager PyTorch and keeps what went in and came out."""
+    """A session that runs the network in eager PyTorch and keeps its inputs and outputs."""
 
     def __init__(self, session: EagerSession) -> None:
         self.session = session
@@ -63,7 +63,10 @@ class Recorder:
         self.before: Mapping[str, object] | None = None  # what the network held before it ran
 
     def begin(self, source: str) -> None:
-        """The calls that follow are of the sample `source`; the first `most` of them are kept."""
+        """Begin the sample `source`: the calls that follow belong to it.
+
+        The first `most` of the calls are kept.
+        """
         self.source, self._calls = source, 0
 
     def run(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
@@ -85,7 +88,10 @@ class Recorder:
         return outputs
 
     def _check(self, inputs: Arrays, outputs: Arrays) -> None:
-        """Raises BuildError where nothing can be held against the outputs, or no range be taken from the inputs."""
+        """Check that an artifact can be compared with the outputs, and that the inputs give a range.
+
+        Raises BuildError for NaN in an output, and for NaN or infinity in a calibration input.
+        """
         model = f"model {self.session.spec.name}"
         given = _not_finite(inputs)
         if given and self.option == "calibration":
@@ -102,14 +108,17 @@ class Recorder:
 
 
 def _not_finite(arrays: Arrays) -> str:
-    """The name of the first array that holds NaN or infinity, or nothing."""
+    """Return the name of the first array that holds NaN or infinity, or an empty string."""
     import numpy as np
 
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
 
 
 def _not_a_number(arrays: Arrays) -> str:
-    """Return the name of the first array that holds NaN, or nothing. Infinity may be a mask's."""
+    """Return the name of the first array that holds NaN, or an empty string.
+
+    Infinity may be a mask's.
+    """
     import numpy as np
 
     return next((name for name, array in arrays.items() if array.dtype.kind == "f" and np.isnan(array).any()), "")
@@ -124,10 +133,10 @@ def record(
     source: Callable[[EdgeModel], InputSource] = golden_source,
     sessions: Mapping[str, EagerSession] = MappingProxyType({}),
 ) -> dict[str, Recorder]:
-    """Every model's recorder, with the calls of those `wanted` (by name), at most `source`'s `most`, in order.
+    """Record the calls of the models `wanted` (by name), and return every model's recorder.
 
-    Networks are taken from `sessions` where they are there. Raises BuildError when a sample cannot be decoded or run,
-    or a wanted model gets none.
+    It keeps at most `source`'s `most` calls, in order. Networks are taken from `sessions` where they are there. Raises
+    BuildError if a sample cannot be decoded or run, or a wanted model gets none.
     """
     recorders = {
         model.spec.name: Recorder(sessions.get(model.spec.name) or EagerSession(model.builder, model.spec))
@@ -191,7 +200,10 @@ def _run_arrays(model: EdgeModel, arrays: Mapping[str, Any]) -> None:
 
 
 def _calls_each(source: InputSource, count: int) -> int:
-    """Calls kept of one sample. A golden sample may make them all; others share, so that memory is bounded."""
+    """Return the number of calls that are kept of one sample.
+
+    A golden sample may make them all; other samples share, so that memory is bounded.
+    """
     return source.most if source.most <= MAX_SAMPLES else max(1, -(-source.most // max(1, count)))
 
 
@@ -213,7 +225,7 @@ def _run_request(function: EdgeFunction[..., Any], model: EdgeModel, path: Path)
 
 
 def _check_repeats(model: EdgeModel, recorder: Recorder) -> None:
-    """Raise BuildError where the network does not answer the same input the same way, whatever came before."""
+    """Raise BuildError if the network does not answer the same input the same way, whatever came before."""
     purity.check(recorder.session, recorder.kept)
     histories.check(
         recorder.session, recorder.kept, recorder.before or {}, lambda: EagerSession(model.builder, model.spec)

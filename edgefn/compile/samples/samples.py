@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class InputSource:
-    """Where inputs come from: what the decorator's option of that name says, and at most how many calls are kept."""
+    """The source of inputs: a decorator's option, its value, and the greatest number of calls that are kept."""
 
     option: str
     samples: Samples
@@ -30,17 +30,17 @@ class InputSource:
 
     @property
     def one(self) -> str:
-        """What one of them is called."""
+        """Return the name for one of these inputs."""
         return "sample" if self.option == "samples" else f"{self.option} sample"
 
 
 def golden_source(model: EdgeModel) -> InputSource:
-    """Where a model's golden samples come from."""
+    """Return the source of a model's golden samples."""
     return InputSource("samples", model.samples, MAX_SAMPLES)
 
 
 def how_to_give(option: str) -> str:
-    """What to write for the decorator's `option`, "samples" or "calibration"."""
+    """Explain how to write the decorator's `option`, "samples" or "calibration"."""
     return (
         f'write @edge_model(..., {option}="{option}/*.jpg") with real request bodies in the function\'s folder '
         "(or .npz files of the model's inputs, or a callable that yields dicts of arrays)"
@@ -48,25 +48,28 @@ def how_to_give(option: str) -> str:
 
 
 def sample_files(model: EdgeModel, folder: Path) -> list[Path]:
-    """The files that the model's `samples` pattern matches, sorted."""
+    """List the files that the model's `samples` pattern matches, sorted."""
     return matched(model.samples, folder)
 
 
 def matched(samples: Samples, folder: Path) -> list[Path]:
-    """The files below `folder` that a pattern matches, sorted; none for a callable."""
+    """List the files below `folder` that a pattern matches, sorted; none for a callable."""
     if not isinstance(samples, str):
         return []
     return sorted(path for path in folder.glob(samples) if path.is_file())
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most `most` of `items`, evenly spread, in order."""
+    """Return at most `most` of `items`, evenly spread, in order."""
     count = min(len(items), most)
     return [items[number * len(items) // count] for number in range(count)]
 
 
 def listed(yielded: object, model: EdgeModel, what: str) -> list[Any]:
-    """All that a callable yields: dicts of arrays by the model's inputs, one at least. Raises BuildError for others."""
+    """List everything that a callable yields: dicts of arrays by the model's inputs, at least one.
+
+    Raises BuildError for other objects.
+    """
     how = f"let it yield dicts of arrays, with {', '.join(map(repr, model.spec.inputs))}"
     if not isinstance(yielded, Iterable):
         raise BuildError(f"{what} returns {type(yielded).__name__}: {how}")

@@ -33,9 +33,9 @@ ALWAYS = 3
 def other_sizes(
     spec: ModelSpec, samples: Sequence[GoldenSample], telling: Mapping[str, Sequence[int]] = MappingProxyType({})
 ) -> list[dict[str, int]]:
-    """Return sizes of the free dimensions that no sample has: least, greatest, odd and larger, each and all at once.
+    """Return sizes of the free dimensions that no sample has: least, greatest, odd and larger.
 
-    The `telling` lengths of a word come first, each alone.
+    Each changes alone, and all change at once. The `telling` lengths of a word come first, each alone.
     """
     seen = [lengths(spec, sample.inputs) for sample in samples]
     words = list(dict.fromkeys(word for one in seen for word in one))
@@ -107,7 +107,10 @@ def resized(spec: ModelSpec, samples: Sequence[GoldenSample], first: int, sizes:
 
 
 def _stretched(arrays: Sequence[NDArray[Any]], axis: int, length: int) -> NDArray[Any]:
-    """Return the first of `arrays` with `length` along `axis`: cropped, or followed by those others that fit."""
+    """Return the first of `arrays` with `length` along `axis`.
+
+    It is cropped, or followed by those others that fit.
+    """
     first = arrays[0]
     if first.shape[axis] >= length:
         return np.take(first, np.arange(length), axis=axis)
@@ -118,7 +121,7 @@ def _stretched(arrays: Sequence[NDArray[Any]], axis: int, length: int) -> NDArra
 
 
 def _declared(spec: ModelSpec, sizes: Mapping[str, int]) -> bool:
-    """Whether each length is within a declared greatest one."""
+    """Tell whether a greatest length is declared for each word."""
     ranges = [spec.ranges.get(word) for word in sizes]
     return all(one is not None and one.max is not None for one in ranges)
 
@@ -159,7 +162,7 @@ def _array(array: NDArray[Any], other: NDArray[Any], way: int) -> NDArray[Any]:
 
 
 def is_zero(inputs: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether nothing is in `inputs`: such an input tells of no usual answer."""
+    """Tell whether `inputs` hold only zeros: such an input shows no usual answer."""
     return not any(np.any(array) for array in inputs.values())
 
 

@@ -29,7 +29,7 @@ from typing import Any
 
 @contextmanager
 def recorded() -> Iterator[None]:
-    """Within, the functions that have a replacement are recorded as that."""
+    """Record the replacement of each function that has one, within the block."""
     import torch
     from torch.nn import functional
     from torch.overrides import TorchFunctionMode

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's function with what is recorded for it."""
+    """Return PyTorch's function with its replacement."""
     import torch
 
     return {torch.angle: angle, torch.Tensor.angle: angle}
 
 
 def angle(input: torch.Tensor) -> torch.Tensor:
-    """Compute what torch.angle does."""
+    """Compute torch.angle."""
     import torch
 
     if input.is_complex():

@@ -18,14 +18,14 @@ FEW = 25
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's function with what is recorded for it."""
+    """Return PyTorch's functions with their replacements."""
     import torch
 
     return {torch.cdist: between, torch.hypot: hypotenuse, torch.Tensor.hypot: hypotenuse}
 
 
 def between(x1: torch.Tensor, x2: torch.Tensor, p: float = 2.0, compute_mode: str | None = None) -> torch.Tensor:
-    """Compute what torch.cdist does: Euclidean with a product where one side always has many rows, else differences."""
+    """Compute torch.cdist: Euclidean with a product where one side always has many rows, else differences."""
     import torch
 
     if x1.dim() < 2 or x2.dim() < 2 or not x1.is_floating_point() or x1.dtype != x2.dtype:
@@ -38,7 +38,7 @@ def between(x1: torch.Tensor, x2: torch.Tensor, p: float = 2.0, compute_mode: st
 
 
 def hypotenuse(input: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Compute what torch.hypot does: by the larger side, whose square would be too large or too small."""
+    """Compute torch.hypot by the larger side, whose square would be too large or too small."""
     import torch
 
     large = torch.maximum(input.abs(), other.abs())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def affine(theta: torch.Tensor, size: Sequence[Any], align_corners: bool | None = None) -> torch.Tensor:
-    """Compute what affine_grid does: places from -1 to 1 along each axis, moved by `theta`."""
+    """Compute affine_grid: places from -1 to 1 along each axis, moved by `theta`."""
     import torch
     from torch.nn import functional
 
@@ -40,7 +40,10 @@ def sampled(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> torch.Tensor:
-    """Compute what torch.nn.functional.grid_sample does. Raises BuildError where it rounds what is reflected."""
+    """Compute torch.nn.functional.grid_sample.
+
+    Raises BuildError where engines round reflected places otherwise.
+    """
     import torch
     from torch.nn import functional
 
@@ -59,9 +62,9 @@ def sampled(
 
 
 def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tensor:
-    """Return the middles of `length` pixels that reach from -1 to 1; where corners are aligned, -1 to 1 themselves.
+    """Return the middles of `length` pixels that reach from -1 to 1.
 
-    One alone is at 0.
+    Where corners are aligned, they are -1 to 1 themselves. One alone is at 0.
     """
     import torch
 
@@ -72,7 +75,7 @@ def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tenso
 
 
 def line(start: Any, end: Any, steps: Any, **options: Any) -> torch.Tensor:
-    """Compute what torch.linspace does: from both ends to the middle, one alone at the start."""
+    """Compute torch.linspace from both ends to the middle; a single number is the start."""
     import torch
 
     numbers = (start, end)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions with what is recorded for them."""
+    """Return PyTorch's functions with their replacements."""
     import torch
 
     def made(usual: Callable[..., Any]) -> Callable[..., Any]:

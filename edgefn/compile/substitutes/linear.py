@@ -32,7 +32,7 @@ def is_apart(mode: str, factors: Sequence[float]) -> bool:
 
 
 def resized(input: torch.Tensor, factors: Sequence[float], sizes: Sequence[Any], align_corners: bool) -> torch.Tensor:
-    """Compute what torch.nn.functional.interpolate does, to `sizes`, by `factors`."""
+    """Compute torch.nn.functional.interpolate, to `sizes`, by `factors`."""
     for axis, (factor, size) in enumerate(zip(factors, sizes, strict=True), 2):
         input = _along(input, axis, float(factor), size, align_corners)
     return input
@@ -61,7 +61,10 @@ def _along(input: torch.Tensor, axis: int, factor: float, size: Any, align_corne
 
 
 def check(mode: str, antialias: bool, factors: Sequence[float], lengths: Sequence[Any], sizes: Sequence[Any]) -> None:
-    """Raise BuildError for factors by which no engine resizes as PyTorch does; a free length must be one that grows."""
+    """Raise BuildError for factors by which no engine resizes as PyTorch does.
+
+    A free length must be one that grows.
+    """
     import torch
 
     if antialias and not all(float(one).is_integer() for one in factors):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions with what is recorded for them."""
+    """Return PyTorch's functions with their replacements."""
     from torch.nn import functional
 
     return {functional.cross_entropy: cross_entropy, functional.nll_loss: nll_loss}
@@ -30,7 +30,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """Compute what F.cross_entropy does, of classes or of their probabilities."""
+    """Compute F.cross_entropy, of classes or of their probabilities."""
     from torch.nn import functional
 
     if size_average is not None or reduce is not None:
@@ -57,7 +57,7 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> torch.Tensor:
-    """Compute what F.nll_loss does."""
+    """Compute F.nll_loss."""
     from torch.nn import functional
 
     if size_average is not None or reduce is not None:

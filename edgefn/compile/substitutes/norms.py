@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's function with what is recorded for it."""
+    """Return PyTorch's function with its replacement."""
     from torch.nn import functional
 
     return {functional.batch_norm: batch_norm}
@@ -29,7 +29,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    """Compute what torch.nn.functional.batch_norm does, of [rows, channels, ...]. Running figures are not kept."""
+    """Compute torch.nn.functional.batch_norm of [rows, channels, ...]. Running figures are not kept."""
     from torch.nn import functional
 
     if not training:

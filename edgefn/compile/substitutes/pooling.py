@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions, each with what is recorded for it."""
+    """Return PyTorch's functions, each with its replacement."""
     import torch
     from torch.nn import functional
 
@@ -30,7 +30,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 
 def _average(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
-    """Return what does as `function`, an average over windows of the last `rank` axes."""
+    """Return a replacement of `function`, an average over windows of the last `rank` axes."""
 
     def pool(
         input: torch.Tensor,
@@ -55,7 +55,10 @@ def _average(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
 
 
 def _padded(input: torch.Tensor, kernel: list[Any], strides: list[Any], padding: list[Any]) -> torch.Tensor:
-    """Pad the last axes with zeros up to the end of the last window that ceil_mode has: each begins before the end."""
+    """Pad the last axes with zeros up to the end of the last window that ceil_mode has.
+
+    Each window begins before the end.
+    """
     import torch
     from torch.nn import functional
 
@@ -68,7 +71,7 @@ def _padded(input: torch.Tensor, kernel: list[Any], strides: list[Any], padding:
 
 
 def _largest(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
-    """Return what does as `function`, the largest of windows of the last `rank` axes."""
+    """Return a replacement of `function`, the largest of windows of the last `rank` axes."""
     from torch.nn import functional
 
     def pool(

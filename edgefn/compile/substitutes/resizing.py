@@ -18,7 +18,7 @@ MAX_AXES = 3
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's function with what is recorded for it."""
+    """Return PyTorch's function with its replacement."""
     from torch.nn import functional
 
     return {functional.interpolate: _resized}
@@ -68,7 +68,10 @@ def _resized(
 
 
 def _cut(resized: torch.Tensor, lengths: Sequence[Any], factors: Sequence[Any]) -> torch.Tensor:
-    """Return as much as PyTorch gives of a free length: Resize multiplies it in float32, and may give one more."""
+    """Return as much as PyTorch gives of a free length.
+
+    Resize multiplies it in float32, and may give one more.
+    """
     for axis, (length, factor) in enumerate(zip(lengths, factors, strict=False), 2):
         if not isinstance(length, int) and not linear.is_plain(factor):
             resized = resized.narrow(axis, 0, _product(length, factor))

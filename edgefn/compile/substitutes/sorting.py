@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions with what is recorded for them."""
+    """Return PyTorch's functions with their replacements."""
     import torch
 
     return {
@@ -30,7 +30,7 @@ def replacements() -> dict[Any, Callable[..., Any]]:
 
 
 def bucketize(input: Any, boundaries: torch.Tensor, *, out_int32: bool = False, right: bool = False) -> torch.Tensor:
-    """Compute what torch.bucketize does."""
+    """Compute torch.bucketize."""
     import torch
 
     values = torch.as_tensor(input)
@@ -38,7 +38,7 @@ def bucketize(input: Any, boundaries: torch.Tensor, *, out_int32: bool = False, 
 
 
 def searchsorted(sorted_sequence: torch.Tensor, input: Any, **options: Any) -> torch.Tensor:
-    """Compute what torch.searchsorted does: how many of a row are below each number, or not above it.
+    """Compute torch.searchsorted: how many of a row are below each number, or not above it.
 
     NaN is above all.
     """
@@ -56,7 +56,7 @@ def searchsorted(sorted_sequence: torch.Tensor, input: Any, **options: Any) -> t
 
 
 def median(input: torch.Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Compute what torch.median does: of an even count the lower one, NaN where one is."""
+    """Compute torch.median: of an even count the lower one, NaN where one is."""
     import torch
 
     if input.dim() == 0 or input.dtype == torch.bool or not isinstance(dim, int | None):
@@ -82,7 +82,7 @@ def _at(input: torch.Tensor, place: Any, dim: int, *, keepdim: bool) -> tuple[to
 
 
 def kthvalue(input: torch.Tensor, k: Any, dim: int = -1, keepdim: bool = False) -> Any:
-    """Compute what torch.kthvalue does."""
+    """Compute torch.kthvalue."""
     import torch
 
     if input.dim() == 0:
@@ -92,7 +92,7 @@ def kthvalue(input: torch.Tensor, k: Any, dim: int = -1, keepdim: bool = False) 
 
 
 def cumprod(input: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Compute what torch.cumprod does: twice as many factors at each step, or all at once where the length is free."""
+    """Compute torch.cumprod: twice as many factors at each step, or all at once if the length is free."""
     import torch
 
     if input.dim() == 0 or not isinstance(dim, int) or input.is_complex():
@@ -111,7 +111,7 @@ def cumprod(input: torch.Tensor, dim: int, *, dtype: torch.dtype | None = None) 
 
 
 def take_along_dim(input: torch.Tensor, indices: torch.Tensor, dim: int | None = None) -> torch.Tensor:
-    """Compute what torch.take_along_dim does."""
+    """Compute torch.take_along_dim."""
     import torch
 
     if dim is None or input.dim() != indices.dim():

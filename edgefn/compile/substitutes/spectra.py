@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def windows() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's windows, each with what is recorded for it: its numbers, or a formula where its length is free.
+    """Return PyTorch's windows, each with its replacement: its numbers, or a formula for a free length.
 
     The exporter's Hamming window has 25/46 where PyTorch's has 0.54, and most others have no translation.
     """
@@ -49,7 +49,10 @@ _COSINES = {"hann_window": (0.5, 0.5), "hamming_window": (0.54, 0.46), "blackman
 
 
 def _free(cosines: tuple[float, ...], window_length: Any, periodic: bool = True, *more: float, **options: Any) -> Any:
-    """Return a window of a free length; `more` are a Hamming window's own coefficients. One number alone is 1."""
+    """Return a window of a free length; `more` are a Hamming window's own coefficients.
+
+    One number alone is 1.
+    """
     import torch
 
     coefficients = [*more, *cosines[len(more) :]]
@@ -75,7 +78,7 @@ def forward(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> torch.Tensor:
-    """Compute what torch.stft does, with the padding of `align_to_window` as a step of its own."""
+    """Compute torch.stft, with the padding of `align_to_window` as a step of its own."""
     import torch
     from torch.nn import functional
 
@@ -100,7 +103,10 @@ def inverse(
     length: Any = None,
     return_complex: bool = False,
 ) -> torch.Tensor:
-    """Compute what torch.istft does. Options that it refuses are refused by it; a complex window is left to it."""
+    """Compute torch.istft.
+
+    Options that torch.istft refuses are left to it to refuse; a complex window is left to it.
+    """
     import torch
     from torch.nn import functional
 
@@ -135,7 +141,7 @@ def _window(window: torch.Tensor | None, n_fft: int, win_length: int | None, fra
 
 
 def _basis(n_fft: int, normalized: bool, return_complex: bool, frames: torch.Tensor) -> torch.Tensor:
-    """Return the inverse DFT as [real and imaginary parts of bins, 1, n_fft], or with two rows for complex frames.
+    """Return the inverse DFT as [real and imaginary parts of bins, 1, n_fft]; two rows for complex frames.
 
     A real signal follows from half of the bins: those that stand for their conjugates too count twice, and of the
     first, and of the middle one of an even number, the imaginary part counts for nothing.
@@ -157,7 +163,7 @@ def _basis(n_fft: int, normalized: bool, return_complex: bool, frames: torch.Ten
 
 
 def _cut(whole: torch.Tensor, beyond: float, n_fft: int, center: bool, length: Any) -> torch.Tensor:
-    """Leave out what lies before the first frame's middle, and what is over; beyond the last frame add `beyond`."""
+    """Cut the part before the first frame's middle, and the surplus; add `beyond` after the last frame."""
     from torch.fx.experimental.symbolic_shapes import statically_known_true
     from torch.nn import functional
 

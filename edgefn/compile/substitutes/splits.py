@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions with what is recorded for them."""
+    """Return PyTorch's functions with their replacements."""
     import torch
 
     return {torch.tensor_split: _split, torch.Tensor.tensor_split: _split}
 
 
 def _split(input: torch.Tensor, *pieces: Any, **options: Any) -> Any:
-    """Split as torch.tensor_split does; what it splits at given places is left to it."""
+    """Split as torch.tensor_split does; a split at given places is left to PyTorch's function."""
     import torch
 
     named = dict(zip(("indices_or_sections", "dim"), pieces, strict=False)) | options

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replacements() -> dict[Any, Callable[..., Any]]:
-    """Return PyTorch's functions with what is recorded for them."""
+    """Return PyTorch's functions with their replacements."""
     from torch.nn import functional
 
     functions = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)

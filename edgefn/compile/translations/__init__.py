@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 
 def table(program: torch.export.ExportedProgram, model: str) -> Table:
-    """Return the translations that the program needs, by operator. Raises BuildError for a layer that ONNX has not."""
+    """Return the translations that the program needs, by operator.
+
+    Raises BuildError for a layer that ONNX has not.
+    """
     nodes = list(program.graph.nodes)
     for node in nodes:
         adaptive.check(node, model)

@@ -28,7 +28,10 @@ def rules() -> dict[Any, Rule]:
 
 
 def _has_free_windows(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    """Tell whether an adaptive pooling's windows depend on a free size; those of one output are all there is."""
+    """Tell whether an adaptive pooling's windows depend on a free size.
+
+    A pooling to one output has one window: the whole axis.
+    """
     tensor: Any = node.args[0]
     wanted: Any = node.args[1]
     sizes = tensor.meta["val"].shape[-len(wanted) :]
@@ -46,9 +49,10 @@ def check(node: torch.fx.Node, model: str) -> None:
 
 
 def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
-    """Average over windows that share an axis out evenly: window i of n is from floor(i*size/n) to ceil((i+1)*size/n).
+    """Average over windows that share an axis out evenly.
 
-    One axis after the other, each a product with a matrix that holds 1/length where a window is
+    Window i of n is from floor(i*size/n) to ceil((i+1)*size/n). One axis after the other, each a product with a matrix
+    that holds 1/length where a window is
     (https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html).
     """
     op = operators()
@@ -60,7 +64,10 @@ def adaptive_average(self: Any, output_size: Sequence[Any]) -> Any:
 
 
 def adaptive_maximum(self: Any, output_size: Sequence[Any]) -> tuple[Any, Any]:
-    """Return the largest value of each window, see `adaptive_average`, and nothing of use in place of their places."""
+    """Return the largest value of each window, see `adaptive_average`.
+
+    The second result stands for the places of these values, and is of no use.
+    """
     op = operators()
 
     nothing = op.CastLike(op.Constant(value_float=float("-inf")), self)
@@ -75,7 +82,10 @@ def adaptive_maximum(self: Any, output_size: Sequence[Any]) -> tuple[Any, Any]:
 
 
 def _along_each(value: Any, output_size: Sequence[Any], pooled: Callable[..., Any]) -> Any:
-    """Pool one axis after the other: `pooled` takes a value, the size of its last axis, and the size that is wanted."""
+    """Pool one axis after the other.
+
+    `pooled` takes a value, the size of its last axis, and the size that is wanted.
+    """
     op = operators()
 
     rank = len(value.shape)
@@ -94,7 +104,10 @@ def _windows(size: Any, wanted: Any) -> Any:
 
 
 def _inside(size: Any, wanted: Any) -> tuple[Any, Any, Any]:
-    """Return a matrix [size, wanted] that tells whether an element is in a window, and where windows begin and end."""
+    """Return a matrix [size, wanted] that marks the elements in each window.
+
+    Returns also where windows begin and end.
+    """
     op = operators()
 
     zero, one = op.Constant(value_int=0), op.Constant(value_int=1)

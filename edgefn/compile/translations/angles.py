@@ -17,10 +17,10 @@ def rules() -> dict[Any, Rule]:
 
 
 def atan2(self: Any, other: Any) -> Any:
-    """Return the angle of (other, self), from -π to π, with the sign of `self`, that of a zero too; of NaN, NaN.
+    """Return the angle of (other, self), from -π to π, with the sign of `self`, that of a zero too.
 
-    As C's atan2 (https://en.cppreference.com/w/c/numeric/math/atan2): the angle within the first eighth from the
-    smaller over the larger, then mirrored.
+    The angle of NaN is NaN. As C's atan2 (https://en.cppreference.com/w/c/numeric/math/atan2): the angle within the
+    first eighth from the smaller over the larger, then mirrored.
     """
     op = operators()
 

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def rules() -> dict[Any, Rule]:
-    """Return the translations by operator. The exporter's own lose digits: of whole numbers beyond 2^24, of quotients
-    near a whole number.
+    """Return the translations by operator.
+
+    The exporter's own lose digits: of whole numbers beyond 2^24, of quotients near a whole number.
     """
     import torch
 
@@ -53,7 +54,7 @@ def _in_float32(translation: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _may_be_negative(node: torch.fx.Node, program: torch.export.ExportedProgram) -> bool:
-    """Return whether what is divided is below 0 for a length that the network takes."""
+    """Tell whether the dividend is below 0 for a length that the network takes."""
     import torch
     from torch.utils._sympy.value_ranges import bound_sympy
 
@@ -81,7 +82,10 @@ def either(self: Any, other: Any, alpha: float = 1.0) -> Any:
 
 
 def scalar_tensor(s: Any, dtype: int = FLOAT, **options: Any) -> Any:
-    """Make a tensor of a Python number to its last digit: in double precision the exporter's has that of float32."""
+    """Make a tensor of a Python number to its last digit.
+
+    In double precision the exporter's has that of float32.
+    """
     from onnxscript.function_libs.torch_lib.ops import core
 
     if dtype != DOUBLE or hasattr(s, "dtype"):
@@ -97,7 +101,7 @@ def floor_division(above: Any, below: Any) -> Any:
 
 
 def remainder(self: Any, other: Any) -> Any:
-    """Return what is left after a division that is rounded down: it has the sign of the divisor."""
+    """Return the remainder of a division that is rounded down: it has the sign of the divisor."""
     op = operators()
 
     above, below = _pair(self, other)
@@ -124,9 +128,10 @@ def quotient(self: Any, other: Any, rounding_mode: str | None = None) -> Any:
 
 
 def floor_divide(self: Any, other: Any) -> Any:
-    """Divide and round down, floats as Python does: 0.6 // 0.2 is 2, for 0.6 is a little less than three times 0.2.
+    """Divide and round down, floats as Python does.
 
-    That is what PyTorch computes (div_floor_floating in c10/util/generic_math.h).
+    0.6 // 0.2 is 2, for 0.6 is a little less than three times 0.2. PyTorch computes the same (div_floor_floating in
+    c10/util/generic_math.h).
     """
     op = operators()
 
@@ -162,7 +167,10 @@ def _floor_whole(above: Any, below: Any, *, is_positive: bool) -> Any:
 
 
 def _divided(above: Any, below: Any, dtype: Any = None) -> Any:
-    """Divide whole numbers and round to zero. The least of a type by -1 ends the process where a CPU divides it."""
+    """Divide whole numbers and round to zero.
+
+    The least of a type by -1 ends the process where a CPU divides it.
+    """
     op = operators()
 
     dtype = above.dtype if dtype is None else dtype
@@ -194,7 +202,10 @@ def right_shifts(self: Any, other: Any) -> Any:
 
 
 def left_shifts(self: Any, other: Any) -> Any:
-    """Shift the bits of whole numbers to the left, each by a number of its own; what leaves the type is lost."""
+    """Shift the bits of whole numbers to the left, each by a number of its own.
+
+    Bits that leave the type are lost.
+    """
     op = operators()
 
     wide, power = _wide_powers(self, other)
@@ -202,7 +213,10 @@ def left_shifts(self: Any, other: Any) -> Any:
 
 
 def _wide_powers(self: Any, other: Any) -> tuple[Any, Any]:
-    """Return whole numbers as int64, and two to the power of others: at most that which leaves no bit of the type."""
+    """Return `self` as int64, and two to the power of `other`, both of whole numbers.
+
+    The power is at most the one that leaves no bit of the type.
+    """
     op = operators()
 
     most = min(self.dtype.bitwidth, 62)
@@ -221,7 +235,10 @@ def _is_off(left: Any, below: Any) -> Any:
 
 
 def _pair(self: Any, other: Any) -> tuple[Any, Any]:
-    """Return two numbers or tensors as tensors of one type: that of the floating one, where only one of them is."""
+    """Return two numbers or tensors as tensors of one type.
+
+    It is the type of the floating one, where only one of them is.
+    """
     op = operators()
 
     if not hasattr(self, "dtype"):

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def rules() -> dict[Any, Rule]:
-    """Return the translation: 0 where all is masked, as eager has it, and not NaN; and other ranks than four."""
+    """Return the translation: it gives 0 and not NaN where all is masked, as eager PyTorch does.
+
+    It takes ranks other than four, too.
+    """
     import torch
 
     return {torch.ops.aten.scaled_dot_product_attention.default: Rule(attention, _is_masked)}
@@ -34,7 +37,10 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """Attend, and give 0 for a row that is masked as a whole, as PyTorch does since 2.5 (`_safe_softmax`)."""
+    """Compute attention, and give 0 for a row that is masked as a whole.
+
+    PyTorch has done so since 2.5 (`_safe_softmax`).
+    """
     op = operators()
 
     if enable_gqa:

@@ -107,7 +107,10 @@ def index_select(self: Any, dim: int, index: Any) -> Any:
 
 
 def _refused_below(index: Any) -> Any:
-    """Return `index` with a place that no tensor has for what is below 0: engines refuse that, as PyTorch does."""
+    """Return `index` with a place that no tensor has for each value below 0.
+
+    Engines refuse that place, as PyTorch does.
+    """
     op = operators()
 
     if index.dtype not in (INT32, INT64):
@@ -117,7 +120,10 @@ def _refused_below(index: Any) -> Any:
 
 
 def embedding_bag(weight: Any, indices: Any, offsets: Any, *options: Any, **named: Any) -> Any:
-    """Translate `F.embedding_bag(indices, weight, offsets)`: the first offset is 0, and the last one no further on."""
+    """Translate `F.embedding_bag(indices, weight, offsets)`.
+
+    Engines refuse a first offset that is not 0, and a last one beyond the number of indices.
+    """
     op = operators()
 
     first = op.Slice(offsets, [0], [1], [0])
@@ -138,7 +144,10 @@ def bincount(self: Any, weights: Any = None, minlength: int = 0) -> Any:
 
 
 def _refused_where(truths: Any, value: Any) -> Any:
-    """Return `value`; where any of `truths` holds, a place is read that is not there, which engines refuse."""
+    """Return `value`, and make engines refuse the run where any of `truths` holds.
+
+    A place is read then that is not there.
+    """
     op = operators()
 
     count = op.ReduceSum(op.Cast(truths, to=INT64), keepdims=0)
@@ -173,7 +182,10 @@ def scatter_add(self: Any, dim: int, index: Any, src: Any) -> Any:
 
 
 def scatter_reduce(self: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool = True) -> Any:
-    """Translate `self.scatter_reduce(dim, index, src, "mean")` of floats: a place that gets nothing is left alone."""
+    """Translate `self.scatter_reduce(dim, index, src, "mean")` of floats.
+
+    A place that gets nothing is left alone.
+    """
     op = operators()
 
     part, index = _part(src, index), _refused_below(index)
@@ -203,7 +215,10 @@ def index_copy(self: Any, dim: int, index: Any, source: Any) -> Any:
 
 
 def _along(dim: int, index: Any, source: Any, into: Any) -> Any:
-    """Return `index`, a place along axis `dim` for each slice of `source`, as a place for each value of it."""
+    """Return `index` as a place for each value of `source`.
+
+    `index` has a place along axis `dim` for each slice of it.
+    """
     op = operators()
 
     sizes = [1] * len(into.shape)

@@ -101,7 +101,10 @@ def erfcx(self: Any) -> Any:
 
 
 def log_ndtr(self: Any) -> Any:
-    """Return the logarithm of a normal number's share below x: far below 0 it is -x * x / 2 and little more."""
+    """Return the logarithm of a normal number's share below x.
+
+    Far below 0 it is -x * x / 2 and little more.
+    """
     op = operators()
 
     value, dtype = _float(self)
@@ -119,7 +122,10 @@ def _float(self: Any) -> tuple[Any, int]:
 
 
 def _by_sign(self: Any, as_float: tuple[Any, int], below: Any, above: Any) -> Any:
-    """Return `below` where `self`, given as by `_float` too, is below 0, else `above`; of halves, as halves."""
+    """Return `below` where `self`, given as by `_float` too, is below 0, else `above`.
+
+    If `self` is of halves, the result is, too.
+    """
     op = operators()
 
     value, dtype = as_float
@@ -139,7 +145,10 @@ def _scaled_tail(far: Any, dtype: int) -> Any:
 
 
 def logsumexp(self: Any, dim: Sequence[int] | int, keepdim: bool = False) -> Any:
-    """Return log(exp(x) + ...) along axes. ONNX Runtime's own takes no largest number where the first is -infinity."""
+    """Return log(exp(x) + ...) along axes.
+
+    ONNX Runtime's own takes no largest number where the first is -infinity.
+    """
     op = operators()
 
     if not self.shape:
@@ -164,7 +173,10 @@ def logaddexp2(self: Any, other: Any) -> Any:
 
 
 def _added(self: Any, other: Any, scale: float) -> Any:
-    """Return the larger one, and what the smaller one adds to it; infinities of one sign are as far apart as 0."""
+    """Return the larger one, and the amount that the smaller one adds to it.
+
+    Infinities of one sign are as far apart as 0.
+    """
     op = operators()
 
     factor = constant(scale, self.dtype)
@@ -174,7 +186,10 @@ def _added(self: Any, other: Any, scale: float) -> Any:
 
 
 def logcumsumexp(self: Any, dim: int) -> Any:
-    """Return the logarithm of the sum of the exponentials up to each place: a sum over a triangle of them all."""
+    """Return the logarithm of the sum of the exponentials up to each place.
+
+    It is a sum over a triangle of them all.
+    """
     op = operators()
 
     rank = len(self.shape)

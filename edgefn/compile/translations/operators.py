@@ -25,7 +25,10 @@ def constant(value: float, dtype: Any) -> Any:
 
 
 def known(value: Any, dtype: int, shape: Any = None) -> Any:
-    """Write down the type of a new value, and its shape where it is known: the exporter's translations ask for them."""
+    """Write down the type of a new value, and its shape where it is known.
+
+    The exporter's translations ask for them.
+    """
     from onnx_ir import DataType
 
     value.dtype = DataType(dtype)

@@ -64,7 +64,10 @@ def _values(data: bytes, entry: int) -> tuple[int, tuple[Any, ...]]:
 
 
 def _check_pixels(data: bytes, found: dict[int, tuple[int, tuple[Any, ...]]]) -> None:
-    """Raise ValueError when strips or tiles end beyond `data`: what is appended would be taken for their pixels."""
+    """Raise ValueError when strips or tiles end beyond `data`.
+
+    The appended bytes would be taken for their pixels.
+    """
     for offsets, lengths in _STRIPS:
         for offset, length in zip(found.get(offsets, (0, ()))[1], found.get(lengths, (0, ()))[1], strict=True):
             if offset + length > len(data):

@@ -20,7 +20,7 @@ _CODECS = {"AVIF": "_avif", "WEBP": "_webp"}
 
 
 def reader(name: str, field: str) -> type[ImageFile]:
-    """Return Pillow's plugin for a format. Raises InputError when this installation has none."""
+    """Return Pillow's plugin for a format. Raise InputError when this installation has none."""
     _, module, kind = FORMATS[name]
     missing = {"HEIF": "pillow-heif"}.get(name, f"a Pillow with {name}")
     try:
@@ -39,7 +39,10 @@ def reader(name: str, field: str) -> type[ImageFile]:
 
 
 def _load_codec(plugin: dict[str, Any], name: str, missing: str, field: str) -> None:
-    """Load a codec that was not loaded with its plugin. Raises InputError when there is none, MemoryError for that."""
+    """Load a codec that was not loaded with its plugin.
+
+    Raise InputError when there is none, MemoryError for that.
+    """
     try:
         plugin[_CODECS[name]] = import_module(f"PIL.{_CODECS[name]}")
     except ImportError as error:

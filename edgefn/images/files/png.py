@@ -38,7 +38,7 @@ def transparent(data: bytes, found: object) -> object:
 
 
 def completed(data: bytes) -> bytes | None:
-    """Return a whole file of what is left of `data`, the rest of its rows grey; None without a row."""
+    """Make a whole file of the remaining `data`, with the missing rows grey; return None without a row."""
     head: list[tuple[bytes, bytes]] = []
     deflated: list[bytes] = []
     for kind, body in _chunks(data):

@@ -1,4 +1,4 @@
-"""What Pillow reads of a TIFF although it is not what the file shows.
+"""Corrections for TIFFs that Pillow reads differently from what the file shows.
 
 Source: Adobe, TIFF 6.0; Digital Negative 1.7.
 """
@@ -41,9 +41,10 @@ def silence() -> None:
 
 
 def count_pages(data: bytes) -> int:
-    """Return how many directories follow each other in a TIFF. Raises ValueError when they are more than MAX_PAGES.
+    """Return how many directories follow each other in a TIFF.
 
-    Pillow looks at the pixels of each, and for each at all that went before.
+    Raise ValueError when they are more than MAX_PAGES. Pillow looks at the pixels of each, and for each at all that
+    went before.
     """
     order: str = "<" if data.startswith(b"II") else ">"
     big = 43 in data[2:4]
@@ -75,9 +76,10 @@ def unread_reason(opened: ImageFile, data: bytes) -> str:
 
 
 def prepare(opened: ImageFile) -> None:
-    """Have the compressed pixels of a big-endian TIFF read in this machine's order, in which libtiff gives them.
+    """Make Pillow read the compressed pixels of a big-endian TIFF in this machine's order.
 
-    Pillow does so itself for 16 bits without a sign, and takes the rest for the file's order.
+    libtiff gives them in that order. Pillow does so itself for 16 bits without a sign, and takes the rest for the
+    file's order.
     """
     if sys.byteorder == "little" and getattr(opened, "use_load_libtiff", False):
         opened.tile = [
@@ -88,7 +90,10 @@ def prepare(opened: ImageFile) -> None:
 
 
 def mended(pixels: Pixels) -> Pixels:
-    """Return the loaded `pixels` of a TIFF with 0 as black, where the file has it as white. Raises ValueError."""
+    """Return the loaded `pixels` of a TIFF with 0 as black, where the file has it as white.
+
+    Raise ValueError.
+    """
     tags: Any = getattr(pixels, "tag_v2", {})
     if pixels.mode == "I" and (tags.get(_FORMAT) or (_UNSIGNED,))[0] == _UNSIGNED:
         low, _ = pixels.getextrema()

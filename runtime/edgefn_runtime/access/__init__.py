@@ -1,4 +1,4 @@
-"""Who may talk to the box, and what for.
+"""Access to the box: callers, their tokens and their connections.
 
 caller      a request's caller: name, scopes, address
 scopes      what a token opens

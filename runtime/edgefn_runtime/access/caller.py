@@ -20,7 +20,7 @@ SOCKET = "socket"
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: the token's name, what it opens, and where the request comes from."""
+    """The caller of a request: the token's name, its scopes, and the address that the request comes from."""
 
     name: str
     scopes: tuple[str, ...]
@@ -62,7 +62,10 @@ def is_gone(scope: Mapping[str, Any]) -> bool:
 
 
 async def until_gone(scope: Mapping[str, Any]) -> None:
-    """Wait until the token that let an ASGI request in is revoked or rotated: for ever, where there was none."""
+    """Wait until the token that let an ASGI request in is revoked or rotated.
+
+    Waits without end where there was no token.
+    """
     gone: asyncio.Event | None = scope.get(_GONE)
     await (gone or asyncio.Event()).wait()
 

@@ -1,6 +1,6 @@
 """A certificate that the box signs itself, for `--tls auto`: made once, and kept in the home.
 
-Nobody vouches for it: whoever logs in compares its fingerprint with the one that the box prints, and trusts this
+Nobody vouches for it: a user that logs in compares its fingerprint with the one that the box prints, and trusts this
 certificate alone. So it is valid at any time, and names of the machine that change do no harm.
 """
 
@@ -86,7 +86,7 @@ def _made(host: str) -> tuple[bytes, bytes]:
 
 
 def _names(host: str) -> list[x509.GeneralName]:
-    """Return what clients that look at names may call this box: its machine's names and the address it listens on."""
+    """Return the names of this box for its certificate: the machine's names and the address it listens on."""
     from cryptography import x509
 
     names = {"localhost", platform.node()}

@@ -1,7 +1,7 @@
 """The box's doors: who may use the admin API, look at the figures, and call functions.
 
-`allows` is on the way of each invocation where callers are asked for a token: one hash and one look-up, no await. What
-it does not let pass comes again to `admit`, which says why, and takes its time over a wrong token.
+`allows` runs for each invocation where callers are asked for a token: one hash and one look-up, no await. A request
+that it refuses comes again to `admit`, which gives the reason, and takes its time over a wrong token.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class RefusalAudit(Protocol):
 
 
 class Doors:
-    """`tokens` open them. `callers` says who may call functions: with TOKEN, they need one, too.
+    """The checks of tokens. `callers` is the rule for callers of functions: with TOKEN, they need one, too.
 
-    `client_of` tells the client's address behind a proxy: a guess is its sender's, and not the proxy's.
+    `client_of` returns the client's address behind a proxy: a wrong token counts against its sender, not the proxy.
     """
 
     def __init__(
@@ -54,13 +54,16 @@ class Doors:
 
     @property
     def asks_callers(self) -> bool:
-        """Tell whether those who call functions need a token."""
+        """Tell whether callers of functions need a token."""
         return self.callers == TOKEN
 
     # ── callers of functions ─────────────────────────────────────────────────────────────────────────────────
 
     def allows(self, headers: Mapping[bytes, bytes], function: str) -> Token | None:
-        """Count a request to `function` with the token that it has, and return that; None where it is not let in."""
+        """Count a request to `function` with its token, and return the token.
+
+        Returns None where the request is refused.
+        """
         token = self.tokens.find(_bearer(headers.get(b"authorization", b"")))
         let_in = token is not None and opens_function(token.scopes, function) and token.use(time.monotonic())
         return token if let_in else None
@@ -79,7 +82,7 @@ class Doors:
     # ── whoever shows a token ────────────────────────────────────────────────────────────────────────────────
 
     async def admit(self, scope: Any, opens: Opens, what: str, needs: str) -> Caller:
-        """Return the caller of an ASGI request whose token `opens` what it is for; `scope` remembers it.
+        """Return the caller of an ASGI request whose token `opens` its target; remember it with `scope`.
 
         Raises Unauthorized without a token that is known, after a while for a wrong one; Forbidden where the token is
         for something else; RateExceeded.
@@ -142,6 +145,9 @@ def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def _bearer(authorization: bytes) -> bytes:
-    """Return the token of `Bearer TOKEN`, the scheme in any case (RFC 9110, 11.1); empty where there is none."""
+    """Return the token of `Bearer TOKEN`; empty where there is none.
+
+    The scheme may be in any case (RFC 9110, 11.1).
+    """
     scheme, _, token = authorization.partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else b""

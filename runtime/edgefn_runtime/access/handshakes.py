@@ -1,11 +1,12 @@
 """Connections whose TLS handshake is not over: bounded in number and in time.
 
-A connection is the gateway's only when its handshake is over, and is counted there. Until then it is counted here: who
-connects and says nothing holds a descriptor for HANDSHAKE_S and no longer. At most so many do. For a new one the one
-makes room that has taken longest, of the address that has most: so a crowd of silent ones keeps nobody else out.
+A connection is the gateway's only when its handshake is over, and is counted there. Until then it is counted here: a
+client that connects and sends nothing holds a descriptor for HANDSHAKE_S and no longer. Their number is bounded. A new
+one takes the place of the one that has taken longest, of the address that has most: so a crowd of silent clients keeps
+nobody else out.
 
-Handshakes are begun one after the other, with pauses, and only with who has spoken: a crowd's would take all of the
-event loop.
+Handshakes are begun one after the other, with pauses, and only with clients that have sent something: a crowd's would
+take all of the event loop.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ _log = logging.getLogger("edgefn.access")
 
 
 class TlsServer:
-    """Accepts connections of `listener`, at most `most` of them in their handshake; `make` makes what comes after it.
+    """Accepts connections of `listener`, at most `most` of them in their handshake; `make` makes the protocol after it.
 
-    Each gets the `context` of its time: the files of TLS may be read again.
+    Each gets the current `context`: the files of TLS may be read again.
 
-    It has what uvicorn wants of a server: `close` and `wait_closed`.
+    It has the methods that uvicorn wants of a server: `close` and `wait_closed`.
     """
 
     def __init__(
@@ -52,7 +53,10 @@ class TlsServer:
         most: int,
         address_of: Callable[[str], str] = str,
     ) -> None:
-        """`address_of` gives what connections of an address are counted under."""
+        """Accept connections on `listener` from now on.
+
+        `address_of` returns the key that connections of an address are counted under.
+        """
         self._listener = listener
         self._context = context
         self._make = make
@@ -68,9 +72,9 @@ class TlsServer:
         self._loop.add_reader(listener, self._accept)
 
     def close(self) -> None:
-        """Accept no more; end what is in its handshake, and each connection as soon as all is said on it.
+        """Accept no more; end pending handshakes, and each connection when all is sent on it.
 
-        TLS waits for the other end to say that it closes, too, which a client that is idle does not do for long.
+        TLS waits for the other end's close as well; a client that is idle does not send it for long.
         """
         self._loop.remove_reader(self._listener)
         for task in self._tasks():
@@ -122,7 +126,7 @@ class TlsServer:
             self._pending.pop(address, None)
 
     def _ended(self, client: socket.socket, address: str, task: asyncio.Task[None]) -> None:
-        """Close what did not become a connection of the gateway, its handshake begun or not."""
+        """Close a client that did not become a connection of the gateway, its handshake begun or not."""
         self._forget(address, task)
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
@@ -145,7 +149,7 @@ class TlsServer:
         self._encrypted[client] = transport
 
     async def _spoken(self, client: socket.socket) -> None:
-        """Wait until the client has said something."""
+        """Wait until the client has sent something."""
         said = asyncio.Event()
         self._loop.add_reader(client, said.set)
         try:
@@ -154,9 +158,10 @@ class TlsServer:
             self._loop.remove_reader(client)
 
     async def _begun(self, client: socket.socket) -> asyncio.Task[tuple[asyncio.Transport, asyncio.Protocol]]:
-        """Begin the handshake in a turn of its own, and leave as much time as it takes to others.
+        """Begin the handshake in a turn of its own, then leave the same time to other work.
 
-        It costs half a millisecond and more: a crowd's, all in one turn of the event loop, keep everybody waiting.
+        It costs half a millisecond and more: those of a crowd, all in one turn of the event loop, would keep everybody
+        waiting.
         """
         async with self._turn:
             began = self._loop.time()
@@ -180,7 +185,7 @@ class TlsServer:
             self._encrypted = {one: transport for one, transport in self._encrypted.items() if one.fileno() >= 0}
 
     def _sweep(self) -> None:
-        """End what is closing and has nothing left to send, until the loop ends."""
+        """End each closing connection that has nothing left to send; repeat until the loop ends."""
         for client, transport in self._encrypted.items():
             if transport.is_closing() and client.fileno() >= 0 and not _unsent(client):
                 transport.abort()  # type: ignore[attr-defined]  # each of asyncio's transports of a stream has it
@@ -188,7 +193,10 @@ class TlsServer:
 
 
 def _unsent(client: socket.socket) -> int:
-    """Return how many bytes the kernel has of what was sent, and the other end has not (SIOCOUTQ, tcp(7))."""
+    """Return the bytes that the kernel has sent or will, and the other end has not acknowledged.
+
+    By SIOCOUTQ, tcp(7).
+    """
     queued = array.array("i", [0])
     with suppress(OSError):
         fcntl.ioctl(client.fileno(), termios.TIOCOUTQ, queued)

@@ -1,6 +1,6 @@
 """Wrong tokens: each one costs its sender more time than the one before. Pure; given the time.
 
-A right token is never slowed down, from whatever address: who guesses beside a camera must not lock the camera out.
+A right token is never slowed down, from whatever address: a guesser beside a camera must not lock the camera out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ their connections end."""
 
 
 class Slowdown:
-    """What each address has guessed lately; addresses that guessed longest ago are forgotten first."""
+    """The recent wrong tokens of each address; addresses that guessed longest ago are forgotten first."""
 
     def __init__(self) -> None:
         self.waiting = 0

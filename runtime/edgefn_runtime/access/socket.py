@@ -1,7 +1,8 @@
-"""The owner's way in: a socket file in the home. Whoever may open it is the box's user, or root, and needs no token.
+"""The owner's way in: a socket file in the home. Only the box's user, and root, can open it; it needs no token.
 
-The file has mode 0600 in a folder of mode 0700, and the kernel tells who comes. It is no part of the network, so it
-works when all connections of that are taken; and no other program can be asked in its place, as on a port.
+The file has mode 0600 in a folder of mode 0700, and the kernel gives the user of each client. It is no part of the
+network, so it works when all connections of that are taken; and no other program can be asked in its place, as on a
+port.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
 
 
 def is_owner(transport: asyncio.BaseTransport) -> bool:
-    """Tell whether the other end of a connection by this socket is a process of the box's user, or of root."""
+    """Tell whether the client of this socket is a process of the box's user, or of root."""
     descriptor = os.dup(transport.get_extra_info("socket").fileno())
     with socket.socket(fileno=descriptor) as other:
         raw = other.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

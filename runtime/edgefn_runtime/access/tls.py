@@ -29,7 +29,7 @@ def is_on(settings: BoxSettings) -> bool:
 
 
 class Tls:
-    """The box's side of TLS. `fingerprint` is its certificate's, `context` what connections from now on get."""
+    """The box's side of TLS. `fingerprint` is its certificate's, `context` is for new connections."""
 
     context: ssl.SSLContext
 
@@ -48,7 +48,7 @@ class Tls:
         return self._authority is not None
 
     def renew(self) -> None:
-        """Read all files again: certificate and key, the clients' authority and whom it has revoked.
+        """Read all files again: certificate and key, the clients' authority and its revocations.
 
         Raises SpecError, and leaves all as it was.
         """
@@ -67,7 +67,7 @@ class Tls:
 
 
 def _trust(context: ssl.SSLContext, authority: Path) -> None:
-    """Let in nobody without a certificate that `authority` has signed and, where it has a list of them, not revoked."""
+    """Require a certificate that `authority` has signed, and that its list, if any, has not revoked."""
     try:
         context.load_verify_locations(authority)
     except (OSError, ssl.SSLError) as error:

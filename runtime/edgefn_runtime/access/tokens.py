@@ -1,6 +1,6 @@
 """The box's tokens: the first one, in a file of the home, and named ones, of which the box keeps only hashes.
 
-A token is 32 random bytes, so its SHA-256 tells nothing about it, and to look a hash up takes no secret time.
+A token is 32 random bytes, so its SHA-256 reveals nothing about it, and the time of a look-up by hash is no secret.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Rows(Protocol):
 
 
 class Token:
-    """A token that is known: its name, what it opens, and how often it has been used since the box started.
+    """A token that is known: its name, its scopes, and how often it has been used since the box started.
 
-    `gone` is set as soon as it opens nothing any more: what was begun with it and has not been let in whole ends.
+    `gone` is set as soon as it opens nothing any more: a request that has not come in whole by then ends.
     """
 
     __slots__ = ("bucket", "gone", "row", "scopes", "uses")
@@ -62,7 +62,7 @@ class Token:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is told of the token: never its value, nor its hash."""
+        """Return the public facts about the token: never its value, nor its hash."""
         return {
             "name": self.row.name,
             "scopes": list(self.row.scopes),

@@ -1,6 +1,6 @@
-"""What would make a function faster on this box: rules over figures that were measured here. Pure.
+"""Advice on making a function faster on this box: rules over figures that were measured here. Pure.
 
-Each piece of advice names what to do and the figures that it rests on; none is a promise.
+Each piece of advice has an action and the figures that it rests on; none is a promise.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ WORTH_S = 0.002
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """What to do, and the rule that says so: install, build, accuracy, threads or batch."""
+    """One piece of advice, and the rule that gave it: install, build, accuracy, threads or batch."""
 
     rule: str
     text: str
 
 
 class AdviceInput(msgspec.Struct, frozen=True):
-    """What the rules look at. `targets` are those worth building for, `threads` those of an instance's engine."""
+    """The input of the rules. `targets` are those worth building for, `threads` those of an instance's engine."""
 
     spec: FunctionSpec
     links: Sequence[Link]
@@ -41,7 +41,7 @@ class AdviceInput(msgspec.Struct, frozen=True):
 
 
 def advice(facts: AdviceInput) -> list[Advice]:
-    """Every piece of advice for the function, what costs least first."""
+    """Return all advice for the function, the cheapest first."""
     rules = (_install, _accuracy, _build, _threads, _batch)
     return [found for rule in rules for found in rule(facts)]
 
@@ -111,5 +111,5 @@ def _batch(facts: AdviceInput) -> Iterator[Advice]:
 
 
 def _slowest(facts: AdviceInput) -> float | None:
-    """The longest run of what serves, in seconds."""
+    """Return the longest run of the artifacts that serve, in seconds; None where none is known."""
     return max((link.latency_s for link in facts.links if link.state == "serving" and link.latency_s), default=None)

@@ -1,6 +1,6 @@
-"""A function's artifacts as they stand on this box: data, and what it comes to for each of them. Pure.
+"""The state of a function's artifacts on this box, as data. Pure.
 
-The one that serves, those that would take over, those on their way, and those that never will, each with its reason.
+One serves, others would take over, are being finished, or will never serve; each has its reason.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ State = Literal["serving", "ready", "finishing", "unfinished", "broken", "refuse
 
 
 class Finishing(msgspec.Struct, frozen=True):
-    """How far a function's artifacts are: `done` of `total`; `artifact` is on its way since `since`, ISO 8601.
+    """Progress of finishing: `done` of `total` artifacts; `artifact` has been worked on since `since`, ISO 8601.
 
-    `artifact` is "" while another function's come before its own, or requests wait.
+    `artifact` is "" while artifacts of another function come first, or requests wait.
     """
 
     done: int
@@ -34,10 +34,11 @@ class Finishing(msgspec.Struct, frozen=True):
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """What is known of a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`.
+    """The facts about a revision's artifacts; proofs, reasons and refusals by `ArtifactEntry.path`.
 
-    `unfinished` are those that this box could not finish for a reason of its own, as a full disk. `answers` are how
-    the handler's answers with them match eager PyTorch's, by path; `unanswered` says why they were not compared.
+    `unfinished` are those that this box could not finish for a reason of its own, such as a full disk. `answers` are
+    the comparisons of the handler's answers with eager PyTorch's, by path; `unanswered` is the reason where none were
+    compared.
     """
 
     revision: Revision
@@ -52,9 +53,9 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """One artifact: how it stands, its rank among those that could serve (1 is the first), and its figures.
+    """One artifact: its state, its rank among those that could serve (1 is the first), and its figures.
 
-    `answers` tells how many of the handler's answers with it match eager PyTorch's, or why that is not known.
+    `answers` is the number of the handler's answers with it that match eager PyTorch's, or why that is not known.
     `ratio` is its latency over that of the model's portable artifact. Durations in seconds, sizes in bytes.
     """
 
@@ -79,7 +80,10 @@ class Link(msgspec.Struct, frozen=True):
 
 
 def links(chain: Chain) -> list[Link]:
-    """Every artifact of the bundle, model by model: those that can serve by rank, then the others."""
+    """Return every artifact of the bundle, model by model.
+
+    Those that can serve come first, by rank.
+    """
     revision = chain.revision
     ranked = ranking.ranking(_here(chain), chain.proofs, chain.broken)
     found = []

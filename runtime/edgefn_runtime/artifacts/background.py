@@ -1,7 +1,8 @@
-"""What deployed functions still lack is finished behind them, one artifact at a time over the whole box.
+"""Artifacts that deployed functions still lack, finished in the background, one at a time on the whole box.
 
-Each in a process of its own, which the box outlives, begun when no request waits for an instance. Never keeps what is
-to be done: it is read off the disk, so a start after a power cut goes on where the last one was.
+Each is finished in a process of its own, which may die without harm to the box, and is begun when no request waits for
+an instance. The list of missing artifacts is never kept: it is read off the disk, so a start after a power cut goes on
+where the last one was.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ Done = Callable[[Revision, ArtifactEntry, Proof], Awaitable[None]]
 
 
 class Background:
-    """`current` gives what serves a function; `spawn` runs a task that ends with the box; `busy`: requests wait."""
+    """Finishes missing artifacts, one at a time.
+
+    `current` returns the revision that serves a function; `spawn` runs a task that ends with the box; `busy` tells
+    whether requests wait.
+    """
 
     def __init__(
         self,
@@ -51,9 +56,10 @@ class Background:
         self._at_work: tuple[str, str] | None = None
 
     async def look(self, name: str, *, again: bool = False) -> int:
-        """What serves `name` is being completed; the number of artifacts that it lacks.
+        """Schedule the artifacts that the revision serving `name` lacks; return their number.
 
-        What another revision of it was on is given up. With `again` what could not be done before is tried again.
+        Work on another revision of the function is cancelled. With `again`, artifacts that could not be finished before
+        are tried again.
         """
         revision = self._current(name)
         digest = revision.digest if revision is not None else ""
@@ -76,12 +82,15 @@ class Background:
         return len(lacking)
 
     def progress(self, revision: Revision) -> Finishing | None:
-        """How far the artifacts of `revision` are; None where none is on its way."""
+        """Return the progress of the artifacts of `revision`; None where none is being finished."""
         digest, found = self._progress.get(revision.name, ("", None))
         return found if digest == revision.digest else None
 
     def given_up(self, revision: Revision) -> dict[str, str]:
-        """Reasons by path of the artifacts of `revision` that could not be finished, and are not tried again."""
+        """Return the artifacts of `revision` that could not be finished and are not retried.
+
+        The reasons, by path.
+        """
         return {path: why for (digest, path), why in self._given_up.items() if digest == revision.digest}
 
     async def _run(self) -> None:
@@ -131,7 +140,7 @@ class Background:
                 return
 
     async def _calm(self) -> None:
-        """No request waits, or some have waited for so long that this one goes on beside them."""
+        """Wait until no request waits for an instance, but no longer than CALM_S."""
         for _ in range(round(CALM_S / _LOOK_S)):
             if not self._busy():
                 return

@@ -1,9 +1,9 @@
-"""What has changed of this machine since the box's last start: another CPU, another version of a library.
+"""Changes of this machine since the box's last start: another CPU, another version of a library.
 
     <finished>/facts.json       the facts of the last start, and how they differed from those before
 
-Finished artifacts are in a folder named after the facts' fingerprint, so a change has them all made again; this is for
-telling people why.
+Finished artifacts are in a folder named after the facts' fingerprint, so a change has them all made again; this module
+gives people the reason.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def look(disk: Disk, folder: Path, facts: Mapping[str, Any], now: str) -> Known:
-    """What is known now that this machine is as `facts` say; it is on the disk where it is news. Blocks."""
+    """Compare `facts` with those of the last start; store and return the change. Blocks.
+
+    Nothing is written where the facts are the same.
+    """
     before = _read(folder)
     if before is not None and before.facts == facts:
         return before
@@ -41,7 +44,7 @@ def look(disk: Disk, folder: Path, facts: Mapping[str, Any], now: str) -> Known:
 
 
 def later(one: str, other: str) -> bool:
-    """Whether the time `one` is after `other`; both ISO 8601."""
+    """Tell whether the time `one` is after `other`; both ISO 8601."""
     try:
         return datetime.fromisoformat(one) > datetime.fromisoformat(other)
     except (ValueError, TypeError):  # one of them is of a home that somebody has edited
@@ -49,7 +52,10 @@ def later(one: str, other: str) -> bool:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Each fact that differs, as "openvino 2026.4.1 → 2027.0"; those of a nested table by their own names."""
+    """Yield each fact that differs, as "openvino 2026.4.1 → 2027.0".
+
+    Facts of a nested table are named without the table.
+    """
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) or isinstance(new, Mapping):

@@ -1,4 +1,4 @@
-"""Why a function is served with the artifacts it is, with the figures: what the admin API explains."""
+"""Why a function is served with its present artifacts, with the figures: the admin API's explanation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgefn_runtime.deployment.checks import compatibility
 
 
 def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
-    """The artifacts of `found` by rank, what this box refuses, and what would make the function faster."""
+    """Explain `found`: the artifacts by rank, the refusals of this box, and advice for more speed."""
     revision = found.revision
     links = artifact_status.links(found)
     refusals = list(found.refusals.values())
@@ -46,7 +46,10 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
 
 
 def buildable() -> tuple[str, ...]:
-    """The targets of the most specific profile that this box satisfies, whose libraries are installed."""
+    """Return the targets of the most specific profile that this box satisfies.
+
+    Only targets whose libraries are installed.
+    """
     satisfied, _ = compatibility.targets()
     profile = groups.native(this_machine())
     return tuple(name for name in satisfied if profile and name.startswith(f"{profile}/"))

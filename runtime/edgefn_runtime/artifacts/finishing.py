@@ -1,6 +1,6 @@
-"""Finished artifacts on their way to their places: made by a `Finisher`, or linked from another revision's.
+"""Finished artifacts and their places: a `Finisher` makes them, or they are linked from another revision's.
 
-A finisher works in a folder beside the one wanted; each artifact gets its name here, when it is proved and synced.
+A finisher works in a folder beside the final one; each artifact is moved here when it is proved and synced.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ async def finish(
     threads: int = 1,
     wanted: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Each of `entries` is below `revision.finished` with its proof, synced; after an error it holds what it held.
+    """Finish `entries` into `revision.finished`, each with its proof, synced.
 
-    Nothing is put there when it is not `wanted` any more.
+    After an error the folder is unchanged. Nothing is moved there when it is not `wanted` any more.
     """
     unfinished = temporary(revision.finished)
     paths = tuple(entry.path for entry in entries)
@@ -51,7 +51,7 @@ async def finish(
 
 
 async def link(revision: Revision, entries: Sequence[ArtifactEntry], disk: Disk) -> list[ArtifactEntry]:
-    """Those of `entries` that another revision has finished from the same inputs are this one's too, and returned."""
+    """Link those of `entries` that another revision has finished from the same inputs; return them."""
     found = {entry.path: place for entry in entries if (place := await in_thread(alike, revision, entry)) is not None}
     linked = [entry for entry in entries if entry.path in found]
     if not linked:
@@ -70,7 +70,7 @@ async def link(revision: Revision, entries: Sequence[ArtifactEntry], disk: Disk)
 
 
 async def put_verdict(revision: Revision, entry: ArtifactEntry, reason: str, disk: Disk) -> None:
-    """`entry` has a proof that it did not survive being finished, for `reason`: it is not tried at each start."""
+    """Write a failed proof for `entry`, whose process died for `reason`, so that no start retries it."""
     unfinished = temporary(revision.finished)
     made_from = inputs.read(revision.folder).get(entry.path, "")
     found = Proof(entry.model, entry.target, entry.backend, False, reason=reason, inputs=made_from, died=True)
@@ -91,7 +91,10 @@ async def _put(
     disk: Disk,
     wanted: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Each of `entries` that is in `unfinished` is in its place, one after the other: each whole or not at all."""
+    """Move `entries` from `unfinished` to their places, one after the other, each atomically.
+
+    Entries that are not in `unfinished` are skipped.
+    """
     await in_thread(disk.sync_tree, unfinished)
     for entry in entries:
         if wanted() and (unfinished / entry.path).is_dir():

@@ -1,4 +1,4 @@
-"""What the artifacts of an unpacked bundle are finished from, as hashes; the box writes them as it unpacks."""
+"""Hashes of the files that the artifacts of an unpacked bundle are finished from; the box writes them as it unpacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILE = "inputs.json"
 
 
 def read(bundle: Path) -> dict[str, str]:
-    """The hashes by `ArtifactEntry.path` in the unpacked `bundle`; none where they cannot be read."""
+    """Read the hashes of the unpacked `bundle`, by `ArtifactEntry.path`; {} where they cannot be read."""
     try:
         return msgspec.json.decode((bundle / FILE).read_bytes(), type=dict[str, str])
     except (OSError, msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""What a finisher is asked for: which artifacts of an unpacked bundle, and where they go. Data alone."""
+"""The order for a finisher: which artifacts of an unpacked bundle, and where they go. Data alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 class FinishOrder(msgspec.Struct, frozen=True):
     """Finish `artifacts`, by `ArtifactEntry.path`, of the unpacked `bundle` into `folder`, at the same paths.
 
-    beside   where finished artifacts of the bundle are already: others are timed beside the first one of their model
+    beside   the folder of the bundle's finished artifacts: others are timed beside the first one of their model
     threads  that the function's engine runs on
     """
 

@@ -1,9 +1,9 @@
-"""What the finisher found out about an artifact on this machine, as it stands in the artifact's `proof.json`.
+"""The finisher's result for an artifact on this machine, as the artifact's `proof.json`.
 
     <finished>/artifacts/<model>/<target slug>/proof.json
 
-The finisher's process tells it through a pipe, and the box writes it, with the names and sizes of what it has taken
-over: a file that an engine could write proves nothing. Never judges: `passed` was judged when it was proved.
+The finisher's process sends it through a pipe, and the box writes it, with the names and sizes of the files that it has
+taken over: a file that an engine could write proves nothing. Never judges: `passed` was judged in the finisher.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ MAX_REASON = 2000
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """How a finished artifact did on the golden samples, and how fast. Durations in seconds.
+    """The result of a finished artifact on the golden samples, and its speed. Durations in seconds.
 
     verdict     right, wrong or not shown; "" where it did not run
-    error       of its worst slice, as a fraction of how far eager's answer moves; None when it could not be told
+    error       of its worst slice, as a fraction of how far eager's answer moves; None when it could not be computed
     max_error   relative to the largest eager value; None likewise
     files       the artifact's files and their sizes in bytes: one that is gone must be finished again
     run_s       the fastest of its timed runs
     beside_s    the fastest run of the model's first artifact in the same process, run in turns with it; 0.0 for the
                 first artifact itself
-    inputs      what it was finished and proved from, hashed: see `reuse`
+    inputs      the hash of its inputs, to finish and to prove: see `reuse`
     died        the process that finished it crashed, hung or was killed: a redeployment tries again
     """
 
@@ -59,11 +59,14 @@ class Proof(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float:
-        """Its latency over that of the model's first artifact, measured in turns: 1.0 for that one."""
+        """Return its latency over that of the model's first artifact, measured in turns.
+
+        1.0 for the first artifact itself.
+        """
         return self.run_s / self.beside_s if self.beside_s else 1.0
 
     def whole(self, folder: Path) -> bool:
-        """Whether `folder` still holds the artifact's files, by name and size."""
+        """Tell whether `folder` still has the artifact's files, by name and size."""
         try:
             return all((folder / name).stat().st_size == size for name, size in self.files.items())
         except OSError:
@@ -71,7 +74,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 def read(finished: Path, entry: ArtifactEntry) -> Proof | None:
-    """The proof of `entry`, or None where there is none or the artifact is not whole."""
+    """Read the proof of `entry`; return None where there is none or the artifact is not complete."""
     folder = finished / entry.path
     try:
         proof = msgspec.json.decode((folder / FILE).read_bytes(), type=Proof)
@@ -81,7 +84,7 @@ def read(finished: Path, entry: ArtifactEntry) -> Proof | None:
 
 
 def received(data: bytes, entry: ArtifactEntry, made_from: str) -> Proof:
-    """The proof of `entry` that a finisher's process tells, as far as it can be one. Raises DeploymentRefused."""
+    """Parse and check the proof of `entry` that a finisher's process sent. Raises DeploymentRefused."""
     try:
         found = msgspec.json.decode(data, type=Proof)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -103,10 +106,10 @@ def received(data: bytes, entry: ArtifactEntry, made_from: str) -> Proof:
 
 
 def write(folder: Path, proof: Proof) -> None:
-    """`folder` holds `proof`; not synced."""
+    """Write `proof` into `folder`, without syncing it."""
     (folder / FILE).write_bytes(msgspec.json.encode(proof))
 
 
 def read_all(finished: Path, entries: Iterable[ArtifactEntry]) -> dict[str, Proof]:
-    """The proofs that there are, by `ArtifactEntry.path`."""
+    """Read the proofs that exist, by `ArtifactEntry.path`."""
     return {entry.path: proof for entry in entries if (proof := read(finished, entry)) is not None}

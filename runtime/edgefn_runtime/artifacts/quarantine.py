@@ -1,4 +1,4 @@
-"""Artifacts that broke while they served, and why: kept beside the finished ones, so that a restart knows.
+"""Artifacts that broke while they served, with the reasons: stored beside the finished ones for the next start.
 
     <finished>/broken.json      reasons by `ArtifactEntry.path`
 
@@ -17,29 +17,29 @@ FILE = "broken.json"
 
 
 class Marks:
-    """The marks of all revisions. What the disk does not take is known as long as the box lives."""
+    """The marks of all revisions. A mark that the disk refuses holds as long as the box lives."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._unwritten: dict[Path, dict[str, str]] = {}
 
     def of(self, finished: Path) -> dict[str, str]:
-        """Reasons by path of the broken artifacts in the folder `finished`."""
+        """Return the broken artifacts in the folder `finished`: reasons by path."""
         return _read(finished) | self._unwritten.get(finished, {})
 
     def add(self, finished: Path, artifact: str, reason: str) -> None:
-        """`artifact` is marked; `keep` puts that on the disk."""
+        """Mark `artifact` as broken, for `reason`, in memory; `keep` stores the mark on the disk."""
         self._unwritten.setdefault(finished, {})[artifact] = reason
 
     def keep(self, finished: Path) -> None:
-        """What was added is on the disk. Blocks; raises OSError, and it is still known then."""
+        """Store the marks that were added. Blocks; raises OSError, and then keeps them in memory."""
         marks = self.of(finished)
         if finished in self._unwritten and finished.is_dir():
             write_file(self._disk, finished / FILE, msgspec.json.encode(marks, order="deterministic"))
             self._unwritten.pop(finished, None)
 
     def forget(self, finished: Path) -> None:
-        """Nothing in the folder is marked. Blocks."""
+        """Delete all marks of the folder. Blocks."""
         self._unwritten.pop(finished, None)
         if (finished / FILE).exists():
             self._disk.remove(finished / FILE)

@@ -1,6 +1,6 @@
 """Which artifacts this box can run, and which one of a model serves. Pure: values in, values out.
 
-Portable ONNX is in every bundle, so there is always a last one in the chain.
+Portable ONNX is in every bundle, so there is always a last one to fall back to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from edgefn_runtime.artifacts.proof import Proof
 
 
 def refusal(entry: ArtifactEntry, probe: Probing, here: MachineFacts) -> Refusal | None:
-    """Why a box of these facts cannot run `entry`, or None when it can; `probe` may raise BundleError for a backend."""
+    """Return why a box of these facts cannot run `entry`, or None when it can.
+
+    `probe` may raise BundleError for a backend.
+    """
     name = f"{entry.model} {entry.target}"
     try:
         needs = entry.needs or profiles.needs_of(profiles.target(entry.target))
@@ -29,7 +32,10 @@ _UNKNOWN_TARGET = "update edgefn here, or build the bundle again with an edgefn 
 
 
 def libraries(artifacts: Iterable[ArtifactEntry]) -> tuple[str, ...]:
-    """The distributions that `artifacts` say they need, sorted: what the facts of a box must tell of."""
+    """Return the distributions that `artifacts` declare as needs, sorted.
+
+    The facts of a box must include them.
+    """
     return tuple(sorted({entry.needs.library for entry in artifacts if entry.needs and entry.needs.library}))
 
 
@@ -39,7 +45,10 @@ costs a template."""
 
 
 def first(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
-    """Those that are finished before a function is live: a model's portable one; all of a model that has none."""
+    """Return the artifacts that are finished before a function is live.
+
+    These are a model's portable artifact, or all artifacts of a model that has none.
+    """
     entries = tuple(artifacts)
     with_portable = {entry.model for entry in entries if portable(entry)}
     return tuple(entry for entry in entries if portable(entry) or entry.model not in with_portable)
@@ -48,7 +57,7 @@ def first(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
 def ranking(
     artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof], broken: Container[str] = ()
 ) -> dict[str, tuple[ArtifactEntry, ...]]:
-    """By model, what serves and what takes over when that breaks, in this order.
+    """Rank the artifacts of each model: the one that serves, then those that take over when it breaks.
 
     The fastest that passed is the first, where it is worth a move from those before it in the bundle. The portable one
     is always among them. `proofs` and `broken` are by `ArtifactEntry.path`.
@@ -62,12 +71,18 @@ def ranking(
 def serving(
     artifacts: Iterable[ArtifactEntry], proofs: Mapping[str, Proof], broken: Container[str] = ()
 ) -> tuple[ArtifactEntry, ...]:
-    """One artifact for each model: the fastest that passed; before anything is proved, the portable one."""
+    """Choose the artifact of each model that serves: the fastest that passed.
+
+    Before anything is proved, that is the portable one.
+    """
     return tuple(ranked[0] for ranked in ranking(artifacts, proofs, broken).values())
 
 
 def latency_s(entry: ArtifactEntry, proofs: Mapping[str, Proof], own: Iterable[ArtifactEntry]) -> float:
-    """Seconds of a run, comparable among the `own` artifacts of its model: each was timed beside the first one."""
+    """Return the seconds of a run, comparable among the `own` artifacts of its model.
+
+    Each of them was timed beside the first one.
+    """
     proof = proofs[entry.path]
     base = next((proofs[one.path].run_s for one in own if portable(one) and one.path in proofs), 0.0)
     return base * proof.ratio if base and proof.beside_s else proof.run_s
@@ -90,5 +105,5 @@ def _ranked(own: list[ArtifactEntry], proofs: Mapping[str, Proof], broken: Conta
 
 
 def portable(entry: ArtifactEntry) -> bool:
-    """Whether `entry` is for any machine."""
+    """Tell whether `entry` is for any machine."""
     return entry.target.startswith("portable/")

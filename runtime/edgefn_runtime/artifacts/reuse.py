@@ -1,7 +1,8 @@
-"""Finished artifacts of other revisions, for one that has the same: they are linked, not made again.
+"""Finished artifacts of other revisions, linked into a revision that has the same ones, not made again.
 
 So a changed handler is live at once, on its fastest artifact, and the weights of all such revisions are the same pages
-in memory. Never takes over what was proved on other golden samples, within another bound, or on another machine.
+in memory. Never takes over an artifact that was proved on other golden samples, within another bound, or on another
+machine.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from edgefn_runtime.store.revision import Revision
 
 
 def inputs_of(candidate: Candidate) -> bytes:
-    """The file of hashes of a bundle: by artifact what it, its golden samples, bounds and backend hash to.
+    """Encode the file of a bundle's hashes: by artifact, the hash of its inputs.
 
-    And the artifact that it is timed beside: that runs in the same process, and may be hostile.
+    The inputs are the artifact, its golden samples, bounds and backend, and the artifact that it is timed beside: that
+    one runs in the same process, and may be hostile.
     """
     layers = candidate.layers
     golden = [layer.digest for layer in layers if layer.media_type == GOLDEN_TYPE]
@@ -38,7 +40,10 @@ def inputs_of(candidate: Candidate) -> bytes:
 
 
 def alike(revision: Revision, entry: ArtifactEntry) -> Path | None:
-    """The folder of an artifact that another revision on this machine has finished from the same inputs, and whole."""
+    """Find a complete artifact that another revision on this machine finished from the same inputs.
+
+    Returns its folder, or None.
+    """
     wanted = inputs.read(revision.folder).get(entry.path)
     if not wanted:
         return None

@@ -1,8 +1,8 @@
 """Control groups (cgroups(7)): one for each function on the box, below the box's own; version 1 and version 2.
 
-What a function's processes use together is bounded, whichever of them uses it: memory, also of shared mappings and
+They bound what a function's processes use together, whichever of them uses it: memory, also of shared mappings and
 memfds, which no rlimit sees; processes; and the share of the processor, so that no function starves another or the box.
-Owns the folders it makes and no other. Where none can be made it says why, and everything else works without.
+Owns the folders it makes and no other. Where none can be made it gives the reason, and everything else works without.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LAYERS = {"memory": "memory", "pids": "processes", "cpu": "cpu"}
 
 
 class Names(NamedTuple):
-    """What one version of cgroups calls its files; the weight of a group that counts as one process, and the most."""
+    """The file names of one version of cgroups; the weight of a group that counts as one process, and the most."""
 
     memory: str
     cpu: str
@@ -53,7 +53,7 @@ class Tree(NamedTuple):
 
 
 class ControlGroups:
-    """The groups of one box. `enforced` says by layer True, or why this machine does not enforce it."""
+    """The groups of one box. `enforced` holds for each layer True, or why this machine does not enforce it."""
 
     def __init__(self, found: Sequence[Place] | None = None) -> None:
         self._trees: list[Tree] = []
@@ -74,11 +74,14 @@ class ControlGroups:
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
-        """A group for one revision of `function`, of so many processes at first, made when it is first entered."""
+        """Make a group for one revision of `function`, with at most `processes` at first.
+
+        Its folder is made when a process first enters it.
+        """
         return FunctionGroup(self._trees, f"{function}.{next(self._numbers)}", processes)
 
     def close(self) -> None:
-        """The box's folders are gone, unless something still runs there: the next box sweeps that."""
+        """Remove the box's folders, unless a process still runs there: the next box sweeps that."""
         for tree in self._trees:
             clear(tree.folder)
             os.close(tree.lock)
@@ -86,7 +89,7 @@ class ControlGroups:
 
 
 class FunctionGroup:
-    """The group of a revision's template and instances, in every hierarchy that there is. All calls may be repeated."""
+    """The group of a revision's template and instances, in every hierarchy that exists. All calls may be repeated."""
 
     def __init__(self, trees: Sequence[Tree], name: str, processes: int) -> None:
         self._trees = trees
@@ -98,17 +101,17 @@ class FunctionGroup:
 
     @property
     def there(self) -> bool:
-        """Whether this machine has any group to make."""
+        """Tell whether this machine has any group to make."""
         return bool(self._trees)
 
     @contextlib.contextmanager
     def cgroup_fds(self) -> Iterator[list[int]]:
-        """Descriptors for a child to enter by, as long as the context lasts. Raises OSError where one cannot be made.
+        """Open descriptors by which a child enters the group, and close them afterwards.
 
-        Only for one that has not run a user's code: what the box has opened lets its holder move any process.
-        Of version 1 the file `tasks`: a process of one thread that writes itself there waits for nobody (0.04 ms),
-        while `cgroup.procs` waits for all other processors (5 to 15 ms). Of version 2, whose `tasks` is no more, the
-        folder, for clone3 to fork into.
+        Raises OSError where one cannot be made. Only for a child that has not run a user's code: a process with a
+        descriptor that the box has opened can move any process. Of version 1 it is the file `tasks`: a process of one
+        thread that writes itself there need not wait (0.04 ms), while `cgroup.procs` waits for all other processors (5
+        to 15 ms). Of version 2, which has no `tasks` any more, it is the folder, for clone3 to fork into.
         """
         self._allow_processes()
         opened: list[int] = []
@@ -122,7 +125,7 @@ class FunctionGroup:
                 os.close(descriptor)
 
     def limit_memory(self, size_bytes: int) -> None:
-        """All its processes together use at most `size_bytes`, from now on or from when it is made."""
+        """Limit all its processes together to `size_bytes`, from now on or from when the group is made."""
         self._memory_bytes = size_bytes
         for folder, tree in self._folders():
             if "memory" in tree.controllers and folder.is_dir():
@@ -130,21 +133,24 @@ class FunctionGroup:
                     self._bound_memory(folder, tree)
 
     def limit_processes(self, count: int) -> None:
-        """Allow so many processes and threads, from now on or from when the group is made. Raises OSError."""
+        """Limit the group to `count` processes and threads, from now on or from when it is made.
+
+        Raises OSError.
+        """
         self._processes = count
         for folder, tree in self._folders():
             if "pids" in tree.controllers and folder.is_dir():
                 _write(folder / "pids.max", str(count))
 
     def ran_out(self) -> bool:
-        """Whether the kernel has killed one of its processes for memory since this was last asked."""
+        """Tell whether the kernel has killed one of its processes for memory since the last call of this."""
         before, self._kills = self._kills, self._killed()
         return self._kills > before
 
     def empty(self) -> bool:
-        """Kill whatever is in it, and let nothing new start there meanwhile; True when nothing is left.
+        """Kill whatever is in the group, and let nothing new start there meanwhile; True when nothing is left.
 
-        Only while it has no process that it should have: what is in it then is left over.
+        Only for a group that should have no process: what is in it then is left over.
         """
         left = {folder: pids for folder, _ in self._folders() if (pids := _inside(folder))}
         self._is_held = self._is_held or bool(left)
@@ -157,7 +163,7 @@ class FunctionGroup:
         return not left
 
     def close(self) -> bool:
-        """Whatever is in it is killed and it is gone; False when that takes the kernel another moment."""
+        """Kill whatever is in the group and remove it; return False when the kernel needs another moment."""
         still = [folder for folder, _ in self._folders() if not clear(folder)]
         return not still
 
@@ -204,7 +210,10 @@ class FunctionGroup:
 
 
 def clear(folder: Path) -> bool:
-    """No process is below `folder` and it is gone; False when some are still dying. Nothing new starts there."""
+    """Kill every process below `folder` and remove it; return False when some are still dying.
+
+    Nothing new starts there meanwhile.
+    """
     for file, text in (("pids.max", "0"), ("cgroup.kill", "1")):
         with contextlib.suppress(OSError):
             _write(folder / file, text)
@@ -223,12 +232,12 @@ def clear(folder: Path) -> bool:
 
 
 def settles_in(place: Place) -> Path:
-    """Return the group below which a box makes its folder: its own, or the one above where it is in a leaf already."""
+    """Return the group below which a box makes its folder: its own, or its parent where it is a leaf."""
     return place.folder.parent if place.version == 2 and place.folder.name == LEAF else place.folder
 
 
 def _plant(place: Place) -> Tree:
-    """The box's folder in `place`, with what dead boxes left there swept. Raises OSError."""
+    """Make the box's folder in `place`, and sweep what dead boxes left there. Raises OSError."""
     own = settles_in(place)
     if place.version == 2:
         _make_room(own)
@@ -259,7 +268,10 @@ def _own_folder(own: Path) -> tuple[Path, int]:
 
 
 def _sweep(stale: Path) -> None:
-    """`stale` is gone if no box lives that has it: the lock tells, where pids of several namespaces would lie."""
+    """Remove `stale` if the box that owns it has ended.
+
+    The lock shows that; pids would not, because they may be of several namespaces.
+    """
     try:
         descriptor = os.open(stale, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -274,7 +286,10 @@ def _sweep(stale: Path) -> None:
 
 
 def _make_room(own: Path) -> None:
-    """`own` of version 2 hands its controllers down and holds no process: the box is in a leaf below it."""
+    """Move the box out of `own` (version 2) into a leaf below it, and hand down the controllers of `own`.
+
+    A group with processes cannot hand them down. Raises OSError where processes of others are in `own`.
+    """
     if (own / "cgroup.type").exists():  # all but the root, which may do both
         if any(not _is_ours(pid) for pid in _inside(own)):
             raise PermissionError(0, "other processes are in it; run the box as a service with Delegate=yes")
@@ -286,7 +301,7 @@ def _make_room(own: Path) -> None:
 def _empty(own: Path, leaf: Path) -> None:
     """Move this process and all others of `own` to `leaf`, those that are born there meanwhile, too.
 
-    With one process left no controller can be handed down, and functions had no bounds.
+    With one process left no controller can be handed down, and functions would have no bounds.
     """
     inside = [os.getpid()]
     while inside:
@@ -297,7 +312,10 @@ def _empty(own: Path, leaf: Path) -> None:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether `pid` is the box or descends from it, as the zygote does; one that has ended is nobody's."""
+    """Tell whether `pid` is the box or descends from it, as the zygote does.
+
+    A process that has ended counts as ours, because it is no longer another's.
+    """
     while pid > 1 and pid != os.getpid():
         try:
             stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
@@ -308,7 +326,7 @@ def _is_ours(pid: int) -> bool:
 
 
 def _hand_down(folder: Path, controllers: Sequence[str]) -> tuple[str, ...]:
-    """The groups below `folder` have those of `controllers` that there are."""
+    """Give the available ones of `controllers` to the groups below `folder`; return those given."""
     for name in controllers:
         with contextlib.suppress(OSError):  # it is not to be had here
             _write(folder / "cgroup.subtree_control", f"+{name}")
@@ -317,7 +335,7 @@ def _hand_down(folder: Path, controllers: Sequence[str]) -> tuple[str, ...]:
 
 
 def _weigh(folder: Path, version: int) -> None:
-    """The group weighs as one process on each core: with many processes no more, and with one of them no less."""
+    """Give the group the CPU weight of one process per core, however many processes it has."""
     names = _VERSIONS[version]
     (folder / names.cpu).write_text(str(min(names.most, names.weight * (os.cpu_count() or 1))))
 
@@ -335,7 +353,7 @@ def _kill(pids: Iterable[int]) -> None:
 
 
 def _inside(folder: Path) -> list[int]:
-    """The processes of a group; 0, which is one of another PID namespace, is none of ours."""
+    """Return the processes of a group, without 0, which is a process of another PID namespace."""
     try:
         return [pid for pid in map(int, (folder / "cgroup.procs").read_text("ascii").split()) if pid]
     except OSError:
@@ -343,7 +361,7 @@ def _inside(folder: Path) -> list[int]:
 
 
 def _write(file: Path, text: str) -> None:
-    """Writes to a file of the kernel's. Raises OSError; never makes one."""
+    """Write to a file of the kernel's. Raises OSError; never creates a file."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, text.encode())

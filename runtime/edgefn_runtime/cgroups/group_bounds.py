@@ -1,7 +1,7 @@
-"""What a function's processes may have together, as its control group bounds it: for those that live, and one more.
+"""The bounds of a function's control group: what its processes may use together, those that live, and one more.
 
-A bundle says how many instances there may be at most; were the group bounded for all of them, one instance might take
-what the machine has. Never more than the box's memory for functions.
+A bundle sets how many instances there may be at most; if the group were bounded for all of them, one instance might
+take what the machine has. The bound is never more than the box's memory for functions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class GroupBounds:
 
     @property
     def memory_bytes(self) -> int:
-        """What they may use together now: the whole budget until it is known what the function takes once loaded."""
+        """Return the bytes that the processes may use together now.
+
+        That is the whole budget until it is known what the function takes once loaded.
+        """
         if self._loaded_bytes is None:
             return self.budget_bytes
         count = min(self._allowed, self._spec.scale[1])
@@ -46,21 +49,27 @@ class GroupBounds:
 
     @property
     def load_bytes(self) -> int:
-        """What a process of it may allocate as it loads: a little less than all, so that it hears of it by an error."""
+        """Return the bytes that a process may allocate while it loads.
+
+        It is a little less than all, so that the process gets an error and is not killed.
+        """
         return self.budget_bytes - self.budget_bytes // 8
 
     @property
     def processes(self) -> int:
-        """The processes and threads that they may have together, the template's among them."""
+        """Return the processes and threads that they may have together, the template's among them."""
         return self._processes_each * (1 + min(self._allowed, self._spec.scale[1]))
 
     def measured(self, loaded_bytes: int, files_bytes: int) -> None:
-        """The function takes `loaded_bytes` when it is loaded, and maps files of so many bytes. Blocks for a moment."""
+        """Bound the memory by `loaded_bytes`, which the loaded function takes, and its mapped `files_bytes`.
+
+        Blocks for a moment.
+        """
         self._loaded_bytes, self._files_bytes = loaded_bytes, files_bytes
         self._apply()
 
     def expect(self, instances: int) -> None:
-        """So many instances live or start; one more is allowed for behind them."""
+        """Allow for the `instances` that live or start, and for one more."""
         self._live = instances
         if instances > self._allowed:
             self._allowed = instances
@@ -70,7 +79,7 @@ class GroupBounds:
             self._lowering = asyncio.get_running_loop().call_later(wait_s, self._follow)
 
     def close(self) -> None:
-        """Nothing is changed any more."""
+        """Stop changing the bounds."""
         if self._lowering is not None:
             self._lowering.cancel()
             self._lowering = None

@@ -1,6 +1,6 @@
 """The processors that this box may use, read once: its affinity, its control groups' quota, the cores below them.
 
-Affinity and quota are those of the box at its start; a box that is moved to other processors is to be started again.
+Affinity and quota are those of the box at its start; a box that is moved to other processors must be restarted.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from edgefn_runtime.scheduling.cores import CpuShare
 
 @functools.cache
 def machine() -> CpuShare:
-    """What this process may use."""
+    """Return the processors that this process may use."""
     return CpuShare(cores(), len({_core(number) for number in os.sched_getaffinity(0)}))
 
 
 def _core(processor: int) -> tuple[str, ...]:
-    """The core that a processor is a hardware thread of; itself where that is not told."""
+    """Return the core of which `processor` is a hardware thread; itself where the kernel does not show it."""
     folder = Path(f"/sys/devices/system/cpu/cpu{processor}/topology")
     try:
         return tuple((folder / name).read_text("ascii").strip() for name in ("physical_package_id", "core_id"))

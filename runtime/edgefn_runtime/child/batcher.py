@@ -1,7 +1,8 @@
-"""Concurrent calls of a model gathered and run as one, in the threads that they came in.
+"""Batchers, which gather concurrent calls of a model and run them as one, in the threads of the callers.
 
-There is no thread of its own: of the callers that wait, one leads. It gathers, runs for all, and hands the lead to
-the oldest that waits still. Nothing is held and nothing runs before the first call, so it can be forked.
+A batcher has no thread of its own: one of the waiting callers leads. The leader gathers, runs for all, and passes the
+lead to the oldest caller that still waits. Before the first call nothing is held and nothing runs, so a batcher
+survives a fork.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class InFlightCalls:
-    """The calls that the instance works on, and the batchers that they may come together in."""
+    """The calls that the instance works on, and the batchers that may run them together."""
 
     def __init__(self) -> None:
         self.active = 0
@@ -34,30 +35,30 @@ class InFlightCalls:
         self._batchers: list[Batcher] = []
 
     def gather(self, model: str, session: Session, batching: Batching) -> Session:
-        """A session that runs concurrent calls of `session` as one."""
+        """Make a session that runs concurrent calls of `session` as one."""
         batcher = Batcher(model, session, batching, self)
         self._batchers.append(batcher)
         return batcher
 
     def came(self) -> None:
-        """A call will be handled."""
+        """Count a call that is about to be handled."""
         with self._lock:
             self.active += 1
 
     def went(self) -> None:
-        """A call was handled: who waits for it to come into the model waits no more."""
+        """Count a call as handled, and let the batchers stop waiting for it to reach the model."""
         with self._lock:
             self.active -= 1
         for batcher in self._batchers:
             batcher.look()
 
     def news(self) -> list[Batched]:
-        """What was measured since the last time."""
+        """Return the trial results that came since the last time."""
         return [found for batcher in self._batchers if (found := batcher.news()) is not None]
 
 
 class _Call:
-    """A caller that waits: `awaited` is let go when its outputs are there, or when it is its turn to lead."""
+    """A waiting caller. Its lock `awaited` is released when its outputs are there, or when it must lead."""
 
     __slots__ = ("awaited", "came", "came_in", "done", "error", "inputs", "outputs", "waiting")
 
@@ -73,13 +74,16 @@ class _Call:
         self.error: BaseException | None = None
 
     def wake(self) -> None:
-        """The caller looks again. Only under the batcher's lock: two that wake it at once would trip."""
+        """Let the caller look again.
+
+        Call it only under the batcher's lock: two threads that wake it at once would release the lock twice.
+        """
         if self.awaited.locked():
             self.awaited.release()
 
 
 class Batcher:
-    """Behind the `Session` protocol: as the session, with concurrent calls run as one where that is faster."""
+    """A `Session` that behaves as the one it wraps, and runs concurrent calls as one where that is faster."""
 
     def __init__(self, model: str, session: Session, batching: Batching, crowd: InFlightCalls) -> None:
         self._model = model
@@ -96,7 +100,10 @@ class Batcher:
         self._news: Batched | None = None
 
     def run(self, inputs: Arrays) -> Outputs:
-        """The outputs for `inputs`, from a run that other calls may have been in. Raises what their own run raises."""
+        """Return the outputs for `inputs`, from a run that may hold other calls too.
+
+        Raises whatever a run of these inputs raises.
+        """
         now = time.perf_counter()
         with self._lock:
             turn = self._turns.came(now)
@@ -116,13 +123,13 @@ class Batcher:
         return call.outputs
 
     def look(self) -> None:
-        """Somebody who could have come will not: the calls gathered may be due."""
+        """Check again whether the gathered calls are due, because a call that could have joined will not."""
         if self._gathering:
             with self._lock:
                 self._wake_leader()
 
     def news(self) -> Batched | None:
-        """What the last trial found, once."""
+        """Return the result of the last trial, once."""
         found, self._news = self._news, None
         return found
 
@@ -136,7 +143,7 @@ class Batcher:
     # ── gathering ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _join(self, call: _Call) -> bool:
-        """The call waits; true when it is the one to lead."""
+        """Add the call to those that wait; return True when it must lead."""
         self._waiting.append(call)
         if self._leader is None:
             self._leader = call
@@ -163,7 +170,7 @@ class Batcher:
         return wait_s(gathered, self._batching)
 
     def _lead(self, own: _Call) -> None:
-        """Batches are run, the oldest first, until `own` was in one; then another leads, if one waits."""
+        """Run batches, the oldest calls first, until `own` was in one; then let the next waiting call lead."""
         while not own.done:
             self._run(self._gather(own), own)
         with self._lock:
@@ -207,7 +214,10 @@ class Batcher:
                         call.wake()
 
     def _run_together(self, batch: Sequence[_Call]) -> bool:
-        """False when the run fails or gives other rows than went in: then each runs alone, and the bad one fails."""
+        """Run the calls as one batch; return False when that fails or returns other rows than it was given.
+
+        After False each call runs alone, and only the bad one fails.
+        """
         try:
             outputs = self._session.run(together([call.inputs for call in batch]))
             parts = apart(outputs, [call.waiting.rows for call in batch])

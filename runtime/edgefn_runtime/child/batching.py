@@ -1,8 +1,8 @@
-"""When calls that came together are run, which of them, and whether that pays. Pure: no thread, no lock, no clock.
+"""Decisions about batching: when gathered calls run, which of them, and whether it pays.
 
-`BatchingTrial` compares two ways of running the same calls by what callers see: rows a second while at least one call
-is inside. So what batching costs (waiting, copying, one run at a time) counts, and so does what single runs gain from
-several cores.
+Pure: no thread, no lock, no clock. `BatchingTrial` compares batched with single runs of the same calls by what callers
+see: rows a second while at least one call is inside. So the costs of batching count (waiting, copying, one run at a
+time), and so does what single runs gain from several cores.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Gathered(NamedTuple):
 
     rows        of the oldest call and those of its kind
     waited_s    by the oldest of them
-    since_s     since somebody gathers: before that, another run was on
+    since_s     since gathering began: before that, another run was on
     outside     calls that are in their handler and not in the model
-    missing     calls fewer than were inside the instance lately
+    missing     how many fewer calls are inside the instance than lately
     run_s       what the last run took
     """
 
@@ -46,10 +46,10 @@ class Gathered(NamedTuple):
 
 
 def wait_s(gathered: Gathered, batching: Batching) -> float:
-    """Seconds that the calls gathered go on waiting for company; 0 when they are to be run.
+    """Return for how many more seconds the gathered calls wait for others; 0 when they are to run now.
 
-    They are when they are enough, when the oldest has waited its time, and when nobody is left who could come. Those
-    who were there lately may be on their way back: for them it waits for part of a run.
+    They run when they are enough, when the oldest has waited for its time, or when no other call can join. Callers that
+    were active lately may be about to call again: the batch waits for them, for a part of what the last run took.
     """
     if gathered.rows >= batching.rows:
         return 0.0
@@ -68,7 +68,10 @@ class Waiting(NamedTuple):
 
 
 def batch_of(waiting: Sequence[Waiting], most_rows: int) -> list[int]:
-    """Places of the calls that are run next: the oldest, and those of its kind after it, in order, while they fit."""
+    """Return the places of the calls that run next.
+
+    They are the oldest call, and the later ones of its kind, in order, as long as they fit into `most_rows`.
+    """
     chosen: list[int] = []
     rows = 0
     for place, call in enumerate(waiting):
@@ -83,7 +86,7 @@ def batch_of(waiting: Sequence[Waiting], most_rows: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Tally:
-    """Calls that were run one way: their rows, in how many runs, over how many seconds with at least one inside."""
+    """Calls that were run one way: their rows, their runs, and the seconds in which at least one of them was inside."""
 
     rows: int = 0
     runs: int = 0
@@ -94,7 +97,7 @@ class Tally:
 
 
 class Verdict(NamedTuple):
-    """What a trial found: whether calls are batched from now on, the mean batch in rows, the gain in rows a second."""
+    """A trial's result: whether calls are batched from now on, the mean batch in rows, the gain in rows a second."""
 
     on: bool
     rows: float
@@ -102,7 +105,7 @@ class Verdict(NamedTuple):
 
 
 class BatchingTrial:
-    """Batched and single runs by turns, then the better way for a while, then again."""
+    """Trials of batched and single runs in turn; after each, the better way for a while."""
 
     def __init__(self) -> None:
         self.verdict: Verdict | None = None
@@ -115,7 +118,7 @@ class BatchingTrial:
 
     @property
     def batched(self) -> bool:
-        """How calls are run in this turn."""
+        """Tell whether calls are batched in this turn."""
         if self._settled and self.verdict is not None:
             return self.verdict.on
         return self._turn % 2 == 0
@@ -125,7 +128,7 @@ class BatchingTrial:
         return self._turn >= TURNS
 
     def ends(self, tally: Tally) -> bool:
-        """Whether the turn, in which `tally` was run, is over; if so the next one has begun."""
+        """Tell whether the turn, in which `tally` was run, is over; if so, begin the next one."""
         if self._settled:
             if tally.busy_s < SETTLED * self._spent_s:
                 return False
@@ -146,15 +149,15 @@ class BatchingTrial:
 
 
 def judge(batched: Tally, single: Tally) -> Verdict:
-    """Which way was better; both ran for a while."""
+    """Decide which way was better, from runs of both."""
     gain = (batched.rows / batched.busy_s) / (single.rows / single.busy_s)
     return Verdict(gain >= GAIN, batched.rows / batched.runs, gain)
 
 
 class TrialClock:
-    """A trial, told of each call that comes and of each run that ends. `now` is in seconds, of one clock.
+    """A trial that hears of each call that comes and of each run that ends. `now` is in seconds, of one clock.
 
-    A turn is measured from when the last call of the one before is out, so that neither counts the other's work.
+    A turn is measured only after the last call of the turn before it has left, so that neither counts the other's work.
     """
 
     def __init__(self) -> None:
@@ -171,18 +174,21 @@ class TrialClock:
 
     @property
     def batched(self) -> bool:
-        """How a call that comes now is run."""
+        """Tell whether a call that comes now is batched."""
         return self._trial.batched
 
     def came(self, now: float) -> int:
-        """A call is in the model; the turn that it came in."""
+        """Count a call into the model; return the turn that it came in."""
         if self.inside == 0:
             self._busy_since = now
         self.inside += 1
         return self._turn
 
     def went(self, run: Sequence[tuple[int, int]], now: float) -> Verdict | None:
-        """A run is over; its calls, (turn, rows) each, are out. What the trial found, when this ended it."""
+        """Count the calls of a finished run, (turn, rows) each, out of the model.
+
+        Returns the verdict when this run ended a trial.
+        """
         self.inside -= len(run)
         if self._of_before:
             self._of_before -= sum(turn != self._turn for turn, _ in run)

@@ -1,7 +1,7 @@
-"""The instance's end of its socketpair: requests in, replies out, and the board that says how far it is.
+"""The instance's end of its socketpair: requests in, replies out, and the board that shows its progress.
 
-Blocking. Replies are gathered while further requests lie ready, so that a run of short calls costs one system call
-a bunch and not two a call.
+Blocking. While further requests are already here, replies are gathered: a run of short calls then costs one system
+call a batch and not two a call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ it: it was read and dropped."""
 
 
 class Channel:
-    """Reading is one thread's; `send` is safe from several, `gather` and `flush` belong to the reading one."""
+    """A channel that one thread reads. `send` is safe from any thread; `gather` and `flush` belong to the reader."""
 
     def __init__(self, descriptor: int, board_descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
@@ -53,7 +53,7 @@ class Channel:
         os.close(board_descriptor)
 
     def receive(self) -> tuple[Asked, Body] | None:
-        """The next request, or None when the box has closed its end."""
+        """Return the next request, or None when the box has closed its end."""
         while not self._frames:
             begun = self._decoder.begun if self._decoder.missing > _READ_BYTES else None
             if begun is not None:
@@ -76,7 +76,7 @@ class Channel:
         return self._fill(*large)
 
     def _pass_over(self, header: bytes) -> bool:
-        """Read and drop the rest of a body that there is no memory for; its call is to be refused, and no other."""
+        """Read and drop the rest of a body that does not fit into memory; only its own call is refused."""
         missing = self._decoder.missing
         self._decoder.let_go()
         while missing:
@@ -88,7 +88,7 @@ class Channel:
         return True
 
     def _fill(self, header: bytes, body: bytearray, filled: int) -> bool:
-        """The rest of a large body is read into its place, and not gathered from pieces; False when the box is gone."""
+        """Read the rest of a large body straight into its buffer; return False when the box is gone."""
         with memoryview(body) as view:
             while filled < len(body):
                 count = self._socket.recv_into(view[filled:])
@@ -100,24 +100,24 @@ class Channel:
 
     @property
     def more(self) -> bool:
-        """Whether another request lies here, read already."""
+        """Tell whether another request was read already."""
         return bool(self._frames)
 
     def send(self, message: Message, body: Buffer = b"") -> None:
-        """Writes a whole frame; raises OSError when the box is gone."""
+        """Write a whole frame; raises OSError when the box is gone."""
         with self._writing:
             for piece in encode_frame(encode(message), body):
                 self._socket.sendall(piece)
 
     def gather(self, message: Message, body: Buffer = b"") -> None:
-        """The frame goes out with the next `flush`, or now when much has come together."""
+        """Keep the frame for the next `flush`; flush at once when many bytes have come together."""
         self._gathered += encode_frame(encode(message), body)
         self._gathered_bytes += len(body)
         if self._gathered_bytes > _GATHERED_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """All that was gathered is written; raises OSError when the box is gone."""
+        """Write all gathered frames; raises OSError when the box is gone."""
         if not self._gathered:
             return
         pieces, size, self._gathered, self._gathered_bytes = self._gathered, self._gathered_bytes, [], 0

@@ -1,6 +1,6 @@
-"""One question about the handler's answers inside an instance: the sample's request, and eager's answer to it.
+"""A golden question inside an instance: run the handler on the sample's request, and compare with eager's answer.
 
-Loaded when the first question comes: what serves requests never needs it.
+Loaded when the first question comes: serving requests never needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edgefn.function import EdgeFunction
 
 
 class Comparison:
-    """The question in `body`, asked of `function`."""
+    """The question in `body`, for `function`."""
 
     def __init__(self, function: EdgeFunction[..., object], body: bytes | bytearray) -> None:
         self._function = function
@@ -28,7 +28,7 @@ class Comparison:
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
-        """The handler's arguments. Raises InputError where the sample does not fit them."""
+        """Return the handler's arguments. Raises InputError where the sample does not fit them."""
         asked = self._question.asked
         return self._function.signature.decode(Request(asked.content_type, self._question.body, ""))
 
@@ -40,7 +40,7 @@ class Comparison:
         return msgspec.msgpack.encode(mismatch(asked.asked.name, asked.expected, record.encode(result), compare))
 
     def raised(self, error: BaseException) -> bytes:
-        """Return what to say where the handler raised `error`, or the author's comparison did."""
+        """Return the encoded Mismatch for an `error` that the handler or the author's comparison raised."""
         question = self._question
         reason = f"raises {type(error).__name__}: {error}"
         return msgspec.msgpack.encode(Mismatch(question.asked.name, record.shown(question.expected), "", reason))

@@ -22,7 +22,7 @@ class Control:
         return self._socket.fileno()
 
     def waits(self, seconds: float) -> bool:
-        """Whether an order is there, or the box gone, within so long."""
+        """Tell whether an order comes, or the box goes, within `seconds`."""
         return bool(select.select([self._socket], [], [], seconds)[0])
 
     def has_gone(self) -> bool:
@@ -32,7 +32,7 @@ class Control:
         return bool(waiting.poll(0))
 
     def receive(self) -> tuple[messages.Order, list[int]] | None:
-        """The next order and its descriptors, or None when the box has closed its end."""
+        """Return the next order and its descriptors, or None when the box has closed its end."""
         data, ancillary, _, _ = self._socket.recvmsg(
             MAX_ORDER_BYTES, socket.CMSG_SPACE(_MAX_DESCRIPTORS * array.array("i").itemsize)
         )
@@ -45,11 +45,11 @@ class Control:
         return messages.decode_order(data), list(descriptors)
 
     def report(self, report: messages.Report) -> None:
-        """Sends a report; the kernel adds this process's credentials where the box asked for them."""
+        """Send a report; the kernel adds this process's credentials where the box asked for them."""
         self._socket.send(messages.encode(report))
 
     def reaches(self, report: messages.Report) -> bool:
-        """Send a report; return False where the box has gone, or has let go of the other end."""
+        """Send a report; return False where the box has gone or has closed the other end."""
         try:
             self.report(report)
         except OSError:

@@ -1,8 +1,8 @@
-"""Makes an artifact of a bundle fit for this machine, proves it and times it, once, at install.
+"""The finisher: finishes an artifact of a bundle for this machine, proves it and times it, once, at install.
 
-A fork of the zygote, confined before it looks at a byte of the bundle: an engine may run what an artifact says, and the
-artifact may be hostile. It writes one folder, and tells its proof to the box through a pipe. What it leaves is for the
-box to check: nothing in here decides what is deployed, and no request ever waits in this process.
+It is a fork of the zygote, confined before it reads a byte of the bundle: an engine may run code that an artifact
+brings, and the artifact may be hostile. It writes one folder, and sends its proof to the box through a pipe. The box
+checks the result: nothing in here decides what is deployed, and no request ever waits in this process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Beside = tuple[Backend, Path]
 def finisher_main(
     request: FinishRequest, expected: Enforcement, control_descriptor: int, log: int, *cgroup_fds: int
 ) -> int:
-    """Confine itself, finish and prove the artifact of `request`, tell the proof, and end."""
+    """Confine itself, finish and prove the artifact of `request`, send the proof to the box, and end."""
     to_log(log)
     faulthandler.enable()
     control = Control(control_descriptor)
@@ -86,7 +86,7 @@ def finisher_main(
 
 
 def _confinement(request: FinishRequest) -> Confinement:
-    """What it may do: read the bundle and what its engine needs, write its folder, compute."""
+    """Return the finisher's rights: read the bundle and what its engine needs, write its folder, compute."""
     there = [path for path in request.reads if not _is_open_to_all(path)]
     return Confinement(
         "finisher",
@@ -102,14 +102,14 @@ def _confinement(request: FinishRequest) -> Confinement:
 
 
 def _is_open_to_all(path: str) -> bool:
-    """Whether every confined process reads it, as the system's programs."""
+    """Tell whether every confined process may read `path`, as it may the system's programs."""
     return any(readable.below(os.path.realpath(path), root) for root in readable.roots())
 
 
 def finish(request: FinishRequest) -> Proof:
-    """Finish the artifact into the request's folder and prove it; one that fails is an answer, not an error.
+    """Finish the artifact into the request's folder and prove it.
 
-    Raises DiskFull.
+    An artifact that fails is a result, not an error. Raises DiskFull.
     """
     bundle, folder = Path(request.bundle), Path(request.folder)
     config = parse_config((bundle / "config.json").read_bytes())
@@ -148,7 +148,7 @@ def prove(
     beside: Beside | None = None,
     threads: int = 1,
 ) -> Proof:
-    """How the finished artifact in `folder` does on the golden samples, as it will be loaded to serve.
+    """Measure the finished artifact in `folder` on the golden samples, loaded as it will be to serve.
 
     It is timed in turns with the one `beside`, where there is one.
     """
@@ -189,7 +189,10 @@ def prove(
 
 
 def fastest_runs(sessions: Sequence[Session], sample: golden.GoldenSample) -> list[float]:
-    """The seconds of each session's fastest run; they run in turns, so that a busy machine is busy for all of them."""
+    """Return the seconds of each session's fastest run.
+
+    The sessions run in turns, so that a busy machine slows all of them alike.
+    """
     best = [math.inf] * len(sessions)
     over = time.perf_counter() + (ALONE_S if len(sessions) == 1 else BESIDE_S)
     for count in range(MAX_RUNS):
@@ -207,7 +210,7 @@ def _model(config: BundleConfig, entry: ArtifactEntry) -> ModelEntry:
 
 
 def _check_room(folder: Path, error: Exception) -> None:
-    """Raises DiskFull when there is no room left: engines do not say why their writing failed."""
+    """Raise DiskFull when the disk is full: engines do not tell why their writing failed."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or shutil.disk_usage(folder).free < _FULL_BYTES:
         raise DiskFull(f"no room on the disk to finish artifacts in {folder}: free some, then try again") from error

@@ -1,7 +1,7 @@
 """The serving process: requests in from its channel, replies out, until the box closes the channel.
 
-With `concurrency=1` it is a plain blocking loop, the shortest way there is; above that see `together`. A call is
-entered on the board before the handler sees it, in the order of their numbers; one that was revoked, or whose
+With `concurrency=1` it is a plain blocking loop, the shortest way possible; above that see `together`. A call is
+entered on the board before the handler sees it, in the order of the call numbers. A call that was revoked, or whose
 deadline has passed, goes back unseen.
 """
 
@@ -22,7 +22,10 @@ _SHORT_S = 0.0002
 
 
 def serve(channel: Channel, service: Service, concurrency: int, memory_bytes: int) -> None:
-    """Serves until the box closes the channel; asks it to when a handler has leaked nearly all of `memory_bytes`."""
+    """Serve until the box closes the channel.
+
+    When a handler has leaked nearly all of `memory_bytes`, ask the box to close it.
+    """
     watch = Watch(memory_bytes)
     with contextlib.suppress(OSError):  # the box is gone: nobody is left to tell
         if concurrency == 1:
@@ -52,7 +55,7 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
 
 
 def to_be_served(channel: Channel, invoke: Asked) -> bool:
-    """Enters the call; False when the box has taken it back or nobody waits for it any more."""
+    """Enter the call on the board; return False when the box has taken it back or its deadline has passed."""
     return channel.board.enter(invoke.id) and time.monotonic() < invoke.deadline
 
 
@@ -62,7 +65,7 @@ def flush_logs() -> None:
 
 
 def fresh_randomness() -> None:
-    """This process draws other random numbers than its siblings, which share its memory as of the fork."""
+    """Seed NumPy's generator anew, so that forks of one process do not draw the same random numbers."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed(int.from_bytes(os.urandom(4), "little"))

@@ -1,6 +1,6 @@
-"""How an instance's memory grows from call to call, and when it had better make room for a fresh one.
+"""Growth of an instance's memory from call to call, and when the instance should make room for a fresh one.
 
-What is looked at is what the limit counts (RLIMIT_DATA). Pure, but for `PrivateMemory`, which reads it.
+It looks at what the limit counts (RLIMIT_DATA). Pure, except for `PrivateMemory`, which reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EVERY = 16
 
 
 class Growth:
-    """What was used after each look, of `limit_bytes`."""
+    """The memory in use after each look, and the limit of `limit_bytes`."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
@@ -29,7 +29,7 @@ class Growth:
         self._slack = min(SLACK, limit_bytes // 16)
 
     def leaks_away(self, used_bytes: int) -> bool:
-        """Whether it uses more than after its first call, and may not get through another such step.
+        """Tell whether the memory has grown since the first call, and another such step may exceed the limit.
 
         A handler that needs nearly all of its memory, but always the same, goes on for ever.
         """
@@ -42,7 +42,7 @@ class Growth:
         return is_near
 
     def is_near(self, used_bytes: int) -> bool:
-        """Whether `leaks_away` would be true, without having looked."""
+        """Tell whether `leaks_away` would be true, without recording a look."""
         return 0 <= self._first < used_bytes and used_bytes + self._step_to(used_bytes) + self._slack > self._limit
 
     def _step_to(self, used_bytes: int) -> int:
@@ -50,9 +50,9 @@ class Growth:
 
 
 class PrivateMemory:
-    """The private writable memory of this process, of `limit_bytes` that it may have more than it had at some time.
+    """The private writable memory of this process, beyond what it had when its limit of `limit_bytes` was set.
 
-    That was when its limit was set: whatever it has taken since then counts. Without a limit it is now.
+    So whatever it has taken since then counts. Without a limit, counting begins now.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -62,7 +62,7 @@ class PrivateMemory:
         self._before = self._bytes() if limit == resource.RLIM_INFINITY else limit - limit_bytes
 
     def used_bytes(self) -> int:
-        """Now."""
+        """Return the bytes in use now."""
         return self._bytes() - self._before
 
     def _bytes(self) -> int:
@@ -70,7 +70,7 @@ class PrivateMemory:
 
 
 class Watch:
-    """Says once when the instance had better end: asked after each call."""
+    """A leak watch, asked after each call; it answers once that the instance should end."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._memory = PrivateMemory(limit_bytes)
@@ -81,7 +81,7 @@ class Watch:
         """Whether it has been said: what comes now is for another instance."""
 
     def full_after(self, seconds: float) -> bool:
-        """Whether a call of `seconds` has been the last."""
+        """Tell whether the call that took `seconds` must be the instance's last."""
         self._calls += 1
         self._worked_s += seconds
         if self.full or (self._worked_s < LONG_S and self._calls < EVERY):

@@ -25,7 +25,7 @@ from edgefn_runtime.wire.text import MAX_REASON, fit
 
 
 class LoadError(Exception):
-    """The program does not load; `report` says why, with the user's part of the trace."""
+    """The program does not load; `report` holds the reason, with the user's part of the trace."""
 
     def __init__(self, reason: str, trace: str, artifact: str = "") -> None:
         super().__init__(reason)
@@ -33,9 +33,9 @@ class LoadError(Exception):
 
 
 class Loaded(NamedTuple):
-    """A revision in this process: its function, its models, and the crowd of calls that they may run together.
+    """A revision in this process: its function, its models, and the calls in flight that they may run together.
 
-    `wrong` gains what the box must hear of an artifact whose answer has another shape than the network's.
+    `wrong` collects the reports for the box of artifacts whose answer has another shape than the network's.
     """
 
     function: EdgeFunction[..., object]
@@ -46,7 +46,7 @@ class Loaded(NamedTuple):
 
 
 def load(program: Program) -> Loaded:
-    """`program`'s handler is imported; its models have no sessions yet. Raises LoadError."""
+    """Import the handler of `program`; its models have no sessions yet. Raises LoadError."""
     started = time.perf_counter()
     with _telling(program):
         function, models = _import(program)
@@ -56,24 +56,28 @@ def load(program: Program) -> Loaded:
 
 
 def outlives_forks(program: Program) -> bool:
-    """Whether sessions made before a fork run after it, as their engines say of one thread. Raises LoadError."""
+    """Tell whether sessions made before a fork run after it.
+
+    The engines declare that, and for one thread only. Raises LoadError.
+    """
     if program.threads > 1:
         return False
     return all(engine.fork_safe for engine in _engines(program))
 
 
 def warm_up(program: Program) -> None:
-    """The engines of `program` are imported: each fork then has its sessions to make, and no more. Raises LoadError."""
+    """Import the engines of `program`, so that each fork only has to make its sessions. Raises LoadError."""
     for served in program.models:
         with _telling(program, served.artifact.path):
             backends.get(served.artifact.backend).warm_up()
 
 
 def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lambda binding: None) -> Loaded:
-    """The models of `loaded` are ready to run in this process. Raises LoadError, naming the artifact.
+    """Make the models of `loaded` ready to run in this process.
 
-    `tell` hears first of an artifact that is not for any machine: its engine may end the process. Threads that an
-    engine starts are not counted among those that forbid a fork: `outlives_forks` asks it. Those of the handler are.
+    Before it loads an artifact that is not portable, it calls `tell`: the engine may end the process. Threads that an
+    engine starts are not counted among those that forbid a fork: `outlives_forks` asks the engine. Those of the handler
+    are. Raises LoadError, naming the artifact.
     """
     started = time.perf_counter()
     for served in program.models:
@@ -87,7 +91,7 @@ def bind(program: Program, loaded: Loaded, tell: Callable[[Binding], None] = lam
 
 
 def _teller(served: ServedModel, wrong: list[WrongAnswer]) -> Callable[[str], None]:
-    """What the model of `served` calls with what is wrong with an answer of its artifact."""
+    """Make the callback by which the model of `served` reports a wrong answer of its artifact."""
 
     def tell(reason: str) -> None:
         path = served.artifact.path
@@ -113,7 +117,7 @@ def _engines(program: Program) -> Iterator[Backend]:
 
 
 def _session(served: ServedModel, threads: int, crowd: InFlightCalls) -> Session:
-    """The model's session, behind a batcher where it has `batch`."""
+    """Load the model's session, and put it behind a batcher where the model has `batch`."""
     backend = backends.get(served.artifact.backend)
     session = backend.load(Path(served.folder), threads=threads, batched=served.batching is not None)
     if served.batching is None:
@@ -145,7 +149,7 @@ def _reason(error: BaseException) -> str:
 
 
 def user_trace(error: BaseException, code: str) -> str:
-    """The traceback from the first frame of the user's own folder on; whole where it never got there."""
+    """Return the traceback from the first frame in the user's folder on; all of it if there is none."""
     frame = error.__traceback__
     while frame is not None and not frame.tb_frame.f_code.co_filename.startswith(code):
         frame = frame.tb_next

@@ -1,7 +1,7 @@
 """One request inside an instance: decode → handler → encode, timed, with every failure turned into a reply.
 
-Nothing that a request holds, and nothing that a handler raises, ends the process: neither its caller nor those beside
-it would get an answer. What a request does before its handler sees it is its caller's, and told as a refusal.
+Nothing in a request and nothing that a handler raises ends the process: otherwise neither its caller nor the others
+would get an answer. A failure before the handler sees the request is the caller's fault, and answered as a refusal.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """A loaded function as the instance serves it: a request and its body in, a reply and its body out.
+    """A loaded function, ready to serve: a request and its body in, a reply and its body out.
 
-    `board`, where there is one, is told while a request is read.
+    Where there is a `board`, the number of requests that are being read is kept on it.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Service:
         self._runner = _runner() if self.is_async else None
 
     def call(self, invoke: Asked, body: Body) -> tuple[Reply, bytes]:
-        """Serve one request to its end, in this thread; a question about its answers, too."""
+        """Serve one request, or one golden question, to its end in this thread."""
         if isinstance(invoke, Compare):
             return self._compare(invoke, body or b"")
         arguments, decoded, refusal = self._decode(invoke, body)
@@ -89,7 +89,7 @@ class Service:
             return self._failure(invoke, error, decoded, started), b""
 
     async def call_async(self, invoke: Asked, body: Body) -> tuple[Reply, bytes]:
-        """As `call`, for an `async` handler on a running loop, beside other requests."""
+        """Serve one request as `call` does, for an `async` handler on a running loop, beside other requests."""
         if isinstance(invoke, Compare):
             return await self._compare_async(invoke, body or b"")
         arguments, decoded, refusal = self._decode(invoke, body)
@@ -104,7 +104,7 @@ class Service:
             return self._failure(invoke, error, decoded, started), b""
 
     def wrong(self) -> list[WrongAnswer]:
-        """Return what the box must hear of its artifacts, once; send it before the reply."""
+        """Return the reports of wrong answers for the box, once; send them before the reply."""
         if not self._wrong:
             return []
         found = self._wrong[:]
@@ -135,7 +135,7 @@ class Service:
         return Answer(question.id, "", 0.0, time.perf_counter() - started, 0.0), found
 
     def _decode(self, invoke: Invoke, body: Body) -> tuple[dict[str, Any], float, Refusal | Crash | None]:
-        """Return the arguments, how long reading them took, and the reply where there are none."""
+        """Return the arguments, the seconds that reading them took, and the reply where reading failed."""
         started = time.perf_counter()
         mark = self._mark
         if mark is not None:
@@ -184,7 +184,7 @@ class Service:
         return Crash(invoke.id, self._trace(error), decoded, ran)
 
     def _trace(self, error: BaseException) -> str:
-        """Return the user's part of the traceback, as long as the wire takes it."""
+        """Return the user's part of the traceback, cut to what the wire takes."""
         try:
             return fit(user_trace(error, self._code))
         except Exception:  # no memory for it, or a class of the handler's that does not let itself be shown

@@ -1,7 +1,7 @@
-"""The parked process of a revision: handler imported, models loaded. It forks instances, serves nobody.
+"""The template: a parked process of a revision, with the handler imported and the models loaded. It forks instances.
 
-Models that run on several threads, or whose engine does not outlive a fork, are loaded by each instance, after its
-fork; here the engine is imported only.
+Models that run on several threads, or whose engine does not survive a fork, are loaded by each instance after its
+fork; here only their engine is imported.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ EXIT_CANNOT_LOAD = 3  # its own code, so that a child that cannot boot is told f
 def template_main(
     program: Program, expected: Enforcement, control_descriptor: int, log_descriptor: int, *cgroup_fds: int
 ) -> int:
-    """Confines itself, loads `program`, forks an instance for each order until the box closes the control socket.
+    """Confine this process, load `program`, and fork an instance for each order.
 
-    Or becomes one itself: it has served nobody, and what it needs lies in its own pages already.
+    It ends when the box closes the control socket. On the order `Serve` it becomes an instance itself: it has served no
+    call yet, and all that it needs is in its own pages already.
     """
     to_log(log_descriptor)
     control = Control(control_descriptor)
@@ -89,7 +90,7 @@ def standalone_main(
     log_descriptor: int,
     *cgroup_fds: int,
 ) -> int:
-    """Confines itself, loads `program` and serves in the same process.
+    """Confine this process, load `program`, and serve in the same process.
 
     For the first instance, and for code that starts threads as it loads.
     """
@@ -112,7 +113,10 @@ def standalone_main(
 
 
 def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[int, ...]) -> Loaded:
-    """As `load`, in its control groups and the sandbox: no line of the user's code runs outside. Raises LoadError."""
+    """Enter the control groups and the sandbox, then load `program`: no user code runs outside them.
+
+    Raises LoadError.
+    """
     started = time.perf_counter()
     birth.name(program.function)
     try:
@@ -128,7 +132,7 @@ def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[in
 
 
 def to_log(descriptor: int) -> None:
-    """What this process and its forks print goes to `descriptor`, a pipe to the box."""
+    """Send what this process and its forks print to `descriptor`, a pipe to the box."""
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

@@ -1,7 +1,7 @@
-"""Calls beside each other in one instance: an `async` handler's as tasks on one event loop, a plain one's in threads.
+"""Concurrent calls in one instance: of an `async` handler as tasks on one event loop, of a plain one in threads.
 
-Imported only for functions that need it, as they are loaded: asyncio and its like are 3 MB that each fork of the zygote
-would carry.
+Imported only for functions that need it, when they are loaded: asyncio and the like are 3 MB that each fork of the
+zygote would carry.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgefn_runtime.wire.messages import Asked, Leaving, Returned
 
 
 def serve_together(channel: Channel, service: Service, concurrency: int, watch: Watch) -> None:
-    """Serves up to `concurrency` calls at a time, until the box closes the channel."""
+    """Serve up to `concurrency` calls at a time, until the box closes the channel."""
     if service.is_async:
         asyncio.run(_serve_tasks(channel, service, watch))
     else:

@@ -1,4 +1,4 @@
-"""Requests played through in the zygote, so that no function's first caller pays for what happens only once.
+"""Sample requests that the zygote plays through, so that no function's first caller pays for what happens only once.
 
 Reading a photo, running a handler and encoding its answer import modules and fill tables. Done here, they lie in pages
 that every fork shares: the first photo of an instance was decoded in 5 ms, now in 1. No line of a user's code runs.
@@ -24,32 +24,35 @@ from edgefn_runtime.wire.messages import Answer, Invoke
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a handler may answer with."""
+    """A sample answer of a handler."""
 
     label: str
     score: float
 
 
 def look(image: Image) -> list[Seen]:
-    """Resizes a photo, as most handlers that get one do."""
+    """Resize a photo, as most handlers of photos do."""
     pixels = image.array((16, 16), resample="bicubic").astype(np.float32)
     chances = np.exp(pixels[0, :, 0] / 255)
     return [Seen("", float(chances[place])) for place in np.argsort(-chances)[:2]]
 
 
 def count(n: int) -> dict[str, int]:
-    """A number in, an object out."""
+    """Take a number, and return an object."""
     return {"n": n + 1}
 
 
 def rehearse() -> None:
-    """Play all of it through in this process."""
+    """Play all sample requests through in this process."""
     for rehearsal in REHEARSALS:
         rehearsal()
 
 
 def import_one() -> None:
-    """Import a module as a function's is: this one, from a folder that Python does not know; nothing of it stays."""
+    """Import a module as a function's is imported, from a folder that Python does not know.
+
+    The module is this one; nothing of the import stays.
+    """
     folder, _, name = __file__.removesuffix(".py").rpartition(os.sep)
     sys.path.insert(0, folder)
     try:

@@ -1,19 +1,19 @@
-"""The road of a bundle: verified, unpacked, finished, proved, started, committed, served.
+"""The way of a bundle: verified, unpacked, finished, proved, started, committed, served.
 
-    deployments   what is deployed, and every change of it
+    deployments   the deployed functions, and every change of them
     transaction   one change: a deployment, a rollback, a removal
-    locks         who may change a function: one at a time
+    locks         one change of a function at a time
     gc_lock       installing and collecting garbage exclude each other
-    shared        work that several wait for, done once
+    shared        work with several waiters, done once
     catalogue     the database's entries as revisions
     installation  a revision's files on this box's disk
     unpacking     a bundle's layers as one folder, whole or not there
-    answers       the handler's answers on this box, against eager's
-    host          who serves revisions: the seam to the supervisor
+    answers       the handler's answers on this box, compared with eager's
+    host          the seam to the supervisor, which serves revisions
     progress      the events of a deployment
     retention     PURE: which deployments of a function stay
-    garbage       what no deployment needs is removed
-    checks/       what a bundle must be before a box takes it
+    garbage       removing what no deployment needs
+    checks/       the conditions for a bundle
 
 Before the commit the old revision serves, after it the new one does; a power cut at any instruction leaves
 one or the other. Nothing here imports an engine or a line of a user's code: children do, and report.

@@ -1,6 +1,6 @@
-"""The handler's answers on this box, held against eager's: asked of a confined instance, kept beside the artifacts.
+"""The handler's answers on this box, compared with eager's: a confined instance answers, the result is stored here.
 
-    <finished>/answers.json      what was found, by `ArtifactEntry.path`
+    <finished>/answers.json      the comparisons, by `ArtifactEntry.path`
 
 User code runs in the instance alone; here its replies are read, and not trusted to be well formed. A record goes with
 its folder: another machine or library has none, and a redeployment asks again.
@@ -43,7 +43,10 @@ _DECODER = msgspec.msgpack.Decoder(Mismatch | None)
 
 
 def read(finished: Path) -> dict[str, Agreed]:
-    """What was found of the artifacts in the folder `finished`, by path. Reads a file."""
+    """Read the stored comparisons of answers from the folder `finished`, by artifact path.
+
+    Returns an empty dict where the file is missing or does not parse.
+    """
     try:
         return msgspec.json.decode((finished / FILE).read_bytes(), type=dict[str, Agreed])
     except (OSError, msgspec.MsgspecError):
@@ -51,20 +54,23 @@ def read(finished: Path) -> dict[str, Agreed]:
 
 
 def keep(disk: Disk, finished: Path, paths: Sequence[str], found: Agreed) -> None:
-    """`found` is on the disk for the artifacts `paths`. Blocks; raises OSError."""
+    """Store `found` as the comparison of the artifacts `paths`. Blocks; raises OSError."""
     known = read(finished) | dict.fromkeys(paths, found)
     if finished.is_dir():
         write_file(disk, finished / FILE, msgspec.json.encode(known, order="deterministic"))
 
 
 def forget(disk: Disk, finished: Path) -> None:
-    """Nothing is known of the folder's artifacts. Blocks."""
+    """Delete the stored comparisons of the folder `finished`. Blocks."""
     if (finished / FILE).exists():
         disk.remove(finished / FILE)
 
 
 def lacking(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[ArtifactEntry]:
-    """Those of `entries` that passed their proof and were not asked yet; the portable ones serve all the same."""
+    """Return the artifacts of `entries` that passed their proof but have no stored comparison yet.
+
+    Portable artifacts are left out: they serve without a comparison.
+    """
     if not revision.config.requests:
         return []
     known = read(revision.finished)
@@ -73,7 +79,7 @@ def lacking(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[Artifa
 
 
 def why_not(config: BundleConfig) -> str:
-    """Why no answer is compared on this box; empty where they are, or there is no model."""
+    """Return why this box compares no answers; "" where it compares them, or there is no model."""
     if not config.models or config.requests:
         return ""
     if not config.function.golden_inputs:
@@ -82,7 +88,7 @@ def why_not(config: BundleConfig) -> str:
 
 
 def beside(revision: Revision, entry: ArtifactEntry) -> Revision:
-    """`revision` as it serves with `entry`, the first artifacts of its other models beside it."""
+    """Return `revision` configured to serve `entry` and the first artifact of each other model."""
     others = [one for one in ranking.first(revision.artifacts) if one.model != entry.model]
     served = tuple({one.model: one for one in reversed(others)}.values())
     return msgspec.structs.replace(
@@ -91,9 +97,10 @@ def beside(revision: Revision, entry: ArtifactEntry) -> Revision:
 
 
 async def ask(host: Host, revision: Revision) -> Agreed:
-    """How the handler's answers with the artifacts that `revision` serves match eager's.
+    """Compare the answers that the handler gives with the artifacts of `revision` with eager's.
 
-    An instance that dies or hangs answers otherwise than eager; one that there is no memory for was not asked.
+    An instance that dies or hangs counts as answering otherwise than eager. Where there is no memory for an instance,
+    or the time is over, the result is marked as not compared.
     """
     precision = _loosest(revision.config.artifacts)
     questions, reference = await in_thread(_questions, revision, precision)
@@ -112,7 +119,7 @@ async def ask(host: Host, revision: Revision) -> Agreed:
 
 
 def refusal(found: Agreed) -> str:
-    """What a user would have seen of answers that are wrong."""
+    """Describe wrong answers as a user would see them."""
     pairs = [
         f"{one.sample}: {one.reason}" + (f" (eager {one.expected}, here {one.actual})" if one.actual else "")
         for one in found.examples
@@ -121,14 +128,17 @@ def refusal(found: Agreed) -> str:
 
 
 def _short(found: Mismatch | None) -> Mismatch | None:
-    """`found`, its texts cut: an instance runs a user's code, and is not to fill the box's disk."""
+    """Truncate the texts of `found`: an instance runs a user's code and must not fill the box's disk."""
     if found is None:
         return None
     return Mismatch(*(str(text)[:MAX_TEXT] for text in (found.sample, found.expected, found.actual, found.reason)))
 
 
 def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Reference]:
-    """Raises DeploymentRefused where the bundle's file of answers is damaged, or has more than a box reads."""
+    """Read the questions and eager's answers to them from the bundle of `revision`.
+
+    Raises DeploymentRefused where the bundle's file of answers is damaged, or has more bytes than a box reads.
+    """
     folder, count = revision.folder, revision.config.requests
     file, requests = folder / "answers" / "answers.msgpack", [folder / "requests" / str(n) for n in range(count)]
     try:
@@ -150,5 +160,5 @@ def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Referen
 
 
 def _loosest(artifacts: Sequence[ArtifactEntry]) -> str:
-    """The precision of the least precise artifact: the answers are its."""
+    """Return the precision of the least precise artifact: the answers are judged by it."""
     return max((entry.precision for entry in artifacts), key=lambda one: limits_for(one).number, default="fp32")

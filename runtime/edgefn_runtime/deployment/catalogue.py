@@ -27,7 +27,10 @@ from edgefn_runtime.store.revision import Revision
 
 
 class Catalogue:
-    """What is, or was, deployed in `home`. `marks` are of artifacts that broke: they are not chosen."""
+    """The revisions that are, or were, deployed in `home`.
+
+    Artifacts with a mark in `marks` broke: they are not chosen.
+    """
 
     def __init__(self, home: Home, database: Database, marks: Marks) -> None:
         self._home = home
@@ -35,33 +38,34 @@ class Catalogue:
         self._marks = marks
 
     def current(self, name: str) -> Revision | None:
-        """What serves `name`, or None when it is not deployed, or cannot be read any more."""
+        """Return the revision that serves `name`; None when it is not deployed or its config cannot be read."""
         entry = self._database.current(name)
         return None if entry is None else self.readable(entry)
 
     def known(self, name: str) -> Revision | None:
-        """Return what `name` routes to, for people; None when it is not deployed.
+        """Return the revision that `name` routes to, for display; None when it is not deployed.
 
-        What cannot be read any more is an empty function of its digest and number: it is listed, replaced and removed.
+        A revision that cannot be read any more is an empty function with its digest and number: it can be listed,
+        replaced and removed.
         """
         entry = self._database.current(name)
         return None if entry is None else self._known(entry)
 
     def spec(self, name: str) -> FunctionSpec | None:
-        """Return what the function is, as its bundle says, or None where `current` is. Reads no file."""
+        """Return the function's spec from its bundle, or None where `current` is None. Reads no file."""
         entry = self._database.current(name)
         config = None if entry is None else _readable(entry)
         return None if config is None else config.function
 
     def specs(self) -> list[tuple[FunctionSpec, int, str]]:
-        """Return what each function is, by name, with the number and the digest that serve; as `known` has them.
+        """Return the spec of each function, by name, with the number and the digest that serve.
 
-        In one query, and reads no file.
+        Unreadable revisions are as in `known`. In one query, and reads no file.
         """
         return [((_readable(one) or _empty(one)).function, one.number, one.digest) for one in self._database.routed()]
 
     def refusals(self, name: str) -> tuple[TargetRefusal, ...]:
-        """Why this box cannot run those artifacts of what serves `name` that it cannot."""
+        """Return the artifacts of the current revision that this box cannot run, each with the reason."""
         entry = self._database.current(name)
         config = None if entry is None else _readable(entry)
         return () if config is None else tuple(compatibility.refusals(config.artifacts).values())
@@ -74,23 +78,32 @@ class Catalogue:
         return self.readable(entry) or self._revision(entry.digest, entry.number, _empty(entry), entry.deployed_at)
 
     def revision(self, entry: HistoryEntry) -> Revision:
-        """The deployment `entry`. Raises BundleError when its config is not to be read by this edgefn."""
+        """Return the deployment `entry` as a revision.
+
+        Raises BundleError when this edgefn cannot read its config.
+        """
         return self._revision(entry.digest, entry.number, _config(entry.config), entry.deployed_at)
 
     def upcoming(self, candidate: Candidate) -> Revision:
-        """What a deployment of `candidate` will be, its artifacts chosen by the proofs there are."""
+        """Return the revision that a deployment of `candidate` will be.
+
+        Its artifacts are chosen by the proofs there are.
+        """
         number = self._database.next_number(candidate.config.function.name)
         return self._revision(candidate.digest, number, candidate.config, "", asked=False)
 
     def again(self, revision: Revision) -> Revision:
-        """`revision` with its artifacts chosen anew."""
+        """Choose the artifacts of `revision` again and return it with them."""
         config = msgspec.structs.replace(revision.config, artifacts=revision.artifacts)
         return self._revision(revision.digest, revision.number, config, revision.deployed_at)
 
     def _revision(
         self, digest: str, number: int, config: BundleConfig, deployed_at: str, *, asked: bool = True
     ) -> Revision:
-        """With `asked`, an artifact that the handler was not run with yet is not chosen."""
+        """Build a revision with the artifacts that serve on this machine.
+
+        With `asked`, an artifact is not chosen before its answers have been compared with eager's.
+        """
         folder, finished = self.folders(digest)
         chosen = compatibility.available(config.artifacts)
         whole = Revision(digest, number, config, folder, finished, deployed_at, config.artifacts)
@@ -101,7 +114,7 @@ class Catalogue:
         return msgspec.structs.replace(whole, config=msgspec.structs.replace(config, artifacts=chosen))
 
     def folders(self, digest: str) -> tuple[Path, Path]:
-        """Where the bundle is unpacked, and where its artifacts are finished for this machine."""
+        """Return the folder of the unpacked bundle, and that of its artifacts finished for this machine."""
         name = digest.removeprefix("sha256:")
         return self._home.bundles / name, self._home.finished / fingerprint() / name
 
@@ -119,5 +132,5 @@ def _readable(entry: HistoryEntry) -> BundleConfig | None:
 
 @lru_cache(maxsize=512)
 def _config(data: bytes) -> BundleConfig:
-    """Parse a config once: each look at a function asks for that of what serves."""
+    """Parse a config once: each look at a function asks for the config of its current revision."""
     return parse_config(data)

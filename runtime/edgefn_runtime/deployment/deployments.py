@@ -1,6 +1,6 @@
-"""What is deployed on this box, and every change of it. The one door of the deployment road.
+"""The deployed functions of this box, and every change of them: the one entry to deployment.
 
-Each change runs in a task of its own, so that a client who leaves cancels it without cutting its clean-up
+Each change runs in a task of its own, so that a client that leaves cancels it without cutting its clean-up
 short. Never serves a request, never runs a bundle's code.
 """
 
@@ -54,7 +54,7 @@ _log = logging.getLogger("edgefn.deployment")
 
 
 class Deployments:
-    """The deployments in `home`; owns `database` from here on. Its coroutines belong to one event loop."""
+    """The deployments in `home`. It owns `database` from now on. Its coroutines belong to one event loop."""
 
     def __init__(
         self,
@@ -97,15 +97,21 @@ class Deployments:
     # ── what is deployed ──────────────────────────────────────────────────────────────────────────────
 
     def names(self) -> list[str]:
-        """The deployed functions, sorted."""
+        """Return the names of the deployed functions, sorted."""
         return self._database.names()
 
     def current(self, name: str) -> Revision | None:
-        """What `name` routes to, or None when it is not deployed; what cannot be read any more is an empty function."""
+        """Return the revision that `name` routes to, or None when it is not deployed.
+
+        A revision that cannot be read any more is returned as an empty function.
+        """
         return self._catalogue.known(name)
 
     def specs(self) -> list[tuple[FunctionSpec, int, str]]:
-        """Return what each function is, by name, with the number and the digest that serve; reads no file."""
+        """Return the spec of each function, by name, with the number and the digest that serve.
+
+        Reads no file.
+        """
         return self._catalogue.specs()
 
     def history(self, name: str) -> list[HistoryEntry]:
@@ -113,25 +119,29 @@ class Deployments:
         return self._database.history(name)
 
     def refusals(self, name: str) -> tuple[TargetRefusal, ...]:
-        """Why this box cannot run those artifacts of what serves `name` that it cannot."""
+        """Return the artifacts of the current revision that this box cannot run, each with the reason."""
         return self._catalogue.refusals(name)
 
     # ── blobs ─────────────────────────────────────────────────────────────────────────────────────────
 
     def missing(self, digests: Iterable[str]) -> list[str]:
-        """Those that must be uploaded before a deployment. Raises BundleError for what is no digest."""
+        """Return the digests that must be uploaded before a deployment.
+
+        Raises BundleError for a string that is not a digest.
+        """
         return self._blobs.missing(digests)
 
     async def ingest(self, digest: str, size: int, chunks: AsyncIterable[bytes]) -> None:
-        """The blob is here, whole. Raises BundleError, DiskFull."""
+        """Receive a blob and store it. Raises BundleError, DiskFull."""
         await self._blobs.ingest(digest, size, chunks)
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────
 
     async def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
-        """The events of a deployment, "deployed" the last; or it raises an EdgefnError.
+        """Deploy the bundle `manifest` as `name`; yield the events, the last one "deployed".
 
-        Closing the iterator cancels the deployment, unless it is committed by then.
+        Raises an EdgefnError when the deployment fails. Closing the iterator cancels the deployment, unless it is
+        committed by then.
         """
         events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         progress = DeploymentProgress(events.put_nowait)
@@ -146,7 +156,7 @@ class Deployments:
             task.cancel()
 
     async def rollback(self, name: str, number: int | None = None) -> Revision:
-        """What serves `name` now: deployment `number`, or the one before this one.
+        """Switch `name` to its deployment `number`, or to the one before the current; return the revision.
 
         Raises FunctionNotFound, DeploymentRefused.
         """
@@ -155,7 +165,10 @@ class Deployments:
         return _result(task)
 
     async def remove(self, name: str) -> None:
-        """`name` is not deployed. Goes to its end though its caller leaves. Raises FunctionNotFound."""
+        """Remove the function `name`. Raises FunctionNotFound.
+
+        The removal is completed even when its caller is cancelled.
+        """
         task = self._audited("remove", name, "a removal", lambda: self._road.remove(name))
         await asyncio.shield(asyncio.wait({task}))
         _result(task)
@@ -176,9 +189,9 @@ class Deployments:
     def _audited(
         self, action: str, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]], wanted: str = ""
     ) -> asyncio.Task[T]:
-        """Change `name`, and audit it when it is over: which digest served before, which does now, the result.
+        """Change `name`, and audit the change when it is over: the digests before and after, and the result.
 
-        Before is when its turn has come: what was at work as it was asked for may have changed the function.
+        "Before" is when its turn has come: an earlier change may have been running when it was requested.
         """
         before = self._digest(name)
 
@@ -203,13 +216,16 @@ class Deployments:
     # ── grants ────────────────────────────────────────────────────────────────────────────────────────────
 
     def grants(self, name: str = "") -> list[Grant]:
-        """Return the grants of `name`, or of all functions; with those of development mode, which are not kept."""
+        """Return the grants of `name`, or of all functions.
+
+        Those of development mode, which are not stored, are included.
+        """
         specs = [self._catalogue.spec(one) for one in ([name] if name else self._database.names())]
         there = [one for spec in specs if spec is not None for one in self._permissions.of(spec)]
         return sorted({*there, *self._permissions.granted(name)})
 
     def asked(self, name: str) -> list[Permission]:
-        """Return what `name` asks for, granted or not; nothing where it is not deployed."""
+        """Return the permissions that `name` asks for, granted or not; [] where it is not deployed."""
         spec = self._catalogue.spec(name)
         return [] if spec is None else permissions.asked(spec)
 
@@ -250,7 +266,10 @@ class Deployments:
         await self._fail(revision.name, DeploymentRefused(permissions.why_not(revision.config.function, missing)))
 
     def _tell_of_kept(self) -> None:
-        """Audit the grants that a home from before there were grants was given."""
+        """Write the grants that an upgraded home got to the audit log.
+
+        A home from before there were grants is given those that its functions use.
+        """
         if 0 < self._database.had_version < schema.GRANTS_VERSION:
             for grant in self._database.granted():
                 detail = (
@@ -261,9 +280,9 @@ class Deployments:
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def restore(self) -> None:
-        """Every deployed function is handed to the host. What is missing on the disk is made again meanwhile.
+        """Hand every deployed function to the host, and repair missing files in the background.
 
-        No process is started and no blob is read before this returns: it is on the way to the first answer.
+        This returns before a process is started or a blob is read: it is part of the time to the first answer.
         """
         leftovers = self._garbage.leftovers()
         self._tell_of_kept()
@@ -282,9 +301,9 @@ class Deployments:
         self._spawn(self._repair(revisions, leftovers))
 
     async def ensure_finished(self, revision: Revision) -> None:
-        """Every file of `revision` is there: a few stats, or waiting for them to be made again.
+        """Ensure that every file of `revision` is on the disk; repair those that are missing.
 
-        Raises BundleError, DeploymentRefused, DiskFull.
+        This costs a few stats where nothing is missing. Raises BundleError, DeploymentRefused, DiskFull.
         """
         if not self._installation.ready(revision):
             async with self._gate.installing():
@@ -293,19 +312,19 @@ class Deployments:
             self._spawn(self._background.look(revision.name))
 
     async def settled(self) -> None:
-        """Nothing is on its road, and what was missing at the start is there, or told to be failed."""
+        """Wait until no change runs and all repairs of the start are done or have failed."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def end(self) -> None:
-        """End what is on its road; nothing else begins."""
+        """Cancel all running changes, and wait for their end."""
         while self._tasks:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """End what is on its road, and close the database: nobody writes to it any more."""
+        """Cancel all running changes, and close the database: nothing writes to it any more."""
         await self.end()
         self._database.close()
 
@@ -324,7 +343,11 @@ class Deployments:
         await self._gate.collect(self._garbage.collect)
 
     async def _inspect(self, revision: Revision) -> None:
-        """The files of `revision` are as they were unpacked and finished, and its processes have read no others."""
+        """Check that the files of `revision` are as they were unpacked and finished.
+
+        Where some differ, they are made again, and the function's processes are restarted: they may have read the
+        others.
+        """
         async with self._gate.installing():
             told = await in_thread(self._installation.inspect, revision)
         for line in told:
@@ -345,7 +368,10 @@ class Deployments:
                 _log.warning("%s", line)
 
     async def _refresh(self, revision: Revision) -> None:
-        """The host knows that `revision` is whole again, and which artifacts serve, unless another one does by now."""
+        """Tell the host that `revision` is complete again and which artifacts serve.
+
+        Does nothing when another bundle serves by now.
+        """
         current = self._catalogue.current(revision.name)
         if current is not None and current.digest == revision.digest:
             await self._host.switch(revision.name, current)
@@ -363,7 +389,7 @@ class Deployments:
     # ── the chain ─────────────────────────────────────────────────────────────────────────────────────
 
     def chain(self, name: str) -> Chain | None:
-        """What the artifacts of `name` are at, or None when it is not deployed. Reads some files."""
+        """Return the state of each artifact of `name`, or None when it is not deployed. Reads some files."""
         revision = self._catalogue.current(name)
         if revision is None:
             return None
@@ -383,14 +409,18 @@ class Deployments:
         )
 
     def explain(self, name: str, cores: float) -> dict[str, Any] | None:
-        """Why `name` is served as it is, and what would make it faster on so many cores; None: not deployed."""
+        """Explain why `name` is served as it is, and what would make it faster on `cores` cores.
+
+        Returns None when it is not deployed.
+        """
         found = self.chain(name)
         return None if found is None else explain(found, cores, self._threads)
 
     async def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        """`revision` without `artifact`, which has broken: what is next in the ranking serves; None where nothing is.
+        """Return `revision` with the next artifacts in the ranking in place of `artifact`, which broke.
 
-        The artifact is not chosen again before a redeployment, or on another machine or library.
+        Returns None where there is no other. The artifact is not chosen again before a redeployment, or on another
+        machine or library.
         """
         entry = next((one for one in revision.artifacts if one.path == artifact), None)
         if entry is None or ranking.portable(entry):
@@ -418,14 +448,17 @@ class Deployments:
             _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
 
     async def _follow(self, name: str) -> None:
-        """After a change: what now serves `name` is completed, and served with the best there is."""
+        """Finish the missing artifacts of `name` after a change, then serve it with the best there are."""
         await self._background.look(name)
         revision = self._catalogue.current(name)
         if revision is not None and len(revision.artifacts) > len(revision.config.models):
             await self._move(revision)
 
     async def _finished(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> None:
-        """An artifact has its proof: it is told, and served where it is the best and answers as eager does."""
+        """Report an artifact that now has its proof, and serve with it where it is the best.
+
+        It does not serve where the handler's answers with it differ from eager's.
+        """
         if found.passed and revision.config.requests:
             found = await self._asked(revision, entry, found)
         await self._move(revision)
@@ -436,7 +469,10 @@ class Deployments:
         self._host.note(revision.name, f"{name} is finished: {_told(found, serves=serves)}")
 
     async def _asked(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> Proof:
-        """Its proof; failed where the handler answers otherwise with it, which is then not chosen."""
+        """Compare the handler's answers with `entry` with eager's; return its proof.
+
+        Where they differ, the returned proof is failed and the artifact is marked, so that it is not chosen.
+        """
         asked = await answers.ask(self._host, answers.beside(revision, entry))
         await in_thread(self._installation.record, revision, [entry.path], asked)
         if asked.passed:
@@ -483,7 +519,7 @@ def _told(found: Proof, *, serves: bool) -> str:
 
 
 def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
-    """Return the result of a change in a word, and why, as the audit log has it."""
+    """Return the result of a change in a word, and its reason, for the audit log."""
     if task.cancelled():
         return "cancelled", ""
     error = task.exception()

@@ -1,6 +1,6 @@
-"""What no deployment needs is removed, and what a power cut left half done.
+"""Garbage: everything that no deployment needs, and files that a power cut left half written.
 
-Never removes what serves, what a rollback may go to, or what a process may still have open.
+Never removes files of the revision that serves, of one that a rollback may go to, or that a process may have open.
 """
 
 from __future__ import annotations
@@ -22,25 +22,28 @@ _log = logging.getLogger("edgefn.garbage")
 
 
 class Garbage:
-    """The garbage of `home`. Its methods block; none runs while anything is being installed."""
+    """The garbage of `home`. Its methods block. None may run while anything is being installed."""
 
     def __init__(self, home: Home, blobs: Blobs, database: Database) -> None:
         self._home, self._blobs, self._database = home, blobs, database
         self._draining: dict[str, float] = {}
 
     def spare(self, digest: str, seconds: float) -> None:
-        """The bundle `digest` stays for so long: instances of it may still be answering."""
+        """Keep the bundle `digest` for `seconds`: instances of it may still be answering."""
         self._draining[digest] = time.monotonic() + seconds
 
     def leftovers(self) -> list[Path]:
-        """What was being written when the power went. Ask before anything new is written."""
+        """Return the files that were being written when the power was cut.
+
+        Call it before anything new is written.
+        """
         home = self._home
         own = (home.path, home.run, home.secrets, home.keys, home.tls)
         folders = (*own, home.blobs, home.bundles, home.finished, *home.finished.glob("*/"))
         return [path for folder in folders for path in folder.glob(f"*{TEMPORARY}")]
 
     def sweep(self, leftovers: Iterable[Path]) -> None:
-        """The leftovers are gone, or logged."""
+        """Remove `leftovers`. A file that cannot be removed is logged."""
         for path in leftovers:
             try:
                 self._home.disk.remove(path)
@@ -48,7 +51,7 @@ class Garbage:
                 _log.warning("%s could not be removed: %s", path, error)
 
     def collect(self) -> None:
-        """Everything is gone that no deployment needs. A disk that fails is logged."""
+        """Remove everything that no deployment needs. An error of the disk is logged."""
         try:
             self._collect()
         except OSError as error:

@@ -1,6 +1,6 @@
 """Installing and collecting garbage exclude each other; many may install at once.
 
-Owns no files. A collection that finds somebody installing is left to whoever finishes later.
+Owns no files. A collection during an installation is skipped: a later one does its work.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edgefn_runtime.store.uncancellable import in_thread
 
 
 class GcLock:
-    """One per box."""
+    """The lock between installing and collecting garbage; one per box."""
 
     def __init__(self) -> None:
         self._installing = 0
@@ -22,7 +22,7 @@ class GcLock:
 
     @contextlib.asynccontextmanager
     async def installing(self) -> AsyncIterator[None]:
-        """Inside, nothing is collected."""
+        """Hold off garbage collection within the context."""
         await self._open.wait()
         self._installing += 1
         try:
@@ -31,7 +31,7 @@ class GcLock:
             self._installing -= 1
 
     async def collect(self, collection: Callable[[], None]) -> None:
-        """`collection` has run, in a thread, unless somebody is installing."""
+        """Run `collection` in a thread, unless an installation or another collection runs."""
         if self._installing or not self._open.is_set():
             return
         self._open.clear()

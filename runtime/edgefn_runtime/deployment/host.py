@@ -1,4 +1,4 @@
-"""Who serves revisions, as the deployment road needs it: the seam to the supervisor; and who keeps a record."""
+"""The seams of the deployment road: the host, which serves revisions (the supervisor), and the audit log."""
 
 from __future__ import annotations
 
@@ -10,76 +10,83 @@ from edgefn_runtime.wire.messages import FinishRequest
 
 
 class Audit(Protocol):
-    """Who keeps what was done on this box, and by whom: the telemetry."""
+    """The record of the changes on this box, and of the actors that made them: the telemetry."""
 
     def change(self, action: str, **members: str) -> None: ...
     def incident(self, action: str, **members: str) -> None: ...
 
 
 class Unaudited:
-    """Keeps nothing, where nobody wants a record."""
+    """An audit log that keeps nothing, for a box without one."""
 
     def change(self, action: str, **members: str) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def incident(self, action: str, **members: str) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 class Host(Protocol):
-    """What is served, and by which processes. Every call may be repeated."""
+    """The functions that are served, and their processes. Every call may be repeated."""
 
     async def isolated(self) -> list[str]:
-        """What a deployment is to be told of the isolation that this machine lacks.
+        """Return the warnings for a deployment about isolation that this machine lacks.
 
-        Raises DeploymentRefused where what is required of it is missing, Unavailable where it is not known in time.
+        Raises DeploymentRefused where required isolation is missing, Unavailable where it is not known in time.
         """
 
     async def prepare(self, revision: Revision) -> None:
-        """A template of `revision` has imported the handler and loaded its models; it serves nobody yet.
+        """Start a template of `revision` that imports the handler and loads its models.
 
-        Raises DeploymentRefused, with the handler's trace, when it does not load.
+        It serves no request yet. Raises DeploymentRefused, with the handler's trace, when it does not load.
         """
 
     async def switch(self, name: str, revision: Revision) -> None:
-        """New requests for `name` go to `revision`, prepared or not; the one before drains and ends.
+        """Route new requests for `name` to `revision`, prepared or not; the one before drains and ends.
 
-        When it serves already with the same artifacts, only what is told of it changes. With others, starts take those
-        from now on, and the instances there are end one by one as new ones are ready.
+        When the same revision serves already with the same artifacts, only its description changes. With other
+        artifacts, new instances load those from now on, and the present ones end one by one as new ones are ready.
         """
 
     async def move(self, name: str, revision: Revision) -> None:
-        """As `switch`, to other artifacts of the bundle that serves; where it has processes, a template is ready first.
+        """Switch `name` to other artifacts of the bundle that serves, as `switch` does.
 
-        Raises DeploymentRefused, Unavailable, and all stays as it was.
+        Where the function has processes, a template is ready before the switch. Raises DeploymentRefused, Unavailable;
+        then nothing has changed.
         """
 
     async def ask(self, revision: Revision, questions: Sequence[bytes]) -> list[bytes]:
-        """A confined instance of `revision`, which serves nobody and ends then, replies to `questions` on its answers.
+        """Send `questions` to a confined instance of `revision` and return its replies.
 
-        Raises DeploymentRefused (it does not load), InstanceLost, HandlerTimeout; Unavailable: no memory for it now.
+        The instance compares its answers with eager's. It serves no request and ends afterwards. Raises
+        DeploymentRefused (it does not load), InstanceLost, HandlerTimeout, and Unavailable (there is no memory for it
+        now).
         """
 
     async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
-        """A confined process has finished and proved the artifact of `request` and has ended: the proof that it tells.
+        """Finish and prove the artifact of `request` in a confined process; return the proof it wrote.
 
-        Raises DeploymentRefused when it dies, is over a bound or takes longer than `limit_s`; DiskFull; Unavailable.
+        The process has ended when this returns. Raises DeploymentRefused when it dies, is over a bound or takes longer
+        than `limit_s`; DiskFull; Unavailable.
         """
 
     def busy(self) -> bool:
-        """Whether a request of any function waits for an instance."""
+        """Tell whether a request of any function is waiting for an instance."""
 
     def note(self, name: str, line: str) -> None:
-        """The log of `name` says `line`."""
+        """Write `line` to the log of `name`."""
 
     async def discard(self, revision: Revision) -> None:
-        """A prepared revision that will not be switched to has no process; an unknown one is fine."""
+        """End the processes of a prepared revision that will not be switched to.
+
+        A revision that is not known is ignored.
+        """
 
     async def restart(self, name: str) -> None:
-        """Every process of `name` has answered what it holds and ended; the next request starts it."""
+        """End every process of `name` after it has answered its requests; the next request starts it."""
 
     async def remove(self, name: str) -> None:
-        """`name` is not served, and no process of it is left."""
+        """Stop serving `name` and end all its processes."""
 
     async def fail(self, name: str, reason: str) -> None:
-        """`name` is deployed but cannot be served, for `reason`, until it is switched again."""
+        """Refuse requests for the deployed function `name`, for `reason`, until it is switched again."""

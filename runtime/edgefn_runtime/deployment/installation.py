@@ -2,8 +2,8 @@
 
 A function can be served with the first artifact of each model; the others are completed one by one.
 
-The road of a deployment, a rollback, a start after a power cut and a host that finds its cache deleted all
-come through here; whoever comes while it is done waits for the same work.
+A deployment, a rollback, a start after a power cut and a host that finds its cache deleted all come through here; a
+second one waits for the same work.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FINISHED_PER_PORTABLE = 1.25
 
 
 class Installation:
-    """The bundles and finished folders of `home`. `threads` tells how many a function's engine runs on."""
+    """The bundles and finished folders of `home`. `threads` returns the number of threads for a function's engine."""
 
     def __init__(
         self,
@@ -59,7 +59,10 @@ class Installation:
         self._whole: dict[tuple[Path, tuple[str, ...]], list[Path]] = {}
 
     def ready(self, revision: Revision) -> bool:
-        """Whether every file is there that `revision` is served with. A few stats: asked before each cold start."""
+        """Tell whether every file that `revision` is served with is there.
+
+        This costs a few stats: it is called before each cold start.
+        """
         key = (revision.finished, revision.served)
         known = self._whole.get(key)
         if known is None or not all(path.exists() for path in known):
@@ -72,13 +75,18 @@ class Installation:
     async def ensure(
         self, revision: Revision, progress: DeploymentProgress = UNHEARD, candidate: Candidate | None = None
     ) -> None:
-        """It can be served: unpacked, and each model's first artifact proved. Those of another revision that it has too
-        are linked. Raises BundleError, DeploymentRefused, DiskFull."""
+        """Unpack the bundle and prove the first artifact of each model, so that it can be served.
+
+        Artifacts that another revision has too are linked. Raises BundleError, DeploymentRefused, DiskFull.
+        """
         if not (self._unpacked(revision) and _live(revision)):
             await self._work.run(revision.digest, lambda: self._make(revision, progress, candidate))
 
     def forgive(self, revision: Revision) -> None:
-        """What broke, did not survive being finished or was asked for its answers is tried again. Blocks."""
+        """Forget the failures of `revision`, so that its artifacts are tried again. Blocks.
+
+        These are marks of broken artifacts, comparisons of answers, and proofs of a finisher that died.
+        """
         self._marks.forget(revision.finished)
         answers.forget(self._home.disk, revision.finished)
         for entry in revision.artifacts:
@@ -87,20 +95,23 @@ class Installation:
                 clear_away(self._home.disk, revision.finished / entry.path)
 
     def record(self, revision: Revision, paths: Sequence[str], found: Agreed) -> None:
-        """What was found of the handler's answers with the artifacts `paths` is kept. Blocks; raises OSError."""
+        """Store the comparison of the handler's answers with the artifacts `paths`. Blocks; raises OSError."""
         answers.keep(self._home.disk, revision.finished, paths, found)
 
     def mark(self, revision: Revision, entries: Sequence[ArtifactEntry], reason: str) -> None:
-        """`entries` are not chosen again before a redeployment. Blocks; what the disk refuses is known for now."""
+        """Mark `entries` as broken: they are not chosen again before a redeployment.
+
+        Blocks. Where the disk refuses the mark, it holds until the box ends.
+        """
         for entry in entries:
             self._marks.add(revision.finished, entry.path, reason)
         with contextlib.suppress(OSError):
             self._marks.keep(revision.finished)
 
     def lacking(self, revision: Revision) -> list[ArtifactEntry]:
-        """The artifacts that can run here and are neither proved nor refused yet, or not asked for their answers.
+        """Return the artifacts that can run here and still lack a proof, a refusal or a comparison.
 
-        In the bundle's order. Blocks.
+        They are in the bundle's order. Blocks.
         """
         entries = compatibility.available(revision.artifacts)
         marked = self._marks.of(revision.finished)
@@ -108,9 +119,9 @@ class Installation:
         return [entry for entry in entries if entry.path in unasked or proof.read(revision.finished, entry) is None]
 
     def inspect(self, revision: Revision) -> list[str]:
-        """Clear away what of `revision` is not as it was unpacked or finished, and tell of it; `ensure` makes it anew.
+        """Remove what differs from the files as they were unpacked or finished; return messages.
 
-        Blocks; raises OSError.
+        `ensure` makes the removed files again. Blocks; raises OSError.
         """
         told = []
         if revision.folder.is_dir() and (names := self._differing(revision.folder, trusted=False)):
@@ -125,7 +136,10 @@ class Installation:
         return told
 
     def inspect_others(self, known: Collection[Path]) -> list[str]:
-        """As `inspect`, of the unpacked bundles that are not `known`: a rollback unpacks them anew. Blocks."""
+        """Inspect the unpacked bundles that are not `known`, and remove those that differ; return messages.
+
+        A rollback to a removed bundle unpacks it again. Blocks.
+        """
         told = []
         for folder in self._home.bundles.iterdir():
             if folder in known or folder.suffix == TEMPORARY:
@@ -136,7 +150,10 @@ class Installation:
         return told
 
     def _differing(self, folder: Path, *, trusted: bool) -> list[str]:
-        """The files of `folder` that are not as its record says. Where it has none it is `trusted` as it is, or not."""
+        """Return the files of `folder` that differ from its record.
+
+        A folder without a record is accepted as it is where it is `trusted`; else its record counts as differing.
+        """
         known = record.read(folder)
         if known is None:
             if trusted:
@@ -155,7 +172,7 @@ class Installation:
             _log.warning("what %s holds cannot be kept (%s): it is read again at the next start", folder, error)
 
     async def _mend(self, revision: Revision, entries: Sequence[ArtifactEntry]) -> None:
-        """What `entries` are finished from has the hashes it had when it was unpacked: else it is unpacked anew."""
+        """Check the hashes of the files that `entries` are finished from; unpack the bundle again on damage."""
         if names := await in_thread(_damaged, revision, entries):
             _log.warning("%s of %s differ from what was unpacked: it is unpacked anew", _some(names), revision.name)
             await in_thread(clear_away, self._home.disk, revision.folder)
@@ -163,7 +180,10 @@ class Installation:
             await unpack(candidate, self._blobs, revision.folder, self._home.disk, UNHEARD)
 
     async def complete(self, revision: Revision, entry: ArtifactEntry, wanted: Callable[[], bool]) -> Proof | None:
-        """`entry` has its proof, which tells how it did; None where it is not `wanted` any more. Raises DiskFull."""
+        """Finish and prove `entry`; return its proof. Raises DiskFull.
+
+        Returns None where the artifact is not `wanted` any more.
+        """
         disk = self._home.disk
         if (known := proof.read(revision.finished, entry)) is not None:
             return known  # its answers alone are lacking
@@ -218,7 +238,7 @@ class Installation:
 
 
 def _damaged(revision: Revision, entries: Sequence[ArtifactEntry]) -> list[str]:
-    """The files that `entries` are finished from which are not as they were unpacked, all of them read."""
+    """Return the damaged files of those that `entries` are finished from. Reads all of them."""
     folders = tuple(f"{entry.path}/" for entry in entries)
     others = {CONFIG, inputs.FILE, *(f"golden/{entry.model}.npz" for entry in entries)}
 
@@ -237,12 +257,15 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _served(revision: Revision) -> bool:
-    """Whether every model has an artifact that serves, passed and is whole."""
+    """Tell whether the artifacts that serve are all complete and have passed their proof."""
     return _all_passed(revision, revision.config.artifacts)
 
 
 def _live(revision: Revision) -> bool:
-    """Whether every model has a first artifact that passed and is whole: whatever breaks, it can be served."""
+    """Tell whether the first artifact of each model is complete and has passed its proof.
+
+    Then the function can be served, whatever else breaks.
+    """
     return _all_passed(revision, ranking.first(compatibility.available(revision.artifacts)))
 
 
@@ -253,12 +276,15 @@ def _all_passed(revision: Revision, entries: Iterable[ArtifactEntry]) -> bool:
 
 
 def _whole_config(revision: Revision) -> BundleConfig:
-    """With all artifacts: a revision's own config names only those that serve."""
+    """Read the config with all artifacts: a revision's own config has only those that serve."""
     return parse_config((revision.folder / CONFIG).read_bytes())
 
 
 def _bytes_of(candidate: Candidate) -> int:
-    """What unpacking and finishing will write, roughly; a tar is a little larger than its files."""
+    """Estimate the bytes that unpacking and finishing will write.
+
+    A tar is a little larger than its files.
+    """
     layers = candidate.layers
     portable = sum(layer.size for layer in layers if layer.media_type == ARTIFACT_TYPE)
     return sum(layer.size for layer in layers) + round(portable * FINISHED_PER_PORTABLE)

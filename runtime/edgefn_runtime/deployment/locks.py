@@ -1,7 +1,7 @@
-"""Who may change a function: one at a time, and a stuck one can always be superseded.
+"""Locks of functions: one change of a function runs at a time, and a stuck one can always be superseded.
 
-Whoever wants the same as the one at work waits for it, bounded; whoever wants something else ends it. Never
-knows what the work is.
+A change with the same wish as the running one waits for it, for a bounded time. A change with another wish ends the
+running one. Never knows what the work is.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class _Turn:
 
 
 class ChangeLocks:
-    """Whose turn it is, by function's name."""
+    """The lock of each function, by its name."""
 
     def __init__(self, *, wait_s: float = WAIT_S, leave_s: float = LEAVE_S) -> None:
         self._wait_s, self._leave_s = wait_s, leave_s
         self._holders: dict[str, _Turn] = {}
 
     def held(self, name: str) -> bool:
-        """Whether somebody changes `name` now."""
+        """Tell whether a change of `name` is running."""
         return name in self._holders
 
     async def take(self, name: str, wish: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns or raises, done while nobody else changes `name`.
+        """Run `work` while no other change of `name` runs; return or raise what it does.
 
-        Raises DeploymentRefused when another superseded it, Unavailable when another does not end. Must be
+        Raises DeploymentRefused when another change superseded it, Unavailable when another does not end. Must be
         awaited in a task of its own: superseding cancels that task.
         """
         turn = _Turn(wish)

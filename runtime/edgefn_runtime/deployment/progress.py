@@ -11,7 +11,7 @@ Step = Literal["verify", "permit", "unpack", "finish", "prove", "start", "compar
 
 
 class DeploymentProgress:
-    """Tells `emit` how far each step is."""
+    """Reports to `emit` how far each step is."""
 
     def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
         self._emit = emit
@@ -20,7 +20,7 @@ class DeploymentProgress:
         self._emit({"event": "step", "name": step, "done": done, "total": total, "detail": detail})
 
     def warn(self, text: str) -> None:
-        """Tell what the deployer should know; the deployment goes on."""
+        """Send a warning to the deployer; the deployment goes on."""
         self._emit({"event": "warning", "text": text})
 
 
@@ -29,7 +29,7 @@ UNHEARD = DeploymentProgress(lambda event: None)
 
 
 def deployed(revision: Revision, finishing: int = 0) -> dict[str, Any]:
-    """The last event of a deployment that came to its end; so many artifacts are still `finishing` behind it."""
+    """Return the last event of a successful deployment; `finishing` artifacts are still to be finished."""
     return {
         "event": "deployed",
         "function": revision.name,

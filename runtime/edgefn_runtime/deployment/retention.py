@@ -14,7 +14,10 @@ REMEMBERED = 20
 
 
 def kept(history: Sequence[HistoryEntry], current: int, count: int = ON_DISK) -> list[HistoryEntry]:
-    """The `count` entries of `history` that matter most: what serves, where rollbacks go, then the newest."""
+    """Return the `count` most important entries of `history`.
+
+    First the one that serves, then those that rollbacks go to, then the newest.
+    """
     by_number = {entry.number: entry for entry in history}
     newest = sorted(by_number.values(), key=lambda entry: -entry.number)
     order = dict.fromkeys(entry.number for entry in (*_lineage(by_number, current), *newest))
@@ -22,13 +25,13 @@ def kept(history: Sequence[HistoryEntry], current: int, count: int = ON_DISK) ->
 
 
 def forgotten(history: Sequence[HistoryEntry], current: int) -> list[int]:
-    """The numbers that even a status need not tell of."""
+    """Return the numbers of the deployments that a status need not list any more."""
     remembered = {entry.number for entry in kept(history, current, REMEMBERED)}
     return [entry.number for entry in history if entry.number not in remembered]
 
 
 def lineage(history: Iterable[HistoryEntry], current: int) -> list[HistoryEntry]:
-    """The entry that serves, what served when it came, what served when that came, and so on."""
+    """Return the entry that serves, the one that served before it, the one before that, and so on."""
     return _lineage({entry.number: entry for entry in history}, current)
 
 

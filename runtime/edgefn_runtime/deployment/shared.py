@@ -1,6 +1,6 @@
-"""Work that several wait for and that is done once; it is cancelled with the last of them.
+"""Work with several waiters that is done once; it is cancelled with the last of them.
 
-Owns the tasks it starts. Never keeps a result: who asks when the work is over starts it anew.
+Owns the tasks it starts. Never keeps a result: a caller that comes when the work is over starts it again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class _Work:
 
 
 class SharedWork:
-    """Work by key."""
+    """Work by key. Work that runs already is joined."""
 
     def __init__(self) -> None:
         self._running: dict[Hashable, _Work] = {}
 
     async def run(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """The work of `key` is done, `start`ed here or joined. Raises what it raises."""
+        """Start the work of `key`, or join it where it runs; wait for it. Raises what the work raises."""
         work = self._running.get(key)
         if work is None:
             work = self._running[key] = _Work(asyncio.create_task(start()))

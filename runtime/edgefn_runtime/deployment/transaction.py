@@ -1,9 +1,9 @@
-"""The road of one change: a deployment, a rollback, a removal.
+"""One change: a deployment, a rollback, a removal.
 
 Before its commit the old revision serves, after it the new one does.
 
 Every step may fail or be cancelled up to the commit, and leaves nothing; from the commit on it goes to the
-end. The caller sees to it that one change of a function is on its road at a time.
+end. The caller makes sure that only one change of a function runs at a time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ DRAIN_S = 120.0
 
 
 class DeploymentTransaction:
-    """Leads from a manifest's digest to a served revision, and back."""
+    """Takes a bundle from its manifest's digest to a served revision, and back."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class DeploymentTransaction:
         self._loading = asyncio.Semaphore(LOADED_AT_ONCE)
 
     async def deploy(self, name: str, digest: str, progress: DeploymentProgress) -> Revision:
-        """The bundle `digest` serves `name`. What serves already keeps its number."""
+        """Deploy the bundle `digest` as `name`. A revision that serves already keeps its number."""
         for lacking in await self._host.isolated():
             progress.warn(lacking)
         candidate = await admit(self._blobs, digest, progress)
@@ -107,9 +107,9 @@ class DeploymentTransaction:
         return deployed
 
     async def rollback(self, name: str, number: int | None) -> Revision:
-        """The deployment `number`, or the one before this one, serves `name`. Needs no network.
+        """Switch `name` to the deployment `number`, or to the one before the current. Needs no network.
 
-        Raises FunctionNotFound, or DeploymentRefused when there is none such on this box.
+        Raises FunctionNotFound, or DeploymentRefused when this box has no such deployment.
         """
         current = self._database.current(name)
         if current is None:
@@ -124,13 +124,16 @@ class DeploymentTransaction:
         return revision
 
     async def remove(self, name: str) -> None:
-        """`name` is not deployed, has no process and no history. Raises FunctionNotFound."""
+        """Remove `name` with its processes and its history. Raises FunctionNotFound."""
         await _beyond_cancelling(self._remove(name))
 
     # ── deploy ────────────────────────────────────────────────────────────────────────────────────────
 
     def _permit(self, candidate: Candidate, progress: DeploymentProgress) -> None:
-        """Tell what the function asks for and has. Raises DeploymentRefused where something is not granted."""
+        """Report the permissions that the function asks for.
+
+        Raises DeploymentRefused where one of them is not granted.
+        """
         spec = candidate.config.function
         self._permissions.require(spec)
         if wanted := ", ".join(map(str, permissions.asked(spec))):
@@ -139,7 +142,10 @@ class DeploymentTransaction:
                 progress.warn(f"granted in development mode, which another box will not do: {wanted}")
 
     async def _start(self, revision: Revision) -> None:
-        """The host can switch to `revision` at once; else it has nothing of it."""
+        """Prepare `revision`, so that the host can switch to it at once; discard it on an error.
+
+        Raises DeploymentRefused where it is not ready within START_S.
+        """
         try:
             async with asyncio.timeout(START_S):
                 await self._host.prepare(revision)
@@ -153,9 +159,10 @@ class DeploymentTransaction:
             raise
 
     async def _compared(self, upcoming: Revision, candidate: Candidate, progress: DeploymentProgress) -> Revision:
-        """`upcoming`, prepared, whose handler answers as it does with eager PyTorch.
+        """Return `upcoming`, prepared, with artifacts whose answers match eager PyTorch's.
 
-        With its next artifacts where those that were to serve do not; raises DeploymentRefused when none is left.
+        Artifacts whose answers do not match are replaced by the next in the ranking. Raises DeploymentRefused when none
+        is left.
         """
         if not upcoming.config.requests:
             return upcoming
@@ -178,7 +185,10 @@ class DeploymentTransaction:
         return found
 
     def _next(self, upcoming: Revision, candidate: Candidate, reason: str) -> Revision:
-        """What is next in the ranking; what was to serve is marked. Raises DeploymentRefused where it was the last."""
+        """Mark the artifacts that were to serve, and return the revision with the next in the ranking.
+
+        Raises DeploymentRefused where there is no other.
+        """
         name = upcoming.name
         others = [entry for entry in upcoming.config.artifacts if not ranking.portable(entry)]
         if not others:
@@ -219,7 +229,10 @@ class DeploymentTransaction:
     # ── rollback ──────────────────────────────────────────────────────────────────────────────────────
 
     def _earlier(self, current: HistoryEntry) -> HistoryEntry:
-        """What served before `current` and can still be served, skipping what was rolled back from."""
+        """Find the deployment before `current` that can still be served.
+
+        Deployments that were rolled back from are skipped. Raises DeploymentRefused where there is none.
+        """
         before = retention.lineage(self._database.history(current.function), current.number)[1:]
         for entry in before:
             if self._here(entry):
@@ -269,7 +282,7 @@ class DeploymentTransaction:
 
 
 async def _beyond_cancelling(work: Coroutine[Any, Any, None]) -> None:
-    """`work` is done. A cancellation that came meanwhile came too late, and is dropped."""
+    """Run `work` to its end. A cancellation that comes meanwhile is dropped: it comes too late."""
     with contextlib.suppress(asyncio.CancelledError):
         await to_the_end(work)
 

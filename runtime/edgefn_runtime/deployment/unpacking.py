@@ -1,6 +1,6 @@
 """A bundle's layers, as one folder that is there whole or not at all.
 
-Never runs or imports what it unpacks.
+Never runs or imports an unpacked file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ CONFIG = "config.json"
 
 
 async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: DeploymentProgress) -> None:
-    """`folder` holds the bundle, whole and synced; after an error it is not there, nor is a part of it."""
+    """Unpack the bundle into `folder`, complete and synced.
+
+    After an error neither the folder nor a part of it is there.
+    """
     unfinished = temporary(folder)
     layers, left = candidate.layers, MAX_MEMBERS
     try:

@@ -43,18 +43,21 @@ _VARY = {"vary": "X-Forwarded-Prefix, X-Forwarded-Proto, X-Forwarded-Host, Host"
 
 
 class Processes(SupervisorPort, Pools, Protocol):
-    """The supervisor, to those who ask and to those who call."""
+    """The supervisor, as the admin side and the callers' side see it."""
 
 
 class GatewayBox(AdminBox, Protocol):
-    """All that the gateway needs of the box."""
+    """The parts of the box that the gateway needs."""
 
     @property
     def supervisor(self) -> Processes: ...
 
 
 def application(box: GatewayBox, invocation: Invocation | None = None, forwarding: Forwarding | None = None) -> ASGIApp:
-    """Return the box as one ASGI application; `invocation`, where the server's connections call it directly as well."""
+    """Return the box as one ASGI application.
+
+    `invocation` is given where the server's connections call it directly as well.
+    """
     forwarding = forwarding or Forwarding()
     invocation, pages = invocation or Invocation(box), site(box, forwarding)
 
@@ -78,7 +81,7 @@ def application(box: GatewayBox, invocation: Invocation | None = None, forwardin
 
 
 def site(box: AdminBox, forwarding: Forwarding | None = None) -> ASGIApp:
-    """Everything but invocations. `forwarding` knows the proxies before the box."""
+    """Return the ASGI app for everything but invocations. `forwarding` knows the proxies before the box."""
     forwarding = forwarding or Forwarding()
     pages = _Pages(box, forwarding)
     return Starlette(
@@ -119,7 +122,7 @@ class _Pages:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """404 and 405 of the router say what was asked for and where to look."""
+    """Explain a 404 or 405 of the router: which path was asked for, and where to look."""
     assert isinstance(error, HTTPException)
     path = request.url.path[:200]
     if error.status_code == 404:
@@ -131,13 +134,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:
-    """The handshake is answered with 403: there are no websockets here."""
+    """Refuse a websocket's handshake with 403: there are no websockets here."""
     await receive()
     await send({"type": "websocket.close", "code": 1000, "reason": "this box speaks plain HTTP"})
 
 
 async def acknowledge_lifespan(receive: Receive, send: Send) -> None:
-    """Each of the server's two lifespan messages is answered with its completion."""
+    """Acknowledge each of the server's two lifespan messages with its completion."""
     while True:
         stage = (await receive())["type"]
         await send({"type": f"{stage}.complete"})

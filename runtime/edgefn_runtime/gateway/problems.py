@@ -1,7 +1,7 @@
 """Errors as answers: application/problem+json (RFC 9457) with the headers that belong to them.
 
-A caller's mistake is explained to the caller. What nobody raised on purpose is logged in full under an id, and
-the caller is told the id: no trace and no path of the box leaves it.
+A caller's mistake is explained to the caller. An unexpected error is logged in full under an id, and
+the caller gets the id: no trace and no path of the box leaves it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _log = logging.getLogger("edgefn.gateway")
 
 
 def problem(error: Exception) -> tuple[int, Headers, bytes]:
-    """(status, headers, body) of the answer to a request that `error` ended."""
+    """Return (status, headers, body) of the answer to a request that `error` ended."""
     error = _known(error)
     body = msgspec.json.encode(members := as_members(error))
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
@@ -56,7 +56,7 @@ class ProblemResponse(Response):
 
 
 def _known(error: Exception) -> Exception:
-    """Return what an error of the machine's is told as; another as it is."""
+    """Translate a lack of descriptors or memory into Unavailable; return any other error unchanged."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         _log.error("the box has no descriptors or no memory left: %s", error)
         return Unavailable(f"the box has no room for this now ({error.strerror}): try again later")
@@ -64,7 +64,7 @@ def _known(error: Exception) -> Exception:
 
 
 def as_members(error: Exception) -> dict[str, Any]:
-    """Return the members of the problem; an error nobody raised on purpose is in the log when this returns."""
+    """Return the members of the problem. An unexpected error is logged."""
     if isinstance(error, EdgefnError):
         return error.as_problem()
     if isinstance(error, HTTPException):

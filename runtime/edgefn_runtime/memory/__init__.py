@@ -1,4 +1,4 @@
-"""The box's memory: what runs is counted, what may start is let in.
+"""The box's memory: running processes are counted, new ones are admitted.
 
 budget     acts on the memory ledger
 footprint  what a process holds, from /proc

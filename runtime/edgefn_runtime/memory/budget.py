@@ -1,6 +1,6 @@
-"""Acts on the memory ledger: what runs is counted, what may start is let in, what nobody uses is ended for it.
+"""The memory budget: acts on the ledger. It counts what runs, admits what may start, and ends unused processes.
 
-Measures what templates and instances take, off the event loop, and has it kept with the revision.
+Measures what templates and instances take, off the event loop, and stores it with the revision.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class NoRoom(Unavailable):
 
 
 class Tenant(Protocol):
-    """Whose processes are counted: a pool."""
+    """A pool, whose processes are counted."""
 
     spec: FunctionSpec
     launcher: InstanceLauncher
@@ -46,21 +46,21 @@ class Tenant(Protocol):
 
     @property
     def digest(self) -> str:
-        """Of the revision that it serves."""
+        """Return the digest of the revision that it serves."""
 
     @property
     def instances(self) -> list[Instance]: ...
 
 
 class MemoryFigures(Protocol):
-    """Where what was measured is kept with the revision: the database."""
+    """The database, which stores the measured figures with the revision."""
 
     def measured(self, digest: str) -> tuple[int | None, int | None]: ...
     def measure(self, digest: str, template_bytes: int | None, instance_bytes: int | None) -> None: ...
 
 
 class Forgetful:
-    """Figures that are kept nowhere."""
+    """Figures that are stored nowhere."""
 
     def measured(self, digest: str) -> tuple[int | None, int | None]:
         return None, None
@@ -69,7 +69,7 @@ class Forgetful:
 
 
 class MeasuredMemory(msgspec.Struct):
-    """What one revision takes, as far as it was measured, and what of that is kept."""
+    """The memory that one revision takes, as far as it was measured, and which figures of it are stored."""
 
     template_bytes: int | None = None
     instance_bytes: int | None = None
@@ -79,7 +79,7 @@ class MeasuredMemory(msgspec.Struct):
 class MemoryBudget:
     """The memory of one box. Its methods belong to the event loop.
 
-    `answers` is what unfinished answers may take of the box itself.
+    `answers` is the memory that unfinished answers may take of the box itself.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class MemoryBudget:
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────
 
     def enter(self, tenant: Tenant) -> None:
-        """`tenant`'s processes are counted as long as it lives."""
+        """Count the processes of `tenant` as long as it lives."""
         self._tenants.add(tenant)
         tenant.launcher.template_bytes = self.taken(tenant).template_bytes
 
     def taken(self, tenant: Tenant) -> MeasuredMemory:
-        """What was measured of `tenant`'s revision, on this box, ever."""
+        """Return what was ever measured of `tenant`'s revision on this box."""
         found = self._taken.get(tenant.digest)
         if found is None:
             kept = self._figures.measured(tenant.digest)
@@ -112,7 +112,7 @@ class MemoryBudget:
         return found
 
     def account(self, tenant: Tenant) -> Account:
-        """`tenant` as the ledger counts it now."""
+        """Return the ledger's account of `tenant` as of now."""
         taken, launcher, spec = self.taken(tenant), tenant.launcher, tenant.spec
         there = [one for one in tenant.instances if one in self._granted]
         unused = sum(1 for one in there if one.state is InstanceState.READY and not one.calls)
@@ -130,7 +130,10 @@ class MemoryBudget:
         )
 
     def totals(self) -> dict[str, int]:
-        """The ledger for people: what functions may take, what they are counted with, what the machine has left."""
+        """Return the ledger's totals for people, in bytes.
+
+        They are what functions may take, what they are counted with, and what the machine has left.
+        """
         committed = ledger.committed_bytes(map(self.account, self._tenants))
         return {
             "budget_bytes": self.budget_bytes,
@@ -141,9 +144,9 @@ class MemoryBudget:
     # ── what may start ───────────────────────────────────────────────────────────────────────────────────────
 
     async def admit(self, tenant: Tenant, instance: Instance | None = None) -> None:
-        """There is room for the template of `tenant` and for `instance`, which are counted from now on.
+        """Make room for the template of `tenant` and for `instance`, and count them from now on.
 
-        What nobody uses has ended for it, where it must. Raises NoRoom, with the figures.
+        Ends unused processes where it must. Raises NoRoom, with the figures.
         """
         async with self._turn:
             account = self.account(tenant)
@@ -162,7 +165,7 @@ class MemoryBudget:
                 self._granted.add(instance)
 
     def has_room_for_instance(self, tenant: Tenant) -> bool:
-        """Whether one more instance of `tenant`, which can do without, fits beside everything that is there."""
+        """Tell whether one more instance of `tenant`, which is optional, fits beside everything that runs."""
         account = self.account(tenant)
         accounts = [self.account(other) for other in self._tenants]
         needed = account.template_bytes + account.instance_bytes
@@ -170,18 +173,21 @@ class MemoryBudget:
         return room == ledger.Admission(True)
 
     def grant(self, instance: Instance) -> None:
-        """`instance` is counted from now on."""
+        """Count `instance` from now on."""
         self._granted.add(instance)
 
     def has_room_for_template(self, tenant: Tenant) -> bool:
-        """Whether a template of `tenant`, which can do without, fits beside everything that is there."""
+        """Tell whether a template of `tenant`, which is optional, fits beside everything that runs."""
         account = self.account(tenant)
         accounts = [self.account(other) for other in self._tenants]
         room = ledger.room_for(account.template_bytes, account.key, accounts, self.budget_bytes, self._available())
         return room == ledger.Admission(True)
 
     def check(self, tenant: Tenant, others: Iterable[Tenant]) -> None:
-        """`tenant` can run beside what the `others` keep. Raises DeploymentRefused, with the figures."""
+        """Check that `tenant` can run beside what the `others` keep.
+
+        Raises DeploymentRefused, with the figures.
+        """
         name = tenant.spec.name
         kept = [self.account(other) for other in others if other.spec.name != name]
         if why := ledger.refusal(self.account(tenant), kept, self.budget_bytes):
@@ -213,16 +219,19 @@ class MemoryBudget:
     # ── what they take ───────────────────────────────────────────────────────────────────────────────────────
 
     async def measure_template(self, tenant: Tenant) -> None:
-        """What the template of `tenant`, just loaded, takes is known."""
+        """Record what the template of `tenant`, just loaded, takes."""
         if (found := await tenant.launcher.measured()) is not None:
             self.taken(tenant).template_bytes = found
 
     def served(self, tenant: Tenant, instance: Instance) -> None:
-        """`instance` has answered its first call: it is measured soon, and again as long as it works."""
+        """Schedule the first look at `instance`, which has answered its first call.
+
+        It is measured soon, and again as long as it works.
+        """
         self._look_later(tenant, instance, FIRST_LOOK_S)
 
     def keep(self, tenant: Tenant) -> None:
-        """What was measured is on the disk soon, where it differs from what is there."""
+        """Write the measured figures to the disk soon, where they differ from those stored."""
         taken = self.taken(tenant)
         now = (taken.template_bytes, taken.instance_bytes)
         if any(_differs(before, after) for before, after in zip(taken.kept, now, strict=True)):
@@ -230,7 +239,7 @@ class MemoryBudget:
             self._spawn(asyncio.to_thread(self._figures.measure, tenant.digest, *now))
 
     async def close(self) -> None:
-        """Nothing is measured any more."""
+        """Stop measuring."""
         for look in self._looks.values():
             look.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -276,7 +285,7 @@ async def _logged(work: Any) -> None:
 
 
 def _differs(before: int | None, after: int | None) -> bool:
-    """Whether the disk should know: a change of an eighth."""
+    """Tell whether the figure changed enough to be stored: by more than an eighth."""
     if before is None or after is None:
         return before is not after
     return abs(after - before) > before * _WORTH_KEEPING

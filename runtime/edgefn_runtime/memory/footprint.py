@@ -1,7 +1,7 @@
-"""What a process holds of the machine's memory, from /proc/PID/smaps_rollup (proc(5)). Reads; decides nothing.
+"""The memory that a process holds, from /proc/PID/smaps_rollup (proc(5)). Reads; decides nothing.
 
-The kernel walks all of the process's pages for it: some milliseconds for a large one, and as long nobody can fork it.
-So the event loop asks a thread, and nothing on a cold start's way asks at all.
+The kernel walks all of the process's pages for it: some milliseconds for a large one, in which the process cannot be
+forked. So the event loop asks a thread, and nothing in a cold start asks at all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Footprint(NamedTuple):
-    """In bytes: what no other process shares, and the most that was.
+    """In bytes: the memory that no other process shares, and the most that it was.
 
     Of a template just loaded that is what it takes beside the zygote, of an instance what it takes beside its template:
     these add up. Shares (PSS) do too, but each changes with every fork and every end of another process. `peak_bytes`
@@ -24,7 +24,7 @@ class Footprint(NamedTuple):
 
 
 def footprint(pid: int) -> Footprint | None:
-    """Of the process `pid`; None when it has ended or cannot be read."""
+    """Return the footprint of the process `pid`; None when it has ended or cannot be read."""
     try:
         rollup = _sizes(f"/proc/{pid}/smaps_rollup")
         status = _sizes(f"/proc/{pid}/status")
@@ -36,13 +36,16 @@ def footprint(pid: int) -> Footprint | None:
 
 
 def _sizes(path: str) -> dict[str, int]:
-    """The bytes of each line such as `VmRSS:  1024 kB`."""
+    """Return the bytes by the name of each line such as `VmRSS:  1024 kB`."""
     words = [line.split() for line in Path(path).read_text("utf-8", errors="replace").splitlines()]
     return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}
 
 
 async def with_footprints(status: dict[str, Any]) -> dict[str, Any]:
-    """Return a function's status with the `private_bytes` of each of its processes, None for one that has ended."""
+    """Return a function's status with the `private_bytes` of each of its processes.
+
+    They are None for a process that has ended.
+    """
     processes = [process for process in (status.get("template"), *status.get("instances", ())) if process]
     unmeasured = [process for process in processes if "private_bytes" not in process]
     if unmeasured:
@@ -53,5 +56,5 @@ async def with_footprints(status: dict[str, Any]) -> dict[str, Any]:
 
 
 async def measure(pid: int) -> Footprint | None:
-    """As `footprint`, without holding up the event loop."""
+    """Return the footprint of the process `pid`, as `footprint` does, without blocking the event loop."""
     return await asyncio.to_thread(footprint, pid)

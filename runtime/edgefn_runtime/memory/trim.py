@@ -1,6 +1,7 @@
 """The box's own memory after its functions have gone to zero: garbage collected, malloc's free pages given back.
 
-What a start and an end leave lies between what stays; left alone it is a megabyte after some hundred of them.
+The remains of a start and an end lie between blocks that stay; untouched they are a megabyte after some hundred of
+them.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; another C li
 
 
 class Tidying:
-    """`soon` is cheap; a second one before the first has been done changes nothing."""
+    """Trims the box's memory. `soon` is cheap; a second one before the first has been done changes nothing."""
 
     def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
 
     def soon(self) -> None:
-        """Within EVERY_S the box holds no more than it uses."""
+        """Schedule a trim within EVERY_S, after which the box holds no more than it uses."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._tidy)
 
     def cancel(self) -> None:
-        """Nothing is tidied any more."""
+        """Cancel the scheduled trim."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

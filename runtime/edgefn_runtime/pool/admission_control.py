@@ -1,4 +1,4 @@
-"""The admission of calls to a pool: who may come in, who waits, and what is said to who may not.
+"""The admission of calls to a pool: which calls enter, which wait, and how the others are refused.
 
 It acts on what `scheduling.admission` and `scheduling.deadlines` decide, and counts what it refuses.
 """
@@ -24,15 +24,15 @@ _AT_ONCE = QueueAhead()
 
 
 class Refusals(Protocol):
-    """Who counts what is refused: the telemetry."""
+    """The telemetry, which counts refusals."""
 
     def rejected(self, reason: str) -> None: ...
 
 
 class AdmissionControl:
-    """Of one pool. `forecast` learns from the calls that its instances answer.
+    """The admission of one pool. `forecast` learns from the calls that its instances answer.
 
-    `wanted` tells how many instances the pool has soon, when one more call waits.
+    `wanted` returns how many instances the pool has soon, when one more call waits.
     """
 
     def __init__(
@@ -53,7 +53,10 @@ class AdmissionControl:
         self.forecast = Forecast()
 
     def check_room(self, guess_s: float) -> None:
-        """Raises QueueFull. `guess_s` is how long a call takes where nothing was learnt."""
+        """Raise QueueFull where the pool holds as many requests as it may.
+
+        `guess_s` is the time of a call where nothing was learnt.
+        """
         waiting, slots = len(self._queue), self._spec.scale[1] * self._spec.concurrency
         inside = waiting + sum(len(instance.calls) for instance in self._instances)
         if admission.admits(inside, slots, self._spec.queue):
@@ -66,7 +69,7 @@ class AdmissionControl:
         )
 
     def check_line(self, call: Call) -> None:
-        """Raises NotInTime where a call that must wait comes too late."""
+        """Raise NotInTime where a call that must wait cannot be answered in time."""
         if not self.forecast.service.known:
             return
         ready = any(one.state is InstanceState.READY for one in self._instances)
@@ -75,7 +78,7 @@ class AdmissionControl:
         self._check(call, self._line(self._queue.ahead(call.deadline)))
 
     def check_service(self, call: Call) -> None:
-        """Raises NotInTime where a call that need not wait comes too late."""
+        """Raise NotInTime where a call that need not wait cannot be answered in time."""
         self._check(call, _AT_ONCE)
 
     def _check(self, call: Call, line: QueueAhead) -> None:
@@ -91,7 +94,7 @@ class AdmissionControl:
         )
 
     def check_turn(self, call: Call) -> None:
-        """Raises NotInTime where the call, now the next, would not be done in time: the place is better used."""
+        """Raise NotInTime where the call, now the next, cannot be done in time: another can use its place."""
         now, waiting = time.monotonic(), len(self._queue)
         if self.forecast.passes_over(call.deadline - now, now, others=waiting > 0):
             raise NotInTime(
@@ -101,7 +104,7 @@ class AdmissionControl:
             )
 
     def _line(self, ahead: int) -> QueueAhead:
-        """What a call with `ahead` others before it finds."""
+        """Return the queue that a call meets with `ahead` others before it."""
         now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency
         ready = [one for one in self._instances if one.state is InstanceState.READY]
         born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
@@ -114,26 +117,26 @@ class AdmissionControl:
         )
 
     def own(self, call: Call) -> bool:
-        """Whether the call's own bound holds for it, and not the function's timeout."""
+        """Tell whether the call's own timeout applies to it, and not the function's."""
         return call.timeout_s < self._spec.timeout_s
 
     def bound(self, call: Call) -> str:
-        """The bound that holds for the call, in words."""
+        """Return the timeout that applies to the call, in words."""
         if self.own(call):
             return f"within the {call.timeout_s:g} s of its X-Request-Timeout"
         return f"within its timeout of {self._spec.timeout_s:g} s"
 
     def not_reached(self, call: Call) -> HandlerTimeout:
-        """Its time was up before a handler saw it."""
+        """Return the error for a call whose time was up before a handler saw it."""
         return HandlerTimeout(f"{self._spec.name} was not reached {self.bound(call)}: it is busy or starting")
 
     def count(self, refusal: RetryLater) -> None:
-        """A call was refused."""
+        """Count a refused call."""
         self._meter.rejected(refusal.reason)
 
 
 def _busy_s(instance: Instance, concurrency: int, now: float) -> float:
-    """For how long the instance has been at the call that it has had for longest; for ever, where it has room."""
+    """Return for how long the instance has held its oldest call; infinity where it has room."""
     if len(instance.calls) < concurrency:
         return math.inf
     return now - next(iter(instance.calls.values())).sent

@@ -1,7 +1,7 @@
 """The memory that unfinished answers may take of the box: by function, and all together.
 
-An answer is collected here only when there is room for the whole of it; one that finds none waits unread in its
-instance. So whatever instances send, the box holds no more than this, and two large answers never wait for each other.
+An answer is collected here only when there is room for the whole of it; otherwise it waits unread in its instance. So
+whatever instances send, the box holds no more than this, and two large answers never wait for each other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Waiting(NamedTuple):
 
 
 class AnswerMemory:
-    """What may be taken of it, and who waits for it, in order. Its methods belong to the event loop."""
+    """The memory in use, and the answers that wait for some, in order. Its methods belong to the event loop."""
 
     def __init__(self, all_bytes: int = ALL_BYTES, function_bytes: int = FUNCTION_BYTES) -> None:
         self._all_bytes = all_bytes
@@ -35,7 +35,7 @@ class AnswerMemory:
 
     @property
     def taken_bytes(self) -> int:
-        """What is taken now."""
+        """Return the bytes in use now."""
         return sum(self._taken.values())
 
     def take(self, function: str, size: int, go_on: Callable[[], None]) -> bool:
@@ -47,7 +47,7 @@ class AnswerMemory:
         return False
 
     def give_back(self, function: str, size: int) -> None:
-        """Release what was taken; whoever waits and fits now goes on."""
+        """Release memory, and give it to the waiting answers that fit now."""
         self._taken[function] -= size
         if not self._taken[function]:
             del self._taken[function]
@@ -60,7 +60,7 @@ class AnswerMemory:
                 self._waiting.append(waiting)
 
     def forget(self, go_on: Callable[[], None]) -> None:
-        """Let `go_on` wait no more."""
+        """Remove the answer with the callback `go_on` from those that wait."""
         self._waiting = deque(one for one in self._waiting if one.go_on != go_on)
 
     def _fits(self, function: str, size: int) -> bool:

@@ -1,4 +1,4 @@
-"""An artifact that turns out to be broken as it is loaded: what the pool is told, so that it takes another."""
+"""An artifact that turns out to be broken as it is loaded: the error by which the pool knows to take another."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ArtifactBroken(DeploymentRefused):
 
 
 def refused(message: str, artifact: str, trace: str) -> DeploymentRefused:
-    """A program that does not load, and the artifact, if any, that is why."""
+    """Make the error for a program that does not load, with the artifact, if any, that is the cause."""
     return ArtifactBroken(message, artifact, trace=trace) if artifact else DeploymentRefused(message, trace=trace)
 
 
 def blames(artifact: str, status: int) -> bool:
-    """Whether a process that ended with `status` while it loaded `artifact` ended by it.
+    """Tell whether `artifact`, while it was loaded, made the process end with `status`.
 
-    One that was killed did not: somebody killed it, or the memory ran out.
+    A process that was killed does not count: a person killed it, or the memory ran out.
     """
     return bool(artifact) and status != -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""What a revision's instances have measured of batching, by model: as `edgefn status` shows it. Reads, never asks."""
+"""A revision's batching as its instances have measured it, by model, for `edgefn status`. Reads, never asks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from edgefn_runtime.wire.messages import Batched
 
 
 class Measuring(Protocol):
-    """Who has measured: an instance."""
+    """An instance, which has measured."""
 
     batching: dict[str, Batched]
 
 
 def figures(models: Iterable[ModelEntry], instances: Sequence[Measuring]) -> list[dict[str, Any]]:
-    """Each model with `batch`: its limits, and the means over the instances that have measured it.
+    """Return the limits of each model with `batch`, and the means of what its instances have measured.
 
-    `on` is None while none has, else whether one batches.
+    `on` is None while no instance has measured, else whether one batches.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""One request on its way through the box: what was asked, where it is, and when it got there."""
+"""One request inside the box: its contents, where it is, and when it got there."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Call:
     """Made by the gateway, answered through `future`: an Outcome, or an error of edgefn.errors.
 
     Times are on the clock of time.monotonic(), in seconds; 0 until they happen. `cold` is true when no instance was
-    ready as it came: it waited for a start, from `admitted` to `started`. `number` is the instance's for it, `ticket`
-    the queue's. `timeout_s` is the caller's own bound; it may shorten the function's timeout and never lengthens it.
-    `compares` is true for a question about the handler's answers, which no client asked.
-    `on_late`, when set, is called once the call has taken LATE_S: only then it is worth watching its client.
+    ready when the call came: it waited for a start, from `admitted` to `started`. The instance gives the call its
+    `number`, the queue its `ticket`. `timeout_s` is the caller's own bound; it may shorten the function's timeout and
+    never lengthens it. `compares` is true for a question about the handler's answers, which no client asked. `on_late`,
+    when set, is called once the call has taken LATE_S: only then it is worth watching its client.
     """
 
     __slots__ = (
@@ -88,19 +88,22 @@ class Call:
         self.sent = 0.0
 
     def succeed(self, outcome: Outcome) -> None:
-        """The answer is there; nothing when the caller has gone."""
+        """Give the caller the answer; do nothing when the caller has gone."""
         self._stop_timer()
         if not self.future.done():
             self.future.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        """It will not be answered; nothing when the caller has gone."""
+        """Give the caller an error instead of an answer; do nothing when the caller has gone."""
         self._stop_timer()
         if not self.future.done():
             self.future.set_exception(error)
 
     def mark(self) -> bytes:
-        """Return what tells the request from others by what it holds: its headers, its body's size and beginning."""
+        """Return a mark that distinguishes requests by their contents.
+
+        It is made of the headers and of the body's size and beginning.
+        """
         pieces = self.body if isinstance(self.body, list) else [self.body]
         told = "\0".join((self.content_type, self.encoding, self.query, str(sum(map(len, pieces))), ""))
         mark = hashlib.blake2b(told.encode("utf-8", "replace"), digest_size=16)
@@ -117,7 +120,10 @@ class Call:
             self.timer.cancel()
 
     def server_timing(self, outcome: Outcome) -> str:
-        """The Server-Timing header (W3C) as of now, in ms. `queue` is what the other phases do not explain."""
+        """Return the Server-Timing header (W3C) as of now, in ms.
+
+        `queue` is the time that the other phases do not explain.
+        """
         reply = outcome.reply
         start = max(0.0, self.started - self.admitted) if self.cold else 0.0
         run = encode = 0.0
@@ -133,7 +139,7 @@ class Call:
 
 
 def work_s(reply: Reply) -> float:
-    """Seconds that the instance worked on the call."""
+    """Return the seconds that the instance worked on the call."""
     match reply:
         case Answer():
             return reply.decode_s + reply.run_s + reply.encode_s

@@ -1,7 +1,7 @@
-"""What a pool's instances use of the processors, looked at from outside, and how that bounds the pool's scale.
+"""The processor use of a pool's instances, measured from outside, and how that bounds the pool's scale.
 
 The instances report nothing: their clocks are the kernel's, read by pid, only while the pool may grow and not more
-often than LOOK_S. So a call costs nothing by it, threads and native pools count, and nobody can lie about it.
+often than LOOK_S. So it costs a call nothing, threads and native pools count, and no instance can lie about it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Cores:
         self._bound = self._decide()
 
     def began(self, instance: Instance) -> None:
-        """`instance` is ready; what its start took is not counted."""
+        """Begin to measure `instance`, which is ready; its start is not counted."""
         self._seen[instance] = read(instance)
 
     def look(self, instances: Iterable[Instance]) -> None:
-        """What the instances use is known as of now, or of LOOK_S ago."""
+        """Measure what the instances use, unless that was done less than LOOK_S ago."""
         if (now := time.monotonic()) >= self._look_at:
             self._look_at = now + LOOK_S
             for instance in instances:
@@ -51,7 +51,7 @@ class Cores:
             self._bound = self._decide()
 
     def within(self, scale: tuple[int, int]) -> tuple[int, int]:
-        """`scale` with no more instances than the processors can use."""
+        """Return `scale` with no more instances than the processors can use."""
         return within(scale, self._bound.most)
 
     def _look(self, instance: Instance) -> None:
@@ -65,7 +65,7 @@ class Cores:
         return bound(self._use.cores, threads_for(spec), spec.optimize, machine().cores)
 
     def figures(self) -> dict[str, Any]:
-        """As `edgefn status` shows it."""
+        """Return the figures that `edgefn status` shows."""
         _, asked = self._spec.scale
         _, most = self.within(self._spec.scale)
         use = self._use.cores
@@ -80,17 +80,20 @@ class Cores:
 
 
 def threads_for(spec: FunctionSpec) -> int:
-    """Threads that the engine of an instance of `spec` runs on, on this machine."""
+    """Return the threads that the engine of an instance of `spec` runs on, on this machine."""
     return threads_of(spec.threads, spec.optimize, machine())
 
 
 def read(instance: Instance) -> Reading:
-    """The instance as of now; what cannot be read of a process that has just ended is 0."""
+    """Read the instance's clocks now; what cannot be read of a process that has just ended is 0."""
     return Reading(instance.busy_s, _cpu_s(instance.pid) + _queued_s(instance.pid)) if instance.pid else Reading(0, 0)
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor time of all its threads (clock_getcpuclockid(3): the id is made of the pid)."""
+    """Return the processor time of all its threads, in seconds.
+
+    See clock_getcpuclockid(3): the clock's id is made of the pid.
+    """
     try:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
@@ -98,9 +101,10 @@ def _cpu_s(pid: int) -> float:
 
 
 def _queued_s(pid: int) -> float:
-    """Time that its threads were ready to run and did not: without it, instances that compete seem to want less.
+    """Return the seconds in which its threads were ready to run and did not run.
 
-    From schedstat (sched-stats.rst of the kernel); 0 where the kernel does not keep it.
+    Without them, instances that compete seem to want less. From schedstat (sched-stats.rst of the kernel); 0 where the
+    kernel does not keep it.
     """
     try:
         return sum(

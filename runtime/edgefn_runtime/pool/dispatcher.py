@@ -1,4 +1,4 @@
-"""The instances of a pool: who gets the next call, and what is taken back from one that is stuck.
+"""The instances of a pool: which one gets the next call, and which calls a stuck one gives back.
 
 Long calls go to the least loaded instance. Short ones are handed over early, to one instance until it is full: see
 `scheduling.handover` for why that is faster, and for what bounds the harm of a slow call among them.
@@ -32,16 +32,19 @@ class Dispatcher:
 
     @property
     def room(self) -> int:
-        """Calls that one instance is handed at most, those it works on and those it has early."""
+        """Return how many calls one instance may hold, those it works on and those it has early."""
         return self._concurrency + (handover.ahead(self.service.mean_s) if self._concurrency == 1 else 0)
 
     @property
     def share(self) -> int:
-        """Calls that one instance is counted on for: as many as it has room for; one while any of them is stuck."""
+        """Return how many calls the pool counts on one instance for.
+
+        It is as many as an instance has room for, and one while any of them is stuck.
+        """
         return 1 if any(instance.stuck for instance in self.members) else self.room
 
     def pick(self) -> Instance | None:
-        """The instance for the next call, or None when all are full."""
+        """Return the instance for the next call, or None when all are full."""
         room = self.room
         best: Instance | None = None
         packing = room > self._concurrency
@@ -56,13 +59,13 @@ class Dispatcher:
         return best
 
     def hand(self, instance: Instance, call: Call) -> None:
-        """`instance` has the call."""
+        """Give the call to `instance`."""
         instance.send(call)
         if self._watch is None and len(instance.calls) > self._concurrency:
             self._watch = self._loop.call_later(handover.STALL_S, self._look)
 
     def reclaim(self, instance: Instance) -> None:
-        """What `instance` has not begun comes back, to be served elsewhere."""
+        """Take back the calls that `instance` has not begun, so that they are served elsewhere."""
         if not instance.stuck:
             instance.revoke()
             self._loop.call_later(2 * SETTLE_S, self._collect, instance)
@@ -75,7 +78,7 @@ class Dispatcher:
                 self.reclaim(instance)
 
     def close(self) -> None:
-        """Nothing is watched any more."""
+        """Stop watching the instances."""
         if self._watch is not None:
             self._watch.cancel()
 

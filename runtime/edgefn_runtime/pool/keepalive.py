@@ -1,6 +1,6 @@
-"""Acts on what `scheduling.keepalive` decides: measures a pool's idle times, sets its limits, starts one ahead.
+"""The keep-alive of a pool, as `scheduling.keepalive` decides it: measures idle times, sets limits, starts one ahead.
 
-It owns the timer of the pre-warming and the limits the pool scales by. It starts and ends nothing itself.
+It owns the timer of the pre-warming and the limits by which the pool scales. It starts and ends nothing itself.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from edgefn_runtime.scheduling.keepalive import KeepAlive, Windows
 
 
 class KeptPool(Protocol):
-    """Whose instances are kept: a pool."""
+    """A pool whose instances are kept."""
 
     used_at: float
 
     @property
     def busy(self) -> bool:
-        """Whether a request is inside."""
+        """Tell whether a request is inside."""
 
     def scale(self) -> None:
-        """Instances are started and ended as `limits` want it."""
+        """Start and end instances as `limits` asks."""
 
 
 class Keeper:
-    """A fixed `idle`: the limits stay what the decorator asked for."""
+    """A fixed `idle`: the limits stay those of the decorator."""
 
     def __init__(self, spec: FunctionSpec) -> None:
         self.limits = ScaleLimits(spec.scale, spec.concurrency, spec.idle_s)
 
     def came(self) -> None:
-        """The pool has had a request, admitted at its `used_at`."""
+        """Record that the pool has had a request, admitted at its `used_at`."""
 
     def settled(self) -> None:
-        """Work has ended in the pool; it may be idle now."""
+        """Record that work has ended in the pool; it may be idle now."""
 
     def cancel(self) -> None:
-        """Nothing is started ahead until the next request."""
+        """Cancel the planned start: nothing is started ahead until the next request."""
 
 
 class LearningKeeper(Keeper):
     """`idle="auto"`: the limits follow the idle times.
 
-    The pool tells of a request when it ends and not when it comes, which keeps this off the way of a request; so an
-    idle time is exact but for requests that come while the first one after it runs.
+    The pool reports a request when it ends and not when it comes, so that this costs the request no time. So an idle
+    time is exact but for requests that come while the first one after it runs.
     """
 
     def __init__(self, spec: FunctionSpec, pool: KeptPool) -> None:
@@ -83,14 +83,14 @@ class LearningKeeper(Keeper):
             self._timer = None
 
     def _prewarm(self) -> None:
-        """One instance is there, or on its way, and stays for the window."""
+        """Start one instance ahead, unless there is one, and keep it for the window."""
         fewest, most = self._asked.scale
         self._keep(self.windows.keep_s, scale=(max(1, fewest), most))
         self._later(self.windows.keep_s, self._missed)
         self._pool.scale()
 
     def _missed(self) -> None:
-        """No request came in the window; what was started ahead ends."""
+        """Let the instance that was started ahead end: no request came in the window."""
         self._timer = None
         self._keep(min(self.windows.linger_s, self.windows.keep_s))
         self._pool.scale()
@@ -104,5 +104,5 @@ class LearningKeeper(Keeper):
 
 
 def keeper(spec: FunctionSpec, pool: KeptPool) -> Keeper:
-    """The keeper that `spec` asks for."""
+    """Make the keeper that `spec` asks for."""
     return LearningKeeper(spec, pool) if spec.idle_auto and spec.idle_s > 0 else Keeper(spec)

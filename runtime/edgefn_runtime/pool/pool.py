@@ -1,4 +1,4 @@
-"""A revision's processes and its one queue: calls in, to the least loaded instance with room, scaled as they wait.
+"""A revision's processes and its one queue: calls in, to an instance with room, scaled as they wait.
 
 It acts on what `scheduling` decides. One queue for all instances: several would let calls pile up behind one of them.
 """
@@ -32,7 +32,7 @@ _FAILURES = frozenset({"error", "timeout", "lost"})
 
 
 class Meter(Protocol):
-    """Who counts a revision's answers: the telemetry."""
+    """The telemetry, which counts a revision's answers."""
 
     def observe(self, outcome: str, seconds: float, cold: bool) -> None: ...
     def rejected(self, reason: str) -> None: ...
@@ -85,9 +85,9 @@ class Pool:
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, call: Call) -> None:
-        """The call is with an instance or in the queue; its future brings the answer.
+        """Submit a call to an instance with room, or queue it; its future brings the answer.
 
-        Raises QueueFull, NotInTime, or Unavailable while the function does not start or goes away.
+        Raises QueueFull, NotInTime, or Unavailable while the function does not start or is being removed.
         """
         now = call.admitted = self.used_at = time.monotonic()
         bound_s = self.spec.timeout_s
@@ -131,7 +131,7 @@ class Pool:
             raise
 
     def cancel(self, call: Call) -> None:
-        """The caller has gone: out of the queue, or its answer will be dropped."""
+        """Drop the call of a caller that has gone: remove it from the queue, or ignore its answer."""
         call.future.cancel()
         if self._waiting.remove(call):
             self._settled()
@@ -156,7 +156,10 @@ class Pool:
         self._learn(seconds)
 
     def unseen(self, calls: list[Call]) -> None:
-        """No handler has seen these calls: they wait at their old places, unless their time is up."""
+        """Put calls that no handler has seen back into the queue, at their old places.
+
+        A call whose time is up fails.
+        """
         now = time.monotonic()
         for call in calls:
             call.instance = None
@@ -183,7 +186,7 @@ class Pool:
             self._settled()
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
-        """Let no other call have such an answer: those that come wait for what serves instead."""
+        """Give no other call such an answer: calls now wait until other artifacts serve."""
         if artifact in self.revision.served:
             self._dispatcher.hold(self.revision.served)
             self._starts.answered_wrongly(artifact, reason)
@@ -209,9 +212,9 @@ class Pool:
             self._loop.call_later(self._starts.died_unused(), self.scale)  # do not spin on what cannot live
 
     def _retry(self, calls: list[Call], *, blameless: bool) -> None:
-        """Calls that died with their instance before a handler saw them are served elsewhere.
+        """Serve elsewhere the calls that died with their instance before a handler saw them.
 
-        Once, unless they are `blameless`: another call was begun and lost each time, so it ends with them.
+        Once, unless they are `blameless`: then another call was begun and lost each time, so it ends with those.
         """
         for call in calls:
             if call.retried and not blameless:
@@ -231,7 +234,7 @@ class Pool:
         return autoscaler.wanted(self.load(coming=1), self._limits)
 
     def load(self, coming: int = 0) -> autoscaler.Load:
-        """The pool at this moment, or with `coming` more calls that wait."""
+        """Return the pool's load now, or with `coming` more calls that wait."""
         ready = [one for one in self._instances if one.state is InstanceState.READY]
         starting = sum(1 for one in self._instances if one.state is InstanceState.STARTING)
         return autoscaler.Load(
@@ -243,7 +246,7 @@ class Pool:
         )
 
     def scale(self, coming: int = 0) -> None:
-        """Starts what the load and `coming` more calls want, ends what has been idle for too long."""
+        """Start the instances that the load and `coming` more calls need; end those idle for too long."""
         load, now = self.load(coming), time.monotonic()
         if self._draining and not load.waiting:
             return
@@ -276,9 +279,9 @@ class Pool:
     # ── other artifacts ──────────────────────────────────────────────────────────────────────────────────────
 
     async def move(self, revision: Revision) -> None:
-        """`revision`, the same bundle with other artifacts, serves, and no request waits for it or is lost.
+        """Switch to `revision` (same bundle, other artifacts) without delaying or losing any request.
 
-        Its template is loaded beside the one before, where there are processes. Raises DeploymentRefused, Unavailable.
+        Its template is loaded beside the old one, where there are processes. Raises DeploymentRefused, Unavailable.
         """
         while self._instances or self.launcher.has_template or self.launcher.making:
             try:
@@ -294,9 +297,9 @@ class Pool:
         self._take(revision)
 
     def replace(self, revision: Revision, *, crashing: bool = False) -> None:
-        """`revision`, the same bundle with other artifacts, serves from the next start on; its template goes.
+        """Serve `revision` (same bundle, other artifacts) from the next start on, and drop the template.
 
-        Instances with those before go on until then; where these are `crashing`, none gets another call.
+        Instances with the old artifacts go on until then; where these are `crashing`, they get no other call.
         """
         self.launcher.drop()
         if crashing:
@@ -306,7 +309,7 @@ class Pool:
             instance.retire()
 
     def fallen(self) -> None:
-        """Serve the calls that waited for what serves instead: it has been found, or nothing."""
+        """Serve the calls that waited for other artifacts, now that these were found, or none."""
         self._dispatcher.wrong = None
         self._dispatch()
         if self._waiting:
@@ -325,14 +328,17 @@ class Pool:
         return sorted(outdated, key=lambda one: (bool(one.calls), one.idle_since))
 
     def _renew_one(self) -> None:
-        """An instance with the artifacts of now is on its way, while there is one with others; one after the other."""
+        """Start an instance with the current artifacts, while there are instances with others.
+
+        One instance is replaced after the other.
+        """
         if self._draining or self._starts.waits or not self._outdated():
             return
         if not any(one.state is InstanceState.STARTING for one in self._instances):
             self._begin()
 
     def _renewed(self, fresh: Instance) -> None:
-        """`fresh` is there: one that has other artifacts loaded answers what it holds and ends."""
+        """Let one instance with other artifacts end after its calls, now that `fresh` is ready."""
         if fresh.serves == self.revision.served and (outdated := self._outdated()):
             outdated[0].retire()
             self._renew_one()
@@ -383,13 +389,13 @@ class Pool:
     # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def prepare(self) -> None:
-        """A template is parked and the fewest instances of `scale` are on their way. Raises DeploymentRefused."""
+        """Park a template, and start the minimum of `scale`. Raises DeploymentRefused."""
         await self._starts.prepare()
         await self._room.measure_template(self)
         self.scale()
 
     async def stop(self) -> None:
-        """No process is left: idle ones end now, busy ones when they have answered. The next call starts it again."""
+        """End every process: idle ones now, busy ones when they have answered. The next call starts it again."""
         self._starts.forget()
         self._refuse_all(Unavailable(f"{self.spec.name} was stopped on this box; the next request starts it"))
         leaving = list(self._instances)
@@ -403,7 +409,7 @@ class Pool:
         await self.launcher.close()
 
     async def close(self, drain_s: float) -> None:
-        """What was let in is answered, within `drain_s`; then every process has ended and nothing more is let in."""
+        """Answer the admitted calls within `drain_s`, then end every process; admit no more calls."""
         self._draining = True
         if self._check is not None:
             self._check.cancel()
@@ -424,7 +430,7 @@ class Pool:
         await self.launcher.end()
 
     def _settled(self) -> None:
-        """Work has ended: a drain may be over, an instance may be idle."""
+        """Check what the end of some work allows: a drain may be over, an instance may be idle."""
         self._keeper.settled()
         if self._draining and not self.busy:
             self._empty.set()
@@ -447,16 +453,16 @@ class Pool:
 
     @property
     def reason(self) -> str:
-        """Why it is not served, or ""."""
+        """Return why it is not served; "" when it is."""
         return self._starts.reason
 
     @property
     def retry_after_s(self) -> int | None:
-        """Whole seconds until a failed function gets its next request; None while it is served."""
+        """Return the whole seconds until a failed function gets its next request; None while it is served."""
         return self._starts.retry_after_s
 
     def forgive(self) -> None:
-        """It was deployed again: what failed before does not count."""
+        """Forget earlier failures, because the function was deployed again."""
         self._starts.forget()
 
     @property
@@ -475,6 +481,6 @@ class Pool:
         )
 
     def answered(self, outcome: str, seconds: float, cold: bool) -> None:
-        """A call ended as `outcome` after `seconds`: it is counted."""
+        """Count a call that ended as `outcome` after `seconds`."""
         self.errors += outcome in _FAILURES
         self._meter.observe(outcome, seconds, cold)

@@ -1,4 +1,4 @@
-"""A pool's starts: instances brought to life, and how long a function that does not start or live is left alone."""
+"""A pool's starts of instances, and the pauses of a function that does not start or whose instances die."""
 
 from __future__ import annotations
 
@@ -24,21 +24,27 @@ _log = logging.getLogger("edgefn.pool")
 
 
 class Starter(Protocol):
-    """Who is told how a start went: the pool."""
+    """The pool, which hears how a start went."""
 
     revision: Revision
 
     def started(self, instance: Instance) -> None:
-        """It is ready to serve."""
+        """Take the instance, which is ready to serve."""
 
     def not_started(self, instance: Instance, error: EdgefnError, pause_s: float) -> None:
-        """It is not; after `pause_s` seconds another may be tried, at once where that is 0."""
+        """Remove the instance, which did not start.
+
+        Another may be tried after `pause_s` seconds, at once where that is 0.
+        """
 
     def replace(self, revision: Revision, *, crashing: bool = False) -> None:
-        """`revision` is served from now on, the same bundle with other artifacts; those before may be `crashing`."""
+        """Serve `revision`, the same bundle with other artifacts, from now on.
+
+        `crashing`: instances with the old artifacts crash.
+        """
 
     def fallen(self) -> None:
-        """Go on: what serves instead of an artifact that is broken has been found, or nothing."""
+        """Go on: other artifacts than the broken one were found, or none."""
 
 
 FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
@@ -46,7 +52,7 @@ FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
 
 
 async def no_other(revision: Revision, artifact: str, reason: str) -> None:
-    """Fall back to nothing."""
+    """Return None: there is no other artifact to fall back to."""
 
 
 class Starts:
@@ -77,17 +83,17 @@ class Starts:
 
     @property
     def failing(self) -> bool:
-        """Whether the last start failed for a known reason."""
+        """Tell whether the last start failed for a known reason."""
         return self._failures > 0 and bool(self._start_error)
 
     @property
     def crashing(self) -> bool:
-        """Whether instances start but end in a row while they serve; each call then asks `admit`."""
+        """Tell whether instances start but end in a row while they serve; each call then asks `admit`."""
         return self._crashes.failing
 
     @property
     def reason(self) -> str:
-        """Why the function is not served, or the error of the last start; "" when all is well."""
+        """Return why the function is not served, or the error of the last start; "" when all is well."""
         if not self.crashing:
             return self._start_error
         return (
@@ -97,35 +103,38 @@ class Starts:
 
     @property
     def retry_after_s(self) -> int | None:
-        """Whole seconds until a request is let in; None while they all are."""
+        """Return the whole seconds until a request is let in; None while they all are."""
         now = time.monotonic()
         if self.crashing:
             return self._crashes.retry_after_s(now)
         return max(1, math.ceil(self._retry_at - now)) if self.failing else None
 
     def forget(self) -> None:
-        """What failed before does not count: a person stopped the function, or deployed it again."""
+        """Forget earlier failures, because a person stopped the function or deployed it again."""
         self._failures, self._falls, self._start_error = 0, 0, ""
         self._crashes.answered()
 
     # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def admit(self, call: Call, now: float) -> None:
-        """Raises Unavailable for every call but one after each pause, while instances end in a row.
+        """Raise Unavailable for every call but one after each pause, while instances end in a row.
 
-        The one is not what was lost in a crash before, where any other comes.
+        That one is not a call that was lost in an earlier crash, as long as any other comes.
         """
         mark = call.mark() if self._crashes.admits(now) else b""
         if not self._crashes.admits(now, mark):
             raise self._refusal(now, mark)
 
     def probe(self, call: Call) -> None:
-        """`call`, which was let in, shows whether the function can be served again."""
+        """Use `call`, which was let in, to see whether the function can be served again."""
         self._crashes.probe()
         call.future.add_done_callback(lambda _: self._crashes.probe_ended())
 
     def crashed(self, how: str, lost: Sequence[Call]) -> Unavailable | None:
-        """An instance ended by itself as it served `lost`: what calls are told now; None where the next are served."""
+        """Record that an instance ended by itself while it served `lost`.
+
+        Returns the error for the waiting calls; None where the next ones are served.
+        """
         now = time.monotonic()
         was_crashing = self.crashing
         self._crashes.crashed(how, now, [call.mark() for call in lost])
@@ -145,23 +154,23 @@ class Starts:
     # ── starts ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def check(self, now: float) -> None:
-        """Raises Unavailable while the function is left alone after a failed start."""
+        """Raise Unavailable during the pause after a failed start."""
         if self._failures and now < self._retry_at:
             pause = max(1, math.ceil(self._retry_at - now))
             raise Unavailable(f"{self._name} does not start: {self._start_error}", retry_after_s=pause)
 
     @property
     def waits(self) -> bool:
-        """Whether the next start, of an instance that nobody waits for, should come later: the last ones failed."""
+        """Tell whether a start that no call waits for should come later, because the last ones failed."""
         return self.held or self.crashing or (self._failures > 0 and time.monotonic() < self._retry_at)
 
     @property
     def held(self) -> bool:
-        """Whether there was no memory for another instance a moment ago."""
+        """Tell whether there was no memory for another instance a moment ago."""
         return time.monotonic() < self._room_at
 
     async def prepare(self) -> None:
-        """A template is parked, where the revision may have one. Raises DeploymentRefused, Unavailable."""
+        """Park a template, where the revision may have one. Raises DeploymentRefused, Unavailable."""
         await self._ensure_finished(self._pool.revision)
         await self._admit(None)
         while True:
@@ -174,13 +183,16 @@ class Starts:
                 return
 
     def begin(self, instance: Instance) -> None:
-        """`instance` is on its way; the pool hears how it went."""
+        """Start `instance` in a task; the pool hears how it went."""
         task = asyncio.get_running_loop().create_task(self._start(instance))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def served(self, instance: Instance) -> None:
-        """`instance` has answered: what failed before is over, crashes too where a handler came to its end."""
+        """Forget earlier failed starts, because `instance` has answered.
+
+        Crashes are forgotten, too, where a handler came to its end.
+        """
         self._failures = self._falls = 0
         if instance.handled and self._crashes.in_a_row:
             if self.crashing:
@@ -188,17 +200,17 @@ class Starts:
             self._crashes.answered()
 
     def died_unused(self) -> float:
-        """An instance ended before it served anybody: the seconds to leave the function alone."""
+        """Count an instance that ended before it served any call; return the seconds to pause."""
         self._failures += 1
         return pause_s(self._failures)
 
     async def settle(self) -> None:
-        """No start is under way."""
+        """Wait until no start is under way."""
         falling = [self._falling] if self._falling is not None else []
         await asyncio.gather(*self._tasks, *falling, return_exceptions=True)
 
     async def cancel(self) -> None:
-        """No start is under way, and none that was has come to its end."""
+        """Cancel the starts under way, and wait until none is left."""
         for task in self._tasks:
             task.cancel()
         await self.settle()
@@ -229,12 +241,18 @@ class Starts:
             self._pool.started(instance)
 
     def _may_fall(self) -> bool:
-        """Whether another artifact may be tried at once: each of the bundle, and no more, before an instance serves."""
+        """Tell whether another artifact may be tried at once.
+
+        Each of the bundle is tried once before an instance serves, and no more.
+        """
         self._falls += 1
         return self._falls <= len(self._pool.revision.artifacts) + 1
 
     async def _has_fallen_back(self, error: ArtifactBroken) -> bool:
-        """Whether another artifact serves instead of the one that broke, since now or since another start found it."""
+        """Find another artifact in place of the broken one; tell whether one serves.
+
+        It may serve since now, or since another start found it.
+        """
         revision = self._pool.revision
         if error.artifact in revision.served:
             instead = await self._fall_back(revision, error.artifact, str(error))
@@ -249,7 +267,10 @@ class Starts:
         self._fall(self._fall_from(artifact, reason))
 
     def _fall(self, work: Coroutine[None, None, object]) -> None:
-        """Have `work` find what serves instead; it reads files, so the event loop goes on. One at a time."""
+        """Let `work` find other artifacts to serve in a task. One at a time.
+
+        It reads files, so the event loop must go on.
+        """
         if self._falling is not None:
             work.close()
             return
@@ -265,14 +286,14 @@ class Starts:
             self._pool.fallen()
 
     async def _fall_over(self, how: str) -> None:
-        """Serve with other artifacts, as instances with these ended in a row."""
+        """Serve with other artifacts, because instances with these ended in a row."""
         reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
         fallen = [await self._fall_from(artifact, reason) for artifact in self._pool.revision.served]
         if any(fallen):
             self._crashes.answered()
 
     async def _fall_from(self, artifact: str, reason: str) -> bool:
-        """Tell whether others serve now, as `artifact` is broken."""
+        """Replace the broken `artifact`; tell whether another serves now."""
         revision = self._pool.revision
         instead = await self._fall_back(revision, artifact, reason)
         if instead is None or self._pool.revision is not revision:

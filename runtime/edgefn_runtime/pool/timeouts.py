@@ -1,4 +1,4 @@
-"""What becomes of a pool's calls as time passes: watched once they are late, failed when their time is up.
+"""A pool's calls as time passes: watched once they are late, failed when their time is up.
 
 One timer a call. An instance that hangs in a call, or begins nothing at all, is replaced.
 """
@@ -22,7 +22,7 @@ DEAF_S = 0.5
 
 
 class Timeouts:
-    """`settled` hears that a call is over without an answer, `scale` that an instance leaves."""
+    """Times the calls. `settled` hears that a call is over without an answer, `scale` that an instance leaves."""
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class Timeouts:
         self._loop = asyncio.get_running_loop()
 
     def begin(self, call: Call, bound_s: float) -> None:
-        """The call, just admitted, has `bound_s` seconds."""
+        """Start the timer of a call that was just admitted and has `bound_s` seconds."""
         call.timer = self._loop.call_later(LATE_S if bound_s > LATE_S else bound_s, self._late, call)
 
     def _late(self, call: Call) -> None:
-        """The call takes longer than most: its client is watched from now on, and its timeout is waited for."""
+        """Watch the client of a call that takes longer than most, and wait for the call's timeout."""
         left = call.deadline - time.monotonic()
         if left <= 0:
             self._timed_out(call)
@@ -58,7 +58,7 @@ class Timeouts:
             call.on_late()
 
     def _evade(self, stopped: Instance) -> None:
-        """What a stopped instance has not begun is served elsewhere; it ends at once where that harms nobody."""
+        """Serve elsewhere what a stopped instance has not begun; kill it where that loses no work."""
         if stopped.deaf():
             stopped.kill()
         else:

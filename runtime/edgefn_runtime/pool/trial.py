@@ -1,7 +1,7 @@
-"""One confined instance of a revision that serves nobody: it is asked about its answers, and ends.
+"""A confined instance of a revision that serves no call: it is asked about its answers, and ends.
 
-It is counted in the memory of the box and in nothing else: no metric, no queue, no cold start. What it takes is given
-only where it fits beside all that runs.
+It is counted in the memory of the box and in nothing else: no metric, no queue, no cold start. It runs only where its
+memory fits beside all that runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_REPLY_BYTES = 1 << 20
 
 
 class ConfinedTrial:
-    """An instance of `revision`, an `Owner` of it and a `Tenant` of `room`."""
+    """An instance of `revision`; the trial is its `Owner`, and a `Tenant` of `room`."""
 
     def __init__(self, revision: Revision, launcher: InstanceLauncher, room: MemoryBudget) -> None:
         self.spec = revision.config.function
@@ -78,17 +78,17 @@ class ConfinedTrial:
     # ── Owner of the instance ────────────────────────────────────────────────────────────────────────────────
 
     def worked(self, seconds: float) -> None:
-        """Nobody waits, so nothing is learnt."""
+        """Ignore the time: no call waits, so nothing is learnt."""
 
     def unseen(self, calls: list[Call]) -> None:
         for call in calls:
             call.fail(InstanceLost(f"the instance of {self.spec.name} ended before it began a sample"))
 
     def freed(self, instance: Instance) -> None:
-        """The next question is sent by who asks."""
+        """Ignore the free place: `ask` sends the next question."""
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
-        """The call fails with it, which is told."""
+        """Ignore the report: the call fails for the same reason, and its reply shows that."""
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
         self.unseen(unseen)

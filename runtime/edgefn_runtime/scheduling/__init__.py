@@ -1,4 +1,4 @@
-"""What decides: snapshots and `now` in, values out. No clock, no socket, no event loop, no process in this room.
+"""The decisions: snapshots and `now` in, values out. No clock, no socket, no event loop, no process in this room.
 
 lifecycle   the lives of an instance and of a function, one enum each
 autoscaler  how many instances a function has
@@ -10,6 +10,6 @@ handover    how many calls an instance is handed ahead
 keepalive   how long instances stay without work; starts ahead
 backoff     how long a function that does not start is left alone
 crashes     a circuit breaker for instances that die as they serve
-failover    when deaths are put down to the artifact
-allowance   so much a second, and a burst after a rest
+failover    when deaths are blamed on the artifact
+allowance   a rate limit: units a second, and a burst after a rest
 """

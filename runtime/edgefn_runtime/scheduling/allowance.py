@@ -1,4 +1,4 @@
-"""How much of something may be done: so much a second, and a burst after a rest. Pure: `now` is in seconds."""
+"""A rate limit: so many units a second, and a burst after a rest. Pure: `now` is in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ class Allowance:
         return self._left
 
     def use(self, units: float, now: float) -> bool:
-        """Use `units`, where any are left: what is begun may go over. Return False, and use none, where none are."""
+        """Use `units`, where any are left; return False, and use none, where none are.
+
+        The last use may go beyond what is left.
+        """
         if self.left(now) <= 0:
             return False
         self._left -= units

@@ -24,7 +24,7 @@ class Load(NamedTuple):
 
 
 class ScaleLimits(NamedTuple):
-    """What the function's decorator asked for."""
+    """The limits from the function's decorator."""
 
     scale: tuple[int, int]
     concurrency: int
@@ -32,20 +32,21 @@ class ScaleLimits(NamedTuple):
 
 
 def wanted(load: Load, limits: ScaleLimits) -> int:
-    """Instances for `load`: one for each `concurrency` requests inside, within `scale`."""
+    """Return the instances for `load`: one for each `concurrency` requests inside, within `scale`."""
     fewest, most = limits.scale
     return min(most, max(fewest, math.ceil((load.waiting + load.in_flight) / limits.concurrency)))
 
 
 def to_start(load: Load, limits: ScaleLimits) -> int:
-    """Instances to start now; those already starting count."""
+    """Return how many instances to start now; those already starting count."""
     return max(0, wanted(load, limits) - load.ready - load.starting)
 
 
 def to_stop(load: Load, limits: ScaleLimits, now: float) -> int:
-    """Idle instances to end now, the longest idle first; the fewest of `scale` stay.
+    """Return how many idle instances to end now, the longest idle first; the minimum of `scale` stays.
 
-    `idle_s` is how long the function stays warm; those beside another one go after the stable window at the latest.
+    `idle_s` is how long the function stays warm; an instance beside another one goes after the stable window at the
+    latest.
     """
     if load.waiting:
         return 0
@@ -56,7 +57,10 @@ def to_stop(load: Load, limits: ScaleLimits, now: float) -> int:
 
 
 def next_check(load: Load, limits: ScaleLimits) -> float | None:
-    """When `to_stop` may next be above zero, on the clock of `idle_since`; None when no instance may end."""
+    """Return when `to_stop` may next be above zero, on the clock of `idle_since`.
+
+    Returns None when no instance may end.
+    """
     there = load.ready + load.starting
     if not load.idle_since or there <= limits.scale[0]:
         return None

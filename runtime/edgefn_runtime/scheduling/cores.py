@@ -1,7 +1,7 @@
 """How the processors are shared out: threads of an instance, and how many instances still gain something.
 
 More instances than the cores can run gain nothing; but a handler that waits, for a disk or another service, leaves its
-core to others. So what counts is how much of a core a busy instance wants, which is measured.
+core to others. So what counts is how much of a core a busy instance wants, and that is measured.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ MIN_USE = 1e-4
 
 
 class CpuShare(NamedTuple):
-    """What this box may use: `cores` by affinity and quota, so not always whole; `physical` cores lie below them."""
+    """The processors of this box: `cores` by affinity and quota, so not always whole; `physical` are those below."""
 
     cores: float
     physical: int
 
 
 def threads_of(asked: int, optimize: Optimize, machine: CpuShare) -> int:
-    """Threads that an instance's engine runs on: what was `asked` for, or by what is to be good, where that is 0.
+    """Return the threads that an instance's engine runs on.
 
-    One is best for the work done in all: an operator's threads wait for each other. All cores are best for one request.
+    They are `asked`, or where that is 0, as many as `optimize` needs. One is best for the work done in all: an
+    operator's threads wait for each other. All cores are best for one request.
     """
     if asked:
         return asked
@@ -38,13 +39,13 @@ def threads_of(asked: int, optimize: Optimize, machine: CpuShare) -> int:
 
 
 class Use:
-    """The mean number of cores that an instance with work wants: what it had, and what it waited for in the kernel."""
+    """The mean number of cores that a busy instance wants: those it had, and those it waited for in the kernel."""
 
     def __init__(self) -> None:
         self._cores = self._weight = self._known_s = 0.0
 
     def add(self, wanted_s: float, busy_s: float) -> None:
-        """An instance had work for `busy_s` and in that time wanted `wanted_s` core-seconds."""
+        """Record that an instance had work for `busy_s` and in that time wanted `wanted_s` core-seconds."""
         if busy_s <= 0 or wanted_s < 0:
             return
         kept = 0.5 ** (busy_s / HALF_LIFE_S)
@@ -54,19 +55,19 @@ class Use:
 
     @property
     def cores(self) -> float | None:
-        """None until enough was seen."""
+        """Return the mean; None until enough was measured."""
         return self._cores / self._weight if self._known_s >= KNOWN_S else None
 
 
 class ScaleBound(NamedTuple):
-    """The most instances that gain something, None where nothing bounds them; and why, for a person."""
+    """The most instances that gain something, None where nothing bounds them; and the reason, for a person."""
 
     most: int | None
     why: str
 
 
 def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> ScaleBound:
-    """How many instances are worth having, each of which wants `use` cores while it has work.
+    """Return how many instances are worth having when each wants `use` cores while it has work.
 
     For latency they must not compete, so it is rounded down. Before `use` is known, `threads` above one count as used.
     """
@@ -80,7 +81,7 @@ def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> 
 
 
 def within(scale: tuple[int, int], most: int | None) -> tuple[int, int]:
-    """`scale` with its upper end bounded by `most`, never below its lower end, nor below one."""
+    """Return `scale` with its upper end bounded by `most`, never below its lower end, nor below one."""
     fewest, asked = scale
     return scale if most is None else (fewest, max(fewest, min(asked, max(1, most))))
 

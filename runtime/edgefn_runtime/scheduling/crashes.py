@@ -1,7 +1,7 @@
 """Whether a function whose instances die while they serve is left alone for a while: one circuit breaker each.
 
-Only what comes in a row counts. An answer in between, from any instance, ends the row: a request that kills its
-instance among others that are answered never makes the function fail, however often it comes. Nor does one keep a
+Only crashes in a row count. An answer in between, from any instance, ends the row: a request that kills its instance
+among others that are answered never makes the function fail, however often it comes. Nor can such a request keep a
 function failing: requests that were lost in a crash are suspects, and any other one is the probe before them.
 """
 
@@ -21,11 +21,11 @@ SUSPECTS = 64
 
 
 class Crashes:
-    """The crashes in a row of one function's instances, and who is let in after them. Times are on one clock.
+    """The crashes in a row of one function's instances, and which requests are let in after them.
 
-    From the LIMIT-th on the function is left alone: for 1 s, then 2, 4, … at most 60 s. After each pause one request,
-    the probe, is let in; its crash begins the next pause, an answer ends it all. A suspect is let in only when no other
-    has come for as long again. Requests are told apart by a mark of what they hold.
+    Times are on one clock. From the LIMIT-th on the function is left alone: for 1 s, then 2, 4, … at most 60 s. After
+    each pause one request, the probe, is let in; its crash begins the next pause, an answer ends it all. A suspect is
+    let in only when no other has come for as long again. Requests are distinguished by a mark of their contents.
     """
 
     def __init__(self) -> None:
@@ -39,12 +39,13 @@ class Crashes:
 
     @property
     def failing(self) -> bool:
-        """Whether requests are refused but for one probe after each pause."""
+        """Tell whether requests are refused but for one probe after each pause."""
         return self.in_a_row >= LIMIT
 
     def crashed(self, how: str, now: float, suspects: Iterable[bytes] = ()) -> None:
-        """An instance ended by itself, as `how` says, while it served `suspects`. Several in one pause do not lengthen
-        it.
+        """Record that an instance ended by itself while it served `suspects`; `how` is the way it ended.
+
+        Several in one pause do not lengthen it.
         """
         self._suspects.extend(suspects)
         self.in_a_row += 1
@@ -56,26 +57,26 @@ class Crashes:
             self._probing = False
 
     def answered(self) -> None:
-        """A handler came to its end and its instance lives: what was before does not count."""
+        """Forget earlier crashes, because a handler came to its end and its instance lives."""
         self.in_a_row = self._pauses = 0
         self._probing = False
         self._suspects.clear()
 
     def admits(self, now: float, mark: bytes = b"") -> bool:
-        """Whether a request of that mark may come in now."""
+        """Tell whether a request of that mark may come in now."""
         return not self.failing or (now >= self._opens(mark) and not self._probing)
 
     def _opens(self, mark: bytes) -> float:
         return self._until + (self._pause_s if mark in self._suspects else 0.0)
 
     def probe(self) -> None:
-        """The request that `admits` let in is on its way; no other is let in until it has come to an end."""
+        """Let no other request in until the one that `admits` let in has ended."""
         self._probing = True
 
     def probe_ended(self) -> None:
-        """The probe told nothing, as its client left or its instance did not start: another may be let in."""
+        """Let another request in: the probe taught nothing, as its client left or its instance did not start."""
         self._probing = False
 
     def retry_after_s(self, now: float, mark: bytes = b"") -> int:
-        """Whole seconds, at least 1, until a request of that mark may be let in."""
+        """Return the whole seconds, at least 1, until a request of that mark may be let in."""
         return max(1, math.ceil(self._opens(mark) - now))

@@ -1,4 +1,4 @@
-"""When instances that end in a row are put down to the artifact that they serve, where another can take over."""
+"""When instances that end in a row are blamed on the artifact that they serve, where another can take over."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """How many calls an instance is handed beyond those it works on.
 
 Between two short calls most of the time goes into waking the other process. An instance that has its next calls
-already goes on without sleeping, and answers several with one system call. What is handed over early and is not begun
-in time is taken back (wire.board), so one slow call among short ones holds nobody up for longer than STALL_S.
+already goes on without sleeping, and answers several with one system call. A call that was handed over early and is not
+begun in time is taken back (`wire.call_board`), so one slow call among short ones delays no other for longer than
+STALL_S.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ STALL_S = 0.005
 
 
 def ahead(service_s: float) -> int:
-    """Calls of `service_s` each that may be handed over early; 0 where waking is small beside the work."""
+    """Return how many calls of `service_s` each may be handed over early.
+
+    It is 0 where waking takes little time beside the work.
+    """
     return int(min(MOST, AHEAD_S / max(service_s, 1e-9)))
 
 
@@ -27,6 +31,6 @@ class ServiceTime:
         self.mean_s = first_s
 
     def add(self, seconds: float) -> None:
-        """A call was worked on for `seconds`."""
+        """Record that a call was worked on for `seconds`."""
         share = 0.5 if seconds > self.mean_s else 0.1
         self.mean_s += share * (seconds - self.mean_s)

@@ -44,11 +44,11 @@ class Windows(NamedTuple):
     keep_s: float = 0.0
 
     def catches(self, idle_s: float) -> bool:
-        """Whether a request after `idle_s` without work finds an instance."""
+        """Tell whether a request after `idle_s` without work finds an instance."""
         return idle_s <= self.linger_s or 0 < self.prewarm_s <= idle_s <= self.prewarm_s + self.keep_s
 
     def held_s(self, idle_s: float) -> float:
-        """For how much of an idle time of `idle_s` an instance is held."""
+        """Return for how many seconds of an idle time of `idle_s` an instance is held."""
         again = min(max(idle_s - self.prewarm_s, 0.0), self.keep_s) if self.prewarm_s else 0.0
         return min(idle_s, self.linger_s) + again
 
@@ -72,11 +72,14 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
 
     @property
     def least_s(self) -> float:
-        """So long an instance stays whatever was learnt."""
+        """Return the seconds for which an instance stays, whatever was learnt."""
         return self.most_s * MIN_SHARE
 
     def record(self, idle_s: float) -> bool:
-        """The function got a request after `idle_s` without one. False: warm in any case, so it teaches nothing."""
+        """Record that the function got a request after `idle_s` without one.
+
+        Returns False for a time in which it is warm in any case: that teaches nothing.
+        """
         if idle_s <= self.least_s:
             return False
         if idle_s < self.most_s * RANGE:
@@ -90,7 +93,7 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
         return True
 
     def decide(self) -> Windows:
-        """The windows that the idle times so far ask for."""
+        """Return the windows that fit the idle times so far."""
         if self.samples < ENOUGH:
             return Windows(self.most_s)
         sums = list(accumulate(self.bins))
@@ -98,10 +101,10 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
         return self._prewarming(sums, total) or self._keeping(sums, total)
 
     def _prewarming(self, sums: list[float], total: float) -> Windows | None:
-        """Where idle times are alike: ended, and started again before the next request. None where it does not pay.
+        """Return windows that end the instance and start it again before the next request.
 
-        It pays when the instance is gone for at least as long as it stays, and as many requests as with the longest
-        window find it, but for the share before the head.
+        That needs idle times that are alike; None where it does not pay. It pays when the instance is gone for at least
+        as long as it stays, and as many requests as with the longest window find it, but for the share before the head.
         """
         prewarm_s = self._edge(self._rank(sums, HEAD * total)) * (1 - MARGIN)
         until_s = self._edge(self._rank(sums, TAIL * total) + 1) * (1 + MARGIN)
@@ -114,22 +117,25 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
         return Windows(self.least_s, prewarm_s, keep_s)
 
     def _keeping(self, sums: list[float], total: float) -> Windows:
-        """Kept until the tail; for the least where even the longest window would miss most requests."""
+        """Return windows that keep the instance until the tail.
+
+        It stays for the least where even the longest window would miss most requests.
+        """
         if self._within(sums, self.most_s) < 0.5 * total:
             return Windows(self.least_s)
         return Windows(min(self._edge(self._rank(sums, TAIL * total) + 1) * (1 + MARGIN), self.most_s))
 
     def _rank(self, sums: list[float], weight: float) -> int:
-        """The first bin up to which `weight` lies; BINS when it is beyond."""
+        """Return the first bin up to which `weight` lies; BINS when it is beyond."""
         return next((number for number, below in enumerate(sums) if below >= weight), BINS)
 
     def _within(self, sums: list[float], idle_s: float) -> float:
-        """The weight of the bins that end at or before `idle_s`."""
+        """Return the weight of the bins that end at or before `idle_s`."""
         full = math.floor(math.log(max(idle_s / self.least_s, 1.0), _STEP) + 1e-9)
         return sums[min(full, BINS) - 1] if full else 0.0
 
     def _edge(self, number: int) -> float:
-        """Where bin `number` begins, in seconds."""
+        """Return where bin `number` begins, in seconds."""
         return self.least_s * math.pow(_STEP, number)
 
     def _rescale(self) -> None:

@@ -1,6 +1,6 @@
 """The memory ledger: what each revision takes of the box's memory, and what may start, now or after others ended.
 
-All in bytes, of one moment. What is counted is what was measured, and `memory` of the decorator until it was.
+All in bytes, of one moment. Each process counts with what was measured, and until then with `memory` of the decorator.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ MIN_RESERVE_BYTES = 128 * 2**20
 
 
 class Account(NamedTuple):
-    """One revision on the box. `instance_bytes` is what each instance takes beside its template; `alone` of them have
-    none, but have loaded the same themselves.
+    """One revision on the box. `instance_bytes` is what each instance takes beside its template.
 
-    `spare` instances of `instances` are without work and beyond the fewest of `scale`: they may end, and so may the
-    template where there is no instance. `reload_s` is what loading the template again costs, `used_at` when it was
-    last needed.
+    `alone` of them have no template, but have loaded the same themselves. `spare` instances of `instances` are without
+    work and beyond the fewest of `scale`: they may end, and so may the template where there is no instance. `reload_s`
+    is what loading the template again costs, `used_at` when it was last needed.
     """
 
     key: str
@@ -40,22 +39,22 @@ class Account(NamedTuple):
 
     @property
     def held_bytes(self) -> int:
-        """What its processes take now."""
+        """Return the bytes that its processes take now."""
         return (self.template + self.alone) * self.template_bytes + self.instances * self.instance_bytes
 
     @property
     def freed_bytes(self) -> int:
-        """What comes back at the least when one of its instances ends."""
+        """Return the least bytes that come back when one of its instances ends."""
         return self.instance_bytes + (self.template_bytes if self.instances == self.alone else 0)
 
     @property
     def kept_bytes(self) -> int:
-        """What it takes at the least, as long as it is deployed."""
+        """Return the least bytes that it takes as long as it is deployed."""
         return self.template_bytes + self.fewest * self.instance_bytes if self.fewest else 0
 
     @property
     def parked(self) -> bool:
-        """Whether its template may be ended: it serves nobody."""
+        """Tell whether its template may be ended, because no instance needs it."""
         return self.template and not self.instances
 
 
@@ -69,21 +68,22 @@ class Admission(NamedTuple):
 
 
 def budget_bytes(total_bytes: int) -> int:
-    """What the functions of a machine with `total_bytes` may take together, unless somebody says otherwise."""
+    """Return the default budget of all functions together on a machine with `total_bytes`."""
     reserve = max(int(total_bytes * RESERVE), MIN_RESERVE_BYTES)
     return total_bytes - min(reserve, total_bytes // 2)
 
 
 def committed_bytes(accounts: Iterable[Account]) -> int:
-    """What all processes take now."""
+    """Return the bytes that all processes take now."""
     return sum(account.held_bytes for account in accounts)
 
 
 def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: int, available: int) -> Admission:
-    """Whether `needed_bytes` more for the account `key` fit the `budget` and what the machine has `available`.
+    """Decide whether `needed_bytes` more for the account `key` fit, and what must end for that.
 
-    Where they do not, parked templates end, the cheapest to reload for each byte first; where those are not enough,
-    instances without work too, the longest unused first. Never more of them than must; none where it would not do.
+    They must fit the `budget` and what the machine has `available`. Where they do not, parked templates end, the
+    cheapest to reload for each byte first; where those are not enough, instances without work too, the longest unused
+    first. Never more of them than must; none where it would not be enough.
     """
     lacking = needed_bytes - min(budget - committed_bytes(accounts), available)
     if lacking <= 0:
@@ -104,7 +104,10 @@ def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: i
 
 
 def refusal(new: Account, others: Iterable[Account], budget: int) -> str:
-    """Why `new` can never run beside what the `others` keep at the least, with the figures; "" when it can."""
+    """Return why `new` can never run beside the least that the `others` keep, with the figures.
+
+    Returns "" when it can.
+    """
     instances = max(1, new.fewest)
     needed = new.template_bytes + instances * new.instance_bytes
     kept = sum(other.kept_bytes for other in others)
@@ -119,12 +122,18 @@ def refusal(new: Account, others: Iterable[Account], budget: int) -> str:
 
 
 def learnt(before: int | None, sample: int) -> int:
-    """What an instance is counted with once `sample` was measured: rises at once, falls by a tenth of the way."""
+    """Return the bytes that an instance is counted with once `sample` was measured.
+
+    They rise at once, and fall by a tenth of the way.
+    """
     return sample if before is None or sample >= before else before - (before - sample) // 10
 
 
 def most_bytes(template_bytes: int, file_bytes: int, memory_bytes: int, instances: int) -> int:
-    """What a function's processes may use together: its template, its `instances` at most, and the files it maps."""
+    """Return the bytes that a function's processes may use together.
+
+    They are for its template, at most `instances` instances, and the files it maps.
+    """
     return template_bytes + file_bytes + instances * memory_bytes + (1 + instances) * PROCESS_BYTES
 
 
@@ -133,7 +142,7 @@ def _reload_cost(account: Account) -> tuple[float, float]:
 
 
 def _fewest(candidates: Sequence[Account], wanted: int, size: Callable[[Account], int]) -> list[Account]:
-    """The first of `candidates` that give `wanted` bytes together, without those that are not needed for it."""
+    """Return the first of `candidates` that give `wanted` bytes together, without needless ones."""
     taken: list[Account] = []
     got = 0
     for candidate in candidates:
@@ -145,7 +154,10 @@ def _fewest(candidates: Sequence[Account], wanted: int, size: Callable[[Account]
 
 
 def _without_needless(taken: Sequence[Account], over: int, size: Callable[[Account], int]) -> tuple[list[Account], int]:
-    """`taken` without those that the `over` bytes too many allow to stay, the dearest first; and what is still over."""
+    """Return `taken` without the accounts that may stay, as `taken` frees `over` bytes too many.
+
+    The dearest are left out first. Returns also how many bytes are still too many.
+    """
     kept: list[Account] = []
     for account in reversed(taken):
         if size(account) <= over:

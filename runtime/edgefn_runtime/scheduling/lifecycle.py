@@ -15,7 +15,7 @@ class InstanceState(enum.StrEnum):
 
 
 class FunctionState(enum.StrEnum):
-    """What `edgefn status` says of a function; derived from its processes, never stored."""
+    """The state of a function for `edgefn status`; derived from its processes, never stored."""
 
     IDLE = "idle"  # deployed, no process at all
     PARKED = "parked"  # a template, no instance
@@ -27,7 +27,7 @@ class FunctionState(enum.StrEnum):
 def function_state(
     *, ready: int, starting: int, template: bool, failing: bool, crashing: bool = False
 ) -> FunctionState:
-    """The state of a function that has `ready` and `starting` instances, and a `template` or not.
+    """Return the state of a function that has `ready` and `starting` instances, and a `template` or not.
 
     It is `failing` when it does not start, and `crashing` when it starts but its instances end as they serve.
     """

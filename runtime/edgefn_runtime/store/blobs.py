@@ -1,7 +1,7 @@
-"""Blobs by digest: taken in as a stream, checked, kept until no revision needs them.
+"""Blobs by digest: received as a stream, checked, and kept until no revision needs them.
 
-A blob that has its name was hash-checked and is whole. Never knows what is in one, nor which revision it is
-of.
+A blob that has its name was hash-checked and is whole. Never knows a blob's contents, nor the revision that it
+belongs to.
 """
 
 from __future__ import annotations
@@ -37,24 +37,27 @@ class Blobs:
         self._guard = threading.Lock()
 
     def path(self, digest: str) -> Path:
-        """Where the blob is, or would be. Raises BundleError when `digest` is not one."""
+        """Return the path of the blob, there or not. Raises BundleError when `digest` is not a digest."""
         return self._folder / check_digest(digest).removeprefix("sha256:")
 
     def has(self, digest: str) -> bool:
         return self.path(digest).exists()
 
     def missing(self, digests: Iterable[str]) -> list[str]:
-        """Those of `digests` that are not here, each once; those that are stay for a deployment to follow."""
+        """Return the digests of `digests` that are not stored, each once.
+
+        Those that are stored are kept for a deployment that follows.
+        """
         with self._guard:
             wanted = list(dict.fromkeys(digests))
             self._lease(wanted)
             return [digest for digest in wanted if not self.has(digest)]
 
     async def ingest(self, digest: str, size: int, chunks: AsyncIterable[bytes]) -> None:
-        """The blob is here, whole and synced. Several uploads of one digest do not disturb each other.
+        """Receive a blob and store it, whole and synced.
 
-        Raises DiskFull before the first byte when `size` bytes have no room, BundleError when what came is
-        not `size` bytes of that digest; either leaves nothing behind.
+        Several uploads of one digest do not disturb each other. Raises DiskFull before the first byte when `size` bytes
+        have no room, BundleError when the chunks are not `size` bytes of that digest; either leaves nothing behind.
         """
         with self._guard:
             self._lease([digest])
@@ -82,9 +85,9 @@ class Blobs:
             upload.close()
 
     def verify(self, blob: Blob) -> None:
-        """The blob is here and its bytes have its digest. Raises BundleError; a damaged one is removed.
+        """Check that the blob is stored and its bytes have its digest. Raises BundleError.
 
-        So the next upload brings it again instead of being told that it is here.
+        A damaged blob is removed, so that the next upload sends it again.
         """
         path = self.path(blob.digest)
         try:
@@ -100,7 +103,7 @@ class Blobs:
             )
 
     def read(self, digest: str, *, limit: int) -> bytes:
-        """The blob's bytes. Raises BundleError when it is not here, damaged, or over `limit` bytes."""
+        """Return the blob's bytes. Raises BundleError when it is missing, damaged, or over `limit` bytes."""
         path = self.path(digest)
         size = path.stat().st_size if path.exists() else 0
         if size > limit:
@@ -109,7 +112,7 @@ class Blobs:
         return path.read_bytes()
 
     def collect(self, keep: Collection[str]) -> None:
-        """Every blob is gone that is neither in `keep` nor asked for lately."""
+        """Remove every blob that is neither in `keep` nor was asked for lately."""
         for path in self._folder.iterdir():
             digest = f"sha256:{path.name}"
             with self._guard:
@@ -126,7 +129,7 @@ class Blobs:
 
 
 class _Upload:
-    """One blob on its way in: a temporary file, and the hash of what was written to it."""
+    """An upload of one blob: a temporary file, and the hash of the bytes written to it."""
 
     def __init__(self, disk: Disk, path: Path, digest: str, size: int) -> None:
         self._disk, self._digest, self._size = disk, digest, size
@@ -136,7 +139,10 @@ class _Upload:
         self._descriptor = disk.create(path)
 
     def take(self, chunk: bytes) -> bool:
-        """Whether it is time to flush. Raises BundleError when more came than was declared."""
+        """Add `chunk` to the buffer; tell whether it is time to flush.
+
+        Raises BundleError when more bytes came than were declared.
+        """
         self._received += len(chunk)
         if self._received > self._size:
             raise BundleError(f"blob {self._digest} has more than the {self._size} bytes declared for it")

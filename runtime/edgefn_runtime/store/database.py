@@ -51,7 +51,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
 
 class Grant(NamedTuple):
-    """A permission of a function, with the time and the name of whoever granted it: a row of its grants."""
+    """A permission of a function, with the time and the name of the actor that granted it: a row of its grants."""
 
     function: str
     kind: str
@@ -63,7 +63,7 @@ class Grant(NamedTuple):
 class Database:
     """The database at `path`. Raises HomeError when it is damaged, newer or of another program, DiskFull when full.
 
-    Where the disk has no room to open it for writing it is read as it was left: what is deployed serves, and each
+    Where the disk has no room to open it for writing, it is opened for reading alone: what is deployed serves, and each
     change raises DiskFull.
     """
 
@@ -105,31 +105,34 @@ class Database:
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────────
 
     def current(self, function: str) -> HistoryEntry | None:
-        """What serves `function`, or None when it is not deployed."""
+        """Return the deployment that serves `function`, or None when it is not deployed."""
         return _only(self._entries("JOIN routes USING (function, number) WHERE function = ?", function))
 
     def routed(self) -> list[HistoryEntry]:
-        """What serves, of every function, by name."""
+        """Return the deployment that serves each function, sorted by name."""
         return self._entries("JOIN routes USING (function, number) ORDER BY function")
 
     def history(self, function: str) -> list[HistoryEntry]:
-        """Its deployments, newest first."""
+        """Return the deployments of `function`, newest first."""
         return self._entries("WHERE function = ? ORDER BY number DESC", function)
 
     def entry(self, function: str, number: int) -> HistoryEntry | None:
         return _only(self._entries("WHERE function = ? AND number = ?", function, number))
 
     def names(self) -> list[str]:
-        """The deployed functions."""
+        """Return the names of the deployed functions, sorted."""
         return [name for (name,) in self._rows("SELECT function FROM routes ORDER BY function")]
 
     def next_number(self, function: str) -> int:
-        """What its next deployment is called."""
+        """Return the number of the next deployment of `function`."""
         rows = self._rows("SELECT last_number FROM routes WHERE function = ?", function)
         return rows[0][0] + 1 if rows else 1
 
     def measured(self, digest: str) -> tuple[int | None, int | None]:
-        """Bytes that a template of the revision, and each instance beside it, take here; None until measured."""
+        """Return the measured bytes of a template of the revision, and of each instance beside it.
+
+        Each is None until it is measured on this box.
+        """
         rows = self._rows("SELECT template_bytes, instance_bytes FROM revisions WHERE digest = ?", digest)
         return rows[0] if rows else (None, None)
 
@@ -139,13 +142,13 @@ class Database:
         return [Grant(*row) for row in self._rows(query + "ORDER BY function, kind, value", function)]
 
     def users(self) -> dict[str, int]:
-        """The numbers of the users that functions run as."""
+        """Return the uid that each function runs as, by the function's name."""
         return dict(self._rows("SELECT function, uid FROM users"))
 
     # ── changing, one transaction each ────────────────────────────────────────────────────────────────────
 
     def deploy(self, function: str, digest: str, config: bytes, blobs: Collection[Blob]) -> HistoryEntry:
-        """A new deployment of `function` is in its history and serves it."""
+        """Add a new deployment of `function` to its history and route the function to it."""
         current, number = self.current(function), self.next_number(function)
         previous = current.number if current else None
         entry = HistoryEntry(function, number, digest, previous, _now(), config, tuple(blobs))
@@ -163,7 +166,7 @@ class Database:
         return entry
 
     def withdraw(self, entry: HistoryEntry) -> None:
-        """The deployment just made is undone: what served before it serves, its number is free again."""
+        """Undo the deployment just made: route to the one before, and free its number."""
         with self._transaction() as change:
             if entry.previous is None:
                 change("DELETE FROM routes WHERE function = ?", entry.function)
@@ -178,12 +181,12 @@ class Database:
             change(_ORPHANS)
 
     def route(self, function: str, number: int) -> None:
-        """The deployment `number` serves `function`."""
+        """Route `function` to its deployment `number`."""
         with self._transaction() as change:
             change("UPDATE routes SET number = ? WHERE function = ?", number, function)
 
     def measure(self, digest: str, template_bytes: int | None, instance_bytes: int | None) -> None:
-        """What `measured` tells of the revision; nothing when it is not installed."""
+        """Store the measured bytes of the revision, see `measured`. Does nothing when it is not installed."""
         with self._transaction() as change:
             change(
                 "UPDATE revisions SET template_bytes = ?, instance_bytes = ? WHERE digest = ?",
@@ -193,13 +196,13 @@ class Database:
             )
 
     def keep_user(self, function: str, uid: int) -> None:
-        """`function` runs as the user `uid`, which is nobody else's."""
+        """Assign the user `uid` to `function`, and take it from any other function."""
         with self._transaction() as change:
             change("DELETE FROM users WHERE function = ? OR uid = ?", function, uid)
             change("INSERT INTO users VALUES (?, ?)", function, uid)
 
     def remove(self, function: str) -> None:
-        """`function` is not deployed, and has no history and no grants. Raises FunctionNotFound."""
+        """Remove `function` with its history and its grants. Raises FunctionNotFound."""
         if self.current(function) is None:
             raise FunctionNotFound(f"no function is called {function!r} on this box")
         with self._transaction() as change:
@@ -221,7 +224,7 @@ class Database:
             return bool(change(f"DELETE FROM grants WHERE {where}", function, kind, value).rowcount)
 
     def forget(self, function: str, numbers: Collection[int]) -> None:
-        """The deployments `numbers`, none of which serves, are no longer in its history."""
+        """Remove the deployments `numbers`, none of which serves, from the history of `function`."""
         if not numbers:
             return
         with self._transaction() as change:

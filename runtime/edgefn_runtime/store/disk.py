@@ -1,8 +1,8 @@
 """The operating system's disk as the store uses it: few operations, each of which a test can fail.
 
-Reading and listing go straight to pathlib; whatever changes the disk goes through a `Disk`, so that a test
+Reading and listing go straight to pathlib; every change of the disk goes through a `Disk`, so that a test
 cuts the power at exactly the third rename. Files appear whole or not at all: temp, fsync, rename, fsync of
-the folder. Never decides what is written where.
+the folder. Never decides the contents or the place of a file.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ RESERVE_BYTES = 4 * 2**20
 
 
 class Disk(Protocol):
-    """What changes the disk. All of it may raise OSError, `commit` also sqlite3.Error."""
+    """The operations that change the disk. All of them may raise OSError, `commit` also sqlite3.Error."""
 
     def make_folder(self, folder: Path) -> None:
-        """The folder and its parents exist, new ones for the owner alone."""
+        """Create the folder and its missing parents, for the owner alone."""
 
     def create(self, path: Path) -> int:
-        """A descriptor of a new file that is written from its start, for the owner alone."""
+        """Create a file for the owner alone; return a descriptor that writes from its start."""
 
     def append(self, descriptor: int, data: bytes | bytearray | memoryview) -> None:
-        """All of `data` is handed to the kernel."""
+        """Write all of `data` to the kernel."""
 
     def sync(self, descriptor: int) -> None:
-        """What was appended is on the medium."""
+        """Sync the file to the medium."""
 
     def close(self, descriptor: int) -> None: ...
 
     def rename(self, source: Path, target: Path) -> None:
-        """`source` is called `target`; a file of that name is replaced at once."""
+        """Rename `source` to `target`; replace a file of that name atomically."""
 
     def sync_folder(self, folder: Path) -> None:
-        """The names in `folder` are on the medium."""
+        """Sync the names in `folder` to the medium."""
 
     def sync_tree(self, folder: Path) -> None:
-        """Every file below `folder`, and every name, is on the medium."""
+        """Sync every file and every name below `folder` to the medium."""
 
     def link_tree(self, source: Path, folder: Path) -> None:
-        """`folder` holds the very files of `source`; copies where the file system has no links."""
+        """Link the files of `source` into `folder`; copy them where the file system has no links."""
 
     def link(self, source: Path, target: Path) -> None:
-        """`target` is the very file of `source`; a copy where the file system has no links."""
+        """Link `source` as `target`; copy it where the file system has no links."""
 
     def remove(self, path: Path) -> None:
-        """The file or the tree is gone; one that is not there is fine."""
+        """Remove the file or the tree; ignore one that is not there."""
 
     def commit(self, connection: sqlite3.Connection) -> None:
-        """The open transaction is on the medium."""
+        """Commit the open transaction to the medium."""
 
     def free_bytes(self, folder: Path) -> int:
-        """What this user may still write on the file system of `folder`."""
+        """Return the bytes that this user may still write on the file system of `folder`."""
 
 
 class OsDisk:
-    """The real one."""
+    """The disk of the operating system."""
 
     def make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -146,12 +146,15 @@ def _sync(path: Path) -> None:
 
 
 def temporary(path: Path) -> Path:
-    """A new name beside `path` for what will become it."""
+    """Return a new name beside `path` for the file or folder that will replace it."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
 
 
 def write_file(disk: Disk, path: Path, data: bytes) -> None:
-    """`path` holds `data`, for the owner alone; at every instant before that it held what it held, whole."""
+    """Write `data` to `path` atomically, for the owner alone.
+
+    Until then `path` has its former contents, whole.
+    """
     unfinished = temporary(path)
     try:
         descriptor = disk.create(unfinished)
@@ -168,7 +171,7 @@ def write_file(disk: Disk, path: Path, data: bytes) -> None:
 
 
 def move_into_place(disk: Disk, complete: Path, target: Path) -> None:
-    """`complete`, whose contents are synced, is `target`, and stays so through a power cut."""
+    """Rename `complete`, whose contents are synced, to `target`. It stays there through a power cut."""
     if target.is_dir():
         clear_away(disk, target)  # rename(2) replaces a file, but not a folder with something in it
     disk.rename(complete, target)
@@ -176,7 +179,7 @@ def move_into_place(disk: Disk, complete: Path, target: Path) -> None:
 
 
 def clear_away(disk: Disk, path: Path) -> None:
-    """`path` is gone. It loses its name first, so that half of a tree never passes for the whole."""
+    """Remove `path`. It is renamed first, so that half of a tree never passes for the whole."""
     if path.is_dir():
         unwanted = temporary(path)
         disk.rename(path, unwanted)
@@ -187,7 +190,7 @@ def clear_away(disk: Disk, path: Path) -> None:
 
 @contextlib.contextmanager
 def room_for(what: str) -> Iterator[None]:
-    """Inside, a full disk raises DiskFull naming `what`."""
+    """Raise DiskFull, naming `what`, where the disk is full within the context."""
     try:
         yield
     except OSError as error:
@@ -197,7 +200,7 @@ def room_for(what: str) -> Iterator[None]:
 
 
 def expect_room(disk: Disk, folder: Path, size: int, what: str) -> None:
-    """Raises DiskFull, before the first byte, when `size` bytes and the reserve do not fit below `folder`."""
+    """Raise DiskFull, before the first byte, when `size` bytes and the reserve do not fit below `folder`."""
     free = disk.free_bytes(folder)
     if size + RESERVE_BYTES > free:
         raise DiskFull(

@@ -1,7 +1,7 @@
-"""What a confined child wrote into a folder, taken as hostile: measured while it writes, taken over when it has ended.
+"""The files that a confined child wrote, taken as hostile: measured while it writes, taken over when it has ended.
 
-Only regular files are taken, as copies that nobody else has open, and only so many bytes. A name is never followed:
-each file is opened below a descriptor of its folder. Nothing here knows what the files are for.
+Only regular files are taken, as copies that no other process has open, and only up to a bound of bytes. A name is never
+followed: each file is opened below a descriptor of its folder. Nothing here knows what the files are for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_NAMES = 10_000
 
 
 class FolderBound(NamedTuple):
-    """What a folder may hold: bytes, and files and folders together."""
+    """The most that a folder may hold: bytes, and files and folders together."""
 
     size_bytes: int
     entries: int
@@ -50,7 +50,7 @@ class TakenFile(NamedTuple):
 
 
 def over(folder: Path, bound: FolderBound) -> str:
-    """Return in words how `folder`, which somebody writes to, is over its `bound`; "" where it is not. Blocks."""
+    """Describe how `folder`, still being written to, is over its `bound`; "" where it is not. Blocks."""
     size = entries = 0
     try:
         for _, _, status in _walk(folder):
@@ -68,10 +68,10 @@ def over(folder: Path, bound: FolderBound) -> str:
 def take(
     disk: Disk, folder: Path, place: Path, bound: FolderBound, originals: Path, reserved: Collection[str] = ()
 ) -> dict[str, TakenFile]:
-    """Take the files below `folder` over into the new folder `place`; returns them by name. Blocks.
+    """Take over the files below `folder` into the new folder `place`; return them by name. Blocks.
 
-    One that is in `originals`, too, is linked from there. Raises DeploymentRefused for what is no regular file, for a
-    link to another file, for a name that is `reserved`, and for what is over its `bound`.
+    A file that is in `originals`, too, is linked from there. Raises DeploymentRefused for an entry that is no regular
+    file, for a link to another file, for a name that is `reserved`, and for a folder over its `bound`.
     """
     if why := over(folder, bound):
         raise DeploymentRefused(f"what the engine made is not taken: {why}")
@@ -143,7 +143,7 @@ def _same_file(status: os.stat_result, original: Path) -> bool:
 
 
 def _alike(descriptor: int, size: int, original: Path) -> bool:
-    """Whether the file holds the very bytes of `original`; it is read from its start afterwards."""
+    """Tell whether the file holds the very bytes of `original`; rewind it afterwards."""
     try:
         known = os.open(original, _FILE)
     except OSError:
@@ -161,15 +161,16 @@ def _alike(descriptor: int, size: int, original: Path) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """The hash of a regular file's bytes, in hexadecimal; never follows a link. Raises OSError."""
+    """Return the hash of a regular file's bytes, in hexadecimal; never follow a link. Raises OSError."""
     with open(os.open(path, _FILE), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int, os.stat_result]]:
-    """Each entry below `folder`, folders before what is in them: its name, a descriptor of its folder, its status.
+    """Yield each entry below `folder`: its name, a descriptor of its folder, its status.
 
-    What vanishes meanwhile is passed over. Raises _Unfit for folders that are nested too deeply, too full or closed.
+    Folders come before their contents. Entries that vanish meanwhile are skipped. Raises _Unfit for folders that are
+    nested too deeply, too full or closed.
     """
     waiting = [(os.open(folder, _FOLDER), "", 1)]
     try:
@@ -207,7 +208,7 @@ def _inside(name: str, parent: int, depth: int) -> int:
 
 @contextlib.contextmanager
 def _looking_at(what: str) -> Iterator[None]:
-    """Tell what was closed to us, or became another thing, since it was seen."""
+    """Translate errors of looking at `what`: _Gone where it vanished, else _Unfit."""
     try:
         yield
     except FileNotFoundError:

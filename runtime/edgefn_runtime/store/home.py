@@ -8,9 +8,9 @@
     bundles/<hex>/      unpacked bundles, by manifest digest; one that is there is complete
     finished/<fp>/<hex>/  artifacts finished for this very machine; a cache
     secrets/            see vault.py, which has its key in <home>-keys/, beside the home
-    logs/ run/          the functions' logs; where the live box says how to reach it, and its owner's socket
+    logs/ run/          the functions' logs; the live box's address, and its owner's socket
 
-Never reads what the others keep here.
+Never reads the files that other modules keep here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _log = logging.getLogger("edgefn.store")
 
 
 class Home:
-    """An open home: there, writable, its owner's alone, and no other box opens it before `close`. Raises HomeError."""
+    """An open home: there, writable, open to its owner alone, and locked until `close`. Raises HomeError."""
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self.path = path.absolute()
@@ -70,12 +70,15 @@ class Home:
 
     @property
     def identity(self) -> str:
-        """Return what no other home of the machine has, one at the same path of a container neither."""
+        """Return a text that identifies this home among all homes of the machine.
+
+        It also differs from that of a home at the same path of a container.
+        """
         found = self.path.stat()
         return f"{self.path} {found.st_dev} {found.st_ino}"
 
     def close(self) -> None:
-        """Another box may open this home."""
+        """Release the lock of the home, so that another box may open it."""
         os.close(self._lock)
 
     @contextlib.contextmanager
@@ -106,7 +109,10 @@ class Home:
         return descriptor
 
     def _flocked(self, path: Path) -> int | None:
-        """Return the lock's descriptor, None where a stranger's process holds it. Raises HomeError when a box does."""
+        """Return the lock's descriptor, or None where a stranger's process holds it.
+
+        Raises HomeError when a box does.
+        """
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,9 +130,9 @@ class Home:
         return descriptor
 
     def _take_database(self, exposed: bool) -> None:
-        """Close the database's files to others, and replace them where somebody else had opened or locked one.
+        """Close the database's files to others; replace them where another user has opened or locked one.
 
-        They are closed by being replaced: where the disk is full or the box killed before, the next start sees it.
+        They are closed by being replaced: where the disk is full or the box is killed before, the next start sees it.
         """
         paths = [self.path / name for name in _DATABASE_FILES]
         is_open = [ownership.claim_file(path, closing=False) for path in paths]
@@ -149,6 +155,9 @@ class Home:
 
 
 def _keys(home: Path) -> Path:
-    """Return the folder beside a home, by whatever link it was given; beside the link, where it lies there already."""
+    """Return the folder of keys beside a home, whichever link leads to the home.
+
+    It is beside the link where it lies there already.
+    """
     beside, real = (path.with_name(f"{path.name}-keys") for path in (home, home.resolve()))
     return beside if beside.exists() and not real.exists() else real

@@ -1,8 +1,8 @@
-"""Whose a home is, and who else could reach into it: owner, modes, and locks that strangers hold on its files.
+"""The owner of a home, and the others that could reach into it: owner, modes, and locks of strangers on its files.
 
 A file that others could open may be open in one of their processes still, and a lock on it outlives a change of its
-mode. So a file that was open to others is replaced by a copy, which nobody else has ever opened. Looks at the home's
-folders and at the files on its top floor: what lies below is out of reach once the home is its owner's alone.
+mode. So a file that was open to others is replaced by a copy, which nobody else has ever opened. Checks the home's
+folders and the files on its top floor: everything below is out of reach once the home is its owner's alone.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def claim_folder(path: Path) -> bool:
 
 
 def claim_file(path: Path, *, closing: bool = True) -> bool:
-    """Make the file its owner's alone; return whether others could open it before. One that is not there is fine.
+    """Make the file its owner's alone; return whether others could open it before.
 
-    Without `closing` it is left as it is, which others can open. Raises HomeError when it is another user's, a link, or
-    no file at all.
+    A missing file is fine. Without `closing` a file that others can open is left so. Raises HomeError when it is
+    another user's, a link, or no file at all.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -57,7 +57,7 @@ def claim_file(path: Path, *, closing: bool = True) -> bool:
 
 
 def replaceable_by(path: Path) -> str:
-    """Return who else could put another folder in the place of `path`, and where; "" where nobody can."""
+    """Return which other user could replace the folder `path`, and where; "" where none can."""
     for parent in path.resolve().parents:
         found = parent.stat()
         if found.st_uid not in (0, os.geteuid()):
@@ -120,14 +120,17 @@ def held_by_strangers(path: Path) -> bool:
 
 
 def flocked_by_strangers(descriptor: int) -> bool:
-    """Tell whether all who hold the file's flock(2), as far as the kernel lists them, are of other users."""
+    """Tell whether all processes that hold the file's flock(2) are of other users.
+
+    As far as the kernel lists them.
+    """
     inode = os.fstat(descriptor).st_ino
     holders = [pid for pid, number in _flocks() if number == inode]
     return bool(holders) and all(map(_is_stranger, holders))
 
 
 def _flocks() -> Iterable[tuple[int, int]]:
-    """(pid, inode) of every flock of the machine, from /proc/locks."""
+    """Yield (pid, inode) of every flock of the machine, from /proc/locks."""
     with contextlib.suppress(OSError), open("/proc/locks", encoding="ascii") as locks:
         for line in locks:
             fields = line.split()

@@ -1,9 +1,9 @@
-"""What the files of a folder were when it was made: kept in it, and compared later.
+"""The state of a folder's files when it was made: kept in the folder, and compared later.
 
     <folder>/files.json      by name: size, inode, times, sha256
 
-A file whose size, inode and times are as they were is taken as the same: nobody sets its change time (ctime) back but
-who writes to the disk itself. Any other is read and hashed. A file more, or one less, is a difference, too.
+A file whose size, inode and times are unchanged is taken as the same: its change time (ctime) can be set back only by
+writing to the disk itself. Any other file is read and hashed. A file more, or one less, is a difference, too.
 """
 
 from __future__ import annotations
@@ -34,14 +34,17 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FolderChanges(NamedTuple):
-    """The names of files that are not as they were; and the record of now, where the same bytes lie in other files."""
+    """The names of files that differ; and the new record, where the same bytes lie in other files."""
 
     differing: list[str]
     fresh: dict[str, Stamp]
 
 
 def taken(folder: Path, hashes: Mapping[str, str] | None = None) -> dict[str, Stamp]:
-    """The record of `folder` as it is now; what is in `hashes` is not read for it. Blocks, raises OSError."""
+    """Return the record of `folder` as it is now. Blocks, raises OSError.
+
+    Files that are in `hashes` are not read.
+    """
     known = hashes or {}
     return {
         name: _stamp(status, known.get(name) or sha256_of(folder / name))
@@ -51,12 +54,12 @@ def taken(folder: Path, hashes: Mapping[str, str] | None = None) -> dict[str, St
 
 
 def write(disk: Disk, folder: Path, record: Mapping[str, Stamp]) -> None:
-    """`folder` holds its record. Blocks, raises OSError."""
+    """Write the record of `folder` into it. Blocks, raises OSError."""
     write_file(disk, folder / FILE, msgspec.json.encode(record, order="sorted"))
 
 
 def read(folder: Path) -> dict[str, Stamp] | None:
-    """The record in `folder`, or None where there is none that reads."""
+    """Read the record in `folder`; return None where there is none or it does not parse."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=dict[str, Stamp])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
@@ -70,7 +73,10 @@ def compare(
     thorough: bool = False,
     within: Callable[[str], bool] = lambda name: True,
 ) -> FolderChanges:
-    """What differs in `folder` from its `record`, of the names `within`; `thorough` reads every file. Blocks."""
+    """Compare the files of `folder`, those of the names `within`, with its `record`. Blocks.
+
+    `thorough` reads every file.
+    """
     fresh: dict[str, Stamp] = {}
     there = {name: status for name, status in _files(folder) if within(name)}
     differing = [name for name in record if within(name) and name not in there]
@@ -92,7 +98,10 @@ def compare(
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what is below `folder`, but for folders and its record, which may be written anew meanwhile."""
+    """Yield the entries below `folder`, without folders and its record.
+
+    The record may be written again meanwhile.
+    """
     for place, folders, names in os.walk(folder):
         for name in (*names, *(one for one in folders if Path(place, one).is_symlink())):
             path = Path(place, name)

@@ -10,12 +10,12 @@ from edgefn.bundle.config import ArtifactEntry, BundleConfig
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """What the host needs to serve it.
+    """A revision, as the host needs it to serve.
 
     digest        of the bundle's manifest, "sha256:…"
     number        counts a function's deployments from 1
     folder        the unpacked bundle: code/, wheels/, artifacts/, golden/, config.json
-    finished      below it, at `ArtifactEntry.path`, what `Backend.load` gets; of this machine's fingerprint
+    finished      finished artifacts of this machine's fingerprint: `Backend.load` gets `ArtifactEntry.path` below it
     deployed_at   ISO 8601, UTC
     artifacts     all of the bundle; those of `config` are the ones that serve, one for each model
     """
@@ -30,10 +30,10 @@ class Revision(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The function's name."""
+        """Return the function's name."""
         return self.config.function.name
 
     @property
     def served(self) -> tuple[str, ...]:
-        """The paths of the artifacts that serve."""
+        """Return the paths of the artifacts that serve."""
         return tuple(entry.path for entry in self.config.artifacts)

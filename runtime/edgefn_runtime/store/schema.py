@@ -78,7 +78,10 @@ GRANTS_VERSION = _CHANGES.index(_GRANTS) + 1
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> int:
-    """The tables are there, in this version; return the version that they had. Raises HomeError for a newer one."""
+    """Create or upgrade the tables; return the version that they had.
+
+    Raises HomeError for a newer version.
+    """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == SCHEMA_VERSION:
         return int(found)

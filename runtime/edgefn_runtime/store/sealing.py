@@ -1,10 +1,10 @@
-"""How a secret is made unreadable on the disk, and readable again on this machine alone.
+"""How a secret is encrypted on the disk, so that only this machine can read it again.
 
     tpm       systemd-creds(1) with the machine's TPM: its disk in another machine opens nothing
     systemd   systemd-creds(1) with the machine's own key, a file that root alone reads
     key file  AES-256-GCM with a key in a file of its own, outside the home and its backups
 
-All bind a secret to its name: one cannot be put in the place of another. What is sealed is never in an argument, the
+All bind a secret to its name: one cannot be put in the place of another. A secret is never in an argument, the
 environment or a message; it goes through pipes.
 """
 
@@ -30,23 +30,23 @@ _NONCE_BYTES = 12
 
 
 class CannotUnseal(HomeError):
-    """The key is another one or gone: a backup on another machine, say; or what was sealed was changed."""
+    """A secret does not open: its key is another one or gone (a backup on another machine, say), or it was changed."""
 
 
 class Sealer(Protocol):
-    """One way to seal; `name` is kept beside what it sealed."""
+    """One way to seal a secret; `name` is stored with each secret that it sealed."""
 
     name: str
 
     def seal(self, label: str, secret: bytes) -> bytes:
-        """Return what may lie on the disk. Raises OSError where this way cannot be gone here."""
+        """Return the encrypted secret. Raises OSError where this way is not available here."""
 
     def unseal(self, label: str, sealed: bytes) -> bytes:
         """Return the secret. Raises CannotUnseal."""
 
 
 class SystemdCreds:
-    """By systemd-creds, which only root can use, with the first of `keys` that this machine has."""
+    """Seals with systemd-creds, which only root can use, and the first of `keys` that this machine has."""
 
     def __init__(self, name: str, keys: Sequence[str]) -> None:
         self.name = name
@@ -54,10 +54,10 @@ class SystemdCreds:
 
     @classmethod
     def with_tpm(cls) -> SystemdCreds:
-        """Return a sealer whose secrets open with this machine's TPM alone; where its disk has a key, with both.
+        """Return a sealer whose secrets open only with this machine's TPM.
 
-        systemd-creds is not left to choose: it makes a key on the disk before it looks for a TPM, and a service may
-        not write there.
+        Where the machine's disk has a key, they need both. systemd-creds does not choose by itself: it makes a key on
+        the disk before it looks for a TPM, and a service may not write there.
         """
         return cls("tpm", ("host+tpm2", "tpm2"))
 
@@ -67,7 +67,7 @@ class SystemdCreds:
         return cls("systemd", ("host",))
 
     def seal(self, label: str, secret: bytes) -> bytes:
-        """As `Sealer.seal`."""
+        """Encrypt a secret, as `Sealer.seal`."""
         program = shutil.which("systemd-creds")
         if program is None or os.geteuid() != 0:
             raise FileNotFoundError("systemd-creds")
@@ -78,7 +78,7 @@ class SystemdCreds:
         raise OSError(0, "systemd-creds has no key", program)
 
     def unseal(self, label: str, sealed: bytes) -> bytes:
-        """As `Sealer.unseal`."""
+        """Decrypt a secret, as `Sealer.unseal`."""
         program = shutil.which("systemd-creds")
         done = program and _run([program, "decrypt", f"--name={label}", "-", "-"], sealed)
         if not done or done.returncode != 0:
@@ -87,7 +87,7 @@ class SystemdCreds:
 
 
 class KeyFile:
-    """With a key in `path`, made when it is first needed; for its owner alone."""
+    """Seals with a key in the file `path`, which is made when it is first needed, for its owner alone."""
 
     name = "key file"
 
@@ -96,14 +96,14 @@ class KeyFile:
         self._path = path
 
     def seal(self, label: str, secret: bytes) -> bytes:
-        """As `Sealer.seal`."""
+        """Encrypt a secret, as `Sealer.seal`."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a box without secrets does not pay for it
 
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + AESGCM(self._key() or self._new_key()).encrypt(nonce, secret, label.encode())
 
     def unseal(self, label: str, sealed: bytes) -> bytes:
-        """As `Sealer.unseal`."""
+        """Decrypt a secret, as `Sealer.unseal`."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

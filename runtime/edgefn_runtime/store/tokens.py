@@ -8,7 +8,7 @@ from edgefn_runtime.store.database import Database
 
 
 class TokenRow(msgspec.Struct, frozen=True):
-    """A token as it is kept. `rate` is requests a second, None without a bound."""
+    """A token as it is stored. `rate` is requests a second, None without a bound."""
 
     name: str
     hash: bytes

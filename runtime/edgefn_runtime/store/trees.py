@@ -34,7 +34,10 @@ def remove(folder: Path) -> None:
 
 
 def _flatten(top: int, name: str, number: int) -> int:
-    """Empty the folder `name`: files go, folders move up to `top` under new names. Returns the last name's number."""
+    """Clear the folder `name`; return the last number used for a new name.
+
+    Files are deleted. Folders are moved up to `top` under new names.
+    """
     os.chmod(name, 0o700, dir_fd=top)
     inner = os.open(name, _FOLDER, dir_fd=top)
     try:

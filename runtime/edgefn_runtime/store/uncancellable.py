@@ -1,7 +1,7 @@
-"""Waiting that a cancelled caller still does to the end: disk work and commits are not left half-watched.
+"""Waiting to the end of some work, even when the caller is cancelled: no write and no commit is left half-watched.
 
-asyncio lets go of a thread when its waiter is cancelled, and the thread writes on. Here cancellation is
-felt only when the work is over.
+asyncio lets go of a thread when its waiter is cancelled, and the thread writes on. Here a cancellation is raised only
+when the work is over.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns or raises, whatever happens to the caller meanwhile.
+    """Run `work` to its end, even when the caller is cancelled; return or raise what it does.
 
-    A cancellation in between is raised when the work is over, unless it raised something itself.
+    A cancellation in between is raised when the work is over, unless the work raised an error itself.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -37,5 +37,8 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def in_thread(call: Callable[P, T], /, *arguments: P.args, **options: P.kwargs) -> T:
-    """What `call` returns or raises, run in a thread; over when this is over."""
+    """Run `call` in a thread and wait for its end, even when the caller is cancelled.
+
+    Returns or raises what `call` does.
+    """
     return await to_the_end(asyncio.to_thread(call, *arguments, **options))

@@ -1,7 +1,7 @@
 """The box's secrets, sealed on the disk: credentials of registries and brokers, and keys, each by a name.
 
-A file for each below the home's secrets/, mode 0600: JSON that says how it is sealed, and since when. Nothing here
-logs, lists or returns a value but `open`, which is for the part of the box that needs it, at the moment it needs it.
+A file for each below the home's secrets/, mode 0600: JSON with the way it is sealed, and the time. Nothing here logs,
+lists or returns a value but `open`, which is for the part of the box that needs it, at the moment it needs it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 
 
 class SecretInfo(NamedTuple):
-    """A secret, as it may be told of."""
+    """The public facts about a secret, without its value."""
 
     name: str
     sealed_by: str
@@ -61,12 +61,12 @@ class Vault:
         return cls(home.disk, home.secrets, [SystemdCreds.with_tpm(), SystemdCreds.with_host_key(), key_file])
 
     def names(self) -> list[SecretInfo]:
-        """Return what there is, by name, with what is DAMAGED."""
+        """Return the secrets, sorted by name, without values; a damaged one is marked DAMAGED."""
         told = [self._told(path.stem) for path in self._files()]
         return [kept for kept in told if kept is not None]
 
     def set(self, name: str, value: bytes) -> SecretInfo:
-        """Keep `value` as `name`, in place of what it was. Raises InputError, DiskFull, HomeError."""
+        """Store `value` as `name`, in place of an older value. Raises InputError, DiskFull, HomeError."""
         _check(name)
         if not 0 < len(value) <= MAX_BYTES:
             raise InputError(f"a secret has 1 to {MAX_BYTES} bytes, {name} would have {len(value)}")
@@ -107,7 +107,7 @@ class Vault:
         raise CannotUnseal(f"the secret {name} is sealed by {found.sealed_by[:40]!r}, which this edgefn does not know")
 
     def _sealed(self, name: str, value: bytes) -> tuple[Sealer, bytes]:
-        """Seal by the first way that can be gone here."""
+        """Seal with the first sealer that works here."""
         for sealer in self._sealers[:-1]:
             try:
                 return sealer, sealer.seal(_label(name), value)

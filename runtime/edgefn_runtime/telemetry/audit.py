@@ -1,9 +1,9 @@
-"""Who did what on this box: one JSON object a line, on disk and in the box's own log (the journal of a service).
+"""The record of changes and incidents on this box: one JSON object a line, on disk and in the box's log (the journal).
 
 `change` is for what only a token's holder can cause, `incident` for what anybody can: each has files of its own, so
 that no flood of wrong tokens rotates a deployment away. Wrong tokens are summed up by address and minute. A record is
-written when its event is over, to the page cache: what the box serves is in its database, whatever a power cut takes
-of this. It must never fail or delay what it tells of.
+written when its event is over, to the page cache: the database has what the box serves, so a power cut may take some
+records. It must never fail or delay the events that it records.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _log = logging.getLogger("edgefn.audit")
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts: a token's name, and the address that its request came from; the box itself by default."""
+    """The actor of a change: a token's name, and the address that its request came from; the box itself by default."""
 
     name: str = "box"
     address: str = ""
@@ -67,15 +67,18 @@ class AuditLog:
         self._ended = False
 
     def change(self, action: str, **members: str) -> None:
-        """Tell what the current actor did: `function`, `before`, `after` (digests), `result`, `detail`, if given."""
+        """Write a record of a change by the current actor.
+
+        Members, where given: `function`, `before`, `after` (digests), `result`, `detail`.
+        """
         self._write(self._changes, action, ACTOR.get(), members)
 
     def incident(self, action: str, **members: str) -> None:
-        """As `change`, for what needed no token."""
+        """Write a record of an event that needed no token; see `change`."""
         self._write(self._incidents, action, ACTOR.get(), members)
 
     def wrong_token(self, address: str) -> None:
-        """Tell of a request without a right token: the first of an address at once, the rest after WINDOW_S."""
+        """Record a request with a wrong token: the first of an address at once, the rest after WINDOW_S."""
         if address not in self._attempts and len(self._attempts) < MAX_ADDRESSES:
             self._attempts[address] = 0
             self._write(self._incidents, "wrong token", Actor("", address), {"result": "refused"})
@@ -93,7 +96,10 @@ class AuditLog:
                 self._write(self._incidents, "wrong token", Actor("", address or "other addresses"), told)
 
     def tail(self, lines: int) -> list[str]:
-        """Return the last `lines` records, oldest first: each file's as they were written, whatever the clock did."""
+        """Return the last `lines` records, oldest first.
+
+        Records of one file stay in the order in which they were written, whatever the clock did.
+        """
         found = [_timed(log.file.tail(lines)) for log in (self._changes, self._incidents)]
         return [line for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
 
@@ -114,13 +120,13 @@ class AuditLog:
                 log.followers.discard(follower)
 
     def end_followers(self) -> None:
-        """Let every follower end after what it has: the box drains."""
+        """End every follower after its waiting records: the box drains."""
         self._ended = True
         for log in (self._changes, self._incidents):
             log.end_followers()
 
     def close(self) -> None:
-        """Write what waits, and let go of the event loop."""
+        """Write the waiting records, and cancel the timer."""
         if self._window is not None:
             self._window.cancel()
             self._sum_up()
@@ -152,7 +158,10 @@ def _told(record: dict[str, str]) -> str:
 
 
 def _timed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each line behind its time, or behind that of an earlier one which the clock, set back, has not reached."""
+    """Yield each line with its time.
+
+    Where the clock was set back, that is an earlier line's time until the clock has reached it.
+    """
     latest = ""
     for line in lines:
         latest = max(latest, _moment(line))

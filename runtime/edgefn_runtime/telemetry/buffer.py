@@ -1,7 +1,7 @@
 """One function's records between `write` and the disk: a list, a timer of the event loop, and the followers.
 
-Never raises for the disk's sake and never grows beyond BUFFER_BYTES: what cannot be written is dropped, and
-`lost` is told how many records that were.
+Never raises for the disk's sake and never grows beyond BUFFER_BYTES: records that cannot be written are dropped, and
+`lost` is called with their number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BUFFER_BYTES = 64 * 2**10
 
 
 class BufferedLog:
-    """Records on their way to `file`. `prompt` makes each of them go there at once."""
+    """Records that wait to be written to `file`. `prompt` writes each of them at once."""
 
     def __init__(self, file: LogFile, lost: Callable[[int], None], *, prompt: bool) -> None:
         self.file = file
@@ -29,7 +29,7 @@ class BufferedLog:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, record: str) -> None:
-        """Followers have the record now; the file has it after FLUSH_S at the latest."""
+        """Send the record to the followers now, and to the file after FLUSH_S at the latest."""
         for follower in self.followers:
             follower.push(record)
         data = record.encode() + b"\n"
@@ -47,7 +47,7 @@ class BufferedLog:
             self.flush()
 
     def flush(self) -> None:
-        """Nothing waits any more: it is in the file, or lost because the disk is full."""
+        """Write the waiting records to the file; where the disk is full they are lost."""
         pending = self._take()
         if not pending:
             return
@@ -57,7 +57,7 @@ class BufferedLog:
             self._lost(len(pending))
 
     def readable(self) -> bool:
-        """Whether a reader would find anything."""
+        """Tell whether a reader would find anything."""
         return bool(self._pending) or self.file.exists()
 
     def end_followers(self) -> None:
@@ -65,7 +65,7 @@ class BufferedLog:
             follower.end()
 
     def remove(self) -> None:
-        """The file is deleted, what waited for it is forgotten, and the followers end."""
+        """Delete the file and the waiting records, and end the followers."""
         self._take()
         self.end_followers()
         self.file.delete()

@@ -21,7 +21,10 @@ PAUSE = 4.0
 
 
 def encode(registry: Collector, accept: str) -> tuple[bytes, float]:
-    """Return the text of `registry`, OpenMetrics where `accept` asks for it, and the processor seconds. Blocks."""
+    """Return the text of `registry` and the processor seconds that it took. Blocks.
+
+    The text is OpenMetrics where `accept` asks for it.
+    """
     began = time.thread_time()
     encoder, _ = choose_encoder(accept)
     text = encoder(_Paced(registry))
@@ -29,7 +32,7 @@ def encode(registry: Collector, accept: str) -> tuple[bytes, float]:
 
 
 class _Paced(Collector):
-    """The families of another collector: whoever takes them pauses after each, and within a large one."""
+    """The families of another collector, with a pause after each, and within a large one."""
 
     def __init__(self, families: Collector) -> None:
         self._families = families

@@ -1,7 +1,7 @@
 """One reader that waits for records as they are written: a bounded queue between a writer and a slow reader.
 
 The writer never waits for it and never fails because of it: where the reader is too slow, the oldest records
-are skipped and the reader is told how many.
+are skipped and the reader gets their number.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Follower:
         self._changed.set()
 
     def end(self) -> None:
-        """The reader gets what waits, and then its iteration ends."""
+        """End the reader's iteration after the records that wait."""
         self._ended = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""Who may be in the scrape: each function's newest revisions that were called, and nothing of a removed one.
+"""The choice of revisions in the scrape: each function's newest revisions that were called, none of a removed one.
 
 A handle is made for every revision that is loaded, also for one that is then refused; its series are made when
 it first counts. Of a function, only the KEPT_REVISIONS that did so last keep theirs: the one that serves and the
@@ -17,7 +17,7 @@ _SHORT = 12
 
 
 class InvocationMetrics:
-    """Counts the requests of one revision. On the way of every request: a few additions, 3 µs."""
+    """Counts the requests of one revision. It runs for every request: a few additions, 3 µs."""
 
     __slots__ = ("__weakref__", "_invocations", "labels", "removed", "series")
 
@@ -28,7 +28,7 @@ class InvocationMetrics:
         self._invocations = invocations
 
     def observe(self, outcome: str, seconds: float, cold: bool) -> None:
-        """Counts one request that ended as `outcome` (one of OUTCOMES) after `seconds`."""
+        """Count one request that ended as `outcome` (one of OUTCOMES) after `seconds`."""
         if self.removed:
             return
         series = self.series or self._invocations.enter(self)
@@ -39,7 +39,7 @@ class InvocationMetrics:
             series.coldstarts.inc()
 
     def rejected(self, reason: str) -> None:
-        """Counts one request that was refused for `reason` (one of REASONS), beside its outcome."""
+        """Count one request that was refused for `reason` (one of REASONS), beside its outcome."""
         if not self.removed:
             (self.series or self._invocations.enter(self)).rejections[reason].inc()
 
@@ -53,7 +53,10 @@ class Invocations:
         self._entered: dict[str, list[InvocationMetrics]] = {}
 
     def handle(self, function: str, revision: str) -> InvocationMetrics:
-        """The handle of a revision, the same one as long as somebody has it or it is in the scrape."""
+        """Return the handle of a revision.
+
+        It is the same one as long as it is referenced or in the scrape.
+        """
         labels = (function, revision.removeprefix("sha256:")[:_SHORT])
         handle = self._handles.get(labels)
         if handle is None:
@@ -61,7 +64,7 @@ class Invocations:
         return handle
 
     def enter(self, handle: InvocationMetrics) -> RevisionSeries:
-        """`handle` is in the scrape; the function's oldest one left it when there were enough."""
+        """Add `handle` to the scrape; the function's oldest one leaves where there are too many."""
         entered = self._entered.setdefault(handle.labels[0], [])
         entered.append(handle)
         while len(entered) > KEPT_REVISIONS:
@@ -70,7 +73,7 @@ class Invocations:
         return handle.series
 
     def remove(self, function: str) -> None:
-        """Nothing of the function is in the scrape, and what its handles still count never will be."""
+        """Remove the function from the scrape; counts of its handles are ignored from now on."""
         for handle in self._entered.pop(function, []):
             self._leave(handle)
         for handle in [handle for handle in self._handles.values() if handle.labels[0] == function]:

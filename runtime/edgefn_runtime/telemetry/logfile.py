@@ -35,7 +35,7 @@ class LogFile:
         return any(path.exists() for path in (self._path, *self._rotated))
 
     def append(self, data: bytes) -> None:
-        """All of `data` is in the file, or OSError is raised and none of it is."""
+        """Write all of `data` to the end of the file, or none of it. Raises OSError."""
         if self._size() + len(data) > self._rotate_bytes:
             self._rotate()
         descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -65,7 +65,7 @@ class LogFile:
                 young.replace(old)
 
     def tail(self, count: int) -> list[str]:
-        """The last `count` records, oldest first; fewer where they are longer than TAIL_BYTES together."""
+        """Return the last `count` records, oldest first; fewer where they exceed TAIL_BYTES together."""
         wanted = _FIRST_READ_BYTES
         while True:
             data, whole = self._last_bytes(wanted)
@@ -76,7 +76,7 @@ class LogFile:
             wanted *= 4
 
     def _last_bytes(self, count: int) -> tuple[bytes, bool]:
-        """The last `count` bytes over all files, and whether that is the whole log."""
+        """Return the last `count` bytes over all files, and whether that is the whole log."""
         parts: list[bytes] = []
         for path in (self._path, *self._rotated):
             data, whole = _end_of(path, count)

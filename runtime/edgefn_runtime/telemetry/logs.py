@@ -1,8 +1,8 @@
-"""What functions print, per function: buffered, written to disk, and shown to whoever follows.
+"""The output of functions, per function: buffered, written to disk, and sent to followers.
 
 `write` is called on the event loop for each line that an instance prints, so it only appends to a list: the
 list goes to the file 100 ms after its first line, by a timer of the loop, or at once when it has grown to
-64 KiB or when someone reads. A write to the page cache costs tens of microseconds, which one flush per
+64 KiB or when a reader comes. A write to the page cache costs tens of microseconds, which one flush per
 function and 100 ms can afford without a thread; a crash of the box process loses at most those last 100 ms. Followers
 are given each record directly, so they see it at once and across rotations.
 
@@ -37,20 +37,23 @@ class FunctionLogs:
         self._closed = False
 
     def write(self, function: str, line: str | bytes, *, stream: str = "stdout", pid: int = 0, id: str = "") -> None:
-        """Adds one record; a `line` of several lines stays one record. Never raises."""
+        """Add one record; a `line` of several lines stays one record. Never raises."""
         try:
             self._log(function).add(record(line, at=self._clock(), stream=stream, pid=pid, id=id))
         except Exception:  # whatever is wrong with a log line, it must not cost a request
             self._lost(1)
 
     def tail(self, function: str, lines: int) -> list[str]:
-        """The last `lines` records, oldest first, at most 1 MiB of them; none where there is no log."""
+        """Return the last `lines` records, oldest first, at most 1 MiB of them; none where there is no log."""
         log = self._log(function)
         log.flush()
         return log.file.tail(lines)
 
     async def follow(self, function: str, lines: int) -> AsyncGenerator[str, None]:
-        """The last `lines` records and then each new one, until the function is removed or the box drains."""
+        """Yield the last `lines` records and then each new one.
+
+        It ends when the function is removed or the box drains.
+        """
         log, follower = self._log(function), Follower()
         log.followers.add(follower)
         if self._draining:
@@ -64,23 +67,26 @@ class FunctionLogs:
             log.followers.discard(follower)
 
     def known(self, function: str) -> bool:
-        """Tell whether anything of the function is there to read, deployed or not; keep nothing of who is not."""
+        """Tell whether the function has a log to read, deployed or not. Remembers no unknown name."""
         log = self._logs.get(function)
         return log.readable() if log is not None else self._file(function).exists()
 
     def remove(self, function: str) -> None:
-        """The function's log is gone and its followers have ended."""
+        """Delete the function's log and end its followers."""
         self._log(function).remove()
         del self._logs[function]
 
     def end_followers(self) -> None:
-        """Every follower ends after what it has, now and from now on: the box drains. Writing goes on."""
+        """End every follower, also those that come later, after its waiting records: the box drains.
+
+        Writing goes on.
+        """
         self._draining = True
         for log in self._logs.values():
             log.end_followers()
 
     def close(self) -> None:
-        """All is on disk and nobody follows; what is still written goes to disk at once."""
+        """Write everything to disk and end the followers. Later records go to disk at once."""
         self.end_followers()
         self._closed = True
         for log in self._logs.values():

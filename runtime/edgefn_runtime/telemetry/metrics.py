@@ -71,7 +71,10 @@ class Metrics:
         """By content type: when the last scrape began, and its body, as long as somebody waits for one."""
 
     def invocation(self, function: str, revision: str = "") -> InvocationMetrics:
-        """What a request for `revision` (its digest) is counted with. Made once; whoever serves keeps it."""
+        """Return the handle that counts requests for `revision` (its digest).
+
+        It is made once; the pool that serves the revision keeps it.
+        """
         return self._invocations.handle(function, revision)
 
     def refused_token(self, reason: str) -> None:
@@ -79,12 +82,12 @@ class Metrics:
         self._series.refused_tokens.labels(reason).inc()
 
     def cold_start(self, function: str, phase: str, seconds: float) -> None:
-        """Adds one phase of one start, e.g. "fork", "import", "session", "first_run"."""
+        """Add one phase of one start, e.g. "fork", "import", "session", "first_run"."""
         self._phases.add((function, phase))
         self._series.phases.labels(function, phase).observe(seconds)
 
     def remove(self, function: str) -> None:
-        """The function's series are gone; what is still counted with its handles is seen by nobody."""
+        """Remove the function's series; later counts of its handles are ignored."""
         self._invocations.remove(function)
         for labels in [labels for labels in self._phases if labels[0] == function]:
             self._phases.discard(labels)
@@ -96,9 +99,10 @@ class Metrics:
         return choose_encoder(accept)[1], exposition.encode(self._registry, accept)[0]
 
     async def scrape(self, accept: str = "") -> tuple[str, bytes]:
-        """Return what `render` does, without holding up the event loop: with a hundred functions, encoding takes 70 ms.
+        """Return the same as `render`, without blocking the event loop.
 
-        One at a time, in one thread, and a rest after each. Whoever asked before it began shares it.
+        With a hundred functions, encoding takes 70 ms. One scrape at a time, in one thread, and a rest after each.
+        Callers that came before it began share its result.
         """
         asked, content_type = time.monotonic(), choose_encoder(accept)[1]
         self._scraping += 1

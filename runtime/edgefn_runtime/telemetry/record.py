@@ -1,11 +1,11 @@
-"""One record of a function's log, as text: columns first, then what was written.
+"""One record of a function's log, as text: columns first, then the line.
 
     2026-03-01T12:00:00.123Z stdout 4711 7f3a90c2 the first line
     <tab>a line that belongs to it, e.g. of a traceback
 
 A record starts at the start of a line and its further lines start with a tab, so a reader can tell records
-apart wherever it begins to read. What a terminal would act on (escape sequences, carriage returns, bytes that
-are not text) is written out as `\\x1b`: a function's output never moves the cursor of whoever reads it.
+apart wherever it begins to read. Characters that a terminal would act on (escape sequences, carriage returns, bytes
+that are not text) are escaped as `\x1b`: a function's output never moves the reader's cursor.
 Pure: this module opens no file and reads no clock.
 """
 
@@ -25,7 +25,7 @@ _JOIN = "\v"  # never in a record: it is unprintable
 
 
 def record(text: str | bytes, *, at: float, stream: str, pid: int, id: str) -> str:
-    """The record of `text`, written at `at` (seconds since the epoch); no newline at its end."""
+    """Format `text` as a record of the time `at` (seconds since the epoch), with no newline at its end."""
     time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6]
     column = _UNFIT_FOR_COLUMN.sub("_", printable(id)) or "-"
     lines = printable(text).rstrip("\n").replace("\n", "\n\t")
@@ -33,7 +33,10 @@ def record(text: str | bytes, *, at: float, stream: str, pid: int, id: str) -> s
 
 
 def printable(text: str | bytes) -> str:
-    """`text` with unprintable characters escaped and, over MAX_TEXT_BYTES, its middle cut out with a mark."""
+    """Return `text` with unprintable characters escaped.
+
+    Over MAX_TEXT_BYTES, its middle is cut out with a mark.
+    """
     if isinstance(text, str) and text.isprintable() and len(text) <= MAX_TEXT_BYTES // 4:
         return text  # nearly every line, at a tenth of the price
     if isinstance(text, bytes) or len(text) * 4 > MAX_TEXT_BYTES:
@@ -50,6 +53,6 @@ def _shorten(raw: bytes) -> str:
 
 
 def records(text: str) -> list[str]:
-    """The records in `text`, which begins at the start of one."""
+    """Split `text`, which begins at the start of a record, into records."""
     joined = text.replace("\n\t", _JOIN).split("\n")
     return [found.replace(_JOIN, "\n\t") for found in joined if found]

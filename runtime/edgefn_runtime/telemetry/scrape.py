@@ -1,7 +1,7 @@
-"""The gauges of a box as they are at the moment of a scrape, from what the supervisor knows already.
+"""The gauges of a box at the moment of a scrape, from facts that the supervisor knows already.
 
-Starts nothing, and keeps what a process takes for FOOTPRINT_S alone: a function that is gone from the statuses is gone
-from the scrape.
+Starts nothing, and keeps a process's memory figure for FOOTPRINT_S alone: a function that is gone from the statuses is
+gone from the scrape.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ class Statuses(Collector):
         """By process: when its memory was measured, and what it was."""
 
     def look(self) -> None:
-        """What `collect` tells from now on is how things are now. On the event loop, as `statuses` wants."""
+        """Read the statuses that `collect` reports from now on.
+
+        Must be called on the event loop, as `statuses` requires.
+        """
         self._seen = list(self._statuses())
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: what there is to tell is known only at a scrape."""
+        """Return nothing: the metrics are known only at a scrape."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -80,7 +83,7 @@ class Statuses(Collector):
         return family
 
     def _private(self, process: Mapping[str, Any] | None, before: Mapping[int, tuple[float, int]]) -> int:
-        """Return what the process has; 0 for one that is not there, or that ended before it could be measured."""
+        """Return the private bytes of the process; 0 where there is none, or it ended before the measurement."""
         if process is None or "private_bytes" in process:
             return (process or {}).get("private_bytes") or 0
         pid, now = process["pid"], time.monotonic()

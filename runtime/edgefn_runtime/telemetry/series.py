@@ -1,4 +1,4 @@
-"""The labelled series that requests and starts are counted in: what there is, and how it comes and goes."""
+"""The labelled series that requests and starts are counted in, and how they come and go."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Series:
             self.refused_tokens.labels(reason)
 
     def of(self, labels: Labels) -> RevisionSeries:
-        """The series of a revision, which are in the scrape from now on, at 0."""
+        """Return the series of a revision; they are in the scrape from now on, at 0."""
         return RevisionSeries(
             {outcome: self.invocations.labels(*labels, outcome) for outcome in OUTCOMES},
             {reason: self.rejections.labels(*labels, reason) for reason in REASONS},
@@ -78,7 +78,7 @@ class Series:
         )
 
     def forget(self, labels: Labels) -> None:
-        """The series of a revision are gone from the next scrape on."""
+        """Remove the series of a revision from the scrape."""
         for outcome in OUTCOMES:
             self.invocations.remove(*labels, outcome)
         for reason in REASONS:

@@ -1,4 +1,4 @@
-"""What parent and child say to each other: bytes in, messages out. No sockets, no clocks, no processes here.
+"""The protocol between parent and child: bytes in, messages out. No sockets, no clocks, no processes here.
 
     messages    the messages, as msgpack arrays
     frames      a message and a raw body on a byte stream

@@ -33,30 +33,33 @@ class Board:
 
     @property
     def entered(self) -> int:
-        """The last call that was begun; 0 before the first."""
+        """Return the number of the last call that was begun; 0 before the first."""
         return self._words[_ENTERED]
 
     def enter(self, number: int) -> bool:
-        """The instance begins call `number`; False when it was revoked and must not be."""
+        """Begin call `number`; return False when it was revoked and must not be begun. For the instance."""
         words = self._words
         words[_ENTERED] = number
         return not words[_FROM] <= number <= words[_TO]
 
     @property
     def reading(self) -> bool:
-        """Whether a request is being read, or was when the process ended."""
+        """Tell whether a request is being read, or was when the process ended."""
         return self._words[_READING] > 0
 
     def read(self, requests: int) -> None:
-        """The instance reads so many requests now; the handlers of all others that were entered have begun."""
+        """Record how many requests are being read now. For the instance.
+
+        The handlers of all others that were entered have begun.
+        """
         self._words[_READING] = requests
 
     def revoke(self, first: int, last: int) -> None:
-        """The box takes back the calls from `first` to `last`, as far as they have not been begun."""
+        """Revoke the calls from `first` to `last` that have not been begun. For the box."""
         self._words[_TO] = 0  # the range is empty while its two ends do not belong together
         self._words[_FROM] = min(first, MAX_NUMBER)
         self._words[_TO] = last
 
     def release(self) -> None:
-        """The memory may be unmapped."""
+        """Release the memory, which may then be unmapped."""
         self._words.release()

@@ -41,7 +41,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 def encode_frame(header: bytes, *body: Buffer) -> list[Buffer]:
-    """The pieces of a frame, to be written one after the other; those of the body are not copied."""
+    """Encode a frame as pieces, to be written one after the other; those of the body are not copied."""
     size = sum(map(len, body))
     prefix = PREFIX.pack(len(header), size) + header
     return [prefix, *body] if size else [prefix]
@@ -60,7 +60,7 @@ class FrameDecoder:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes, in order."""
+        """Return the frames that `data` completes, in order."""
         buffer = self._buffer
         if not buffer:
             frame = self._whole(data)  # nearly every answer arrives alone and in one piece
@@ -81,7 +81,7 @@ class FrameDecoder:
 
     @property
     def missing(self) -> int:
-        """Bytes still to come of the frame that is being collected, as far as is known; 0 between frames."""
+        """Return the bytes still to come of the unfinished frame, as far as is known; 0 between frames."""
         if not self._buffer:
             return 0
         end = self._end(self._buffer, 0)
@@ -89,7 +89,7 @@ class FrameDecoder:
 
     @property
     def begun(self) -> tuple[bytes, int] | None:
-        """The header of the frame that is being collected, and the size of its body; None until it is there."""
+        """Return the header of the unfinished frame and the size of its body; None until the header is there."""
         if len(self._buffer) < PREFIX.size:
             return None
         header, size = PREFIX.unpack_from(self._buffer)
@@ -97,7 +97,7 @@ class FrameDecoder:
         return (bytes(self._buffer[PREFIX.size : middle]), size) if len(self._buffer) >= middle else None
 
     def let_go(self) -> bytes:
-        """Forget the frame that is being collected, once it has `begun`; return what is there of its body.
+        """Forget the unfinished frame, once it has `begun`; return the part of its body that is there.
 
         The rest of it is the caller's to read.
         """
@@ -108,11 +108,11 @@ class FrameDecoder:
         return part
 
     def hand_over(self) -> tuple[bytes, bytearray, int] | None:
-        """The frame that is being collected: its header, its body in a buffer of the whole size, and how many of that
-        one's bytes are there. None where the header is not there yet.
+        """Hand the unfinished frame over: its header, a buffer for its whole body, the bytes filled of it.
 
-        The body is the caller's to fill. It is as large as the frame says: where the peer is not trusted, the caller
-        has looked at `begun` before. Raises MemoryError, and nothing has changed.
+        Returns None where the header is not there yet. The caller fills the rest of the body. The buffer is as large as
+        the frame declares: where the peer is not trusted, the caller has looked at `begun` before. Raises MemoryError,
+        and nothing has changed.
         """
         header, size = PREFIX.unpack_from(self._buffer)
         middle = PREFIX.size + header

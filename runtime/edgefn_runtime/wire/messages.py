@@ -1,7 +1,8 @@
 """The messages between the box process and its children, as msgpack arrays tagged by a short name.
 
-They are validated on arrival: a child runs a user's code and is not trusted to speak well. Durations are what a clock
-can give, so that no sum of them is "not a number" for ever; texts are bounded by their frame, or by their packet.
+They are validated on arrival: a child runs a user's code and is not trusted to keep the protocol. Durations are bounded
+to what a clock can give, so that no sum of them becomes "not a number" for ever; texts are bounded by their frame, or
+by their packet.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True):
 class ServedModel(_Message, frozen=True):
     """A model of the revision and the finished artifact to load for it, by absolute path.
 
-    Each of its calls is held against `spec`: the lengths that it takes, and the shapes of its outputs.
+    Each of its calls is checked against `spec`: the lengths that it takes, and the shapes of its outputs.
     """
 
     artifact: ArtifactEntry
@@ -41,12 +42,11 @@ class ServedModel(_Message, frozen=True):
 class Program(_Message, frozen=True):
     """All that a child needs to become a revision's template: paths are absolute, sizes in bytes.
 
-    `load_bytes` bounds what it allocates until it is loaded, where that is not 0.
-    `box_pid` is who must be its parent: when that process dies, so does the child. `network` lets it use
-    the host's network, `devices` are nodes it may use. `processes` bounds those of the function, threads included.
-    `uid` is the user it runs as where the box may say; 0 is none.
-    An engine with more than one of `threads` starts some, which no fork outlives: each instance loads its models by
-    itself, after its fork; so it does where an engine says that no session of its outlives one.
+    `load_bytes` bounds what it allocates until it is loaded, where that is not 0. `box_pid` is the process that must be
+    its parent: when that one dies, so does the child. `network` lets it use the host's network, `devices` are nodes it
+    may use. `processes` bounds those of the function, threads included. `uid` is the user it runs as where the box can
+    set it; 0 is none. Models are loaded in each instance after the fork, not in the template, when the engine uses more
+    than one of `threads` or its sessions do not survive fork().
     """
 
     function: str
@@ -76,7 +76,7 @@ class FinishRequest(_Message, frozen=True):
     folder_bytes    that the folder may hold, in at most `folder_files` files and folders
     programs        whether it may start programs
     uid             the user that it runs as where the box is root; `processes` bounds those of that user
-    box_pid         who must be its parent
+    box_pid         the process that must be its parent
     """
 
     bundle: str
@@ -117,7 +117,8 @@ class SpawnStandalone(_Message, frozen=True, tag="standalone"):
 class SpawnInstance(_Message, frozen=True, tag="instance"):
     """Fork an instance off this template. Descriptors: its channel, its board's memory.
 
-    No control group: who holds one that the box has opened puts any process into it, and a template runs a user's code.
+    No control group: a process with a group's descriptor that the box has opened can put any process into it, and a
+    template runs a user's code.
     """
 
 
@@ -135,7 +136,7 @@ class SpawnFinisher(_Message, frozen=True, tag="finisher"):
 
 
 class MakeSpare(_Message, frozen=True, tag="spare"):
-    """Make the spare child that is missing: the start is over that it would have been in the way of. No descriptors."""
+    """Make the missing spare child: the start that its making would have slowed down is over. No descriptors."""
 
 
 Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve | MakeSpare
@@ -144,13 +145,13 @@ Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve 
 
 
 class Hello(_Message, frozen=True, tag="born"):
-    """First word of a new process; its pid comes from the socket's credentials, which the kernel vouches for."""
+    """First message of a new process; its pid comes from the socket's credentials, which the kernel vouches for."""
 
 
 class Ready(_Message, frozen=True, tag="ready"):
     """Loaded and waiting. `threads` above 1 means that it must not be forked. Durations in seconds.
 
-    The zygote adds which layers of isolation this machine enforces: True, or why not.
+    The zygote adds the layers of isolation of this machine: True where enforced, or why not.
     """
 
     import_s: Seconds = 0.0
@@ -161,16 +162,16 @@ class Ready(_Message, frozen=True, tag="ready"):
 
 
 class Binding(_Message, frozen=True, tag="binding"):
-    """It is about to load an artifact, by `ArtifactEntry.path`: whose engine it is, should the process not survive it.
+    """It is about to load an artifact, by `ArtifactEntry.path`: if the process dies now, that engine is the cause.
 
-    Said of those alone that another one can take over from.
+    Sent only for artifacts that another one can replace.
     """
 
     artifact: str
 
 
 class Failed(_Message, frozen=True, tag="failed"):
-    """It could not load; it ends after saying so. `trace` is the user's traceback.
+    """It could not load, and ends after this message. `trace` is the user's traceback.
 
     `artifact` is the path of the one whose session does not load; "" where something else failed.
     """
@@ -181,18 +182,18 @@ class Failed(_Message, frozen=True, tag="failed"):
 
 
 class Finished(_Message, frozen=True, tag="finished"):
-    """An artifact was finished and tried: its proof as JSON. `full` says that there was no room on the disk for it."""
+    """An artifact was finished and tried: its proof as JSON. `full` is set when the disk had no room for it."""
 
     proof: bytes = b""
     full: str = ""
 
 
 class Init(_Message, frozen=True, tag="init"):
-    """First word of the first process of a PID namespace, or of a reaper; its pid comes with it, as for Hello."""
+    """First message of the first process of a PID namespace, or of a reaper; its pid comes with it, as for Hello."""
 
 
 class Passing(_Message, frozen=True, tag="passing"):
-    """From a process that forks another and ends; its pid comes with it, for it to be reaped."""
+    """From a process that forks another and ends; its pid comes with it, so that the box reaps it."""
 
 
 Report = Hello | Init | Passing | Binding | Ready | Failed | Finished
@@ -217,8 +218,8 @@ class Invoke(_Message, frozen=True, tag="invoke"):
 class Compare(_Message, frozen=True, tag="compare"):
     """A question about the handler's answers; the frame's body is an edgefn.accuracy.answers.record.Question.
 
-    The instance holds its own answer against eager's: the author's comparison is a user's code, too. It replies with an
-    Answer whose body is what differs, as MessagePack: a Mismatch, or nil.
+    The instance compares its own answer with eager's: the author's comparison is a user's code, too. It replies with an
+    Answer whose body is the difference, as MessagePack: a Mismatch, or nil.
     """
 
     id: int
@@ -276,7 +277,7 @@ class Returned(_Message, frozen=True, tag="returned"):
 
 
 class Batched(_Message, frozen=True, tag="batched"):
-    """What an instance has measured of a model's batching, and does from now on. Sent when it has measured anew.
+    """The result of a trial of a model's batching, which the instance follows from now on. Sent after each trial.
 
     `gain` is rows a second batched ÷ one by one, `rows` the mean batch.
     """
@@ -295,7 +296,7 @@ class WrongAnswer(_Message, frozen=True, tag="wrong"):
 
 
 class Leaving(_Message, frozen=True, tag="leaving"):
-    """The instance has leaked nearly all of its memory: it finishes what it has begun, and the rest comes back."""
+    """The instance has leaked nearly all of its memory: it finishes what it has begun, and returns the rest."""
 
 
 Reply = Answer | Refusal | Unacceptable | Crash

@@ -16,7 +16,10 @@ _TAIL = 1 / 4
 
 
 def fit(text: str, most: int = MAX_TEXT) -> str:
-    """Return `text` with at most `most` characters, its middle cut out with a mark, and without lone surrogates."""
+    """Return `text` cut to at most `most` characters, and without lone surrogates.
+
+    What is too much is cut out of the middle, with a mark there.
+    """
     if len(text) > most:
         tail = int(most * _TAIL)
         mark = f" … [{len(text) - most} characters cut] … "

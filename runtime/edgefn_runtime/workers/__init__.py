@@ -1,4 +1,4 @@
-"""The box's child processes, from the box's side: started, spoken to, watched, ended.
+"""The box's child processes, from the box's side: started, sent messages, watched, ended.
 
     zygote             the zygote, kept alive
     launch             its launch, before the rest of the box is imported
@@ -7,11 +7,11 @@
     instance           an instance: its channel, the calls it holds, its end
     finisher           a finisher: watched as it writes, bounded
     child              what all of them have: a pid and an end
-    sockets            the socketpairs, and what comes first on them
+    sockets            the socketpairs, and the pid of the child at the other end
     incoming           a large answer, collected in memory taken for the whole of it
-    output             what functions print, on its way to their logs
+    output             the output of functions on its way to their logs
     users              the users that functions run as
-    isolation          which layers a box must enforce to take deployments
+    isolation          the layers that a box must enforce to take deployments
     processnamespaces  which child is in which PID namespace
     orphans            processes that a handler left behind
 

@@ -1,4 +1,4 @@
-"""A process whose parent is the box: its pid, its end, and nothing of what it is for."""
+"""A process whose parent is the box: its pid and its end, whatever it is for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _UNKNOWN_PATIENCE_S, _UNKNOWN_LOOKS = 1.0, 4
 
 
 def become_subreaper() -> None:
-    """Orphaned descendants become children of this process, so that it sees and reaps every exit (prctl(2))."""
+    """Make this process the parent of its orphaned descendants, so that it sees and reaps every exit.
+
+    See prctl(2). Raises OSError.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
@@ -47,15 +50,18 @@ class Child:
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal or a debugger has stopped it, so that it does nothing until SIGCONT (proc(5), state T)."""
+        """Tell whether a signal or a debugger has stopped it (proc(5), state T).
+
+        It does nothing until SIGCONT.
+        """
         return _state(self.pid) in ("T", "t")
 
     async def wait(self) -> int:
-        """The exit status: a code ≥ 0, or minus the signal's number."""
+        """Wait for its end; return the exit status: a code ≥ 0, or minus the signal's number."""
         return await asyncio.shield(self._exit)
 
     def first_to_go(self) -> None:
-        """Should the machine run out of memory, the kernel takes this child before the box and the templates."""
+        """Let the kernel kill this child before the box and the templates when the machine runs out of memory."""
         with contextlib.suppress(OSError):  # it has ended, or /proc is read-only
             Path(f"/proc/{self.pid}/oom_score_adj").write_text("500", "ascii")
 
@@ -64,19 +70,19 @@ class Child:
         self._exit.add_done_callback(lambda _: act())
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal; nothing when it has ended."""
+        """Send it a signal; do nothing when it has ended."""
         if not self.exited:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._descriptor, number)
 
     def kill(self) -> None:
-        """SIGKILL, at once; nothing when it has ended."""
+        """Kill it at once with SIGKILL; do nothing when it has ended."""
         if not self.exited:
             self.killed = True
             self.signal(signal.SIGKILL)
 
     async def end(self, grace_s: float = _KILL_GRACE_S) -> int:
-        """Waits `grace_s` for it to leave by itself (its socket is closed), then kills it; returns its status."""
+        """Wait `grace_s` for it to end by itself (its socket is closed), then kill it; return its status."""
         with contextlib.suppress(TimeoutError):
             return await asyncio.wait_for(self.wait(), grace_s)
         self.kill()
@@ -100,9 +106,10 @@ class Child:
 
 
 class _Sessions:
-    """The sessions of one event loop whose leaders have ended, until what is left of them is reaped.
+    """The sessions of one event loop whose leaders have ended, until their remaining processes are reaped.
 
-    Those that end within a moment are looked for together: hundreds would else have all others read, each of them.
+    Sessions that end within a moment are searched together: a separate search for each of hundreds would read the state
+    of all other processes each time.
     """
 
     current: ClassVar[_Sessions | None] = None
@@ -114,13 +121,13 @@ class _Sessions:
 
     @classmethod
     def of(cls, loop: asyncio.AbstractEventLoop) -> _Sessions:
-        """Return those of `loop`, which is the only one of this process that runs."""
+        """Return the sessions of `loop`, the only loop of this process that runs."""
         if cls.current is None or cls.current._loop is not loop:
             cls.current = cls(loop)
         return cls.current
 
     def ended(self, session: int) -> None:
-        """Look for what `session` has left in _STRAY_DELAY_S, or in twice that."""
+        """Look for the remaining processes of `session` after _STRAY_DELAY_S, or after twice that."""
         if not self._fresh and not self._due:
             self._loop.call_later(_STRAY_DELAY_S, self._look)
         self._fresh.add(session)
@@ -134,7 +141,7 @@ class _Sessions:
 
 
 def reap_orphans(sessions: Collection[int]) -> None:
-    """Kill and reap the orphans of `sessions` whose leaders have ended: what handlers started and left behind."""
+    """Kill and reap the orphans of `sessions` whose leaders have ended: what handlers left running."""
     for pid in children_of_this():
         if pid not in Child.living and _session(pid) in sessions:
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
@@ -143,10 +150,11 @@ def reap_orphans(sessions: Collection[int]) -> None:
 
 
 async def reap_unknown(reaped: Callable[[], object] = lambda: None) -> None:
-    """Reap children that have ended and that nobody here has heard of: they, or who forked them, died before it told.
+    """Reap children that have ended and that the box has never heard of.
 
-    After a second look: the first word of one that has just ended may be on its way. Some end only after others.
-    Call `reaped` after each look that found some.
+    They died before they could report, or the process that forked them did. They are reaped only at a second look: the
+    report of a child that has just ended may still come. Some end only after others. `reaped` is called after each look
+    that found some.
     """
     for _ in range(_UNKNOWN_LOOKS):
         before = _ended_unknown()
@@ -157,7 +165,7 @@ async def reap_unknown(reaped: Callable[[], object] = lambda: None) -> None:
 
 
 def reap_ended() -> None:
-    """The same at once, where no word is waited for any more."""
+    """Reap them at once, where no report is expected any more."""
     _reap(_ended_unknown())
 
 
@@ -172,12 +180,12 @@ def _ended_unknown() -> set[int]:
 
 
 def children_of_this() -> list[int]:
-    """The pids of this process's children, of those too that have ended and are not reaped."""
+    """Return the pids of this process's children, with those that have ended and are not reaped."""
     return children_of("self")
 
 
 def children_of(process: int | str) -> list[int]:
-    """The same of another process; none of one that has ended."""
+    """Return the pids of another process's children; none for a process that has ended."""
     pids: list[int] = []
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{process}/task").iterdir():
@@ -187,7 +195,7 @@ def children_of(process: int | str) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """What the process calls itself; "" where there is none."""
+    """Return the name that the process has set; "" where there is no such process."""
     try:
         return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="replace").strip()
     except OSError:
@@ -195,7 +203,7 @@ def name_of(pid: int) -> str:
 
 
 def parent_of(pid: int) -> int:
-    """The pid of its parent; -1 where there is no such process."""
+    """Return the pid of its parent; -1 where there is no such process."""
     return int(_stat(pid, 1) or -1)
 
 
@@ -204,12 +212,15 @@ def _session(pid: int) -> int:
 
 
 def _state(pid: int) -> str:
-    """One letter of proc(5), "" where there is no such process."""
+    """Return the state letter of proc(5); "" where there is no such process."""
     return _stat(pid, 0)
 
 
 def _stat(pid: int, place: int) -> str:
-    """A field of /proc/PID/stat behind the process's name."""
+    """Return the field of /proc/PID/stat at `place` behind the process's name.
+
+    Returns "" where there is no such process.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
@@ -218,7 +229,7 @@ def _stat(pid: int, place: int) -> str:
 
 
 def describe_exit(status: int) -> str:
-    """An exit status for a person, with what it most often means."""
+    """Return an exit status in words, with its most likely cause."""
     if status >= 0:
         return f"exited with code {status}"
     name = signals.name_of(-status)

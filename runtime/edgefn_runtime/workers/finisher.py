@@ -1,6 +1,7 @@
 """A finisher's process, from the box's side: started by the zygote, watched as it writes, bounded, never left behind.
 
-It runs an engine over what a bundle brings, and may be taken over by it: what it says is one proof, and read as bytes.
+It runs an engine on files of a bundle, and the bundle may take control of it. So the box accepts one proof from it, and
+reads that as bytes.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class Finisher:
         self._dying: asyncio.Task[None] | None = None
 
     async def run(self, limit_s: float) -> bytes:
-        """Return the proof that it tells. Raises DeploymentRefused, DiskFull, Unavailable, InstanceLost (no zygote)."""
+        """Run the finisher, and return the proof that it sends.
+
+        Raises DeploymentRefused, DiskFull, Unavailable, or InstanceLost (no zygote).
+        """
         self._group.limit_memory(self._request.memory_bytes + PROCESS_BYTES)
         try:
             async with asyncio.timeout(limit_s):
@@ -94,7 +98,10 @@ class Finisher:
             pipe.handed_over()
 
     async def _watched(self) -> messages.Finished:
-        """What it says when it is done. Raises DeploymentRefused when its folder grows over its bound meanwhile."""
+        """Wait for the finisher's final report, and return it.
+
+        Raises DeploymentRefused when its folder exceeds its bound meanwhile.
+        """
         bound = harvest.FolderBound(self._request.folder_bytes, self._request.folder_files)
         while True:
             await asyncio.wait({self._said}, timeout=LOOK_S)
@@ -148,7 +155,7 @@ class Finisher:
         return DeploymentRefused(f"the artifacts could not be finished on this box: {reason}", trace=trace)
 
     async def _end(self) -> None:
-        """The process and whatever it started are gone."""
+        """Kill the process and whatever it started, and wait until they are gone."""
         if self._control is not None:
             self._control.close()
         if self._child is not None:

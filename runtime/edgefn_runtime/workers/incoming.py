@@ -1,4 +1,4 @@
-"""A large answer on its way from an instance: collected in place, in memory that was taken for the whole of it."""
+"""A large answer from an instance: collected in place, in memory that was taken for all of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ lies ready where it comes from."""
 
 
 class LargeAnswer:
-    """`reply` and its body of `size` bytes. `end` ends the instance, with the reason, where the rest does not come."""
+    """`reply` and its body of `size` bytes. Where the rest does not come, `end` ends the instance, with the reason."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LargeAnswer:
             transport.pause_reading()
 
     def take(self, data: bytes) -> bytes:
-        """Add what of `data` belongs to it; return the rest."""
+        """Add the part of `data` that belongs to the answer; return the rest."""
         own = data[: self.missing] if len(data) > self.missing else data
         self._body.write(own)
         self.missing -= len(own)
@@ -66,7 +66,7 @@ class LargeAnswer:
         return Outcome(self.reply, self._body.getvalue())  # no copy: nobody else has the buffer
 
     def drop(self) -> None:
-        """Release the memory, or wait for it no more."""
+        """Release the memory, or stop waiting for it."""
         if self._timer is not None:
             self._timer.cancel()
         if self.has_room:

@@ -1,7 +1,7 @@
 """An instance, from the box's side: its channel, the calls it holds, its end.
 
-It runs a user's code, which may have got hold of its channel. So each frame is held against what an instance can have
-to say at that moment; the first that does not fit ends the instance and nothing else.
+It runs a user's code, which may have taken over its channel. So each frame is checked against the messages that an
+instance may send at that moment; the first that does not fit ends the instance and nothing else.
 """
 
 from __future__ import annotations
@@ -56,26 +56,29 @@ _NEWS_SAVED = 8
 
 
 class Owner(Protocol):
-    """Who is told what happens to an instance: its pool."""
+    """The pool of an instance, which hears what happens to it."""
 
     def worked(self, seconds: float) -> None:
-        """A call took an instance so long."""
+        """Record the seconds that an instance worked on a call."""
 
     def unseen(self, calls: list[Call]) -> None:
-        """These calls came back, in their order; no handler has seen them."""
+        """Take calls back that no handler has seen; they keep their order."""
 
     def freed(self, instance: Instance) -> None:
-        """A call was answered: there is room for another."""
+        """Record that a call was answered: the instance has room for another."""
 
     def answered_wrongly(self, artifact: str, reason: str) -> None:
-        """An artifact, by its path, gave an answer that is none."""
+        """Record that an artifact, named by its path, gave an invalid answer."""
 
     def ended(self, instance: Instance, unseen: list[Call]) -> None:
-        """The process is gone; the calls it was in have failed, `unseen` are those that no handler has seen."""
+        """Record that the process is gone; take back the calls `unseen`, which no handler has seen.
+
+        The calls that it had begun have failed.
+        """
 
 
 class Instance(asyncio.Protocol):
-    """A process that serves. Made by the pool; `start` waits for its first word.
+    """A process that serves. The pool makes it; `start` waits for its first message.
 
     `answers` is the memory that its unfinished answers share with those of all others.
     """
@@ -130,9 +133,10 @@ class Instance(asyncio.Protocol):
     async def start(
         self, end: socket.socket, board: Board, deadline_s: float, claim: Callable[[int], Child] = Child
     ) -> None:
-        """It is ready to serve. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+        """Wait until the process is ready to serve.
 
-        `claim` gives the child of a pid, which may be known already.
+        Raises DeploymentRefused (it does not load) or InstanceLost (it died). `claim` returns the child of a pid, which
+        may be known already.
         """
         self._board, self._claim = board, claim
         self._news = _NEWS * (1 + len(self.models))
@@ -159,7 +163,7 @@ class Instance(asyncio.Protocol):
             self.state = InstanceState.READY
 
     def adopt(self, child: Child) -> None:
-        """`child` is its process: known before its first word, as it was a template."""
+        """Take `child` as its process, known before its first message, because it was a template."""
         self._child, self.alone = child, True
         child.first_to_go()
 
@@ -198,7 +202,7 @@ class Instance(asyncio.Protocol):
         return data, pid
 
     async def _how_it_ended(self) -> tuple[str, bool]:
-        """In words, and whether it was the artifact's doing that it loaded."""
+        """Return how it ended, in words, and whether loading the artifact was the cause."""
         if self._child is None:
             return "died as it started", False
         status = await self._child.end()
@@ -217,11 +221,11 @@ class Instance(asyncio.Protocol):
 
     @property
     def busy_s(self) -> float:
-        """Seconds in which it had work."""
+        """Return the seconds in which it had work."""
         return self._busy_s + (time.monotonic() - self._busy_since if self.calls and self._busy_since else 0.0)
 
     def send(self, call: Call) -> None:
-        """Hands the call over; its answer comes through the call's future."""
+        """Send the call to the process; the answer comes through the call's future."""
         assert self._transport is not None
         self._last_id = number = self._last_id + 1
         call.instance, call.number = self, number
@@ -244,26 +248,26 @@ class Instance(asyncio.Protocol):
             self._transport.writelines(pieces)  # else it is dead and will be told so: the calls come back unseen
 
     def has_begun(self, call: Call) -> bool:
-        """Whether a handler may have seen the call."""
+        """Tell whether a handler may have seen the call."""
         return self._board is None or call.number <= self._board.entered
 
     @property
     def stuck(self) -> bool:
-        """Whether calls were revoked that it has not passed over yet: any other would lie behind them."""
+        """Tell whether it has yet to pass over revoked calls: any other call would wait behind them."""
         return self._revoked is not None or self._to_pass_over > 0
 
     @property
     def stopped(self) -> bool:
-        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        """Tell whether the process is stopped, by SIGSTOP or a debugger."""
         return self._child is not None and self._child.stopped
 
     def deaf(self, for_s: float = 0.0) -> bool:
-        """Whether it has held calls for so long and has not begun one of them: its end would harm nobody."""
+        """Tell whether it has held calls for `for_s` seconds and begun none: ending it would lose no work."""
         quiet = time.monotonic() - self.progress_at >= for_s
         return quiet and bool(self.calls) and not any(map(self.has_begun, self.calls.values()))
 
     def revoke(self) -> None:
-        """The calls that are not begun will not be; `take_back` gives them, after SETTLE_S."""
+        """Revoke the calls that are not begun; `take_back` returns them, after SETTLE_S."""
         assert self._board is not None
         first = self._board.entered + 1
         self._revoked = (first, self._last_id)
@@ -272,7 +276,10 @@ class Instance(asyncio.Protocol):
         self._were_revoked = {number for number in self.calls if number >= first or number in self._were_revoked}
 
     def take_back(self) -> list[Call]:
-        """The revoked calls that were not begun, in their order. It gets no other until it has passed them over."""
+        """Return the revoked calls that were not begun, in their order.
+
+        The instance gets no other call until it has passed them over.
+        """
         if self._revoked is None or self._board is None or self.state is InstanceState.ENDED:
             return []
         (first, last), self._revoked = self._revoked, None
@@ -282,7 +289,7 @@ class Instance(asyncio.Protocol):
         return taken
 
     def retire(self) -> None:
-        """It takes no more calls, answers those that somebody waits for, and ends."""
+        """End the instance after it has answered the calls that callers still wait for; it takes no more."""
         if self.state is InstanceState.READY:
             self.state = InstanceState.DRAINING
         if not self.calls and self._transport is not None:
@@ -291,13 +298,16 @@ class Instance(asyncio.Protocol):
             self.kill()  # what it still does hangs, or nobody waits for it
 
     def kill(self) -> None:
-        """It ends at once; the calls it holds fail."""
+        """Kill the process at once; the calls it holds fail."""
         self._asked_to_end = True
         if self._child is not None:
             self._child.kill()
 
     async def finish(self, within_s: float) -> None:
-        """What it holds and somebody waits for has been answered, or `within_s` have passed; the process is gone."""
+        """Wait up to `within_s` for the answers that callers wait for; return when the process is gone.
+
+        Calls that are left then are killed with the process.
+        """
         deadline = time.monotonic() + within_s
         while self.calls and time.monotonic() < deadline:
             held = [call.future for call in self.calls.values() if not call.future.done()]
@@ -310,7 +320,7 @@ class Instance(asyncio.Protocol):
         await self.wait_ended()
 
     async def wait_ended(self) -> None:
-        """The process is gone and reaped."""
+        """Wait until the process is gone and reaped."""
         if self._child is not None:
             await self._child.end()
         if self._ending is not None:
@@ -346,7 +356,7 @@ class Instance(asyncio.Protocol):
             self._begin_large(*begun)
 
     def _begin_large(self, header: bytes, size: int) -> None:
-        """Collect a large answer, now or when there is memory for it; until then nothing more is read of it."""
+        """Collect a large answer, now or when there is memory for it; until then nothing more of it is read."""
         reply = decode_from_instance(header)
         if not isinstance(reply, Answer) or reply.id not in self.calls:
             raise FrameError(f"{type(reply).__name__} with {size} bytes, which nobody has asked for")
@@ -357,7 +367,7 @@ class Instance(asyncio.Protocol):
             self._until_ended = self._until_ended or self._loop.create_task(self._abort_when_ended())
 
     async def _abort_when_ended(self) -> None:
-        """Close the transport with the process: nobody sees the end of a stream that is not read."""
+        """Close the transport when the process ends: the end of a stream that is not read goes unnoticed."""
         assert self._child is not None
         assert self._transport is not None
         await self._child.wait()
@@ -389,14 +399,14 @@ class Instance(asyncio.Protocol):
                 pass
 
     def _end_for(self, why: str) -> None:
-        """End it: it does not speak the protocol, for a handler wrote to a descriptor that is not its own."""
+        """End it, because it broke the protocol: a handler wrote to a descriptor that is not its own."""
         self.kill()
         self._garbled, self._asked_to_end = why, False
         if self._transport is not None:
             self._transport.abort()
 
     def _leave(self) -> None:
-        """It takes no more calls, answers what it holds and ends: its handler leaks."""
+        """Let the instance answer the calls it holds, and end, because its handler leaks; it takes no more."""
         self._leaves = True
         if self.state is InstanceState.READY:
             self.state = InstanceState.DRAINING

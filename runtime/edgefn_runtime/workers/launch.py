@@ -1,6 +1,6 @@
 """The zygote's launch, apart from its keeper: so light that the box does it before it imports the rest of itself.
 
-Both take some 0.4 s to come up, and there are two cores: together they do it in little more than one.
+Both take some 0.4 s to come up, and there are two cores: together they do it in little more than one start's time.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _KEPT_FROM_BOX: Final = (
 
 
 class Launched(NamedTuple):
-    """A zygote on its way: its pid, and the box's end of its control socket."""
+    """A zygote that starts: its pid, and the box's end of its control socket."""
 
     pid: int
     end: socket.socket
 
 
 def launch() -> Launched:
-    """A zygote is on its way. Raises OSError when the machine has no process or descriptor left."""
+    """Start a zygote. Raises OSError when the machine has no process or descriptor left."""
     ours, theirs = pair(socket.SOCK_SEQPACKET)
     with theirs:
         pid = os.posix_spawn(
@@ -73,7 +73,7 @@ def launch() -> Launched:
 
 
 def pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
-    """Make (the box's end, the child's end) of a socketpair; on the box's, the kernel tells who sent what.
+    """Make (the box's end, the child's end) of a socketpair; on the box's, the kernel names the sender.
 
     A child can send the box no descriptor, where the kernel knows how to forbid it (Linux 6.16): the last close of one
     would be the box's, and may take as long as its maker wants.
@@ -89,7 +89,10 @@ def pair(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
 
 
 def _widen(end: socket.socket) -> None:
-    """`end` takes BUFFER_BYTES that its peer has not read; as much as net.core.wmem_max allows where not root."""
+    """Let `end` take BUFFER_BYTES that its peer has not read.
+
+    A box that is not root gets as much as net.core.wmem_max allows.
+    """
     try:
         end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER_BYTES)
     except OSError:

@@ -1,7 +1,7 @@
-"""Where a revision's instances come from: its template; the zygote, where there is none yet or none may be.
+"""The source of a revision's instances: its template, or the zygote, where there is no template or must be none.
 
-The first instance saves the fork: after no process at all it loads by itself, and where a template is parked, that
-becomes the instance (docs/decisions/cold-start.md). A template for those that follow is made behind it.
+The first instance saves the fork: with no process at all it loads by itself, and where a template is parked, the
+template becomes the instance (docs/decisions/cold-start.md). A template for later instances is made after it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ FOLLOW_S = 0.1
 
 
 class InstanceLauncher:
-    """One per revision; it owns their control group and clears away what an instance left behind.
+    """One per revision; it owns the revision's control group and clears away what an instance left behind.
 
-    `output` takes what its children print, `note` what the box has to say of them, `observe` a phase of a start and its
+    `output` takes what its children print, `note` the box's remarks on them, `observe` a phase of a start and its
     seconds. `uid` is the function's user.
     """
 
@@ -87,7 +87,7 @@ class InstanceLauncher:
 
     @property
     def making(self) -> bool:
-        """Whether a template is on its way."""
+        """Tell whether a template is being made."""
         return self._making is not None
 
     @property
@@ -95,9 +95,10 @@ class InstanceLauncher:
         return self._template
 
     async def launch(self, instance: Instance, wanted: Wanted, *, alone: bool) -> None:
-        """`instance` runs and is ready. Raises DeploymentRefused (it does not load) or InstanceLost (it died).
+        """Start `instance`, and wait until it is ready.
 
-        `alone`: no other starts beside it, so it need not wait for a template that they would share.
+        `alone`: no other starts beside it, so it need not wait for a template that they would share. Raises
+        DeploymentRefused (it does not load) or InstanceLost (it died).
         """
         self._births += 1
         try:
@@ -161,9 +162,10 @@ class InstanceLauncher:
         self.phase("wake" if template is not None and instance.alone else "fork", took)
 
     async def renew(self, revision: Revision) -> None:
-        """The template is one of `revision`, other artifacts of the same code; until it is loaded, the one before is.
+        """Replace the template by one of `revision`, other artifacts of the same code.
 
-        Raises DeploymentRefused, and the one before stays.
+        Until the new one is loaded, the old one stays in use. Raises DeploymentRefused, and the old one stays;
+        Unavailable when it is stopped meanwhile.
         """
         self._follow_no_more()
         before, was_fork_safe = self._template, self.fork_safe
@@ -189,7 +191,7 @@ class InstanceLauncher:
             await before.close()
 
     def drop(self) -> None:
-        """The template is on its way out: what it has loaded is not to serve any more."""
+        """Drop the template: the artifacts that it has loaded must not serve any more."""
         self._follow_no_more()
         self.fork_safe = True
         if self._making is not None:
@@ -202,11 +204,14 @@ class InstanceLauncher:
             self._following = None
 
     def start_is_over(self) -> None:
-        """Have the next spare child made, as an instance has given its first answer."""
+        """Ask for the next spare child, because an instance has given its first answer."""
         asyncio.get_running_loop().call_soon(self._zygote.start_is_over)  # behind the answer
 
     def follow(self, revision: Revision) -> None:
-        """An instance has answered; where there is no template, one is made soon, when the first calls are over."""
+        """Schedule a template after an instance's first answer, where there is none.
+
+        It is made soon, when the first calls are over.
+        """
         if self._template is None and self._making is None and self.fork_safe and self._following is None:
             self._following = asyncio.get_running_loop().call_later(FOLLOW_S, self._follow, revision)
 
@@ -216,7 +221,10 @@ class InstanceLauncher:
             self._begin(revision, awaited=False)
 
     async def template(self, wanted: Wanted) -> Template | None:
-        """The revision's template, loaded; one start for all who wait. None where it must not be forked."""
+        """Return the revision's loaded template; make it where there is none.
+
+        All that wait for it share one start. Returns None where the template must not be forked.
+        """
         while self._template is None and self.fork_safe:
             making = self._making
             if making is None or making.done():
@@ -236,14 +244,14 @@ class InstanceLauncher:
         return self._making
 
     def release(self, instance: Instance) -> None:
-        """`instance` has ended: what it left behind is on its way, too."""
+        """Start to clear away what the ended `instance` left behind."""
         if (orphans := self._orphans.pop(instance, None)) is not None:
             task = asyncio.create_task(orphans.clear())
             self._clearing.add(task)
             task.add_done_callback(self._clearing.discard)
 
     async def end(self) -> None:
-        """Nothing of this revision is left, once its instances have ended: no process and no control group."""
+        """End every process of this revision and its control group, once its instances have ended."""
         self.bounds.close()
         await self.close()
         for _ in range(_ROUNDS):
@@ -254,7 +262,7 @@ class InstanceLauncher:
         self.note(f"control group {self._group.name} holds processes that do not end", "")
 
     async def close(self) -> None:
-        """No template is left, and nothing of ended instances; others go on."""
+        """Close the template, and clear away what ended instances left behind; other instances go on."""
         self._follow_no_more()
         if self._making is not None:
             self._making.cancel()
@@ -280,7 +288,7 @@ class InstanceLauncher:
         return template
 
     def _judge(self, ready: messages.Ready, revision: Revision) -> None:
-        """What has threads once it is loaded must not be forked; said once."""
+        """Forbid forks of a program that has threads once it is loaded; note it once."""
         if ready.threads > 1 and self.fork_safe:
             self.fork_safe = False
             self.note(
@@ -290,14 +298,18 @@ class InstanceLauncher:
             )
 
     def _bind(self, revision: Revision, template_pid: int = 0) -> None:
-        """The group's bound is on its way, once; to know it, the template must have been measured, ever."""
+        """Bound the group's memory in a task, once.
+
+        That needs a template that was measured before, or one to measure now.
+        """
         if self._bounding is None and (template_pid or self.template_bytes is not None):
             self._bounding = asyncio.create_task(self._bound(revision, template_pid))
 
     async def _bound(self, revision: Revision, pid: int) -> None:
-        """The function's processes may use together what its template holds, and `memory` for each instance.
+        """Bound the memory that the function's processes may use together.
 
-        The template counts twice: an instance that started alone has loaded the same.
+        It is what the template holds, and `memory` for each instance. The template counts twice: an instance that
+        started alone has loaded the same.
         """
         if self.template_bytes is None and (found := await measure(pid)) is not None:
             self.template_bytes = found.private_bytes
@@ -306,7 +318,10 @@ class InstanceLauncher:
             self.bounds.measured(2 * self.template_bytes, files)
 
     async def measured(self) -> int | None:
-        """What the template takes beside the zygote, measured when it was loaded; None without one."""
+        """Return the bytes that the template takes beside the zygote, measured when it was loaded.
+
+        Returns None without a template.
+        """
         if self._bounding is not None:
             await self._bounding
         return self.template_bytes
@@ -351,7 +366,7 @@ class InstanceLauncher:
             self._closing = asyncio.create_task(template.close())
 
     async def _order_standalone(self, revision: Revision, channel: int, board: int) -> None:
-        """Give the zygote the order for an instance that loads by itself."""
+        """Ask the zygote to fork an instance that loads by itself."""
         self._bind(revision)
         pipe = LogPipe(self._output)
         try:
@@ -369,12 +384,15 @@ class InstanceLauncher:
         return f"an instance of {name} could not be started: {error}"
 
     def _empty(self) -> bool:
-        """Whether nothing is left over in the function's group; nothing is looked for while anything of it may run."""
+        """Kill what is left over in the function's group; tell whether nothing is left.
+
+        Returns True without a look while any of its processes may run.
+        """
         is_used = self._template is not None or self._making is not None or self._births or self._orphans
         return True if is_used else self._group.empty()
 
     def _loaded(self, ready: messages.Ready) -> float:
-        """Its phases are known; the seconds that they took together."""
+        """Record the phases of a load; return the seconds that they took together."""
         self.phase("sandbox", ready.sandbox_s)
         self.phase("import", ready.import_s)
         if ready.session_s:  # else each instance loads the models itself
@@ -382,15 +400,19 @@ class InstanceLauncher:
         return ready.sandbox_s + ready.import_s + ready.session_s
 
     def phase(self, name: str, seconds: float) -> None:
-        """A phase of a start took `seconds`: fork, wake, sandbox, import, session, first_run, or the whole template."""
+        """Record that a phase of a start took `seconds`.
+
+        It is fork, wake, sandbox, import, session, first_run, or template, which is the whole template.
+        """
         self.phases[name] = seconds
         self._observe(name, seconds)
 
 
 def program_of(revision: Revision, uid: int, load_bytes: int = 0) -> messages.Program:
-    """What a child needs to know of `revision`: absolute paths of its code, wheels and finished artifacts; its user.
+    """Return what a child needs to know of `revision`.
 
-    It may allocate `load_bytes` as it loads.
+    That is its user and the absolute paths of its code, wheels and finished artifacts. The child may allocate
+    `load_bytes` while it loads.
     """
     config, spec = revision.config, revision.config.function
     chosen = {artifact.model: artifact for artifact in reversed(config.artifacts)}  # the first of each model
@@ -423,16 +445,16 @@ def program_of(revision: Revision, uid: int, load_bytes: int = 0) -> messages.Pr
 
 
 def processes_of(revision: Revision) -> int:
-    """Processes and threads that a revision may have at a time, its template's among them."""
+    """Return the processes and threads that a revision may have at a time, its template's among them."""
     spec = revision.config.function
     return processes_each(revision) * (1 + spec.scale[1])
 
 
 def processes_each(revision: Revision) -> int:
-    """Processes and threads for each of its instances."""
+    """Return the processes and threads that each instance of a revision may have."""
     return PROCESSES + threads_for(revision.config.function)
 
 
 def _size_of(folder: Path) -> int:
-    """Bytes of the files below `folder`."""
+    """Return the bytes of the files below `folder`."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

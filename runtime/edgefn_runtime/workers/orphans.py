@@ -1,9 +1,9 @@
-"""Processes that a function's handler started and left behind, with or without control groups: found, killed, reaped.
+"""Processes that a handler started and left behind: found, killed and reaped, with or without control groups.
 
 A handler may hide what it starts from its process group and session. It cannot leave its mount namespace, which is
-the function's own, nor, where the box is root, its user. What is left over when an instance ends becomes a child of
-the first process of its PID namespace, or the box's where it has none; what a living instance started stays its own,
-for an instance is a subreaper (prctl(2)).
+the function's own, nor, where the box is root, its user. What remains when an instance ends becomes a child of the
+first process of its PID namespace, or the box's where it has none; what a living instance started stays its own,
+because an instance is a subreaper (prctl(2)).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _NOBODY = -2
 
 
 class Orphans:
-    """What the instance `pid`, which runs now, may leave behind.
+    """The processes that the instance `pid`, which runs now, may leave behind.
 
-    `launching` says whether the function starts a process that the box does not know yet; `empty` kills whatever
-    is in the function's control group, once no process of it should be there; `first` is the first process of its PID
+    `launching` tells whether the function starts a process that the box does not know yet; `empty` kills whatever is in
+    the function's control group, once no process of it should be there; `first` is the first process of its PID
     namespace, or 0.
     """
 
@@ -42,7 +42,7 @@ class Orphans:
             self._user = _NOBODY
 
     async def clear(self) -> None:
-        """The instance has ended: nothing that it started runs any more."""
+        """Kill and reap all that the ended instance started, until none of it runs."""
         for _ in range(_ROUNDS):
             gone = not (self._first and end_children(self._first))
             if not self._launching() and not _end(self._found()) and self._empty() and gone:
@@ -58,7 +58,7 @@ class Orphans:
 
 
 def _end(pids: list[int]) -> bool:
-    """Kills and reaps `pids`; whether there were any."""
+    """Kill and reap `pids`; tell whether there were any."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)

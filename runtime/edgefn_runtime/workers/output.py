@@ -1,8 +1,8 @@
-"""What functions print, on its way to their logs: within a budget of each function, and of each turn of the event loop.
+"""The output of functions on its way to their logs, within budgets of each function and of each turn of the event loop.
 
-A function that prints in a loop must not cost the others their answers. What is over its budget is read and dropped, a
-pipe full at a time and with a pause between, so that it waits at its own pipe; how much that was is counted, and said
-in its log.
+A function that prints in a loop must not delay the answers of others. What exceeds its budget is read and dropped, a
+full pipe at a time and with a pause between, so that it waits at its own pipe; how much was dropped is counted, and
+noted in its log.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Turn:
         self._is_used = False
 
     def take(self) -> bool:
-        """Take one; False where none is left before the next turn."""
+        """Take one line from this turn's budget; return False where none is left before the next turn."""
         if not self._is_used:
             self._is_used = True
             asyncio.get_running_loop().call_soon(self._renew)
@@ -55,9 +55,9 @@ class Turn:
 
 
 class Output:
-    """The lines of one function, whichever process prints them. `log` takes one, `note` what the box says of them.
+    """The lines of one function, from all its processes. `log` takes a line, `note` the box's remark on dropped lines.
 
-    `dropped_lines` and `dropped_bytes` count what was over the budget, ever.
+    `dropped_lines` and `dropped_bytes` count all that was ever over the budget.
     """
 
     def __init__(self, log: Callable[[str], None], note: Callable[[str], None], turn: Turn) -> None:
@@ -71,22 +71,22 @@ class Output:
         self._telling: asyncio.TimerHandle | None = None
 
     def may_read(self) -> bool:
-        """Whether a pipe of the function may be read again at once."""
+        """Tell whether a pipe of the function may be read again at once."""
         return self._reads.use(1, time.monotonic())
 
     def write(self, line: bytes) -> bool:
-        """Log a line; False where the function is over its budget."""
+        """Log a line; return False where the function is over its budget."""
         if not self._allowance.use(1 + len(line) // LINE_BYTES, time.monotonic()):
             return False
         self._log(line.decode("utf-8", "backslashreplace"))
         return True
 
     def figures(self) -> dict[str, int]:
-        """Return what was over the budget, ever."""
+        """Return the lines and bytes that were ever over the budget."""
         return {"dropped_lines": self.dropped_lines, "dropped_bytes": self.dropped_bytes}
 
     def drop(self, data: bytes) -> None:
-        """Count what is not logged."""
+        """Count lines that are not logged."""
         lines = data.count(b"\n")
         self.dropped_lines += lines
         self.dropped_bytes += len(data)
@@ -102,7 +102,7 @@ class Output:
 
 
 class LogPipe:
-    """What a child writes to its stdout and stderr, line by line, to `output`; it closes with the last child."""
+    """A pipe for a child's stdout and stderr; its lines go to `output`, and it closes with the last child."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -114,7 +114,7 @@ class LogPipe:
         self._listen()
 
     def handed_over(self) -> None:
-        """The child has its copy of the write end; the box gives up its own."""
+        """Close the box's write end, once the child has its copy."""
         os.close(self.child_end)
 
     def _listen(self) -> None:
@@ -136,7 +136,7 @@ class LogPipe:
         self._work()
 
     def _work(self) -> None:
-        """Log lines as the budgets allow, and see when to go on."""
+        """Log lines as the budgets allow, and decide when to go on."""
         begin = 0
         while (end := self._end(begin)) >= 0:
             if not self._output.turn.take():
@@ -152,7 +152,7 @@ class LogPipe:
         self._go_on(0.0 if self._output.may_read() else PAUSE_S)
 
     def _end(self, begin: int) -> int:
-        """Where the line from `begin` on ends; -1 where its end has not come."""
+        """Return where the line from `begin` on ends; -1 where its end has not come."""
         end = self._rest.find(b"\n", begin)
         if end < 0 and len(self._rest) > begin and (self._at_end or len(self._rest) - begin > MAX_REST_BYTES):
             return len(self._rest)

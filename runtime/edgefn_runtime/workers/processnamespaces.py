@@ -1,4 +1,4 @@
-"""The PID namespaces that the zygote makes: which child is in which, and the end of those that nobody is left in.
+"""The PID namespaces that the zygote makes: which child is in which, and the end of the empty ones.
 
 The first process of each is a child of the box, too; it adopts what a process in there leaves behind when it ends.
 """
@@ -29,13 +29,13 @@ class _First(NamedTuple):
 
 
 class ProcessNamespaces:
-    """Owns the first processes. A child may be told of before its namespace is."""
+    """Owns the first processes. A child may become known before its namespace does."""
 
     def __init__(self) -> None:
         self._firsts: dict[int, _First] = {}
 
     def opened(self, pid: int) -> None:
-        """Keep the first process of a namespace, which says that it is there."""
+        """Keep the first process of a namespace, which has reported itself."""
         with contextlib.suppress(OSError):  # it has ended already, and is reaped
             child = Child(pid)
             namespace = _namespace(pid)
@@ -45,30 +45,39 @@ class ProcessNamespaces:
             child.when_ended(lambda: self._firsts.pop(namespace, None))
 
     def joined(self, child: Child) -> None:
-        """When `child` ends, what it left behind in its namespace ends, and the namespace, when nobody is left."""
+        """Clean up when `child` ends: end what it left behind in its namespace.
+
+        The namespace ends, too, when no other process is left in it.
+        """
         namespace = _namespace(child.pid)
         child.when_ended(lambda: self._look(namespace, _ROUNDS) if namespace else self.look())
 
     def first_of(self, pid: int) -> int:
-        """Return the pid of the first process of the namespace that `pid` is in; 0 where it is in the box's own."""
+        """Return the pid of the first process of the namespace that `pid` is in.
+
+        It is 0 where `pid` is in the box's own.
+        """
         first = self._firsts.get(_namespace(pid))
         return first.child.pid if first is not None else 0
 
     def look(self, *, older_s: float = 0.0) -> None:
-        """Let the namespaces end that nobody is in and that have been there for `older_s`."""
+        """Let the empty namespaces end that are at least `older_s` old."""
         before = time.monotonic() - older_s
         for first in self._firsts.values():
             if first.opened <= before:
                 first.child.signal(LOOK)
 
     def look_at_old(self) -> None:
-        """Do so while the zygote lives, which makes a namespace a moment before it forks into it."""
+        """Let the empty namespaces end, but not young ones, while the zygote lives.
+
+        It makes a namespace a moment before it forks into it.
+        """
         self.look(older_s=_YOUNG_S)
 
     async def close(self) -> None:
-        """End them all, and whoever is in there.
+        """End all namespaces, and the processes in them.
 
-        A first process ends only when the others are reaped; of some, no word has come.
+        A first process ends only when the others are reaped; some of them have never reported.
         """
         for first in list(self._firsts.values()):
             first.child.kill()
@@ -88,7 +97,7 @@ class ProcessNamespaces:
 
 
 def end_children(first: int) -> bool:
-    """Kill what the process `first` has adopted; return whether there was any."""
+    """Kill what the process `first` has adopted; tell whether there was any."""
     pids = children_of(first)
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -102,7 +111,7 @@ def end_children(first: int) -> bool:
 
 
 def _unknown() -> list[int]:
-    """Children that the zygote forked as it ended."""
+    """Return the children that the zygote forked as it ended."""
     return [pid for pid in children_of_this() if pid not in Child.living and name_of(pid) in _NAMES]
 
 

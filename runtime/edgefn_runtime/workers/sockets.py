@@ -1,6 +1,6 @@
-"""The box's ends of the socketpairs to its children, and what comes first on them: who is there.
+"""The box's ends of the socketpairs to its children, and how the box learns which child is at the other end.
 
-A child's pid is never taken from what it says: the kernel sends its credentials along (SO_PASSCRED, unix(7)).
+A child's pid is never taken from its own words: the kernel sends its credentials along (SO_PASSCRED, unix(7)).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
-    """(the box's end, the child's end) of a control socket: one packet a message."""
+    """Make a control socket, (the box's end, the child's end): one packet a message."""
     return pair(socket.SOCK_SEQPACKET)
 
 
 def channel_pair() -> tuple[socket.socket, socket.socket]:
-    """(the box's end, the child's end) of a channel: a stream of frames."""
+    """Make a channel, (the box's end, the child's end): a stream of frames."""
     return pair(socket.SOCK_STREAM)
 
 
@@ -52,7 +52,10 @@ def shared_board() -> tuple[Board, int]:
 
 
 def receive_with_pid(end: socket.socket, size: int) -> tuple[bytes, int]:
-    """The next bytes and the pid of their sender (0 when the kernel gave none). Raises BlockingIOError."""
+    """Receive the next bytes and the pid of their sender (0 when the kernel gave none).
+
+    Raises BlockingIOError.
+    """
     data, ancillary, _, _ = end.recvmsg(size, socket.CMSG_SPACE(_UCRED.size))
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -63,7 +66,7 @@ def receive_with_pid(end: socket.socket, size: int) -> tuple[bytes, int]:
 class ControlEnd:
     """The box's end of a control socket: orders out, reports in by callback, `on_close` at the end of the child.
 
-    Where the child runs a user's code, it has at most `reports` to make: with more it is taken for one that has ended.
+    Where the child runs a user's code, it may send at most `reports`; one that sends more is treated as ended.
     """
 
     def __init__(
@@ -81,8 +84,10 @@ class ControlEnd:
         self._loop.add_reader(end, self._readable)
 
     def order(self, order: messages.Order, descriptors: Sequence[int]) -> None:
-        """Send an order with its descriptors. Raises OSError when the child is gone or does not read, and
-        DeploymentRefused for what a packet does not hold: the child would not live through the rest.
+        """Send an order with its descriptors.
+
+        Raises OSError when the child is gone or does not read, and DeploymentRefused for an order that is too large for
+        a packet: the child would not survive a cut one.
         """
         packet = messages.encode(order)
         if len(packet) > MAX_ORDER_BYTES:
@@ -96,13 +101,16 @@ class ControlEnd:
         )
 
     def close(self) -> None:
-        """The child reads the end of orders and leaves."""
+        """Close the socket; the child then reads the end of orders, and ends."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
 
     def ended(self) -> None:
-        """Take what the child still said, and close: it has ended, and others may hold its end of the socket."""
+        """Read the last reports of a child that has ended, and close.
+
+        Other processes may still hold its end of the socket.
+        """
         while self._socket.fileno() >= 0 and self._readable():
             pass
         if self._socket.fileno() >= 0:
@@ -110,7 +118,7 @@ class ControlEnd:
             self._on_close()
 
     def _readable(self) -> bool:
-        """Take a report, or the end; return whether there was any."""
+        """Read a report, or the end; tell whether there was any."""
         try:
             data, pid = receive_with_pid(self._socket, _MAX_REPORT_BYTES)
             report = messages.decode_report(data) if data else None

@@ -46,9 +46,9 @@ class Template:
         describe: Callable[[int], str],
         awaited: bool = True,
     ) -> Template:
-        """Start a template and return it when it has loaded `program`; `awaited`: somebody waits for it.
+        """Start a template and return it when it has loaded `program`.
 
-        Raises DeploymentRefused, with the trace, when it does not load.
+        `awaited`: a call waits for it. Raises DeploymentRefused, with the trace, when it does not load.
         """
         template = cls(program, on_end, describe)
         try:
@@ -83,7 +83,7 @@ class Template:
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """The artifacts that it has loaded, by path."""
+        """Return the artifacts that it has loaded, by path."""
         return tuple(model.artifact.path for model in self._program.models)
 
     @property
@@ -92,16 +92,16 @@ class Template:
 
     @property
     def stopped(self) -> bool:
-        """Whether the process is stopped, by SIGSTOP or a debugger."""
+        """Tell whether the process is stopped, by SIGSTOP or a debugger."""
         return self._child is not None and self._child.stopped
 
     @property
     def ready(self) -> messages.Ready:
-        """What it reported when it had loaded."""
+        """Return the report that it sent when it had loaded."""
         return self._loaded.result()
 
     def spawn(self, channel: int, board: int) -> None:
-        """Ask for an instance on these descriptors, and hand over no other: it runs a user's code already.
+        """Ask for an instance on these descriptors, and pass no other: the template runs user code already.
 
         Raises OSError when the template is gone.
         """
@@ -109,7 +109,10 @@ class Template:
         self._control.order(messages.SpawnInstance(), [channel, board])
 
     def become(self, channel: int, board: int) -> Child:
-        """Have it serve on these descriptors, a template no more. Raises OSError when it is gone."""
+        """Make the template an instance that serves on these descriptors; return its process.
+
+        Raises OSError when it is gone.
+        """
         assert self._control is not None
         assert self._child is not None
         self._control.order(messages.Serve(), [channel, board])
@@ -119,7 +122,7 @@ class Template:
         return child
 
     async def close(self) -> None:
-        """The template has ended; its instances go on."""
+        """End the template; its instances go on."""
         self._closing = True
         if self._control is not None:
             self._control.close()

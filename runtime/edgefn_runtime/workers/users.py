@@ -1,8 +1,7 @@
-"""The users that functions run as where the box is root, or its user has sub-uids: one number each, from a range, kept
-from run to run.
+"""The users that functions run as, where the box is root or its user has sub-uids.
 
-No two functions of a box have one number; another box on the machine begins elsewhere in the range, for
-the kernel counts the processes of one number together.
+Each function has one number from a range, kept from run to run. No two functions of a box share a number. Another box
+on the machine begins elsewhere in the range, because the kernel counts the processes of one number together.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Book(Protocol):
 
 
 class NoBook:
-    """Keeps nothing."""
+    """Stores nothing."""
 
     def users(self) -> dict[str, int]:
         return {}
@@ -38,7 +37,7 @@ class NoBook:
 
 
 class Users:
-    """Hands out `uids`, from `start` on and round. `in_use` names those whose user is given to no other."""
+    """Assigns `uids` to functions, from `start` on and round. A function in `in_use` keeps its user to itself."""
 
     def __init__(self, book: Book, uids: range, start: str, in_use: Callable[[], Collection[str]] = lambda: ()) -> None:
         self._book = book
@@ -58,7 +57,7 @@ class Users:
         return uid, True
 
     def keep(self, name: str, uid: int) -> None:
-        """Write it down. Blocks."""
+        """Write the user of `name` down. Blocks."""
         self._book.keep_user(name, uid)
 
     def _next(self) -> int:

@@ -29,7 +29,7 @@ _log = logging.getLogger("edgefn.zygote")
 
 
 class Zygote:
-    """`order` is answered as soon as a zygote is ready; meanwhile it waits.
+    """Keeps a zygote running. `order` waits until one is ready.
 
     `on_known` is called when `isolation` is known, or known anew. A later zygote that enforces less than one before it,
     but for what the `requirement` allows to be missing, starts nothing: it is ended, and another tried after a pause.
@@ -57,14 +57,14 @@ class Zygote:
         return self._ready.is_set()
 
     def start(self, launched: Launched | None = None) -> None:
-        """A zygote is on its way, `launched` where it was already; `ready` turns true when it has reported."""
+        """Start a zygote, or take the one already `launched`; `ready` turns true when it has reported."""
         pid, end = launched or launch()
         self.child = Child(pid)
         self._control = ControlEnd(end, self._reported, self._lost)
         self.child.when_ended(self._control.ended)  # the first processes of its namespaces hold its socket, too
 
     async def order(self, order: messages.Order, descriptors: Sequence[int]) -> None:
-        """Sends `order` to a ready zygote, the next one when this one turns out to be dead.
+        """Send `order` to a ready zygote, or to the next one when this one turns out to be dead.
 
         Raises Unavailable when there is none in time.
         """
@@ -76,13 +76,16 @@ class Zygote:
             raise Unavailable(self._why_none()) from None
 
     def start_is_over(self) -> None:
-        """Have the next spare child made now: no start is under way that it would be in the way of."""
+        """Ask for the next spare child now, because no start is under way that its making would slow down."""
         if self.ready and self._control is not None:
             with contextlib.suppress(OSError):  # it is dead, or busy: it makes one a little later by itself
                 self._control.order(messages.MakeSpare(), [])
 
     async def known(self) -> None:
-        """Wait until a zygote has found out what this machine enforces. Raises Unavailable when none does in time."""
+        """Wait until a zygote has found out what this machine enforces.
+
+        Raises Unavailable when none does in time.
+        """
         try:
             async with asyncio.timeout(_READY_DEADLINE_S):
                 while not self.isolation:
@@ -105,7 +108,7 @@ class Zygote:
         return True
 
     async def stop(self) -> None:
-        """The zygote has ended and none follows it."""
+        """End the zygote, and start no other."""
         self._closing = True
         if self._restarting is not None:
             self._restarting.cancel()
@@ -120,7 +123,10 @@ class Zygote:
         await self.namespaces.close()
 
     def claim(self, pid: int) -> Child:
-        """The child of that pid, which says that it is born: the spare one, known already, or another."""
+        """Return the child with that pid, which has reported its birth.
+
+        It is a spare child, known already, or another.
+        """
         spare = self._spares.pop(pid, None)
         if spare is not None:
             return spare
@@ -172,7 +178,7 @@ class Zygote:
             self._sweep_soon()
 
     def _sweep_soon(self) -> None:
-        """Plan a sweep: the child that an order makes, and the spare one behind it, may die before they tell."""
+        """Schedule a sweep: the child that an order makes, and the spare one after it, may die unreported."""
         self._to_sweep = True
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.create_task(self._sweep())

@@ -1,4 +1,4 @@
-"""`edgefn box allow`: what functions may have beyond their sandbox, by the operator's word."""
+"""`edgefn box allow`: the operator's grants to functions, beyond their sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`edgefn box audit`: who did what on a box, from where, and how it came out."""
+"""`edgefn box audit`: the record of changes on a box: actor, address and result."""
 
 from __future__ import annotations
 

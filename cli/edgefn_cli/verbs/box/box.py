@@ -109,7 +109,7 @@ app.command(cls=Verb)(audit)
 
 @contextmanager
 def _runtime_told() -> Iterator[None]:
-    """A package of the runtime extra that is not installed is told with the command that installs it."""
+    """Raise MissingExtra, with the command that installs it, where the runtime extra lacks a package."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -119,7 +119,7 @@ def _runtime_told() -> Iterator[None]:
 
 
 class _Announcement(io.TextIOBase):
-    """The box's line "edgefn box listening on URL …" as JSON; all else that it prints goes to stderr."""
+    """The box's line "edgefn box listening on URL …" as JSON; all its other output goes to stderr."""
 
     def __init__(self, home: Path, to: TextIO) -> None:
         self._home = home
@@ -159,14 +159,14 @@ def _options_table(rows: dict[str, tuple[Any, str]]) -> Table:
 
 
 def _isolation(layers: dict[str, bool | str]) -> str:
-    """What the box's kernel enforces around a function, and what it does not."""
+    """Return the isolation that the box's kernel enforces around a function, and the missing layers."""
     enforced = ", ".join(name for name, how in layers.items() if how is True) or "none"
     missing = "; ".join(f"{name}: {how}" for name, how in layers.items() if how is not True)
     return f"{enforced}; not enforced: {missing}" if missing else enforced
 
 
 def _memory(ledger: dict[str, int]) -> str:
-    """What the functions may hold together, what they hold, and what the machine has left."""
+    """Return the functions' memory limit, the memory they have taken, and the machine's free memory."""
     from edgefn.text.quantities import format_bytes
 
     return (
@@ -176,7 +176,7 @@ def _memory(ledger: dict[str, int]) -> str:
 
 
 def _tls(tls: dict[str, Any] | None) -> str:
-    """Its certificate, and whether clients need one, too."""
+    """Return the fingerprint of the box's certificate, and whether clients need one, too."""
     if tls is None:
         return "off"
     return f"{tls['fingerprint']}{', and of clients' * tls['wants_client_certificates']}"
@@ -202,7 +202,7 @@ def _table(found: dict[str, Any]) -> Table:
 
 
 def _cpu(cpu: dict[str, Any]) -> str:
-    """Its machine and name, and the features that profiles ask for."""
+    """Return the CPU's architecture and name, and the features that profiles ask for."""
     return f"{cpu['arch']}, {cpu['name'] or 'without a name'}: {' '.join(cpu['features']) or 'no feature that matters'}"
 
 
@@ -220,7 +220,7 @@ _TEXTS: dict[str, Callable[[Any], str]] = {
 
 
 def _refusals(refused: list[dict[str, str]]) -> Table:
-    """What the box cannot run: artifacts of its functions first, then targets."""
+    """Return a table of what the box cannot run: artifacts of its functions first, then targets."""
     from rich.table import Table
     from rich.text import Text
 

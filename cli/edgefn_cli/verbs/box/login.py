@@ -73,7 +73,7 @@ def login(
 
 
 def _login(url: str, name: str | None, trust: Trust, fingerprint: str | None, *, insecure: bool) -> Login:
-    """Return the login as it will be kept, the token asked for last: after the box's certificate is known."""
+    """Return the login to store. The token is asked for last, after the box's certificate is known."""
     from edgefn_cli.boxes import addresses
     from edgefn_cli.boxes.certificate import fingerprint as fingerprint_of
     from edgefn_cli.boxes.logins import Login
@@ -114,7 +114,7 @@ def _client(certificate: Path | None, key: Path | None) -> Trust:
 def _pinned(url: str, expected: str | None) -> str:
     """Return the certificate to trust alone, or "" where a public authority vouches for the box.
 
-    Raises SpecError where it is not the expected one, and typer.Abort where nobody says that it is right.
+    Raises SpecError where it is not the expected one, and typer.Abort where the user does not confirm it.
     """
     from edgefn_cli.boxes import certificate
 
@@ -149,7 +149,7 @@ def _token(url: str) -> str:
 
 
 def _proved(login: Login) -> dict[str, Any]:
-    """Return the token's name and scopes, as the box knows it. Raises what the box refuses it with."""
+    """Return the token's name and scopes from the box. Raises the error that the box refuses it with."""
     from edgefn_cli.boxes.certificate import Trust
     from edgefn_cli.boxes.client import Client
     from edgefn_cli.boxes.discovery import Address, FoundToken

@@ -72,7 +72,10 @@ def deploy(
 
 
 def _bundles(paths: PathsArgument, options: dict[str, Any], *, build: bool) -> list[Bundle]:
-    """The bundles of the folders; all are built, with `options` of their orders, before the first one is deployed."""
+    """Return the bundles of the folders; build them all first, with `options` of their orders.
+
+    All are built before the first one is deployed.
+    """
     from edgefn.bundle.oci.layout import Layout
     from edgefn_cli.display.progress import VerbProgress
     from edgefn_cli.project import building
@@ -89,7 +92,7 @@ def _bundles(paths: PathsArgument, options: dict[str, Any], *, build: bool) -> l
 
 
 def _opened(reference: str) -> Bundle:
-    """LAYOUT, LAYOUT:NAME or LAYOUT:sha256:…, as skopeo writes it."""
+    """Open LAYOUT, LAYOUT:NAME or LAYOUT:sha256:…, as skopeo writes it."""
     from pathlib import Path
 
     from edgefn.bundle.oci.layout import Layout

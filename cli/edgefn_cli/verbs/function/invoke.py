@@ -104,7 +104,7 @@ def _print_json(answer: Received) -> None:
 
 
 def _pipe(content: bytes) -> None:
-    """Write the function's own bytes, which nobody reads here, to stdout."""
+    """Write the function's own bytes to stdout, uninterpreted."""
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
@@ -115,7 +115,7 @@ def _is_json(kind: str) -> bool:
 
 
 def _show_timing(answer: Received) -> None:
-    """The phases the box told, then the whole as seen from here, in milliseconds."""
+    """Print the phases that the box measured, then the round trip as seen from here, in milliseconds."""
     for entry in filter(None, answer.headers.get("server-timing", "").split(",")):
         if match := _TIMING.match(entry):
             took = f"{float(match[2]):9.2f} ms" if match[2] else " " * 12

@@ -1,4 +1,4 @@
-"""`edgefn logs NAME`: what a function printed, and the traces of what it raised."""
+"""`edgefn logs NAME`: the output of a function, and the traces of its errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ def logs(
 
 
 def _columns(line: str, before: dict[str, str]) -> dict[str, str]:
-    """A line of a log, taken apart; a further line of a record (it starts with a tab) keeps the columns before it."""
+    """Split a line of a log into its columns.
+
+    A further line of a record (it starts with a tab) keeps the columns before it.
+    """
     if line.startswith("\t"):
         return before | {"text": line[1:]}
     return dict.fromkeys(_COLUMNS, "") | dict(zip(_COLUMNS, line.split(" ", len(_COLUMNS) - 1), strict=False))

@@ -56,7 +56,7 @@ def _panel(found: dict[str, Any]) -> RenderableType:
 
 
 def _missing(layers: dict[str, str] | None) -> dict[str, str]:
-    """The layers of isolation that the box does not enforce, and why."""
+    """Return the layers of isolation that the box does not enforce, and why."""
     return {"not isolated": "; ".join(f"{name} ({why})" for name, why in layers.items())} if layers else {}
 
 
@@ -88,7 +88,10 @@ def _facts(found: dict[str, Any]) -> Table:
 
 
 def _chain(found: dict[str, Any]) -> dict[str, str]:
-    """What is still being finished, what broke, and why all is finished anew, as far as there is something to tell."""
+    """Return the artifacts being finished, those that broke, and why all are finished again.
+
+    Empty states are left out.
+    """
     from edgefn_cli.display import wording
 
     facts = {}
@@ -103,7 +106,7 @@ def _chain(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _permissions(found: dict[str, Any]) -> dict[str, str]:
-    """Return what it asks for beyond its sandbox, and who granted that."""
+    """Return the permissions that the function asks for, each with its grantor."""
     given = {f"{one['kind']} {one['value']}".rstrip(): one["granted_by"] for one in found.get("grants", ())}
     told = [
         f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
@@ -112,7 +115,7 @@ def _permissions(found: dict[str, Any]) -> dict[str, str]:
 
 
 def _dropped(output: dict[str, int]) -> dict[str, str]:
-    """What it printed over its budget, as far as it did."""
+    """Return the lines that the function printed over its budget; {} where there are none."""
     if not output.get("dropped_bytes"):
         return {}
     return {"output": f"{output['dropped_lines']:,} lines were dropped: it prints more than its log takes"}
@@ -134,7 +137,7 @@ def _memory(found: dict[str, Any]) -> str:
 
 
 def _ledger(counted: dict[str, Any] | None) -> dict[str, str]:
-    """What the box counts its processes with, when it decides what may start."""
+    """Return the memory that the box accounts for the function's processes."""
     from edgefn.text.quantities import format_bytes
 
     if not counted:

@@ -63,7 +63,7 @@ def dev(
 
 
 class _Teller:
-    """Events of the loop, on the terminal or as lines of JSON."""
+    """Shows the events of the loop, on the terminal or as lines of JSON."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -88,7 +88,7 @@ class _Teller:
 
 
 def _stream_logs(client: Client, name: str, teller: _Teller) -> None:
-    """Follows the function's log from a thread that ends with the process."""
+    """Follow the function's log in a thread that ends with the process."""
     threading.Thread(target=_follow, args=(client, name, teller), name="logs", daemon=True).start()
 
 

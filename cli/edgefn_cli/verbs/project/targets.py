@@ -38,7 +38,7 @@ def targets(name: NameArgument = None, as_json: JsonOption = False) -> None:
 
 
 def _rows(folder: Path | None) -> list[dict[str, Any]]:
-    """Each target: what it is, its backend, how it was verified, and the refusal of this machine, if it refuses it."""
+    """Return a row for each target: description, backend, verification, and this machine's refusal."""
     import msgspec
 
     from edgefn import backends
@@ -65,7 +65,7 @@ def _rows(folder: Path | None) -> list[dict[str, Any]]:
 
 
 def _profile(name: str, folder: Path | None) -> dict[str, Any]:
-    """The profile of that name, or that of the target; raises SpecError with the nearest."""
+    """Return the profile of that name, or that of the target; raise SpecError with the nearest."""
     import msgspec
 
     from edgefn.errors import SpecError
@@ -97,7 +97,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _whole(profile: dict[str, Any]) -> Table:
-    """Every key that says something, dotted, then the sources."""
+    """Return a table of every key that has a value, dotted, then the sources."""
     from rich.table import Table
     from rich.text import Text
 

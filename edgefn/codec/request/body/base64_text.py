@@ -22,7 +22,7 @@ _DATA_URL = re.compile(rb"data:([^,]*),", re.IGNORECASE)
 
 
 def decoded(text: bytes) -> bytes:
-    """Return the bytes of base64 text, or of a data: URL as browsers make them. Raises ValueError."""
+    """Return the bytes of base64 text, or of a data: URL as browsers make them. Raise ValueError."""
     if url := _DATA_URL.match(text):
         text = unquote_to_bytes(text[url.end() :])
         if not url[1].rstrip().lower().endswith(b"base64"):
@@ -46,7 +46,7 @@ def _advice(text: bytes) -> str:
 def normalised(raw: Any, info: inspect.Type, path: str = "") -> Any:
     """Return `raw` of JSON with bytes wherever `info` has them: msgspec reads standard base64 only.
 
-    Raises ValueError, its text ending with the path, where a text is no base64.
+    Raise ValueError, its text ending with the path, where a text is no base64.
     """
     if isinstance(raw, str) and members.holds(info, *BYTES) and not members.holds(info, inspect.StrType):
         try:

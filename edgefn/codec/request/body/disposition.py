@@ -17,7 +17,10 @@ _OF_MAIL = re.compile(rb"(?i)=\?utf-8\?b\?([a-z0-9+/=]*)\?=")
 
 
 def names(header: bytes) -> tuple[str, str | None]:
-    """Return the names of a field and of its file, None where it is no file. Raises InputError and UnicodeError."""
+    """Return the names of a field and of its file, None where it is no file.
+
+    Raise InputError and UnicodeError.
+    """
     from python_multipart.multipart import parse_options_header
 
     disposition, options = parse_options_header(header)

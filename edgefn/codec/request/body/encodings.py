@@ -23,7 +23,7 @@ Buffer = bytes | bytearray | memoryview
 def decoded(body: Buffer, encoding: str, most: int) -> Buffer:
     """Return `body` without its coding: gzip, deflate or none; at most `most` bytes.
 
-    Raises UnsupportedEncoding, BodyTooLarge, and InputError for a body that is not what its header says.
+    Raise UnsupportedEncoding, BodyTooLarge, and InputError for a body that is not what its header says.
     """
     coding = encoding.strip().lower()
     if coding in ("", "identity"):
@@ -51,7 +51,7 @@ def _inflated(body: Buffer, coding: str, container: int, most: int) -> bytes:
 
 
 def _inflate(body: Buffer, begin: int, coding: str, container: int, found: bytearray, most: int) -> int:
-    """Add to `found` what the member at `begin` holds; return where it ends."""
+    """Unpack the member at `begin` and add it to `found`; return where the member ends."""
     view, stream, size = memoryview(body), zlib.decompressobj(container), _FIRST_PIECE
     while begin < len(body):
         piece = view[begin : begin + size]

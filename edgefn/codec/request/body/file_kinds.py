@@ -72,7 +72,7 @@ def _is_whole_picture(data: bytes) -> bool:
 
 
 def _is_pickle(data: bytes) -> bool:
-    """Tell whether `data` is opcodes to its last byte, or so many of them that no numbers would be by chance."""
+    """Tell whether `data` is opcodes to its last byte, or begins with more of them than chance would give."""
     if not data.endswith(b"."):
         return False
     try:
@@ -87,7 +87,7 @@ def _is_pickle(data: bytes) -> bool:
 
 
 def _is_gzip(data: bytes) -> bool:
-    """Tell whether `data` unpacks to its checksum, or to so much that no numbers would by chance."""
+    """Tell whether `data` unpacks to its checksum, or to more bytes than chance would give."""
     stream, unpacked = zlib.decompressobj(31), 0
     try:
         while not stream.eof and unpacked < _MAX_UNPACKED:

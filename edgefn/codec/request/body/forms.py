@@ -61,7 +61,7 @@ class FormField(msgspec.Struct):
 
     @property
     def is_unchosen(self) -> bool:
-        """Tell whether it is what a browser sends for a file that nobody chose."""
+        """Tell whether the field is a file input in which the user of a browser chose no file."""
         return self.filename == "" and not self.data
 
 

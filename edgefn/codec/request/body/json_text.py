@@ -28,7 +28,10 @@ def without_mark(body: Buffer) -> Buffer:
 
 
 def begins(body: Buffer) -> bytes:
-    """Return the first byte that is no white space and no mark; empty where there is none in the first few."""
+    """Return the first byte that is no white space and no mark.
+
+    Empty where there is none in the first few bytes.
+    """
     if (first := bytes(body[:1])) in _USUAL:
         return first
     return bytes(without_mark(body)[:256]).lstrip()[:1]
@@ -47,7 +50,7 @@ def is_document(body: Buffer, first: bytes = b"[{") -> bool:
 
 
 def fault(body: Buffer, error: Exception) -> ValueError:
-    """Return what is wrong with `body` as an error whose text ends with the path, where that can be found."""
+    """Return the fault of `body` as an error whose text ends with the path, where it can be found."""
     data = bytes(body[:MAX_SEARCHED])
     spared = _PAIR.sub(lambda pair: b" " * len(pair[0]), data)
     if lone := _SURROGATE.search(spared):

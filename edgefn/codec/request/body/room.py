@@ -26,7 +26,7 @@ _lock = threading.Lock()
 
 
 def read(decode: Callable[[Buffer], T], body: Buffer) -> T:
-    """Decode JSON. Raises MemoryError where there is no memory for it, and what `decode` does."""
+    """Decode JSON. Raise MemoryError where there is no memory for it, and what `decode` does."""
     if len(body) < LARGE_BYTES:
         return decode(body)
     with _lock:  # what another thread reads meanwhile would take what was found
@@ -36,7 +36,7 @@ def read(decode: Callable[[Buffer], T], body: Buffer) -> T:
 
 
 def _there_are(size: int) -> bool:
-    """Tell whether malloc has so many bytes at once; none is touched."""
+    """Tell whether malloc can give that many bytes at once; none is touched."""
     libc = _libc()
     block = libc.malloc(size)
     libc.free(block)

@@ -51,10 +51,12 @@ _UNNAMED, _OCTETS = MediaType(""), MediaType(OCTETS)
 
 
 def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], value: Parameter | None) -> bool:
-    """Tell whether a body that is called an urlencoded form is one.
+    """Tell whether a body that is declared as an urlencoded form is one.
 
-    Clients encode a form, so that it has no blanks in it; who types one begins it with a parameter's name. A text or an
-    array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is there.
+    Clients encode a form, so that it has no blanks in it; a form typed by hand begins with a parameter's name. A text
+    or
+    an array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is
+    there.
     """
     if media.name != FORM:
         return False
@@ -78,7 +80,7 @@ def _looks_encoded(fields: Sequence[bytes]) -> bool:
 
 
 def media(body: Buffer, media: MediaType, value: Parameter | None) -> MediaType:
-    """Return what a body of `media` is, for the parameter whose value it may be."""
+    """Return the actual content type of a body of `media`, for the parameter whose value it may be."""
     kind = value.kind if value is not None else "value"
     named = media.name not in ("", FORM)
     if kind == "bytes" or (kind == "text" and named):

@@ -23,7 +23,7 @@ MULTIPLIED = ("Conv", "ConvTranspose", "Gemm", "MatMul", *RECURRENT)
 
 
 class Cost(NamedTuple):
-    """What one node holds and does: weights, and multiplications of a run."""
+    """The weights of one node, and its multiplications in a run."""
 
     weights: int
     operations: int
@@ -37,12 +37,15 @@ class Share(NamedTuple):
 
     @property
     def rounded(self) -> dict[str, float]:
-        """As a report has it."""
+        """Return the shares for a report, rounded to four decimals."""
         return {"operations": round(self.operations, 4), "weights": round(self.weights, 4)}
 
 
 def measured(model: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Cost]:
-    """The cost of each node of the float `model` that multiplies, by its name, for inputs of such sizes."""
+    """Measure the cost of each node of the float `model` that multiplies, by the node's name.
+
+    The cost is that of a run on `inputs`.
+    """
     graph = Graph(model)
     nodes = [node for node in graph.nodes if _multiplies(node)]
     sizes = _shapes(model, [name for node in nodes for name in (*node.input, node.output[0])], inputs)
@@ -50,7 +53,10 @@ def measured(model: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]]) -> dict
 
 
 def share(written: onnx.ModelProto, costs: Mapping[str, Cost]) -> Share:
-    """The share in eight bits of a quantised file, whose nodes in float have the names that they have in `costs`."""
+    """Return the share of a quantised file that is in eight bits.
+
+    The file's float nodes have the names that they have in `costs`.
+    """
     graph = Graph(written)
     made_by = {name: node for node in graph.nodes for name in node.output}
     floating = [node.name for node in graph.nodes if _multiplies(node) and not eight_bits(node, made_by)]
@@ -58,13 +64,13 @@ def share(written: onnx.ModelProto, costs: Mapping[str, Cost]) -> Share:
 
 
 def left(costs: Mapping[str, Cost], kept: Sequence[str]) -> Share:
-    """The share that is left in eight bits with the nodes named in `kept` in float."""
+    """Return the share that remains in eight bits when the nodes named in `kept` are in float."""
     total, lost = _sum(list(costs.values())), _sum([costs[name] for name in set(kept) if name in costs])
     return Share(*(1 - b / a if a else 0.0 for a, b in zip(total, lost, strict=True)))
 
 
 def eight_bits(node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto]) -> bool:
-    """Whether both factors of the node come through DequantizeLinear."""
+    """Tell whether both factors of the node come through DequantizeLinear."""
     return all(name in made_by and made_by[name].op_type == "DequantizeLinear" for name in node.input[:2])
 
 
@@ -94,7 +100,10 @@ def _cost(node: onnx.NodeProto, graph: Graph, sizes: Mapping[str, tuple[int, ...
 def _shapes(
     model: onnx.ModelProto, names: Sequence[str], inputs: Mapping[str, NDArray[np.generic]]
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes that the named tensors have in a run."""
+    """Run `model` on `inputs`, and return the shapes of the named tensors.
+
+    The shapes of all constants and inputs are included.
+    """
     import onnx
 
     graph = Graph(model)

@@ -52,25 +52,25 @@ class Graph:
 
     @cached_property
     def layers(self) -> list[Layer]:
-        """The layers with weights, in the order in which they run."""
+        """Return the layers with weights, in the order in which they run."""
         return [layer for node in self.nodes if (layer := self._layer(node)) is not None]
 
     @cached_property
     def single(self) -> SingleNodes:
-        """Runs one node, whatever its operator."""
+        """Return an object that runs one node, whatever its operator."""
         return SingleNodes(self.model)
 
     @cached_property
     def by_name(self) -> dict[str, Layer]:
-        """The layers by their names."""
+        """Return the layers by their names."""
         return {layer.name: layer for layer in self.layers}
 
     def consumers(self, tensor: str) -> list[onnx.NodeProto]:
-        """The nodes that read `tensor`."""
+        """Return the nodes that read `tensor`."""
         return [node for node in self.nodes if tensor in reads(node)]
 
     def set_constant(self, name: str, value: NDArray[np.generic]) -> None:
-        """From now on the initializer `name` holds `value`, in the model too."""
+        """Set the initializer `name` to `value`, in the model too."""
         from onnx import numpy_helper
 
         (tensor,) = (tensor for tensor in self.model.graph.initializer if tensor.name == name)
@@ -78,7 +78,7 @@ class Graph:
         self.constants[name] = value
 
     def add_constant(self, name: str, value: NDArray[np.generic]) -> None:
-        """The model has another initializer."""
+        """Add the initializer `name` to the model."""
         from onnx import numpy_helper
 
         self.model.graph.initializer.append(numpy_helper.from_array(value, name))
@@ -115,14 +115,17 @@ def _captured(node: onnx.NodeProto) -> Iterator[str]:
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """The node's attributes as Python values."""
+    """Return the node's attributes as Python values."""
     from onnx import helper
 
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def with_biases(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model`, changed in place: its nodes have names, each Conv and Gemm a bias, and no two layers share weights."""
+    """Name each node of `model`, give each Conv and Gemm a bias, and give each layer its own weights.
+
+    Changes `model` in place and returns it. Weights that several layers share are copied.
+    """
     import numpy as np
 
     graph = Graph(model)

@@ -22,7 +22,10 @@ TYPES = {"tensor(float)": 1, "tensor(int64)": 7, "tensor(int32)": 6, "tensor(boo
 
 
 def loaded(path: Path, name: str) -> onnx.ModelProto:
-    """The captured network's file, for an artifact called `name`. Raises BuildError where it is too large for int8."""
+    """Load the captured network's file, for an artifact called `name`.
+
+    Raises BuildError if the network is too large for int8.
+    """
     import onnx
 
     if path.with_name(f"{path.name}.data").exists():
@@ -31,7 +34,7 @@ def loaded(path: Path, name: str) -> onnx.ModelProto:
 
 
 def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """`model` optimised as far as its file stays one of standard ONNX for any machine."""
+    """Optimise `model` as far as its file remains one of standard ONNX for any machine."""
     import onnx
 
     ort = import_onnxruntime()
@@ -51,7 +54,10 @@ def prepared(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _declare(model: onnx.ModelProto) -> None:
-    """Each tensor of `model` has a type, those of operators too that ONNX does not know: quantisers skip others."""
+    """Give each tensor of `model` a type, including the outputs of operators that ONNX does not know.
+
+    Quantisers skip tensors that have no type.
+    """
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(model)

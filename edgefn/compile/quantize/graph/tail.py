@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def nodes(graph: Graph) -> tuple[str, ...]:
-    """The names of the nodes that no layer reads from, directly or by way of others."""
+    """Return the names of the nodes that no layer reads from, directly or through other nodes."""
     inner: set[str] = set()  # tensors that a layer depends on
     found: list[str] = []
     for node in reversed(graph.nodes):
@@ -27,6 +27,6 @@ def nodes(graph: Graph) -> tuple[str, ...]:
 
 
 def ends(graph: Graph) -> list[Layer]:
-    """The layers whose outputs no other layer depends on."""
+    """Return the layers whose outputs no other layer depends on."""
     last = set(nodes(graph))
     return [layer for layer in graph.layers if all(node.name in last for node in graph.consumers(layer.output))]

@@ -39,12 +39,12 @@ FEW = 64
 
 
 class Attempt(NamedTuple):
-    """A way of making it; `write` gives the file with the named layers and those `kept` in float.
+    """A way of making a network int8; `write` gives the file with the named layers and those `kept` in float.
 
     model     the float network that is quantised
     layers    those that may be left in float
-    estimate  what each of them is thought to cost; {} where a scan must tell
-    searched  whether layers are left in float where the bound is missed with none
+    estimate  the estimated cost of each of them; {} where a scan must measure it
+    searched  whether layers are left in float if the bound is missed with none in float
     """
 
     recipe: str
@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Ours, and what is tried besides, which takes no care that products do not saturate."""
+    """Our own ways, and other ways, which do not prevent saturated products."""
 
     ours: list[Way]
     others: list[Way]
@@ -82,7 +82,7 @@ def ways_of(captured: Captured, model: onnx.ModelProto, parts: Parts, chosen: st
 class Plan(NamedTuple):
     """An attempt that is not made yet: a way, whether weights are safe in pairs, the session's entries.
 
-    One with entries is slower: it is for where those without are wrong.
+    A plan with entries is slower. It serves where the plans without entries are wrong.
     """
 
     way: Way
@@ -95,7 +95,11 @@ class Plan(NamedTuple):
 
 
 def plans(ways: Ways, engine: Engine, saturates: bool) -> list[Plan]:
-    """Weights that cannot saturate at the full speed of the kernels, then exact products at two thirds of it."""
+    """Plan the attempts in order.
+
+    Where products saturate, weights that cannot saturate come first, at the full speed of the kernels. Then come exact
+    products, at two thirds of that speed.
+    """
     found = [Plan(way, saturates, {}) for way in ways.ours]
     if saturates and engine.exact is not None:
         return [*found, *(Plan(way, False, engine.exact) for way in (*ways.ours, *ways.others))]
@@ -103,9 +107,10 @@ def plans(ways: Ways, engine: Engine, saturates: bool) -> list[Plan]:
 
 
 def static(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts, *, whole: bool = False) -> Way:
-    """By a fit that all compilers of the model share, whatever their engine.
+    """Return the way of static quantisation by a fit that all compilers of the model share.
 
-    With `whole` all calibration inputs are calibrated on, and what comes of it is judged by golden samples alone.
+    The fit does not depend on the engine. With `whole`, all calibration inputs are used for calibration, and only
+    golden samples judge the result.
     """
     parts = parts._replace(calibration=everything(captured, parts)) if whole else parts
 
@@ -124,7 +129,7 @@ def static(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts
 
 
 def everything(captured: Captured, parts: Parts) -> tuple[GoldenSample, ...]:
-    """Return what may be calibrated on where golden samples judge: all inputs that are given for it."""
+    """Return all given calibration inputs if golden samples judge, else the part to calibrate on."""
     return tuple(captured.calibration) if captured.judges else parts.calibration
 
 
@@ -143,7 +148,7 @@ def plain_static(model: onnx.ModelProto, calibration: Sequence[GoldenSample]) ->
 
 
 def fitted(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts: Parts, paired: bool) -> fit.Fit:
-    """What static quantisation finds for `model`: pruned and fine-tuned where the author asks for it."""
+    """Fit static quantisation to `model`; prune and fine-tune it where the author asks for that."""
     inputs = [sample.inputs for sample in parts.calibration]
     model = copy.deepcopy(model)
     if quantize.sparsity:
@@ -158,7 +163,7 @@ def fitted(captured: Captured, quantize: Quantize, model: onnx.ModelProto, parts
 
 
 def _taught(student: finetune.Student, parts: Parts, epochs: int) -> None:
-    """The student has learnt what the float network gives for the calibration inputs."""
+    """Train the student on the float network's outputs for the calibration inputs."""
     inputs, outputs = ([getattr(one, side) for one in parts.calibration] for side in ("inputs", "outputs"))
     graph = student.graph
     step = propagation.together(graph, inputs)

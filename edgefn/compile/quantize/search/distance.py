@@ -32,7 +32,10 @@ class Distance:
         self._scales = {name: _scale([sample.outputs[name] for sample in samples]) for name in names}
 
     def of(self, found: Outputs, wanted: Outputs) -> float:
-        """The mean over outputs; infinite where one is missing, of another shape, or no number."""
+        """Return the mean distance over the outputs.
+
+        It is infinite if an output is missing, has another shape, or is not a number.
+        """
         return sum(self._one(name, found.get(name), wanted[name]) for name in self._scales) / max(1, len(self._scales))
 
     def _one(self, name: str, found: NDArray[Any] | None, wanted: NDArray[Any]) -> float:
@@ -48,7 +51,10 @@ class Distance:
 
 
 def _scale(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """The variance of each position between the samples; of all values where the samples' shapes differ."""
+    """Return the variance of each position between the samples.
+
+    If the samples' shapes differ, it is one variance, over all values.
+    """
     if len(values) > 1 and len({one.shape for one in values}) == 1:
         found = np.stack(values).astype(np.float64).var(axis=0, ddof=1)
     else:

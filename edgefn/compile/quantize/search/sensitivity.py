@@ -31,7 +31,7 @@ class Score(NamedTuple):
 class FloatLayers(NamedTuple):
     """The layers to keep in float, the score with them, and each layer's cost as far as a scan was needed.
 
-    `hopeless` says that the search was given up: no layers that may stay in float would be enough.
+    `hopeless` means that the search was given up: all layers that may stay in float would not be enough.
     """
 
     kept: tuple[str, ...]
@@ -46,9 +46,9 @@ Scorer = Callable[[tuple[str, ...]], Score]
 class Search:
     """A search for the fewest layers of `layers` that must stay in float, beside those `forced`.
 
-    score     of some layers in float
+    score     scores the network with the given layers in float
     estimate  each layer's cost as far as it is known without a run
-    spare     whether a layer more may stay in float, beside those given
+    spare     whether all the given layers may stay in float together
     enough    whether the time for a scan is over
     """
 
@@ -67,7 +67,10 @@ class Search:
         self._estimate, self._spare, self._enough = estimate or {}, spare, enough
 
     def run(self) -> FloatLayers:
-        """Return what is found. Where none suffice, no more than those forced are kept: the score tells."""
+        """Search, and return the layers to keep in float.
+
+        If no allowed set of layers suffices, only the forced layers are kept, and the score shows the failure.
+        """
         start = self._score(self._forced)
         if start.passed or not self._most:
             return FloatLayers(self._forced, start, {})
@@ -86,7 +89,7 @@ class Search:
         return FloatLayers(self._forced, start, costs)
 
     def _ranked(self, costs: Mapping[str, float]) -> list[str]:
-        """The costliest layers, as many as may stay in float together."""
+        """Rank the costliest layers, as many as may stay in float together."""
         found: list[str] = []
         for name in sorted(costs, key=lambda name: -costs[name]):
             if len(found) < self._most and name in self._layers and self._spare([*self._forced, *found, name]):
@@ -94,7 +97,10 @@ class Search:
         return found
 
     def _scan(self, error: float) -> dict[str, float]:
-        """What the error falls by with each layer alone in float; of those that there was time for, worst first."""
+        """Measure by how much the error falls with each layer alone in float.
+
+        The layers with the largest estimate come first. Layers for which the time was too short are left out.
+        """
         costs: dict[str, float] = {}
         for name in sorted(self._layers, key=lambda name: -self._estimate.get(name, 0.0)):
             if self._enough():
@@ -115,7 +121,10 @@ class Search:
 
 
 def fewest(passes: Callable[[int], bool], most: int) -> int:
-    """A count that passes while the one below it does not, by bisection between 0, which fails, and `most`."""
+    """Find a count that passes while the count below it does not.
+
+    Bisects between 0, which fails, and `most`.
+    """
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2

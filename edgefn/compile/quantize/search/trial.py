@@ -44,7 +44,10 @@ class LayerTrial:
         self.agreements: dict[tuple[str, ...], Agreement] = {}
 
     def score(self, kept: tuple[str, ...]) -> sensitivity.Score:
-        """How the validation part comes out of the engine; what cannot be judged, as there is none, passes."""
+        """Judge the outputs that the engine gives for the validation part, with the layers `kept` in float.
+
+        An attempt passes if there is no sample to judge it by.
+        """
         if not self._samples:
             return sensitivity.Score(True, 0.0)
         model = self._attempt.write(kept)

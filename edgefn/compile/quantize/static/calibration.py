@@ -29,7 +29,10 @@ class Parts(NamedTuple):
 
 
 def split(samples: Sequence[GoldenSample], model: str, target: str) -> Parts:
-    """The two parts. Raises BuildError when there are no samples, saying what to write."""
+    """Split the samples into a part to calibrate on and a part to validate on.
+
+    Raises BuildError, with what to write, if there are no samples.
+    """
     if not samples:
         raise BuildError(
             f"model {model} has no calibration inputs, and {target} takes the ranges of activations from them: write "

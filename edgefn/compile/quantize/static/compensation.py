@@ -31,7 +31,7 @@ BLOCK = 64
 
 
 class Statistics(NamedTuple):
-    """Sums over a layer's input rows: x as the quantised layers before give it, f as the float ones do.
+    """Means over a layer's input rows: x from the quantised layers before it, f from the float ones.
 
     mean_x   [groups, k]; mean_f likewise
     xx       [groups, k, k]: Σ x xᵀ / count
@@ -51,14 +51,14 @@ class Rounded(NamedTuple):
 
     @property
     def rows(self) -> Matrix:
-        """The weights that the integers stand for."""
+        """Return the weights that the integers stand for."""
         return (self.integers * self.scale[:, None]).astype(np.float32)
 
 
 def compensated(rows: Matrix, bias: Matrix, seen: Statistics, *, paired: bool) -> Rounded:
-    """The rounding of `rows` whose output on what was `seen` is nearest to that of the rows themselves.
+    """Round `rows` so that the output on the inputs `seen` is nearest to the output of `rows` themselves.
 
-    The bias becomes the one with which the mean output is the float layer's on the float activations.
+    The new bias makes the mean output equal to the float layer's on the float activations.
     """
     groups, size = seen.mean_x.shape
     scale = weights.scales(rows, paired=paired)
@@ -68,7 +68,10 @@ def compensated(rows: Matrix, bias: Matrix, seen: Statistics, *, paired: bool) -
 
 
 def noise(rows: Matrix, rounded: Rounded, seen: Statistics) -> float:
-    """What rounding did to the layer's output, over the variance of that output: the mean square of both."""
+    """Return the error that rounding adds to the layer's output, over that output's variance.
+
+    Both are mean squares about the mean.
+    """
     groups, size = seen.mean_x.shape
     covariance = seen.xx - seen.mean_x[:, :, None] * seen.mean_x[:, None, :]
     wrong, whole = (
@@ -79,13 +82,16 @@ def noise(rows: Matrix, rounded: Rounded, seen: Statistics) -> float:
 
 
 def plain(rows: Matrix, bias: Matrix, *, paired: bool) -> Rounded:
-    """The nearest integers, and the bias as it was."""
+    """Round `rows` to the nearest integers, and keep the bias unchanged."""
     scale = weights.scales(rows, paired=paired)
     return Rounded(weights.rounded(rows, scale, paired=paired), scale, bias)
 
 
 def _hessian(seen: Statistics) -> Matrix:
-    """[groups, k, k]: the inputs' covariance, damped. The means are the bias's affair."""
+    """Return the damped covariance of the inputs, [groups, k, k].
+
+    The bias takes care of the means.
+    """
     covariance = seen.xx - seen.mean_x[:, :, None] * seen.mean_x[:, None, :]
     size = covariance.shape[-1]
     mean = np.trace(covariance, axis1=1, axis2=2) / size
@@ -93,9 +99,10 @@ def _hessian(seen: Statistics) -> Matrix:
 
 
 def _rounded(wanted: Matrix, scale: Matrix, hessian: Matrix, *, paired: bool) -> Matrix:
-    """[groups, out, k] of integers, column by column; each column's error is spread over those after it.
+    """Round column by column, and spread each column's error over the columns after it.
 
-    Within a block at once, over the blocks after it once a block: the same, with a hundredth of the memory's traffic.
+    Returns integers, [groups, out, k]. Within a block the error is spread at once, over the blocks after it once a
+    block: the result is the same, with a hundredth of the memory traffic.
     """
     spread = _spread(hessian)
     rest, integers = wanted.copy(), np.zeros_like(wanted)
@@ -117,7 +124,10 @@ def _rounded(wanted: Matrix, scale: Matrix, hessian: Matrix, *, paired: bool) ->
 
 
 def _spread(hessian: Matrix) -> Matrix:
-    """The upper triangular factor of the inverse; damped more, tenfold each time, where inputs nearly repeat others."""
+    """Return the upper triangular factor of the inverse of `hessian`.
+
+    Where inputs nearly repeat others, it is damped more, tenfold each time.
+    """
     size = hessian.shape[-1]
     mean = np.trace(hessian, axis1=1, axis2=2)[:, None, None] / size
     for damping in (0.0, 0.01, 0.1, 1.0):
@@ -128,14 +138,14 @@ def _spread(hessian: Matrix) -> Matrix:
 
 
 def _beside(chosen: Matrix, before: Matrix) -> Matrix:
-    """`chosen`, within what the other weight of the pair leaves it."""
+    """Limit `chosen` to the values that the other weight of the pair allows."""
     highest = weights.PAIR - np.maximum(before, 0)
     lowest = -weights.PAIR + np.maximum(-before, 0)
     return np.clip(chosen, lowest, highest)
 
 
 def _bias(rows: Matrix, bias: Matrix, quantised: Matrix, seen: Statistics) -> Matrix:
-    """The bias with which the mean output is the float layer's."""
+    """Return the bias that makes the mean output equal to the float layer's."""
     groups, size = seen.mean_x.shape
     wanted = (rows.reshape(groups, -1, size) @ seen.mean_f[:, :, None]).reshape(-1)
     given = (quantised.reshape(groups, -1, size) @ seen.mean_x[:, :, None]).reshape(-1)

@@ -25,7 +25,8 @@ _MODEL, _FOUND = "float.onnx", "found.npz"
 class Fit(NamedTuple):
     """The float `model`, ranges by tensor, integers by layer; layers `kept` and nodes `floating` stay in float.
 
-    `noise` is what rounding did to each layer's output, over that output's variance: the noisiest may go back to float.
+    `noise` is the error that rounding adds to each layer's output, over that output's variance: the noisiest layers may
+    go back to float.
     """
 
     model: onnx.ModelProto
@@ -37,16 +38,16 @@ class Fit(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """The layers that may be int8, in the order in which they run."""
+        """Return the layers that may be int8, in the order in which they run."""
         return [layer.name for layer in Graph(self.model).layers if layer.name not in self.kept]
 
     def written(self, kept: Sequence[str] = ()) -> onnx.ModelProto:
-        """The quantised file, the layers named in `kept` in float, and those of `self.kept`."""
+        """Make the quantised file, with the layers named in `kept` and those of `self.kept` in float."""
         return qdq.written(self.model, self.ranges, self.layers, (*self.kept, *self.floating, *kept))
 
 
 def write(fit: Fit, folder: Path) -> None:
-    """The fit lies in `folder`."""
+    """Write the fit into `folder`."""
     import onnx
 
     onnx.save(fit.model, folder / _MODEL)
@@ -65,7 +66,7 @@ def write(fit: Fit, folder: Path) -> None:
 
 
 def read(folder: Path) -> Fit:
-    """The fit that `write` put there."""
+    """Read the fit that `write` put into `folder`."""
     import onnx
 
     ranges: dict[str, ValueRange] = {}

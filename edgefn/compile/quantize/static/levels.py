@@ -20,7 +20,10 @@ MOVES = {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", 
 
 
 def steps(path: Path) -> dict[str, float]:
-    """Return the step of the quantiser behind each output of the ONNX file at `path`; none where an output is float."""
+    """Return the step of the quantiser behind each output of the ONNX file at `path`.
+
+    There is none for an output in float.
+    """
     import onnx
 
     return of(onnx.load(path, load_external_data=False))

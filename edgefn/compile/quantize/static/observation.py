@@ -35,12 +35,12 @@ MAXIMA = ("ReduceMax", "GlobalMaxPool")
 
 
 class Observed(NamedTuple):
-    """What `observed` found.
+    """The result of `observed`.
 
     ranges   by the tensor's name
     answers  outputs of the last convolutions, [samples, channels, …], by the layer's name
     lost     share of a tensor's variance that eight bits of its range lose
-    unlike   tensors of which eight bits of one range are no form: parts of unlike ranges, or a mask among scores
+    unlike   tensors that eight bits of one range cannot hold: parts of unlike ranges, or a mask among scores
     """
 
     ranges: dict[str, ValueRange]
@@ -50,7 +50,7 @@ class Observed(NamedTuple):
 
 
 def observed(graph: Graph, fed: Mapping[str, propagation.Pieces]) -> Observed:
-    """Run the network on the inputs, and see each of its float tensors."""
+    """Run the network on the inputs, and observe each of its float tensors."""
     seen = _Seen(graph)
     propagation.observe(graph, dict(fed), seen.note)
     return Observed(seen.ranges, seen.answers, seen.lost, frozenset(seen.unlike))
@@ -72,7 +72,7 @@ class _Seen:
         self.unlike: set[str] = set()
 
     def note(self, name: str, tensors: propagation.Pieces) -> None:
-        """See all values of one tensor."""
+        """Observe the values of one tensor: its range, and the share that eight bits of the range lose."""
         if not tensors[0].is_floating_point():
             return
         step = max(1, sum(t.numel() for t in tensors) // OBSERVED)
@@ -89,8 +89,10 @@ class _Seen:
             self.answers[self._ends[name]] = _samples(tensors)
 
     def _range(self, name: str, tensors: propagation.Pieces, values: Values) -> ValueRange:
-        """Return the range of a tensor. Nothing is clipped of what a caller sends, of what leads to a maximum over all
-        positions, where an outlier is what counts, and of the answer.
+        """Return the range of a tensor.
+
+        Nothing is clipped of the values that a caller sends, of the values that lead to a maximum over all positions,
+        where an outlier is what counts, and of the answer.
         """
         if name in self._sent or name in self._maxima:
             samples = [row for t in tensors for row in t] if self._batched else tensors
@@ -114,7 +116,7 @@ def _sent(graph: Graph) -> set[str]:
 
 
 def _before_maxima(graph: Graph) -> set[str]:
-    """Return the names of all that a maximum over all positions is taken of, and of what that is computed from."""
+    """Return the names of the tensors that lead to a maximum over all positions, and of those before them."""
     found: set[str] = set()
     for node in reversed(graph.nodes):
         if node.op_type in MAXIMA or found.intersection(node.output):
@@ -123,14 +125,14 @@ def _before_maxima(graph: Graph) -> set[str]:
 
 
 def _extremes(tensors: propagation.Pieces) -> tuple[float, float]:
-    """The least and the largest finite value."""
+    """Return the least and the largest finite value; 0.0 for both if there is none."""
     finite = [t[t.isfinite()].float() for t in tensors]
     sides = [(float(t.min()), float(t.max())) for t in finite if t.numel()]
     return min((low for low, _ in sides), default=0.0), max((high for _, high in sides), default=0.0)
 
 
 def _samples(tensors: propagation.Pieces) -> Values:
-    """The samples one after the other, those of the first one's shape, as many as fit."""
+    """Join the samples that have the first one's shape, as many as fit."""
     rows = [row for t in tensors for row in t if row.shape == tensors[0].shape[1:]]
     most = max(2, ANSWERS // max(1, rows[0].numel()))
     return np.stack([row.float().numpy() for row in rows[:most]])

@@ -27,7 +27,10 @@ LEFT = ("ConvTranspose",)
 def written(
     model: onnx.ModelProto, inputs: Sequence[Inputs], kept: Sequence[str] = (), *, seven_bits: bool
 ) -> onnx.ModelProto:
-    """`model`, prepared already, with all that ONNX Runtime quantises in int8, but for the nodes named in `kept`."""
+    """Quantise `model`, already prepared, as far as ONNX Runtime can, except the nodes named in `kept`.
+
+    Nodes with an operator in `LEFT` stay in float, too.
+    """
     import onnx
 
     import_onnxruntime()

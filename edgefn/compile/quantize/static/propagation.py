@@ -39,9 +39,9 @@ HALF = 65_000.0
 
 
 def together(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> int:
-    """How many of the samples run together: one where they have no batch in common, or their shapes differ.
+    """Return how many samples run together; 1 if they have no batch in common or their shapes differ.
 
-    A first dimension that is free need not be a batch: two samples are run together and one by one to see.
+    A first dimension that is free need not be a batch: two samples are run together and one by one to find out.
     """
     alike = all(samples[0][name].shape == sample[name].shape for sample in samples for name in graph.inputs)
     return PIECE if batched(graph) and alike and _independent(graph, samples[:2]) else 1
@@ -54,7 +54,7 @@ def batched(graph: Graph) -> bool:
 
 
 def _independent(graph: Graph, samples: Sequence[Mapping[str, NDArray[Any]]]) -> bool:
-    """Whether the samples' outputs, run together, are those of each run alone."""
+    """Tell whether the samples give the same outputs together as one by one."""
     from edgefn.compile.quantize.engine import opened
 
     session = opened(graph.model, {})
@@ -75,7 +75,7 @@ def _largest(values: NDArray[Any]) -> float:
 
 
 def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str], step: int) -> dict[str, Pieces]:
-    """The samples' arrays of some names as tensors of `step` samples each."""
+    """Return the samples' arrays of the given names as tensors of `step` samples each."""
     import torch
 
     return {
@@ -90,12 +90,12 @@ def pieces(samples: Sequence[Mapping[str, NDArray[Any]]], names: Sequence[str], 
 
 
 def fake(tensor: torch.Tensor, within: ValueRange) -> torch.Tensor:
-    """`tensor` as eight bits of the range give it back."""
+    """Quantise `tensor` to eight bits of the range, and dequantise it."""
     return ((tensor / within.scale).round_().add_(within.zero).clamp_(0, 255).sub_(within.zero)).mul_(within.scale)
 
 
 class Propagation:
-    """Runs `graph`; after each tensor is made, `seen(name, pieces)` is called."""
+    """A run of `graph` on the inputs `fed`, node by node; `tensors` holds what is made until it is dropped."""
 
     def __init__(self, graph: Graph, fed: dict[str, Pieces]) -> None:
         import torch
@@ -105,7 +105,10 @@ class Propagation:
         self.tensors: dict[str, Pieces] = dict(fed)
 
     def read(self, node: onnx.NodeProto, place: int) -> list[torch.Tensor | None]:
-        """What the node reads, in one piece; what was made of constants alone is the same in each."""
+        """Return the inputs of the node in one piece; None for an input that is left out.
+
+        A tensor that was made of constants alone is the same in each piece.
+        """
         found: list[torch.Tensor | None] = []
         for name in reads(node):
             if name in self.constants:
@@ -118,7 +121,10 @@ class Propagation:
         return found
 
     def step(self, node: onnx.NodeProto, within: Mapping[str, ValueRange] | None = None) -> dict[str, Pieces]:
-        """The node has run on all pieces; its outputs are kept and returned, on the grid of the ranges `within`."""
+        """Run the node on all pieces; keep and return its outputs.
+
+        Outputs named in `within` lie on the grid of their range there.
+        """
         import torch
 
         grid = within or {}
@@ -135,17 +141,17 @@ class Propagation:
         return operators.run(node, self.read(node, place), self.graph)
 
     def count(self, node: onnx.NodeProto) -> int:
-        """Pieces of the node's input; 1 where it reads constants alone."""
+        """Count the pieces of the node's input; 1 if it reads constants alone."""
         return max((len(self.tensors[name]) for name in reads(node) if name in self.tensors), default=1)
 
     def drop(self, names: Sequence[str]) -> None:
-        """The tensors are forgotten."""
+        """Forget the tensors."""
         for name in names:
             self.tensors.pop(name, None)
 
 
 def order(graph: Graph) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
-    """Each node with the tensors that no later one reads."""
+    """Yield each node with the tensors that no later node reads."""
     left = Counter(name for node in graph.nodes for name in reads(node))
     left.update(graph.outputs)
     for node in graph.nodes:
@@ -155,7 +161,7 @@ def order(graph: Graph) -> Iterator[tuple[onnx.NodeProto, list[str]]]:
 
 
 def observe(graph: Graph, fed: dict[str, Pieces], note: Callable[[str, Pieces], None]) -> None:
-    """`note` has been called with every float tensor of the network, inputs first."""
+    """Run the network, and call `note` with every tensor, inputs first."""
     for name, tensors in fed.items():
         note(name, tensors)
     run = Propagation(graph, fed)
@@ -166,7 +172,7 @@ def observe(graph: Graph, fed: dict[str, Pieces], note: Callable[[str, Pieces], 
 
 
 def statistics(layer: Layer, node: onnx.NodeProto, real: Propagation, quantised: Propagation) -> Statistics:
-    """What `compensation` needs of the layer's inputs."""
+    """Collect the statistics of the layer's inputs that `compensation` needs."""
     import torch
 
     weight = real.graph.constants[layer.weight]
@@ -186,7 +192,7 @@ def statistics(layer: Layer, node: onnx.NodeProto, real: Propagation, quantised:
 
 
 def _rows(layer: Layer, node: onnx.NodeProto, x: Any, shape: tuple[int, ...], groups: int) -> torch.Tensor:
-    """[groups, rows, k] of the layer's input: what each output position is the product of."""
+    """Return the rows of the layer's input, [groups, rows, k]: the factors of each output position."""
     if layer.kind != "Conv":
         return x.reshape(1, -1, x.shape[-1])  # type: ignore[no-any-return]
     if max(shape[2:]) == 1 and groups == 1 and len(shape) == 4:

@@ -36,9 +36,9 @@ two conversions."""
 def written(
     model: onnx.ModelProto, ranges: Mapping[str, ValueRange], layers: Mapping[str, Rounded], kept: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """`model` with its layers in int8, but for those named in `kept` and other nodes there, which stay in float.
+    """Make the layers of a copy of `model` int8; layers and other nodes named in `kept` stay in float.
 
-    `layers` are by the name of the node; their weights and biases replace the model's.
+    `layers` are by the name of the node. Their weights and biases replace the model's.
     """
     import_onnxruntime()
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
@@ -71,7 +71,10 @@ def written(
 
 
 def _free_sums(model: onnx.ModelProto, floating: set[str]) -> None:
-    """A matrix product whose output no integer operator reads gives its sums themselves: no range clips a score."""
+    """Remove the eight-bit rounding of matrix products whose output no integer operator reads.
+
+    Such a product gives its sums themselves: no range clips a score.
+    """
     made_by = {name: node for node in model.graph.node for name in node.output}
     readers: dict[str, list[str]] = defaultdict(list)
     for node in model.graph.node:
@@ -90,14 +93,14 @@ def _free_sums(model: onnx.ModelProto, floating: set[str]) -> None:
 
 
 def quantised_tensors(model: onnx.ModelProto) -> set[str]:
-    """The activations that the file has in eight bits."""
+    """Return the names of the activations that the file has in eight bits."""
     constants = {tensor.name for tensor in model.graph.initializer}
     quantised = {node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
     return quantised - constants
 
 
 def _overrides(graph: Graph, layers: Mapping[str, Rounded]) -> dict[str, list[dict[str, Any]]]:
-    """The scales of the layers' weights; their values are put into the graph."""
+    """Put the layers' rounded weights and biases into the graph, and return the scales of the weights."""
     from onnxruntime.quantization.quant_utils import QuantType
 
     found: dict[str, list[dict[str, Any]]] = {}
@@ -118,7 +121,7 @@ def _overrides(graph: Graph, layers: Mapping[str, Rounded]) -> dict[str, list[di
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within, the quantiser's advice (it logs to the root) is not shown."""
+    """Suppress the quantiser's advice, which it logs to the root logger, within the block."""
     logging.disable(logging.WARNING)
     try:
         yield

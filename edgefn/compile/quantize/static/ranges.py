@@ -22,31 +22,31 @@ HEADROOM, OUTLIERS = 3.0, 4.0
 
 
 class ValueRange(NamedTuple):
-    """The lowest and the highest value that is kept; what is outside is clipped."""
+    """The lowest and the highest value that is kept; values outside are clipped."""
 
     low: float
     high: float
 
     @property
     def scale(self) -> float:
-        """What one step of the integer is worth."""
+        """Return the value of one step of the integer."""
         return max(self.high - self.low, 1e-12) / LEVELS
 
     @property
     def zero(self) -> int:
-        """The integer that stands for 0.0."""
+        """Return the integer that stands for 0.0."""
         return int(np.clip(np.rint(-self.low / self.scale), 0, LEVELS))
 
 
 def spanned(low: float, high: float) -> ValueRange:
-    """The range of values seen between `low` and `high`, zero in it."""
+    """Return the range from `low` to `high`, widened to include zero."""
     return ValueRange(min(float(low), 0.0), max(float(high), 0.0))
 
 
 def expected(
     lows: NDArray[np.floating[Any]], highs: NDArray[np.floating[Any]], deviations: float = HEADROOM
 ) -> ValueRange:
-    """Return the range of samples that were not seen, from the least and the largest value of each that was.
+    """Return the range of samples that were not seen, from the least and largest value of each seen one.
 
     Of few samples the next one's largest is often larger than theirs: where it differs between them the range reaches
     so many standard deviations beyond its mean. Pictures, whose largest is about the same in each, keep their range.
@@ -57,16 +57,16 @@ def expected(
 
 
 def least_error(values: NDArray[np.floating[Any]], seen: ValueRange) -> ValueRange:
-    """The range within `seen` whose eight bits lose least of `values`, in mean square.
+    """Find the range within `seen` whose eight bits lose least of `values`, in mean square.
 
-    A few outliers cost all others their resolution; clipping them is cheaper until it is not.
+    A few outliers cost all other values their resolution. Clipping the outliers is cheaper, up to a point.
     """
     candidates = [ValueRange(seen.low * share, seen.high * share) for share in CANDIDATES]
     return min(candidates, key=lambda one: error(values, one))
 
 
 def error(values: NDArray[np.floating[Any]], within: ValueRange) -> float:
-    """Mean square of what eight bits of `within` lose of `values`."""
+    """Return the mean square error of `values` in eight bits of the range `within`."""
     integers = np.clip(np.rint(values / within.scale) + within.zero, 0, LEVELS)
     return float(np.mean(np.square((integers - within.zero) * within.scale - values)))
 
@@ -76,9 +76,9 @@ UNLIKE = 0.02
 
 
 def lost(values: NDArray[np.floating[Any]], within: ValueRange) -> float:
-    """The share of the values' variance that eight bits of the range lose; 0 for values that are all alike.
+    """Return the share of the values' variance that eight bits of the range lose; 0 if all are alike.
 
-    Of the bulk of the values: one in a hundred may be a mask's minus infinity, or lie outside the range.
+    Only the bulk of the values counts: one in a hundred may be a mask's minus infinity, or lie outside the range.
     """
     low, high = np.quantile(values, (0.01, 0.99)) if values.size else (0.0, 0.0)
     bulk = values[(values >= low) & (values <= high)]
@@ -87,10 +87,10 @@ def lost(values: NDArray[np.floating[Any]], within: ValueRange) -> float:
 
 
 def harmless(answers: NDArray[np.floating[Any]], within: ValueRange) -> bool:
-    """Whether eight bits of the range show how a layer's output moves between samples, in each of its channels.
+    """Tell whether eight bits of the range show the movement of a layer's output between samples.
 
-    `answers` are [samples, channels, …]. The step is held against the channel's spread between samples, a hundredth of
-    which may be lost; a channel that hardly moves is not looked at.
+    Each channel must show its own. `answers` are [samples, channels, …]. The error of a step may be a hundredth of the
+    channel's spread between samples. A channel that hardly moves is ignored.
     """
     if len(answers) < 2:
         return False

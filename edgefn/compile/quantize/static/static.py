@@ -33,7 +33,7 @@ Less than that a last convolution may be, too, to stay in float without being lo
 
 
 class Static:
-    """`model` and the calibration inputs it is quantised with; `saturates`: the target's products of eight bits do.
+    """`model` and its calibration inputs; `saturates` tells whether eight-bit products of the target saturate.
 
     kept      layers that are never quantised: convolutions of an input of a few channels, last ones whose answers eight
               bits do not show, and those that read or write a tensor whose parts are of unlike ranges
@@ -64,10 +64,10 @@ class Static:
         self.tensors = qdq.quantised_tensors(qdq.written(self.model, self.ranges, plain, self.floating))
 
     def compensate(self) -> None:
-        """The layers' weights are rounded anew, each against what those before it and its own rounding did.
+        """Round each layer's weights again, against the errors of the layers before it and its own.
 
-        Those that stay in float count as rounded meanwhile: the others learn from no cleaner inputs than they need to
-        bear (EfficientNet-Lite0: error² 0.0073 instead of 0.0091).
+        Layers that stay in float count as rounded meanwhile: the others learn from no cleaner inputs than they will get
+        (EfficientNet-Lite0: error² 0.0073 instead of 0.0091).
         """
         real, quantised = (propagation.Propagation(self.graph, dict(self.fed)) for _ in range(2))
         for name in self.fed:
@@ -85,7 +85,7 @@ class Static:
 
     @property
     def fit(self) -> Fit:
-        """What has been found so far."""
+        """Return the fit found so far."""
         return Fit(self.model, self.ranges, self.layers, self.kept, self.floating, self.noise)
 
     def _is_stem(self, layer: Layer) -> bool:
@@ -93,9 +93,9 @@ class Static:
         return layer.kind == "Conv" and layer.source in self.graph.inputs and few and self._share(layer) < EDGE
 
     def _is_answer(self, layer: Layer, seen: Observed) -> bool:
-        """Whether the layer's output is the network's answer, and eight bits of it would be seen.
+        """Tell whether the layer's output is the network's answer, and whether eight bits of it would show.
 
-        A matrix product gives its sums in float whatever its factors are.
+        A matrix product gives its sums in float, whatever its factors are.
         """
         if layer.kind != "Conv" or layer.name not in seen.answers:
             return False
@@ -115,7 +115,7 @@ class Static:
         return rounded
 
     def paired(self, layer: Layer) -> bool:
-        """Whether the layer's weights must be safe in pairs."""
+        """Tell whether the layer's weights must be safe in pairs."""
         return self.saturates and not layer.form.depthwise(self.graph.constants[layer.weight])
 
     def _rows(self, layer: Layer) -> tuple[Any, Any]:

@@ -36,18 +36,21 @@ class Form(NamedTuple):
 
     @classmethod
     def of(cls, kind: str, *, groups: int = 1, transposed: bool = False) -> Form:
-        """The form of an ONNX operator's weights."""
+        """Return the form of an ONNX operator's weights."""
         if kind == "Conv":
             return cls("conv", groups)
         return cls("rows" if transposed else "columns")
 
     @property
     def axis(self) -> int:
-        """The axis of the output channels."""
+        """Return the axis of the output channels."""
         return 1 if self.layout == "columns" else 0
 
     def rows(self, weight: NDArray[Any]) -> NDArray[Any]:
-        """[out, k]: a convolution's by position first, then by channel, as kernels take channels-last input."""
+        """Return the weights as rows, [out, k].
+
+        A convolution's rows go by position first, then by channel, because kernels take channels-last input.
+        """
         match self.layout:
             case "conv":
                 return np.moveaxis(weight, 1, -1).reshape(len(weight), -1)
@@ -56,7 +59,7 @@ class Form(NamedTuple):
         return weight
 
     def weight(self, rows: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-        """`rows` in the layout that an array of `shape` had; the inverse of `rows`."""
+        """Return `rows` in the layout that an array of `shape` had; the inverse of `rows`."""
         match self.layout:
             case "conv":
                 last = (shape[0], *shape[2:], shape[1])
@@ -66,12 +69,18 @@ class Form(NamedTuple):
         return rows
 
     def depthwise(self, weight: NDArray[Any]) -> bool:
-        """Whether each channel is convolved by itself: kernels widen those products, so they never saturate."""
+        """Tell whether each channel is convolved by itself.
+
+        Kernels widen those products, so they never saturate.
+        """
         return self.layout == "conv" and self.groups > 1 and weight.shape[:2] == (self.groups, 1)
 
 
 def scales(rows: Matrix, *, paired: bool) -> Matrix:
-    """[out]: the smallest scale of each row whose integers are within ±127 and, if `paired`, within `PAIR` by pairs."""
+    """Return the smallest scale of each row, [out], with which its integers keep the limits.
+
+    The integers are within ±127 and, if `paired`, within `PAIR` by pairs.
+    """
     largest = np.abs(rows).max(axis=1, initial=0.0) / LARGEST
     if paired:
         largest = np.maximum(largest, pair_sums(rows).max(axis=1, initial=0.0) / (PAIR - 1))
@@ -79,7 +88,7 @@ def scales(rows: Matrix, *, paired: bool) -> Matrix:
 
 
 def pair_sums(rows: NDArray[Any]) -> NDArray[Any]:
-    """[out, 2·pairs]: the sums of each pair's positive weights and of its negative ones, both as magnitudes.
+    """Sum each pair's positive weights and its negative ones, both as magnitudes: [out, 2·pairs].
 
     The pairs are those of every alignment: kernels differ in where they begin when a row has an odd length.
     """
@@ -92,14 +101,17 @@ def pair_sums(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def rounded(rows: Matrix, scale: Matrix, *, paired: bool) -> NDArray[np.int8]:
-    """The nearest integers that keep the limits; where a pair is over its, the one that was rounded up steps back."""
+    """Round to the nearest integers that keep the limits.
+
+    In a pair above its limit, the weight that was rounded up steps back.
+    """
     exact = rows / scale[:, None]
     integers = np.clip(np.rint(exact), -LARGEST, LARGEST)
     return (within_pairs(integers, exact) if paired else integers).astype(np.int8)
 
 
 def within_pairs(integers: Matrix, exact: Matrix) -> Matrix:
-    """`integers`, of which those in pairs over `PAIR` are stepped towards zero, least harm first."""
+    """Reduce integers in pairs above `PAIR` towards zero, least harm first."""
     integers = integers.copy()
     columns = integers.shape[1]
     for first in range(0, columns - 1, 2 if columns % 2 == 0 else 1):

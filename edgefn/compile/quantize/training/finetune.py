@@ -46,11 +46,11 @@ class Student:
 
     @property
     def parameters(self) -> list[torch.Tensor]:
-        """What is trained."""
+        """Return the tensors that are trained."""
         return [self.constants[name] for layer in self.layers.values() for name in _names(layer)]
 
     def run(self, fed: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
-        """The network's outputs."""
+        """Run the network and return its outputs."""
         tensors = {name: self._activation(name, tensor) for name, tensor in fed.items()}
         for node in self.graph.nodes:
             inputs = [self._input(node.name, name, tensors) if name else None for name in reads(node)]
@@ -59,7 +59,7 @@ class Student:
         return [tensors[name] for name in self.graph.outputs]
 
     def install(self) -> None:
-        """The graph, or the static form's layers, hold the trained weights."""
+        """Install the trained weights in the graph, or in the layers of the static form."""
         for layer in self.layers.values():
             if self._static is not None:
                 self._static.layers[layer.name] = self._rounded(layer)
@@ -112,9 +112,9 @@ class Student:
 def train(
     student: Student, fed: Mapping[str, Sequence[torch.Tensor]], wanted: Sequence[Sequence[torch.Tensor]], epochs: int
 ) -> list[float]:
-    """The student has seen all of `fed` `epochs` times, and what it learnt is installed; each epoch's mean loss.
+    """Train the student `epochs` times on all of `fed`, and install the result.
 
-    Raises BuildError for a network that gradients do not pass.
+    Returns each epoch's mean loss. Raises BuildError for a network that gradients do not pass.
     """
     import torch
 
@@ -145,10 +145,10 @@ def _learn(student: Student, fed: Mapping[str, torch.Tensor], wanted: Sequence[t
 
 
 def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Mean square error of each output in units of what the teacher's outputs vary by, summed.
+    """Return the mean square error of the outputs, summed, each in units of the teacher's variance.
 
-    The teacher's scores themselves, not their softmax: where it is unsure the order of the likeliest is decided by
-    small differences, which a softmax of many classes hides.
+    It compares the teacher's scores, not their softmax: where the teacher is unsure, small differences decide the order
+    of the likeliest classes, and a softmax of many classes hides them.
     """
     import torch
 
@@ -157,7 +157,7 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[torch.Tensor]) -> tor
 
 
 def _size(tensor: torch.Tensor) -> float:
-    """Root mean square; 1 of zeros."""
+    """Return the root mean square; 1 for zeros."""
     return tensor.detach().square().mean().item() ** 0.5 or 1.0
 
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def run(node: onnx.NodeProto, inputs: Tensors, graph: Graph) -> Sequence[torch.Tensor]:
-    """The outputs of a node of `graph` for what it `reads`; None among the inputs stands for one left out."""
+    """Run a node of `graph` and return its outputs.
+
+    `inputs` are the tensors that the node `reads`; None stands for one left out.
+    """
     operator = OPERATORS.get(node.op_type) if node.domain in DOMAINS else None
     if operator is not None:
         with suppress(NotImplementedError):
@@ -34,7 +37,7 @@ def run(node: onnx.NodeProto, inputs: Tensors, graph: Graph) -> Sequence[torch.T
 
 
 def trainable(node: onnx.NodeProto) -> bool:
-    """Whether gradients pass this node."""
+    """Tell whether gradients pass this node."""
     return node.domain in DOMAINS and node.op_type in OPERATORS
 
 
@@ -73,9 +76,10 @@ def _padded(data: torch.Tensor, pads: Sequence[int], spatial: int, value: float 
 
 
 def patches(data: torch.Tensor, shape: tuple[int, ...], a: dict[str, Any], most: int) -> torch.Tensor:
-    """[batch, in, window, positions]: what each position of a convolution's output is made of.
+    """Return the values that make each position of a convolution's output: [batch, in, window, positions].
 
-    For any number of spatial dimensions. Of more than `most` values every second, third, … position is left out.
+    Works for any number of spatial dimensions. If there are more than `most` values, only every second, third, …
+    position is taken.
     """
     spatial = len(shape) - 2
     data = _padded(data, _pads(data, data, a, spatial), spatial)
@@ -90,7 +94,7 @@ def patches(data: torch.Tensor, shape: tuple[int, ...], a: dict[str, Any], most:
 
 
 def _step(values: int, sizes: Sequence[int], most: int) -> int:
-    """Which of the positions along each axis are taken: every so-manieth."""
+    """Return the step between the positions that are taken along each axis."""
     step = 1
     while values > most and step < max(sizes):
         step += 1

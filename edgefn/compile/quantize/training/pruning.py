@@ -28,7 +28,7 @@ LEAST = 4
 
 
 class Pair(NamedTuple):
-    """A layer, the layer that alone reads its channels, and the depthwise ones and reshapes between them."""
+    """A layer, the only layer that reads its channels, and the depthwise ones and reshapes between them."""
 
     first: Layer
     second: Layer
@@ -37,9 +37,9 @@ class Pair(NamedTuple):
 
 
 def pruned(model: onnx.ModelProto, share: float, name: str) -> onnx.ModelProto:
-    """`model`, changed in place: each prunable layer has lost `share` of its channels.
+    """Remove `share` of the channels of each prunable layer of `model`, in place, and return `model`.
 
-    Raises BuildError where no layer is prunable.
+    Raises BuildError if no layer is prunable.
     """
     graph = Graph(with_biases(model))
     found = pairs(graph)
@@ -55,14 +55,15 @@ def pruned(model: onnx.ModelProto, share: float, name: str) -> onnx.ModelProto:
 
 
 def pairs(graph: Graph) -> list[Pair]:
-    """The layers between which channels can be removed."""
+    """Return the layers between which channels can be removed."""
     return [pair for layer in graph.layers if layer.form.groups == 1 and (pair := _pair(graph, layer)) is not None]
 
 
 def strongest(first: NDArray[Any], second: NDArray[Any], share: float) -> NDArray[np.intp]:
-    """The channels that stay, in order: those whose weights going out and coming in have the largest product of norms.
+    """Return the channels that stay, in order.
 
-    `first` is [channels, k], `second` [out, channels, …].
+    Their outgoing and incoming weights have the largest product of norms. `first` is [channels, k], `second` [out,
+    channels, …].
     """
     incoming = np.sqrt(np.square(second).sum(axis=(0, *range(2, second.ndim))))
     strength = np.sqrt(np.square(first).sum(axis=1)) * incoming
@@ -92,7 +93,7 @@ def _pair(graph: Graph, first: Layer) -> Pair | None:
 
 
 def _flat(graph: Graph, reshapes: list[str]) -> bool:
-    """Whether the reshapes are to [batch, everything], once."""
+    """Tell whether the reshapes are to [batch, everything], and at most one."""
     nodes = [node for node in graph.nodes if node.name in reshapes]
     flat = all(
         attributes(node).get("axis", 1) == 1

@@ -1,6 +1,6 @@
-"""How an artifact of a bundle becomes one that serves on this box: finished and proved by a process that is confined.
+"""How an artifact of a bundle becomes one that serves on this box: a confined process finishes and proves it.
 
-confined   the box's side of it: asked for, one process for each artifact, and what it wrote taken over as hostile
-request    what the process is asked for, and its bounds, by the artifact's size and what its backend declares
+confined   the box's side: one process for each artifact, whose files are taken over as hostile
+request    the request to the process, and its bounds, by the artifact's size and its backend's needs
 verdict    whether the proofs of a bundle's artifacts let it be served
 """

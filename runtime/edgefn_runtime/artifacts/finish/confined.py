@@ -1,4 +1,4 @@
-"""Artifacts finished and proved by confined processes, one for each, and what they wrote taken over as hostile.
+"""Artifacts finished and proved by confined processes, one for each; their files are taken over as hostile.
 
 One for each: an artifact that takes its process over reaches no other one's files, and a finished artifact may serve
 another function that has the same.
@@ -39,7 +39,7 @@ class ConfinedFinisher:
         self._host, self._disk, self._limit_s = host, disk, limit_s
 
     async def __call__(self, order: FinishOrder, progress: DeploymentProgress) -> None:
-        """Each artifact of `order` that runs here is in its folder with its proof.
+        """Finish and prove each artifact of `order` that runs here, into its folder.
 
         Raises DeploymentRefused when a process dies, or when the first artifacts of a model are among them and do not
         pass; DiskFull.
@@ -70,7 +70,10 @@ class ConfinedFinisher:
             await in_thread(self._disk.remove, work)
 
     def _take(self, order: FinishOrder, entry: ArtifactEntry, asked: FinishRequest, found: Proof) -> Proof:
-        """What the process wrote is in the order's folder, with its proof; nothing of an artifact that did not pass."""
+        """Move the files that the process wrote into the order's folder, with the proof; return the proof.
+
+        Of an artifact that did not pass, only the proof is kept.
+        """
         if not found.passed:
             return self._put(order, entry, found)
         bound = harvest.FolderBound(asked.folder_bytes, asked.folder_files)

@@ -1,4 +1,4 @@
-"""What a finisher's process is asked for, with its bounds: by the artifact's size and by what its backend declares."""
+"""The request to a finisher's process, with its bounds: by the artifact's size and its backend's needs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MEMORY_BYTES, MEMORY_GROWTH = 2**30, 8
 
 
 def request(order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry, folder: Path) -> FinishRequest:
-    """The request for `entry` of `order`, to be finished into `folder` beside the `first` artifact of its model.
+    """Return the request to finish `entry` into `folder`, timed beside the `first` artifact of its model.
 
-    Raises BundleError where the backend is not here.
+    Raises BundleError where the backend is not installed.
     """
     needs = finish_needs(backends.get(entry.backend))
     size = _size(order.bundle / entry.path)
@@ -50,7 +50,7 @@ def request(order: FinishOrder, entry: ArtifactEntry, first: ArtifactEntry, fold
 
 
 def first_of(model: str, artifacts: tuple[ArtifactEntry, ...]) -> ArtifactEntry:
-    """The artifact that others of `model` are timed beside, among those that run here."""
+    """Return the artifact that others of `model` are timed beside, among those that run here."""
     return next(one for one in ranking.first(artifacts) if one.model == model)
 
 
@@ -64,6 +64,6 @@ def _finished(order: FinishOrder, first: ArtifactEntry) -> Path | None:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the regular files below `folder`; each of several links counts."""
+    """Return the bytes of the regular files below `folder`; a file with several links counts each time."""
     statuses = (os.lstat(Path(place, name)) for place, _, names in os.walk(folder) for name in names)
     return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))

@@ -1,4 +1,4 @@
-"""Whether the proofs of a bundle's artifacts let it be served, and each of them in words. Pure."""
+"""Whether the proofs of a bundle's artifacts let it be served, and each proof in words. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from edgefn_runtime.artifacts.proof import Proof
 
 
 def judge(config: BundleConfig, proofs: list[Proof], models: Iterable[ModelEntry] | None = None) -> None:
-    """Raises DeploymentRefused when one of `models`, all by default, has no artifact that passed, or its portable one
-    did not.
+    """Raise DeploymentRefused unless each of `models`, all by default, can be served with its artifacts.
 
-    What is wrong with a portable artifact is wrong with the bundle or this machine; another that passes is luck.
+    A model needs an artifact that passed, and its portable one must not have failed. A failure of a portable artifact
+    is a failure of the bundle or of this machine; another artifact that passes is luck.
     """
     for model in config.models if models is None else models:
         own = [found for found in proofs if found.model == model.spec.name]
@@ -27,7 +27,7 @@ def judge(config: BundleConfig, proofs: list[Proof], models: Iterable[ModelEntry
 
 
 def told(found: Proof) -> str:
-    """How an artifact did, for people."""
+    """Describe the result of an artifact's proof for people."""
     name = f"{found.model} {found.target}"
     if not found.passed:
         return f"{name}: {found.reason}"

@@ -1,7 +1,7 @@
-"""How a child comes to life: as a child of the box process, whoever forks it, and bound to die with it.
+"""The birth of a child process: a child of the box, whichever process forks it, and bound to die with the box.
 
-The zygote forks the templates and a template its instances, but the box is the parent of all: the death of a zygote or
-a template takes nobody along, the box sees every exit itself, and when the box dies the kernel kills all.
+The zygote forks the templates and a template its instances, but the box is the parent of all. So the death of a zygote
+or a template ends no other process, the box sees every exit itself, and when the box dies the kernel kills all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def fork_child(main: Callable[[], int], *, box_pid: int, keep: Iterable[int], group: int | None = None) -> None:
-    """A new process runs `main` and leaves with what it returns; the caller goes on at once.
+    """Fork a process that runs `main` and exits with the code it returns; the caller goes on at once.
 
     Of the caller's descriptors the child keeps 0, 1, 2 and `keep`. It is born in the control group `group`, when given.
     """
@@ -48,7 +48,7 @@ def _child(main: Callable[[], int], box_pid: int, keep: Iterable[int]) -> int:
 
 
 def leave_after(main: Callable[[], int]) -> None:
-    """Runs `main` and ends the process without the parent's exit handlers and buffers."""
+    """Run `main` and end the process without the parent's exit handlers and buffers."""
     code = 1
     try:
         code = main()
@@ -66,32 +66,35 @@ def leave_after(main: Callable[[], int]) -> None:
 
 
 def die_with_parent() -> None:
-    """The kernel kills this process when its parent dies (PR_SET_PDEATHSIG), and it gains no privileges."""
+    """Let the kernel kill this process when its parent dies (PR_SET_PDEATHSIG); forbid new privileges."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def adopt_orphans() -> None:
-    """What this process's children leave behind when they end becomes its own, and the box's only when it ends."""
+    """Adopt the processes that this process's children leave behind when they end (a subreaper).
+
+    They become the box's only when this process ends.
+    """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def name(text: str) -> None:
-    """What `ps` and `top` call this process and its forks; 15 bytes of it at most."""
+    """Set the name of this process and its forks, as `ps` and `top` show it; at most 15 bytes of it."""
     _libc.prctl(_PR_SET_NAME, text.encode()[:15], 0, 0, 0)
 
 
 def use_huge_pages(wanted: bool) -> None:
-    """This process and its forks may get huge pages where malloc asks for them; nothing where the kernel has none.
+    """Let this process and its forks get huge pages where malloc asks for them, or forbid it.
 
-    Who serves takes them: a first run is faster. The zygote and the templates do without: the last, half empty one
-    would be a tenth of their size.
+    Does nothing where the kernel has none. Serving processes use them: a first run is faster. The zygote and the
+    templates do without: the last, half empty huge page would be a tenth of their size.
     """
     _libc.prctl(_PR_SET_THP_DISABLE, int(not wanted), 0, 0, 0)
 
 
 def limit_memory(further_bytes: int) -> None:
-    """This process may have `further_bytes` more of private writable memory than it has now (RLIMIT_DATA).
+    """Limit this process to `further_bytes` of private writable memory beyond what it has (RLIMIT_DATA).
 
     Mapped weights do not count: they are read-only and shared. Beyond it allocations fail: MemoryError in Python.
     """
@@ -99,9 +102,9 @@ def limit_memory(further_bytes: int) -> None:
 
 
 def lower_limit(kind: int, value: int) -> None:
-    """Bound a resource of this process and its forks by `value`, or by what they may have already where that is less.
+    """Limit a resource of this process and its forks to `value`, or to its present limit if that is lower.
 
-    setrlimit(2) raises no bound, and Python tells of it with a ValueError.
+    setrlimit(2) raises no limit, and Python answers an attempt with a ValueError.
     """
     _, bound = resource.getrlimit(kind)
     limit = value if bound == resource.RLIM_INFINITY else min(value, bound)
@@ -109,8 +112,9 @@ def lower_limit(kind: int, value: int) -> None:
 
 
 def settle() -> None:
-    """What is to be forked from is at rest: collections in its forks touch none of the shared pages, and what they
-    allocate is fresh memory.
+    """Prepare this process for being forked from.
+
+    Garbage collections in its forks then touch none of the shared pages, and what the forks allocate is fresh memory.
     """
     gc.collect()
     gc.freeze()
@@ -118,7 +122,7 @@ def settle() -> None:
 
 
 def no_core_dump() -> None:
-    """A crash writes no core file: it would hold a user's data and fill the disk."""
+    """Suppress core files after a crash: they would hold a user's data and fill the disk."""
     core_dumps.forbid()
 
 
@@ -128,7 +132,10 @@ def _data_bytes() -> int:
 
 
 def thread_count() -> int:
-    """Threads of this process; fork() copies only the calling one, so a template must have one."""
+    """Return the number of threads of this process.
+
+    fork() copies only the calling thread, so a template must have one.
+    """
     return len(os.listdir("/proc/self/task"))
 
 

@@ -1,9 +1,9 @@
-"""fork() whose child is not ours but our parent's: clone(2) with CLONE_PARENT, by system call.
+"""A fork() that makes a sibling and not a child: clone(2) with CLONE_PARENT, by system call.
 
-It does what glibc's fork does in a process of one thread: Python's own handlers run around it, and the child's
-thread id is put where glibc caches it (found by PR_GET_TID_ADDRESS). What it leaves out are the locks of malloc and
-stdio, which in a process of one thread nobody can hold. Where the kernel or the processor is another, the child is
-forked twice instead, and the box, a subreaper, adopts it: the same result for twice the time.
+It does what glibc's fork does in a process of one thread: Python's own handlers run around it, and the child's thread
+id is put where glibc caches it (found by PR_GET_TID_ADDRESS). It leaves out the locks of malloc and stdio, which no
+other thread can hold in a process of one thread. On another kernel or processor the child is forked twice instead, and
+the box, a subreaper, adopts it: the same result for twice the time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def fork_sibling(group: int | None = None, *, namespaces: int = 0) -> int:
-    """In the child, whose parent is this process's parent: 0. Here: not 0. One thread only.
+    """Fork a child of this process's parent; return 0 in the child, and not 0 here. One thread only.
 
     With `group`, a descriptor of a control group's folder (version 2), the child is born in it; with `namespaces`,
     flags of clone(2), in new ones. Raises OSError.
@@ -57,9 +57,10 @@ def fork_sibling(group: int | None = None, *, namespaces: int = 0) -> int:
 
 
 def _fork_into(group: int) -> int:
-    """As `fork_sibling`, by clone3, which alone puts a child into a group: writing it there later takes 5 ms.
+    """Fork as `fork_sibling` does, by clone3, which alone puts a child into a group at its birth.
 
-    Where the address of the thread's id is not told or clone3 is closed, the child writes itself there all the same.
+    Writing the child into the group later takes 5 ms. Where the address of the thread's id is unknown or clone3 is
+    forbidden, the child writes itself there all the same.
     """
     address = _tid_address()
     if platform.machine() in _NUMBERS and address:
@@ -77,7 +78,7 @@ def _fork_into(group: int) -> int:
 
 
 def _around(clone: Callable[[], int]) -> int:
-    """What `clone` returns, with Python's own handlers of a fork run around it."""
+    """Call `clone` between Python's own fork handlers, and return its result."""
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()
     pid = clone()
@@ -89,7 +90,10 @@ def _around(clone: Callable[[], int]) -> int:
 
 
 def _tid_address() -> int:
-    """Where glibc keeps the thread's id, or 0 where the kernel does not tell (CONFIG_CHECKPOINT_RESTORE)."""
+    """Return the address at which glibc keeps the thread's id.
+
+    Returns 0 where the kernel does not give it (CONFIG_CHECKPOINT_RESTORE).
+    """
     address = ctypes.c_void_p()
     if _libc.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address), 0, 0, 0) != 0 or not address.value:
         return 0

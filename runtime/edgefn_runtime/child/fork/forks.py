@@ -1,4 +1,4 @@
-"""The zygote's forks: children of the box, each in a PID namespace of its own where the kernel has such."""
+"""The zygote's forks: children of the box, each in its own PID namespace where the kernel allows one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROBES = 3
 
 
 class Forks:
-    """`box` is told of the first process of each namespace."""
+    """Makes the zygote's forks; each namespace's first process reports itself to `box`."""
 
     def __init__(self, box: Control, box_pid: int) -> None:
         self._box = box
@@ -30,9 +30,10 @@ class Forks:
         self._may_come_back = may_come_back()
 
     def prepare(self) -> None:
-        """Make the namespace of the next fork ahead, unless it is there; nothing where the kernel allows none.
+        """Make the namespace of the next fork ahead, unless there is one.
 
-        One whose first process was killed takes nobody any more (ENOMEM): another takes its place.
+        Does nothing where the kernel allows none. A namespace whose first process was killed accepts no process any
+        more (ENOMEM): a new one takes its place.
         """
         if self._ahead is not None and not self._ahead.lives:
             self._leave()
@@ -43,7 +44,7 @@ class Forks:
                 self._possible = error.errno not in _NEVER
 
     def fork(self, main: Callable[[], int], keep: Iterable[int], group: int | None = None) -> None:
-        """As birth.fork_child, in a new namespace. Raises OSError."""
+        """Fork as `birth.fork_child` does, in a new namespace. Raises OSError."""
         self.prepare()
         namespace, self._ahead = self._ahead, None
         if namespace is None:
@@ -59,10 +60,10 @@ class Forks:
             namespace.close()
 
     def probe(self) -> Enforcement:
-        """Return what this machine enforces for such a fork.
+        """Return the layers that this machine enforces for such a fork.
 
-        Raises OSError where each probe dies: it has found nothing out, and taken for an answer, it would have functions
-        run with what there is. Raises ConnectionAbortedError where they die because the box has gone.
+        Raises OSError where each probe dies: nothing was found out, and taken for an answer, that would let functions
+        run with whatever holds. Raises ConnectionAbortedError where the probes die because the box has gone.
         """
         tell = functools.partial(self._tell, "the sandbox cannot be tried")
         for _ in range(_PROBES):
@@ -75,7 +76,7 @@ class Forks:
         raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
 
     def _tell(self, what: str, error: Exception) -> None:
-        """Say what failed, unless it did because the box has gone."""
+        """Print what failed, unless it failed because the box has gone."""
         if not self._box.has_gone():
             print(f"{what}: {error}", file=sys.stderr)
 
@@ -87,7 +88,7 @@ class Forks:
     def _pass_on(
         self, namespace: ProcessNamespace, main: Callable[[], int], keep: Iterable[int], group: int | None
     ) -> int:
-        """Fork in the namespace, and end: who is not the root of all may enter one, and not leave it."""
+        """Fork in the namespace, and end: a process that is not root of all may enter one, but not leave it."""
         if not self._box.reaches(Passing()):
             return 0  # the box has gone
         namespace.enter()

@@ -1,4 +1,4 @@
-"""A child's way into its control groups, by descriptors that the box has opened. Nothing is decided here."""
+"""A child enters its control groups, by descriptors that the box has opened. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 
 def join(cgroup_fds: Iterable[int]) -> None:
-    """This process is in the groups, its descriptors of them closed. Raises OSError.
+    """Move this process into the groups, and close their descriptors. Raises OSError.
 
-    A folder (version 2) was entered with the fork already. Of one thread only: see `supervisor.controlgroups`.
+    A folder (version 2) was entered with the fork already. Only for a process of one thread: see
+    `cgroups.controlgroups`.
     """
     for descriptor in cgroup_fds:
         try:
@@ -21,5 +22,5 @@ def join(cgroup_fds: Iterable[int]) -> None:
 
 
 def folder_of(cgroup_fds: Iterable[int]) -> int | None:
-    """The one to fork into (version 2), or None."""
+    """Return the descriptor of the group to fork into (version 2), or None."""
     return next((one for one in cgroup_fds if stat.S_ISDIR(os.fstat(one).st_mode)), None)

@@ -1,8 +1,8 @@
-"""malloc's free memory before a fork. What is free in the parent is no gift to its forks.
+"""malloc's free memory before a fork. Memory that is free in the parent costs its forks time.
 
-A fork that allocates it copies, page by page, what nobody wants. So the free pages go back to the machine, the holes
-between used blocks are closed, and of the heap's end so little stays that a fork grows it by fresh memory, in huge
-pages (the zygote's tunables, `supervisor.zygote`). 570 of 2,700 page faults on a cold start's way less
+A fork that allocates such memory copies it page by page, though it holds nothing. So the free pages go back to the
+machine, the holes between used blocks are filled, and the end of the heap is cut so short that a fork grows it by fresh
+memory, in huge pages (the zygote's tunables, `workers.launch`). That saves 570 of the 2,700 page faults of a cold start
 (docs/decisions/cold-start.md). Only glibc is known here; elsewhere nothing is done.
 """
 
@@ -35,14 +35,17 @@ class _Mallinfo(ctypes.Structure):
 
 
 def trim() -> None:
-    """Give malloc's free memory back to the machine; nothing where the C library is another."""
+    """Give malloc's free memory back to the machine; do nothing with another C library than glibc."""
     give_back = getattr(_libc, "malloc_trim", None)
     if give_back is not None:
         give_back(0)
 
 
 def close() -> None:
-    """The free memory of this process is the machine's again, and what its forks allocate is fresh."""
+    """Give this process's free memory back to the machine, and fill the holes in its heap.
+
+    What its forks allocate is then fresh memory.
+    """
     trim, info = getattr(_libc, "malloc_trim", None), getattr(_libc, "mallinfo2", None)
     if trim is None or info is None:
         return

@@ -1,8 +1,8 @@
-"""Pages of libraries that a fork would otherwise map one by one, as it comes to them.
+"""Pages of libraries that a fork would otherwise map one by one, as it touches them.
 
-fork() leaves a file's pages out: they are the page cache's, and each first touch is a fault that maps sixteen of them.
-For a process that has time before it is needed, a few calls map all that its parent had mapped. No memory is taken by
-that: those pages are shared with the parent.
+fork() leaves out the pages of files: they are in the page cache, and each first touch is a fault that maps sixteen of
+them. A process that has time before it is needed maps all that its parent had mapped by a few calls. That takes no
+memory: those pages are shared with the parent.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ class AddressRange(NamedTuple):
 
 
 def mapped() -> list[AddressRange]:
-    """The read-only pages of files that this process has mapped; none where the kernel does not tell."""
+    """Return the read-only pages of files that this process has mapped.
+
+    Returns none where the kernel does not show them.
+    """
     found: list[AddressRange] = []
     try:
         with open("/proc/self/maps", encoding="utf-8") as maps, open("/proc/self/pagemap", "rb") as pagemap:
@@ -45,7 +48,7 @@ def mapped() -> list[AddressRange]:
 
 
 def _runs(start: int, present: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> list[AddressRange]:
-    """The ranges of 1 in `present`, a number for each page from `start` on."""
+    """Return the ranges of 1 in `present`, which holds a number for each page from `start` on."""
     edges = np.flatnonzero(np.diff(present, prepend=0, append=0))
     return [
         AddressRange(start + int(first) * _PAGE, int(last - first) * _PAGE)
@@ -54,6 +57,6 @@ def _runs(start: int, present: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -
 
 
 def touch(ranges: list[AddressRange]) -> None:
-    """Those pages are mapped in this process, too, which has the same files there."""
+    """Map those pages in this process, too, which has the same files at these addresses."""
     for start, size in ranges:
         _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _POPULATE_READ)

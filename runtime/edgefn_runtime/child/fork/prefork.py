@@ -1,9 +1,9 @@
-"""The child that the zygote keeps ahead: forked already, nobody's yet, and waiting for the order that says whose it is.
+"""The spare child that the zygote keeps ready: forked already, and waiting for an order that gives it a function.
 
 Android's zygote does the same (its "unspecialized app processes"). A fork of a process with NumPy, Pillow and ONNX
-Runtime in it takes 4 ms, its namespaces and its root 4 ms, and the first touches of the pages that it shares as much
-again; here all that is over before a request comes. It holds no function's data, and serves one function only. It ends
-with the zygote.
+Runtime in it takes 4 ms, its namespaces and its root 4 ms, and the first touches of the shared pages as much again;
+here all that is over before a request comes. A spare child holds no function's data, and serves one function only. It
+ends with the zygote.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ NAME, NETWORK_NAME = "edgefn-spare", "edgefn-sparenet"
 
 
 def fits(order: Order, *, network: bool) -> bool:
-    """Tell whether a spare child with `network`, or without it, is for the function of `order`.
+    """Tell whether a spare child with or without `network` is for the function of `order`.
 
-    A finisher, and a template that nobody waits for, are left to a fork of their own, so that a request which comes
-    meanwhile finds the spare one.
+    A finisher, and a template that no call waits for, are left to a fork of their own, so that a request which comes
+    meanwhile finds the spare child.
     """
     match order:
         case SpawnStandalone(program) | SpawnTemplate(program, awaited=True):
@@ -38,7 +38,7 @@ def fits(order: Order, *, network: bool) -> bool:
 def get_ready(
     ahead: Iterable[Callable[[], object]], *, network: bool, is_asked: Callable[[], bool] = lambda: False
 ) -> None:
-    """Enter the namespaces, put a root together, and go through the steps `ahead` until this process is asked."""
+    """Enter the namespaces, make a root, and go through the steps `ahead` until an order comes."""
     sandbox.prepare(network=network)
     for step in ahead:
         if is_asked():
@@ -47,9 +47,9 @@ def get_ready(
 
 
 class Spare:
-    """The zygote's side. `run` is what the child does with its order; `box` tells the box of it.
+    """The zygote's side of a spare child. `run` carries out the child's order; the child reports itself to `box`.
 
-    `ahead` are steps that it goes through while nothing is asked of it. With `network` it is for functions with the
+    `ahead` are steps that the child goes through before its order comes. With `network` it is for functions with the
     network, and made only once there was one.
     """
 
@@ -69,7 +69,7 @@ class Spare:
         return self._end is None and self._wanted
 
     def make(self) -> None:
-        """A spare child is on its way. Raises OSError when the machine has no process or memory for it."""
+        """Fork a spare child. Raises OSError when the machine has no process or memory for it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             descriptors = [theirs.fileno(), self._box.fileno()]
@@ -77,9 +77,11 @@ class Spare:
         self._end = ours
 
     def hand(self, order: Order, descriptors: list[int]) -> bool:
-        """The spare has the order; False when there is none, when it has died, or when the order needs another kind.
+        """Give the order to the spare child; return False where none can take it.
 
-        It has left the host's network or has not, and a group of version 2 is one to be born in.
+        That is so when there is none, when it has died, or when the order needs another kind: a spare child either has
+        the host's network or has left it, and an order with a group of version 2 needs a child that is born in the
+        group.
         """
         if groups.folder_of(descriptors) is not None or not fits(order, network=self._network):
             return False
@@ -96,7 +98,7 @@ class Spare:
         return True
 
     def _wait(self, descriptor: int) -> int:
-        """In the child: what its order makes of it; nothing, when the zygote is gone."""
+        """Wait in the child for its order, and carry it out; end when the zygote is gone."""
         birth.name(NETWORK_NAME if self._network else NAME)
         if not self._box.reaches(Hello()):  # the kernel tells the box its pid along with it
             return 0  # the box has let go of the zygote meanwhile

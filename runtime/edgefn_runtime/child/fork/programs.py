@@ -1,4 +1,4 @@
-"""No program is started by this process or a fork of it any more: a seccomp filter (seccomp(2)) of its own.
+"""A seccomp filter (seccomp(2)) that keeps this process and its forks from starting a program.
 
 For a process that runs an engine and nothing else. What it has mapped goes on; execve(2) and execveat(2) fail.
 """
@@ -17,7 +17,10 @@ _CALLS = {"x86_64": (0xC000003E, (59, 322)), "aarch64": (0xC00000B7, (221, 281))
 
 
 def forbid() -> None:
-    """From here on no program is started. Raises OSError where the kernel has no seccomp; needs no-new-privileges."""
+    """Forbid this process and its forks to start programs.
+
+    Raises OSError where the kernel has no seccomp. The process must have no-new-privileges set.
+    """
     if platform.machine() not in _CALLS:
         raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}", "seccomp")
     architecture, numbers = _CALLS[platform.machine()]

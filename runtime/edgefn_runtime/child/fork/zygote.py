@@ -30,7 +30,7 @@ SPARE_DELAY_S = 0.05
 
 
 def main(descriptor: int) -> int:
-    """Warms up, reports ready, and forks children on order until the box closes the control socket."""
+    """Warm up, report ready, and fork children on order until the box closes the control socket."""
     namespaces.enter_user()
     birth.die_with_parent()
     birth.name(NAME)
@@ -97,13 +97,13 @@ def _spawn(
 
 
 def _become_after(ahead: Sequence[Callable[[], object]], network: bool, main: Callable[[], int]) -> int:
-    """Do all that a spare child does ahead, as nobody waits for this one, and then `main`."""
+    """Do all that a spare child does ahead, because no call waits for this child, and then run `main`."""
     get_ready(ahead, network=network)
     return main()
 
 
 def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int:
-    """What a child does with its order, to its end."""
+    """Carry out a child's order, to its end; return the exit code."""
     match order:
         case SpawnTemplate(program):
             return template_main(program, isolation, *descriptors)
@@ -117,7 +117,7 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
 
 
 def _ahead(isolation: Enforcement) -> list[Callable[[], object]]:
-    """Return what a spare child goes through ahead of its order, first what saves most."""
+    """Return the steps that a spare child goes through before its order, the most useful one first."""
     from edgefn_runtime.child.warmup import REHEARSALS
 
     touch = functools.partial(pages.touch, pages.mapped())
@@ -125,7 +125,10 @@ def _ahead(isolation: Enforcement) -> list[Callable[[], object]]:
 
 
 def _warm_up() -> None:
-    """Imports what handlers and engines need, makes one tiny session, serves two requests: first-time costs."""
+    """Run once what costs time only the first time.
+
+    That is: import the modules of handlers and engines, make one tiny session, serve two requests.
+    """
     import PIL.PngImagePlugin  # noqa: F401 - a handler that reads no image costs nothing by it: pages are shared
 
     from edgefn import backends

@@ -1,7 +1,7 @@
-"""What stands between code that is not trusted and the machine: layers, put on between a fork and its first line.
+"""The sandbox between code that is not trusted and the machine: layers, put on between a fork and its first line.
 
-By system calls alone; forks inherit it all. Whoever forks for such code calls `prepare`, and
-`rehearse`, where there is time, and `enter` with a Confinement.
+By system calls alone; forks inherit it all. A process that forks for such code calls `prepare`, and `rehearse`, where
+there is time, and `enter` with a Confinement.
 
 confinement.py   what a process may read, write, use and be
 layers.py        the order in which the layers go on, and which of them hold here
@@ -10,7 +10,7 @@ init.py          a PID namespace and its first process
 reaper.py        the end of a handler's programs, where there is no PID namespace
 root.py          a root of its own
 mounts.py        mounts by descriptor
-readable.py      what of the machine everybody may read
+readable.py      the parts of the machine that every function may read
 identity.py      a user of its own, and its capabilities
 landlock.py      files, TCP, signals
 seccomp.py       system calls

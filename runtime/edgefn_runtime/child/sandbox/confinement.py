@@ -1,4 +1,4 @@
-"""What a confined process may reach and be. Says it; `layers.py` does it."""
+"""The reach of a confined process: the paths, devices, network and user that it gets. `layers.py` enforces it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MIN_BYTES = 2**20
 
 
 class Confinement(NamedTuple):
-    """Paths are absolute, sizes in bytes.
+    """The rights and bounds of a confined process. Paths are absolute, sizes in bytes.
 
-    `read` is what it may read beside the system's and Python's code, `write` folders that it may write, `devices`
-    character devices below /dev. With `network` it has the host's. `uid` is its user where the box is root, with at
-    most `processes` processes and threads. Its private tmp holds `tmp_bytes`, and no file that it writes is larger
-    than `file_bytes`. `box_pid` is the process with which it ends; 0 where nobody asks.
+    It may read `read` beside the system's and Python's code, write the folders `write`, and use `devices`, character
+    devices below /dev. With `network` it has the host's network. `uid` is its user where the box is root, with at most
+    `processes` processes and threads. Its private tmp holds `tmp_bytes`, and no file that it writes is larger than
+    `file_bytes`. It ends with the process `box_pid`; 0 where that is not wanted.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Confinement(NamedTuple):
 
 
 def confinement_of(program: Program) -> Confinement:
-    """Return what a template or an instance of `program` may do: read its bundle and its finished artifacts."""
+    """Return what a process of `program` may do: read its bundle and its finished artifacts."""
     bundle = os.path.dirname(program.code)
     tmp_bytes = max(program.memory_bytes // SCRATCH_SHARE, _MIN_BYTES)
     return Confinement(

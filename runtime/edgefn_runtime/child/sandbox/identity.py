@@ -1,8 +1,8 @@
-"""A user of its own for each function, where the box is root or its user has sub-uids: what one leaves behind or uses
-up is not another's.
+"""A separate user for each function, where the box is root or its user has sub-uids.
 
-The processes and threads of that user are bounded, so a fork bomb stops at the function's own share. No capability is
-left; only where a function has no root of its own, CAP_DAC_READ_SEARCH stays, below what Landlock opens.
+So what one function leaves behind or uses up is not another's. The processes and threads of that user are bounded, so
+a fork bomb stops at the function's own share. No capability is left; only where a function has no root of its own,
+CAP_DAC_READ_SEARCH stays, below what Landlock opens.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _VERSION_3 = struct.pack("Ii", 0x20080522, 0)
 
 
 def anybody() -> int:
-    """Return a user for a child that was given none; this process's own where it has no others."""
+    """Return a user for a child that has none assigned; this process's own user where it has no others."""
     if os.geteuid() == 0:
         return NOBODY
     others = subids.mapped()
@@ -36,14 +36,15 @@ def anybody() -> int:
 
 
 def groups_of(nodes: Iterable[int]) -> list[int]:
-    """Return the groups that may use these device nodes, which are open; never root's."""
+    """Return the groups of these open device nodes, but never root's."""
     return sorted({os.fstat(node).st_gid for node in nodes} - {0})
 
 
 def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
-    """Become that user, in `groups` too, with at most `processes` of its own. Raises OSError where it may not.
+    """Become the user `uid`, in `groups` too, with at most `processes` of its own.
 
-    Who is not root may give no group of another; with `groups`, which are those of devices, its own stay.
+    Raises OSError where it may not. A process that is not root can join no other groups: with `groups`, which are those
+    of devices, it keeps its own.
     """
     if os.geteuid() != 0 and uid not in subids.mapped():
         raise PermissionError(errno.EPERM, "the box is not root, and its user has no sub-uids (subuid(5), newuidmap)")
@@ -57,8 +58,9 @@ def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
 
 
 def drop_privileges(*, keep_reading: bool) -> None:
-    """Give up all capabilities, but with `keep_reading`, and where it was, CAP_DAC_READ_SEARCH; programs it starts
-    have that too, for Python itself may lie in a folder of root's. Raises OSError.
+    """Drop all capabilities; with `keep_reading`, keep CAP_DAC_READ_SEARCH where the process has it.
+
+    Programs that it starts keep it too, because Python itself may lie in a folder of root's. Raises OSError.
     """
     prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR)
     if keep_reading:

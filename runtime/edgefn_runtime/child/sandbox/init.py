@@ -1,7 +1,7 @@
-"""The first process of a PID namespace (pid_namespaces(7)), which holds a template and its instances, and nobody else.
+"""The first process of a PID namespace (pid_namespaces(7)); the namespace holds a template and its instances only.
 
-It does nothing: it is there so that they are not the first, for the end of that one is everybody's. It ends with the
-box, and the kernel then kills whatever is in there; and when the box tells it to look and nobody else is left.
+It does nothing: it keeps them from being the first process, whose end is the end of all. It ends with the box, and
+the kernel then kills whatever is in the namespace; and when the box asks it to look and no other process is left.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _PAUSE_S, _LOOKS, _LOOK_AGAIN_MS = 0.02, 3, 500
 
 
 class ProcessNamespace:
-    """A PID namespace for children to come; closed, it lives on with who is in there. Raises OSError."""
+    """A PID namespace for children to come. After `close` it lives on with the processes in it. Raises OSError."""
 
     def __init__(self, box: Control) -> None:
-        """`box` is told of its first process, a child of the box as all are."""
+        """Start the namespace's first process, a child of the box as all are; it reports itself to `box`."""
         pid = fork_sibling(namespaces=NEW_PROCESSES)
         if pid == 0:
             birth.leave_after(lambda: _main(box))
@@ -41,7 +41,7 @@ class ProcessNamespace:
 
     @property
     def lives(self) -> bool:
-        """Tell whether its first process lives, without which nobody can be born in it."""
+        """Tell whether the first process lives; without it no process can be born in the namespace."""
         try:
             # This name, unlike the other, is gone with the process, and not only when it is reaped.
             return os.path.samestat(os.stat(f"{self._first}/pid_for_children"), os.fstat(self._descriptor))
@@ -49,11 +49,11 @@ class ProcessNamespace:
             return False
 
     def enter(self) -> None:
-        """Have the children of this process in it from here on. Raises OSError."""
+        """Put the children of this process into the namespace from now on. Raises OSError."""
         setns(self._descriptor, NEW_PROCESSES)
 
     def __enter__(self) -> None:
-        """Enter, with the way back opened before."""
+        """Enter the namespace, after opening the way back."""
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         try:
             self.enter()
@@ -62,7 +62,7 @@ class ProcessNamespace:
             raise
 
     def __exit__(self, *_: object) -> None:
-        """The children of this process are in its own namespace again."""
+        """Put the children of this process into its own namespace again."""
         try:
             setns(self._own, NEW_PROCESSES)
         finally:
@@ -73,9 +73,9 @@ class ProcessNamespace:
 
 
 def may_come_back() -> bool:
-    """Return whether this process may have its children in its own PID namespace again, once they were in another.
+    """Tell whether this process may return from another PID namespace to its own, for its children.
 
-    Only the root of the user namespace that owns it may: not who is root in a user namespace of a container or his own.
+    Only root of the user namespace that owns it may: not the root of a container's user namespace, or of one it made.
     """
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -88,7 +88,7 @@ def may_come_back() -> bool:
 
 
 def inside() -> bool:
-    """Return whether this process is in a PID namespace that its parent, the box, is not in."""
+    """Tell whether this process is in a PID namespace that its parent, the box, is not in."""
     return os.getppid() == 0
 
 
@@ -110,7 +110,10 @@ def _main(box: Control) -> int:
 
 
 def _wait_to_be_last(box: int, woken: int) -> None:
-    """Look whether nobody else is left when the box says so; again and again once the box has let go of the zygote."""
+    """Wait until no other process is left in the namespace.
+
+    Looks when the box asks for it, and again and again once the box has let go of the zygote.
+    """
     waiting = select.poll()
     waiting.register(box, 0)  # only its end: what comes there is for the zygote
     waiting.register(woken, select.POLLIN)

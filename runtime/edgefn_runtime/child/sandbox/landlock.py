@@ -1,4 +1,4 @@
-"""Landlock (landlock(7)): which files a process may reach, whether it may use TCP, and whom it may signal.
+"""Landlock (landlock(7)): the files that a process may reach, its use of TCP, and the processes that it may signal.
 
 Every right that this kernel's Landlock knows is taken away, then given back below the paths that are named. What
 is open already stays usable. Forks inherit it, and nothing takes it off.
@@ -28,18 +28,18 @@ TRUNCATE_ABI, TCP_ABI, SCOPE_ABI = 3, 4, 6
 
 
 def abi() -> int:
-    """The version of Landlock that this kernel enforces. Raises OSError where there is none."""
+    """Return the version of Landlock that this kernel enforces. Raises OSError where there is none."""
     return syscall("landlock", _CREATE_RULESET, None, 0, _VERSION)
 
 
 def restrict(
     *, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool, control: Iterable[int] = ()
 ) -> None:
-    """Allow from here on: reading and executing below `read`, everything below `write`, reading and writing `devices`,
-    and ioctl(2) too of the nodes that are open as `control`.
+    """Allow this process from now on only the files that are named here.
 
-    No TCP without `network`; no signal to, and no abstract socket of, a process outside. Paths that do not exist
-    are passed over.
+    It may read and execute below `read`, do everything below `write`, read and write `devices`, and use ioctl(2) too on
+    the nodes that are open as `control`. No TCP without `network`; no signal to, and no abstract socket of, a process
+    outside. Paths that do not exist are skipped.
     """
     ruleset = _rules(read, write, devices, network, control)
     try:
@@ -49,7 +49,7 @@ def restrict(
 
 
 def rehearse(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool) -> None:
-    """Make the rules of `restrict`, and let them go."""
+    """Make the rules of `restrict`, and close them again."""
     os.close(_rules(read, write, devices, network, ()))
 
 
@@ -77,7 +77,10 @@ def _rules(
 
 
 def stand_alone() -> None:
-    """From here on this process signals only itself and what it starts; nothing where the kernel has no such scope."""
+    """Keep this process from signalling any process but itself and those it starts.
+
+    Does nothing where the kernel has no such scope.
+    """
     version = abi()
     if version >= SCOPE_ABI:
         ruleset = _ruleset(0, 0, _SIGNALS, version)
@@ -88,7 +91,10 @@ def stand_alone() -> None:
 
 
 def _file_rights(version: int) -> int:
-    """A bit for each right on files; 13 at first, then one each by ABI 2 (refer), 3 (truncate), 5 (ioctl)."""
+    """Return a bit for each right on files: 13 at first, one more each by ABI 2, 3 and 5.
+
+    They are refer (2), truncate (3) and ioctl (5).
+    """
     return (1 << (13 + (version >= 2) + (version >= 3) + (version >= 5))) - 1
 
 

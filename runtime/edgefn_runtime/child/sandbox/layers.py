@@ -1,6 +1,6 @@
 """Every layer of the sandbox, put on in the one order that works.
 
-A layer that this kernel does not have is reported as not enforced; one that `probe` found and that fails later keeps
+A layer that this kernel does not have is reported as not enforced. One that `probe` found and that fails later keeps
 the program from being loaded.
 """
 
@@ -30,7 +30,7 @@ class NotEnforced(Exception):
 
 
 class _Prepared:
-    """What is put on ahead, before it is known for whom: namespaces without a network, and a root in the making."""
+    """The layers put on before the function is known: namespaces without a network, and a root in the making."""
 
     def __init__(self, *, network: bool) -> None:
         self.network = network
@@ -48,16 +48,16 @@ _ahead: _Prepared | None = None
 
 
 def prepare(*, network: bool) -> None:
-    """Do what can be done for a process with or without the network, before it is known for whom."""
+    """Put on the layers that can come before the function is known, with or without the network."""
     global _ahead
     _ahead = _Prepared(network=network)
 
 
 def rehearse(expected: Enforcement) -> None:
-    """Go through what `enter` does, as far as it can be undone: pages that are written to once are this process's.
+    """Play through the steps of `enter` as far as they can be undone.
 
-    `expected` is what `probe` found. A fork shares all memory with its parent, and the first touch of each page costs
-    more than what is done there.
+    The pages that these steps write are then this process's own: a fork shares all memory with its parent, and the
+    first touch of each page costs more than the steps themselves. `expected` is what `probe` found.
     """
     if (prepared := _ahead) is None:
         return
@@ -73,8 +73,8 @@ def rehearse(expected: Enforcement) -> None:
 def enter(confinement: Confinement, expected: Enforcement) -> Enforcement:
     """Confine this process and its forks to what `confinement` names. Raises NotEnforced.
 
-    `expected` is what `probe` found: each of its layers that is True must be so here. Who is to be this process's own
-    user stays that.
+    `expected` is what `probe` found: each of its layers that is True must hold here too. A process that is to run as
+    its present user keeps that user, and may lack the layer `own_user`.
     """
     stays = confinement.uid == os.geteuid()
     prepared = _ahead or _Prepared(network=confinement.network)
@@ -101,9 +101,10 @@ def leave_alone() -> None:
 def probe(
     enter_processes: Callable[[], None] = lambda: None, tell: Callable[[Exception], object] = lambda _: None
 ) -> Enforcement:
-    """Return what this machine enforces for a function without options: a short child tries it all; {} if it dies.
+    """Return the layers that this machine enforces for a function without options.
 
-    `enter_processes` has the children of its caller in a PID namespace. `tell` is called in the child with why it dies.
+    A short child tries them all; the result is {} if it dies. `enter_processes` puts its caller's children into a PID
+    namespace. `tell` is called in the child with the error that ends it.
     """
     readable.closed_to_others()
     plan(readable.named())  # once, for all forks
@@ -130,7 +131,7 @@ def probe(
 
 
 def _put_on(prepared: _Prepared, confinement: Confinement, nodes: Sequence[int]) -> tuple[Enforcement, str]:
-    """Return what holds, and the folder for temporary files."""
+    """Put the layers on; return which of them hold, and the folder for temporary files."""
     found, root = prepared.found, prepared.root
     if root is not None:
         found.pop("own_root")
@@ -183,9 +184,9 @@ def _mount_tmp(confinement: Confinement) -> None:
 
 
 def _take_user(confinement: Confinement, nodes: Sequence[int], own_root: bool) -> None:
-    """Its own user, with the groups that its devices are for.
+    """Take the function's own user, with the groups that its devices belong to.
 
-    Where nothing else says what may be read, it stays the box's: the home is closed to others.
+    Where no other layer restricts reading, the process keeps the box's user: the home is closed to others.
     """
     if not own_root and not _has_landlock():
         raise OSError(errno.EPERM, "needs own_root or files")
@@ -193,9 +194,9 @@ def _take_user(confinement: Confinement, nodes: Sequence[int], own_root: bool) -
 
 
 def _drop_capabilities(own_root: bool, own_user: bool) -> None:
-    """All of them, where what must be read is bound already and is for others to read.
+    """Drop all capabilities, where the files to read are bound already and readable by others.
 
-    Else one stays, for the box's home is closed, and Landlock says what may be read.
+    Otherwise one stays, because the box's home is closed; Landlock then restricts what may be read.
     """
     closed = readable.closed_to_others() if own_root and own_user else ""
     identity.drop_privileges(keep_reading=(bool(closed) or not own_root) and _has_landlock())
@@ -222,7 +223,7 @@ def _restrict_files(confinement: Confinement, nodes: Sequence[int], tmp: str, ow
 
 
 def _readable(confinement: Confinement) -> Iterator[str]:
-    """What Landlock opens where the machine's root is this process's, too."""
+    """Yield the paths that Landlock opens where the process shares the machine's root."""
     bundle = os.path.realpath(confinement.read[0]) if confinement.read else "/nonexistent"
     yield from confinement.read
     yield "/proc"
@@ -231,7 +232,10 @@ def _readable(confinement: Confinement) -> Iterator[str]:
 
 
 def _expect_no_tcp(found: Enforcement, confinement: Confinement) -> None:
-    """A network of its own, which is down, and closed calls hold as Landlock does; with the network, TCP is open."""
+    """Check that TCP is closed, or open on purpose with `network`.
+
+    An own network, which is down, and forbidden system calls each close it as Landlock does.
+    """
     if found["namespaces"] is True or found["system_calls"] is True or confinement.network:
         return
     if landlock.abi() < landlock.TCP_ABI:
@@ -239,7 +243,10 @@ def _expect_no_tcp(found: Enforcement, confinement: Confinement) -> None:
 
 
 def _gaps(found: Enforcement) -> seccomp.Gaps:
-    """What system calls must close: where a function runs as the box's own user, what the layers before leave open."""
+    """Return the gaps that the system-call filter must close.
+
+    They are those that the earlier layers leave open where a function runs as the box's own user.
+    """
     mark = found.get("own_pids") is not True
     if found.get("own_user") is True:
         return seccomp.Gaps(mark=mark)
@@ -254,7 +261,10 @@ def _gaps(found: Enforcement) -> seccomp.Gaps:
 
 
 def _expect_no_signals(found: Enforcement) -> None:
-    """Another PID namespace, another user or a closed call: each keeps signals inside, as Landlock's scope does."""
+    """Check that signals stay inside.
+
+    Another PID namespace, another user or a forbidden call keeps them in, as Landlock's scope does.
+    """
     if not any(found[name] is True for name in ("own_pids", "own_user", "system_calls")):
         version = landlock.abi()
         if version < landlock.SCOPE_ABI:
@@ -262,7 +272,10 @@ def _expect_no_signals(found: Enforcement) -> None:
 
 
 def _die_with(box_pid: int) -> None:
-    """Again, after the last change of credentials: that clears the parent-death signal (prctl(2))."""
+    """Bind this process to the box's life again, after the last change of credentials.
+
+    That change clears the parent-death signal (prctl(2)).
+    """
     birth.die_with_parent()
     if box_pid and os.getppid() not in (box_pid, 0):
         raise OSError(errno.ESRCH, "the box died meanwhile")
@@ -270,7 +283,7 @@ def _die_with(box_pid: int) -> None:
 
 @contextlib.contextmanager
 def _opened(devices: Sequence[str]) -> Iterator[list[int]]:
-    """The nodes of `devices`, open as long as the context lasts. Raises NotEnforced."""
+    """Open the nodes of `devices` and yield their descriptors; close them afterwards. Raises NotEnforced."""
     with contextlib.ExitStack() as stack:
         nodes = []
         for path in devices:
@@ -285,7 +298,7 @@ def _opened(devices: Sequence[str]) -> Iterator[list[int]]:
 def _shared_tmp(name: str, uid: int) -> str:
     """Return a folder of this user and function in the machine's own tmp, for where no mount is allowed.
 
-    It is left there at the end. Where another user has taken its name ahead, it is the first with a further word to it.
+    It stays there at the end. Where another user has taken its name before, it is the first one with a suffix.
     """
     from tempfile import gettempdir, mkdtemp
 
@@ -304,7 +317,10 @@ def _shared_tmp(name: str, uid: int) -> str:
 
 
 def _took(folder: str, uid: int) -> bool:
-    """Give `folder` to the user, where it is this process's to give and closed to others; tell whether it is."""
+    """Give `folder` to the user; tell whether it is the user's now.
+
+    Only a folder that belongs to this process or the user, and is closed to others, can be given.
+    """
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -320,7 +336,7 @@ def _took(folder: str, uid: int) -> bool:
 
 
 def _settle(tmp: str) -> None:
-    """Whatever looks for a place to write finds the private tmp."""
+    """Let all code that looks for a place to write find the private tmp."""
     os.environ.update(HOME=tmp, TMPDIR=tmp)
     if "tempfile" in sys.modules:
         sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]  # what it had found before

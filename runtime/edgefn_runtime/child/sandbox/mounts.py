@@ -25,7 +25,7 @@ _DETACH = 2
 
 
 def follow_host() -> None:
-    """Keep what is mounted from here on inside; what is unmounted outside goes here, too. Raises OSError."""
+    """Keep new mounts inside; what is unmounted outside is unmounted here, too. Raises OSError."""
     mount("none", "/", "", _RECURSIVE | _SLAVE)
 
 
@@ -35,7 +35,10 @@ def follow_nobody() -> None:
 
 
 def bind(source: str | int, target: str) -> None:
-    """Show `source`, a path or a descriptor of O_PATH, at `target`, with all mounts below it. Raises OSError."""
+    """Show `source`, a path or a descriptor of O_PATH, at `target`, with all mounts below it.
+
+    Raises OSError.
+    """
     folder, path = (source, b"\0") if isinstance(source, int) else (_HERE, source.encode() + b"\0")
     flags = _CLONE | os.O_CLOEXEC | _EMPTY_PATH | _ALL_BELOW
     tree = syscall(f"open_tree {target}", _OPEN_TREE, folder, path, flags)
@@ -46,16 +49,16 @@ def bind(source: str | int, target: str) -> None:
 
 
 def restrict(target: str, *, write: bool = False, devices: bool = False) -> None:
-    """Let nothing be written in the mount at `target` and those below, no device be opened, no program gain a user.
+    """Forbid writing, opening devices and gaining a user in the mount at `target` and those below.
 
-    Raises OSError.
+    With `write` or `devices`, that one stays allowed. Raises OSError.
     """
     taken = _ATTRIBUTE_NO_SET_UID | (0 if write else _READ_ONLY) | (0 if devices else _ATTRIBUTE_NO_DEVICES)
     _set(target, _ALL_BELOW, taken, 0)
 
 
 def allow_writing(target: str, *, allowed: bool = True) -> None:
-    """Let the mount at `target` be written, or not; it alone. Raises OSError."""
+    """Allow or forbid writing in the mount at `target`, and in it alone. Raises OSError."""
     _set(target, 0, *((0, _READ_ONLY) if allowed else (_READ_ONLY, 0)))
 
 

@@ -1,7 +1,7 @@
-"""Namespaces (namespaces(7)): an own set of mounts, of System V objects, and of network interfaces with none up.
+"""Namespaces (namespaces(7)): a process's own mounts, System V objects, and network interfaces with none up.
 
-The zygote of a box that is not root is in a user namespace (`enter_user`), in which its children may do the rest; with
-the sub-uids of its user, where root gave it some.
+The zygote of a box that is not root is in a user namespace (`enter_user`), in which its children may make the others;
+with the sub-uids of its user, where root gave it some.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ _NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x08000000, 0x10000
 
 
 def enter_user() -> None:
-    """Become the privileged user of a user namespace, of the same number; nothing as root, or where it is not allowed.
+    """Become the privileged user of a user namespace, under the same number.
 
-    Of one thread only. What this process starts is in there, too.
+    Does nothing as root, or where it is not allowed. Only for a process of one thread. The processes that it starts are
+    in the namespace, too.
     """
     if os.geteuid() == 0:
         return
@@ -31,7 +32,10 @@ def enter_user() -> None:
 
 
 def _may_enter_user(numbers: range) -> bool:
-    """Some machines let anybody make one, and nobody use it; a child finds out, for there is no way back."""
+    """Tell whether a user namespace can be entered and used here, by trying it in a child.
+
+    Some machines let any user make one and no user use it, and there is no way back.
+    """
     child = os.fork()
     if child == 0:
         code = 1
@@ -45,7 +49,7 @@ def _may_enter_user(numbers: range) -> bool:
 
 
 def _enter_user(numbers: range) -> None:
-    """Enter it with `numbers` as users beside this process's own. Raises OSError."""
+    """Enter a user namespace with `numbers` as users beside this process's own. Raises OSError."""
     if numbers:
         _enter_given(numbers)
         return
@@ -57,7 +61,10 @@ def _enter_user(numbers: range) -> None:
 
 
 def _enter_given(numbers: range) -> None:
-    """Enter it, and have a child that stays outside give them: nobody inside may. Raises OSError."""
+    """Enter a user namespace, and let a child outside give it `numbers`. Raises OSError.
+
+    No process inside may give them.
+    """
     entered, entering = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
-"""What every function may read of the machine: the system's and Python's code, public settings, a few devices.
+"""The parts of the machine that every function may read: system and Python code, public settings, a few devices.
 
-Found once, in the zygote. Of a folder on `sys.path` that is no installation, only what holds code is opened: a checkout
-may hold secrets, data, and even the box's home.
+Found once, in the zygote. Of a folder on `sys.path` that is no installation, only entries with code are opened: a
+checkout may hold secrets, data, and even the box's home.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CODE_SUFFIXES = (".py", ".so", ".pth", ".dist-info", ".egg-info")
 
 @functools.cache
 def named() -> tuple[str, ...]:
-    """Return the paths by which they are looked up, links not resolved; those alone that are there."""
+    """Return the readable paths that exist, as they are looked up: links are not resolved."""
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     settings = (f"/etc/{name}" for name in _PUBLIC_SETTINGS)
     wholes = [*_SYSTEM, sys.prefix, sys.base_prefix, *libraries, *settings]
@@ -46,12 +46,15 @@ def roots() -> tuple[str, ...]:
 
 
 def below(path: str, root: str) -> bool:
-    """Return whether `path` is `root` or lies below it."""
+    """Tell whether `path` is `root` or lies below it."""
     return path == root or path.startswith(root.rstrip("/") + "/")
 
 
 def clear_of(bundle: str, root: str) -> Iterator[str]:
-    """`root`; or, should the box's home lie below it, only the code in it: never another function's or the token."""
+    """Yield `root`, or only the code in it where the box's home lies below it.
+
+    So neither another function's files nor the token are ever opened.
+    """
     if not below(bundle, root):
         yield root
         return
@@ -62,7 +65,7 @@ def clear_of(bundle: str, root: str) -> Iterator[str]:
 
 @functools.cache
 def closed_to_others() -> str:
-    """Return a file of Python's or of ours that only the box's own user may read; "" where others may read them all."""
+    """Return a file of Python's or of ours that only the box's own user may read; "" where there is none."""
     here = os.path.dirname(os.path.realpath(__file__))
     for path in (os.path.realpath(os.__file__), os.path.realpath(sys.executable), os.path.join(here, "layers.py")):
         inside = [root for root in roots() if below(path, root)]
@@ -75,7 +78,7 @@ def closed_to_others() -> str:
 
 
 def _code_of(entry: str, wholes: list[str]) -> Iterator[str]:
-    """What of a folder on `sys.path` is code."""
+    """Yield the parts of a folder on `sys.path` that are code."""
     if os.path.basename(entry) in _INSTALLED or any(root and below(entry, root) for root in wholes):
         yield entry
     elif entry and os.path.isdir(entry):

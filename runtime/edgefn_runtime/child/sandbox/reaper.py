@@ -1,8 +1,8 @@
-"""What ends the programs of handlers with their box where there is no PID namespace: a process that waits for its end.
+"""A process that kills the programs of handlers when their box ends, where there is no PID namespace.
 
 The zygote marks itself, and so all that descends from it, by a limit that the kernel keeps and does not use
-(RLIMIT_LOCKS): it can only be lowered, and a closed system call keeps handlers from that. Programs that belong to
-nobody any more are found by it, whatever they did to hide.
+(RLIMIT_LOCKS): it can only be lowered, and a forbidden system call keeps handlers from that. The mark finds programs
+whose parents have ended, whatever they did to hide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A root of a process's own: read-only binds of what it may read, its own tmp, devices and /proc, and nothing else.
+"""A process's own root: read-only binds of what it may read, its own tmp, devices and /proc, and nothing else.
 
-Paths stay as they are on the machine, so what is imported already goes on being found. All of it but the process's
-own folders is made ahead (`build`), in the spare child; on the way to a request are `show` and `enter`.
+Paths stay as they are on the machine, so what is imported already is still found. All of it but the process's own
+folders is made ahead, in the spare child; only `show` and `enter` remain for the request.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Root:
     """A root that is being put together in this process's mount namespace."""
 
     def __init__(self, *, processes: bool) -> None:
-        """Bind what every function may read. With `processes`, /proc shows this PID namespace alone. Raises OSError."""
+        """Bind what every function may read. Raises OSError.
+
+        With `processes`, /proc shows this PID namespace alone.
+        """
         self._anchor = next((path for path in _ANCHORS if os.path.isdir(path)), "")
         if not self._anchor:
             raise OSError(errno.ENOENT, "no folder to put a root together in", _ANCHORS[0])
@@ -109,7 +112,10 @@ class Root:
         return bound
 
     def _apart(self, paths: Iterable[str]) -> tuple[RootStep, ...]:
-        """What shows `paths`, none of which lies below what every function reads: its neighbours would be open, too."""
+        """Return the steps that show `paths`.
+
+        Raises OSError where one lies below what every function may read: its neighbours would be open, too.
+        """
         steps = plan(tuple(paths))
         for step in steps:
             for root in readable.roots():
@@ -134,9 +140,10 @@ class Root:
 
 @functools.cache
 def plan(paths: tuple[str, ...]) -> tuple[RootStep, ...]:
-    """Return what makes each of `paths` found by its own name: links as they are, and the real files and folders.
+    """Return the steps that make each of `paths` found by its own name.
 
-    What lies below a folder that is bound is there already, links and all.
+    They are links as they are, and the real files and folders. What lies below a folder that is bound is there already,
+    links and all.
     """
     links: dict[str, str] = {}
     real = {_resolve(path, links) for path in paths}
@@ -146,7 +153,7 @@ def plan(paths: tuple[str, ...]) -> tuple[RootStep, ...]:
 
 
 def _resolve(path: str, links: dict[str, str]) -> str:
-    """Return the real path of `path`; the links on the way are added to `links`."""
+    """Return the real path of `path`; add the links on the way to `links`."""
     for _ in range(_MAX_LINKS):
         for prefix in _prefixes(path):
             if os.path.islink(prefix):
@@ -166,7 +173,7 @@ def _prefixes(path: str) -> Iterator[str]:
 def _open_to_others(folder: str) -> None:
     """Let other users read `folder`, which lies in the box's closed home: the function is one of them.
 
-    Nothing where they may already. Never through a link. Raises OSError.
+    Does nothing where they may already. Never follows a link. Raises OSError.
     """
     if os.stat(folder).st_mode & 0o005 == 0o005 or not os.path.isdir(folder):
         return

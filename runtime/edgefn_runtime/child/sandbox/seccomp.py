@@ -168,9 +168,9 @@ MACHINES = {
 
 
 def restrict(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
-    """Let the denied calls fail from here on, for good and for all forks. Raises OSError without seccomp in the kernel.
+    """Deny the forbidden calls from now on, for good and for all forks.
 
-    Needs no-new-privileges to be set.
+    Raises OSError without seccomp in the kernel. Needs no-new-privileges to be set.
     """
     code = prepared(network=network, gaps=gaps)
     fprog, kept = program(code)
@@ -179,13 +179,16 @@ def restrict(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
 
 
 def rehearse(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
-    """Make the program of `restrict`, and let it go."""
+    """Make the program of `restrict`, and drop it."""
     program(prepared(network=network, gaps=gaps))
 
 
 @functools.cache
 def prepared(*, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
-    """Return the program for this machine, made once. Raises OSError for one whose numbers are not known here."""
+    """Return the program for this machine, made once.
+
+    Raises OSError for a machine whose call numbers are not known here.
+    """
     machine = MACHINES.get(platform.machine())
     if machine is None:
         raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}", "seccomp")
@@ -193,9 +196,10 @@ def prepared(*, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
 
 
 def filter_of(machine: Architecture, *, network: bool, gaps: Gaps = NO_GAPS) -> bytes:
-    """Return the BPF program: what it looks at first is what the kernel caches, so an allowed call costs no run of it.
+    """Return the BPF program.
 
-    A call that is looked at for several reasons is denied by any of them.
+    The kernel caches the result of its first checks, so an allowed call costs no run of it. A call that is checked for
+    several reasons is denied by any of them.
     """
     steps = [
         step(LOAD, ARCHITECTURE),
@@ -223,7 +227,7 @@ def filter_of(machine: Architecture, *, network: bool, gaps: Gaps = NO_GAPS) -> 
 
 
 def _closing(machine: Architecture, gaps: Gaps) -> tuple[list[int], dict[int, list[bytes]]]:
-    """Return the calls to deny for `gaps`, and those to look at."""
+    """Return the calls to deny for `gaps`, and the calls whose arguments must be checked."""
     closed: list[int] = []
     looked_at: dict[int, list[bytes]] = {}
     commands: list[int] = []
@@ -258,7 +262,10 @@ def _own_process(place: int) -> list[bytes]:
 
 
 def _no_cutting(place: int) -> list[bytes]:
-    """Deny opening for reading alone that empties the file all the same, which Landlock takes for reading."""
+    """Deny opening a file for reading with O_TRUNC, which empties it.
+
+    Landlock takes that for reading.
+    """
     return [
         step(LOAD, ARGUMENTS[place]),
         step(AND, _ACCESS_OR_TRUNC),
@@ -269,8 +276,9 @@ def _no_cutting(place: int) -> list[bytes]:
 
 
 def _only_streams() -> list[bytes]:
-    """Allow pairs of Unix streams, whose peer is fixed: one of a pair of datagram sockets, which a raw one is, too,
-    could be pointed at any socket file.
+    """Allow pairs of Unix streams, whose peer is fixed.
+
+    One of a pair of datagram sockets, and so a raw one, too, could be pointed at any socket file.
     """
     return [
         step(LOAD, ARGUMENTS[0]),
@@ -284,7 +292,7 @@ def _only_streams() -> list[bytes]:
 
 
 def _internet() -> list[bytes]:
-    """Allow TCP and UDP over IPv4 and IPv6, and netlink's routes, which getaddrinfo asks for; all else is denied."""
+    """Allow TCP and UDP over IPv4 and IPv6, and netlink's routes for getaddrinfo; deny all else."""
     transports = ((socket.SOCK_STREAM, socket.IPPROTO_TCP), (socket.SOCK_DGRAM, socket.IPPROTO_UDP))
     allowed = [
         (family, kind, protocol)

@@ -18,7 +18,7 @@ from edgefn_runtime.store.uncancellable import in_thread
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A bundle whose every blob is here, hash-checked. `blobs` are all, the manifest first."""
+    """A bundle whose blobs are all on this box and hash-checked. `blobs` lists all of them, the manifest first."""
 
     digest: str
     config: BundleConfig
@@ -28,7 +28,10 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 async def admit(blobs: Blobs, digest: str, progress: DeploymentProgress) -> Candidate:
-    """The bundle whose manifest is `digest`. Raises BundleError when it is incomplete, damaged or not one."""
+    """Verify the bundle whose manifest is `digest` and return it.
+
+    Raises BundleError when it is incomplete, damaged or not a bundle.
+    """
     manifest_bytes = await in_thread(blobs.read, digest, limit=MAX_DOCUMENT_BYTES)
     manifest = parse_manifest(manifest_bytes)
     needed = manifest.blobs()
@@ -49,7 +52,7 @@ async def admit(blobs: Blobs, digest: str, progress: DeploymentProgress) -> Cand
 
 
 def check_name(candidate: Candidate, name: str) -> None:
-    """Raises BundleError when the bundle is not of the function `name`."""
+    """Raise BundleError when the bundle is not of the function `name`."""
     built = candidate.config.function.name
     if built != name:
         raise BundleError(f"bundle {candidate.digest} is of the function {built}, not {name}: deploy it as {built}")

@@ -1,6 +1,6 @@
 """Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts.
 
-Reads what is installed from metadata; never imports an engine, and never looks at a golden sample.
+Reads the installed libraries from metadata; never imports an engine, and never looks at a golden sample.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgefn_runtime.deployment.checks import devices
 
 
 class PlatformTags(msgspec.Struct, frozen=True):
-    """Python as "3.11", the platform tags wheels may have, bytes of memory for all processes."""
+    """Python as "3.11", the platform tags that wheels may have, and the memory of all processes in bytes."""
 
     python: str
     platforms: frozenset[str]
@@ -35,7 +35,7 @@ class PlatformTags(msgspec.Struct, frozen=True):
 
 @cache
 def this_machine() -> PlatformTags:
-    """This box, read once."""
+    """Return the Python version, the platform tags and the memory of this box."""
     from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -43,7 +43,10 @@ def this_machine() -> PlatformTags:
 
 
 def check(config: BundleConfig, here: PlatformTags) -> None:
-    """Raises BundleError for a bundle of another platform, DeploymentRefused for one that asks too much."""
+    """Check that this box can serve the bundle of `config`.
+
+    Raises BundleError for a bundle of another platform, DeploymentRefused for one that needs more than this box has.
+    """
     name = config.function.name
     if config.python not in ("", here.python):
         raise BundleError(
@@ -72,14 +75,14 @@ def _check_wheels(config: BundleConfig) -> None:
 
 
 def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
-    """Those of `artifacts` that this box can run."""
+    """Return the artifacts of `artifacts` that this box can run."""
     artifacts = tuple(artifacts)
     here = facts(*ranking.libraries(artifacts))
     return tuple(entry for entry in artifacts if ranking.refusal(entry, _probe, here) is None)
 
 
 def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, TargetRefusal]:
-    """By `ArtifactEntry.path`, why this box cannot run it: those of `artifacts` that it cannot."""
+    """Return the reason for each artifact that this box cannot run, by `ArtifactEntry.path`."""
     artifacts = tuple(artifacts)
     here = facts(*ranking.libraries(artifacts))
     found = {entry.path: ranking.refusal(entry, _probe, here) for entry in artifacts}
@@ -95,7 +98,7 @@ def _check_artifacts(config: BundleConfig) -> None:
 
 
 def targets() -> tuple[list[str], list[TargetRefusal]]:
-    """The targets of edgefn's own profiles that this box satisfies, and for each other one the refusal."""
+    """Return the targets of edgefn's profiles that this box satisfies, and the refusals of the others."""
     here = facts()
     found = {
         name: refusal(name, profiles.needs_of(one), here, one.backend, _probe)
@@ -105,7 +108,10 @@ def targets() -> tuple[list[str], list[TargetRefusal]]:
 
 
 def look_again() -> None:
-    """What is installed is read anew when it is asked for next: a library has turned out to be gone, or is new."""
+    """Clear the cached facts about installed libraries, so that the next question reads them again.
+
+    Call it when a library is gone, or may be new.
+    """
     _probe.cache_clear()
     backends.look_again()
     facts.cache_clear()

@@ -11,7 +11,10 @@ from edgefn.system.nodes import open_node
 
 
 def lacking(paths: Iterable[str]) -> str:
-    """Why a function cannot have one of these device nodes, and what to do; "" when it can have all."""
+    """Return why a function cannot have one of these device nodes, with a remedy.
+
+    Returns "" when it can have all of them.
+    """
     return next((why for path in paths if (why := _lacking(path))), "")
 
 
@@ -30,7 +33,10 @@ def _lacking(path: str) -> str:
 
 
 def _may_open(opened: int, node: os.stat_result) -> bool:
-    """For reading and writing. As root, a function has a user of its own, and the node's group besides."""
+    """Tell whether a function may open the node for reading and writing.
+
+    Where the box runs as root, a function has a user of its own, with the node's group besides.
+    """
     if os.geteuid() != 0:
         return os.access(f"/proc/self/fd/{opened}", os.R_OK | os.W_OK)
     of_all, of_group = stat.S_IROTH | stat.S_IWOTH, stat.S_IRGRP | stat.S_IWGRP

@@ -1,4 +1,4 @@
-"""The most that a box takes from a bundle, whatever its author wrote: checked in what is read. Pure."""
+"""The most that a box takes from a bundle, whatever its author wrote: checked on the parsed config. Pure."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ MAX_ARTIFACTS = 64
 
 
 class Maxima(msgspec.Struct, frozen=True):
-    """What a function may ask for at most, as the box's operator says; sizes in bytes, durations in seconds.
+    """The most that a function may ask for on this box, as its operator has set it.
 
-    `answers` counts the requests that travel in a bundle with eager's answers to them: each is run by every artifact.
+    Sizes in bytes, durations in seconds. `answers` limits the requests that travel in a bundle with eager's answers to
+    them: each artifact runs all of them.
     """
 
     scale: int = 100
@@ -36,7 +37,7 @@ class Maxima(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: BoxSettings) -> Maxima:
-        """Those of a box."""
+        """Return the maxima of a box from its settings."""
         return cls(
             scale=settings.max_scale,
             queue=settings.max_queue,
@@ -48,7 +49,10 @@ class Maxima(msgspec.Struct, frozen=True):
         )
 
     def check(self, config: BundleConfig) -> None:
-        """Raises DeploymentRefused naming all that is over, and the options that allow it."""
+        """Raise DeploymentRefused where `config` asks for more than the maxima.
+
+        The message names each excess, and the option that allows it.
+        """
         if found := list(self._over(config)):
             raise DeploymentRefused(
                 f"{config.function.name} asks for more than this box allows: {'; '.join(found)}. "

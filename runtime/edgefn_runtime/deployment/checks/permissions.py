@@ -1,7 +1,7 @@
-"""What a function asks for beyond its sandbox, and whether the operator has granted it.
+"""The permissions that a function asks for beyond its sandbox, and the operator's grants.
 
 A bundle asks in its config; only the operator grants (`edgefn box allow`), by the function's name, so a grant holds for
-its later revisions too. A box in development mode grants whatever is asked for, for as long as it runs. Decides;
+its later revisions too. A box in development mode grants every request, for as long as it runs. Decides;
 starts and stops nothing.
 """
 
@@ -29,7 +29,7 @@ STANDING = "box.toml"
 
 
 class Permission(msgspec.Struct, frozen=True, order=True):
-    """One thing that a function may have: a kind, and which one of that kind, "" where there is only one."""
+    """One thing that a function may have: a kind and a value, "" where the kind has only one."""
 
     kind: str
     value: str = ""
@@ -39,14 +39,14 @@ class Permission(msgspec.Struct, frozen=True, order=True):
 
 
 class Store(Protocol):
-    """Where grants are kept: the database."""
+    """Where grants are stored: the database."""
 
     def granted(self, function: str = "") -> list[Grant]:
         """Return the grants of `function`, or of all."""
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """How a kind is asked for in a spec, which values it has ("" for none), and how a wrong one is answered."""
+    """How a spec asks for a kind, which values the kind has ("" for none), and the answer to a wrong one."""
 
     asked: Callable[[FunctionSpec], Iterable[str]]
     values: re.Pattern[str]
@@ -81,7 +81,10 @@ def read(kind: str, value: str = "") -> Permission:
 
 
 def standing(texts: Iterable[str]) -> list[Grant]:
-    """Return the grants of a configuration, each "FUNCTION KIND" or "FUNCTION KIND VALUE". Raises InputError."""
+    """Parse the grants of a configuration, each "FUNCTION KIND" or "FUNCTION KIND VALUE".
+
+    Raises InputError.
+    """
     found = []
     for text in texts:
         name, _, rest = text.strip().partition(" ")
@@ -94,7 +97,7 @@ def standing(texts: Iterable[str]) -> list[Grant]:
 
 
 def asked(spec: FunctionSpec) -> list[Permission]:
-    """Return what the function asks for, in the order of the table."""
+    """Return the permissions that the function asks for, in the order of the table."""
     return [Permission(kind, value) for kind, one in _KINDS.items() for value in one.asked(spec)]
 
 
@@ -115,11 +118,11 @@ class Permissions:
         return [*there, *(grant for grant in self._store.granted(name) if grant[:3] not in {one[:3] for one in there})]
 
     def stands(self, name: str, permission: Permission) -> bool:
-        """Tell whether the configuration grants it, which nobody can revoke but there."""
+        """Tell whether the configuration grants it. Such a grant can be revoked only there."""
         return (name, permission.kind, permission.value) in {grant[:3] for grant in self._standing}
 
     def missing(self, spec: FunctionSpec) -> list[Permission]:
-        """Return what the function asks for and has not been granted."""
+        """Return the permissions that the function asks for and that are not granted."""
         wanted = asked(spec)
         if not wanted or self.development:
             return []
@@ -142,7 +145,7 @@ class Permissions:
 
 
 def why_not(spec: FunctionSpec, missing: list[Permission]) -> str:
-    """Return why the function is not served: what it asks for, what it has, and which commands grant the rest."""
+    """Explain why the function is not served, with the commands that grant the missing permissions."""
     granted = [str(one) for one in asked(spec) if one not in missing]
     has = f", of which {', '.join(granted)} is granted" if granted else ""
     for permission in missing:

@@ -1,10 +1,10 @@
-"""The admin API below /admin: what `edgefn deploy`, `status`, `logs`, `stop`, `remove` and `rollback` speak.
+"""The admin API below /admin, for `edgefn deploy`, `status`, `logs`, `stop`, `remove` and `rollback`.
 
-Every route wants a token of the box, unknown ones too, or a request by the owner's socket. That is also what keeps web
+Every route wants a token of the box, unknown ones too, or a request by the owner's socket. That also keeps web
 pages out of a box that listens on the loopback: neither a cross-site request nor a rebound DNS name can make a browser
 send an Authorization header that its page does not know.
 
-It validates and translates; what happens is decided in deployment/ and pool/.
+It validates and translates; decisions are in deployment/ and pool/.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
 class TokenGuard:
     """ASGI middleware: nothing inside is reached without a token that opens it; all but a few routes want `admin`.
 
-    A token that goes before all of its request has come opens nothing, however slowly that comes.
+    A token that is revoked before all of its request has come opens nothing, however slowly the request comes.
     """
 
     def __init__(self, app: ASGIApp, box: AdminBox) -> None:
@@ -121,7 +121,7 @@ def admin(box: AdminBox) -> ASGIApp:
 
 
 class _Admin:
-    """The endpoints. Each reads its request, asks the box, and tells."""
+    """The endpoints. Each reads its request, calls the box, and answers."""
 
     def __init__(self, box: AdminBox) -> None:
         self._box = box

@@ -1,4 +1,4 @@
-"""Answers of the admin API: JSON, and lines of a log, those that there are or each as it comes."""
+"""Answers of the admin API: JSON, and lines of a log, either the last ones or a stream of new ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_LINES)]
 
 
 class AskedLines(NamedTuple):
-    """How many of the last lines are asked for, and whether those to come are, too."""
+    """The request for log lines: how many of the last, and whether to follow new ones."""
 
     last: int
     follow: bool
@@ -29,7 +29,7 @@ def as_json(value: object) -> Response:
 
 
 def asked_lines(request: Request) -> AskedLines:
-    """Return what `?lines=…&follow=…` asks for. Raises InputError."""
+    """Parse the query `?lines=…&follow=…`. Raises InputError."""
     query = request.query_params
     last = check(query.get("lines", "100"), _Count, "lines")
     return AskedLines(last, check(query.get("follow", "false"), bool, "follow"))

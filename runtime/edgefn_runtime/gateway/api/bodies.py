@@ -1,4 +1,4 @@
-"""Request bodies of the admin API: bounded in size and in time, and checked before anyone acts on them."""
+"""Request bodies of the admin API: bounded in size and in time, and checked before anything acts on them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def decode(body: bytes, kind: type[T]) -> T:
 
 
 def check(value: str, kind: type[T], field: str) -> T:
-    """A part of the path or the query as a `kind`. Raises InputError naming `field`."""
+    """Convert a part of the path or the query to `kind`. Raises InputError naming `field`."""
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -70,7 +70,7 @@ async def read(request: Request, most: int) -> bytes:
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes; 408 where the client stalls."""
+    """Yield the chunks of the body as they come. Raises HTTPException 408 where the client stalls."""
     stream = request.stream()
     while True:
         try:

@@ -18,7 +18,7 @@ from edgefn_runtime.gateway.api.ports import AdminBox
 
 
 def routes(box: AdminBox) -> list[Route]:
-    """Return the three routes; metrics name functions, so they want a token where those who call them do."""
+    """Return the three routes. Metrics name functions, so they want a token where callers need one."""
     health = _Health(box)
     return [
         Route("/healthz", health.alive, methods=["GET"]),

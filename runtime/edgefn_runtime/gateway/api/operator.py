@@ -1,6 +1,6 @@
-"""The operator's part of the admin API: what functions may have, who did what, and the box's secrets.
+"""The operator's part of the admin API: grants of functions, the audit log, and the box's secrets.
 
-It validates and translates, as `admin` does; what a grant does is decided in deployment/.
+It validates and translates, as `admin` does; the effect of a grant is decided in deployment/.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class _Operator:
         return self._of(check(request.path_params["name"], Name, "name"))
 
     async def allow(self, request: Request) -> Response:
-        """Grant, and answer with what the function asks for and has now; it need not be deployed yet."""
+        """Grant a permission, and answer with the function's requests and grants.
+
+        The function need not be deployed yet.
+        """
         name = check(request.path_params["name"], Name, "name")
         wanted = await read_json(request, _Wanted)
         await self._box.deployments.allow(name, permissions.read(wanted.kind, wanted.value), ACTOR.get().name)

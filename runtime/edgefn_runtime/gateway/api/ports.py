@@ -1,4 +1,4 @@
-"""What the admin side of the gateway needs of the box: the seams, as Protocols, on the side that uses them.
+"""The parts of the box that the admin side of the gateway uses: Protocols, on the side that uses them.
 
 Tests put a small fake behind them; the real ones are `deployment.deployments.DeploymentsPort`,
 `supervisor.SupervisorPort` and `box.Box`. Nothing here acts.
@@ -23,7 +23,7 @@ from edgefn_runtime.telemetry.metrics import Metrics
 
 
 class Past(Protocol):
-    """A deployment of a function, as its history has it."""
+    """A deployment of a function: an entry of its history."""
 
     @property
     def digest(self) -> str: ...
@@ -34,7 +34,7 @@ class Past(Protocol):
 
 
 class RevisionView(Past, Protocol):
-    """A bundle installed under a function's name, as the admin API tells of it."""
+    """A bundle installed under a function's name, as the admin API describes it."""
 
     @property
     def config(self) -> BundleConfig: ...
@@ -44,34 +44,34 @@ class RevisionView(Past, Protocol):
 
 
 class DeploymentsPort(Protocol):
-    """Which revision a function has, and the road to another one."""
+    """The deployed revisions, and the ways to change them."""
 
     def names(self) -> Sequence[str]: ...
     def missing(self, digests: Sequence[str]) -> Collection[str]: ...
     async def ingest(self, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None: ...
     def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
-        """The events of a deployment; closing the iterator cancels it."""
+        """Deploy the bundle `manifest` as `name`; yield the events. Closing the iterator cancels it."""
 
     async def rollback(self, name: str, number: int | None = None) -> RevisionView: ...
     async def remove(self, name: str) -> None: ...
     def current(self, name: str) -> RevisionView | None: ...
     def specs(self) -> Sequence[tuple[FunctionSpec, int, str]]:
-        """Return what each function is, by name, with the number and the digest that serve."""
+        """Return the spec of each function, by name, with the number and the digest that serve."""
 
     def history(self, name: str) -> Sequence[Past]: ...
     def chain(self, name: str) -> Chain | None:
-        """What the artifacts of `name` are at; None when it is not deployed."""
+        """Return the state of each artifact of `name`; None when it is not deployed."""
 
     def grants(self, name: str = "") -> Sequence[Grant]:
-        """Return what `name` may have beyond its sandbox, or what all may have."""
+        """Return the grants of `name`, or of all functions."""
 
     def asked(self, name: str) -> Sequence[Permission]:
-        """Return what `name` asks for."""
+        """Return the permissions that `name` asks for."""
 
     async def allow(self, name: str, permission: Permission, by: str) -> None: ...
     async def revoke(self, name: str, permission: Permission) -> None: ...
     def explain(self, name: str, cores: float) -> dict[str, Any] | None:
-        """Why it is served as it is, with the figures; None when it is not deployed."""
+        """Explain why `name` is served as it is, with the figures; None when it is not deployed."""
 
 
 class SupervisorPort(Protocol):
@@ -79,7 +79,7 @@ class SupervisorPort(Protocol):
 
     def names(self) -> Collection[str]: ...
     def status(self, name: str) -> dict[str, Any]:
-        """FunctionStatus but for what Deployments knows; raises FunctionNotFound."""
+        """Return the part of FunctionStatus that Deployments does not know. Raises FunctionNotFound."""
 
     async def stop_function(self, name: str) -> None: ...
 
@@ -105,4 +105,4 @@ class AdminBox(Protocol):
         """Return the body of GET /admin/box."""
 
     def unready(self) -> str:
-        """Why the box takes no work now (the zygote is not up, a drain is going on), or "" when it does."""
+        """Return why the box takes no work now (the zygote is not up, a drain is going on); "" when it does."""

@@ -1,4 +1,4 @@
-"""FunctionStatus: what the processes say of a function, and what its revisions say, in one. Reads, never wakes."""
+"""FunctionStatus: the state of a function's processes and of its revisions, in one. Reads, never wakes."""
 
 from __future__ import annotations
 
@@ -65,13 +65,16 @@ def current(box: AdminBox, name: str) -> RevisionView:
 
 
 def functions(box: AdminBox) -> list[str]:
-    """The names of the functions that are deployed and known to the supervisor, sorted."""
+    """Return the names of the functions that are deployed and known to the supervisor, sorted."""
     running = set(box.supervisor.names())
     return [name for name in box.deployments.names() if name in running]
 
 
 def _chain(box: AdminBox, name: str) -> dict[str, Any]:
-    """How far the artifacts are that come, which cannot serve, and whether the box is another one than it was."""
+    """Return the status of the artifacts: those being finished, broken or out of bound.
+
+    And the change of the box, where it has changed since the last start.
+    """
     chain = box.deployments.chain(name)
     if chain is None:
         return {"finishing": None, "broken": [], "out_of_bound": [], "changed": ""}

@@ -1,7 +1,8 @@
-"""Answers that go on for a while: sent as they come, with signs of life, and stopped when the client has gone.
+"""Answers that go on for a while: sent chunk by chunk, with heartbeats, and stopped when the client has gone.
 
 Starlette's StreamingResponse leaves the iterator open where the client goes away between two chunks, and cancels
-it inside a scope that cancels its clean-up as well. A deployment must be told, once, and be let finish its clean-up.
+it inside a scope that cancels its clean-up as well. A deployment must be cancelled once, and must be able to finish its
+clean-up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ T = TypeVar("T")
 class ChunkStream(Response):
     """Sends each chunk at once. `chunks` is closed when this ends, however it ends.
 
-    One that `ends_with_token` ends when the token that it was asked for with is revoked or rotated.
+    A stream that `ends_with_token` ends when the token of its request is revoked or rotated.
     """
 
     _begun = False
@@ -63,7 +64,7 @@ class ChunkStream(Response):
 
 
 async def with_heartbeats(events: AsyncIterator[T], every_s: float) -> AsyncGenerator[T | None, None]:
-    """Yields what `events` yields, and None after every `every_s` in which it yielded nothing; closes it."""
+    """Yield the events of `events`, and None after every `every_s` without one; close it at the end."""
     step: asyncio.Future[T] | None = None
     try:
         while True:
@@ -82,7 +83,7 @@ async def with_heartbeats(events: AsyncIterator[T], every_s: float) -> AsyncGene
 
 
 async def close(iterator: AsyncIterator[object]) -> None:
-    """`iterator` has run its clean-up, when it is one that has any."""
+    """Close `iterator` and wait for its clean-up, where it is a generator."""
     if isinstance(iterator, AsyncGenerator):
         await iterator.aclose()
 
@@ -93,7 +94,10 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _end(task: asyncio.Future[T]) -> None:
-    """`task` has ended, cancelled if it had not by itself; its error is the business of who asks for its result."""
+    """Cancel `task` where it still runs, and wait for its end.
+
+    Its error is not raised here: the code that asks for its result gets it.
+    """
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

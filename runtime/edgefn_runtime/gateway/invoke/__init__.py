@@ -1,8 +1,8 @@
 """A request's way to a function and back.
 
 connection  a client's connection, bounded; cycle, one request on it; upgrade, offers of another protocol
-incoming    what comes in on it: in turns, and in time
-outgoing    what leaves on it: answers that nobody reads, and the last word
+incoming    the bytes that come in: parsed in turns, and in time
+outgoing    the bytes that go out: unread answers, and the last answer before the end
 direct      the short way: a request is called when its last byte is there
 invocation  one call to the function's pool, as ASGI too; exchange, its id, its answer, its count
 timeout     how long the caller waits

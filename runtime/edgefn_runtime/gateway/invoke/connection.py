@@ -1,7 +1,7 @@
 """A client's connection: whether there is a place for it, and whether a request is let in by its head.
 
-What is refused here never reaches a function, nor the admin API: heads that are too large or that two readers could
-read in two ways, names that are not the box's, web pages that may not call it, one client too many.
+A request that is refused here never reaches a function, nor the admin API: heads that are too large or ambiguous, names
+that are not the box's, web pages that may not call it, one client too many.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 class Connection(Incoming):
-    """A connection that has a place, and whose heads are looked at."""
+    """A connection that has a place, and whose heads are checked."""
 
     is_owners = False
     """Whether it came by the owner's socket, which takes no place of the network's."""
@@ -202,7 +202,7 @@ class Connection(Incoming):
             self.pipeline.appendleft((cycle, app or self.app))
 
     def _host_refusal(self, host: bytes | None) -> Any:
-        """Return what answers a request for another host, None where it is one of the box's."""
+        """Return the answer to a request for another host, None where the host is one of the box's."""
         if host is None:  # HTTP/1.0
             return None
         try:
@@ -213,7 +213,7 @@ class Connection(Incoming):
         return None
 
     def _looked_at(self, cycle: Cycle, host: bytes) -> Any:
-        """Return what answers a request that is refused for a field of `_LOOKED_AT`, None where it is served."""
+        """Return the answer to a request refused for a field of `_LOOKED_AT`; None where it is served."""
         fields, scope = cycle.fields, cycle.scope
         if self._websocket or b"sec-websocket-key" in fields or upgrade.asks_websocket(fields.items()):
             self._websocket = False
@@ -229,7 +229,7 @@ class Connection(Incoming):
         return self._cross_origin(cycle)
 
     def _cross_origin(self, cycle: Cycle) -> Any:
-        """Tell the browser of a page of `--allow-origin` what it may; return what answers its preflight."""
+        """Add the CORS headers for a page of `--allow-origin`; return the answer to its preflight."""
         origin = cycle.fields.get(b"origin")
         if origin is None or not self.origins.allows(origin):
             return None
@@ -253,7 +253,7 @@ class Connection(Incoming):
         self._client = ""
 
     def _without_place(self, cycle: Cycle) -> Any:
-        """Return what answers a request on a connection without a place, None where it is served all the same."""
+        """Return the answer to a request without a place; None where it is served all the same."""
         why = self.places.take(self._address)
         if not why:
             self._no_place = ""
@@ -268,9 +268,10 @@ class Connection(Incoming):
 
 
 def _closing(cycle: RequestResponseCycle, app: Any) -> Any:
-    """Return `app`, its connection closed where it answers before it has asked for the body that the client holds back.
+    """Return `app`, whose connection closes after an answer to a request whose body is held back.
 
-    Some clients then send that body and others do not: what comes next could be either.
+    The client holds the body back until the box asks for it (100-continue). After an early answer some clients send
+    that body and others do not: the next bytes could be either.
     """
 
     async def closing(scope: Any, receive: Any, send: Any) -> None:
@@ -290,9 +291,10 @@ C = TypeVar("C", bound=Connection)
 def bounded(
     kind: type[C], patience_s: float, most_unread_bytes: int = 0, bodies: Bodies | None = None, **more: object
 ) -> type[C]:
-    """Return the `kind` of connection of a server whose clients have `patience_s`; `more` are further members of it.
+    """Return the class `kind` for a server whose clients have `patience_s`, with the members `more`.
 
-    Answers that they do not read take at most `most_unread_bytes` together (0: an eighth of the machine's memory).
+    Answers that the clients do not read take at most `most_unread_bytes` together (0: an eighth of the machine's
+    memory).
     """
     bodies = bodies or Bodies()
     members: dict[str, object] = {

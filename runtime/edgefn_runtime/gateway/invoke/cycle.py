@@ -18,9 +18,9 @@ _NO_PATH = "the request's target is no path, e.g. /fn/name"
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's cycle, made for less: most requests go past ASGI and need none of what that takes.
+    """uvicorn's cycle, made at less cost: most requests go past ASGI and need only a part of it.
 
-    It knows the request's fields by name, and how long its body is said to be. It writes to its connection and not to
+    It knows the request's fields by name, and the declared length of its body. It writes to its connection and not to
     the transport, so that the connection can end gently.
     """
 
@@ -61,21 +61,21 @@ class Cycle(RequestResponseCycle):
 
     @property
     def keep_alive_field(self) -> tuple[bytes, bytes]:
-        """What tells a client how long it may be idle."""
+        """Return the header that gives a client the time that it may be idle."""
         field: tuple[bytes, bytes] = self.transport.keep_alive_field  # type: ignore[attr-defined]
         return field
 
     async def send(self, message: Any) -> None:
-        """Send a part of the answer; its head says how long the connection stays, where it does."""
+        """Send a part of the answer. The head of a connection that stays open gives its idle time."""
         if message["type"] == "http.response.start" and self.keep_alive and _CLOSE not in message["headers"]:
             message = {**message, "headers": [*message["headers"], self.keep_alive_field]}
         await super().send(message)
 
 
 def split(target: bytes) -> tuple[bytes, str, bytes, bytes]:
-    """Return raw path, path, query and authority of a request's target; the last is there in absolute-form only.
+    """Return raw path, path, query and authority of a request's target.
 
-    Raises InputError (RFC 9112, 3.2).
+    Only an absolute-form target has an authority. Raises InputError (RFC 9112, 3.2).
     """
     authority = b""
     if b"#" in target:

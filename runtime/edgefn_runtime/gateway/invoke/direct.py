@@ -1,9 +1,9 @@
 """The short way from a connection to a function: called at a request's last byte, with no task and no ASGI.
 
 uvicorn makes a task, an event and half a dozen messages for each request; a bare Starlette route pays for them, and a
-box pays for a process hop on top. This leaves them out for invocations, which is what makes up for the hop
-(docs/decisions/direct.md). What is no invocation, is refused before its body is read, or waits for a client to read the
-answer before goes the ASGI way. Parsing, bounds and pipelining stay uvicorn's and `connection`'s.
+box pays for a process hop on top. This leaves them out for invocations, which makes up for the hop
+(docs/decisions/direct.md). A request goes the ASGI way when it is no invocation, is refused before its body is read, or
+waits for a client to read the answer before. Parsing, bounds and pipelining stay uvicorn's and `connection`'s.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class Direct(Connection):
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """The head of a request is there, or the turn of one that was pipelined."""
+        """Begin a request whose head is there, or a pipelined one whose turn has come.
+
+        An invocation goes the short way; any other request gets its ASGI task.
+        """
         asked = cast("Cycle", cycle)
         exchange = self._begun(asked) if cycle.more_body and app is self.app else None
         if exchange is None:
@@ -120,7 +123,7 @@ class Direct(Connection):
             super().on_body(body)
 
     def _take(self, body: bytes) -> None:
-        """Keep a piece of the body, within what the function takes and what all bodies may hold."""
+        """Add a piece of the body, within the bounds of the function and of all bodies together."""
         size, bodies, pieces = len(body), self.bodies, self._pieces
         if pieces and size < SMALL_PIECE_BYTES:
             _join(pieces, body)
@@ -184,7 +187,7 @@ class Direct(Connection):
         self._abandon()
 
     def _abandon(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Cancel the call: the client does not wait for the answer any more."""
         exchange, call = self._done()
         if exchange is not None and call is not None:
             exchange.pool.cancel(call)
@@ -216,7 +219,7 @@ class Direct(Connection):
     # ── answering ────────────────────────────────────────────────────────────────────────────────────────────
 
     def _respond(self, reply: Reply) -> None:
-        """The answer is written, and the connection waits for the next request or ends."""
+        """Write the answer; then wait for the next request, or close the connection."""
         self._exchange = self._call = None
         self.bodies.held -= self._held
         self._held = 0
@@ -244,7 +247,10 @@ class Direct(Connection):
 
 
 def _join(pieces: list[bytes], small: bytes) -> None:
-    """Add a small piece to the last one: millions of chunks of a byte or two would take thirty times their size."""
+    """Add a small piece to the last one.
+
+    Millions of chunks of a byte or two would take thirty times their size.
+    """
     last = pieces[-1]
     if isinstance(last, bytearray):
         last += small
@@ -257,5 +263,8 @@ def _join(pieces: list[bytes], small: bytes) -> None:
 
 
 def connection(invocation: Invocation, patience_s: float, most_unread_bytes: int = 0, **more: object) -> type[Direct]:
-    """Return the connection of a server whose clients have `patience_s`; `invocation` gets requests to functions."""
+    """Return the connection class for a server whose clients have `patience_s`.
+
+    `invocation` gets the requests to functions.
+    """
     return bounded(Direct, patience_s, most_unread_bytes, invocation.bodies, invocation=invocation, **more)

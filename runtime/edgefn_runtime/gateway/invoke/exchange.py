@@ -1,6 +1,6 @@
-"""One request to a function and the answer it gets: what both ways through the gateway share.
+"""One request to a function and its answer: the part that both ways through the gateway share.
 
-It knows the request's id, its call and how it ended, and counts it. It reads and writes no connection.
+It knows the request's id, its call and its outcome, and counts it. It reads and writes no connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OUTCOMES: dict[type[EdgefnError], str] = {
 
 
 class ErrorLog(Protocol):
-    """Where a function's lines go: the telemetry."""
+    """The log that a function's lines go to: the telemetry."""
 
     def write(self, function: str, line: str, *, stream: str = ..., pid: int = ..., id: str = ...) -> None: ...
 
@@ -52,7 +52,7 @@ class Exchange:
         self._cold = False
 
     def submit(self, query: bytes, body: Body) -> Call:
-        """The call is with the pool. Raises EdgefnError when it is not taken."""
+        """Submit the call to the pool. Raises EdgefnError when the pool refuses it."""
         get = self.headers.get
         call = Call(
             get(b"content-type", b"").decode("latin-1"),
@@ -67,7 +67,7 @@ class Exchange:
         return call
 
     def answered(self, call: Call, outcome: Outcome) -> Reply:
-        """What the client gets for what the instance replied, counted."""
+        """Return the answer to the client for the instance's reply, and count it."""
         timing = (b"server-timing", call.server_timing(outcome).encode("ascii"))
         reply = outcome.reply
         if not isinstance(reply, Answer):
@@ -86,7 +86,10 @@ class Exchange:
         return 200, headers, outcome.body
 
     def refused(self, error: EdgefnError, *headers: tuple[bytes, bytes]) -> Reply:
-        """What the client gets for `error`, counted, and told in the function's log where it is the function's."""
+        """Return the answer to the client for `error`, and count it.
+
+        Where the function caused the error, it is written to the function's log.
+        """
         if isinstance(error, HandlerTimeout | InstanceLost):
             self._logs.write(self.name, str(error), stream="error", id=self._id)
         self._count(next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), "error"))
@@ -94,7 +97,7 @@ class Exchange:
         return status, [*own, (b"x-request-id", self._id.encode("latin-1")), *headers], body
 
     def abandoned(self) -> None:
-        """The client went away before its answer was there; that is counted."""
+        """Count a request whose client went away before its answer was there."""
         self._count("canceled")
 
     def _error(self, reply: Any) -> EdgefnError:

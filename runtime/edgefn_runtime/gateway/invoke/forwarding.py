@@ -1,8 +1,8 @@
-"""Where the client sees the box: scheme, host and path prefix, behind a proxy too. For links, never for routing.
+"""The box's address as clients see it: scheme, host and path prefix, behind a proxy too. For links, never for routing.
 
-A proxy that gives the box a path prefix strips it from the path, and tells of it by X-Forwarded-Prefix, or the box is
+A proxy that gives the box a path prefix strips it from the path, and sends it in X-Forwarded-Prefix, or the box is
 started with --root-path. X-Forwarded-Prefix, -Proto and -Host count where the connection comes from a trusted address.
-What they hold is checked: it ends up in links.
+Their values are checked: they end up in links.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MAX_ADDRESS = 64
 
 
 class Forwarding:
-    """What the box knows of the proxies before it."""
+    """The proxies before the box, and the address that they give it."""
 
     def __init__(self, root_path: str = "", trusted: Iterable[str] = ()) -> None:
         self._root_path = root_path
@@ -38,9 +38,9 @@ class Forwarding:
         return told if told and _PREFIX.fullmatch(told) and "/.." not in told else self._root_path
 
     def url(self, headers: Headers, peer: str, host: str, scheme: str = "http") -> str:
-        """Return the box's address as the client has it, with no slash at its end.
+        """Return the box's address as clients see it, with no slash at its end.
 
-        `host` and `scheme` are those of the connection, for where no header tells.
+        `host` and `scheme` are those of the connection, for requests without such headers.
         """
         told_scheme = self._told(headers, peer, "x-forwarded-proto").lower()
         told = self._told(headers, peer, "x-forwarded-host") or headers.get("host", "")
@@ -48,7 +48,10 @@ class Forwarding:
         return f"{told_scheme if told_scheme in _SCHEMES else scheme}://{authority}{self.prefix(headers, peer)}"
 
     def _told(self, headers: Headers, peer: str, name: str) -> str:
-        """Return what the nearest proxy says; each one before it put its own word in front."""
+        """Return the header's value from the nearest proxy: the last of the list.
+
+        Each proxy before it is earlier in the list. Returns "" where the proxy is not trusted.
+        """
         if name not in headers or not self.trusts(peer):
             return ""
         return headers[name].rpartition(",")[2].strip()
@@ -72,7 +75,7 @@ class Forwarding:
         return ""
 
     def trusts(self, peer: str) -> bool:
-        """Tell whether `peer` is the address of a proxy whose word counts."""
+        """Tell whether `peer` is the address of a trusted proxy."""
         try:
             address = ipaddress.ip_address(peer.partition("%")[0])
         except ValueError:
@@ -82,7 +85,7 @@ class Forwarding:
 
 
 class PrefixedLocations:
-    """ASGI middleware: `Location` headers that lead to the box lead there through the proxy.
+    """ASGI middleware: rewrite `Location` headers that lead to the box, so that they lead through the proxy.
 
     They become paths, which hold for whatever scheme and host the client has (RFC 9110 10.2.2).
     """
@@ -116,12 +119,12 @@ def _address(entry: str) -> str:
 
 
 def _is_address(entry: str) -> bool:
-    """Tell whether `entry` is an address: what it says stands in the audit log as where a request came from."""
+    """Tell whether `entry` is an address: it is written to the audit log as a request's origin."""
     return len(entry) <= _MAX_ADDRESS and entry.isascii() and entry.isprintable() and bool(counted_as(entry))
 
 
 def base_url(forwarding: Forwarding, scope: Mapping[str, Any]) -> str:
-    """Return the box's address as the client of an ASGI request has it."""
+    """Return the box's address as the client of an ASGI request sees it."""
     host, port = scope.get("server") or ("localhost", None)
     client = scope.get("client")
     authority = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""What comes in on a client's connection: parsed a little at a time, and in time.
+"""Bytes that come in on a client's connection: parsed a little at a time, and within a deadline.
 
 uvicorn bounds only the pause between two requests. A client that sends half a head, or a body byte by byte, would keep
 its connection for ever; one that sends ten thousand requests at once would keep everybody waiting. Times are the event
@@ -133,7 +133,10 @@ class Incoming(Outgoing):
             self.backlog.add(self)
 
     def parse_next(self) -> bool:
-        """Parse a head or so, and the body behind it where its length is known; return whether there is more to do."""
+        """Parse about one head, and the body after it where its length is known.
+
+        Returns whether there is more to parse.
+        """
         if not self._waits_to_parse():
             return False
         before = len(self._rest) - self._at
@@ -162,7 +165,10 @@ class Incoming(Outgoing):
             self._parse(memoryview(data)[at:end])
 
     def _waits_to_parse(self) -> bool:
-        """Tell whether there are bytes to parse now: not while a request waits for the answer to the one before."""
+        """Tell whether there are bytes to parse now.
+
+        There are none while a request waits for the answer to the one before.
+        """
         return bool(self._rest) and not (self.pipeline or self._last_words or self._ended)
 
     def _parse(self, data: bytes | memoryview) -> None:
@@ -178,14 +184,17 @@ class Incoming(Outgoing):
             self._refuse_size()
 
     def _count(self) -> None:
-        """Count what is still to be parsed, and what has been of a large head that has not ended."""
+        """Report the bytes that are still to be parsed to the backlog.
+
+        With those parsed of a large head that has not ended.
+        """
         size = len(self._rest) + (self._unended if self._unended > SMALL_BYTES else 0)
         if size != self._counted:
             self._counted = size
             self.backlog.hold(self, size)
 
     def give_way(self, error: EdgefnError) -> None:
-        """Forget what is still to be parsed, and end with `error` behind the answers to the requests before."""
+        """Drop the unparsed bytes, and end with `error` after the answers to the requests before."""
         self._counted, self._rest, self._at = 0, b"", 0
         self._refuse_in_turn(error)
 
@@ -206,7 +215,7 @@ class Incoming(Outgoing):
             self._request_came()
 
     def _parse_on(self, data: bytes | memoryview, error: Exception) -> None:
-        """Parse what the parser left of `data` when it stopped with `error`; refuse what is not to be read."""
+        """Parse the rest of `data` after the parser stopped with `error`; refuse what cannot be parsed."""
         while isinstance(error, httptools.HttpParserUpgrade):
             if self.parser.get_method() == b"CONNECT":
                 self._refuse_in_turn(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
@@ -343,7 +352,7 @@ class Incoming(Outgoing):
         self._give_up()
 
     def _give_up(self) -> None:
-        """Forget what the client was sending, and let the application of its request know."""
+        """Drop the client's unfinished requests, and report the disconnect to the request's application."""
         self._request_came()
         self._rest, self._at, self._unended = b"", 0, 0
         self._count()
@@ -356,7 +365,10 @@ class Incoming(Outgoing):
                 cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, say the last words, or wait: uvicorn's, which makes a timer for each answer."""
+        """Start the next request, send the last words, or wait for the client.
+
+        Replaces uvicorn's method, which makes a timer for each answer.
+        """
         self.server_state.total_requests += 1
         if self._ended or self.transport.is_closing():
             return
@@ -385,14 +397,17 @@ class Incoming(Outgoing):
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._still_idle)
 
     def shutdown(self) -> None:
-        """Close as soon as what was asked has been answered."""
+        """Close as soon as all requests have been answered."""
         if self._ended:
             self.transport.close()
         else:
             super().shutdown()
 
     def _still_idle(self) -> None:
-        """End the connection if it has been idle for its time, else wait for the rest: the timer is no answer's own."""
+        """End the connection if it has been idle for its time, else wait for the rest.
+
+        The timer belongs to no single answer.
+        """
         self._idle_timer = None
         if self._idle_since is None:
             return
@@ -405,7 +420,7 @@ class Incoming(Outgoing):
     # ── what a cycle sees as its transport ───────────────────────────────────────────────────────────────────
 
     def write(self, data: bytes) -> None:
-        """Send `data`, unless the last word has been said, or nobody is there."""
+        """Send `data`, unless the last answer has been sent or the connection is closing."""
         if not (self._lingering or self.transport.is_closing()):
             self.transport.write(data)
 
@@ -425,12 +440,12 @@ class Incoming(Outgoing):
 
 
 def _without_frames(error: E) -> E:
-    """Return `error`, which is no longer in a circle with the frames that hold it, the connection and what it read."""
+    """Return `error` without its traceback, whose frames would keep the connection and its data alive."""
     return error.with_traceback(None)
 
 
 def _fault(error: Exception) -> Exception:
-    """Return the refusal of what the parser stopped at."""
+    """Return the refusal for the error that the parser stopped with."""
     if not isinstance(error, httptools.HttpParserCallbackError):
         return InputError(f"the request is not HTTP/1.1 that can be read: {error}")
     cause = error.__context__

@@ -1,6 +1,6 @@
 """A request's way: one call to the function's pool, and its answer. Nothing else stands between.
 
-Two ways lead through here. A request that is whole when its head has been read, as nearly all are, is called at once
+Two ways lead through here. A request that is complete when its head has been read, as nearly all are, is called at once
 and answered by a callback (`at_once`, used by gateway.direct): no task is made for it. Any other comes as raw ASGI.
 """
 
@@ -37,7 +37,7 @@ _UNKNOWN = "no function {!r} is on this box"
 
 
 class Pools(Protocol):
-    """Who knows the function's pool: the supervisor."""
+    """The pools of functions: the supervisor."""
 
     def find(self, name: str) -> Pool | None: ...
     def failed(self, name: str) -> str:
@@ -45,7 +45,7 @@ class Pools(Protocol):
 
 
 class InvokedBox(Protocol):
-    """What invocation needs of the box."""
+    """The parts of the box that invocation needs."""
 
     @property
     def supervisor(self) -> Pools: ...
@@ -61,7 +61,10 @@ class Invocation:
     """The ASGI application of `/fn/{name}`, and the short way past ASGI."""
 
     def __init__(self, box: InvokedBox, bodies: Bodies | None = None, doors: Doors | None = None) -> None:
-        """`doors` ask each caller for a token; without them functions are open."""
+        """Set up the invocation of the functions of `box`.
+
+        `doors` ask each caller for a token; without them functions are open.
+        """
         self.bodies = bodies or Bodies()
         self.doors = doors
         self._pools = box.supervisor
@@ -80,7 +83,7 @@ class Invocation:
         return Exchange(name, pool, self._logs, self._ids, fields)
 
     def at_once(self, exchange: Exchange, query: bytes, body: Body, respond: Callable[[Reply], None]) -> Call | None:
-        """The call is under way and `respond` will get its answer; None where it has got one already."""
+        """Submit the call; `respond` gets its answer. Returns None where the call was refused and answered."""
         try:
             call = self._submit(exchange, query, body)
         except EdgefnError as error:
@@ -90,7 +93,10 @@ class Invocation:
         return call
 
     def _submit(self, exchange: Exchange, query: bytes, body: Body) -> Call:
-        """The call is with the function's pool, another one than at the head if a revision has been switched since."""
+        """Submit the call to the function's pool.
+
+        That is another pool than at the head, if a revision has been switched since.
+        """
         exchange.pool = self._pools.find(exchange.name) or exchange.pool
         return exchange.submit(query, body)
 
@@ -134,7 +140,7 @@ class Invocation:
 
 
 async def _shut(doors: Doors, scope: Scope, function: str) -> ProblemResponse | None:
-    """Return the answer to a caller who is not let in."""
+    """Return the refusal of a caller that is not let in, else None."""
     try:
         await doors.admit_caller(scope, function)
     except EdgefnError as error:
@@ -170,7 +176,7 @@ async def _outcome(pool: Pool, call: Call, receive: Receive) -> Outcome:
 
 
 def _watch(pool: Pool, call: Call, receive: Receive) -> None:
-    """Only a call that takes a while pays for watching its client."""
+    """Cancel the call when its client goes away. Only a call that takes a while pays for this."""
 
     async def until_gone() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -183,9 +189,10 @@ def _watch(pool: Pool, call: Call, receive: Receive) -> None:
 
 
 async def _read(receive: Receive, exchange: Exchange, held: Held) -> bytes:
-    """Read the request's body. Raises BodyTooLarge before a byte is read when its declared length says so.
+    """Read the request's body.
 
-    Raises Unavailable when there is no room for it.
+    Raises BodyTooLarge before a byte is read when its declared length is too large, and Unavailable when there is no
+    room for the body.
     """
     most = exchange.pool.spec.max_body_bytes
     length = exchange.headers.get(b"content-length")

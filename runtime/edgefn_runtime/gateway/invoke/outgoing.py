@@ -1,8 +1,8 @@
-"""What leaves on a client's connection: answers that it may read late, and the last word before it ends.
+"""Bytes that go out on a client's connection: answers that it may read late, and the last answer before the end.
 
-A client that never reads its answer would keep its connection, and what is buffered for it, for ever: unread answers
+A client that never reads its answer would keep its connection, and the answer's buffer, for ever: unread answers
 together have a bound. A connection that is closed over bytes that nobody read is reset, and the answer is lost with it
-(RFC 9112, 9.6): so the box says its last word, and goes on reading and throwing away for a while.
+(RFC 9112, 9.6): so the box sends its last answer, and goes on reading and throwing away for a while.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Flow(FlowControl):
-    """uvicorn's, which does not read on while there is something to parse."""
+    """uvicorn's flow control, which does not read on while there is something to parse."""
 
     held = False
 
@@ -94,12 +94,12 @@ class Outgoing(HttpToolsProtocol):
         self._linger_timer = self.loop.call_later(LINGER_S, self._still_lingering, self.loop.time() + LONGEST_LINGER_S)
 
     def throw_away(self, size: int) -> None:
-        """Count `size` bytes that came behind the last word."""
+        """Count `size` bytes that came after the last answer."""
         self._received += size
         self.discards.add(self, size)
 
     def stop_reading(self) -> None:
-        """Let the client wait with what it still sends."""
+        """Pause reading from a client that still sends."""
         self.flow.pause_reading()
 
     def go_on(self) -> None:
@@ -153,7 +153,7 @@ class Outgoing(HttpToolsProtocol):
             self.transport.abort()  # what was buffered for the client is free again
 
     def _make_room(self) -> None:
-        """Keep all unread answers together within their bound: cut off who has read nothing for longest."""
+        """Keep all unread answers within their bound: cut off the clients that have read nothing for longest."""
         unread = {one: one.transport.get_write_buffer_size() for one in self.waiting}
         held = sum(unread.values())
         for one, size in unread.items():
@@ -164,9 +164,10 @@ class Outgoing(HttpToolsProtocol):
                 one.transport.abort()
 
     def _unacknowledged(self) -> int:
-        """Return the bytes of answers that have not reached the client, those in the kernel too (SIOCOUTQ, tcp(7)).
+        """Return the bytes of answers that have not reached the client.
 
-        The transport's buffer alone shrinks only when a third of the kernel's is free: over a minute on a slow link.
+        Those in the kernel count, too (SIOCOUTQ, tcp(7)). The transport's buffer alone shrinks only when a third of the
+        kernel's is free: over a minute on a slow link.
         """
         queued = array.array("i", [0])
         fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)

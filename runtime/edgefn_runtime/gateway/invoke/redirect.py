@@ -24,7 +24,10 @@ _NEEDLESS = re.compile(rb"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE
 
 
 def has_needless_escapes(raw_path: bytes) -> bool:
-    """Tell whether `raw_path` can be written without some of its escapes, which a proxy's rules may not see through."""
+    """Tell whether `raw_path` can be written without some of its escapes.
+
+    A proxy's rules may not decode them.
+    """
     return _NEEDLESS.search(raw_path) is not None
 
 

@@ -16,7 +16,7 @@ _SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 def request_timeout_s(value: bytes | None) -> float:
-    """Seconds; infinite where the header is not there. Raises InputError."""
+    """Parse the header into seconds; infinity where it is not there. Raises InputError."""
     if value is None:
         return math.inf
     seconds = float(value) if _SECONDS.fullmatch(value.strip()) else 0.0

@@ -19,7 +19,7 @@ _WEBSOCKET = "there are no websockets on this box: send the request by plain HTT
 
 
 def without(parser: Any, url: bytes, headers: Headers) -> bytes:
-    """Return the head that `parser` has parsed, as it would be without its offer of another protocol."""
+    """Return the head that `parser` has parsed, without its offer of another protocol."""
     lines = [b"%b %b HTTP/%b" % (parser.get_method(), url, parser.get_http_version().encode("ascii"))]
     for name, value in headers:
         if name == b"connection":

@@ -2,9 +2,9 @@
 
 A read may bring a quarter of a mebibyte, and thousands of requests or chunks in it. Parsed in one go they would keep
 everybody else waiting; here their connections take turns, for half a millisecond in each turn of the event loop and up
-to the first request: what it asks for costs far more than its parsing, and later.
+to the first request: serving it costs far more than its parsing, and later.
 
-What waits is bounded: requests behind one that takes long lie there for as long, and a head until it has ended.
+The waiting bytes are bounded: requests behind one that takes long lie there for as long, and a head until it has ended.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Parsing(Protocol):
         """Parse a little, and return whether there is more that can be parsed now."""
 
     def give_way(self, error: EdgefnError) -> None:
-        """Forget what is still to be parsed, and end with `error` behind the answers to the requests before."""
+        """Drop the unparsed bytes, and end with `error` after the answers to the requests before."""
 
 
 class Backlog:
-    """The connections that wait for their turn, first who has waited longest, and the bytes that they hold.
+    """The connections that wait for their turn, the longest waiting first, and the bytes that they hold.
 
-    All together hold `most_bytes`, or one of them as much as it has.
+    All together hold `most_bytes`, or one of them all that it has.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -52,7 +52,10 @@ class Backlog:
         self._scheduled = False
 
     def hold(self, connection: Parsing, size: int) -> None:
-        """Count `size` bytes as all that `connection` holds; who has held longest gives way where it is too much."""
+        """Count `size` bytes as all that `connection` holds.
+
+        Over the bound, the connection that has held bytes for longest gives way.
+        """
         self.held += size - self._sizes.pop(connection, 0)
         if size:
             self._sizes[connection] = size

@@ -1,7 +1,8 @@
 """All request bodies in the box, received and queued, within one bound.
 
-A body counts from its first byte until its call has been answered. When they are too many, who has not finished
-sending and is slowest is cut, and a new one waits outside. One body is always let in, however large a function takes.
+A body counts from its first byte until its call has been answered. When they are over the bound, the slowest client
+that has not finished sending is cut off, and a new one waits outside. One body is always let in, however large a
+function takes.
 """
 
 from __future__ import annotations
@@ -53,21 +54,24 @@ class Bodies:
         return self.too_many()
 
     def make_room(self, sender: Sender, now: float) -> bool:
-        """Bring the bytes within the bound for `sender`, which has sent more; return False when it must give way."""
+        """Bring all bytes within the bound for `sender`, which has sent more.
+
+        Returns False when the sender must give way.
+        """
         while self.held > self.most and self.held > sender.held():
             if not self._cut_slowest(sender, now):
                 return False
         return True
 
     def too_many(self) -> Unavailable:
-        """Return the refusal of whoever finds no room."""
+        """Return the refusal of a body that finds no room."""
         return Unavailable(
             f"the box holds as many bytes of requests as it may ({self.most}); try again", retry_after_s=RETRY_S
         )
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
-        """Count what is taken within the context, and forget it afterwards."""
+        """Count the bytes taken within the context, and free them afterwards."""
         held = Held(self)
         try:
             yield held
@@ -75,7 +79,7 @@ class Bodies:
             self.held -= held.size
 
     def _cut_slowest(self, but: Sender | None, now: float) -> bool:
-        """Cut the client that sends slowest, of those whose pace is known; return False when there is none."""
+        """Cut off the slowest sender of those with a known pace; return False when there is none."""
         self._scanned = now
         paces = [
             (pace, one)
@@ -109,6 +113,6 @@ class Held:
 
 
 def default_bytes() -> int:
-    """Return what all bodies may hold together on this machine."""
+    """Return the bound of all bodies together on this machine, in bytes."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(MIN_BYTES, memory // SHARE)

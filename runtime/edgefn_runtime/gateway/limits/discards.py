@@ -1,7 +1,7 @@
-"""Bytes that clients send behind the last word to them: read and thrown away, so many in a while by all together.
+"""Bytes that clients send after their last answer: read and thrown away, up to a bound for all together.
 
-A client that sends more than it should be told so, and most read an answer only when they have sent everything. But a
-crowd of such clients sends as fast as a box reads, and keeps it from its work.
+A client that sends more than it should must get that answer, and most read it only when they have sent everything. But
+a crowd of such clients sends as fast as a box reads, and keeps it from its work.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DiscardedSender(Protocol):
 
 
 class Discards:
-    """Counts what is thrown away; the clients that are over the bound wait for their turn."""
+    """Counts the discarded bytes; the clients that are over the bound wait for their turn."""
 
     def __init__(self) -> None:
         self._left = MAX_BYTES

@@ -1,7 +1,7 @@
 """A request's head: how large it may be, and which heads two readers could read in two ways (RFC 9112).
 
-Whoever reads such a head otherwise than a proxy before the box would find another request in the same bytes. The parser
-refuses most of them; this refuses the rest. Pure.
+A reader that reads such a head otherwise than a proxy before the box would find another request in the same bytes. The
+parser refuses most of them; this refuses the rest. Pure.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def too_many_tiny() -> InputError:
 
 
 def joined(headers: Iterable[tuple[bytes, bytes]]) -> Fields:
-    """Return the fields by name; one that is there several times has its values in order (RFC 9110, 5.3).
+    """Return the fields by name; the values of a repeated field are in order (RFC 9110, 5.3).
 
-    Raises InputError where it is one that may be there once only.
+    Raises InputError where a field is repeated that may be there once only.
     """
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
@@ -80,13 +80,16 @@ def content_length(value: bytes | None) -> int:
 
 
 def check_version(version: str) -> None:
-    """Refuse what is neither HTTP/1.1 nor HTTP/1.0. Raises HTTPException, 505."""
+    """Refuse a version other than HTTP/1.1 and HTTP/1.0. Raises HTTPException, 505."""
     if version not in ("1.0", "1.1"):
         raise HTTPException(505, f"this box speaks HTTP/1.1, not HTTP/{version}")
 
 
 def check_coding(fields: Fields, version: str) -> None:
-    """Refuse a transfer coding other than `chunked` (RFC 9112, 6.1). Raises HTTPException 501, or InputError."""
+    """Refuse a transfer coding other than `chunked` (RFC 9112, 6.1).
+
+    Raises HTTPException 501, or InputError.
+    """
     value = fields.get(b"transfer-encoding")
     if value is None:
         return

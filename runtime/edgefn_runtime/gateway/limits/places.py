@@ -30,7 +30,10 @@ class Places:
         self._by_address: Counter[str] = Counter()
 
     def take(self, address: str) -> str:
-        """Give a place to a connection from `address` ("": of nobody's), or return why there is none."""
+        """Give a place to a connection from `address`; return the reason where there is none, else "".
+
+        The address "" is counted for nobody.
+        """
         if self.taken >= self.most:
             return f"the box holds {self.most} connections and takes no more now; try again"
         if why := self.take_for(address):
@@ -44,7 +47,10 @@ class Places:
         self.give_back_for(address)
 
     def take_for(self, address: str) -> str:
-        """Count a connection, or a request through a proxy, of `address`; return why not where it has too many."""
+        """Count a connection, or a request through a proxy, of `address`.
+
+        Returns the reason where it has too many, else "".
+        """
         if not address:
             return ""
         if self._by_address[address] >= self.per_address:
@@ -53,7 +59,7 @@ class Places:
         return ""
 
     def give_back_for(self, address: str) -> None:
-        """Forget one of what `take_for` counted."""
+        """Free one that `take_for` counted."""
         if not address:
             return
         self._by_address[address] -= 1
@@ -68,7 +74,10 @@ def may_ask_without(path: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def counted_as(address: str) -> str:
-    """Return what connections of `address` are counted under: an IPv6 client has a network of addresses. "" is none."""
+    """Return the key that connections of `address` are counted under; "" for no address.
+
+    An IPv6 client counts as its network: it has all addresses of that.
+    """
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the box's process asks of its kernel and its C library, once, before clients come."""
+"""Settings of the box's process for many clients: its kernel limits and its C library, once, before clients come."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ MAX_DESCRIPTORS = 1 << 20
 
 
 def connections(*, tls: bool = False) -> int:
-    """Return how many connections the process may hold: three quarters of its descriptors, within SHARE of the memory.
+    """Return how many connections the process may hold.
 
-    The other descriptors are the box's own: instances, logs, the database. So no crowd of clients keeps a function from
-    starting, and idle ones do not fill the memory where a service manager lets a process have a million files.
+    Three quarters of its descriptors, within SHARE of the memory. The other descriptors are the box's own: instances,
+    logs, the database. So no crowd of clients keeps a function from starting, and idle ones do not fill the memory
+    where a service manager lets a process have a million files.
     """
     fit = max(MIN_CONNECTIONS, default_bytes() // (TLS_BYTES if tls else PLAIN_BYTES))
     return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4, fit)

@@ -24,7 +24,7 @@ the class by it, which two functions may have."""
 
 
 class Components:
-    """The schemas hoisted so far; `schemas` is what the document carries."""
+    """The schemas hoisted so far; `schemas` goes into the document."""
 
     def __init__(self) -> None:
         self.schemas: dict[str, Schema] = {}
@@ -48,7 +48,10 @@ class Components:
         return name, new
 
     def _names(self, definitions: dict[str, Schema], scope: str) -> dict[str, str]:
-        """Return a component's name for each definition; all of one schema move together: they refer to each other."""
+        """Return a component's name for each definition.
+
+        All of one schema move together, since they refer to each other.
+        """
         for attempt in itertools.count(1):
             suffix = f".{attempt}" if attempt > 1 else ""
             names = {local: f"{scope}.{_UNFIT.sub('_', local)}{suffix}" for local in definitions}
@@ -58,7 +61,7 @@ class Components:
 
 
 class _Hoisting:
-    """One schema on its way into the components. `names` are those of its `$defs`."""
+    """One schema that is being moved into the components. `names` are those of its `$defs`."""
 
     def __init__(self, components: Components, scope: str, names: dict[str, str]) -> None:
         self._components = components
@@ -66,7 +69,10 @@ class _Hoisting:
         self._names = names
 
     def hoisted(self, schema: Schema, around: Mapping[str, str]) -> Schema:
-        """Return `schema`, or a reference where it has a name; `around` are the components of the types around it."""
+        """Return `schema`, or a reference where it has a name.
+
+        `around` are the components of the types around it.
+        """
         title = schema.get("title")
         if not isinstance(title, str):
             return self.within(schema, around)

@@ -18,7 +18,10 @@ _TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str
 
 
 def each_subschema(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
-    """Return `schema` with `change` applied to the schemas directly in it. Its data (enums, defaults) stays."""
+    """Return `schema` with `change` applied to the schemas directly in it.
+
+    Its data (enums, defaults) stays.
+    """
     changed = dict(schema)
     for word in _BY_NAME:
         if isinstance(schema.get(word), dict):
@@ -33,7 +36,7 @@ def each_subschema(schema: Schema, change: Callable[[Schema], Schema]) -> Schema
 
 
 def simplified(schema: Schema) -> Schema:
-    """Return `schema` itself (what lies below it is not looked at) in words that generators know."""
+    """Return `schema` itself, without those below it, in words that all generators know."""
     if "prefixItems" in schema:
         return _tuple(schema)
     if "enum" in schema:
@@ -44,7 +47,7 @@ def simplified(schema: Schema) -> Schema:
 
 
 def without_null(schema: Schema) -> Schema:
-    """Return `schema` without null, which text cannot carry: who means it leaves the parameter out."""
+    """Return `schema` without null: a text cannot be null, so a client leaves the parameter out."""
     members = [member for member in schema.get("anyOf", ()) if member.get("type") != "null"]
     if not members or len(members) == len(schema["anyOf"]):
         return schema
@@ -53,7 +56,7 @@ def without_null(schema: Schema) -> Schema:
 
 
 def _tuple(schema: Schema) -> Schema:
-    """Return a tuple as its length and the items that it may hold; its order stays where the items differ."""
+    """Return a tuple's length and its possible items; their order stays where they differ."""
     items: list[Schema] = schema["prefixItems"]
     kinds = [item for at, item in enumerate(items) if item not in items[:at]]
     rest = {word: value for word, value in schema.items() if word not in ("prefixItems", "items")}

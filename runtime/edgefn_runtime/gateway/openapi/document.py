@@ -16,7 +16,7 @@ from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_i
 
 
 class Part(NamedTuple):
-    """What the document says of one function."""
+    """The part of the document about one function."""
 
     spec: FunctionSpec
     tag: Schema

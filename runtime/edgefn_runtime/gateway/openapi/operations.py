@@ -34,7 +34,7 @@ _PROBLEMS = tuple(sorted({*_OWN_PROBLEMS, *AT_THE_DOOR}))
 
 
 class DocumentedFunction(msgspec.Struct, frozen=True):
-    """A deployed function as the document tells of it; `number` and `digest` are its revision's."""
+    """A deployed function as the document describes it; `number` and `digest` are its revision's."""
 
     spec: FunctionSpec
     number: int = 1
@@ -47,7 +47,7 @@ class DocumentedFunction(msgspec.Struct, frozen=True):
 
     @property
     def tag(self) -> Schema:
-        """Return the group of its operations, with what its README begins with, else its docstring's first line."""
+        """Return the group of its operations, described by its README, else its docstring's first line."""
         told = self.spec.readme or self.summary
         revision = f"Revision {self.number}, {self.digest[:19]}." if self.digest else ""
         return {"name": self.spec.name, "description": "\n\n".join(filter(None, (told, revision)))}

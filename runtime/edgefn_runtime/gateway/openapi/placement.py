@@ -25,13 +25,13 @@ _RAW = frozenset({"image", "tensor", "bytes"})
 
 
 class DocumentedParameter:
-    """A parameter with its schema as it stands in the document.
+    """A parameter with its schema in the document.
 
     light      one word or text: a query string can carry it
     texts      a list of such: a form has a field for each item
     files      the content type of each item of a list of images or bytes, else ""
     raw        a body can be its bytes: an image, a tensor, bytes
-    structure  what only JSON and msgpack hold: structs, dicts, lists of them
+    structure  only JSON and msgpack can hold it: structs, dicts, lists of them
     """
 
     def __init__(self, spec: ParameterSpec, schema: Schema) -> None:
@@ -54,8 +54,8 @@ class Placement:
 
     whole  the parameter that a body can be: a file's bytes, or a lone text; None where there is none
     bare   the lone structure that a JSON body is; None where JSON is an object keyed by name
-    query  what stands in the query of a POST
-    body   what stands in its body
+    query  the parameters in the query of a POST
+    body   the parameters in its body
     may_be_empty  an empty body, or none, is the value of a lone text or bytes
     """
 
@@ -93,7 +93,7 @@ def is_scalar(schema: Schema) -> bool:
 
 
 def _items(spec: ParameterSpec) -> Schema | None:
-    """Return the schema of a list's items; None for what is no list, or an array of numbers."""
+    """Return the schema of a list's items; None for other types and arrays of numbers."""
     schema = without_null(spec.schema)
     items = schema.get("items") if spec.kind == "value" and schema.get("type") == "array" else None
     return items if isinstance(items, dict) and "prefixItems" not in schema else None

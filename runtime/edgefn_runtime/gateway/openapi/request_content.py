@@ -38,7 +38,10 @@ def request_body(placement: Placement) -> Schema:
 
 
 def _raw(whole: DocumentedParameter | None) -> dict[str, Schema]:
-    """Return the content types, neither JSON nor msgpack, of a body that is nothing but the parameter's value."""
+    """Return the content types of a body that is only the parameter's value.
+
+    Neither JSON nor msgpack is among them.
+    """
     if whole is None:
         return {}
     binary = BINARY | {"description": f"The bytes of `{whole.name}`."}

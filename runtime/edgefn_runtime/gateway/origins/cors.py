@@ -1,4 +1,4 @@
-"""What a browser is told about pages that may call the box: CORS (Fetch, 3.2), preflights and answers. Pure."""
+"""Headers for browsers about pages that may call the box: CORS (Fetch, 3.2), preflights and answers. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{1,4096}")
 
 
 def headers(origin: bytes) -> list[Header]:
-    """Return what each answer to a page of `origin` says."""
+    """Return the headers of each answer to a page of `origin`."""
     return [
         (b"access-control-allow-origin", origin),
         (b"access-control-expose-headers", EXPOSED),
@@ -27,7 +27,7 @@ def headers(origin: bytes) -> list[Header]:
 
 
 def is_preflight(fields: Fields, method: str) -> bool:
-    """Tell whether a browser asks what a page may send."""
+    """Tell whether a request is a browser's preflight."""
     return method == "OPTIONS" and b"origin" in fields and b"access-control-request-method" in fields
 
 

@@ -52,7 +52,7 @@ def name_of(host: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Tell whether `name` is an IP address as it is written in URLs."""
+    """Tell whether `name` is an IP address in the form of URLs."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -61,10 +61,9 @@ def is_address(name: str) -> bool:
 
 
 def own_names(etc: Path = Path("/etc"), hostname: str | None = None) -> tuple[str, ...]:
-    """Return the names of this machine that files tell; no name server is asked.
+    """Return the names of this machine from files; no name server is asked.
 
-    They are the host's name, in `.local` too, below each search domain of resolv.conf, and what /etc/hosts has on a
-    line with it.
+    They are the host's name, in `.local` too, below each search domain of resolv.conf, and its aliases in /etc/hosts.
     """
     full = (hostname or socket.gethostname()).lower().rstrip(".")
     short = full.partition(".")[0]

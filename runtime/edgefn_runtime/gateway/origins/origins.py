@@ -34,7 +34,10 @@ class Origins:
         return self.any or origin.decode("latin-1").lower() in self.allowed
 
     def check(self, fields: Fields, method: str, path: str, authorities: Iterable[str]) -> None:
-        """Refuse a request that a foreign page made; `authorities` are those of the box. Raises HTTPException, 403."""
+        """Refuse a request from a foreign page; `authorities` are those of the box.
+
+        Raises HTTPException, 403.
+        """
         origin = fields.get(b"origin")
         if origin is None:
             self._check_site(fields, method, path)
@@ -45,7 +48,10 @@ class Origins:
             )
 
     def _check_site(self, fields: Fields, method: str, path: str) -> None:
-        """Refuse what another site's page embeds, or opens where it is no page."""
+        """Refuse requests from another site's page, except opening a page of the box.
+
+        Raises HTTPException, 403.
+        """
         if self.any or fields.get(b"sec-fetch-site") in _OWN:
             return
         opens = fields.get(b"sec-fetch-mode") == b"navigate" and method in ("GET", "HEAD")
