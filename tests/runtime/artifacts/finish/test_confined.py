@@ -145,8 +145,8 @@ import asyncio, sys
 from pathlib import Path
 sys.path.append({str(programs.ROOT)!r})
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
-from edgefn_runtime.artifacts.order import Order
-from edgefn_runtime.deployment.progress import Progress
+from edgefn_runtime.artifacts.order import FinishOrder
+from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.supervisor import Supervisor
 from tests.runtime.pool.bench import Figures, Lines
@@ -154,8 +154,8 @@ from tests.runtime.pool.bench import Figures, Lines
 async def main(bundle, folder, artifact):
     supervisor = Supervisor(Lines(), Figures(), None, drain_s=1.0)
     supervisor.start()
-    order = Order(Path(bundle), Path(folder), Path(folder), (artifact,))
-    await ConfinedFinisher(supervisor, OsDisk())(order, Progress(lambda event: print(event, flush=True)))
+    order = FinishOrder(Path(bundle), Path(folder), Path(folder), (artifact,))
+    await ConfinedFinisher(supervisor, OsDisk())(order, DeploymentProgress(lambda event: print(event, flush=True)))
 
 asyncio.run(main(*sys.argv[1:]))
 """
