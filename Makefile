@@ -41,7 +41,7 @@ check: $(INSTALLED) ## ruff, mypy strict, import-linter, and that functions' doc
 
 # The tests run against the built wheel, in a venv of its own that borrows all other packages from .venv.
 # PYTHONSAFEPATH keeps the working tree off sys.path, here and in every process that a test starts.
-test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/road`
+test: check $(TEST_VENV)/.installed ## check, then all tests against the built wheel; `make test TESTS=tests/e2e`
 	@.ci/debian-packages skopeo curl systemd faketime newuidmap=uidmap java=default-jdk-headless node=nodejs
 	$(PYTEST) $(TESTS)
 

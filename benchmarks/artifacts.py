@@ -27,7 +27,7 @@ from edgefn.backends.backend import Session
 from edgefn.bundle import archive, references
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.bundle.oci.layout import Bundle
-from tests.road.bundles import EXAMPLES
+from tests.e2e.bundles import EXAMPLES
 
 ROUNDS, RUNS = 20, 3
 SURE = 0.3

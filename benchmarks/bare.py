@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.stage import CLASSIFIER, ONE, Caller
-from tests.road.box import RunningBox
-from tests.road.bundles import EXAMPLES
-from tests.road.deadline import eventually
+from tests.e2e.box import RunningBox
+from tests.e2e.bundles import EXAMPLES
+from tests.e2e.deadline import eventually
 
 ROOT = Path(__file__).parents[1]
 START_S = 30.0

@@ -19,9 +19,9 @@ from rich.console import Console
 from benchmarks.__main__ import table
 from benchmarks.figure import Figure, spread
 from edgefn.bundle.oci.layout import Bundle, Layout
-from tests.road.box import Json, RunningBox
-from tests.road.bundles import build
-from tests.road.deadline import eventually
+from tests.e2e.box import Json, RunningBox
+from tests.e2e.bundles import build
+from tests.e2e.deadline import eventually
 
 CALLERS = 8
 ROUNDS = 5

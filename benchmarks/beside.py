@@ -11,7 +11,7 @@ from benchmarks import wrk
 from benchmarks.bare import Bare
 from benchmarks.figure import Figure, median, ratio
 from benchmarks.stage import Body
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 ROUNDS = 7
 SECONDS = 2

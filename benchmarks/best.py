@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from benchmarks import beside, stage, wrk
 from benchmarks.figure import Figure, median, ratio
 from benchmarks.stage import CLASSIFIER, PHOTO
-from tests.road.box import Json, RunningBox
-from tests.road.deadline import eventually
+from tests.e2e.box import Json, RunningBox
+from tests.e2e.deadline import eventually
 
 INSTANCES = 2
 RATE = 1.25

@@ -18,7 +18,7 @@ from random import Random
 from benchmarks import stage
 from benchmarks.plot import GREY, Panel, steps, svg
 from benchmarks.stage import ONE, Caller
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 NAME = "on_chip"
 PICTURE = Path(__file__).parents[1] / "docs" / "burst.svg"

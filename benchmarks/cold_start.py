@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from benchmarks import stage
 from benchmarks.figure import Figure, median, ratio
 from benchmarks.stage import CLASSIFIER, ECHO, ONE, PHOTO, Body
-from tests.road.box import RunningBox
-from tests.road.processes import kill9
+from tests.e2e.box import RunningBox
+from tests.e2e.processes import kill9
 
 ROUNDS = 15
 WARM_CALLS = 10

@@ -12,7 +12,7 @@ import sklearn.datasets
 from numpy.typing import NDArray
 
 from benchmarks.stage import CLASSIFIER, SAMPLES
-from tests.road.bundles import EXAMPLES
+from tests.e2e.bundles import EXAMPLES
 
 PHOTOS = ("gravel.png", "moon.png", "hubble_deep_field.jpg", "retina.jpg", "text.png", "clock_motion.png")
 """Of skimage/data, beside the function's samples and scikit-learn's flower: things, textures, scans."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from benchmarks import resident, stage
 from benchmarks.figure import Figure
 from benchmarks.stage import CLASSIFIER, ECHO, ONE, PHOTO
-from tests.road.box import RunningBox
-from tests.road.deadline import eventually
+from tests.e2e.box import RunningBox
+from tests.e2e.deadline import eventually
 
 CYCLES = int(os.environ.get("BENCH_CYCLES", "1000"))
 SHARE = 10

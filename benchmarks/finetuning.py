@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import crops, machine
 from benchmarks.quantisation import worst
 from benchmarks.stage import CLASSIFIER
-from tests.road.bundles import EXAMPLES
+from tests.e2e.bundles import EXAMPLES
 
 if TYPE_CHECKING:
     from edgefn.backends.backend import Session

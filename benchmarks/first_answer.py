@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from benchmarks import bare, stage
 from benchmarks.figure import Figure, median
 from benchmarks.stage import CLASSIFIER, ECHO, ONE, PHOTO, Body, Caller
-from tests.road.box import RunningBox
-from tests.road.deadline import eventually
+from tests.e2e.box import RunningBox
+from tests.e2e.deadline import eventually
 
 STARTS = 9
 BOUND_S = 0.8

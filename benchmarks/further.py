@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import resident, stage
 from benchmarks.figure import Figure, median
 from benchmarks.stage import CLASSIFIER, PHOTO, Caller
-from tests.road.box import Json, RunningBox
-from tests.road.processes import kill9
+from tests.e2e.box import Json, RunningBox
+from tests.e2e.processes import kill9
 
 INSTANCES = 4
 ROUNDS = 15

@@ -20,10 +20,10 @@ import psutil
 from benchmarks import stage
 from benchmarks.figure import Figure, ratio
 from benchmarks.stage import ECHO, Body
-from tests.road import hostile_handshakes
-from tests.road.box import RunningBox
-from tests.road.hostile import CONNECTIONS, KINDS
-from tests.road.processes import name_of
+from tests.e2e import hostile_handshakes
+from tests.e2e.box import RunningBox
+from tests.e2e.hostile import CONNECTIONS, KINDS
+from tests.e2e.processes import name_of
 
 ROOT = Path(__file__).parents[1]
 CALLED = "counts"
@@ -75,7 +75,7 @@ def _handshakes() -> Iterator[Figure]:
         RunningBox(Path(folder) / "box", options=["--tls", "auto"]) as box,
     ):
         box.deploy(stage.workshop().of(CALLED))
-        rounds = [in_turns(box, SECONDS, "tests.road.hostile_handshakes") for _ in range(ROUNDS)]
+        rounds = [in_turns(box, SECONDS, "tests.e2e.hostile_handshakes") for _ in range(ROUNDS)]
     crowd = f"{hostile_handshakes.CONNECTIONS} connections of {len(hostile_handshakes.KINDS)} kinds"
     yield from _p99("hostile TLS handshakes", crowd, rounds)
 
@@ -87,7 +87,7 @@ def _p99(beside_what: str, crowd: str, rounds: list[tuple[Attack, float]]) -> It
     yield ratio(f"p99 beside {beside_what} / burnt", beside, alone, how, MAX_RATIO)
 
 
-def in_turns(box: RunningBox, seconds: float, clients: str = "tests.road.hostile") -> tuple[Attack, float]:
+def in_turns(box: RunningBox, seconds: float, clients: str = "tests.e2e.hostile") -> tuple[Attack, float]:
     """Return an attack by the program `clients`, and the 99th percentile when as much processor time is burnt."""
     attack = attacked(box, seconds, clients)
     with ExitStack() as burning:

@@ -12,8 +12,8 @@ import psutil
 from benchmarks import resident, stage
 from benchmarks.figure import Figure
 from benchmarks.stage import CLASSIFIER, ECHO
-from tests.road.deadline import eventually
-from tests.road.processes import descendants, name_of
+from tests.e2e.deadline import eventually
+from tests.e2e.processes import descendants, name_of
 
 BOX_MB, ZYGOTE_MB = 40.0, 30.0
 BOX_IMPORTS = "asyncio, logging, sqlite3, ssl, httptools, msgspec, prometheus_client, packaging.tags, uvicorn, uvloop"

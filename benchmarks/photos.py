@@ -19,7 +19,7 @@ from benchmarks.bare import SETTINGS, Bare, Setting
 from benchmarks.beside import Bounds
 from benchmarks.figure import Figure
 from benchmarks.stage import CLASSIFIER, PHOTO, SAMPLES, Body
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 INSTANCES = 2
 TRIALS, TRIAL_S = 3, 2

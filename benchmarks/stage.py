@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edgefn.bundle.oci.layout import Bundle
-from tests.road import trust
-from tests.road.box import RunningBox
-from tests.road.bundles import EXAMPLES, Bundles, build
+from tests.e2e import trust
+from tests.e2e.box import RunningBox
+from tests.e2e.bundles import EXAMPLES, Bundles, build
 
 CLASSIFIER, ECHO, ARGMAX = "classify_image", "echo", "argmax"
 SAMPLES = EXAMPLES / CLASSIFIER / "samples"

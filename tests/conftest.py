@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.road.box import RunningBox
-from tests.road.bundles import Bundles
+from tests.e2e.box import RunningBox
+from tests.e2e.bundles import Bundles
 
 settings.register_profile("edgefn", deadline=None)  # a busy machine is no fault of a property
 settings.load_profile("edgefn")

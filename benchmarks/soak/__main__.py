@@ -25,10 +25,10 @@ from benchmarks.soak.clients import Tally
 from benchmarks.soak.memory import PER, Sampler
 from benchmarks.soak.requests import WEIGHTS, Exchange, mix
 from edgefn.bundle.oci.layout import Bundle
-from tests.road.box import RunningBox
-from tests.road.bundles import EXAMPLES, Bundles
-from tests.road.deadline import eventually
-from tests.road.faults import EVERYTHING, Injector
+from tests.e2e.box import RunningBox
+from tests.e2e.bundles import EXAMPLES, Bundles
+from tests.e2e.deadline import eventually
+from tests.e2e.faults import EVERYTHING, Injector
 
 CROWD = 16
 FAULT_EVERY_S = 0.25

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.soak.requests import Exchange
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 PATIENCE_S = 60.0
 _NUMBERS = re.compile(r"\d+(\.\d+)?")

@@ -7,8 +7,8 @@ import statistics
 import threading
 from collections.abc import Callable
 
-from tests.road.box import RunningBox
-from tests.road.processes import anonymous_bytes, held_bytes, zygote_of
+from tests.e2e.box import RunningBox
+from tests.e2e.processes import anonymous_bytes, held_bytes, zygote_of
 
 EVERY_S = 1.0
 PER = 100_000

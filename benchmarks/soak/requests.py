@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from benchmarks.stage import CLASSIFIER, PHOTO
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 BODIES = 64
 LARGEST = 64 * 2**10

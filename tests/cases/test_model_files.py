@@ -9,8 +9,8 @@ import pytest
 from edgefn.backends.onnxruntime import import_onnxruntime
 from edgefn.compile.cache.sources import Sources
 from tests.cases.case import Case
+from tests.e2e.box import RunningBox
 from tests.edgefn.compile.files import doors
-from tests.road.box import RunningBox
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 

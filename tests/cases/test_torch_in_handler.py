@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cases.case import Case
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(900)]
 

@@ -18,7 +18,7 @@ import pytest
 from edgefn.bundle.config import CODE_TYPE
 from edgefn.bundle.oci.layout import Bundle, Layout
 from tests.cases.case import BUILD_S, Case
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(900)]
 

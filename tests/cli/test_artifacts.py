@@ -12,9 +12,9 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.targets.matcher import OTHERS as OTHERS_FIX
 from edgefn.targets.needs import Needs
-from tests.road import engines
-from tests.road.box import RunningBox
-from tests.road.deadline import eventually
+from tests.e2e import engines
+from tests.e2e.box import RunningBox
+from tests.e2e.deadline import eventually
 
 if TYPE_CHECKING:
     from .conftest import Edgefn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.clients.catalogue import bundles
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

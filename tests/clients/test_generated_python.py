@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from tests.road.box import RunningBox
+    from tests.e2e.box import RunningBox
 
 PACKAGE = "box_client"
 UNKNOWN = ("Unsupported content type", "Unsupported content_type application/x-ndjson")

@@ -15,7 +15,7 @@ from tests.clients.samples import SAMPLES, Sample, base64_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.road.box import RunningBox
+    from tests.e2e.box import RunningBox
 
 pytestmark = pytest.mark.clients
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.road.box import RunningBox
+from tests.e2e.box import RunningBox
 
 
 def test_a_box_knows_its_path_and_whom_it_trusts(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import pytest
 
 from tests.clients.calls import Call, by_curl, by_httpx, by_jdk
 from tests.clients.table import cells, outcome
-from tests.road.deadline import eventually
+from tests.e2e.deadline import eventually
 
 if TYPE_CHECKING:
-    from tests.road.box import RunningBox
+    from tests.e2e.box import RunningBox
 
 pytestmark = pytest.mark.clients
 

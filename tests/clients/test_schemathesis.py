@@ -14,7 +14,7 @@ import pytest
 from tests.clients.catalogue import FUNCTIONS
 
 if TYPE_CHECKING:
-    from tests.road.box import RunningBox
+    from tests.e2e.box import RunningBox
 
 ROOT = Path(__file__).parents[2]
 

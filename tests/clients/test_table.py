@@ -17,7 +17,7 @@ from tests.clients.table import BEGIN, END, GUIDE, NPY, Cell, cells, outcome, ta
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.road.box import RunningBox
+    from tests.e2e.box import RunningBox
 
 CELLS = list(cells())
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from edgefn.bundle.oci.layout import Bundle
-from tests.road.bundles import Bundles
-from tests.road.deadline import eventually
+from tests.e2e.bundles import Bundles
+from tests.e2e.deadline import eventually
 
 pytestmark = pytest.mark.vm
 HOME = Path("/var/lib/edgefn")

@@ -18,9 +18,9 @@ import pytest
 from edgefn.bundle.oci.layout import Layout
 from edgefn.compile.cache.cache import TEMPORARY
 from edgefn.errors import PartialBuild
+from tests.e2e.deadline import eventually
 from tests.edgefn.compile import lab_backend
 from tests.edgefn.compile.outcome import Outcome
-from tests.road.deadline import eventually
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(400)]
 

@@ -16,7 +16,7 @@ import uvloop
 from edgefn_runtime.access.certificate import self_signed
 from edgefn_runtime.access.handshakes import TlsServer
 from edgefn_runtime.store.disk import OsDisk
-from tests.road.hostile_handshakes import HELLO
+from tests.e2e.hostile_handshakes import HELLO
 
 MOST = 4
 

@@ -17,7 +17,7 @@ from edgefn.system.cgroup_mounts import Place, places
 from edgefn_runtime.cgroups.controlgroups import PREFIX, ControlGroups, settles_in
 from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
 from edgefn_runtime.workers.launcher import PROCESSES
-from tests.road.deadline import eventually
+from tests.e2e.deadline import eventually
 from tests.runtime.pool.bench import Bench, OnBench, alive, host_pid
 from tests.runtime.workers.test_isolation import ANYTHING, needs
 

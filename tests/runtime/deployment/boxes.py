@@ -28,7 +28,7 @@ from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.wire.messages import FinishRequest
-from tests.road.deadline import PATIENCE
+from tests.e2e.deadline import PATIENCE
 from tests.runtime.deployment.bundles import SmallBundle
 
 DEADLINE_S = 10.0 * PATIENCE

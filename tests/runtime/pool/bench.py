@@ -23,7 +23,7 @@ from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor
 from edgefn_runtime.workers.child import children_of_this
-from tests.road.deadline import PATIENCE
+from tests.e2e.deadline import PATIENCE
 
 DEADLINE_S = 20.0 * PATIENCE
 

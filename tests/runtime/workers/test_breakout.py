@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests import programs
-from tests.road.deadline import PATIENCE
+from tests.e2e.deadline import PATIENCE
 from tests.runtime.plainuser import GIVEN
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="plays both users, so needs root")

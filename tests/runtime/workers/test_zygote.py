@@ -18,7 +18,7 @@ from edgefn_runtime.scheduling import backoff
 from edgefn_runtime.workers import zygote
 from edgefn_runtime.workers.isolation import LAYERS, Requirement
 from tests import programs
-from tests.road.deadline import PATIENCE
+from tests.e2e.deadline import PATIENCE
 from tests.runtime.pool.bench import Bench
 
 MOST = Path("/proc/sys/user/max_pid_namespaces")

@@ -1,4 +1,4 @@
-"""What many connections hold together; tests/road/test_bad_clients.py has what one client may do."""
+"""What many connections hold together; tests/e2e/test_bad_clients.py has what one client may do."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import pytest
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.direct import Direct
 from edgefn_runtime.pool.call import Call
-from tests.road import hostile
+from tests.e2e import hostile
 from tests.runtime.gateway.typed import Echo, Wire, connected, of_kind, settle
 
 READ = 1 << 18

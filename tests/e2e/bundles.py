@@ -1,0 +1,91 @@
+"""Bundles for the tests: built once a session, by the command that the CLI runs, and altered ones made from them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgefn.bundle import archive, layers
+from edgefn.bundle.config import CODE_TYPE, GOLDEN_TYPE, BundleConfig
+from edgefn.bundle.layers import PackedLayer
+from edgefn.bundle.oci.descriptors import Descriptor
+from edgefn.bundle.oci.layout import Bundle, Layout
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = Path(__file__).parent / "functions"
+EXAMPLES = REPOSITORY / "functions"
+
+
+class Bundles:
+    """Builds functions into one layout below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._layout = Layout(folder / "layout")
+        self._built: dict[str, str] = {}
+
+    def of(self, name: str) -> Bundle:
+        """The bundle of a function of tests/e2e/functions or of functions/, built when first asked for."""
+        if name not in self._built:
+            source = TINY / name if (TINY / name).is_dir() else EXAMPLES / name
+            self._built[name] = build(source, self._layout.path)
+        return self._layout.open(self._built[name])
+
+    def with_code(self, name: str, code: str, *, title: str) -> Bundle:
+        """`name`'s bundle with another handler module: what a build would refuse can be sent to a box."""
+        bundle = self.of(name)
+        scratch = self.folder / title
+        module = bundle.config.function.entry.partition(":")[0]
+        source = scratch / module
+        source.mkdir(parents=True)
+        (source / f"{module}.py").write_text(code)
+        return self._write(bundle, {CODE_TYPE: layers.code(source, scratch / "code.tar")}, scratch)
+
+    def with_golden(self, name: str, samples: Mapping[str, bytes], *, title: str) -> Bundle:
+        """`name`'s bundle with other golden samples, of the same number."""
+        scratch = self.folder / title
+        scratch.mkdir()
+        return self._write(self.of(name), {GOLDEN_TYPE: layers.golden(samples, scratch / "golden.tar")}, scratch)
+
+    def with_config(self, name: str, config: BundleConfig, *, title: str) -> Bundle:
+        """`name`'s layers under another config."""
+        scratch = self.folder / title
+        scratch.mkdir()
+        return self._write(self.of(name), {}, scratch, config)
+
+    def _write(
+        self, bundle: Bundle, replaced: Mapping[str, PackedLayer], scratch: Path, config: BundleConfig | None = None
+    ) -> Bundle:
+        kept = [
+            replaced.get(layer.media_type) or PackedLayer(layer, bundle.blob_path(layer.digest))
+            for layer in bundle.layers
+        ]
+        layout = Layout(scratch / "layout")
+        return layout.open(layout.write(config or bundle.config, kept))
+
+    def golden_files(self, name: str) -> dict[str, bytes]:
+        """The golden samples in `name`'s bundle: the bytes of an npz by model."""
+        bundle = self.of(name)
+        (layer,) = [layer for layer in bundle.layers if layer.media_type == GOLDEN_TYPE]
+        folder = self.folder / f"{name}-golden"
+        unpack(layer, bundle, folder)
+        return {path.stem: path.read_bytes() for path in sorted(folder.rglob("*.npz"))}
+
+
+def unpack(layer: Descriptor, bundle: Bundle, folder: Path) -> None:
+    """`layer`'s files lie below `folder`, which was empty or missing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    archive.unpack(bundle.blob_path(layer.digest), folder, limit_bytes=layer.size)
+
+
+def build(source: Path, layout: Path, *options: str) -> str:
+    """The digest of the function in `source`, built into `layout` in a process of its own."""
+    command = [sys.executable, "-m", "edgefn.compile", str(source), "--output", str(layout), *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    last = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    assert last.get("event") == "built", f"{source.name} does not build:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return str(last["digest"])
