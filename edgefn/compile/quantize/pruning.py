@@ -26,6 +26,9 @@ CHANNELWISE = (
 LEAST = 4
 """Channels that a layer keeps at the least."""
 
+BLOCK = 8
+"""A layer of two blocks or more keeps whole ones: engines compute channels in blocks."""
+
 
 class Pair(NamedTuple):
     """A layer, the layer that alone reads its channels, and the depthwise ones and reshapes between them."""
@@ -60,13 +63,15 @@ def pairs(graph: Graph) -> list[Pair]:
 
 
 def strongest(first: NDArray[Any], second: NDArray[Any], share: float) -> NDArray[np.intp]:
-    """The channels that stay, in order: those whose weights going out and coming in have the largest product of norms.
+    """Return the channels that stay, in order: those whose weights, outgoing and incoming, have the largest norms.
 
     `first` is [channels, k], `second` [out, channels, …].
     """
     incoming = np.sqrt(np.square(second).sum(axis=(0, *range(2, second.ndim))))
     strength = np.sqrt(np.square(first).sum(axis=1)) * incoming
     count = max(min(LEAST, len(first)), len(first) - int(len(first) * share))
+    if count < len(first) and len(first) >= 2 * BLOCK:
+        count = min(len(first), max(1, round(count / BLOCK)) * BLOCK)
     return np.sort(np.argsort(-strength, kind="stable")[:count])
 
 
