@@ -43,3 +43,14 @@ def test_the_architecture_names_files_that_exist(page: Path) -> None:
     roots = (ROOT, ROOT / "edgefn", ROOT / "runtime" / "edgefn_runtime")
     for name in re.findall(r"`((?:\w+/)*\w+\.(?:py|md|toml))`", page.read_text(encoding="utf-8")):
         assert any((root / name).exists() for root in roots), name
+
+
+def test_the_glossary_has_each_word_once_and_where_it_is() -> None:
+    """One meaning a word; the module that the row names is there, and has the word."""
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w -]+) \| .+ \| `([\w/]+\.py)` \|$", page, re.MULTILINE)
+    words = [word for word, _ in rows]
+    assert len(rows) == page.count("\n| ") - 2, "a row has another form"
+    assert len(set(words)) == len(words) > 40
+    for word, path in rows:
+        assert word[:4] in path + (ROOT / path).read_text(encoding="utf-8").lower(), (word, path)

@@ -1,4 +1,4 @@
-"""Artifacts that broke while they served, with the reasons: stored beside the finished ones for the next start.
+"""Quarantine of artifacts that broke while they served: their reasons, stored beside them for the box's next start.
 
     <finished>/broken.json      reasons by `ArtifactEntry.path`
 
