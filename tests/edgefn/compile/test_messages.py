@@ -74,7 +74,8 @@ def draws(net: Any, x: Any) -> Any:
 
 
 def scores_samples(net: Any, x: Any) -> Any:
-    return _t().distributions.Normal(x, x.exp()).log_prob(x * 2)
+    # True is the default, until something in this process is compiled by torch.compile.
+    return _t().distributions.Normal(x, x.exp(), validate_args=True).log_prob(x * 2)
 
 
 def looks_up(net: Any, x: Any) -> Any:
