@@ -26,9 +26,6 @@ CHANNELWISE = (
 LEAST = 4
 """Channels that a layer keeps at the least."""
 
-BLOCK = 8
-"""A layer of two blocks or more keeps whole ones: engines compute channels in blocks."""
-
 
 class Pair(NamedTuple):
     """A layer, the only layer that reads its channels, and the depthwise ones and reshapes between them."""
@@ -71,8 +68,6 @@ def strongest(first: NDArray[Any], second: NDArray[Any], share: float) -> NDArra
     incoming = np.sqrt(np.square(second).sum(axis=(0, *range(2, second.ndim))))
     strength = np.sqrt(np.square(first).sum(axis=1)) * incoming
     count = max(min(LEAST, len(first)), len(first) - int(len(first) * share))
-    if count < len(first) and len(first) >= 2 * BLOCK:
-        count = min(len(first), max(1, round(count / BLOCK)) * BLOCK)
     return np.sort(np.argsort(-strength, kind="stable")[:count])
 
 
