@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ LIMIT_S = 1800.0
 _RESULT = re.compile(r"edgefn-vm: code (\d+)")
 
 
-def command(folder: Path, tpm: Path) -> list[str]:
+def command(folder: Path, tpm: int) -> list[str]:
     """Full emulation, which runs everywhere and some ten times slower than the machine itself."""
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "3072"),
@@ -29,24 +30,23 @@ def command(folder: Path, tpm: Path) -> list[str]:
         *("-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img")),
         *("-append", "root=/dev/vda rw console=ttyS0 quiet no_timer_check"),
         *("-drive", f"file={folder / 'disk.img'},if=virtio,format=raw"),
-        *("-chardev", f"socket,id=tpm,path={tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
+        *("-chardev", f"socket,id=tpm,fd={tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
         *("-device", "tpm-crb,tpmdev=tpm0"),
     ]
 
 
 @contextlib.contextmanager
-def new_tpm() -> Iterator[Path]:
-    """Run a TPM 2.0 that no machine has used yet; yield the socket that it is reached by. It ends with its machine."""
-    with tempfile.TemporaryDirectory(prefix="edgefn-tpm-") as state:
-        socket = Path(state, "socket")
-        program = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={socket}"]
-        with subprocess.Popen(program, stdin=subprocess.DEVNULL) as tpm:
+def new_tpm() -> Iterator[int]:
+    """Run a TPM 2.0 that no machine has used yet; yield the descriptor by which one reaches it."""
+    ours, theirs = socket.socketpair()
+    with ours, tempfile.TemporaryDirectory(prefix="edgefn-tpm-") as state:
+        with theirs:
+            control = f"type=unixio,clientfd={theirs.fileno()}"
+            program = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", control]
+            tpm = subprocess.Popen(program, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        with tpm:
             try:
-                while not socket.exists():
-                    if tpm.poll() is not None:
-                        sys.exit(f"the TPM's emulator ended with {tpm.returncode}")
-                    time.sleep(0.01)
-                yield socket
+                yield ours.fileno()
             finally:
                 tpm.kill()
 
@@ -58,7 +58,12 @@ def main(folder: Path) -> int:
     with (
         new_tpm() as tpm,
         subprocess.Popen(
-            command(folder, tpm), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+            command(folder, tpm),
+            pass_fds=[tpm],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
         ) as vm,
     ):
         assert vm.stdout is not None

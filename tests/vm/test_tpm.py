@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -12,19 +11,16 @@ import pytest
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, SystemdCreds
 from edgefn_runtime.store.vault import Vault
+from tests.vm.unit import HOME, edgefn
 
 pytestmark = pytest.mark.vm
-HOME = Path("/var/lib/edgefn")
 KEYS = (HOME, Path("/var/lib/edgefn-keys"), Path("/var/lib/systemd"))
-SECRET = b"correct horse battery staple"
+SECRET = "correct horse battery staple"
 
 
-def edgefn(*words: str, given: bytes = b"") -> bytes:
-    environment = os.environ | {"EDGEFN_HOME": str(HOME), "NO_COLOR": "1"}
-    done = subprocess.run(
-        ["/opt/edgefn/bin/edgefn", *words], check=False, capture_output=True, input=given, env=environment
-    )
-    assert done.returncode == 0, done.stderr.decode()
+def answered(*words: str, given: str = "") -> str:
+    done = edgefn(*words, given=given)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
@@ -40,14 +36,16 @@ def test_a_disk_without_its_tpm_opens_no_secret(host_key: bool) -> None:
     Path("/var/lib/systemd/credential.secret").unlink(missing_ok=True)
     if host_key:
         subprocess.run(["systemd-creds", "setup"], check=True)
-    sealed = json.loads(edgefn("secret", "set", "registry", "--json", given=SECRET))
+    sealed = json.loads(answered("secret", "set", "registry", "--json", given=SECRET))
     assert sealed["sealed_by"] == "tpm"
-    (listed,) = json.loads(edgefn("secret", "list", "--json"))["secrets"]
+    (listed,) = json.loads(answered("secret", "list", "--json"))["secrets"]
     assert listed == sealed
-    assert vault().open("registry") == SECRET
-    assert not any(SECRET in path.read_bytes() for folder in KEYS for path in folder.rglob("*") if path.is_file())
+    assert vault().open("registry") == SECRET.encode()
+    assert not any(
+        SECRET.encode() in path.read_bytes() for folder in KEYS for path in folder.rglob("*") if path.is_file()
+    )
     subprocess.run(["tpm2_clear"], check=True)
     with pytest.raises(CannotUnseal, match="set it again with `edgefn secret set`"):
         vault().open("registry")
-    edgefn("secret", "set", "registry", given=SECRET)
-    assert vault().open("registry") == SECRET
+    answered("secret", "set", "registry", given=SECRET)
+    assert vault().open("registry") == SECRET.encode()

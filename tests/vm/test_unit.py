@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,19 +13,13 @@ import pytest
 from edgefn.bundle.oci.layout import Bundle
 from tests.e2e.bundles import Bundles
 from tests.e2e.deadline import eventually
+from tests.vm.unit import HOME, edgefn
 
 pytestmark = pytest.mark.vm
-HOME = Path("/var/lib/edgefn")
-EDGEFN = "/opt/edgefn/bin/edgefn"
 
 
 def systemctl(*words: str) -> str:
     return subprocess.run(["systemctl", *words], check=False, capture_output=True, text=True).stdout.strip()
-
-
-def edgefn(*words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"EDGEFN_HOME": str(HOME), "NO_COLOR": "1"}
-    return subprocess.run([EDGEFN, *words], check=False, capture_output=True, text=True, env=environment)
 
 
 def layout_of(bundle: Bundle, bundles: Bundles) -> str:
