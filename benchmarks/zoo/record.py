@@ -72,6 +72,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     targets  those that were asked for
     plain  the error of ONNX Runtime's own static quantisation of the portable artifact, in the oracle's measure
     plain_right  whether the build's gate takes it; None where int8 was not asked for
+    processor  of the machine that built and judged it
     """
 
     name: str
@@ -85,6 +86,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: dict[str, Artifact] = {}
     plain: float | None = None
     plain_right: bool | None = None
+    processor: str = ""
 
     def asked(self, kind: str) -> bool:
         """Whether an artifact of that kind was asked for."""

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from benchmarks import machine
 from benchmarks.zoo.project import Form
 from benchmarks.zoo.record import Artifact, Record
 
@@ -37,9 +36,9 @@ eager PyTorch's, one thread each. Seconds are of the whole build. Times are roug
 
 def render(records: Sequence[Record]) -> str:
     """The document."""
-    about = machine.describe()
+    processors = sorted({one.processor for one in records if one.processor})
     reasons = Reasons()
-    parts = [HEAD, f"Taken on {about['processor']}, {about['cores']} cores.\n", f"{summary(records)}\n"]
+    parts = [HEAD, f"Taken on {' and '.join(processors) or 'a processor of no name'}.\n", f"{summary(records)}\n"]
     for family in sorted({one.family for one in records}):
         parts.append(f"## {family[0].upper()}{family[1:]}\n")
         parts.append(_rows([one for one in records if one.family == family], reasons))

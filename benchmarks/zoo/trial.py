@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks import machine
 from benchmarks.zoo.network import Network
 from benchmarks.zoo.project import Form, Outcome, Project, run
 from benchmarks.zoo.record import Artifact, Record, judged, plain
@@ -30,6 +31,7 @@ def attempt(network: Network, form: Form, root: Path, targets: Sequence[str], li
             refusal=_refusal(outcome, limit_s),
             targets=tuple(targets),
             artifacts=_artifacts(outcome),
+            processor=str(machine.describe()["processor"]),
         )
         return record if record.refusal else _judged(record, project, targets, limit_s)
     finally:

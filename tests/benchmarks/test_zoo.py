@@ -213,6 +213,12 @@ def test_the_share_of_equal_answers_is_told_where_it_is_not_all(equal: float | N
     assert re.search(rf"^\| vae \|[^|]*\| {re.escape(cell)} \|", drawn, re.MULTILINE), drawn
 
 
+def test_the_table_names_the_processors_that_networks_were_built_on() -> None:
+    """Not the one of the machine that draws it."""
+    records = [msgspec.structs.replace(_record(name), processor=name) for name in ("b", "a", "")]
+    assert "\nTaken on a and b.\n" in table.render(records)
+
+
 def test_a_record_has_no_folder_of_the_machine() -> None:
     """The file's name stays, and the part of a library's path that says which one it is."""
     said = 'no (File "/tmp/zoo-x/net.py", line 3, in f: a / b); see "/v/site-packages/timm/models/a.py"; its log is /l'
