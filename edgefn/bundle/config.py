@@ -40,8 +40,7 @@ class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model lowered for one target, e.g. target "portable/fp32" by backend "onnxruntime".
 
     `needs` are the machine needs of the target's profile at build time, so a box needs no file of a project's own
-    profile.
-    None in a bundle without them: a box then uses its own profile of that name.
+    profile. None in a bundle without them: a box then uses its own profile of that name.
     """
 
     model: str

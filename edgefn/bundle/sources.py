@@ -28,7 +28,7 @@ def _is_left_out(name: str) -> bool:
 
 
 def tree_files(folder: Path, *, leave_out: Callable[[str], bool] = lambda name: False) -> Files:
-    """List the files below `folder` as (name, path), sorted by name, without the names of `leave_out`.
+    """List the files below `folder` as (name, path), sorted by name, except those that `leave_out` accepts.
 
     A link to something within `folder` is replaced by its content. Raise SpecError for a link that leaves or goes in
     circles, and for anything but files and folders.

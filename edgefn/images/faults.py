@@ -19,7 +19,10 @@ _UNREAD = re.compile(
 
 @contextmanager
 def of_sender(name: str, data: bytes, field: str) -> Iterator[None]:
-    """Raise InputError in place of any error of a decoder for the picture `data`, without a warning."""
+    """Raise InputError in place of a decoder's errors for the picture `data`, without a warning.
+
+    MemoryError passes unchanged.
+    """
     # Pillow's readers raise two dozen kinds of exception on damaged data, struct.error and IndexError among them.
     try:
         with _quiet() if _is_warned_about(name, data) else nullcontext():

@@ -22,7 +22,7 @@ NONE: Final = range(0)
 def available() -> range:
     """Return the largest range of ids that belong to this user both as user and as group ids.
 
-    None for root, which needs none.
+    The range is empty for root, which needs none, and where PROGRAMS are not installed.
     """
     if os.geteuid() == 0 or not all(map(shutil.which, PROGRAMS)):
         return NONE

@@ -20,7 +20,7 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def parse_bytes(text: str | int, *, what: str = "size") -> int:
-    """Parse `text`, e.g. "256MiB", "20MB" or a number of bytes; return bytes. Raise SpecError with `what`."""
+    """Parse `text`, e.g. "256MiB", "20MB" or a whole number of bytes; return bytes. Raise SpecError with `what`."""
     if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
         return text
     return int(_parse(text, _BYTES, what, example="256MiB"))

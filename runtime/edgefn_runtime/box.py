@@ -1,4 +1,4 @@
-"""The box: store, supervisor, deployment road and telemetry, put together and taken apart in the right order."""
+"""The box: store, supervisor, deployments and telemetry, put together and taken apart in the right order."""
 
 from __future__ import annotations
 

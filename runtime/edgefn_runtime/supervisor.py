@@ -1,4 +1,4 @@
-"""All functions of the box and their processes: the deployment road's host, and the gateway's way to a pool."""
+"""All functions of the box and their processes: the host of deployments, and the gateway's way to a pool."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Supervisor:
         """Stop the processes of `name`; the next request starts it. Raises FunctionNotFound."""
         await self.pool(name).stop()
 
-    # ── the deployment road's side (Host) ────────────────────────────────────────────────────────────────────
+    # ── the deployments' side (Host) ────────────────────────────────────────────────────────────────────────
 
     async def prepare(self, revision: Revision) -> None:
         """Start a template of `revision` that imports the handler and loads its models.

@@ -67,7 +67,7 @@ class Client:
         return list(self._admin("POST", "blobs/missing", json={"digests": digests})["missing"])
 
     def upload(self, digest: str, path: Path, sent: Callable[[int], None]) -> None:
-        """Upload the file `path` as the blob `digest`; call `sent` with the bytes of each piece."""
+        """Upload the file `path` as the blob `digest`; call `sent` with the byte count of each piece."""
         headers = {"content-length": str(path.stat().st_size), "content-type": "application/octet-stream"}
         target = f"blobs/{quote(digest, safe=':')}"
         self._admin("PUT", target, timeout_s=DRAIN_S, content=_chunks(path, sent), headers=headers)

@@ -44,8 +44,7 @@ def broken(name: str, rule: OutputRule, given: NDArray[Any], wanted: NDArray[Any
     """Return the rule of the output that an artifact's answer breaks, or "".
 
     Empty also where eager's own answer breaks a rule. Samples may be all sorted while an input made of them is not.
-    Sums and lengths may be off by `allowed`, values by
-    the same fraction of their spread.
+    Sums and lengths may be off by `allowed`, values by the same fraction of their spread.
     """
     return "" if _broken(name, rule, wanted, allowed) else _broken(name, rule, given, allowed)
 

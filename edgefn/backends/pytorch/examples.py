@@ -59,7 +59,7 @@ def filled(spec: ModelSpec, lengths: Mapping[str, int], whole: int = 0) -> tuple
 
 
 def answers(captured: Captured, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Run a captured network on copies of `inputs`; return its outputs. Raise what its operators raise."""
+    """Run a captured network on `inputs`, which stay unchanged; return its outputs. Raise its operators' errors."""
     if captured.own_opset is not None:
         from edgefn.compile.files import onnx_source
 

@@ -178,7 +178,7 @@ def _counted(node: onnx.NodeProto, sizes: _Sizes, count: str) -> Iterator[onnx.N
 def _as_float(name: str, made: str, constants: Mapping[str, onnx.TensorProto]) -> onnx.NodeProto:
     """Return the step that makes `made`, the numbers of `name` as floats.
 
-    It is a step because an engine may cut off a constant.
+    A constant is converted here, not by a Cast: an engine may cut it off before that.
     """
     import numpy as np
     from onnx import helper, numpy_helper

@@ -326,7 +326,7 @@ def _infinities(given: str, kind: int) -> Iterator[onnx.NodeProto]:
 
 
 def _as_good_as_infinite(value: str, named: str = "") -> Iterator[onnx.NodeProto]:
-    """Yield steps that count the largest and smallest possible numbers.
+    """Yield steps that count the largest and the lowest possible numbers.
 
     Extremes of infinities may become such numbers.
     """

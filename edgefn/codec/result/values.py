@@ -60,7 +60,7 @@ class Encoding:
 def to_json(value: Any) -> bytes:
     """Encode `value` as JSON.
 
-    Raises one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words.
+    Raise one of `members.CANNOT`, for which `JSON_ENCODING.reason` has the words.
     """
     if type(value) is dict:  # of those inside it msgspec writes all keys: to look at each takes as long as to encode it
         for key in value:

@@ -156,7 +156,8 @@ def _names(nodes: Iterable[ast.AST]) -> list[str]:
 def _variables(roots: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the environment variables that `roots` read by name.
 
-    These forms are found: os.environ["A"], os.environ.get("A"), "A" in os.environ, os.getenv("A").
+    These forms are found: os.environ["A"], os.environ.get("A"), "A" in os.environ, os.getenv("A"); as "get" also
+    "setdefault" and "pop".
     """
     for node in (one for root in roots for one in ast.walk(root)):
         match node:

@@ -16,7 +16,7 @@ _SHOWN = 3
 
 
 def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
-    """Make the error for files that the builder of `model` read.
+    """Return a function that makes the error for files that the builder of `model` read.
 
     The files are neither code, nor data of the folder, nor named by `weights`.
     """
@@ -31,7 +31,10 @@ def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
 
 
 def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> Refusal:
-    """Make the error for files that a callable of `model` read, "samples=" or "calibration="."""
+    """Return a function that makes the error for files that a callable `what` of `model` read.
+
+    `what` is "samples=" or "calibration=".
+    """
 
     def refusal(paths: list[str]) -> BuildError:
         return BuildError(
@@ -43,7 +46,7 @@ def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> R
 
 
 def of_box(what: str, folder: Path) -> Refusal:
-    """Make the error for files that `what` read, which a box runs too and which no box has."""
+    """Return a function that makes the error for files that no box has; `what`, which a box runs too, read them."""
 
     def refusal(paths: list[str]) -> BuildError:
         left = (

@@ -75,7 +75,7 @@ def _is_fraction(argument: Any) -> bool:
 
 
 def telling(program: torch.export.ExportedProgram, spec: ModelSpec, usual: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return by word the least lengths that float32 rounds to another length than Python's numbers do.
+    """Return by word the least lengths for which float32 rounds differently from Python's numbers.
 
     The other words have their `usual` lengths.
     """

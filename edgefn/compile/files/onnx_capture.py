@@ -147,7 +147,7 @@ def copy(source: Path, path: Path) -> None:
     """Copy the file `source`, and its weights in the file beside it, to `path`."""
     shutil.copyfile(source, path)
     data = source.with_name(f"{source.name}.data")
-    if data.exists():  # written by onnx_file.save, which is asked again so that the location has the new name
+    if data.exists():  # written by onnx.file.save, which is asked again so that the location has the new name
         import onnx_ir as ir
 
         file.save(ir.load(source), path)

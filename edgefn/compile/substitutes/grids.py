@@ -64,7 +64,7 @@ def sampled(
 def _steps(theta: torch.Tensor, length: Any, align_corners: bool) -> torch.Tensor:
     """Return the middles of `length` pixels that reach from -1 to 1.
 
-    Where corners are aligned, they are -1 to 1 themselves. One alone is at 0.
+    Where corners are aligned, the first is -1 and the last is 1. One alone is at 0.
     """
     import torch
 

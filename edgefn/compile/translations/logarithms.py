@@ -173,7 +173,7 @@ def logaddexp2(self: Any, other: Any) -> Any:
 
 
 def _added(self: Any, other: Any, scale: float) -> Any:
-    """Return the larger one, and the amount that the smaller one adds to it.
+    """Return the larger one plus the amount that the smaller one adds to it.
 
     Infinities of one sign are as far apart as 0.
     """

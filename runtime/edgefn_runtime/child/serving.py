@@ -1,7 +1,8 @@
 """One request inside an instance: decode → handler → encode, timed, with every failure turned into a reply.
 
 Nothing in a request and nothing that a handler raises ends the process: otherwise neither its caller nor the others
-would get an answer. A failure before the handler sees the request is the caller's fault, and answered as a refusal.
+would get an answer. A failure before the handler sees the request is the caller's fault, and answered as a refusal,
+unless a type of the author's own raised it.
 """
 
 from __future__ import annotations

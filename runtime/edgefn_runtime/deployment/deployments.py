@@ -244,7 +244,7 @@ class Deployments:
             raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
         if await in_thread(self._database.revoke, name, permission.kind, permission.value):
             self._audit.change("revoke", function=name, detail=str(permission), result="ok")
-        if permission in self.asked(name) or self._turns.held(name):  # what is on its road was let in with it
+        if permission in self.asked(name) or self._turns.held(name):  # a change that runs was let in with it
             await self._settle(name, f"a revocation of {permission}")
 
     async def _settle(self, name: str, wish: str) -> None:
@@ -448,7 +448,7 @@ class Deployments:
             _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
 
     async def _follow(self, name: str) -> None:
-        """Finish the missing artifacts of `name` after a change, then serve it with the best there are."""
+        """Schedule the missing artifacts of `name` after a change, and serve it with the best there are."""
         await self._background.look(name)
         revision = self._catalogue.current(name)
         if revision is not None and len(revision.artifacts) > len(revision.config.models):

@@ -33,7 +33,7 @@ class Garbage:
         self._draining[digest] = time.monotonic() + seconds
 
     def leftovers(self) -> list[Path]:
-        """Return the files that were being written when the power was cut.
+        """Return the files and folders that were being written when the power was cut.
 
         Call it before anything new is written.
         """

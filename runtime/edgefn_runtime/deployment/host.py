@@ -1,4 +1,4 @@
-"""The seams of the deployment road: the host, which serves revisions (the supervisor), and the audit log."""
+"""The seams of deployment: the host, which serves revisions (the supervisor), and the audit log."""
 
 from __future__ import annotations
 
@@ -89,4 +89,4 @@ class Host(Protocol):
         """Stop serving `name` and end all its processes."""
 
     async def fail(self, name: str, reason: str) -> None:
-        """Refuse requests for the deployed function `name`, for `reason`, until it is switched again."""
+        """Mark the deployed function `name` as one that cannot be served, for `reason`, until it is switched again."""

@@ -257,12 +257,12 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _served(revision: Revision) -> bool:
-    """Tell whether the artifacts that serve are all complete and have passed their proof."""
+    """Tell whether every model has an artifact that serves, is complete and has passed its proof."""
     return _all_passed(revision, revision.config.artifacts)
 
 
 def _live(revision: Revision) -> bool:
-    """Tell whether the first artifact of each model is complete and has passed its proof.
+    """Tell whether every model has a first artifact that is complete and has passed its proof.
 
     Then the function can be served, whatever else breaks.
     """

@@ -1,4 +1,4 @@
-"""The decisions: snapshots and `now` in, values out. No clock, no socket, no event loop, no process in this room.
+"""The decisions: snapshots and `now` in, values out. No clock, no socket, no event loop, no process in this package.
 
 lifecycle   the lives of an instance and of a function, one enum each
 autoscaler  how many instances a function has

@@ -21,7 +21,10 @@ MIN_USE = 1e-4
 
 
 class CpuShare(NamedTuple):
-    """The processors of this box: `cores` by affinity and quota, so not always whole; `physical` are those below."""
+    """The processors that this box may use.
+
+    `cores` are by affinity and quota, so not always whole; `physical` cores lie below them.
+    """
 
     cores: float
     physical: int

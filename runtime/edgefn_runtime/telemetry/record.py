@@ -5,7 +5,7 @@
 
 A record starts at the start of a line and its further lines start with a tab, so a reader can tell records
 apart wherever it begins to read. Characters that a terminal would act on (escape sequences, carriage returns, bytes
-that are not text) are escaped as `\x1b`: a function's output never moves the reader's cursor.
+that are not text) are escaped as `\\x1b`: a function's output never moves the reader's cursor.
 Pure: this module opens no file and reads no clock.
 """
 

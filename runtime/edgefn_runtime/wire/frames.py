@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 1 << 17
 
 MAX_ANSWER_BYTES = 64 * 2**20
 """What one answer may have. The box holds each until its client has taken it, and answers of all functions together are
-bounded, too (`supervisor.answers`)."""
+bounded, too (`pool.answers`)."""
 
 GULP_BYTES = 1 << 19
 """After so much of a message others have a turn of the event loop: a socket is read for as long as it has something."""

@@ -54,8 +54,7 @@ def is_form(body: Buffer, media: MediaType, parameters: Iterable[Parameter], val
     """Tell whether a body that is declared as an urlencoded form is one.
 
     Clients encode a form, so that it has no blanks in it; a form typed by hand begins with a parameter's name. A text
-    or
-    an array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is
+    or an array that looks like an encoded form is one, whatever its names are; bytes are one if a parameter's name is
     there.
     """
     if media.name != FORM:

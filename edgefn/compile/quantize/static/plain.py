@@ -27,7 +27,7 @@ LEFT = ("ConvTranspose",)
 def written(
     model: onnx.ModelProto, inputs: Sequence[Inputs], kept: Sequence[str] = (), *, seven_bits: bool
 ) -> onnx.ModelProto:
-    """Quantise `model`, already prepared, as far as ONNX Runtime can, except the nodes named in `kept`.
+    """Quantise `model`, already prepared, to int8 as far as ONNX Runtime can, except the nodes named in `kept`.
 
     Nodes with an operator in `LEFT` stay in float, too.
     """

@@ -93,7 +93,7 @@ class Static:
         return layer.kind == "Conv" and layer.source in self.graph.inputs and few and self._share(layer) < EDGE
 
     def _is_answer(self, layer: Layer, seen: Observed) -> bool:
-        """Tell whether the layer's output is the network's answer, and whether eight bits of it would show.
+        """Tell whether the layer's output is the network's answer, and eight bits of it would show.
 
         A matrix product gives its sums in float, whatever its factors are.
         """

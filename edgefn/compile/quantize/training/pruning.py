@@ -62,8 +62,8 @@ def pairs(graph: Graph) -> list[Pair]:
 def strongest(first: NDArray[Any], second: NDArray[Any], share: float) -> NDArray[np.intp]:
     """Return the channels that stay, in order.
 
-    Their outgoing and incoming weights have the largest product of norms. `first` is [channels, k], `second` [out,
-    channels, …].
+    Their outgoing and incoming weights have the largest product of norms. `first` is [channels, k],
+    `second` [out, channels, …].
     """
     incoming = np.sqrt(np.square(second).sum(axis=(0, *range(2, second.ndim))))
     strength = np.sqrt(np.square(first).sum(axis=1)) * incoming

@@ -35,7 +35,7 @@ class PlatformTags(msgspec.Struct, frozen=True):
 
 @cache
 def this_machine() -> PlatformTags:
-    """Return the Python version, the platform tags and the memory of this box."""
+    """Return the Python version, the platform tags and the memory of this box, read once."""
     from packaging.tags import platform_tags  # 20 ms that a start without a deployment need not wait for
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

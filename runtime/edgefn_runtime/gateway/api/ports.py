@@ -1,7 +1,7 @@
 """The parts of the box that the admin side of the gateway uses: Protocols, on the side that uses them.
 
-Tests put a small fake behind them; the real ones are `deployment.deployments.DeploymentsPort`,
-`supervisor.SupervisorPort` and `box.Box`. Nothing here acts.
+Tests put a small fake behind them; the real ones are `deployment.deployments.Deployments`,
+`supervisor.Supervisor` and `box.Box`. Nothing here acts.
 """
 
 from __future__ import annotations

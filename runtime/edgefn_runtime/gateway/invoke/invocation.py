@@ -1,7 +1,8 @@
 """A request's way: one call to the function's pool, and its answer. Nothing else stands between.
 
 Two ways lead through here. A request that is complete when its head has been read, as nearly all are, is called at once
-and answered by a callback (`at_once`, used by gateway.direct): no task is made for it. Any other comes as raw ASGI.
+and answered by a callback (`at_once`, used by `gateway.invoke.direct`): no task is made for it. Any other comes as raw
+ASGI.
 """
 
 from __future__ import annotations
