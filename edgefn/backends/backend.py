@@ -113,7 +113,7 @@ class Captured(Protocol):
         """
 
     def shared(self, name: str, fill: Callable[[Path], object]) -> Path:
-        """Return the shared folder `name`; `fill` writes it at the first call.
+        """Return a folder called `name` that `fill` has written: once for all compilers, or at each call.
 
         `fill` uses only the network and its calibration.
         """
