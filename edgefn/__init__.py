@@ -17,8 +17,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.bound import Bound
     from edgefn.accuracy.options import Accuracy
-    from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
     from edgefn.dimensions.sizes import Dim
     from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
@@ -51,7 +51,7 @@ __all__ = [
 
 _HOMES = {
     "Accuracy": "edgefn.accuracy.options",
-    "Bound": "edgefn.bundle.config",
+    "Bound": "edgefn.accuracy.bound",
     "Dim": "edgefn.dimensions.sizes",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",

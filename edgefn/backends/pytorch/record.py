@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn.backends import small_files
-from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
 from edgefn.targets import facts
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path

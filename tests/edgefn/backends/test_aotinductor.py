@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.backends.aotinductor.instructions import Instructions, instructions
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
+from edgefn.compile.lower.aotinductor.instructions import Instructions, instructions
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets import facts
@@ -29,6 +30,7 @@ pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 TARGET = Target("x86-64-v3", "fp32", "aotinductor", False)
 V3 = profiles()["x86-64-v3"].cpu.features
 BACKEND: Any = backends.get("aotinductor")
+LOWERING: Any = lower.get("aotinductor")
 
 needs_v3 = pytest.mark.skipif(
     not facts.features(facts.cpuinfo()).issuperset(V3), reason="this machine is no x86-64-v3, so it cannot run the code"
@@ -52,7 +54,7 @@ def built(
     recorder.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{recorder.parent}:{os.environ['PATH']}")
-        lowered = BACKEND.lower(caught[1], TARGET, folder / "portable")
+        lowered = LOWERING.lower(caught[1], TARGET, folder / "portable")
     assert lowered.toolchain["march"] == "x86-64-v3"
     return folder / "portable", (folder / "calls").read_text().splitlines()
 
@@ -149,7 +151,7 @@ def test_operators_that_inductor_has_no_code_for_are_torchs(tmp_path: Path) -> N
     """The library finds them by a list beside it, where it is finished too: the first call ended in an error."""
     spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 2, 8, "length"))})
     eager, caught = captured(_what_inductor_has_no_code_for, spec, {"batch": 2, "length": 9})
-    BACKEND.lower(caught, TARGET, tmp_path / "portable")
+    LOWERING.lower(caught, TARGET, tmp_path / "portable")
     BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
     shutil.rmtree(tmp_path / "portable")
     session = BACKEND.load(tmp_path / "finished")
@@ -178,7 +180,7 @@ def test_a_missing_compiler_is_named_with_its_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("g++") is None
     with pytest.raises(BuildError, match=r"model net, target x86-64-v3/fp32@aotinductor.*apt-get install g\+\+"):
-        BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(caught[1], TARGET, tmp_path / "artifact")
 
 
 def test_a_profile_that_this_machine_is_not_is_refused(
@@ -187,7 +189,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
     """torch writes the vectors of the machine that it runs on: for others it is no compiler, and says so."""
     monkeypatch.setattr(facts, "cpuinfo", lambda: {"processor": "0", "flags": "fpu sse4_2 avx"})
     with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
-        BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(caught[1], TARGET, tmp_path / "artifact")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_a_target_that_it_does_not_compile_for_is_refused(
 ) -> None:
     """Another precision, or a profile of no CPU in particular."""
     with pytest.raises(BuildError, match=message):
-        BACKEND.lower(caught[1], target, tmp_path / "artifact")
+        LOWERING.lower(caught[1], target, tmp_path / "artifact")
 
 
 def test_no_more_instructions_than_the_features_hold() -> None:

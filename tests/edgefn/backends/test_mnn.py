@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = target("cortex-a72/fp32@mnn")
 BACKEND: Any = backends.get("mnn")
+LOWERING: Any = lower.get("mnn")
 
 RECORDER = """
 #include <stdio.h>
@@ -49,7 +51,7 @@ def caught() -> tuple[EagerSession, Capture]:
 @pytest.fixture(scope="module")
 def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mnn") / "portable"
-    assert set(BACKEND.lower(caught[1], TARGET, folder).toolchain) == {"MNN"}
+    assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"MNN"}
     return folder
 
 
@@ -93,7 +95,7 @@ def test_recurrent_and_attending_networks_agree_at_every_size(kind: str, tmp_pat
     tokens, steps = TensorSpec("int64", ("batch", "length")), TensorSpec("float32", ("batch", 6, 8))
     spec = ModelSpec("reader", {"x": tokens if kind == "encoder" else steps})
     eager, caught = captured(builder, spec, {"batch": 1, "length": 6})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     random = np.random.default_rng(0)
     for batch, length in ((1, 6), (3, 6), (2, 11)):
@@ -119,7 +121,7 @@ def test_booleans_and_integers_come_out_as_they_are(tmp_path: Path) -> None:
     kinds = {"x": "float32", "mask": "bool", "number": "int64"}
     spec = ModelSpec("masked", {name: TensorSpec(kind, ("batch", 4)) for name, kind in kinds.items()})
     eager, caught = captured(builder, spec, {"batch": 1})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     x = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
     inputs = {"x": x, "mask": x > 0.5, "number": (x * 100).astype(np.int64)}
@@ -147,7 +149,7 @@ def test_outputs_belong_to_the_caller_and_inputs_stay_his(portable: Path, tmp_pa
 
         return nn.Identity()
 
-    BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+    LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
     x = np.ones((2, 8), np.float32)
     (output,) = BACKEND.load(tmp_path).run({"x": x}).values()
     assert not np.shares_memory(output, x)
@@ -175,7 +177,7 @@ def test_an_operator_that_mnn_lacks_is_refused(tmp_path: Path) -> None:
 
     wanted = r"cortex-a72/fp32@mnn of model rows: MNN .* does not convert it: .*IsNaN.*leave this target out"
     with pytest.raises(BuildError, match=wanted):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
 
 
 def test_another_network_than_the_program_is_refused(tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_another_network_than_the_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BuildError, match=r"model rows: MNN .* makes another network of it.*x \[3, 8\].*leave this target"
     ):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
 
 
 def test_a_dtype_or_precision_that_it_lacks_is_refused(caught: tuple[EagerSession, Capture], tmp_path: Path) -> None:
@@ -210,9 +212,9 @@ def test_a_dtype_or_precision_that_it_lacks_is_refused(caught: tuple[EagerSessio
 
     spec = ModelSpec("rows", {"x": TensorSpec("uint8", ("batch", 8))})
     with pytest.raises(BuildError, match=r"cortex-a72/fp32@mnn of model rows: its input 'x' is uint8.*float32"):
-        BACKEND.lower(captured(builder, spec, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, spec, {"batch": 1})[1], TARGET, tmp_path)
     with pytest.raises(BuildError, match=r"no int8.*cortex-a72/int8@mnn"):
-        BACKEND.lower(caught[1], Target("cortex-a72", "int8", "mnn", False), tmp_path)
+        LOWERING.lower(caught[1], Target("cortex-a72", "int8", "mnn", False), tmp_path)
 
 
 def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
@@ -235,7 +237,7 @@ def test_nothing_is_printed_and_nobody_is_told(
         (commands / name).write_text(f'#!/bin/sh\necho {name} >> "$CONTACTS"\n')
         (commands / name).chmod(0o755)
     folder = tmp_path / "portable"
-    BACKEND.lower(caught[1], TARGET, folder)
+    LOWERING.lower(caught[1], TARGET, folder)
     environment = os.environ | {
         "LD_PRELOAD": str(shim),
         "CONTACTS": str(contacts),
@@ -247,7 +249,7 @@ def test_nothing_is_printed_and_nobody_is_told(
         command = [sys.executable, *arguments]
         return subprocess.run(command, check=True, timeout=60, env=environment, capture_output=True, text=True).stdout
 
-    convert = "from edgefn.backends.mnn import conversion; conversion.main(sys.argv[1:])"
+    convert = "from edgefn.compile.lower.mnn import conversion; conversion.main(sys.argv[1:])"
     load = "from edgefn.backends.mnn import session; session.load(Path(sys.argv[2]))"
     told = "print(sorted(name for name in sys.modules if name.startswith(('MNN.tools', 'aliyun'))))"
     for what in (convert, load):

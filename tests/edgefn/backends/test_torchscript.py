@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = Target("x86-64-v3", "fp32", "torchscript", False)
 BACKEND: Any = backends.get("torchscript")
+LOWERING: Any = lower.get("torchscript")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def caught() -> tuple[EagerSession, Capture]:
 @pytest.fixture(scope="module")
 def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("torchscript") / "portable"
-    assert set(BACKEND.lower(caught[1], TARGET, folder).toolchain) == {"torch"}
+    assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"torch"}
     return folder
 
 
@@ -75,7 +77,7 @@ def test_a_network_that_returns_its_input_gives_a_copy(tmp_path: Path) -> None:
 
         return torch.nn.Identity()
 
-    BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+    LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
     x = np.ones((2, 8), np.float32)
     (output,) = BACKEND.load(tmp_path).run({"x": x}).values()
     assert not np.shares_memory(output, x)
@@ -94,7 +96,7 @@ def test_a_trace_for_one_batch_size_is_refused(tmp_path: Path) -> None:
         return Widened()
 
     with pytest.raises(BuildError, match=r"model rows, target x86-64-v3/fp32@torchscript.*sizes.*onnxruntime"):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 3})[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(captured(builder, ROWS, {"batch": 3})[1], TARGET, tmp_path / "artifact")
     assert not (tmp_path / "artifact").exists()
 
 
@@ -120,7 +122,7 @@ def test_recurrent_and_attending_networks_trace_for_every_size(kind: str, tmp_pa
 
     spec = ModelSpec("encoder", {"x": TensorSpec("float32", ("batch", 6 if kind == "lstm" else "length", 8))})
     eager, caught = captured(builder, spec, {"batch": 1, "length": 6})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     for batch, length in ((1, 6), (3, 6), (3, 6 if kind == "lstm" else 9)):
         x = np.random.default_rng(batch).standard_normal((batch, length, 8)).astype(np.float32)
@@ -131,7 +133,7 @@ def test_recurrent_and_attending_networks_trace_for_every_size(kind: str, tmp_pa
 def test_a_precision_that_it_lacks_is_refused(caught: tuple[EagerSession, Capture], tmp_path: Path) -> None:
     """The error names the precision and the target."""
     with pytest.raises(BuildError, match=r"no int8.*x86-64-v3/int8@torchscript"):
-        BACKEND.lower(caught[1], Target("x86-64-v3", "int8", "torchscript", False), tmp_path)
+        LOWERING.lower(caught[1], Target("x86-64-v3", "int8", "torchscript", False), tmp_path)
 
 
 def test_an_artifact_of_another_torch_is_refused(portable: Path, tmp_path: Path) -> None:

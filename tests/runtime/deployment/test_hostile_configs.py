@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgefn.accuracy.bound import Bound
 from edgefn.bundle import schemas
-from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry, Wheel
+from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry, Wheel
 from edgefn.bundle.documents import parse_config
 from edgefn.bundle.oci.descriptors import digest_of
 from edgefn.codec.compatibility import breaks

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
+from edgefn.targets.probe import Probe
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.permissions import Permission

@@ -12,7 +12,6 @@ from functools import cache
 import msgspec
 
 from edgefn import backends
-from edgefn.backends.backend import Probe
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.bundle.packages import provided
 from edgefn.errors import BundleError, DeploymentRefused
@@ -20,6 +19,7 @@ from edgefn.system import machine
 from edgefn.targets import profiles
 from edgefn.targets.facts import this_machine as facts
 from edgefn.targets.matcher import TargetRefusal, refusal
+from edgefn.targets.probe import Probe
 from edgefn.text.quantities import format_bytes
 from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.deployment.checks import devices

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefn import backends
+from edgefn.backends.registry import BACKENDS
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.artifacts import proof
 from edgefn_runtime.deployment.checks import compatibility
@@ -48,7 +48,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library = str(hostile.install(tmp_path / "library"))
     monkeypatch.syspath_prepend(library)
     monkeypatch.delitem(sys.modules, "hostile_engine", raising=False)  # another test's, in another folder
-    backends.get.cache_clear()
+    BACKENDS.forget()
     compatibility.look_again()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])))
 
