@@ -16,11 +16,11 @@ from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
+from edgefn_runtime.cgroups.processors import threads_for
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.cores import threads_for
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs

@@ -8,9 +8,8 @@
     catalogue     the database's entries as revisions
     installation  a revision's files on this box's disk
     unpacking     a bundle's layers as one folder, whole or not there
+    background    finishing the artifacts that deployed functions lack, one by one
     answers       the handler's answers on this box, compared with eager's
-    host          the seam to the supervisor, which serves revisions
-    progress      the events of a deployment
     retention     PURE: which deployments of a function stay
     garbage       removing what no deployment needs
     checks/       the conditions for a bundle

@@ -20,9 +20,8 @@ from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailabl
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime import timestamps
-from edgefn_runtime.artifacts import changes, proof, ranking
+from edgefn_runtime.artifacts import capability, changes, proof, ranking
 from edgefn_runtime.artifacts.artifact_status import Chain
-from edgefn_runtime.artifacts.background import Background
 from edgefn_runtime.artifacts.changes import Known, later
 from edgefn_runtime.artifacts.explanation import explain
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
@@ -30,18 +29,19 @@ from edgefn_runtime.artifacts.finishing import Finisher
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
+from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
-from edgefn_runtime.deployment.checks import compatibility, permissions
+from edgefn_runtime.deployment.checks import permissions
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.checks.permissions import Permission, Permissions
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gc_lock import GcLock
-from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.locks import ChangeLocks
-from edgefn_runtime.deployment.progress import DeploymentProgress, deployed
 from edgefn_runtime.deployment.transaction import DeploymentTransaction
 from edgefn_runtime.fingerprint import facts
+from edgefn_runtime.host import Audit, Host, Unaudited
+from edgefn_runtime.progress import DeploymentProgress, deployed
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Grant, HistoryEntry
@@ -403,7 +403,7 @@ class Deployments:
             unanswered=answers.why_not(revision.config),
             broken=self._marks.of(revision.finished),
             unfinished=self._background.given_up(revision),
-            refusals=compatibility.refusals(revision.artifacts),
+            refusals=capability.refusals(revision.artifacts),
             finishing=self._background.progress(revision),
             changed=f"the box has changed: {self._known.change}" if since else "",
         )
@@ -438,7 +438,7 @@ class Deployments:
 
     def _chosen_anew(self, revision: Revision) -> Revision:
         """Return `revision` with the artifacts that can serve now. Reads libraries and proofs, so it blocks."""
-        compatibility.look_again()
+        capability.look_again()
         return self._catalogue.again(revision)
 
     async def _keep_marks(self, revision: Revision) -> None:

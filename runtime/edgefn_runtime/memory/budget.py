@@ -17,11 +17,11 @@ from edgefn.errors import DeploymentRefused, EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.system import machine
 from edgefn.text.quantities import format_bytes
-from edgefn_runtime.memory.footprint import measure
-from edgefn_runtime.pool.answers import AnswerMemory
+from edgefn_runtime.calls.answers import AnswerMemory
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.scheduling.ledger import Account
 from edgefn_runtime.scheduling.lifecycle import InstanceState
+from edgefn_runtime.workers.footprint import measure
 from edgefn_runtime.workers.instance import Instance
 from edgefn_runtime.workers.launcher import InstanceLauncher
 

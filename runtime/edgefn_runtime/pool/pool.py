@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unavailable
+from edgefn_runtime.calls.artifact_errors import ArtifactBroken
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.memory.budget import MemoryBudget, NoRoom
 from edgefn_runtime.pool.admission_control import AdmissionControl
-from edgefn_runtime.pool.artifact_errors import ArtifactBroken
-from edgefn_runtime.pool.call import Call
 from edgefn_runtime.pool.cores import Cores
 from edgefn_runtime.pool.dispatcher import Dispatcher
 from edgefn_runtime.pool.keepalive import keeper

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn.text.quantities import format_duration
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.call import Call
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
 from edgefn_runtime.workers.launcher import InstanceLauncher

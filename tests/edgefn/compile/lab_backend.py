@@ -1,4 +1,4 @@
-"""A backend and its lowering for tests, installed by entry points of their own: what a target's profile is called, it does.
+"""A backend and its lowering for tests, installed by entry points: what a target's profile is called, it does.
 
     good      lowers as ONNX Runtime does; to int8 too, of which it says that one operator is
     leaves    the same, and leaves children behind        wrong     an artifact that gives other numbers

@@ -20,7 +20,7 @@ from edgefn_runtime.artifacts import proof
 from edgefn_runtime.artifacts.artifact_status import Chain, Link, links
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment import deployments
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until

@@ -16,8 +16,8 @@ from edgefn.targets.probe import Probe
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.permissions import Permission
-from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.gateway.openapi.document import document
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles

@@ -18,8 +18,8 @@ import msgspec
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn.system.cgroup_mounts import Place
+from edgefn_runtime.calls.call import Call, Outcome
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor
 from edgefn_runtime.workers.child import children_of_this

@@ -12,7 +12,7 @@ from edgefn_runtime.artifacts.artifact_status import links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView
-from edgefn_runtime.memory.footprint import with_footprints
+from edgefn_runtime.workers.footprint import with_footprints
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",

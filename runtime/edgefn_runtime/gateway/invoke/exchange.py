@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from edgefn import errors
 from edgefn.errors import EdgefnError, HandlerError, HandlerTimeout, InputError, InstanceLost, NotAcceptable, RetryLater
+from edgefn_runtime.calls.call import Body, Call, Outcome
 from edgefn_runtime.gateway.invoke.timeout import TIMEOUT_HEADER, request_timeout_s
 from edgefn_runtime.gateway.problems import problem
-from edgefn_runtime.pool.call import Body, Call, Outcome
 from edgefn_runtime.pool.pool import Pool
 from edgefn_runtime.wire.messages import Answer, Crash, Refusal, Unacceptable
 

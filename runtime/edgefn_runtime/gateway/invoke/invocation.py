@@ -19,11 +19,11 @@ from starlette.exceptions import HTTPException
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
 from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Doors, gone
+from edgefn_runtime.calls.call import Body, Call, Outcome
 from edgefn_runtime.gateway.invoke.exchange import ErrorLog, Exchange, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
-from edgefn_runtime.pool.call import Body, Call, Outcome
 from edgefn_runtime.pool.pool import Pool
 
 Scope = MutableMapping[str, Any]

@@ -16,8 +16,7 @@ import pytest
 
 from edgefn.backends.registry import BACKENDS
 from edgefn.errors import DeploymentRefused
-from edgefn_runtime.artifacts import proof
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability, proof
 from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import record
 from edgefn_runtime.wire.messages import Finished
@@ -49,7 +48,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(library)
     monkeypatch.delitem(sys.modules, "hostile_engine", raising=False)  # another test's, in another folder
     BACKENDS.forget()
-    compatibility.look_again()
+    capability.look_again()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])))
 
 

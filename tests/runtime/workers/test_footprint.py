@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from edgefn_runtime.memory import footprint
 from edgefn_runtime.telemetry.metrics import Metrics
+from edgefn_runtime.workers import footprint
 from tests.runtime.pool.bench import Bench, OnBench
 
 SMALL = """

@@ -11,7 +11,7 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.targets.needs import Needs
 from edgefn.targets.profiles import targets
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability
 
 ENTRY = ArtifactEntry("net", "our-board/fp32", "onnxruntime", needs=Needs(library="an-engine", versions=">=2"))
 
@@ -20,7 +20,7 @@ ENTRY = ArtifactEntry("net", "our-board/fp32", "onnxruntime", needs=Needs(librar
 def _fresh() -> Iterator[None]:
     """What a test installs is forgotten after it."""
     yield
-    compatibility.look_again()
+    capability.look_again()
 
 
 def _install(folder: Path, version: str) -> None:
@@ -33,23 +33,23 @@ def _install(folder: Path, version: str) -> None:
 def test_libraries_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An artifact is for this box while a library that will do is installed; the refusal says what is there."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert compatibility.refusals([ENTRY])[ENTRY.path].has == "no an-engine"
+    assert capability.refusals([ENTRY])[ENTRY.path].has == "no an-engine"
     _install(tmp_path, "1.4")
-    assert compatibility.available([ENTRY]) == ()  # what was read is kept until somebody asks to look again
-    compatibility.look_again()
-    assert compatibility.refusals([ENTRY])[ENTRY.path].has == "an-engine 1.4"
+    assert capability.available([ENTRY]) == ()  # what was read is kept until somebody asks to look again
+    capability.look_again()
+    assert capability.refusals([ENTRY])[ENTRY.path].has == "an-engine 1.4"
     shutil.rmtree(tmp_path / "an_engine-1.4.dist-info")
     _install(tmp_path, "2.0")
-    compatibility.look_again()
-    assert compatibility.available([ENTRY]) == (ENTRY,)
-    assert compatibility.refusals([ENTRY]) == {}
+    capability.look_again()
+    assert capability.available([ENTRY]) == (ENTRY,)
+    assert capability.refusals([ENTRY]) == {}
     shutil.rmtree(tmp_path / "an_engine-2.0.dist-info")
-    compatibility.look_again()
-    assert compatibility.refusals([ENTRY])[ENTRY.path].has == "no an-engine"
+    capability.look_again()
+    assert capability.refusals([ENTRY])[ENTRY.path].has == "no an-engine"
 
 
 def test_each_target_is_satisfied_or_refused() -> None:
     """None is both, none is left out; portable/fp32 is what every box satisfies."""
-    satisfied, refused = compatibility.targets()
+    satisfied, refused = capability.targets()
     assert "portable/fp32" in satisfied
     assert sorted([*satisfied, *(why.artifact for why in refused)]) == sorted(targets())

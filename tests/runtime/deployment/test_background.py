@@ -10,10 +10,10 @@ import pytest
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DiskFull
 from edgefn.targets.needs import Needs
-from edgefn_runtime.artifacts import background
 from edgefn_runtime.artifacts.artifact_status import Chain, Finishing, links
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.deployment import background
+from edgefn_runtime.progress import DeploymentProgress
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until
 

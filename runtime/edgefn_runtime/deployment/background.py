@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime import timestamps
+from edgefn_runtime.artifacts import capability
 from edgefn_runtime.artifacts.artifact_status import Finishing
 from edgefn_runtime.artifacts.proof import Proof
-from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.uncancellable import in_thread, to_the_end
@@ -74,7 +74,7 @@ class Background:
             self._progress.pop(name, None)
             return 0
         if self._at_work != (name, digest):
-            total = len(compatibility.available(revision.artifacts))
+            total = len(capability.available(revision.artifacts))
             self._progress[name] = (digest, Finishing(total - len(lacking), total))
         self._wanted[name] = None
         if self._worker is None or self._worker.done():
@@ -115,7 +115,7 @@ class Background:
                     self._progress.pop(name, None)
 
     async def _complete(self, revision: Revision) -> None:
-        total = len(compatibility.available(revision.artifacts))
+        total = len(capability.available(revision.artifacts))
         while lacking := await self._lacking(revision):
             if not self._is_current(revision):
                 return

@@ -7,13 +7,9 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from edgefn_runtime.wire.messages import Answer, Crash, Reply, Unacceptable
-
-if TYPE_CHECKING:
-    from edgefn_runtime.workers.instance import Instance
-
 
 LATE_S = 0.05
 _MARKED_BYTES = 1 << 16
@@ -27,6 +23,24 @@ class Outcome(NamedTuple):
 
     reply: Reply
     body: bytes
+
+
+class Holder(Protocol):
+    """The instance that holds a call, as far as the call's timeout acts on it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stopped(self) -> bool: ...
+    @property
+    def stuck(self) -> bool: ...
+
+    def has_begun(self, call: Call) -> bool: ...
+    def deaf(self, for_s: float = 0.0) -> bool: ...
+    def revoke(self) -> None: ...
+    def take_back(self) -> list[Call]: ...
+    def retire(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class Call:
@@ -78,7 +92,7 @@ class Call:
         self.timeout_s = timeout_s
         self.encoding = encoding
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.instance: Instance | None = None
+        self.instance: Holder | None = None
         self.number = self.ticket = 0
         self.timer: asyncio.TimerHandle | None = None
         self.on_late: Callable[[], None] | None = None
