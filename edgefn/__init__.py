@@ -2,8 +2,9 @@
 
     from edgefn import Image, edge_function, edge_model, tensor
 
-    function, model   the two decorators; options, quantization, tolerance, weights, batching: what they take
+    function, model   the two decorators; options, quantization, weights, batching: what they take
     spec, golden      what a function and its models are, as data; golden samples
+    session           what runs a model
     project, errors   edgefn.toml; every error that is raised on purpose
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
     backends/ adapters/ compile/                                           inference stacks; the build
