@@ -67,7 +67,7 @@ class Box:
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            room=MemoryBudget(memory_bytes, database),
+            budget=MemoryBudget(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
             users=Users(database, _range_of(settings), self.home.identity, self._with_users),
