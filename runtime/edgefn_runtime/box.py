@@ -95,7 +95,7 @@ class Box:
         await self.deployments.ensure_finished(revision)
 
     async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return await self.deployments.fall_back(revision, artifact, reason)
+        return await self.deployments.chains.fall_back(revision, artifact, reason)
 
     def _with_users(self) -> set[str]:
         return {*self._database.names(), *self.supervisor.working()}

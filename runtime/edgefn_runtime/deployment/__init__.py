@@ -5,6 +5,8 @@
     locks         one change of a function at a time
     gc_lock       installing and collecting garbage exclude each other
     shared        work with several waiters, done once
+    chains        which artifacts of what is deployed serve, and which take over
+    repair        files of deployed functions made whole again
     catalogue     the database's entries as revisions
     installation  a revision's files on this box's disk
     unpacking     a bundle's layers as one folder, whole or not there

@@ -39,7 +39,7 @@ class Held:
 
 
 def _chain(box: StoreBox) -> Chain:
-    found = box.deployments.chain("scale")
+    found = box.deployments.chains.of("scale")
     assert found is not None
     return found
 
@@ -113,7 +113,7 @@ def test_functions_take_turns(tmp_path: Path) -> None:
             await box.deploy(bundles.with_model(tmp_path, "slow", artifacts=(bundles.PORTABLE, *many)))
             await until(lambda: len(finisher.begun) == 1, "its first one is on its way")
             await box.deploy(bundles.with_model(tmp_path, "other", artifacts=BOTH, truth=3.0))
-            await until(lambda: (chain := box.deployments.chain("other")) and chain.finishing, "the other's wait")
+            await until(lambda: (chain := box.deployments.chains.of("other")) and chain.finishing, "the other's wait")
             for _ in range(4):
                 finisher.gate.release()
             await box.deployments.settled()
@@ -121,6 +121,8 @@ def test_functions_take_turns(tmp_path: Path) -> None:
             assert slow is not None
             assert other is not None
             assert finisher.begun == [slow.folder, other.folder, slow.folder, slow.folder]
-            assert all((chain := box.deployments.chain(name)) and chain.finishing is None for name in ("slow", "other"))
+            assert all(
+                (chain := box.deployments.chains.of(name)) and chain.finishing is None for name in ("slow", "other")
+            )
 
     asyncio.run(scenario())

@@ -377,7 +377,7 @@ def test_what_cannot_be_read_any_more_is_that_function_alone(tmp_path: Path, dam
             assert not box.deployments.grants()
             assert not box.deployments.asked("bad")
             assert not box.deployments.refusals("bad")
-            assert box.deployments.explain("bad", 1.0) is None
+            assert box.deployments.chains.explain("bad", 1.0) is None
             await box.deployments.allow("bad", Permission("network"), "test")
             match then:
                 case "deploy":

@@ -75,7 +75,7 @@ def _chain(box: AdminBox, name: str) -> dict[str, Any]:
 
     And the change of the box, where it has changed since the last start.
     """
-    chain = box.deployments.chain(name)
+    chain = box.deployments.chains.of(name)
     if chain is None:
         return {"finishing": None, "broken": [], "out_of_bound": [], "changed": ""}
     found = [(link.state, {"artifact": f"{link.model} {link.target}", "reason": link.reason}) for link in links(chain)]
