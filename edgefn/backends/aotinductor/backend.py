@@ -59,6 +59,9 @@ class AotInductor:
                 f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
                 "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
             )
+        library = folder / FILE
+        if found.library_bytes and (not library.is_file() or library.stat().st_size != found.library_bytes):
+            raise BundleError(f"{library} is not whole: it was built with {found.library_bytes} bytes; deploy again")
         import torch
 
         from edgefn.backends.pytorch.session import TorchSession

@@ -10,6 +10,7 @@ Source: https://docs.pytorch.org/docs/stable/torch.compiler_aot_inductor.html
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import tempfile
 import warnings
@@ -35,19 +36,28 @@ def compile_library(program: torch.export.ExportedProgram, chosen: Instructions,
     if shutil.which(COMPILER) is None:
         raise BuildError(f"{what}: aotinductor needs a C++ compiler, and there is no {COMPILER}: apt-get install g++")
     with tempfile.TemporaryDirectory(prefix="edgefn-aotinductor-") as folder, _quiet(folder):
-        package = Path(folder) / "model.pt2"
+        package, compiler = Path(folder) / "model.pt2", _compiler(Path(folder))
         try:
             torch._inductor.aoti_compile_and_package(
-                program, package_path=str(package), inductor_configs=_configuration(chosen)
+                program, package_path=str(package), inductor_configs=_configuration(chosen, compiler)
             )
         except Exception as error:  # inductor wraps what its passes and the compiler raise in classes of its own
             raise BuildError(f"{what}: aotinductor does not compile it: {_brief(error)}") from error
         _take_out(package, library)
 
 
-def _configuration(chosen: Instructions) -> dict[str, Any]:
+def _compiler(folder: Path) -> Path:
+    """Return a g++ whose libraries hold no path of `folder` and no symbols: the same program gives the same bytes."""
+    wrapper = folder / COMPILER
+    flags = f"-ffile-prefix-map={shlex.quote(str(folder))}=. -Wl,-s,--build-id=none"
+    wrapper.write_text(f'#!/bin/sh\nexec {COMPILER} {flags} "$@"\n')
+    wrapper.chmod(0o700)
+    return wrapper
+
+
+def _configuration(chosen: Instructions, compiler: Path) -> dict[str, Any]:
     return {
-        "cpp.cxx": (None, COMPILER),
+        "cpp.cxx": (None, str(compiler)),
         "cpp.march": chosen.march,
         "cpp.simdlen": chosen.simdlen,
         # Else the build machine's cores are written into the code; the box says at load on how many it runs.

@@ -51,7 +51,7 @@ class AotInductorLowering:
         operators.check_none_foreign(captured.program, what)
         recurrent.check_unrolls(captured.program, what)
         compiler.compile_library(captured.program, chosen, folder / FILE, what)
-        record.write(folder, captured.model, cpu.features)
+        record.write(folder, captured.model, cpu.features, (folder / FILE).stat().st_size)
         return Lowered({"torch": record.installed(), "march": chosen.march})
 
 

@@ -6,11 +6,13 @@ golden samples are not the only check: the trial has sizes that no sample needs 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 OPSET = 20
 
 _ELSE = "leave this target out of --target, or write the network with other operators"
+_ID = re.compile(rb"\x24\0\0\0([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\0")
 _PREFIX = re.compile(r"^\[[\d:]+\]\s*:\d+:\s*")
 """Of a line that the converter prints: the time and the line of its source."""
 
@@ -69,9 +72,22 @@ class MnnLowering:
             _convert(onnx, folder, inputs, outputs, sample, what)
             if sample is not None and outputs.exists():
                 _check(outputs, sample, captured, what)
+            _name_by_content(folder / FILE)
             if wrong := screening.wrong(onnx, captured.sizes):
                 raise BuildError(f"{what}: MNN {installed()} computes a step otherwise than PyTorch: {wrong}; {_ELSE}")
         return Lowered({"MNN": installed()})
+
+
+def _name_by_content(path: Path) -> None:
+    """Replace the converter's random id by one that follows from the file: the same network, the same file.
+
+    The id is a string in a FlatBuffer: its length, then 36 characters. A file without it is left as it is.
+    """
+    data = path.read_bytes()
+    if found := _ID.search(data):
+        plain = data[: found.start(1)] + bytes(36) + data[found.end(1) :]
+        name = str(uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(plain).hexdigest()))
+        path.write_bytes(data[: found.start(1)] + name.encode() + data[found.end(1) :])
 
 
 def _check_constants(path: Path, what: str) -> None:

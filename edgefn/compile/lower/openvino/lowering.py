@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edgefn.targets.profiles import Target
 
 OPSET = 20
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 class OpenVinoLowering:
@@ -42,6 +43,11 @@ class OpenVinoLowering:
         bf16 is chosen when it runs, not in the file. Raise BuildError that names the model and the target, GateError
         with the figures.
         """
+        if target.precision not in PRECISIONS:
+            raise BuildError(
+                f"openvino has no {target.precision} on the CPU, so model {captured.model.name} is not built for "
+                f"{target}; ask for {', '.join(PRECISIONS)}"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         lowered = _lower(captured, target, folder / PORTABLE)
         shapes = {

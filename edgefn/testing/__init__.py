@@ -1,0 +1,6 @@
+"""What tests use.
+
+backends    what every backend must hold
+lowerings   what every lowering must hold
+reference   the network that they are tried with
+"""
