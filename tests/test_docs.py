@@ -129,7 +129,11 @@ def test_the_architecture_draws_each_state() -> None:
     parts = dict(
         re.findall(r"^    (function|instance|template|artifact) +(.*?)(?=^$|\Z)", drawn, re.MULTILINE | re.DOTALL)
     )
-    states = {"function": list(FunctionState), "instance": list(InstanceState), "artifact": get_args(State)}
+    states: dict[str, list[str]] = {
+        "function": list(FunctionState),
+        "instance": list(InstanceState),
+        "artifact": list(get_args(State)),
+    }
     for kind, names in states.items():
         assert not [name for name in names if name not in parts[kind]], kind
 

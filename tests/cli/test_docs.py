@@ -121,7 +121,8 @@ def _lines() -> Iterator[tuple[str, list[str]]]:
 )
 def test_each_command_line_of_the_documents_is_one_that_there_is(page: str, words: list[str]) -> None:
     """Its verb, and each option of it."""
-    group, path = command, ["edgefn"]
+    group: Any = command
+    path = ["edgefn"]
     for word in words[1:]:
         if word in getattr(group, "commands", {}):
             group = group.commands[word]

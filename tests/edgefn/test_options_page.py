@@ -91,7 +91,7 @@ def test_each_status_that_a_call_may_get_is_in_the_handlers_guide() -> None:
     table = guide.partition("## Errors")[2].partition("\n## ")[0]
     told = {int(status) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for status in cell.split(", ")}
     roots = (InputError, NotAcceptable, RetryLater, HandlerError, HandlerTimeout, InstanceLost)
-    classes = {FunctionNotFound, Unauthorized, Forbidden, *roots}
+    classes: set[type[EdgefnError]] = {FunctionNotFound, Unauthorized, Forbidden, *roots}
     for root in roots:
         classes |= set(_below(root))
     assert told == {cls.status for cls in classes}
