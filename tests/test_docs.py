@@ -64,6 +64,13 @@ def test_each_document_is_behind_a_door() -> None:
     assert "](docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_each_decision_is_listed() -> None:
+    """docs/decisions/README.md leads to every one, once."""
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(page.name for page in folder.glob("*.md") if page.name != "README.md")
+
+
 def test_each_figure_has_its_run() -> None:
     """docs/figures.md: each section is a run with its command, its machine and its date."""
     page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
