@@ -1,7 +1,7 @@
 """The table of docs/results.md: each kind of result under each Accept, and what comes of it.
 
-`python -m tests.edgefn.testing.results_table` writes it anew. `edgefn.testing.call` makes the calls, and answers as a box
-does (tests/clients/test_in_process.py).
+`python -m tests.edgefn.testing.results_table` writes it anew. `edgefn.testing.call` makes the calls, and answers as a
+box does (tests/clients/test_in_process.py).
 """
 
 from __future__ import annotations
