@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -24,14 +24,12 @@ from edgefn.errors import (
     UnsupportedEncoding,
     as_refusal,
 )
+from edgefn.function import EdgeFunction
 from edgefn.spec import MAX_ANSWER_BYTES
 from edgefn.testing import artifacts
 from edgefn.testing.answers import HttpAnswer
 from edgefn.testing.requests import UNSET, Data, Fields, Files, query_string, sent
 from edgefn.text.bounded import MAX_REASON, fit
-
-if TYPE_CHECKING:
-    from edgefn.function import EdgeFunction
 
 _PROBLEM = "application/problem+json"
 _numbers = itertools.count(1)
@@ -65,6 +63,8 @@ def call(
     build. Raise BuildError where there is neither, and ValueError for arguments that make no request. The function's
     timeout, memory and sandbox are not applied.
     """
+    if not isinstance(function, EdgeFunction):
+        raise TypeError(f"call takes a function under @edge_function, not {function!r}")
     content_type, body = sent(json, data, files)
     fields = {name.lower(): value for name, value in (headers or {}).items()}
     asked = _Asked(

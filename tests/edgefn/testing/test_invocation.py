@@ -83,6 +83,12 @@ def test_an_interrupt_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         call(half, data=CAT)
 
 
+def test_what_is_no_function_is_told() -> None:
+    """A plain function, or the module."""
+    with pytest.raises(TypeError, match="under @edge_function"):
+        call(lambda n: n)  # type: ignore[arg-type]
+
+
 def test_calling_loads_nothing_heavy() -> None:
     """`from edgefn.testing import call` and a call with JSON need msgspec alone."""
     code = (
