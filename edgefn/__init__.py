@@ -8,6 +8,7 @@
     project, errors   edgefn.toml; every error that is raised on purpose
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
     backends/ adapters/ compile/                                           inference stacks; the build
+    testing/                                                               for authors' tests: a call as HTTP makes it
 
 This module owns the names a user imports, and nothing else. It must never import more than is asked for: names
 resolve on first use (PEP 562), so that `import edgefn` costs microseconds and loads no NumPy, Pillow or PyTorch.

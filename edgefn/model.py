@@ -119,6 +119,11 @@ class EdgeModel:
             raise WrongShape(f"model {self.spec.name}: {wrong}")
         return outputs
 
+    @property
+    def is_bound(self) -> bool:
+        """Tell whether a session runs the model already, an artifact's or eager PyTorch's."""
+        return self._session is not None
+
     def bind(
         self, session: Session, spec: ModelSpec | None = None, tell: Callable[[str], None] = lambda reason: None
     ) -> None:

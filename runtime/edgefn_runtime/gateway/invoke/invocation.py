@@ -220,8 +220,7 @@ async def _read(receive: Receive, exchange: Exchange, held: Held) -> bytes:
 
 def too_large(exchange: Exchange) -> BodyTooLarge:
     """Return the refusal of a body that is over the bound of its function."""
-    most = exchange.pool.spec.max_body_bytes
-    return BodyTooLarge(f"{exchange.name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+    return BodyTooLarge.over(exchange.name, exchange.pool.spec.max_body_bytes)
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Texts as the wire takes them: bounded, and of characters that UTF-8 has. Pure.
+"""Texts of others, bounded, and of characters that UTF-8 has: what an instance tells the box, and a box a caller. Pure.
 
 What a handler raises, names or answers with may be of any length and hold lone surrogates (os.fsdecode makes them).
 Neither may cost its instance the connection to the box.

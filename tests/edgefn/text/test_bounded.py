@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgefn.text.bounded import MAX_REASON, MAX_TEXT, fit
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.frames import MAX_HEADER_BYTES
-from edgefn_runtime.wire.text import MAX_REASON, MAX_TEXT, fit
 
 ANY = st.text(st.characters(codec=None), max_size=300)
 """Lone surrogates, too."""
