@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,10 @@ Seen = Callable[[str, Event], None]
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """The order to build a function's folder into an OCI layout directory; without `targets`, for edgefn.toml's."""
+    """The order to build a function's folder into an OCI layout directory; without `targets`, for edgefn.toml's.
+
+    `packages` are the shared packages of `project`, which the build finds there itself.
+    """
 
     folder: Path
     layout: Path
@@ -37,6 +40,7 @@ class BuildRequest:
     force: bool = False
     targets: tuple[str, ...] = ()
     timeout: str | None = None
+    packages: Mapping[str, Path] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """Return the order as the compiler's arguments."""
