@@ -172,6 +172,13 @@ def _check_names(file: TableFile, functions: Mapping[str, FunctionTable]) -> Non
             file.refuse(f"{name!r} is no function's name: lower-case letters, digits and _", f"functions.{name}")
         if not table.path:
             file.refuse(f"'path' in [functions.{name}] is empty: name a folder", f"functions.{name}", "path")
+        if (folder := (file.path.parent / table.path).resolve().name) != name:
+            file.refuse(
+                f"'path' in [functions.{name}] is a folder {folder!r}, whose function has that name: write "
+                f"[functions.{folder}], or rename the folder",
+                f"functions.{name}",
+                "path",
+            )
 
 
 _OURS = ("edgefn", "edgefn_runtime", "edgefn_cli")

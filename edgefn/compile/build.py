@@ -6,6 +6,7 @@ bundle's config says; what each step does is its own module's.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -203,8 +204,13 @@ class _Build:
             layout.open(built.digest)
         except BundleError:
             return None
-        report.write(built.report, self.order.output)
-        return msgspec.structs.replace(built, cached=True)
+        known = msgspec.structs.replace(built.report, folder=self._folder())
+        report.write(known, self.order.output)
+        return msgspec.structs.replace(built, report=known, cached=True)
+
+    def _folder(self) -> str:
+        """Return the function's folder, relative to the layout."""
+        return os.path.relpath(self.sources.folder, self.order.output.resolve())
 
     def _make(self) -> tuple[Built, bool]:
         self.steps.begin("inspect")
@@ -263,6 +269,7 @@ class _Build:
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
             unseen=border.unseen,
+            folder=self._folder(),
             warning="; ".join(filter(None, (answers.reference.unfit if answers else "", function.signature.note))),
         )
         report.write(written, self.order.output)

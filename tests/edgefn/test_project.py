@@ -129,6 +129,11 @@ def test_a_box_without_a_url_is_the_login_of_its_name(tmp_path: Path) -> None:
         ('path = "functions/count_people"', 'pth = "x"', r":6: 'pth' is unknown in \[functions.count_people\]"),
         ('path = "functions/count_people"', "", r":5: 'path' is missing in \[functions.count_people\]: add it"),
         ('path = "functions/count_people"', "path = 1", r":6: 'path' in \[functions.count_people\]: Expected `str`"),
+        (
+            'path = "functions/count_people"',
+            'path = "functions/people"',
+            r":6: .*write \[functions.people\], or rename",
+        ),
         ('path = "functions/count_people"', 'path = ""', r":6: 'path' .* is empty"),
         ("functions.count_people", "functions.Count-People", r":5: 'Count-People' is no function's name"),
         ('name = "shop"', "name = 1", r":2: 'name' in \[project\]: Expected `str`, got `int`"),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from edgefn.bundle.sources import NO_PACKAGES, Packages
 from edgefn.compile.author import blame, boundary, shared_code, symptoms
 from edgefn.compile.author.imports import NotOnBox
-from edgefn.errors import BuildError, EdgefnError
+from edgefn.errors import BuildError, EdgefnError, SpecError
 from edgefn.function import EdgeFunction, load
 
 T = TypeVar("T")
@@ -53,10 +53,25 @@ def import_function(folder: Path, packages: Packages = NO_PACKAGES) -> EdgeFunct
     shared_code.offer(packages)
     try:
         with boundary.on_box(f"{folder.name}.py, as it is imported,"):
-            return load(folder)
+            function = load(folder)
     except EdgefnError:
         raise
     except NotOnBox as error:
         raise BuildError(f"{folder.name} does not import on a box: {error}") from None
     except (Exception, SystemExit) as error:
         raise BuildError(f"{folder.name} does not import: {type(error).__name__}: {error}{_missing(error)}") from error
+    _check_name(function, folder.resolve())
+    return function
+
+
+def _check_name(function: EdgeFunction[..., Any], folder: Path) -> None:
+    """Raise SpecError unless the function is called as its folder is.
+
+    The command line knows it by its folder, bundles and boxes by its own name: with two names, one would act on another
+    function than is meant.
+    """
+    if (name := function.spec.name) != folder.name:
+        raise SpecError(
+            f"{folder / folder.name}.py holds the function {name!r}, and its folder is {folder.name!r}: rename one, or "
+            f'write @edge_function(name="{folder.name}")'
+        )
