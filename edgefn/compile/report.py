@@ -108,6 +108,7 @@ class ModelReport(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """One build. `seconds` by step; `size_bytes` of all layers; `warning` is what to know of the function.
 
+    folder  of the function, relative to the layout: two folders may have functions of one name
     unseen  why this machine cannot tell which files native libraries read, so that new ones may go unnoticed; or empty
     """
 
@@ -120,6 +121,7 @@ class Report(msgspec.Struct, frozen=True):
     toolchain: dict[str, str]
     unseen: str = ""
     warning: str = ""
+    folder: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

@@ -197,6 +197,7 @@ class Artifacts:
             str(answers.path),
             tuple(str(sample.path) for sample in answers.samples),
             {name: (one.piece.target.backend, str(one.files)) for name, one in others.items()},
+            {name: str(place) for name, place in answers.packages.items()},
         )
 
     def _started(self, making: ArtifactBuild, step: str) -> None:
