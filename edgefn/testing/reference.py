@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SPEC = ModelSpec(
     "net", {"pixels": TensorSpec("float32", ("batch", 1, 8, 8)), "bias": TensorSpec("float32", ("classes",))}
 )
+ROWS = ModelSpec("rows", {"x": TensorSpec("float32", ("batch", 8))})
+"""A model of one input, for networks that a test makes itself."""
+
 SIZES = {"batch": 1, "classes": 5}
 """The lengths of the free sizes in the sample that the network is recorded with."""
 

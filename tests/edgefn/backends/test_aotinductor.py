@@ -22,8 +22,7 @@ from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets import facts
 from edgefn.targets.profiles import Target, profiles
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import SPEC, arrays, captured, network
+from edgefn.testing.reference import SPEC, captured, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -80,40 +79,6 @@ def test_the_code_is_compiled_for_the_profile_and_not_for_this_machine(built: tu
         vectors = {word.removeprefix("-m") for word in words if word.startswith(("-mavx", "-mfma", "-mf16c", "-mamx"))}
         assert vectors <= set(V3)
     assert any("-mavx2" in words for words in compilations)
-
-
-@needs_v3
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], finished: Path
-) -> None:
-    """One library for every batch size, a batch of one among them."""
-    session = BACKEND.load(finished)
-    for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9)):
-        inputs = arrays(batch, classes)
-        wanted: Any = caught[0].run(inputs)
-        found: Any = session.run(inputs)
-        assert list(found) == ["scores", "best"]
-        np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(found["best"], wanted["best"])
-
-
-@needs_v3
-def test_outputs_belong_to_the_caller(finished: Path) -> None:
-    """A later run, or the end of the session, does not change an earlier run's outputs."""
-    session = BACKEND.load(finished)
-    first = session.run(arrays(2))["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.owndata
-
-
-@needs_v3
-def test_a_session_made_before_a_fork_runs_after_it(finished: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("aotinductor", finished)
 
 
 @needs_v3

@@ -20,8 +20,7 @@ from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import Target, target
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import ROWS, SPEC, arrays, captured, network
+from edgefn.testing.reference import ROWS, SPEC, captured, inputs, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -53,21 +52,6 @@ def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("mnn") / "portable"
     assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"MNN"}
     return folder
-
-
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], portable: Path, tmp_path: Path
-) -> None:
-    """One file for every size of two symbols; int64 comes out as the network has it, though MNN has int32."""
-    BACKEND.finish(portable, tmp_path / "finished")
-    for session in (BACKEND.load(tmp_path / "finished"), BACKEND.load(tmp_path / "finished", threads=2, batched=True)):
-        for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9), (1, 5)):
-            inputs = arrays(batch, classes)
-            wanted: Any = caught[0].run(inputs)
-            found: Any = session.run(inputs)
-            assert {name: one.dtype for name, one in found.items()} == {"scores": np.float32, "best": np.int64}
-            np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-4, atol=1e-5)
-            np.testing.assert_array_equal(found["best"], wanted["best"])
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "encoder"])
@@ -132,35 +116,12 @@ def test_booleans_and_integers_come_out_as_they_are(tmp_path: Path) -> None:
         session.run(inputs | {"number": np.full((3, 4), 2**40)})
 
 
-def test_outputs_belong_to_the_caller_and_inputs_stay_his(portable: Path, tmp_path: Path) -> None:
-    """Read-only inputs are taken; a later run changes no earlier outputs, and none is an input's memory."""
-    session, inputs = BACKEND.load(portable), arrays(2)
-    for array in inputs.values():
-        array.setflags(write=False)
-    first = session.run(inputs)["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.owndata
-
-    def builder() -> Any:
-        from torch import nn
-
-        return nn.Identity()
-
-    LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
-    x = np.ones((2, 8), np.float32)
-    (output,) = BACKEND.load(tmp_path).run({"x": x}).values()
-    assert not np.shares_memory(output, x)
-
-
 def test_inputs_that_it_computes_nothing_for_are_an_error(portable: Path) -> None:
     """MNN gives no outputs then and no exception; the session goes on."""
     session = BACKEND.load(portable)
     with pytest.raises(RuntimeError, match=r"computes nothing for pixels \[2, 3, 8, 8\], bias \[5\]"):
         session.run({"pixels": np.ones((2, 3, 8, 8), np.float32), "bias": np.ones(5, np.float32)})
-    assert session.run(arrays(2))["scores"].shape == (2, 5)
+    assert session.run(inputs(2))["scores"].shape == (2, 5)
 
 
 def test_an_operator_that_mnn_lacks_is_refused(tmp_path: Path) -> None:
@@ -215,12 +176,6 @@ def test_a_dtype_or_precision_that_it_lacks_is_refused(caught: tuple[EagerSessio
         LOWERING.lower(captured(builder, spec, {"batch": 1})[1], TARGET, tmp_path)
     with pytest.raises(BuildError, match=r"no int8.*cortex-a72/int8@mnn"):
         LOWERING.lower(caught[1], Target("cortex-a72", "int8", "mnn", False), tmp_path)
-
-
-def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("mnn", portable)
 
 
 @pytest.mark.long

@@ -18,8 +18,7 @@ from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import Target
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import ROWS, SPEC, arrays, captured, network
+from edgefn.testing.reference import ROWS, SPEC, captured, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
@@ -38,35 +37,6 @@ def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("torchscript") / "portable"
     assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"torch"}
     return folder
-
-
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], portable: Path, tmp_path: Path
-) -> None:
-    """A batch size that the network reshapes with is none that the trace keeps as a number."""
-    BACKEND.finish(portable, tmp_path / "finished")
-    session = BACKEND.load(tmp_path / "finished")
-    for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9)):
-        inputs = arrays(batch, classes)
-        wanted: Any = caught[0].run(inputs)
-        found: Any = session.run(inputs)
-        assert list(found) == ["scores", "best"]
-        np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(found["best"], wanted["best"])
-
-
-def test_outputs_belong_to_the_caller_and_inputs_stay_his(portable: Path) -> None:
-    """Read-only inputs are taken and not written to; a later run changes no earlier outputs."""
-    session, inputs = BACKEND.load(portable), arrays(2)
-    for array in inputs.values():
-        array.setflags(write=False)
-    first = session.run(inputs)["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.c_contiguous
-    assert first.flags.owndata
 
 
 def test_a_network_that_returns_its_input_gives_a_copy(tmp_path: Path) -> None:
@@ -180,9 +150,3 @@ assert not backend.probe().available and "edgefn[torch]" in backend.probe().fix,
 sys.exit(bool({{"torch", "numpy"}} & set(sys.modules)))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("torchscript", portable)
