@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-LIMIT_S = 100.0
+LIMIT_S = 300.0
 
 
 def run_python(code: str, *arguments: str) -> str:

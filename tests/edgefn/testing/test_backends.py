@@ -33,21 +33,30 @@ class TestAotInductor(BackendContract):
     name, target = "aotinductor", INDUCTOR
 
 
-class TestOnnxRuntimeLowering(LoweringContract):
+class _Lowering(LoweringContract):
+    """What takes a build for each run is left to `make test-long`."""
+
+    test_the_same_network_gives_the_same_files = pytest.mark.long(
+        LoweringContract.test_the_same_network_gives_the_same_files
+    )
+
+
+class TestOnnxRuntimeLowering(_Lowering):
     name, target = "onnxruntime", PORTABLE
 
 
-class TestOpenVinoLowering(LoweringContract):
+class TestOpenVinoLowering(_Lowering):
     name, target = "openvino", OPENVINO
 
 
-class TestMnnLowering(LoweringContract):
+class TestMnnLowering(_Lowering):
     name, target = "mnn", MNN
 
 
-class TestTorchScriptLowering(LoweringContract):
+class TestTorchScriptLowering(_Lowering):
     name, target = "torchscript", SCRIPT
 
 
+@pytest.mark.long  # g++ compiles for a minute; TestAotInductor has one artifact of it
 class TestAotInductorLowering(LoweringContract):
     name, target = "aotinductor", INDUCTOR
