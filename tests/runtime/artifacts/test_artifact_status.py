@@ -19,7 +19,7 @@ from edgefn_runtime import fingerprint
 from edgefn_runtime.artifacts import proof
 from edgefn_runtime.artifacts.artifact_status import Chain, Link, links
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment import deployments
+from edgefn_runtime.deployment import chains
 from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
@@ -307,7 +307,7 @@ def test_a_changed_box_serves_at_once_and_says_why(tmp_path: Path, monkeypatch: 
             pass
         before = fingerprint.facts()
         after = msgspec.structs.replace(before, engines=before.engines | {"onnxruntime": "99.0"})
-        for module in (fingerprint, deployments):
+        for module in (fingerprint, chains):
             monkeypatch.setattr(module, "facts", lambda: after)
         again = Slow()
         box = StoreBox(tmp_path / "home", finisher=again)

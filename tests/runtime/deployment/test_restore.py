@@ -14,7 +14,7 @@ import pytest
 from edgefn.errors import BundleError, DiskFull
 from edgefn.targets.probe import Probe
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability
 from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.progress import DeploymentProgress
@@ -162,7 +162,7 @@ def test_engine_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     async def scenario() -> None:
         await _deployed(tmp_path / "home", bundles.with_model(tmp_path), bundles.function(tmp_path))
-        monkeypatch.setattr(compatibility, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
+        monkeypatch.setattr(capability, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
         async with opened(tmp_path / "home", finisher=_no_finisher) as box:
             assert list(box.host.failed) == ["scale"]
             assert "this box has it not installed: pip install onnxruntime" in box.host.failed["scale"]
