@@ -13,8 +13,8 @@ import pytest
 
 from edgefn.errors import BundleError, DiskFull
 from edgefn.targets.probe import Probe
-from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts import capability
+from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.gateway.openapi.document import document
 from edgefn_runtime.progress import DeploymentProgress
