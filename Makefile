@@ -18,7 +18,7 @@ TEST_VENV := .test-venv
 INSTALLED := $(VENV)/.installed
 GROUPS := --group examples --group networks --group test --group check --group package
 # Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
-WORKERS := --numprocesses auto --maxprocesses 4
+WORKERS := --numprocesses auto --maxprocesses 4 --dist worksteal
 PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
