@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 # A pipe has no width; rich would take 80 columns and cut digests and traces out of a `| grep`.
-_PIPE_COLUMNS = 200
+_PIPE_COLUMNS = 1000
 
 
 def result(value: Any) -> None:
