@@ -6,6 +6,7 @@
     spec, golden      what a function and its models are, as data; golden samples
     project, errors   edgefn.toml; every error that is raised on purpose
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
+    api/             the admin API of a box, as types
     backends/ adapters/ compile/                                           inference stacks; the build
 
 This module owns the names a user imports, and nothing else. It must never import more than is asked for: names

@@ -43,10 +43,10 @@ def test_what_was_measured_outlives_a_restart(tmp_path: Path, bundles: Bundles) 
     with RunningBox(home) as box:
         box.deploy(bundles.of("hungry"))
         box.call("hungry", mebibytes=8)
-        box.until("its instance was measured", "hungry", lambda status: status["ledger"]["measured"])
-        before = box.status("hungry")["ledger"]
+        box.until("its instance was measured", "hungry", lambda status: status["memory"]["measured"])
+        before = box.status("hungry")["memory"]
     with RunningBox(home) as box:
-        after = box.status("hungry")["ledger"]
+        after = box.status("hungry")["memory"]
         assert after["measured"]
         assert after["held_bytes"] == 0
         for figure in ("template_bytes", "instance_bytes"):

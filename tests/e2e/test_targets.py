@@ -13,7 +13,7 @@ import pytest
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.oci.layout import Layout
 from edgefn.targets.needs import Needs
-from edgefn_runtime.gateway.openapi.reference import SCHEMAS
+from edgefn_runtime.gateway.openapi.admin_paths import described
 from tests.e2e.box import Refused, RunningBox
 from tests.e2e.bundles import TINY, Bundles, build
 
@@ -65,14 +65,14 @@ def test_refused_with_the_reason(box: RunningBox, bundles: Bundles, title: str, 
 
 
 def test_the_box_tells_all_that_its_document_says(deployed: Callable[[str], RunningBox]) -> None:
-    """The members of GET /admin/box are those of the schema Box, and no other."""
+    """The members of GET /admin/box are those of the schema BoxInfo, and no other."""
     about = deployed("linear").admin("GET", "box").json()
-    schema = SCHEMAS["Box"]
-    assert about.keys() == set(schema["required"])
+    schemas = described().schemas
+    assert about.keys() == set(schemas["BoxInfo"]["required"])
     assert about["refused"] == []
     assert {"satisfied", "refused"} == about["targets"].keys()
     for why in about["targets"]["refused"]:
-        assert why.keys() == set(SCHEMAS["Refusal"]["required"])
+        assert why.keys() == set(schemas["TargetRefusal"]["required"])
 
 
 @pytest.mark.long

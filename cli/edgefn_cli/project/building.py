@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
+from edgefn.api.problems import Problem
 from edgefn.errors import BuildError, PartialBuild
 from edgefn.system import signals
 from edgefn_cli.boxes.problems import error_of
@@ -156,7 +159,7 @@ def _built(order: BuildRequest, event: Event) -> BuildResult:
 def _told(event: Event) -> Exception:
     if missing := _COMPILE_EXTRA.search(str(event.get("detail", ""))):
         return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
-    error = error_of(event)
+    error = error_of(msgspec.convert(event, Problem))
     if trace := str(event.get("trace") or ""):
         error.add_note(trace)
     return error

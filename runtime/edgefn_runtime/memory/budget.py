@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from edgefn.api.boxes import MemoryTotals
 from edgefn.errors import DeploymentRefused, EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.system import machine
@@ -129,17 +130,13 @@ class MemoryBudget:
             reload_s=launcher.phases.get("template", 0.0),
         )
 
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> MemoryTotals:
         """Return the ledger's totals for people, in bytes.
 
         They are what functions may take, what they are counted with, and what the machine has left.
         """
         committed = ledger.committed_bytes(map(self.account, self._tenants))
-        return {
-            "budget_bytes": self.budget_bytes,
-            "committed_bytes": committed,
-            "available_bytes": self._available(),
-        }
+        return MemoryTotals(self.budget_bytes, committed, self._available())
 
     # ── what may start ───────────────────────────────────────────────────────────────────────────────────────
 
