@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -27,17 +28,17 @@ JSON, LINES, TEXT, OCTETS = "application/json", "application/x-ndjson", "text/pl
 
 
 class AdminRoute(NamedTuple, Generic[Answer]):
-    """A route: its `id` and `summary` for people, the struct of its `answer`, and the struct that it `takes`.
+    """A route: its `id` and `summary` for people, and the types of its `answer` and of what it `takes`, if any.
 
-    `media` is the answer's; LINES is one object a line. A `log` takes the query `lines` and `follow`. `problems` are
-    the statuses of errors that not every route has.
+    `problems` are the statuses of errors that not every route has. `media` is the answer's; LINES is one object a line.
+    A `log` takes the query `lines` and `follow`.
     """
 
     method: str
     path: str
     id: str
     summary: str
-    answer: type[Answer] | Any
+    answer: Any
     problems: tuple[str, ...] = ()
     takes: type[Any] | None = None
     status: int = 200
@@ -49,23 +50,22 @@ class AdminRoute(NamedTuple, Generic[Answer]):
         return self.path.format(**{word: quote(name, safe=":") for word, name in names.items()})
 
 
-_FUNCTION = "/functions/{name}"
+def _route(answer: type[Answer], at: str, id: str, summary: str, problems: str = "", **more: Any) -> AdminRoute[Answer]:
+    method, _, path = at.partition(" ")
+    return AdminRoute(
+        method, path, id, summary, None if answer is NoneType else answer, tuple(problems.split()), **more
+    )
 
-BOX: AdminRoute[BoxInfo] = AdminRoute(
-    "GET", "/box", "getBox", "What this box is, and which targets it satisfies.", BoxInfo
-)
-FUNCTIONS: AdminRoute[FunctionList] = AdminRoute(
-    "GET", "/functions", "listFunctions", "The status of every function.", FunctionList
-)
-FUNCTION: AdminRoute[FunctionStatus] = AdminRoute(
-    "GET", _FUNCTION, "getFunction", "The function's status.", FunctionStatus, ("404",)
-)
-REMOVE: AdminRoute[None] = AdminRoute(
-    "DELETE", _FUNCTION, "removeFunction", "The function is no longer deployed.", None, ("404",), status=204
-)
+
+_OF = "/functions/{name}"
+
+BOX = _route(BoxInfo, "GET /box", "getBox", "What this box is, and which targets it satisfies.")
+FUNCTIONS = _route(FunctionList, "GET /functions", "listFunctions", "The status of every function.")
+FUNCTION = _route(FunctionStatus, f"GET {_OF}", "getFunction", "The function's status.", "404")
+REMOVE = _route(NoneType, f"DELETE {_OF}", "removeFunction", "The function is no longer deployed.", "404", status=204)
 DEPLOY: AdminRoute[DeploymentEvent] = AdminRoute(
     "POST",
-    f"{_FUNCTION}/deploy",
+    f"{_OF}/deploy",
     "deployFunction",
     "One JSON object a line: step, warning and alive events, then one event deployed or error.",
     DeploymentEvent,
@@ -73,144 +73,109 @@ DEPLOY: AdminRoute[DeploymentEvent] = AdminRoute(
     takes=DeployRequest,
     media=LINES,
 )
-STOP: AdminRoute[FunctionStatus] = AdminRoute(
-    "POST",
-    f"{_FUNCTION}/stop",
-    "stopFunction",
-    "No process is left; the next request starts it.",
-    FunctionStatus,
-    ("404",),
+STOP = _route(
+    FunctionStatus, f"POST {_OF}/stop", "stopFunction", "No process is left; the next request starts it.", "404"
 )
-ROLLBACK: AdminRoute[RevisionInfo] = AdminRoute(
-    "POST",
-    f"{_FUNCTION}/rollback",
+ROLLBACK = _route(
+    RevisionInfo,
+    f"POST {_OF}/rollback",
     "rollbackFunction",
     "The revision of that number serves, or the one before.",
-    RevisionInfo,
-    ("400", "404", "422"),
+    "400 404 422",
     takes=RollbackRequest,
 )
-EXPLAIN: AdminRoute[Explanation] = AdminRoute(
-    "GET",
-    f"{_FUNCTION}/explain",
+EXPLAIN = _route(
+    Explanation,
+    f"GET {_OF}/explain",
     "explainFunction",
     "Why it is served with the artifacts that it is, and what would make it faster.",
-    Explanation,
-    ("404",),
+    "404",
 )
-LOGS: AdminRoute[str] = AdminRoute(
-    "GET",
-    f"{_FUNCTION}/logs",
+LOGS = _route(
+    str,
+    f"GET {_OF}/logs",
     "getLogs",
     "The last lines of the function's log, and with follow the next ones as they come.",
-    str,
-    ("400", "404"),
+    "400 404",
     media=TEXT,
     log=True,
 )
-CALLER: AdminRoute[CallerInfo] = AdminRoute(
-    "GET", "/token", "getCaller", "Whose token it is, and what it opens.", CallerInfo
-)
-TOKENS: AdminRoute[TokenList] = AdminRoute(
-    "GET", "/tokens", "listTokens", "The box's tokens, without their values.", TokenList
-)
-CREATE_TOKEN: AdminRoute[NewToken] = AdminRoute(
-    "POST",
-    "/tokens",
+CALLER = _route(CallerInfo, "GET /token", "getCaller", "Whose token it is, and what it opens.")
+TOKENS = _route(TokenList, "GET /tokens", "listTokens", "The box's tokens, without their values.")
+CREATE_TOKEN = _route(
+    NewToken,
+    "POST /tokens",
     "createToken",
     "A new token, its value in this answer and in no other.",
-    NewToken,
-    ("400", "413"),
+    "400 413",
     takes=TokenRequest,
     status=201,
 )
-REVOKE_TOKEN: AdminRoute[None] = AdminRoute(
-    "DELETE",
-    "/tokens/{token}",
-    "revokeToken",
-    "The token opens nothing any more.",
-    None,
-    ("400", "404"),
-    status=204,
+REVOKE_TOKEN = _route(
+    NoneType, "DELETE /tokens/{token}", "revokeToken", "The token opens nothing any more.", "400 404", status=204
 )
-ROTATE_TOKEN: AdminRoute[NewToken] = AdminRoute(
-    "POST",
-    "/tokens/{token}/rotate",
+ROTATE_TOKEN = _route(
+    NewToken,
+    "POST /tokens/{token}/rotate",
     "rotateToken",
     "The token's new value; the one before opens nothing any more.",
-    NewToken,
-    ("404",),
+    "404",
 )
-FUNCTION_GRANTS: AdminRoute[FunctionGrants] = AdminRoute(
-    "GET",
-    f"{_FUNCTION}/grants",
-    "getGrants",
-    "What the function asks for and has been granted.",
+FUNCTION_GRANTS = _route(
+    FunctionGrants, f"GET {_OF}/grants", "getGrants", "What the function asks for and has been granted.", "400"
+)
+ALLOW = _route(
     FunctionGrants,
-    ("400",),
-)
-ALLOW: AdminRoute[FunctionGrants] = AdminRoute(
-    "POST",
-    f"{_FUNCTION}/grants",
+    f"POST {_OF}/grants",
     "allow",
     "The function may have it; what waited for it alone is served.",
-    FunctionGrants,
-    ("400",),
+    "400",
     takes=GrantRequest,
 )
-REVOKE: AdminRoute[FunctionGrants] = AdminRoute(
-    "POST",
-    f"{_FUNCTION}/grants/revoke",
+REVOKE = _route(
+    FunctionGrants,
+    f"POST {_OF}/grants/revoke",
     "revoke",
     "The function may not have it; where it asks for it, it is not served any more.",
-    FunctionGrants,
-    ("400",),
+    "400",
     takes=GrantRequest,
 )
-GRANTS: AdminRoute[GrantList] = AdminRoute(
-    "GET", "/grants", "listGrants", "What all functions have been granted.", GrantList
-)
-SECRETS: AdminRoute[SecretList] = AdminRoute(
-    "GET", "/secrets", "listSecrets", "The names of the box's secrets, and how they are sealed.", SecretList
-)
-SET_SECRET: AdminRoute[SecretInfo] = AdminRoute(
-    "PUT",
-    "/secrets/{name}",
+GRANTS = _route(GrantList, "GET /grants", "listGrants", "What all functions have been granted.")
+SECRETS = _route(SecretList, "GET /secrets", "listSecrets", "The names of the box's secrets, and how they are sealed.")
+SET_SECRET = _route(
+    SecretInfo,
+    "PUT /secrets/{name}",
     "setSecret",
     "The box keeps the body as a secret of that name.",
-    SecretInfo,
-    ("400", "413", "507"),
+    "400 413 507",
     takes=bytes,
 )
-REMOVE_SECRET: AdminRoute[None] = AdminRoute(
-    "DELETE", "/secrets/{name}", "removeSecret", "The box has no secret of that name.", None, ("400",), status=204
+REMOVE_SECRET = _route(
+    NoneType, "DELETE /secrets/{name}", "removeSecret", "The box has no secret of that name.", "400", status=204
 )
-AUDIT: AdminRoute[AuditRecord] = AdminRoute(
-    "GET",
-    "/audit",
+AUDIT = _route(
+    AuditRecord,
+    "GET /audit",
     "getAudit",
     "The last records of who did what, one JSON object a line, and with follow the next ones as they come.",
-    AuditRecord,
-    ("400",),
+    "400",
     media=LINES,
     log=True,
 )
-MISSING: AdminRoute[MissingBlobs] = AdminRoute(
-    "POST",
-    "/blobs/missing",
+MISSING = _route(
+    MissingBlobs,
+    "POST /blobs/missing",
     "listMissingBlobs",
     "Those of the digests that the box does not have.",
-    MissingBlobs,
-    ("400", "413"),
+    "400 413",
     takes=BlobRequest,
 )
-UPLOAD: AdminRoute[None] = AdminRoute(
-    "PUT",
-    "/blobs/{digest}",
+UPLOAD = _route(
+    NoneType,
+    "PUT /blobs/{digest}",
     "putBlob",
     "The box has the blob, and its bytes have that digest.",
-    None,
-    ("400", "411", "507"),
+    "400 411 507",
     takes=bytes,
     status=201,
 )

@@ -35,13 +35,13 @@ def test_the_network_is_the_operators_to_give(new_box: Callable[[], RunningBox],
     box.deploy(bundles.of("rings"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert box.call("rings", port=server.getsockname()[1]) == server.getsockname()[1]
-    assert box.status("rings")["asked"] == ["network"]
+    assert box.status("rings").asked == ["network"]
     taken = box.admin("POST", "functions/rings/grants/revoke", json={"kind": "network"}).raise_for_status().json()
     assert taken["grants"] == []
     refused = box.invoke("rings", port=1)
     assert (refused.status_code, refused.json()["error"]) == (503, "Unavailable")
     assert "edgefn box allow rings network" in refused.json()["detail"]
-    assert box.status("rings")["instances"] == []
+    assert box.status("rings").instances == []
     box.stop()
     box.start()
     assert box.invoke("rings", port=1).status_code == 503, "a restart forgets no revocation"
@@ -98,7 +98,7 @@ def test_development_mode_grants_and_says_so(development: RunningBox, bundles: B
     development.deploy(bundles.of("rings"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         development.call("rings", port=server.getsockname()[1])
-    assert development.admin("GET", "box").json()["development"] is True
+    assert development.info().development
     (grant,) = development.admin("GET", "grants").json()["grants"]
     assert (grant["kind"], grant["granted_by"]) == ("network", "--dev")
     assert "development mode" in development.words()

@@ -89,7 +89,7 @@ def test_a_projects_own_profile_works_on_a_box(new_box: Callable[[], RunningBox]
     needs = {entry.target: entry.needs for entry in bundle.config.artifacts}
     assert needs["our-board/fp32"] == Needs(platform.machine(), library="onnxruntime")
     box = new_box()
-    assert box.deploy(bundle)["event"] == "deployed"
-    assert box.admin("GET", "box").json()["refused"] == []
-    assert {one["target"] for one in box.status("linear")["artifacts"]} <= needs.keys()
-    assert len(box.status("linear")["artifacts"]) == 1
+    assert box.deploy(bundle).number == 1
+    assert box.info().refused == []
+    assert {one.target for one in box.status("linear").artifacts} <= needs.keys()
+    assert len(box.status("linear").artifacts) == 1

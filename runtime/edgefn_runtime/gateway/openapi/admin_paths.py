@@ -65,7 +65,7 @@ def _operation(
 ) -> dict[str, Any]:
     more: dict[str, Any] = {"parameters": _LOG} if route.log else {}
     if route.takes is not None:
-        needed = body is None or "required" in taken[route.takes.__name__]
+        needed = body is None or bool(taken[route.takes.__name__].get("required"))
         content = {routes.OCTETS: {"schema": BINARY}} if body is None else {routes.JSON: {"schema": body}}
         more["requestBody"] = {"required": needed, "content": content}
     return operation(
