@@ -169,6 +169,6 @@ def test_an_artifact_that_computes_wrongly(
     assert (told[SWIFT]["state"], told[PORTABLE]["state"]) == ("out of bound", "serving")
     assert f"- {FULL_NAME}: {figures}" in edgefn("explain", engines.NAME).stdout.decode()
     status = edgefn("status", engines.NAME, "--json").json
-    assert (status.broken, status.out_of_bound) == ([], [{"artifact": FULL_NAME, "reason": figures}])
+    assert (status["broken"], status["out_of_bound"]) == ([], [{"artifact": FULL_NAME, "reason": figures}])
     assert "out of bound" in edgefn("status", engines.NAME).stdout.decode()
     assert box.call(engines.NAME, n=21) == 42

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -11,9 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from tests.e2e.box import Json, Refused, RunningBox
+from edgefn.api.audit import AuditRecord
+from tests.e2e.box import Refused, RunningBox
 from tests.e2e.bundles import Bundles
 from tests.e2e.deadline import eventually
 
@@ -21,8 +22,8 @@ from tests.e2e.deadline import eventually
 def audited(box: RunningBox, *members: str) -> list[tuple[str, ...]]:
     """Those members of each record of the box's audit log."""
     text = box.admin("GET", "audit", params={"lines": 1000}).raise_for_status().text
-    records: list[Json] = [json.loads(line) for line in text.splitlines()]
-    return [tuple(str(record.get(member, "")) for member in members) for record in records]
+    records = [msgspec.json.decode(line, type=AuditRecord) for line in text.splitlines()]
+    return [tuple(str(getattr(record, member)) for member in members) for record in records]
 
 
 def test_the_network_is_the_operators_to_give(new_box: Callable[[], RunningBox], bundles: Bundles) -> None:

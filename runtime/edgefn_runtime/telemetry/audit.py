@@ -101,7 +101,7 @@ class AuditLog:
         Records of one file stay in the order in which they were written, whatever the clock did.
         """
         found = [_timed(log.file.tail(lines)) for log in (self._changes, self._incidents)]
-        return [line for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
+        return [_readable(line) for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
 
     async def follow(self, lines: int) -> AsyncGenerator[str, None]:
         """Yield the last `lines` records and then each new one, until the box drains."""
@@ -114,7 +114,7 @@ class AuditLog:
             for text in self.tail(lines):
                 yield text
             async for text in follower:
-                yield text
+                yield _readable(text)
         finally:
             for log in (self._changes, self._incidents):
                 log.followers.discard(follower)
@@ -152,6 +152,15 @@ def _told(record: AuditRecord) -> str:
     who = f"{record.who or 'nobody'} at {record.address}" if record.address else record.who
     moved = f"{record.before or 'nothing'} -> {record.after or 'nothing'}" if record.before or record.after else ""
     return ", ".join(filter(None, [record.action, record.function, f"by {who}", moved, record.result, record.detail]))
+
+
+def _readable(line: str) -> str:
+    """Return the line; one that is no record, torn by a power cut or a follower's remark, as the detail of one."""
+    try:
+        msgspec.json.decode(line, type=AuditRecord)
+    except msgspec.MsgspecError:
+        return msgspec.json.encode(AuditRecord(detail=line)).decode()
+    return line
 
 
 def _timed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

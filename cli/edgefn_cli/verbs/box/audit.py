@@ -38,7 +38,7 @@ def audit(
 def _told(record: AuditRecord) -> str:
     from edgefn_cli.display import wording
 
-    who = " at ".join(filter(None, [record.who or "nobody", record.address]))
+    who = " at ".join(filter(None, [record.who or ("nobody" if record.action else ""), record.address]))
     before, after = (wording.digest(end) or "nothing" for end in (record.before, record.after))
     moved = f"{before} -> {after}" if record.before or record.after else ""
     words = [record.action, record.function, who, moved, record.result, record.detail]

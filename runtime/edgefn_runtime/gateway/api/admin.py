@@ -91,7 +91,7 @@ class TokenGuard:
 def admin(box: AdminBox) -> ASGIApp:
     """Return the app below /admin."""
     api = _Admin(box)
-    served_ = [
+    pages = [
         served(routes.BOX, api.box),
         served(routes.FUNCTIONS, api.functions),
         served(routes.FUNCTION, api.status),
@@ -110,7 +110,7 @@ def admin(box: AdminBox) -> ASGIApp:
         served(routes.MISSING, api.missing),
         served(routes.UPLOAD, api.ingest),
     ]
-    return TokenGuard(Router(served_), box)
+    return TokenGuard(Router(pages), box)
 
 
 class _Admin:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgefn.api import routes as routes_
+from edgefn.api import routes as api_routes
 from edgefn.api.grants import FunctionGrants, GrantList, GrantRequest
 from edgefn.api.secrets import SecretList
 from edgefn.errors import InputError
@@ -26,14 +26,14 @@ def routes(box: AdminBox) -> list[Route]:
     """Return the routes, which the admin API guards."""
     api = _Operator(box)
     return [
-        served(routes_.AUDIT, api.audit),
-        served(routes_.SECRETS, api.secrets),
-        served(routes_.SET_SECRET, api.set_secret),
-        served(routes_.REMOVE_SECRET, api.remove_secret),
-        served(routes_.GRANTS, api.grants),
-        served(routes_.FUNCTION_GRANTS, api.granted),
-        served(routes_.ALLOW, api.allow),
-        served(routes_.REVOKE, api.revoke),
+        served(api_routes.AUDIT, api.audit),
+        served(api_routes.SECRETS, api.secrets),
+        served(api_routes.SET_SECRET, api.set_secret),
+        served(api_routes.REMOVE_SECRET, api.remove_secret),
+        served(api_routes.GRANTS, api.grants),
+        served(api_routes.FUNCTION_GRANTS, api.granted),
+        served(api_routes.ALLOW, api.allow),
+        served(api_routes.REVOKE, api.revoke),
     ]
 
 
@@ -44,7 +44,7 @@ class _Operator:
         self._box = box
 
     async def audit(self, request: Request) -> Response:
-        return lines(asked_lines(request), self._box.audit.tail, self._box.audit.follow, routes_.LINES)
+        return lines(asked_lines(request), self._box.audit.tail, self._box.audit.follow, api_routes.LINES)
 
     async def grants(self, request: Request) -> Response:
         return as_json(GrantList(list(self._box.deployments.grants())))
