@@ -14,7 +14,7 @@ from edgefn.api.boxes import CpuInfo, FunctionRefusal, TargetsInfo
 from edgefn.targets.features import FEATURES
 from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import profiles
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability
 
 if TYPE_CHECKING:
     from edgefn_runtime.deployment.deployments import Deployments
@@ -39,7 +39,7 @@ def accelerators(here: MachineFacts) -> list[str]:
 
 def targets() -> TargetsInfo:
     """Return the targets that this machine satisfies, and why it does not satisfy the others."""
-    satisfied, lacking = compatibility.targets()
+    satisfied, lacking = capability.targets()
     return TargetsInfo(list(satisfied), list(lacking))
 
 

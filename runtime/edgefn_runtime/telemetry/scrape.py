@@ -17,8 +17,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from edgefn.api.functions import FunctionProcesses, InstanceInfo, OutputFigures, TemplateInfo
-from edgefn_runtime.memory.footprint import footprint
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
+from edgefn_runtime.workers.footprint import footprint
 
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.READY, InstanceState.DRAINING)
 """Each is there at 0 too: a gauge that vanishes cannot be graphed."""

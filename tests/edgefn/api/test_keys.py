@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 CLI, RUNTIME = ROOT / "cli" / "edgefn_cli", ROOT / "runtime" / "edgefn_runtime"
-OF_THE_BUILD = {CLI / "display" / name for name in ("progress.py", "refusal.py", "report.py")}
-"""They show the events of a build on this machine."""
+OF_THE_BUILD = {CLI / "display" / name for name in ("progress.py", "refusal.py", "report.py", "traces.py")}
+"""They show the events of a build on this machine, and traces."""
 
 READERS = [
     *(path for path in sorted(CLI.rglob("*.py")) if "project" not in path.parts and path not in OF_THE_BUILD),

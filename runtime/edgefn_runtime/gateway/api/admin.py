@@ -133,7 +133,7 @@ class _Admin:
         name = _name(request)
         status.current(self._box, name)
         cores = self._box.supervisor.status(name).cores
-        told = self._box.deployments.explain(name, cores.available if cores else 1.0)
+        told = self._box.deployments.chains.explain(name, cores.available if cores else 1.0)
         if told is None:
             raise status.not_found(name)
         return as_json(told)

@@ -15,7 +15,7 @@ from edgefn_runtime.artifacts.artifact_status import Chain, links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView
-from edgefn_runtime.memory.footprint import measure_all
+from edgefn_runtime.workers.footprint import measure_all
 
 
 async def function_status(box: AdminBox, name: str) -> FunctionStatus:
@@ -27,7 +27,7 @@ async def function_status(box: AdminBox, name: str) -> FunctionStatus:
 
 def _status(box: AdminBox, name: str) -> FunctionStatus:
     revision, deployments = current(box, name), box.deployments
-    chain = deployments.chain(name)
+    chain = deployments.chains.of(name)
     return FunctionStatus(
         **msgspec.structs.asdict(box.supervisor.status(name)),
         revision=revision.digest,
