@@ -18,8 +18,9 @@ from rich.console import Console
 
 from benchmarks.__main__ import table
 from benchmarks.figure import Figure, spread
+from edgefn.api.functions import BatchingFigures
 from edgefn.bundle.oci.layout import Bundle, Layout
-from tests.e2e.box import Json, RunningBox
+from tests.e2e.box import RunningBox
 from tests.e2e.bundles import build
 from tests.e2e.deadline import eventually
 
@@ -86,8 +87,9 @@ def beside(wrk: str, script: Path, box: RunningBox, folder: Path, name: str) -> 
     how = f"{rates}; wrk, {CALLERS} connections, {ROUNDS} rounds of {SECONDS} s in turns ({spread(ratios)})"
     yield Figure(f"{name}, batch=8, rate / without", statistics.median(ratios), "x", how, better="more")
     found = decided(wrk, script, box, with_batch)
-    told = f"as the box measured; batching is {'on' if found['on'] else 'off'}, {found['mean_rows']} rows a run"
-    yield Figure(f"{name}, gain", found["gain"], "x", told, better="more")
+    assert found is not None
+    told = f"as the box measured; batching is {'on' if found.on else 'off'}, {found.mean_rows} rows a run"
+    yield Figure(f"{name}, gain", found.gain or 0.0, "x", told, better="more")
 
 
 def bundle(folder: Path, function: str, name: str, batch: str) -> Bundle:
@@ -100,11 +102,11 @@ def bundle(folder: Path, function: str, name: str, batch: str) -> Bundle:
     return layout.open(build(source, layout.path))
 
 
-def decided(wrk: str, script: Path, box: RunningBox, function: str) -> Json:
-    """What the batcher has found; {} as long as it has not."""
+def decided(wrk: str, script: Path, box: RunningBox, function: str) -> BatchingFigures | None:
+    """What the batcher has found; None as long as it has not."""
     rate(wrk, script, box, function)
-    (found,) = box.status(function)["batching"]
-    return {} if found["on"] is None else found
+    (found,) = box.status(function).batching
+    return None if found.on is None else found
 
 
 def rate(wrk: str, script: Path, box: RunningBox, function: str) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from benchmarks import beside, stage, wrk
 from benchmarks.figure import Figure, median, ratio
 from benchmarks.stage import CLASSIFIER, PHOTO
-from tests.e2e.box import Json, RunningBox
+from edgefn.api.functions import FunctionStatus
+from tests.e2e.box import RunningBox
 from tests.e2e.deadline import eventually
 
 INSTANCES = 2
@@ -37,10 +38,11 @@ def measure() -> Iterator[Figure]:
 def settled(box: RunningBox) -> str:
     """The target that serves when nothing is being finished any more, and all instances are of it."""
     status = eventually("the artifacts are finished", lambda: _finished(box), seconds=FINISHED_S)
-    (served,) = status["artifacts"]
-    return str(served["target"])
+    assert status is not None
+    (served,) = status.artifacts
+    return served.target
 
 
-def _finished(box: RunningBox) -> Json:
+def _finished(box: RunningBox) -> FunctionStatus | None:
     status = box.status(CLASSIFIER)
-    return {} if status.get("finishing") else status
+    return None if status.finishing else status

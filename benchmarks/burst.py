@@ -87,8 +87,8 @@ def watch(box: RunningBox, seen: Seen, began: float) -> None:
     """What the box says of itself until the end."""
     while (now := max(0.0, time.monotonic() - began)) < UNTIL_S:
         status = box.status(NAME)
-        seen.instances.append((now, len(status["instances"])))
-        seen.inside.append((now, status["queued"] + sum(one["in_flight"] for one in status["instances"])))
+        seen.instances.append((now, len(status.instances)))
+        seen.inside.append((now, status.queued + sum(one.in_flight for one in status.instances)))
         time.sleep(LOOK_EVERY_S)
 
 

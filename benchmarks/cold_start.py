@@ -56,7 +56,7 @@ def rounds(
     for _ in range(ROUNDS):
         box.stop_function(name)
         stopped.append(call() * 1e3)
-        phases.append(box.status(name)["phases"])
+        phases.append(box.status(name).phases)
         warm.append(statistics.median(call() * 1e3 for _ in range(WARM_CALLS)))
         park(box, name)
         parked.append(call() * 1e3)
@@ -65,6 +65,6 @@ def rounds(
 
 def park(box: RunningBox, name: str) -> None:
     """The function has its template and no instance, as after its idle time."""
-    for instance in box.status(name)["instances"]:
-        kill9(instance["pid"])
-    box.until("it is parked", name, lambda status: not status["instances"])
+    for instance in box.status(name).instances:
+        kill9(instance.pid)
+    box.until("it is parked", name, lambda status: not status.instances)

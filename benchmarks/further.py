@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks import resident, stage
 from benchmarks.figure import Figure, median
 from benchmarks.stage import CLASSIFIER, PHOTO, Caller
-from tests.e2e.box import Json, RunningBox
+from edgefn.api.functions import FunctionStatus, InstanceInfo
+from tests.e2e.box import RunningBox
 from tests.e2e.processes import kill9
 
 INSTANCES = 4
@@ -27,7 +28,7 @@ def measure() -> Iterator[Figure]:
     with stage.running(stage.scaled(CLASSIFIER, 0, 2)) as box:
         callers = [stage.caller(box, CLASSIFIER, PHOTO) for _ in range(2)]
         callers[0]()
-        box.until("a template is there", CLASSIFIER, lambda status: bool(status["template"]))
+        box.until("a template is there", CLASSIFIER, lambda status: bool(status.template))
         starts = [took for _ in range(ROUNDS) if (took := start_ms(box, callers))]
     how = "order to ready, the box's phase `fork`, while the first one works"
     yield median("second instance, start", starts, "ms", how, START_MS)
@@ -44,13 +45,13 @@ def start_ms(box: RunningBox, callers: list[Caller]) -> float:
 
     On a busy machine a call may be answered before the next one comes: then nothing had to be started.
     """
-    for instance in box.status(CLASSIFIER)["instances"][1:]:
-        kill9(instance["pid"])
-    box.until("one instance is left", CLASSIFIER, lambda status: len(status["instances"]) == 1)
+    for instance in box.status(CLASSIFIER).instances[1:]:
+        kill9(instance.pid)
+    box.until("one instance is left", CLASSIFIER, lambda status: len(status.instances) == 1)
     before = forks(box.http)
     at_once(callers)
     # An answer may come before the last instance that was started for it.
-    box.until("all are ready", CLASSIFIER, lambda status: len(ready(status)) == len(status["instances"]))
+    box.until("all are ready", CLASSIFIER, lambda status: len(ready(status)) == len(status.instances))
     count, seconds = (after - earlier for after, earlier in zip(forks(box.http), before, strict=True))
     return seconds / count * 1e3 if count else 0.0
 
@@ -60,8 +61,8 @@ def at_once(callers: list[Caller]) -> None:
         list(pool.map(lambda call: call(), callers))
 
 
-def ready(status: Json) -> list[Json]:
-    return [one for one in status["instances"] if one["state"] != "starting"]
+def ready(status: FunctionStatus) -> list[InstanceInfo]:
+    return [one for one in status.instances if one.state != "starting"]
 
 
 def forks(client: httpx.Client) -> tuple[float, float]:
@@ -79,8 +80,8 @@ def of_phase(text: str, function: str, phase: str) -> tuple[float, float]:
     return found["count"], found["sum"]
 
 
-def of_memory(box: RunningBox, status: Json) -> Iterator[Figure]:
-    template, pids = status["template"]["pid"], [one["pid"] for one in status["instances"]]
+def of_memory(box: RunningBox, status: FunctionStatus) -> Iterator[Figure]:
+    template, pids = box.template_of(CLASSIFIER), [one.pid for one in status.instances]
     further = [resident.private_mb(pid) for pid in pids[1:]]
     how = f"USS of instances 2 to {INSTANCES}, {CALLS} calls or so each, template and siblings there"
     yield median("further instance, private", further, "MB", how, PRIVATE_MB)

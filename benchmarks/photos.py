@@ -44,7 +44,7 @@ def measure() -> Iterator[Figure]:
             bounds = Bounds(rate=1.3, p99=1.0)
             yield from beside.measure(box, app, CLASSIFIER, PHOTO, bounds, f"{CLASSIFIER}, 0.3 MP")
             yield from beside.measure(box, app, CLASSIFIER, two_megapixels(), bounds, f"{CLASSIFIER}, 2 MP")
-            if (there := len(box.status(CLASSIFIER)["instances"])) != INSTANCES:
+            if (there := len(box.status(CLASSIFIER).instances)) != INSTANCES:
                 raise RuntimeError(f"{there} instances served, not {INSTANCES}")
     yield from trials(rates)
 

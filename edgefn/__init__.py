@@ -7,6 +7,7 @@
     session           what runs a model
     project, errors   edgefn.toml; every error that is raised on purpose
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
+    api/             the admin API of a box, as types
     backends/ adapters/ compile/                                           inference stacks; the build
     testing/                                                               for authors' tests: a call as HTTP makes it
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from edgefn_runtime.artifacts.artifact_status import State
+from edgefn.api.scalars import ArtifactState
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def test_the_architecture_draws_each_state() -> None:
     states: dict[str, list[str]] = {
         "function": list(FunctionState),
         "instance": list(InstanceState),
-        "artifact": list(get_args(State)),
+        "artifact": list(get_args(ArtifactState)),
     }
     for kind, names in states.items():
         assert not [name for name in names if name not in parts[kind]], kind

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
 import logging
 import os
 import platform
 import time
-from typing import Any
 
+import msgspec
+
+from edgefn.api.boxes import BoxAddress, BoxInfo, TlsInfo
+from edgefn.api.functions import FunctionProcesses
 from edgefn.system import machine
+from edgefn.targets.facts import this_machine
 from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
@@ -88,7 +91,7 @@ class Box:
         self._started = time.monotonic()
         self._draining = False
 
-    def _statuses(self) -> list[dict[str, Any]]:
+    def _statuses(self) -> list[FunctionProcesses]:
         return self.supervisor.statuses()
 
     async def _ensure_finished(self, revision: Revision) -> None:
@@ -116,10 +119,10 @@ class Box:
         """
         host = self.settings.host
         self.url = f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        about = {"url": self.url, "pid": os.getpid()}
+        about = BoxAddress(self.url, os.getpid())
         place = self.home.run / "box.json"
         try:
-            write_file(self.home.disk, place, json.dumps(about).encode())
+            write_file(self.home.disk, place, msgspec.json.encode(about))
         except OSError as error:
             with contextlib.suppress(OSError):
                 place.unlink(missing_ok=True)  # of a box that was killed
@@ -155,28 +158,32 @@ class Box:
             return "the box is draining"
         return "" if self.supervisor.ready else "the box's zygote is starting"
 
-    def info(self) -> dict[str, Any]:
-        """Return the body of GET /admin/box: the facts about this box."""
-        return {
-            "name": platform.node(),
-            "version": VERSION,
-            "pid": os.getpid(),
-            "url": self.url,
-            "home": str(self.home.path),
-            "python": platform.python_version(),
-            "memory": self.supervisor.memory(),
-            "isolation": self.supervisor.isolation,
-            "callers": self.doors.callers,
-            "tls": self.tls
-            and {"fingerprint": self.tls.fingerprint, "wants_client_certificates": self.tls.wants_clients},
-            "development": self.settings.development,
-            "missing_isolation": self.supervisor.missing,
-            "functions": len(self.supervisor.names()),
-            "fingerprint": fingerprint(),
-            **inventory.about(self.deployments),
-            "cores": os.cpu_count(),
-            "uptime_s": round(time.monotonic() - self._started, 1),
-        }
+    def info(self) -> BoxInfo:
+        """Return the facts about this box."""
+        here = this_machine()
+        return BoxInfo(
+            name=platform.node(),
+            version=VERSION,
+            pid=os.getpid(),
+            url=self.url,
+            home=str(self.home.path),
+            python=platform.python_version(),
+            memory=self.supervisor.memory(),
+            isolation=self.supervisor.isolation,
+            callers=self.doors.callers,
+            tls=TlsInfo(self.tls.fingerprint, self.tls.wants_clients) if self.tls else None,
+            development=self.settings.development,
+            missing_isolation=self.supervisor.missing,
+            functions=len(self.supervisor.names()),
+            fingerprint=fingerprint(),
+            cpu=inventory.cpu(here),
+            engines=here.libraries,
+            devices=inventory.accelerators(here),
+            targets=inventory.targets(),
+            refused=inventory.refused(self.deployments),
+            cores=os.cpu_count(),
+            uptime_s=round(time.monotonic() - self._started, 1),
+        )
 
 
 def _range_of(settings: BoxSettings) -> range:

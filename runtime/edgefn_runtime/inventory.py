@@ -6,12 +6,13 @@ Reads files and metadata; imports no engine, wakes nothing.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from edgefn.targets.facts import this_machine
+from edgefn.api.boxes import CpuInfo, FunctionRefusal, TargetsInfo
 from edgefn.targets.features import FEATURES
+from edgefn.targets.matcher import MachineFacts
 from edgefn.targets.profiles import profiles
 from edgefn_runtime.artifacts import capability
 
@@ -26,25 +27,29 @@ _ACCELERATORS = (
 """Nodes that drivers of accelerators make; of the others in /dev there is nothing to tell."""
 
 
-def about(deployments: Deployments) -> dict[str, Any]:
-    """Return members of the body of GET /admin/box: cpu, engines, devices, targets, refused."""
-    here = this_machine()
-    satisfied, refused = capability.targets()
-    return {
-        "cpu": {
-            "arch": here.arch,
-            "name": here.cpu,
-            "features": sorted(here.features & FEATURES.get(here.arch, frozenset())),
-        },
-        "engines": here.libraries,
-        "devices": sorted(filter(_accelerator, here.devices)),
-        "targets": {"satisfied": satisfied, "refused": msgspec.to_builtins(refused)},
-        "refused": [
-            {"function": name, **msgspec.to_builtins(why)}
-            for name in deployments.names()
-            for why in deployments.refusals(name)
-        ],
-    }
+def cpu(here: MachineFacts) -> CpuInfo:
+    """Return the machine's CPU, with those of its features that targets ask for."""
+    return CpuInfo(here.arch, here.cpu, sorted(here.features & FEATURES.get(here.arch, frozenset())))
+
+
+def accelerators(here: MachineFacts) -> list[str]:
+    """Return the devices that are accelerators, sorted."""
+    return sorted(filter(_accelerator, here.devices))
+
+
+def targets() -> TargetsInfo:
+    """Return the targets that this machine satisfies, and why it does not satisfy the others."""
+    satisfied, lacking = capability.targets()
+    return TargetsInfo(list(satisfied), list(lacking))
+
+
+def refused(deployments: Deployments) -> list[FunctionRefusal]:
+    """Return the artifacts of deployed functions that this box cannot run."""
+    return [
+        FunctionRefusal(**msgspec.structs.asdict(why), function=name)
+        for name in deployments.names()
+        for why in deployments.refusals(name)
+    ]
 
 
 def _accelerator(device: str) -> bool:

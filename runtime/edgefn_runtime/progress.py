@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
 
+from edgefn.api.deployments import DeployedEvent, DeploymentEvent, Step, StepEvent, WarningEvent
 from edgefn_runtime.store.revision import Revision
-
-Step = Literal["verify", "permit", "unpack", "finish", "prove", "start", "compare", "activate"]
 
 
 class DeploymentProgress:
     """Reports to `emit` how far each step is."""
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[DeploymentEvent], None]) -> None:
         self._emit = emit
 
     def __call__(self, step: Step, done: int, total: int, detail: str = "") -> None:
-        self._emit({"event": "step", "name": step, "done": done, "total": total, "detail": detail})
+        self._emit(StepEvent(step, done, total, detail))
 
     def warn(self, text: str) -> None:
         """Send a warning to the deployer; the deployment goes on."""
-        self._emit({"event": "warning", "text": text})
+        self._emit(WarningEvent(text))
 
 
 UNHEARD = DeploymentProgress(lambda event: None)
 """For work that nobody waits for."""
 
 
-def deployed(revision: Revision, finishing: int = 0) -> dict[str, Any]:
+def deployed(revision: Revision, finishing: int = 0) -> DeployedEvent:
     """Return the last event of a successful deployment; `finishing` artifacts are still to be finished."""
-    return {
-        "event": "deployed",
-        "function": revision.name,
-        "revision": revision.digest,
-        "number": revision.number,
-        "finishing": finishing,
-    }
+    return DeployedEvent(revision.name, revision.digest, revision.number, finishing)

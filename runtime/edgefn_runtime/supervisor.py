@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from edgefn.api.boxes import MemoryTotals
+from edgefn.api.functions import FunctionProcesses, InstanceInfo, MemoryAccount, TemplateInfo
 from edgefn.errors import FunctionNotFound, InstanceLost
 from edgefn.system import machine
 from edgefn.system.cgroup_mounts import Place
@@ -353,66 +355,57 @@ class Supervisor:
         """Tidy up soon: a function has no instance left. Its template stays until the ledger needs the memory."""
         self._tidying.soon()
 
-    def _ledger(self, pool: Pool) -> dict[str, Any]:
-        """Return the memory accounted to the pool, and whether an instance was measured.
-
-        Until it is measured, an instance counts with its declared `memory`.
-        """
+    def _account(self, pool: Pool) -> MemoryAccount:
+        """Return the memory accounted to the pool, and whether an instance was measured."""
         account = self._budget.account(pool)
-        return {
-            "template_bytes": account.template_bytes,
-            "instance_bytes": account.instance_bytes,
-            "measured": self._budget.measurements.of(pool).instance_bytes is not None,
-            "held_bytes": account.held_bytes,
-        }
+        measured = self._budget.measurements.of(pool).instance_bytes is not None
+        return MemoryAccount(account.template_bytes, account.instance_bytes, measured, account.held_bytes)
 
     # ── figures ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def memory(self) -> dict[str, int]:
+    def memory(self) -> MemoryTotals:
         """Return the functions' memory limit, the memory accounted to them, and the machine's free memory."""
         return self._budget.totals()
 
-    def statuses(self) -> list[dict[str, Any]]:
-        """Return the status of every function; this wakes none."""
+    def statuses(self) -> list[FunctionProcesses]:
+        """Return the processes of every function; this wakes none."""
         return [self.status(name) for name in self.names()]
 
-    def status(self, name: str) -> dict[str, Any]:
-        """Return the status of the processes of `name`, without their `private_bytes`.
+    def status(self, name: str) -> FunctionProcesses:
+        """Return the processes and the traffic of `name`, without their `private_bytes`.
 
         Those are read elsewhere, in a thread. Raises FunctionNotFound.
         """
         failed = self._failed.get(name)
         if failed is not None and name not in self._pools:
-            return {"name": name, "state": str(FunctionState.FAILED), "reason": failed}
+            return FunctionProcesses(name=name, state=str(FunctionState.FAILED), reason=failed)
         pool = self.pool(name)
         now = asyncio.get_running_loop().time()
         template = pool.launcher.current
-        return {
-            "name": name,
-            "revision": pool.revision.digest,
-            "state": str(FunctionState.FAILED if failed else pool.state),
-            "reason": failed or pool.reason,
-            "retry_after_s": pool.retry_after_s,
-            "instances": [
-                {
-                    "pid": instance.pid,
-                    "state": str(instance.state),
-                    "in_flight": len(instance.calls),
-                    "served": instance.served,
-                    "age_s": round(now - instance.born, 3),
-                }
+        return FunctionProcesses(
+            name=name,
+            state=str(FunctionState.FAILED if failed else pool.state),
+            reason=failed or pool.reason,
+            retry_after_s=pool.retry_after_s,
+            instances=[
+                InstanceInfo(
+                    pid=instance.pid,
+                    state=str(instance.state),
+                    in_flight=len(instance.calls),
+                    served=instance.served,
+                    age_s=round(now - instance.born, 3),
+                )
                 for instance in pool.instances
             ],
-            "template": template and {"pid": template.pid},
-            "ledger": self._ledger(pool),
-            "output": self._output_of(name).figures(),
-            "queued": pool.load().waiting,
-            "requests": pool.requests,
-            "errors": pool.errors,
-            "cold_starts": pool.cold_starts,
-            "phases": {f"{phase}_s": round(seconds, 6) for phase, seconds in pool.launcher.phases.items()},
-            "cores": pool.cores.figures(),
-            "batching": batching.figures(pool.revision.config.models, pool.instances),
-            "spec": msgspec.to_builtins(pool.spec),
-            "missing_isolation": self.missing,
-        }
+            template=TemplateInfo(pid=template.pid) if template else None,
+            queued=pool.load().waiting,
+            requests=pool.requests,
+            errors=pool.errors,
+            cold_starts=pool.cold_starts,
+            phases={f"{phase}_s": round(seconds, 6) for phase, seconds in pool.launcher.phases.items()},
+            memory=self._account(pool),
+            output=self._output_of(name).figures(),
+            cores=pool.cores.figures(),
+            batching=batching.figures(pool.revision.config.models, pool.instances),
+            missing_isolation=self.missing,
+        )

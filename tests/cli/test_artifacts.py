@@ -92,7 +92,7 @@ def test_wait_until_the_best_artifact_serves(
 
     def let() -> None:
         try:
-            eventually("it is on its way", lambda: (box.status(engines.NAME)["finishing"] or {}).get("artifact"))
+            eventually("it is on its way", lambda: bool((at := box.status(engines.NAME).finishing) and at.artifact))
             held.append(not returned.wait(1.0))
         finally:
             library.hold_at("")
@@ -106,7 +106,7 @@ def test_wait_until_the_best_artifact_serves(
     assert (result.code, held) == (0, [True])
     assert result.json["deployed"][0]["finishing"] == 0
     assert f"finish {engines.NAME}: {FULL_NAME}" in result.stderr
-    assert [one["target"] for one in box.status(engines.NAME)["artifacts"]] == [SWIFT]
+    assert [one.target for one in box.status(engines.NAME).artifacts] == [SWIFT]
 
 
 def test_wait_for_what_cannot_be_finished(

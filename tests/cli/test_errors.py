@@ -6,9 +6,11 @@ import inspect
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from edgefn import errors
+from edgefn.api.problems import Problem
 from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, QueueFull
 from edgefn_cli.boxes.problems import error_of
 
@@ -28,6 +30,11 @@ def _made(cls: type[EdgefnError]) -> EdgefnError:
     return HandlerError("echo", "7f3a") if cls is HandlerError else cls("what happened: what to do")
 
 
+def _over_the_wire(error: EdgefnError, *, retry_after_s: int = 1) -> EdgefnError:
+    body = msgspec.json.encode(Problem(**error.as_problem()))
+    return error_of(msgspec.json.decode(body, type=Problem), retry_after_s=retry_after_s)
+
+
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_each_error_of_a_box_keeps_its_class_message_and_exit_code(
     cls: type[EdgefnError], edgefn: Edgefn, box: StandIn
@@ -43,19 +50,19 @@ def test_each_error_of_a_box_keeps_its_class_message_and_exit_code(
 
 def test_what_an_error_carries_beside_its_message_survives_the_wire() -> None:
     """trace, field, available, id and Retry-After come back as they were sent."""
-    refused = error_of(DeploymentRefused("no", trace="Traceback …").as_problem())
+    refused = _over_the_wire(DeploymentRefused("no", trace="Traceback …"))
     assert isinstance(refused, DeploymentRefused)
     assert refused.trace == "Traceback …"
-    wrong = error_of(InputError("too long", field="$.n").as_problem())
+    wrong = _over_the_wire(InputError("too long", field="$.n"))
     assert isinstance(wrong, InputError)
     assert (wrong.field, str(wrong)) == ("$.n", "$.n: too long")
-    unfit = error_of(NotAcceptable("no", available=("image/png",)).as_problem())
+    unfit = _over_the_wire(NotAcceptable("no", available=("image/png",)))
     assert isinstance(unfit, NotAcceptable)
     assert unfit.available == ("image/png",)
-    full = error_of(QueueFull("full").as_problem(), retry_after_s=7)
+    full = _over_the_wire(QueueFull("full"), retry_after_s=7)
     assert isinstance(full, QueueFull)
     assert full.retry_after_s == 7
-    crashed = error_of(HandlerError("echo", "7f3a").as_problem())
+    crashed = _over_the_wire(HandlerError("echo", "7f3a"))
     assert isinstance(crashed, HandlerError)
     assert crashed.id == "7f3a"
 
@@ -143,8 +150,9 @@ def test_a_refused_token_says_where_it_came_from(edgefn: Edgefn, box: StandIn, m
 
 
 def test_a_failure_of_edgefn_itself_is_one_line(edgefn: Edgefn, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bug of ours, here at a status of another type, is told without a traceback."""
-    box.json("GET /admin/functions/echo", STATUS | {"instances": 5})
+    """A bug of ours, here where a status is put into words, is told without a traceback."""
+    box.json("GET /admin/functions/echo", STATUS)
+    monkeypatch.setattr("edgefn_cli.display.wording.memory", lambda status: 1 / 0)
     result = edgefn("status", "echo")
     assert result.code == 1
     assert len(result.stderr.splitlines()) == 1

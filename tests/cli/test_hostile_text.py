@@ -190,7 +190,8 @@ def test_no_deployment_passes_it_on(kind: str, where: Where, box: StandIn, bundl
         waiting.pop() if waiting else STATUS | {"revision": done["revision"], "finishing": None}
     )
     broken = {"model": EVIL, "target": EVIL, "state": "broken", "reason": EVIL}
-    box.json("GET /admin/functions/twice/explain", {"revision": done["revision"], "artifacts": [broken]})
+    told = {"function": EVIL, "revision": done["revision"], "artifacts": [broken]}
+    box.json("GET /admin/functions/twice/explain", told)
     layout = bundle.blob_path(bundle.blobs()[0].digest).parents[2]
     shown = where(lambda: run(["deploy", "--bundle", str(layout), "--wait"]))
     assert harmless(shown), shown

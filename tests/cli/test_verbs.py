@@ -60,6 +60,24 @@ def test_status_of_a_function_that_never_ran(edgefn: Edgefn, box: StandIn) -> No
     assert "parked (not yet [asked])" in shown
 
 
+def test_a_process_that_has_just_ended_has_no_memory(edgefn: Edgefn, box: StandIn) -> None:
+    """The box saw it end between its list and its memory: null is its size, and the others are shown."""
+    ended = {"pid": 4712, "state": "ready", "in_flight": 0, "age_s": 1.0, "private_bytes": None}
+    status = STATUS | {"instances": [*STATUS["instances"], ended], "template": {"pid": 4710, "private_bytes": None}}
+    box.json("GET /admin/functions", {"functions": [status]})
+    box.json("GET /admin/functions/echo", status)
+    assert "3.0 MB" in edgefn("list").stdout.decode()
+    assert "4712" in edgefn("status", "echo").stdout.decode()
+
+
+def test_what_a_newer_box_tells_besides_is_printed_for_programs(edgefn: Edgefn, box: StandIn) -> None:
+    """It breaks no table, and --json has it, as it has what an older box leaves out: not."""
+    status = STATUS | {"mood": "content", "cores": STATUS["cores"] | {"watts": 3}}
+    box.json("GET /admin/functions/echo", status)
+    assert "serving" in edgefn("status", "echo").stdout.decode()
+    assert edgefn("status", "echo", "--json").json == status
+
+
 def test_status_of_a_failed_function_says_why_and_when_it_is_tried_again(edgefn: Edgefn, box: StandIn) -> None:
     """The reason, and the seconds until a request is let in."""
     box.json("GET /admin/functions/echo", STATUS | {"state": "failed", "reason": "it died", "retry_after_s": 4})

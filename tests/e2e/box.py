@@ -5,7 +5,6 @@ An independent client on purpose: it speaks the admin API as documented and shar
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,11 +14,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
+import msgspec
 import psutil
 
+from edgefn.api.boxes import BoxAddress, BoxInfo
+from edgefn.api.deployments import DeployedEvent, ErrorEvent, MissingBlobs, read_event
+from edgefn.api.explanations import Explanation
+from edgefn.api.functions import FunctionList, FunctionStatus
+from edgefn.api.problems import Problem
 from edgefn.bundle.oci.layout import Bundle
 from tests.e2e import trust
 from tests.e2e.deadline import eventually
@@ -33,14 +38,15 @@ HOST = "box"
 """What clients of the tests that write their own heads call it."""
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 class Refused(Exception):
-    """The box did not take a deployment; `event` is the last line that it sent."""
+    """The box did not take a deployment; `problem` is its answer, or the last line that it sent."""
 
-    def __init__(self, event: Json) -> None:
-        super().__init__(event.get("detail"))
-        self.event = event
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
 
 
 class RunningBox:
@@ -115,10 +121,10 @@ class RunningBox:
         """Where it says that it listens, or "" as long as it has not said so."""
         self._check_lives()
         try:
-            about = json.loads((self.home / "run" / "box.json").read_bytes())
-        except (FileNotFoundError, ValueError):
+            about = msgspec.json.decode((self.home / "run" / "box.json").read_bytes(), type=BoxAddress)
+        except (FileNotFoundError, msgspec.DecodeError):
             return ""
-        return str(about["url"]) if about["pid"] == self.pid else ""
+        return about.url if about.pid == self.pid else ""
 
     def _ready(self) -> bool:
         self._check_lives()
@@ -181,8 +187,8 @@ class RunningBox:
     def zygote(self) -> psutil.Process:
         """The zygote: no function's, and not the spare child that it keeps ahead."""
         statuses = self.functions()
-        owned = {instance["pid"] for status in statuses for instance in status["instances"]}
-        owned |= {status["template"]["pid"] for status in statuses if status["template"]}
+        owned = {instance.pid for status in statuses for instance in status.instances}
+        owned |= {status.template.pid for status in statuses if status.template}
         (zygote,) = [one for one in descendants(self.pid) if one.pid not in owned and name_of(one) == "edgefn-zygote"]
         return zygote
 
@@ -203,37 +209,47 @@ class RunningBox:
         headers = {"authorization": f"Bearer {self.token}"} | options.pop("headers", {})
         return self.http.request(method, f"/admin/{path}", headers=headers, **options)
 
-    def deploy(self, bundle: Bundle, *, name: str = "") -> Json:
+    def deploy(self, bundle: Bundle, *, name: str = "") -> DeployedEvent:
         """Sends the blobs that the box lacks and deploys; returns the last event. Raises Refused."""
         sizes = {blob.digest: blob.size for blob in bundle.blobs()}
         asked = self.admin("POST", "blobs/missing", json={"digests": list(sizes)})
-        for digest in asked.raise_for_status().json()["missing"]:
+        for digest in read(asked, MissingBlobs).missing:
             sent = self.admin("PUT", f"blobs/{digest}", content=bundle.blob_path(digest).read_bytes())
             if sent.status_code != 201:
-                raise Refused(sent.json())
+                raise Refused(msgspec.json.decode(sent.content, type=Problem))
         path = f"functions/{name or bundle.config.function.name}/deploy"
         answer = self.admin("POST", path, json={"manifest": bundle.manifest_digest})
         if answer.status_code != 200:
-            raise Refused(answer.json())
-        event: Json = json.loads(answer.text.splitlines()[-1])
-        if event["event"] != "deployed":
-            raise Refused(event)
-        return event
+            raise Refused(msgspec.json.decode(answer.content, type=Problem))
+        last = read_event(answer.text.splitlines()[-1])
+        if isinstance(last, ErrorEvent):
+            raise Refused(last)
+        assert isinstance(last, DeployedEvent), last
+        return last
 
-    def functions(self) -> list[Json]:
-        found: list[Json] = self.admin("GET", "functions").raise_for_status().json()["functions"]
-        return found
+    def info(self) -> BoxInfo:
+        return read(self.admin("GET", "box"), BoxInfo)
 
-    def status(self, name: str) -> Json:
-        found: Json = self.admin("GET", f"functions/{name}").raise_for_status().json()
-        return found
+    def functions(self) -> list[FunctionStatus]:
+        return read(self.admin("GET", "functions"), FunctionList).functions
+
+    def status(self, name: str) -> FunctionStatus:
+        return read(self.admin("GET", f"functions/{name}"), FunctionStatus)
+
+    def explain(self, name: str) -> Explanation:
+        return read(self.admin("GET", f"functions/{name}/explain"), Explanation)
+
+    def template_of(self, name: str) -> int:
+        """The pid of its template, once one is parked."""
+        template = self.until("a template is parked", name, lambda status: status.template is not None).template
+        assert template is not None
+        return template.pid
 
     def logs(self, name: str, lines: int = 100) -> str:
         return self.admin("GET", f"functions/{name}/logs", params={"lines": lines}).raise_for_status().text
 
-    def stop_function(self, name: str) -> Json:
-        found: Json = self.admin("POST", f"functions/{name}/stop").raise_for_status().json()
-        return found
+    def stop_function(self, name: str) -> FunctionStatus:
+        return read(self.admin("POST", f"functions/{name}/stop"), FunctionStatus)
 
     def invoke(self, function: str, /, **arguments: Any) -> httpx.Response:
         """Calls a function with JSON; any answer is returned, a refusal too."""
@@ -253,14 +269,23 @@ class RunningBox:
         found = answer.json()
         return host_pid(found) if isinstance(found, int) and found > SMALLEST_WHO else found
 
-    def until(self, what: str, name: str, holds: Callable[[Json], bool], *, seconds: float = 15.0) -> Json:
+    def until(
+        self, what: str, name: str, holds: Callable[[FunctionStatus], bool], *, seconds: float = 15.0
+    ) -> FunctionStatus:
         """The function's status as soon as it `holds`."""
 
-        def look() -> Json:
+        def look() -> FunctionStatus | None:
             status = self.status(name)
-            return status if holds(status) else {}
+            return status if holds(status) else None
 
-        return eventually(what, look, seconds=seconds)
+        found = eventually(what, look, seconds=seconds)
+        assert found is not None
+        return found
+
+
+def read(answer: httpx.Response, kind: type[T]) -> T:
+    """The answer as a struct of the admin API."""
+    return msgspec.json.decode(answer.raise_for_status().content, type=kind)
 
 
 def timings(answer: httpx.Response) -> dict[str, float]:

@@ -131,8 +131,8 @@ class Injector:
         return self._signal(self._instance(name, chance), signal.SIGKILL)
 
     def _kill_template(self, name: str, _chance: float) -> str:
-        template = self._box.status(name)["template"]
-        return self._signal(self._child(template["pid"]) if template else None, signal.SIGKILL)
+        template = self._box.status(name).template
+        return self._signal(self._child(template.pid) if template else None, signal.SIGKILL)
 
     def _kill_zygote(self, _name: str, _chance: float) -> str:
         return self._signal(zygote_of(self._box.pid), signal.SIGKILL)
@@ -152,7 +152,7 @@ class Injector:
         return told
 
     def _instance(self, name: str, chance: float) -> psutil.Process | None:
-        pids = [instance["pid"] for instance in self._box.status(name)["instances"] if instance["pid"]]
+        pids = [instance.pid for instance in self._box.status(name).instances if instance.pid]
         return self._child(pids[int(chance * len(pids))]) if pids else None
 
     def _child(self, pid: int) -> psutil.Process | None:

@@ -131,7 +131,7 @@ def test_callers_beyond_loopback_need_a_token(wide: RunningBox) -> None:
     assert call(wide, "/metrics", right).status_code == 403
     for path in ("/", "/healthz", "/readyz"):
         assert call(wide, path).status_code == 200, path
-    assert wide.admin("GET", "box").json()["callers"] == "token"
+    assert wide.info().callers == "token"
 
 
 def test_what_a_scope_opens_of_the_admin_api(wide: RunningBox) -> None:
@@ -216,7 +216,7 @@ def test_an_open_box_asks_nobody_and_says_so(
         assert call(box, "/fn/echo", "wrong", json={"n": 1}).status_code == 200
         assert box.http.get("/metrics").status_code == 200
         assert box.http.get("/admin/box").status_code == 401
-        assert box.admin("GET", "box").json()["callers"] == box.status("echo")["callers"] == callers
+        assert box.info().callers == box.status("echo").callers == callers
         assert ("whoever reaches the box may call" in box.words()) is (callers == "open")
 
 
@@ -307,13 +307,13 @@ def test_a_certificate_from_elsewhere_and_its_renewal(tmp_path: Path, tool: Call
         assert box.url.startswith("https://")
         trusting = ssl.create_default_context(cafile=str(tmp_path / "box.pem"))
         assert httpx.get(f"{box.url}/healthz", verify=trusting).status_code == 200
-        before = box.admin("GET", "box").json()["tls"]["fingerprint"]
+        before = box.info().tls
         renew()
         os.kill(box.pid, 1)
         box.until_words("from now on")
         trusting = ssl.create_default_context(cafile=str(tmp_path / "box.pem"))
         assert httpx.get(f"{box.url}/healthz", verify=trusting).status_code == 200
-        assert box.admin("GET", "box").json()["tls"]["fingerprint"] != before
+        assert box.info().tls != before
 
 
 def test_large_bodies_pipelines_and_slow_handshakes_over_tls(wide: RunningBox) -> None:

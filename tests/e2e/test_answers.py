@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.artifacts import ArtifactStatus
 from tests.e2e import engines
-from tests.e2e.box import Json, Refused, RunningBox
+from tests.e2e.box import Refused, RunningBox
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -24,23 +25,22 @@ def alone(tmp_path: Path, library: engines.Library) -> Iterator[RunningBox]:
         yield box
 
 
-def _settled(box: RunningBox) -> Json:
+def _settled(box: RunningBox) -> dict[str, ArtifactStatus]:
     """What the box explains once nothing is on its way."""
-    box.until("nothing is on its way", NAME, lambda status: not status["finishing"])
-    told: Json = box.admin("GET", f"functions/{NAME}/explain").raise_for_status().json()
-    return {one["target"]: one for one in told["artifacts"]}
+    box.until("nothing is on its way", NAME, lambda status: not status.finishing)
+    return {one.target: one for one in box.explain(NAME).artifacts}
 
 
 def test_artifacts_that_answer_as_eager_does_serve(alone: RunningBox, tmp_path: Path) -> None:
     """Both are asked, the faster one takes over, explain has the counts, and no request was counted for it."""
     alone.deploy(engines.bundle(tmp_path / "bundle", answers=RIGHT))
     links = _settled(alone)
-    alone.until("the faster one serves", NAME, lambda status: [one["target"] for one in status["artifacts"]] == [SWIFT])
+    alone.until("the faster one serves", NAME, lambda status: [one.target for one in status.artifacts] == [SWIFT])
     links = _settled(alone)
-    assert {name: link["state"] for name, link in links.items()} == {SWIFT: "serving", PORTABLE: "ready"}
-    assert {link["answers"] for link in links.values()} == {"2 of 2 (shows at least 0.22)"}
+    assert {name: link.state for name, link in links.items()} == {SWIFT: "serving", PORTABLE: "ready"}
+    assert {link.answers for link in links.values()} == {"2 of 2 (shows at least 0.22)"}
     status = alone.status(NAME)
-    assert (status["requests"], status["cold_starts"], status["errors"]) == (0, 0, 0)
+    assert (status.requests, status.cold_starts, status.errors) == (0, 0, 0)
     assert alone.call(NAME, n=21) == 42
 
 
@@ -51,15 +51,15 @@ def test_an_engine_that_lies_within_its_bound_is_left(
     library.compute_nearly()
     alone.deploy(engines.bundle(tmp_path / "bundle", answers=RIGHT))
     links = _settled(alone)
-    assert {name: link["state"] for name, link in links.items()} == {SWIFT: "broken", PORTABLE: "serving"}
-    reason = links[SWIFT]["reason"]
+    assert {name: link.state for name, link in links.items()} == {SWIFT: "broken", PORTABLE: "serving"}
+    reason = links[SWIFT].reason
     assert "it answers otherwise than eager PyTorch here: answers 1 of 2" in reason
     assert "100000.json: 200001 instead of 200000" in reason
     assert reason in alone.logs(NAME)
-    assert links[SWIFT]["error"] < links[SWIFT]["error_limit"]
+    assert (links[SWIFT].error or 1) < (links[SWIFT].error_limit or 0)
     assert alone.call(NAME, n=100000) == 200000
-    (broken,) = alone.status(NAME)["broken"]
-    assert broken["reason"] == reason
+    (broken,) = alone.status(NAME).broken
+    assert broken.reason == reason
 
 
 def test_a_revision_whose_last_artifact_answers_otherwise_is_refused(alone: RunningBox, tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_a_revision_whose_last_artifact_answers_otherwise_is_refused(alone: Runn
     alone.deploy(engines.bundle(tmp_path / "right", answers=RIGHT))
     with pytest.raises(Refused) as refused:
         alone.deploy(engines.bundle(tmp_path / "wrong", answers={1: 2, 7: 15}))
-    detail = refused.value.event["detail"]
+    detail = refused.value.problem.detail
     assert "it answers otherwise than eager PyTorch here: answers 1 of 2" in detail
     assert "7.json: 14 instead of 15 (eager 15, here 14)" in detail
-    assert alone.status(NAME)["number"] == 1
+    assert alone.status(NAME).number == 1
     assert alone.call(NAME, n=7) == 14
 
 
@@ -82,7 +82,7 @@ def test_the_authors_comparison_runs_in_the_instance(
     judge = "\n@twice.match\ndef same(expected: int, actual: int) -> bool:\n    return abs(expected - actual) <= 1\n"
     alone.deploy(engines.bundle(tmp_path / "bundle", answers=RIGHT, handler=engines.HANDLER + judge))
     _settled(alone)
-    alone.until("the faster one serves", NAME, lambda status: [one["target"] for one in status["artifacts"]] == [SWIFT])
+    alone.until("the faster one serves", NAME, lambda status: [one.target for one in status.artifacts] == [SWIFT])
     assert alone.call(NAME, n=100000) == 200001
 
 
@@ -91,8 +91,8 @@ def test_a_bundle_without_golden_inputs_says_that_nothing_is_shown_here(alone: R
     alone.deploy(engines.bundle(tmp_path / "bundle", golden_inputs=False))
     links = _settled(alone)
     for link in links.values():
-        assert link["state"] in ("serving", "ready")
-        assert link["answers"] == "answers not compared here: the bundle has no inputs (golden_inputs=False)"
-        assert link["reason"].startswith("not proved here: the bundle has no golden inputs")
-        assert link["error"] is None
+        assert link.state in ("serving", "ready")
+        assert link.answers == "answers not compared here: the bundle has no inputs (golden_inputs=False)"
+        assert link.reason.startswith("not proved here: the bundle has no golden inputs")
+        assert link.error is None
     assert alone.call(NAME, n=3) == 6

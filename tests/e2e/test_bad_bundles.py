@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgefn.api.deployments import ErrorEvent
 from tests.e2e.box import Refused, RunningBox
 from tests.e2e.bundles import Bundles
 
@@ -20,7 +21,7 @@ def served(box: RunningBox, bundles: Bundles) -> Iterator[RunningBox]:
     yield box
     assert box.call("linear", x=[1, 2, 3, 4]) == [3, 5, 7, 9]
     status = box.status("linear")
-    assert (status["revision"], status["number"]) == (good["revision"], good["number"])
+    assert (status.revision, status.number) == (good.revision, good.number)
 
 
 def test_golden_samples_that_do_not_come_out(served: RunningBox, bundles: Bundles) -> None:
@@ -32,7 +33,7 @@ def test_golden_samples_that_do_not_come_out(served: RunningBox, bundles: Bundle
     np.savez(file, **spoiled)
     with pytest.raises(Refused) as refused:
         served.deploy(bundles.with_golden("linear", {"doubler": file.getvalue()}, title="spoiled"))
-    assert "doubler" in refused.value.event["detail"]
+    assert "doubler" in refused.value.problem.detail
 
 
 def test_a_handler_that_cannot_import(served: RunningBox, bundles: Bundles) -> None:
@@ -40,17 +41,17 @@ def test_a_handler_that_cannot_import(served: RunningBox, bundles: Bundles) -> N
     code = "from edgefn import edge_function\n\nimport a_module_of_nobody\n"
     with pytest.raises(Refused) as refused:
         served.deploy(bundles.with_code("linear", code, title="importless"))
-    event = refused.value.event
-    assert event["error"] == "DeploymentRefused"
-    assert event["exit_code"] == 9
-    assert "a_module_of_nobody" in event["trace"]
+    problem = refused.value.problem
+    assert isinstance(problem, ErrorEvent)
+    assert (problem.error, problem.exit_code) == ("DeploymentRefused", 9)
+    assert "a_module_of_nobody" in (problem.trace or "")
 
 
 def test_a_handler_that_leaves_while_it_is_imported(served: RunningBox, bundles: Bundles) -> None:
     """A module that ends its process is refused like one that raises, and soon."""
     with pytest.raises(Refused) as refused:
         served.deploy(bundles.with_code("linear", "import os\nos._exit(4)\n", title="leaving"))
-    assert refused.value.event["error"] == "DeploymentRefused"
+    assert refused.value.problem.error == "DeploymentRefused"
 
 
 def test_a_blob_that_is_not_what_its_digest_says(served: RunningBox, bundles: Bundles) -> None:
@@ -98,8 +99,8 @@ def test_rollback_brings_the_old_revision_back(new_box: Callable[[], RunningBox]
     first = box.deploy(bundles.of("brief"))
     code = "from edgefn import edge_function\n\n\n@edge_function\ndef brief() -> int:\n    return -2\n"
     second = box.deploy(bundles.with_code("brief", code, title="second"))
-    assert second["number"] > first["number"]
+    assert second.number > first.number
     assert box.call("brief") == -2
     box.admin("POST", "functions/brief/rollback", json={}).raise_for_status()
     assert box.call("brief") > 0
-    assert box.status("brief")["revision"] == first["revision"]
+    assert box.status("brief").revision == first.revision

@@ -96,7 +96,7 @@ def test_a_body_that_trickles(strict: RunningBox) -> None:
     assert head.startswith(b"HTTP/1.1 408 "), said
     assert "body" in json.loads(body)["detail"]
     assert PATIENCE_S * 0.8 < after < PATIENCE_S + 5
-    assert strict.status("brief")["state"] == "idle"
+    assert strict.status("brief").state == "idle"
 
 
 def test_a_second_request_that_never_ends(strict: RunningBox) -> None:

@@ -83,8 +83,8 @@ def test_a_disk_that_is_full(small_disk: Path, bundles: Bundles) -> None:
         code = f"from edgefn import edge_function\n\nbig = '{'x' * 8_000_000}'\n"
         with pytest.raises(Refused) as refused:
             box.deploy(bundles.with_code("brief", code, title="big"))
-        assert refused.value.event["status"] == 507, refused.value.event
-        assert refused.value.event["error"] == "DiskFull"
+        assert refused.value.problem.status == 507, refused.value.problem
+        assert refused.value.problem.error == "DiskFull"
         assert isinstance(box.call("brief"), int)
         box.deploy(bundles.of("slow"))
         assert box.call("slow", seconds=0)

@@ -72,7 +72,7 @@ def test_a_result_that_no_accepted_form_holds(deployed: Deployed) -> None:
     assert (right.status_code, right.content) == (200, b'{"n":18446744073709551616}')
     refused = box.send("echo", LARGE, "application/json", accept="*/*;q=0")
     assert_problem(refused, 406, "Accept excludes each form of the result", "ask for application/json")
-    assert box.status("echo")["errors"] == before["errors"]
+    assert box.status("echo").errors == before.errors
     assert "Traceback" not in box.logs("echo")
 
 
@@ -91,9 +91,9 @@ def test_not_a_whole_image(deployed: Deployed, what: str, body: bytes) -> None:
     """400 with the reason, for each kind of broken picture, and the instance lives on."""
     box = deployed("measure")
     box.send("measure", photo("PNG"), "image/png")
-    before = [instance["pid"] for instance in box.status("measure")["instances"]]
+    before = [instance.pid for instance in box.status("measure").instances]
     assert_problem(box.send("measure", body, "image/jpeg"), 400)
-    assert [instance["pid"] for instance in box.status("measure")["instances"]] == before
+    assert [instance.pid for instance in box.status("measure").instances] == before
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_full_queue(deployed: Deployed) -> None:
     box.call("narrow", seconds=0)
     with ThreadPoolExecutor(2) as callers:
         held = [callers.submit(box.invoke, "narrow", seconds=1.0) for _ in range(2)]
-        eventually("one request waits", lambda: box.status("narrow")["queued"] == 1)
+        eventually("one request waits", lambda: box.status("narrow").queued == 1)
         refused = box.invoke("narrow", seconds=0)
         answers = [one.result() for one in held]
     assert_problem(refused, 429)
@@ -189,10 +189,10 @@ def test_a_client_that_leaves_frees_its_place(deployed: Deployed) -> None:
     box.call("narrow", seconds=0)
     with ThreadPoolExecutor(1) as caller:
         running = caller.submit(box.invoke, "narrow", seconds=1.5)
-        eventually("one request runs", lambda: box.status("narrow")["instances"][0]["in_flight"] == 1)
+        eventually("one request runs", lambda: box.status("narrow").instances[0].in_flight == 1)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{box.url}/fn/narrow", json={"seconds": 0}, timeout=0.3)
-        eventually("nobody waits", lambda: box.status("narrow")["queued"] == 0)
+        eventually("nobody waits", lambda: box.status("narrow").queued == 0)
         assert running.result().status_code == 200
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.functions import FunctionStatus
 from tests.e2e import engines
-from tests.e2e.box import Json, RunningBox
+from tests.e2e.box import RunningBox
 from tests.e2e.clients import Asked, Clients
 from tests.e2e.deadline import eventually
 
@@ -29,13 +30,12 @@ def box(tmp_path: Path, library: engines.Library) -> Iterator[RunningBox]:
         yield box
 
 
-def _serves(target: str) -> Callable[[Json], bool]:
-    return lambda status: [one["target"] for one in status["artifacts"]] == [target]
+def _serves(target: str) -> Callable[[FunctionStatus], bool]:
+    return lambda status: [one.target for one in status.artifacts] == [target]
 
 
-def _states(box: RunningBox) -> Json:
-    told = box.admin("GET", f"functions/{engines.NAME}/explain").raise_for_status().json()
-    return {one["target"]: one["state"] for one in told["artifacts"]}
+def _states(box: RunningBox) -> dict[str, str]:
+    return {one.target: one.state for one in box.explain(engines.NAME).artifacts}
 
 
 def _ask(number: int) -> Asked:
@@ -63,7 +63,7 @@ def test_its_library_deleted_under_load(box: RunningBox, library: engines.Librar
     clients = Clients(box, _ask)
     before = clients.run(1.0)
     library.delete()
-    os.kill(box.status(engines.NAME)["template"]["pid"], signal.SIGKILL)  # it would fork what it had loaded before
+    os.kill(box.template_of(engines.NAME), signal.SIGKILL)  # it would fork what it had loaded before
     after = clients.run(4.0)
     assert {(one.status, one.right) for one in (*before, *after)} == {(200, True)}, [
         one for one in (*before, *after) if one.status != 200

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.functions import FunctionStatus
 from tests.e2e import engines
-from tests.e2e.box import Json, RunningBox
+from tests.e2e.box import RunningBox
 from tests.e2e.clients import Asked, Clients
 from tests.e2e.deadline import eventually
 
@@ -28,8 +29,12 @@ def box(tmp_path: Path, library: engines.Library) -> Iterator[RunningBox]:
         yield box
 
 
-def _serves(status: Json, target: str) -> bool:
-    return [one["target"] for one in status["artifacts"]] == [target] and not status["finishing"]
+def _serves(status: FunctionStatus, target: str) -> bool:
+    return [one.target for one in status.artifacts] == [target] and not status.finishing
+
+
+def _is_on_its_way(status: FunctionStatus) -> bool:
+    return bool(status.finishing and status.finishing.artifact)
 
 
 def _folders(box: RunningBox) -> set[str]:
@@ -45,12 +50,11 @@ def test_another_version_of_an_engine(box: RunningBox, library: engines.Library)
     box.start()
     clients = Clients(box, _ask, crowd=4)
     meanwhile = clients.run(0.3)
-    status = box.until(
-        "its artifact is on its way", engines.NAME, lambda status: (status["finishing"] or {})["artifact"]
-    )
-    assert status["finishing"]["artifact"] == f"{engines.SWIFT.model} {SWIFT}"
-    assert [one["target"] for one in status["artifacts"]] == [PORTABLE]
-    assert status["changed"] == CHANGED
+    status = box.until("its artifact is on its way", engines.NAME, _is_on_its_way)
+    assert status.finishing
+    assert status.finishing.artifact == f"{engines.SWIFT.model} {SWIFT}"
+    assert [one.target for one in status.artifacts] == [PORTABLE]
+    assert status.changed == CHANGED
     library.hold_at("")
     meanwhile += clients.run(1.0)
     assert {(one.status, one.right) for one in meanwhile} == {(200, True)}, [

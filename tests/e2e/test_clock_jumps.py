@@ -84,11 +84,11 @@ def test_requests_across_a_jump_are_answered(moving: RunningBox, leap: Callable[
     pid = moving.call("slow", seconds=0)
     with ThreadPoolExecutor(1) as caller:
         running = caller.submit(moving.invoke, "slow", seconds=1.0)
-        moving.until("it runs", "slow", lambda status: any(one["in_flight"] for one in status["instances"]))
+        moving.until("it runs", "slow", lambda status: any(one.in_flight for one in status.instances))
         leap()
         assert running.result().status_code == 200
     assert moving.call("slow", seconds=0) == pid, "idle is 60 s, and no hour has passed"
-    assert 0 <= moving.status("slow")["instances"][0]["age_s"] < 600
+    assert 0 <= moving.status("slow").instances[0].age_s < 600
 
 
 def test_what_is_idle_ends_in_its_time(moving: RunningBox, leap: Callable[[], None]) -> None:
@@ -96,7 +96,7 @@ def test_what_is_idle_ends_in_its_time(moving: RunningBox, leap: Callable[[], No
     moving.call("brief")
     leap()
     pid = moving.call("brief")
-    moving.until("brief has no instance", "brief", lambda status: not status["instances"])
+    moving.until("brief has no instance", "brief", lambda status: not status.instances)
     assert moving.call("brief") != pid
 
 

@@ -11,6 +11,7 @@ import msgspec
 import psutil
 import pytest
 
+from edgefn.api.functions import CoreFigures, FunctionStatus
 from tests.e2e.box import RunningBox
 from tests.e2e.bundles import Bundles
 
@@ -33,24 +34,29 @@ def test_what_computes_is_bounded_by_the_cores_and_what_waits_is_not(one_core: R
     """Both may have three instances. Once their use is known, one has one, the other all; status says why."""
     for name in ("spins", "slow"):
         one_core.deploy(bundles.of(name))
-        assert one_core.status(name)["cores"] == {
-            "available": 1.0,
-            "threads": 1,
-            "optimize": "throughput",
-            "use": None,
-            "most_instances": 3,
-            "why": "scale; not measured yet",
-        }
+        assert one_core.status(name).cores == CoreFigures(
+            available=1.0,
+            threads=1,
+            optimize="throughput",
+            use=None,
+            most_instances=3,
+            why="scale; not measured yet",
+        )
         for _ in range(6):
             one_core.call(name, seconds=0.1)
     assert len(_at_once(one_core, "spins", 0.1)) == 1
-    computes = one_core.status("spins")["cores"]
-    assert computes["most_instances"] == 1
-    assert computes["why"].startswith("1 core ÷ ")
+    computes = _cores(one_core.status("spins"))
+    assert computes.most_instances == 1
+    assert computes.why.startswith("1 core ÷ ")
     assert len(_at_once(one_core, "slow", 0.3)) == 3
-    waits = one_core.status("slow")["cores"]
-    assert waits["most_instances"] == 3
-    assert waits["use"] < 0.34 < computes["use"]
+    waits = _cores(one_core.status("slow"))
+    assert waits.most_instances == 3
+    assert (waits.use or 1) < 0.34 < (computes.use or 0)
+
+
+def _cores(status: FunctionStatus) -> CoreFigures:
+    assert status.cores is not None
+    return status.cores
 
 
 def test_threads_are_as_asked_and_start_in_the_instance(one_core: RunningBox, bundles: Bundles) -> None:
@@ -61,13 +67,13 @@ def test_threads_are_as_asked_and_start_in_the_instance(one_core: RunningBox, bu
         bundles.with_config("linear", msgspec.structs.replace(config, function=spec), title="linear-on-two-threads")
     )
     assert one_core.call("linear", x=[1, 2, 3, 4]) == [3, 5, 7, 9]
-    status = one_core.until("a template is parked", "linear", lambda status: bool(status["template"]))
-    (instance,) = status["instances"]
-    assert psutil.Process(status["template"]["pid"]).num_threads() == 1
-    assert psutil.Process(instance["pid"]).num_threads() == 2
-    assert status["phases"]["session_s"] > 0
-    assert (status["cores"]["threads"], status["cores"]["most_instances"]) == (2, 1)
-    assert status["cores"]["why"] == "1 core ÷ 2 threads, not measured yet"
+    assert psutil.Process(one_core.template_of("linear")).num_threads() == 1
+    status = one_core.status("linear")
+    (instance,) = status.instances
+    assert psutil.Process(instance.pid).num_threads() == 2
+    assert status.phases["session_s"] > 0
+    assert (_cores(status).threads, _cores(status).most_instances) == (2, 1)
+    assert _cores(status).why == "1 core ÷ 2 threads, not measured yet"
 
 
 def test_latency_takes_the_cores_there_are(one_core: RunningBox, bundles: Bundles) -> None:
@@ -78,5 +84,5 @@ def test_latency_takes_the_cores_there_are(one_core: RunningBox, bundles: Bundle
         bundles.with_config("linear", msgspec.structs.replace(config, function=spec), title="linear-for-latency")
     )
     assert one_core.call("linear", x=[1, 2, 3, 4]) == [3, 5, 7, 9]
-    found = one_core.status("linear")["cores"]
-    assert (found["threads"], found["optimize"], found["most_instances"]) == (1, "latency", 1)
+    found = _cores(one_core.status("linear"))
+    assert (found.threads, found.optimize, found.most_instances) == (1, "latency", 1)

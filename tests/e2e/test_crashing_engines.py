@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.functions import FunctionStatus
 from edgefn_runtime.scheduling.failover import FALL_OVER
 from tests.e2e import engines
-from tests.e2e.box import Json, RunningBox
+from tests.e2e.box import RunningBox
 from tests.e2e.clients import Asked, Clients
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,28 +28,27 @@ def deployed(tmp_path: Path, library: engines.Library) -> Iterator[Callable[[str
         def deploy(aborts: str = "") -> RunningBox:
             library.abort_at(aborts)
             box.deploy(engines.bundle(tmp_path / "bundle", scale=(0, MAX_INSTANCES)))
-            box.until("nothing is on its way", engines.NAME, lambda status: not status["finishing"])
+            box.until("nothing is on its way", engines.NAME, lambda status: not status.finishing)
             return box
 
         yield deploy
 
 
-def _targets(status: Json) -> list[str]:
-    return [one["target"] for one in status["artifacts"]]
+def _targets(status: FunctionStatus) -> list[str]:
+    return [one.target for one in status.artifacts]
 
 
 def _says_why(box: RunningBox, *words: str) -> None:
     """Status, explain and the log name the artifact that broke, each with `words`."""
     box.until("the portable artifact serves", engines.NAME, lambda status: _targets(status) == [PORTABLE.target])
-    (broken,) = box.status(engines.NAME)["broken"]
-    assert broken["artifact"] == f"{SWIFT.model} {SWIFT.target}"
-    told = box.admin("GET", f"functions/{engines.NAME}/explain").raise_for_status().json()
-    links = {one["target"]: one for one in told["artifacts"]}
-    assert {name: one["state"] for name, one in links.items()} == {SWIFT.target: "broken", PORTABLE.target: "serving"}
+    (broken,) = box.status(engines.NAME).broken
+    assert broken.artifact == f"{SWIFT.model} {SWIFT.target}"
+    links = {one.target: one for one in box.explain(engines.NAME).artifacts}
+    assert {name: one.state for name, one in links.items()} == {SWIFT.target: "broken", PORTABLE.target: "serving"}
     log = box.logs(engines.NAME)
     for word in words:
-        assert word in broken["reason"]
-        assert word in links[SWIFT.target]["reason"]
+        assert word in broken.reason
+        assert word in links[SWIFT.target].reason
         assert word in log
 
 

@@ -26,7 +26,7 @@ def busy(box: RunningBox, seconds: float) -> Iterator[None]:
     """The only instance of `counts` works; it is through, and has answered, when this is left."""
     with ThreadPoolExecutor(1) as caller:
         running = caller.submit(box.invoke, "counts", seconds=seconds)
-        eventually("it runs", lambda: [one["in_flight"] for one in box.status("counts")["instances"]] == [1])
+        eventually("it runs", lambda: [one.in_flight for one in box.status("counts").instances] == [1])
         yield
         assert running.result().status_code == 200
 
@@ -37,7 +37,7 @@ def test_expired_deadline_is_dropped_before_compute(deployed: Deployed) -> None:
     before = box.call("counts", seconds=0)
     with busy(box, 1.5):
         expired = within(box, "0.2")
-        assert box.status("counts")["queued"] == 0
+        assert box.status("counts").queued == 0
     assert expired.status_code == 504
     assert "0.2 s of its X-Request-Timeout" in expired.json()["detail"]
     assert box.call("counts", seconds=0) == before + 2
@@ -50,7 +50,7 @@ def test_http_disconnect_cancels_queued(deployed: Deployed) -> None:
     with busy(box, 1.5):
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{box.url}/fn/counts", json={"seconds": 0}, timeout=0.3)
-        eventually("nobody waits", lambda: box.status("counts")["queued"] == 0)
+        eventually("nobody waits", lambda: box.status("counts").queued == 0)
     assert box.call("counts", seconds=0) == before + 2
     assert 'outcome="canceled"' in box.http.get("/metrics").text
 

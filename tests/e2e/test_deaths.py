@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import psutil
 
 from tests.e2e.box import Json, RunningBox
@@ -19,7 +19,7 @@ Deployed = Callable[[str], RunningBox]
 
 
 def in_flight(box: RunningBox, name: str) -> bool:
-    return any(instance["in_flight"] for instance in box.status(name)["instances"])
+    return any(instance.in_flight for instance in box.status(name).instances)
 
 
 def test_kill9_of_an_idle_instance(deployed: Deployed) -> None:
@@ -36,10 +36,8 @@ def test_kill9_of_a_busy_instance(deployed: Deployed) -> None:
     box.stop_function("slow")
     with ThreadPoolExecutor(1) as caller:
         lost = caller.submit(box.invoke, "slow", seconds=15)
-        status = box.until(
-            "the request runs", "slow", lambda status: any(one["in_flight"] for one in status["instances"])
-        )
-        kill9(next(one["pid"] for one in status["instances"] if one["in_flight"]))
+        status = box.until("the request runs", "slow", lambda status: any(one.in_flight for one in status.instances))
+        kill9(next(one.pid for one in status.instances if one.in_flight))
         answer = lost.result()
     assert answer.status_code == 502, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -51,12 +49,11 @@ def test_kill9_of_a_template(deployed: Deployed) -> None:
     """Its instances go on serving; when more are needed, a new template is made."""
     box = deployed("brief")
     box.call("brief")
-    parked = box.until("a template is parked", "brief", lambda status: bool(status["template"]))
-    template = parked["template"]["pid"]
+    template = box.template_of("brief")
     pid = box.call("brief")
     kill9(template)
     assert box.call("brief") == pid
-    box.until("brief has no instance", "brief", lambda status: not status["instances"])
+    box.until("brief has no instance", "brief", lambda status: not status.instances)
     assert box.call("brief") not in (pid, template)
 
 
@@ -90,7 +87,7 @@ def test_power_cut_offline_all_functions_back(new_box: NewBox, bundles: Bundles)
     new_box()
     empty_s = time.monotonic() - began
     box = new_box()
-    revisions = {name: box.deploy(bundles.of(name))["revision"] for name in ASKED}
+    revisions = {name: box.deploy(bundles.of(name)).revision for name in ASKED}
     for name, arguments in ASKED.items():
         box.call(name, **arguments)
     box.kill9()
@@ -99,7 +96,7 @@ def test_power_cut_offline_all_functions_back(new_box: NewBox, bundles: Bundles)
     answers = {name: box.call(name, **arguments) for name, arguments in ASKED.items()}
     back_s = time.monotonic() - began
     assert (answers["linear"], answers["witness"]) == ([3, 5, 7, 9], {"n": 2})
-    assert {name: box.status(name)["revision"] for name in ASKED} == revisions
+    assert {name: box.status(name).revision for name in ASKED} == revisions
     assert all(end.raddr.ip == "127.0.0.1" for end in psutil.Process(box.pid).net_connections("inet") if end.raddr)
     assert back_s < max(2.0, 4 * empty_s), f"{back_s:.2f} s; an empty box starts in {empty_s:.2f} s"
 
@@ -157,5 +154,5 @@ def test_finished_artifacts_may_be_deleted(new_box: NewBox, bundles: Bundles) ->
 
 def known(box: RunningBox) -> str:
     """What the box knows of its functions, without what changes from moment to moment."""
-    keys = ("name", "revision", "number", "history", "deployed_at", "spec")
-    return json.dumps([{key: status[key] for key in keys} for status in box.functions()], sort_keys=True)
+    known = [(one.name, one.revision, one.number, one.history, one.deployed_at, one.spec) for one in box.functions()]
+    return msgspec.json.encode(known, order="sorted").decode()

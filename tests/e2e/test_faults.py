@@ -111,8 +111,8 @@ def test_a_stopped_instance_costs_the_request_in_it_alone(new_box: Callable[[], 
     box.deploy(bundles.with_config("witness", hurried, title="hurried-witness"))
     with ThreadPoolExecutor(1) as load:
         answering = load.submit(Clients(box, ask_witness, crowd=4).run, SECONDS)
-        status = box.until("the load is on", "witness", lambda status: status["requests"] > 50)
-        stopped = psutil.Process(status["instances"][0]["pid"])
+        status = box.until("the load is on", "witness", lambda status: status.requests > 50)
+        stopped = psutil.Process(status.instances[0].pid)
         stopped.send_signal(signal.SIGSTOP)
         answers = answering.result()
     check(box, answers, "", (504, "did not answer within its timeout of 3 s; its instance is replaced"))

@@ -28,13 +28,14 @@ def test_model_too_big_rejected_at_deploy_not_hang(tmp_path: Path, bundles: Bund
         with pytest.raises(Refused, match=r"linear needs \d+\.\d MB .* the box has 209\.7 MB for functions") as refused:
             box.deploy(large)
         assert time.monotonic() - started < 60
-        assert refused.value.event["status"] == 422
-        assert [status["name"] for status in box.functions()] == ["hungry"]
+        assert refused.value.problem.status == 422
+        assert [status.name for status in box.functions()] == ["hungry"]
         assert box.call("hungry", mebibytes=8) == 8 * 2**20
-        told = box.admin("GET", "box").json()["memory"]
-        assert told["budget_bytes"] == 200 * 2**20
-        assert 0 < told["committed_bytes"] <= told["budget_bytes"]
-        assert told["available_bytes"] > 0
+        told = box.info().memory
+        assert told is not None
+        assert told.budget_bytes == 200 * 2**20
+        assert 0 < told.committed_bytes <= told.budget_bytes
+        assert told.available_bytes > 0
 
 
 def test_what_was_measured_outlives_a_restart(tmp_path: Path, bundles: Bundles) -> None:
@@ -43,14 +44,14 @@ def test_what_was_measured_outlives_a_restart(tmp_path: Path, bundles: Bundles) 
     with RunningBox(home) as box:
         box.deploy(bundles.of("hungry"))
         box.call("hungry", mebibytes=8)
-        box.until("its instance was measured", "hungry", lambda status: status["ledger"]["measured"])
-        before = box.status("hungry")["ledger"]
+        box.until("its instance was measured", "hungry", lambda status: status.memory.measured)
+        before = box.status("hungry").memory
     with RunningBox(home) as box:
-        after = box.status("hungry")["ledger"]
-        assert after["measured"]
-        assert after["held_bytes"] == 0
-        for figure in ("template_bytes", "instance_bytes"):
-            assert after[figure] == pytest.approx(before[figure], rel=0.2)
+        after = box.status("hungry").memory
+        assert after.measured
+        assert after.held_bytes == 0
+        assert after.template_bytes == pytest.approx(before.template_bytes, rel=0.2)
+        assert after.instance_bytes == pytest.approx(before.instance_bytes, rel=0.2)
 
 
 @pytest.mark.parametrize("kibibytes", [256, 6 * 1024], ids=["short calls", "long calls"])

@@ -28,11 +28,11 @@ def test_a_box_of_root_requires_isolation_unless_the_operator_does_without(tmp_p
     with lacking(tmp_path / "box") as box:
         with pytest.raises(Refused, match=r"does not isolate functions as it must.*--allow-missing namespaces"):
             box.deploy(bundles.of("brief"))
-        assert {"namespaces", "own_root", "files"} <= set(box.admin("GET", "box").json()["missing_isolation"])
+        assert {"namespaces", "own_root", "files"} <= set(box.info().missing_isolation)
     with lacking(tmp_path / "box", *ALLOWED) as box:
         box.deploy(bundles.of("brief"))
         box.call("brief")
-        missing = set(box.status("brief")["missing_isolation"])
+        missing = set(box.status("brief").missing_isolation)
         assert missing.isdisjoint({"namespaces", "files"})
         assert {"own_root", "own_pids"} <= missing
 
@@ -47,7 +47,7 @@ def test_a_box_without_filters_of_system_calls_runs_nothing_unless_it_is_told(tm
     with RunningBox(tmp_path / "box", before=NO_FILTERS, options=("--allow-missing", "system_calls")) as box:
         box.deploy(bundles.of("brief"))
         box.call("brief")
-        assert "system_calls" not in box.status("brief")["missing_isolation"]
+        assert "system_calls" not in box.status("brief").missing_isolation
 
 
 @pytest.mark.parametrize("requires", ["true", "false"])
@@ -60,5 +60,5 @@ def test_the_option_decides_whoever_the_box_is(tmp_path: Path, bundles: Bundles,
             return
         box.deploy(bundles.of("brief"))
         assert "functions run without namespaces" in box.words()
-        assert "namespaces" in box.status("brief")["missing_isolation"]
-        assert "namespaces" in box.admin("GET", "box").json()["missing_isolation"]
+        assert "namespaces" in box.status("brief").missing_isolation
+        assert "namespaces" in box.info().missing_isolation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from edgefn.api.artifacts import ArtifactStatus
 from edgefn.bundle.oci.layout import Layout
 from edgefn.targets.facts import this_machine
 from edgefn.targets.groups import ALL_NATIVE, members
@@ -32,17 +32,15 @@ def test_all_native_targets_are_built_proved_and_ranked(tmp_path: Path) -> None:
     assert all(one["quantized"] for name, one in told.items() if "/int8" in name)
     with RunningBox(tmp_path / "box") as box:
         box.deploy(bundle)
-        box.until("all artifacts are finished", NAME, lambda status: not status["finishing"], seconds=120)
+        box.until("all artifacts are finished", NAME, lambda status: not status.finishing, seconds=120)
         ranked = _explained(box)
-        assert {one["target"] for one in ranked} == wanted
-        assert {one["state"] for one in ranked} == {"serving", "ready"}, ranked
-        assert ranked[0]["state"] == "serving"
+        assert {one.target for one in ranked} == wanted
+        assert {one.state for one in ranked} == {"serving", "ready"}, ranked
+        assert ranked[0].state == "serving"
         answer = box.send(NAME, (EXAMPLES / NAME / "samples" / "7.png").read_bytes(), "image/png")
         assert answer.json()["digit"] == 7
 
 
-def _explained(box: RunningBox) -> list[dict[str, Any]]:
-    artifacts: list[dict[str, Any]] = (
-        box.admin("GET", f"functions/{NAME}/explain").raise_for_status().json()["artifacts"]
-    )
-    return sorted(artifacts, key=lambda one: one["rank"] or len(artifacts))
+def _explained(box: RunningBox) -> list[ArtifactStatus]:
+    artifacts = box.explain(NAME).artifacts
+    return sorted(artifacts, key=lambda one: one.rank or len(artifacts))

@@ -29,5 +29,5 @@ def test_the_box_process_has_no_engine(deployed: Deployed) -> None:
     box = deployed("linear")
     box.call("linear", x=[0, 0, 0, 0])
     assert [path for path in mapped_files(box.pid) if "onnxruntime" in path or "numpy" in path] == []
-    (instance, *_) = box.status("linear")["instances"]
-    assert any("onnxruntime" in path for path in mapped_files(instance["pid"]))
+    (instance, *_) = box.status("linear").instances
+    assert any("onnxruntime" in path for path in mapped_files(instance.pid))

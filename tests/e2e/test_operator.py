@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -11,9 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from tests.e2e.box import Json, Refused, RunningBox
+from edgefn.api.audit import AuditRecord
+from tests.e2e.box import Refused, RunningBox
 from tests.e2e.bundles import Bundles
 from tests.e2e.deadline import eventually
 
@@ -21,8 +22,8 @@ from tests.e2e.deadline import eventually
 def audited(box: RunningBox, *members: str) -> list[tuple[str, ...]]:
     """Those members of each record of the box's audit log."""
     text = box.admin("GET", "audit", params={"lines": 1000}).raise_for_status().text
-    records: list[Json] = [json.loads(line) for line in text.splitlines()]
-    return [tuple(str(record.get(member, "")) for member in members) for record in records]
+    records = [msgspec.json.decode(line, type=AuditRecord) for line in text.splitlines()]
+    return [tuple(str(getattr(record, member)) for member in members) for record in records]
 
 
 def test_the_network_is_the_operators_to_give(new_box: Callable[[], RunningBox], bundles: Bundles) -> None:
@@ -35,13 +36,13 @@ def test_the_network_is_the_operators_to_give(new_box: Callable[[], RunningBox],
     box.deploy(bundles.of("rings"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert box.call("rings", port=server.getsockname()[1]) == server.getsockname()[1]
-    assert box.status("rings")["asked"] == ["network"]
+    assert box.status("rings").asked == ["network"]
     taken = box.admin("POST", "functions/rings/grants/revoke", json={"kind": "network"}).raise_for_status().json()
     assert taken["grants"] == []
     refused = box.invoke("rings", port=1)
     assert (refused.status_code, refused.json()["error"]) == (503, "Unavailable")
     assert "edgefn box allow rings network" in refused.json()["detail"]
-    assert box.status("rings")["instances"] == []
+    assert box.status("rings").instances == []
     box.stop()
     box.start()
     assert box.invoke("rings", port=1).status_code == 503, "a restart forgets no revocation"
@@ -98,7 +99,7 @@ def test_development_mode_grants_and_says_so(development: RunningBox, bundles: B
     development.deploy(bundles.of("rings"))
     with socket.create_server(("127.0.0.1", 0)) as server:
         development.call("rings", port=server.getsockname()[1])
-    assert development.admin("GET", "box").json()["development"] is True
+    assert development.info().development
     (grant,) = development.admin("GET", "grants").json()["grants"]
     assert (grant["kind"], grant["granted_by"]) == ("network", "--dev")
     assert "development mode" in development.words()

@@ -77,7 +77,7 @@ def test_the_whole_road(own_box: RunningBox, edgefn: Cli, photo: Path, tool: Cal
 
     edgefn("stop", "classify_image")
     stopped = own_box.status("classify_image")
-    assert (stopped["state"], stopped["instances"], stopped["template"]) == ("idle", [], None)
+    assert (stopped.state, stopped.instances, stopped.template) == ("idle", [], None)
     assert_is_a_cat(json.loads(edgefn("invoke", "classify_image", "--file", str(photo))))
 
     again = json.loads(edgefn("deploy", str(EXAMPLES / "classify_image"), "--json"))

@@ -113,7 +113,7 @@ def test_no_child_can_speak_for_the_box(tmp_path: Path, bundles: Bundles) -> Non
         with RunningBox(tmp_path / "box", before=before, descriptors=[opened.fileno()]) as box:
             box.deploy(bundles.of("brief"))
             box.call("brief")
-            box.until("a template is parked", "brief", lambda status: bool(status["template"]))
+            box.until("a template is parked", "brief", lambda status: bool(status.template))
             children = descendants(box.pid)
             assert len(children) >= 3, "zygote, template and instance"
             for child in children:

@@ -38,15 +38,15 @@ def test_one_start_serves_all_who_wait(deployed: Deployed) -> None:
     box = deployed("narrow")
     for _ in range(TRIES):  # on a busy machine the second may come when the instance is there
         box.stop_function("narrow")
-        before = box.status("narrow")["cold_starts"]
+        before = box.status("narrow").cold_starts
         with ThreadPoolExecutor(2) as callers:
             answers = list(callers.map(lambda _: box.invoke("narrow", seconds=0), range(2)))
         assert [answer.status_code for answer in answers] == [200, 200]
         if all(map(was_cold, answers)):
             break
     assert all(map(was_cold, answers))
-    assert len(box.status("narrow")["instances"]) == 1
-    assert box.status("narrow")["cold_starts"] >= before + 1
+    assert len(box.status("narrow").instances) == 1
+    assert box.status("narrow").cold_starts >= before + 1
 
 
 def test_scale_out_while_requests_wait(deployed: Deployed) -> None:
@@ -55,14 +55,14 @@ def test_scale_out_while_requests_wait(deployed: Deployed) -> None:
     with ThreadPoolExecutor(6) as callers:
         pids = set(callers.map(lambda _: box.call("slow", seconds=0.4), range(6)))
     assert 1 < len(pids) <= 3
-    assert len(box.status("slow")["instances"]) <= 3
+    assert len(box.status("slow").instances) <= 3
 
 
 def test_back_to_zero_when_idle(deployed: Deployed) -> None:
     """After `idle` without a request no instance is left; the next request starts a new one, cold."""
     box = deployed("brief")
     first = box.call("brief")
-    box.until("brief has no instance", "brief", lambda status: not status["instances"])
+    box.until("brief has no instance", "brief", lambda status: not status.instances)
     answer = box.invoke("brief")
     assert was_cold(answer)
     assert answer.json() != first
@@ -73,7 +73,7 @@ def test_stop_leaves_no_process(deployed: Deployed) -> None:
     box = deployed("slow")
     pid = box.call("slow", seconds=0)
     status = box.stop_function("slow")
-    assert (status["state"], status["instances"], status["template"]) == ("idle", [], None)
+    assert (status.state, status.instances, status.template) == ("idle", [], None)
     assert pid not in box.pids()
     assert box.call("slow", seconds=0) != pid
 
@@ -85,7 +85,7 @@ def test_metrics_and_status_never_wake(deployed: Deployed) -> None:
     box.status("slow"), box.functions(), box.logs("slow")
     for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
         assert box.http.get(path).status_code == 200, path
-    assert box.status("slow")["state"] == "idle"
+    assert box.status("slow").state == "idle"
 
 
 @pytest.mark.parametrize("what", ["stop", "remove", "deploy"])
@@ -103,7 +103,7 @@ def test_unload_while_request_in_flight_waits(new_box: Callable[[], RunningBox],
     who = box.invoke("slow", seconds=0).json()
     with ThreadPoolExecutor(2) as callers:
         running = callers.submit(box.invoke, "slow", seconds=1.5)
-        box.until("it runs", "slow", lambda status: any(one["in_flight"] for one in status["instances"]))
+        box.until("it runs", "slow", lambda status: any(one.in_flight for one in status.instances))
         unloading = callers.submit(unload[what])
         assert running.result().json() == who
         unloading.result()
@@ -123,7 +123,7 @@ def test_ready_stays_true_while_another_function_loads(new_box: Callable[[], Run
             assert box.http.get("/readyz").status_code == 200
             assert box.call("brief") > 0
             looks += 1
-    assert loading.result()["event"] == "deployed"
+    assert loading.result().function == "slow"
     assert looks > 3
     assert box.call("slow", seconds=0) > 0
 

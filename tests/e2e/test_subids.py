@@ -42,23 +42,23 @@ def users(pid: int) -> set[int]:
 def test_each_function_has_a_user_of_its_own(box: RunningBox, bundles: Bundles) -> None:
     """Deployed, finished, called, killed, scaled to nothing, removed: each by its user, and nothing is left over."""
     assert users(box.pid) == {PLAIN}
-    info = box.admin("GET", "box").json()
-    assert [layer for layer in ("own_user", "own_root", "own_pids") if info["isolation"][layer] is not True] == []
+    isolation = box.info().isolation
+    assert [layer for layer in ("own_user", "own_root", "own_pids") if isolation[layer] is not True] == []
     found = set()
     for name in ("echo", "linear"):
         box.deploy(bundles.of(name))
     for name, asked in (("echo", {"n": 1}), ("linear", {"x": [1.0, 2.0, 3.0, 4.0]})):
         box.invoke(name, **asked).raise_for_status()
         status = box.status(name)
-        (instance,) = status["instances"]
-        (user,) = users(instance["pid"])
+        (instance,) = status.instances
+        (user,) = users(instance.pid)
         assert user in GIVEN
         found.add(user)
-        kill9(instance["pid"])
+        kill9(instance.pid)
         assert box.invoke(name, **asked).status_code == 200
         box.stop_function(name)
         assert box.invoke(name, **asked).status_code == 200
-        (again,) = users(box.status(name)["instances"][0]["pid"])
+        (again,) = users(box.status(name).instances[0].pid)
         assert again == user, "it keeps its user"
     assert len(found) == 2
     for name in ("echo", "linear"):

@@ -13,7 +13,7 @@ import pytest
 from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.oci.layout import Layout
 from edgefn.targets.needs import Needs
-from edgefn_runtime.gateway.openapi.reference import SCHEMAS
+from edgefn_runtime.gateway.openapi.admin_paths import described
 from tests.e2e.box import Refused, RunningBox
 from tests.e2e.bundles import TINY, Bundles, build
 
@@ -65,14 +65,14 @@ def test_refused_with_the_reason(box: RunningBox, bundles: Bundles, title: str, 
 
 
 def test_the_box_tells_all_that_its_document_says(deployed: Callable[[str], RunningBox]) -> None:
-    """The members of GET /admin/box are those of the schema Box, and no other."""
+    """The members of GET /admin/box are those of the schema BoxInfo, and no other."""
     about = deployed("linear").admin("GET", "box").json()
-    schema = SCHEMAS["Box"]
-    assert about.keys() == set(schema["required"])
+    schemas = described().schemas
+    assert about.keys() == set(schemas["BoxInfo"]["required"])
     assert about["refused"] == []
     assert {"satisfied", "refused"} == about["targets"].keys()
     for why in about["targets"]["refused"]:
-        assert why.keys() == set(SCHEMAS["Refusal"]["required"])
+        assert why.keys() == set(schemas["TargetRefusal"]["required"])
 
 
 @pytest.mark.long
@@ -89,7 +89,7 @@ def test_a_projects_own_profile_works_on_a_box(new_box: Callable[[], RunningBox]
     needs = {entry.target: entry.needs for entry in bundle.config.artifacts}
     assert needs["our-board/fp32"] == Needs(platform.machine(), library="onnxruntime")
     box = new_box()
-    assert box.deploy(bundle)["event"] == "deployed"
-    assert box.admin("GET", "box").json()["refused"] == []
-    assert {one["target"] for one in box.status("linear")["artifacts"]} <= needs.keys()
-    assert len(box.status("linear")["artifacts"]) == 1
+    assert box.deploy(bundle).number == 1
+    assert box.info().refused == []
+    assert {one.target for one in box.status("linear").artifacts} <= needs.keys()
+    assert len(box.status("linear").artifacts) == 1

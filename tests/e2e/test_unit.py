@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import confined
-from tests.e2e.box import Json, RunningBox
+from tests.e2e.box import RunningBox
 from tests.e2e.bundles import REPOSITORY, Bundles
 
 UNIT = REPOSITORY / "deploy" / "systemd" / "edgefn-box.service"
@@ -64,11 +64,6 @@ def under_the_unit(tmp_path: Path, tool: Callable[[str], str]) -> Iterator[Runni
         yield box
 
 
-def isolation(box: RunningBox) -> Json:
-    found: Json = box.admin("GET", "box").raise_for_status().json()["isolation"]
-    return found
-
-
 def test_the_limits_are_there_and_every_layer_works(
     under_the_unit: RunningBox, box: RunningBox, bundles: Bundles
 ) -> None:
@@ -78,11 +73,11 @@ def test_the_limits_are_there_and_every_layer_works(
     assert bounding.bit_count() == 10
     assert re.findall(r"Umask:\s*(\d+)", status) == ["0077"]
     assert re.findall(r"Seccomp_filters:\s*(\d+)", status) == ["3"]
-    assert isolation(under_the_unit) == isolation(box)
+    assert under_the_unit.info().isolation == box.info().isolation
     under_the_unit.deploy(bundles.of("echo"))
     assert under_the_unit.call("echo", n=41) == {"n": 42}
-    under_the_unit.until("a template is parked", "echo", lambda found: bool(found["template"]))
-    assert under_the_unit.status("echo")["instances"][0]["private_bytes"] > 0, "its memory is measured"
+    assert under_the_unit.template_of("echo") > 0
+    assert under_the_unit.status("echo").instances[0].private_bytes, "its memory is measured"
 
 
 @pytest.mark.needs_torch

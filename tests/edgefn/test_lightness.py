@@ -28,6 +28,7 @@ def test_import_edgefn_loads_nothing_heavy() -> None:
     [
         "from edgefn import Image, InputError, edge_function, edge_model, tensor",
         "from edgefn import edge_function; edge_function(type(lambda: 0)((lambda n: n).__code__, {}, 'f')) if 0 else 0",
+        "import edgefn.api.routes",
         "import edgefn.codec.request.signature, edgefn.codec.result.results, edgefn.function, edgefn.model",
     ],
 )

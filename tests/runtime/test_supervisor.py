@@ -189,7 +189,7 @@ def test_a_killed_template_takes_no_instance_along(on_bench: OnBench) -> None:
         template = await bench.template()
         held = bench.submit(sleep=0.5)
         os.kill(template, signal.SIGKILL)
-        await bench.until(lambda: bench.supervisor.status("f")["template"] is None, "the box saw the template end")
+        await bench.until(lambda: bench.supervisor.status("f").template is None, "the box saw the template end")
         other = await bench.ask()
         assert bench.answer(await held.future) == pid
         assert other != pid
@@ -449,7 +449,7 @@ def test_stop_leaves_no_process_and_the_next_call_starts_it(on_bench: OnBench) -
         pid = await bench.ask()
         await bench.supervisor.stop_function("f")
         status = bench.supervisor.status("f")
-        assert (status["state"], status["instances"], status["template"]) == ("idle", [], None)
+        assert (status.state, status.instances, status.template) == ("idle", [], None)
         assert await bench.ask() != pid
 
     on_bench(test)

@@ -6,16 +6,37 @@ It owns paths and shapes; it must never print, nor choose a box.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
+from edgefn.api import routes
+from edgefn.api.audit import AuditRecord
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.deployments import (
+    BlobRequest,
+    DeployedEvent,
+    DeploymentEvent,
+    DeployRequest,
+    ErrorEvent,
+    RevisionInfo,
+    RollbackRequest,
+)
+from edgefn.api.explanations import Explanation
+from edgefn.api.functions import FunctionList, FunctionStatus
+from edgefn.api.grants import FunctionGrants, GrantList, GrantRequest
+from edgefn.api.routes import AdminRoute
+from edgefn.api.secrets import SecretInfo, SecretList
+from edgefn.api.tokens import CallerInfo, NewToken, TokenList, TokenRequest
 from edgefn.errors import BoxUnreachable
 from edgefn_cli.boxes.connection import BoxConnection
 from edgefn_cli.boxes.discovery import Address
 from edgefn_cli.boxes.problems import error_of
-from edgefn_cli.boxes.received import Received
+from edgefn_cli.boxes.received import JsonAnswer, Received
 
 # A box answers most admin calls from memory and disk. A drain waits for requests in flight, a rollback may load a
 # model. While a deployment goes on, however long, the box says each 3 s that it lives.
@@ -25,7 +46,8 @@ ALIVE_S = 60.0
 GRACE_S = 2.0
 CHUNK_BYTES = 256 * 1024
 
-Json: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+Body: TypeAlias = msgspec.Struct | bytes | None
 
 
 class Client:
@@ -43,123 +65,121 @@ class Client:
     ) -> None:
         self._connection.close()
 
-    def box(self) -> Json:
-        """Return the box's name, version, pid, home and engines."""
-        return self._admin("GET", "box")
+    def box(self) -> JsonAnswer[BoxInfo]:
+        """Return the box's name, version, hardware and engines."""
+        return self._ask(routes.BOX)
 
-    def functions(self) -> list[Json]:
+    def functions(self) -> JsonAnswer[FunctionList]:
         """Return the status of each deployed function."""
-        return list(self._admin("GET", "functions")["functions"])
+        return self._ask(routes.FUNCTIONS)
 
-    def function(self, name: str) -> Json:
+    def function(self, name: str) -> JsonAnswer[FunctionStatus]:
         """Return the status of one function. Raises FunctionNotFound."""
-        return self._admin("GET", _function(name))
+        return self._ask(routes.FUNCTION, name=name)
 
-    def explain(self, name: str) -> Json:
+    def explain(self, name: str) -> JsonAnswer[Explanation]:
         """Return the function's artifacts by rank with their figures, and advice for more speed.
 
         Raises FunctionNotFound.
         """
-        return self._admin("GET", f"{_function(name)}/explain")
+        return self._ask(routes.EXPLAIN, name=name)
 
     def missing(self, digests: list[str]) -> list[str]:
         """Return the digests of `digests` that the box does not have yet."""
-        return list(self._admin("POST", "blobs/missing", json={"digests": digests})["missing"])
+        return self._ask(routes.MISSING, body=BlobRequest(digests)).value.missing
 
     def upload(self, digest: str, path: Path, sent: Callable[[int], None]) -> None:
         """Upload the file `path` as the blob `digest`; call `sent` with the byte count of each piece."""
-        headers = {"content-length": str(path.stat().st_size), "content-type": "application/octet-stream"}
-        target = f"blobs/{quote(digest, safe=':')}"
-        self._admin("PUT", target, timeout_s=DRAIN_S, content=_chunks(path, sent), headers=headers)
+        headers = {"content-length": str(path.stat().st_size), "content-type": routes.OCTETS}
+        path_ = routes.UPLOAD.at(digest=digest)
+        self._admin(routes.UPLOAD.method, path_, timeout_s=DRAIN_S, content=_chunks(path, sent), headers=headers)
 
-    def deploy(self, name: str, manifest: str) -> Iterator[Json]:
-        """Deploy the bundle `manifest` as `name`; yield the steps as they happen, the last one "deployed".
+    def deploy(self, name: str, manifest: str) -> Iterator[DeploymentEvent]:
+        """Deploy the bundle `manifest` as `name`; yield the steps as they happen, the last one DeployedEvent.
 
         Raises the error that the box refused it with.
         """
-        with self._stream("POST", f"{_function(name)}/deploy", ALIVE_S, json={"manifest": manifest}) as lines:
+        body = DeployRequest(manifest)
+        with self._stream(routes.DEPLOY, ALIVE_S, body=body, name=name) as lines:
             for line in filter(str.strip, lines):
-                event = self._connection.members(line)
-                if event.get("event") == "error":
+                event = self._connection.event(line)
+                if isinstance(event, ErrorEvent):
                     raise error_of(event)
-                yield event
-                if event.get("event") == "deployed":
+                if event is not None:
+                    yield event
+                if isinstance(event, DeployedEvent):
                     return
         advice = f"`edgefn status {name}` tells which revision serves"
         raise BoxUnreachable(f"the box at {self.address.url} broke off while it deployed {name}: {advice}")
 
-    def stop(self, name: str) -> Json:
+    def stop(self, name: str) -> JsonAnswer[FunctionStatus]:
         """Stop the function's processes and return its status; the next request starts it again."""
-        return self._admin("POST", f"{_function(name)}/stop", timeout_s=DRAIN_S)
+        return self._ask(routes.STOP, timeout_s=DRAIN_S, name=name)
 
-    def rollback(self, name: str, number: int | None = None) -> Json:
+    def rollback(self, name: str, number: int | None = None) -> JsonAnswer[RevisionInfo]:
         """Switch the function to its revision `number`, or to the one before the current; return it."""
-        body = {} if number is None else {"number": number}
-        return self._admin("POST", f"{_function(name)}/rollback", timeout_s=DRAIN_S, json=body)
+        return self._ask(routes.ROLLBACK, timeout_s=DRAIN_S, body=RollbackRequest(number), name=name)
 
     def remove(self, name: str) -> None:
         """Remove the function from the box."""
-        self._admin("DELETE", _function(name), timeout_s=DRAIN_S)
+        self._tell(routes.REMOVE, timeout_s=DRAIN_S, name=name)
 
-    def grants(self, name: str = "") -> Json:
-        """Return the grants of all functions, or those of one with its requests."""
-        return self._admin("GET", f"{_function(name)}/grants" if name else "grants")
+    def all_grants(self) -> JsonAnswer[GrantList]:
+        """Return the grants of all functions."""
+        return self._ask(routes.GRANTS)
 
-    def allow(self, name: str, kind: str, value: str, *, revoke: bool = False) -> Json:
+    def grants(self, name: str) -> JsonAnswer[FunctionGrants]:
+        """Return what the function asks for, and its grants."""
+        return self._ask(routes.FUNCTION_GRANTS, name=name)
+
+    def allow(self, name: str, kind: str, value: str, *, revoke: bool = False) -> JsonAnswer[FunctionGrants]:
         """Grant the function a permission, or revoke it; return its requests and grants."""
-        path = f"{_function(name)}/grants{'/revoke' * revoke}"
-        return self._admin("POST", path, timeout_s=DRAIN_S, json={"kind": kind, "value": value})
+        route = routes.REVOKE if revoke else routes.ALLOW
+        return self._ask(route, timeout_s=DRAIN_S, body=GrantRequest(kind, value), name=name)
 
-    def secrets(self) -> list[Json]:
+    def secrets(self) -> JsonAnswer[SecretList]:
         """Return the names of the box's secrets; never a value."""
-        return list(self._admin("GET", "secrets")["secrets"])
+        return self._ask(routes.SECRETS)
 
-    def set_secret(self, name: str, value: bytes) -> Json:
+    def set_secret(self, name: str, value: bytes) -> JsonAnswer[SecretInfo]:
         """Keep `value` on the box as `name`."""
-        headers = {"content-type": "application/octet-stream"}
-        return self._admin("PUT", f"secrets/{quote(name, safe='')}", content=value, headers=headers)
+        return self._ask(routes.SET_SECRET, body=value, name=name)
 
     def remove_secret(self, name: str) -> None:
         """Remove the secret `name` from the box."""
-        self._admin("DELETE", f"secrets/{quote(name, safe='')}")
+        self._tell(routes.REMOVE_SECRET, name=name)
 
-    def audit(self, lines: int, *, follow: bool) -> Iterator[Json]:
+    def audit(self, lines: int, *, follow: bool) -> Iterator[JsonAnswer[AuditRecord]]:
         """Yield the last `lines` records of the audit log, and with `follow` each new one."""
-        query = {"lines": str(lines), "follow": str(follow).lower()}
-        with self._stream("GET", "audit", None if follow else ADMIN_S, params=query) as found:
+        with self._stream(routes.AUDIT, None if follow else ADMIN_S, params=_asked(lines, follow)) as found:
             for line in filter(str.strip, found):
-                yield self._connection.members(line)
+                yield self._connection.answer(line, AuditRecord)
 
     def logs(self, name: str, lines: int, *, follow: bool) -> Iterator[str]:
         """Yield the last `lines` lines of the function's log, and with `follow` each new one."""
-        query = {"lines": str(lines), "follow": str(follow).lower()}
         wait_s = None if follow else ADMIN_S
-        with self._stream("GET", f"{_function(name)}/logs", wait_s, params=query) as found:
+        with self._stream(routes.LOGS, wait_s, params=_asked(lines, follow), name=name) as found:
             yield from found
 
-    def caller(self) -> tuple[str, list[str]]:
+    def caller(self) -> CallerInfo:
         """Return the name and the scopes of the token that is sent."""
-        found = self._admin("GET", "token")
-        name, scopes = found["name"], found["scopes"]
-        if not isinstance(name, str) or not isinstance(scopes, list):
-            raise BoxUnreachable(f"the box at {self.address.url} does not say whose token that is: is it one?")
-        return name, list(map(str, scopes))
+        return self._ask(routes.CALLER).value
 
-    def tokens(self) -> list[Json]:
+    def tokens(self) -> JsonAnswer[TokenList]:
         """Return the box's tokens: name, scopes, rate, time of creation, and uses since the box's start."""
-        return list(self._admin("GET", "tokens")["tokens"])
+        return self._ask(routes.TOKENS)
 
-    def create_token(self, name: str, scopes: list[str], rate: float | None) -> Json:
+    def create_token(self, name: str, scopes: list[str], rate: float | None) -> JsonAnswer[NewToken]:
         """Create a token and return it. No later answer contains its value."""
-        return self._admin("POST", "tokens", json={"name": name, "scopes": scopes, "rate": rate})
+        return self._ask(routes.CREATE_TOKEN, body=TokenRequest(name, scopes, rate))
 
-    def rotate_token(self, name: str) -> Json:
+    def rotate_token(self, name: str) -> JsonAnswer[NewToken]:
         """Replace the token's value and return the new one; the old one opens nothing any more."""
-        return self._admin("POST", f"tokens/{quote(name, safe='')}/rotate")
+        return self._ask(routes.ROTATE_TOKEN, token=name)
 
     def revoke_token(self, name: str) -> None:
         """Revoke the token: it opens nothing any more."""
-        self._admin("DELETE", f"tokens/{quote(name, safe='')}")
+        self._tell(routes.REVOKE_TOKEN, token=name)
 
     def invoke(self, name: str, *, timeout_s: float, **body: Any) -> Received:
         """Call the function and return its answer (2xx). Raises the error that it failed with.
@@ -171,15 +191,32 @@ class Client:
         headers = {"x-request-timeout": _decimal(timeout_s)} | self._token() | body.pop("headers", {})
         return self._connection.request("POST", path, timeout_s=timeout_s + GRACE_S, headers=headers, **body)
 
-    def _admin(self, method: str, path: str, *, timeout_s: float = ADMIN_S, **options: Any) -> Json:
-        headers = self._token() | options.pop("headers", {})
-        options |= {"timeout_s": timeout_s, "headers": headers}
-        text = self._connection.request(method, f"admin/{path}", **options).text
-        return self._connection.members(text) if text else {}
+    def _ask(
+        self, route: AdminRoute[T], *, timeout_s: float = ADMIN_S, body: Body = None, **names: str
+    ) -> JsonAnswer[T]:
+        text = self._admin(route.method, route.at(**names), timeout_s=timeout_s, **_sent(body))
+        return self._connection.answer(text, route.answer)
 
-    def _stream(self, method: str, path: str, timeout_s: float | None, **options: Any) -> Any:
-        options |= {"timeout_s": timeout_s, "headers": self._token()}
-        return self._connection.stream(method, f"admin/{path}", **options)
+    def _tell(self, route: AdminRoute[None], *, timeout_s: float = ADMIN_S, **names: str) -> None:
+        self._admin(route.method, route.at(**names), timeout_s=timeout_s)
+
+    def _admin(self, method: str, path: str, *, timeout_s: float, **options: Any) -> str:
+        headers = self._token() | options.pop("headers", {})
+        return self._connection.request(method, f"admin{path}", timeout_s=timeout_s, headers=headers, **options).text
+
+    def _stream(
+        self,
+        route: AdminRoute[Any],
+        timeout_s: float | None,
+        *,
+        body: Body = None,
+        params: dict[str, str] | None = None,
+        **names: str,
+    ) -> AbstractContextManager[Iterator[str]]:
+        options: dict[str, Any] = {"params": params} if params else {}
+        options |= _sent(body)
+        options["headers"] = self._token() | options.get("headers", {})
+        return self._connection.stream(route.method, f"admin{route.at(**names)}", timeout_s=timeout_s, **options)
 
     def _token(self) -> dict[str, str]:
         token = self.address.token
@@ -197,5 +234,14 @@ def _decimal(seconds: float) -> str:
     return f"{seconds:.9f}".rstrip("0").rstrip(".")
 
 
-def _function(name: str) -> str:
-    return f"functions/{quote(name, safe='')}"
+def _asked(lines: int, follow: bool) -> dict[str, str]:
+    return {"lines": str(lines), "follow": str(follow).lower()}
+
+
+def _sent(body: Body) -> dict[str, Any]:
+    """Return httpx's options for a request with `body`."""
+    if body is None:
+        return {}
+    media = routes.OCTETS if isinstance(body, bytes) else routes.JSON
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return {"content": content, "headers": {"content-type": media}}

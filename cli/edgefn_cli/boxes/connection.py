@@ -10,16 +10,20 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from edgefn.api.deployments import DeploymentEvent, read_event
+from edgefn.api.problems import Problem
 from edgefn.errors import BoxUnreachable, EdgefnError, Unauthorized
 from edgefn_cli.boxes import received
 from edgefn_cli.boxes.discovery import Address
 from edgefn_cli.boxes.local import reachable
 from edgefn_cli.boxes.problems import error_of
-from edgefn_cli.boxes.received import Members, Received, Strange
+from edgefn_cli.boxes.received import JsonAnswer, Received, Strange
+
+T = TypeVar("T")
 
 CONNECT_S = 5.0
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -55,10 +59,15 @@ class BoxConnection:
                 self._checked(received.whole(response, timeout_s, time.monotonic()))
             yield received.lines(response)
 
-    def members(self, text: str) -> Members:
-        """Parse the JSON object `text` that the box sent. Raises BoxUnreachable when it is none."""
+    def answer(self, text: str, kind: type[T]) -> JsonAnswer[T]:
+        """Parse the JSON `text` that the box sent as a `kind`. Raises BoxUnreachable when it is none."""
         with self._told():
-            return received.members(text)
+            return received.answer(text, kind)
+
+    def event(self, line: str) -> DeploymentEvent | None:
+        """Parse an event of a deployment; None for a kind that only a newer box has. Raises BoxUnreachable."""
+        with self._told():
+            return received.decoded(line, read_event)
 
     def _asked(
         self, method: str, path: str, timeout_s: float | None, options: dict[str, Any]
@@ -75,7 +84,7 @@ class BoxConnection:
 
     def _error(self, answer: Received) -> EdgefnError:
         wait = answer.headers.get("retry-after", "")
-        told = received.members(answer.text)
+        told = received.answer(answer.text, Problem).value
         error = error_of(told, retry_after_s=int(wait) if _SECONDS.fullmatch(wait) else 1)
         return Unauthorized(f"{error} ({self.address.advice()})") if isinstance(error, Unauthorized) else error
 

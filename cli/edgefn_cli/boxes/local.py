@@ -6,12 +6,14 @@ can go to another program that took the box's port. It must never open a connect
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
+
+from edgefn.api.boxes import BoxAddress
 
 SOCKET = "box.sock"
 _LONGEST = 100
@@ -30,13 +32,20 @@ class AnnouncedBox:
         """Return the box of `home`; None where no box runs with it, or it is another user's."""
         socket = home / "run" / SOCKET
         try:
-            told: Any = json.loads((home / "run" / "box.json").read_bytes())
+            told = announced(home)
             found = socket.lstat()
-        except (OSError, ValueError):
+        except OSError:
             return None
-        url = told.get("url") if isinstance(told, dict) else None
         ours = stat.S_ISSOCK(found.st_mode) and (os.geteuid() == 0 or found.st_uid == os.geteuid())
-        return cls(url, socket) if ours and isinstance(url, str) else None
+        return cls(told.url, socket) if ours and told is not None else None
+
+
+def announced(home: Path) -> BoxAddress | None:
+    """Read where the box of `home` listens, as it wrote it; None for a file that no box wrote. Raises OSError."""
+    try:
+        return msgspec.json.decode((home / "run" / "box.json").read_bytes(), type=BoxAddress)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def reachable(socket: Path) -> str:

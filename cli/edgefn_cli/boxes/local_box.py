@@ -7,7 +7,6 @@ touch another box's home.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import re
 import signal
@@ -21,7 +20,7 @@ from typing import Self
 from edgefn.errors import BoxUnreachable, EdgefnError, HomeError, PortInUse
 from edgefn_cli.boxes.connection import BoxConnection
 from edgefn_cli.boxes.discovery import Address
-from edgefn_cli.boxes.local import SOCKET
+from edgefn_cli.boxes.local import SOCKET, announced
 from edgefn_cli.display.failures import MissingExtra
 from edgefn_cli.environment import without_tokens
 
@@ -107,11 +106,11 @@ class LocalBox:
     def _url(self) -> str:
         """Read the URL that our child wrote; "" where the file is of an older box at the same home."""
         try:
-            told = json.loads((self.home / "run" / "box.json").read_bytes())
-        except (OSError, ValueError):
+            told = announced(self.home)
+        except OSError:
             return ""
-        ours = self._child is not None and told.get("pid") == self._child.pid
-        return str(told["url"]) if ours else ""
+        ours = told is not None and self._child is not None and told.pid == self._child.pid
+        return told.url if told is not None and ours else ""
 
     def _end(self) -> None:
         child = self._child

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import httpx
+import msgspec
 
 from edgefn.errors import BoxUnreachable
+
+T = TypeVar("T")
 
 MAX_BYTES = 65 * 2**20
 """A function's answer has 64 MiB at most, and all else that a box says is far less."""
@@ -27,11 +31,12 @@ class Strange(BoxUnreachable):
     """The answer is not of a box that this command can read. The message gives the reason."""
 
 
-class Members(dict[str, Any]):
-    """A JSON object that a box sent; a missing member is the box's error."""
+@dataclass(frozen=True)
+class JsonAnswer(Generic[T]):
+    """A JSON answer: `value`, which has what this edgefn knows of it, and `json`, all as the box sent it."""
 
-    def __missing__(self, key: str) -> Any:
-        raise BoxUnreachable(f"the box left {key!r} out of its answer: it is no edgefn box, or one of another version")
+    value: T
+    json: Any
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,21 @@ def lines(response: httpx.Response) -> Iterator[str]:
         yield rest.decode("utf-8", "replace")
 
 
-def members(text: str) -> Members:
-    """Return the JSON object `text`. Raises Strange when it is none."""
+def answer(text: str, kind: type[T]) -> JsonAnswer[T]:
+    """Return `text` as a `kind`. Raises Strange when it is none."""
+    return JsonAnswer(decoded(text, partial(msgspec.json.decode, type=kind)), decoded(text, json.loads))
+
+
+def decoded(text: str, decode: Callable[[str], T]) -> T:
+    """Return what `decode` makes of the JSON `text`. Raises Strange when it makes nothing of it."""
     if len(text) > MAX_JSON_BYTES:
         raise Strange(f"over {MAX_JSON_BYTES} bytes of JSON")
     try:
-        value = json.loads(text, object_hook=Members)
-    except (ValueError, RecursionError):
+        return decode(text)
+    except msgspec.ValidationError as error:
+        raise Strange(f"JSON of another form ({error})") from None
+    except (ValueError, msgspec.DecodeError, RecursionError):
         raise Strange("something that is not JSON") from None
-    if not isinstance(value, Members):
-        raise Strange("JSON that is no object")
-    return value
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:

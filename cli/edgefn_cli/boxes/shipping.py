@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgefn.api.deployments import DeployedEvent, StepEvent, WarningEvent
 from edgefn_cli.display import wording
 from edgefn_cli.display.failures import Unfinished
 
@@ -47,24 +48,28 @@ def ship(client: Client, bundle: Bundle, progress: VerbProgress) -> Shipped:
     """
     name = bundle.config.function.name
     blobs, size = _upload(client, bundle, progress)
-    last: dict[str, Any] = {}
+    done: DeployedEvent | None = None
     warnings: list[str] = []
-    for last in client.deploy(name, bundle.manifest_digest):
-        if last.get("event") == "step" and last.get("name") == "permit":
-            progress.say(_words(name, last))  # what a function may have stays on the screen when the bar is gone
-        elif last.get("event") == "step":
-            progress.step(_words(name, last), int(last.get("done", 0)), int(last.get("total", 0)))
-        elif last.get("event") == "warning":
-            warnings.append(str(last["text"]))
-            progress.say(f"warning: {name}, {warnings[-1]}")
+    for event in client.deploy(name, bundle.manifest_digest):
+        match event:
+            case StepEvent(name="permit"):
+                progress.say(_words(name, event))  # what a function may have stays on the screen when the bar is gone
+            case StepEvent():
+                progress.step(_words(name, event), event.done, event.total)
+            case WarningEvent():
+                warnings.append(event.text)
+                progress.say(f"warning: {name}, {event.text}")
+            case DeployedEvent():
+                done = event
+    assert done is not None  # else it has raised
     return Shipped(
         function=name,
-        revision=str(last["revision"]),
-        number=int(last["number"]),
+        revision=done.revision,
+        number=done.number,
         url=f"{client.address.url}/fn/{name}",
         uploaded_blobs=blobs,
         uploaded_bytes=size,
-        finishing=int(last.get("finishing", 0)),
+        finishing=done.finishing,
         warnings=tuple(warnings),
     )
 
@@ -75,21 +80,21 @@ def wait(client: Client, shipped: Shipped, progress: VerbProgress) -> Unfinished
     Returns an error where an artifact could not be finished. An artifact that is out of its bound, or for another box,
     is no error.
     """
-    while (found := client.function(shipped.function))["revision"] == shipped.revision:
-        if not (finishing := found.get("finishing")):
+    while (found := client.function(shipped.function).value).revision == shipped.revision:
+        if not (finishing := found.finishing):
             return _unfinished(client, shipped)
-        text = f"finish {shipped.function}: {finishing['artifact'] or 'the next artifact waits its turn'}"
-        progress.step(text, int(finishing["done"]), int(finishing["total"]))
+        text = f"finish {shipped.function}: {finishing.artifact or 'the next artifact waits its turn'}"
+        progress.step(text, finishing.done, finishing.total)
         time.sleep(WAIT_S)
     return None
 
 
 def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
-    found = client.explain(shipped.function)
-    failed = [one for one in found["artifacts"] if one["state"] in ("broken", "unfinished")]
-    if found["revision"] != shipped.revision or not failed:
+    found = client.explain(shipped.function).value
+    failed = [one for one in found.artifacts if one.state in ("broken", "unfinished")]
+    if found.revision != shipped.revision or not failed:
         return None
-    reasons = "; ".join(f"{one['model']} {one['target']}: {one['reason']}" for one in failed)
+    reasons = "; ".join(f"{one.model} {one.target}: {one.reason}" for one in failed)
     return Unfinished(f"{shipped.function} serves without {len(failed)} of its artifacts: {reasons}")
 
 
@@ -105,7 +110,6 @@ def _upload(client: Client, bundle: Bundle, progress: VerbProgress) -> tuple[int
     return len(missing), total
 
 
-def _words(name: str, event: dict[str, Any]) -> str:
-    detail = str(event.get("detail") or "")
-    shown = wording.digest(detail) if detail.startswith("sha256:") else detail
-    return " ".join(filter(None, [f"deploy {name}:", str(event.get("name", "")), shown]))
+def _words(name: str, event: StepEvent) -> str:
+    shown = wording.digest(event.detail) if event.detail.startswith("sha256:") else event.detail
+    return " ".join(filter(None, [f"deploy {name}:", event.name, shown]))

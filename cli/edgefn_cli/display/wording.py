@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edgefn.text.quantities import format_bytes
+
+if TYPE_CHECKING:
+    from edgefn.api.artifacts import Finishing
+    from edgefn.api.functions import FunctionStatus, PastRevision
 
 SHORT_DIGEST = 12
 
@@ -16,18 +19,18 @@ def digest(text: str) -> str:
     return text.removeprefix("sha256:")[:SHORT_DIGEST]
 
 
-def revision(status: Mapping[str, Any]) -> str:
+def revision(status: FunctionStatus | PastRevision) -> str:
     """Return the revision's number and its digest, as "3 (0f3a…)"."""
-    return f"{status['number']} ({digest(str(status['revision']))})"
+    return f"{status.number} ({digest(status.revision)})"
 
 
-def memory(status: Mapping[str, Any]) -> str:
+def memory(status: FunctionStatus) -> str:
     """Return the private memory of the function's processes together, or "-" when it has none.
 
     The processes are its template and its instances.
     """
-    processes = [*status.get("instances", ()), *filter(None, [status.get("template")])]
-    return format_bytes(sum(process["private_bytes"] for process in processes)) if processes else "-"
+    processes = [*status.instances, *([status.template] if status.template else ())]
+    return format_bytes(sum(process.private_bytes or 0 for process in processes)) if processes else "-"
 
 
 def moment(iso: str) -> str:
@@ -64,9 +67,7 @@ def error(found: float | None) -> str:
     return "-" if found is None else f"{found:.1e}"
 
 
-def finishing(found: dict[str, Any]) -> str:
+def finishing(found: Finishing) -> str:
     """Return the progress of the artifacts that are being finished while the function serves."""
-    which = (
-        f", {found['artifact']} since {moment(found['since'])}" if found["artifact"] else ", the next waits its turn"
-    )
-    return f"{found['done']} of {found['total']} artifacts are finished{which}"
+    which = f", {found.artifact} since {moment(found.since)}" if found.artifact else ", the next waits its turn"
+    return f"{found.done} of {found.total} artifacts are finished{which}"

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
+from edgefn.api.problems import Problem
 from edgefn.errors import BuildError, BundleError, PartialBuild
 from edgefn.system import signals
 from edgefn_cli.boxes.problems import error_of
@@ -183,7 +186,7 @@ def _built(order: BuildRequest, event: Event) -> BuildResult:
 def _told(event: Event) -> Exception:
     if missing := _COMPILE_EXTRA.search(str(event.get("detail", ""))):
         return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
-    error = error_of(event)
+    error = error_of(msgspec.convert(event, Problem))
     if trace := str(event.get("trace") or ""):
         error.add_note(trace)
     return error

@@ -10,8 +10,9 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from edgefn.api.tokens import TokenInfo
 from edgefn.errors import InputError, TokenNotFound
 from edgefn_runtime.access import scopes as scopes_
 from edgefn_runtime.access.rate import Bucket
@@ -61,15 +62,13 @@ class Token:
         self.uses += 1
         return True
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def info(self) -> TokenInfo:
         """Return the public facts about the token: never its value, nor its hash."""
-        return {
-            "name": self.row.name,
-            "scopes": list(self.row.scopes),
-            "rate": self.row.rate,
-            "created_at": self.row.created_at,
-            "uses": self.uses,
-        }
+        row = self.row
+        return TokenInfo(
+            name=row.name, scopes=list(row.scopes), rate=row.rate, created_at=row.created_at, uses=self.uses
+        )
 
 
 class Tokens:

@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
+from edgefn.api.artifacts import ArtifactStatus
+from edgefn.api.explanations import Advice
 from edgefn.spec import Batching, FunctionSpec
 from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn.text.quantities import format_duration
-from edgefn_runtime.artifacts.artifact_status import Link
 
 NEAR_ERROR, NEAR_TOP1 = 2.0, 0.05
 """An artifact misses its bound by little when its error is so many times the bound, its agreement so much under it."""
@@ -21,18 +22,11 @@ WORTH_S = 0.002
 """A run that is shorter gains nothing from more threads: they take as long to wake."""
 
 
-class Advice(msgspec.Struct, frozen=True):
-    """One piece of advice, and the rule that gave it: install, build, accuracy, threads or batch."""
-
-    rule: str
-    text: str
-
-
 class AdviceInput(msgspec.Struct, frozen=True):
     """The input of the rules. `targets` are those worth building for, `threads` those of an instance's engine."""
 
     spec: FunctionSpec
-    links: Sequence[Link]
+    links: Sequence[ArtifactStatus]
     refusals: Sequence[TargetRefusal] = ()
     targets: Collection[str] = ()
     batching: Mapping[str, Batching | None] = {}
@@ -61,7 +55,7 @@ def _accuracy(facts: AdviceInput) -> Iterator[Advice]:
             )
 
 
-def _missed_by_little(link: Link) -> str:
+def _missed_by_little(link: ArtifactStatus) -> str:
     """Return by how much it misses its limits, "" where it is more than a little."""
     told = []
     if link.error is None or link.error_limit is None or link.error > NEAR_ERROR * link.error_limit:

@@ -6,31 +6,18 @@ One serves, others would take over, are being finished, or will never serve; eac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.limits import limits_of
+from edgefn.api.artifacts import ArtifactStatus, Finishing
+from edgefn.api.scalars import ArtifactState
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.store.revision import Revision
-
-State = Literal["serving", "ready", "finishing", "unfinished", "broken", "refused", "out of bound"]
-
-
-class Finishing(msgspec.Struct, frozen=True):
-    """Progress of finishing: `done` of `total` artifacts; `artifact` has been worked on since `since`, ISO 8601.
-
-    `artifact` is "" while artifacts of another function come first, or requests wait.
-    """
-
-    done: int
-    total: int
-    artifact: str = ""
-    since: str = ""
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -52,34 +39,7 @@ class Chain(msgspec.Struct, frozen=True):
     unanswered: str = ""
 
 
-class Link(msgspec.Struct, frozen=True):
-    """One artifact: its state, its rank among those that could serve (1 is the first), and its figures.
-
-    `answers` is the number of the handler's answers with it that match eager PyTorch's, or why that is not known.
-    `ratio` is its latency over that of the model's portable artifact. Durations in seconds, sizes in bytes.
-    """
-
-    model: str
-    target: str
-    backend: str
-    state: State
-    rank: int | None = None
-    reason: str = ""
-    latency_s: float | None = None
-    ratio: float | None = None
-    error: float | None = None
-    error_limit: float | None = None
-    max_error: float | None = None
-    max_error_bound: float | None = None
-    top1: float | None = None
-    top1_bound: float | None = None
-    finish_s: float | None = None
-    load_s: float | None = None
-    size_bytes: int | None = None
-    answers: str = ""
-
-
-def links(chain: Chain) -> list[Link]:
+def links(chain: Chain) -> list[ArtifactStatus]:
     """Return every artifact of the bundle, model by model.
 
     Those that can serve come first, by rank.
@@ -99,10 +59,12 @@ def _here(chain: Chain) -> list[ArtifactEntry]:
     return [entry for entry in chain.revision.artifacts if entry.path not in chain.refusals]
 
 
-def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[ArtifactEntry]) -> Link:
+def _link(chain: Chain, entry: ArtifactEntry, order: list[str], own: list[ArtifactEntry]) -> ArtifactStatus:
     state, reason = _state(chain, entry)
     found = chain.proofs.get(entry.path)
-    bare = Link(entry.model, entry.target, entry.backend, state, reason=reason, answers=_answers(chain, entry))
+    bare = ArtifactStatus(
+        entry.model, entry.target, entry.backend, state, reason=reason, answers=_answers(chain, entry)
+    )
     if state in ("serving", "ready") and entry.path in order:
         bare = msgspec.structs.replace(bare, rank=order.index(entry.path) + 1)
     if found is None:
@@ -132,7 +94,7 @@ def _answers(chain: Chain, entry: ArtifactEntry) -> str:
     return chain.unanswered if found is None else found.told
 
 
-def _state(chain: Chain, entry: ArtifactEntry) -> tuple[State, str]:
+def _state(chain: Chain, entry: ArtifactEntry) -> tuple[ArtifactState, str]:
     found = chain.proofs.get(entry.path)
     if entry.path in chain.broken:
         return "broken", chain.broken[entry.path]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
-
+from edgefn.api.explanations import Explanation
 from edgefn.spec import FunctionSpec
 from edgefn.targets import groups
 from edgefn.targets.facts import this_machine
@@ -14,7 +12,7 @@ from edgefn_runtime.artifacts import advice, artifact_status, capability
 from edgefn_runtime.artifacts.artifact_status import Chain
 
 
-def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
+def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> Explanation:
     """Explain `found`: the artifacts by rank, the refusals of this box, and advice for more speed."""
     revision = found.revision
     links = artifact_status.links(found)
@@ -29,19 +27,16 @@ def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) 
         cores=cores,
         threads=threads(spec),
     )
-    told: dict[str, Any] = msgspec.to_builtins(
-        {
-            "function": revision.name,
-            "revision": revision.digest,
-            "number": revision.number,
-            "artifacts": links,
-            "refusals": refusals,
-            "finishing": found.finishing,
-            "changed": found.changed,
-            "advice": advice.advice(advised),
-        }
+    return Explanation(
+        function=revision.name,
+        revision=revision.digest,
+        number=revision.number,
+        artifacts=links,
+        refusals=refusals,
+        finishing=found.finishing,
+        changed=found.changed,
+        advice=advice.advice(advised),
     )
-    return told
 
 
 def buildable() -> tuple[str, ...]:

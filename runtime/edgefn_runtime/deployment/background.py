@@ -11,10 +11,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from edgefn.api.artifacts import Finishing
 from edgefn.bundle.config import ArtifactEntry
 from edgefn_runtime import timestamps
 from edgefn_runtime.artifacts import capability
-from edgefn_runtime.artifacts.artifact_status import Finishing
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.store.revision import Revision

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from edgefn.api.explanations import Explanation
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import EdgefnError, Unavailable
 from edgefn.spec import FunctionSpec
@@ -82,7 +83,7 @@ class ArtifactChains:
             changed=f"the box has changed: {self._known.change}" if since else "",
         )
 
-    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+    def explain(self, name: str, cores: float) -> Explanation | None:
         """Explain why `name` is served as it is, and what would make it faster on `cores` cores.
 
         Returns None when it is not deployed.

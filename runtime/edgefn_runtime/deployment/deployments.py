@@ -12,6 +12,8 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+from edgefn.api.deployments import DeploymentEvent
+from edgefn.api.grants import Grant
 from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
@@ -33,7 +35,7 @@ from edgefn_runtime.host import Audit, Host, Unaudited
 from edgefn_runtime.progress import DeploymentProgress, deployed
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
-from edgefn_runtime.store.database import Database, Grant, HistoryEntry
+from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.uncancellable import in_thread
@@ -132,13 +134,13 @@ class Deployments:
 
     # ── changes ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+    async def deploy(self, name: str, manifest: str) -> AsyncIterator[DeploymentEvent]:
         """Deploy the bundle `manifest` as `name`; yield the events, the last one "deployed".
 
         Raises an EdgefnError when the deployment fails. Closing the iterator cancels the deployment, unless it is
         committed by then.
         """
-        events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        events: asyncio.Queue[DeploymentEvent | None] = asyncio.Queue()
         progress = DeploymentProgress(events.put_nowait)
         task = self._audited("deploy", name, manifest, lambda: self._road.deploy(name, manifest, progress), manifest)
         task.add_done_callback(lambda _: events.put_nowait(None))
@@ -267,9 +269,7 @@ class Deployments:
         """
         if 0 < self._database.had_version < schema.GRANTS_VERSION:
             for grant in self._database.granted():
-                detail = (
-                    f"{grant.kind} {grant.value}".rstrip() + ", which it was deployed with before there were grants"
-                )
+                detail = f"{grant.permission}, which it was deployed with before there were grants"
                 self._audit.change("allow", function=grant.function, detail=detail, result="ok")
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,6 @@ import errno
 import logging
 import secrets
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -18,6 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgefn.api.deployments import ErrorEvent
+from edgefn.api.problems import Problem
 from edgefn.errors import EdgefnError, RateExceeded, RetryLater, Unauthorized, Unavailable, UnsupportedEncoding
 
 CONTENT_TYPE = "application/problem+json"
@@ -35,9 +36,10 @@ _log = logging.getLogger("edgefn.gateway")
 def problem(error: Exception) -> tuple[int, Headers, bytes]:
     """Return (status, headers, body) of the answer to a request that `error` ended."""
     error = _known(error)
-    body = msgspec.json.encode(members := as_members(error))
+    told = as_problem(error)
+    body = msgspec.json.encode(told)
     headers = [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
-    return members["status"], headers + _headers_of(error), body
+    return told.status, headers + _headers_of(error), body
 
 
 class ProblemResponse(Response):
@@ -63,47 +65,37 @@ def _known(error: Exception) -> Exception:
     return error
 
 
-def as_members(error: Exception) -> dict[str, Any]:
-    """Return the members of the problem. An unexpected error is logged."""
+def as_problem(error: Exception) -> Problem:
+    """Return the problem. An unexpected error is logged."""
     if isinstance(error, EdgefnError):
-        return error.as_problem()
+        return Problem(**error.as_problem())
     if isinstance(error, HTTPException):
         return _http_problem(error)
     return _internal(error)
 
 
-def as_event(error: Exception) -> dict[str, Any]:
+def as_event(error: Exception) -> ErrorEvent:
     """Return the last line of a stream that `error` ended: the problem's members and the CLI's exit code."""
     error = _known(error)
-    return {
-        "event": "error",
-        **as_members(error),
-        "exit_code": error.exit_code if isinstance(error, EdgefnError) else EdgefnError.exit_code,
-    }
+    code = error.exit_code if isinstance(error, EdgefnError) else EdgefnError.exit_code
+    return ErrorEvent(**msgspec.structs.asdict(as_problem(error)), exit_code=code)
 
 
-def _http_problem(error: HTTPException) -> dict[str, Any]:
+def _http_problem(error: HTTPException) -> Problem:
     title = HTTPStatus(error.status_code).phrase
-    return {
-        "type": "about:blank",
-        "title": title,
-        "status": error.status_code,
-        "detail": error.detail,
-        "error": title.replace(" ", ""),
-    }
+    return Problem(title=title, status=error.status_code, detail=error.detail, error=title.replace(" ", ""))
 
 
-def _internal(error: Exception) -> dict[str, Any]:
+def _internal(error: Exception) -> Problem:
     id = secrets.token_hex(8)
     _log.error("internal error %s", id, exc_info=error)
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
-        "status": 500,
-        "detail": f"the box failed on this request; its log has the reason under id {id}",
-        "error": "InternalError",
-        "id": id,
-    }
+    return Problem(
+        title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
+        status=500,
+        detail=f"the box failed on this request; its log has the reason under id {id}",
+        error="InternalError",
+        id=id,
+    )
 
 
 def _headers_of(error: Exception) -> Headers:

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from edgefn.api.boxes import MemoryTotals
 from edgefn.errors import DeploymentRefused, Unavailable
 from edgefn.system import machine
 from edgefn.text.quantities import format_bytes
@@ -67,17 +68,13 @@ class MemoryBudget:
             reload_s=launcher.phases.get("template", 0.0),
         )
 
-    def totals(self) -> dict[str, int]:
+    def totals(self) -> MemoryTotals:
         """Return the ledger's totals for people, in bytes.
 
         They are what functions may take, what they are counted with, and what the machine has left.
         """
         committed = ledger.committed_bytes(map(self.account, self._tenants))
-        return {
-            "budget_bytes": self.budget_bytes,
-            "committed_bytes": committed,
-            "available_bytes": self._available(),
-        }
+        return MemoryTotals(self.budget_bytes, committed, self._available())
 
     # ── what may start ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+import msgspec
+
+from edgefn.api.functions import BatchingFigures
 from edgefn.bundle.config import ModelEntry
 from edgefn_runtime.wire.messages import Batched
 
@@ -16,29 +19,25 @@ class Measuring(Protocol):
     batching: dict[str, Batched]
 
 
-def figures(models: Iterable[ModelEntry], instances: Sequence[Measuring]) -> list[dict[str, Any]]:
-    """Return the limits of each model with `batch`, and the means of what its instances have measured.
-
-    `on` is None while no instance has measured, else whether one batches.
-    """
+def figures(models: Iterable[ModelEntry], instances: Sequence[Measuring]) -> list[BatchingFigures]:
+    """Return the limits of each model with `batch`, and the means of what its instances have measured."""
     return [
-        {
-            "model": entry.spec.name,
-            "most_rows": entry.batching.rows,
-            "wait_s": entry.batching.wait_s,
-            **_means([found for one in instances if (found := one.batching.get(entry.spec.name)) is not None]),
-        }
+        _figures(
+            BatchingFigures(entry.spec.name, entry.batching.rows, entry.batching.wait_s),
+            [found for one in instances if (found := one.batching.get(entry.spec.name)) is not None],
+        )
         for entry in models
         if entry.batching is not None
     ]
 
 
-def _means(found: Sequence[Batched]) -> dict[str, Any]:
+def _figures(bare: BatchingFigures, found: Sequence[Batched]) -> BatchingFigures:
     if not found:
-        return {"on": None, "mean_rows": None, "gain": None, "instances": 0}
-    return {
-        "on": any(one.on for one in found),
-        "mean_rows": round(statistics.fmean(one.rows for one in found), 2),
-        "gain": round(statistics.fmean(one.gain for one in found), 2),
-        "instances": len(found),
-    }
+        return bare
+    return msgspec.structs.replace(
+        bare,
+        on=any(one.on for one in found),
+        mean_rows=round(statistics.fmean(one.rows for one in found), 2),
+        gain=round(statistics.fmean(one.gain for one in found), 2),
+        instances=len(found),
+    )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+from edgefn.api.functions import CoreFigures
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.cgroups.processors import machine, threads_for
 from edgefn_runtime.scheduling.cores import ScaleBound, Use, bound, within
@@ -64,19 +65,19 @@ class Cores:
         spec = self._spec
         return bound(self._use.cores, threads_for(spec), spec.optimize, machine().cores)
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> CoreFigures:
         """Return the figures that `edgefn status` shows."""
         _, asked = self._spec.scale
         _, most = self.within(self._spec.scale)
         use = self._use.cores
-        return {
-            "available": machine().cores,
-            "threads": threads_for(self._spec),
-            "optimize": self._spec.optimize,
-            "use": None if use is None else round(use, 3),
-            "most_instances": most,
-            "why": self._bound.why if most < asked else f"scale; {self._bound.why}",
-        }
+        return CoreFigures(
+            available=machine().cores,
+            threads=threads_for(self._spec),
+            optimize=self._spec.optimize,
+            use=None if use is None else round(use, 3),
+            most_instances=most,
+            why=self._bound.why if most < asked else f"scale; {self._bound.why}",
+        )
 
 
 def read(instance: Instance) -> Reading:

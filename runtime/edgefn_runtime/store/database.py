@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+from edgefn.api.grants import Grant
 from edgefn.bundle.oci.descriptors import Blob
 from edgefn.errors import DiskFull, FunctionNotFound, HomeError
 from edgefn_runtime.store import schema
@@ -48,16 +49,6 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     deployed_at: str
     config: bytes
     blobs: tuple[Blob, ...]
-
-
-class Grant(NamedTuple):
-    """A permission of a function, with the time and the name of the actor that granted it: a row of its grants."""
-
-    function: str
-    kind: str
-    value: str
-    granted_at: str
-    granted_by: str
 
 
 class Database:

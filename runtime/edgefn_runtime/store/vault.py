@@ -10,10 +10,10 @@ import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
+from edgefn.api.secrets import SecretInfo
 from edgefn.errors import InputError
 from edgefn_runtime import timestamps
 from edgefn_runtime.store import ownership
@@ -29,14 +29,6 @@ DAMAGED = "damaged"
 """In the place of what sealed a secret whose file does not read."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
-
-
-class SecretInfo(NamedTuple):
-    """The public facts about a secret, without its value."""
-
-    name: str
-    sealed_by: str
-    set_at: str
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

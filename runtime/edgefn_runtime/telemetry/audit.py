@@ -19,10 +19,10 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from edgefn.api.audit import AuditRecord
 from edgefn_runtime.telemetry.buffer import BufferedLog
 from edgefn_runtime.telemetry.follower import Follower
 from edgefn_runtime.telemetry.logfile import ROTATE_BYTES, LogFile
@@ -101,7 +101,7 @@ class AuditLog:
         Records of one file stay in the order in which they were written, whatever the clock did.
         """
         found = [_timed(log.file.tail(lines)) for log in (self._changes, self._incidents)]
-        return [line for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
+        return [_readable(line) for _, line in heapq.merge(*found, key=itemgetter(0))][-lines:] if lines else []
 
     async def follow(self, lines: int) -> AsyncGenerator[str, None]:
         """Yield the last `lines` records and then each new one, until the box drains."""
@@ -114,7 +114,7 @@ class AuditLog:
             for text in self.tail(lines):
                 yield text
             async for text in follower:
-                yield text
+                yield _readable(text)
         finally:
             for log in (self._changes, self._incidents):
                 log.followers.discard(follower)
@@ -133,10 +133,10 @@ class AuditLog:
         self.end_followers()
 
     def _write(self, log: BufferedLog, action: str, actor: Actor, members: dict[str, str]) -> None:
-        who = {"who": actor.name, "address": actor.address, "action": action}
-        record = {name: _short(value) for name, value in {**who, **members}.items() if value}
         at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-        log.add(json.dumps({"at": at, **record}, ensure_ascii=True))
+        short = {name: _short(value) for name, value in members.items()}
+        record = AuditRecord(at=at, who=_short(actor.name), address=_short(actor.address), action=action, **short)
+        log.add(json.dumps(msgspec.to_builtins(record), ensure_ascii=True))
         _log.info("%s", _told(record))
 
     def _lost(self, records: int) -> None:
@@ -147,14 +147,20 @@ def _short(value: str) -> str:
     return printable(value.replace("\n", " ")[:MAX_TEXT])
 
 
-def _told(record: dict[str, str]) -> str:
+def _told(record: AuditRecord) -> str:
     """Return the record as a line of the journal."""
-    who = f"{record.get('who', 'nobody')} at {record['address']}" if "address" in record else record.get("who", "")
-    moved = f"{record.get('before', 'nothing')} -> {record.get('after', 'nothing')}"
-    words = [record["action"], record.get("function", ""), f"by {who}"]
-    words += [moved] if {"before", "after"} & record.keys() else []
-    words += [record.get("result", ""), record.get("detail", "")]
-    return ", ".join(filter(None, words))
+    who = f"{record.who or 'nobody'} at {record.address}" if record.address else record.who
+    moved = f"{record.before or 'nothing'} -> {record.after or 'nothing'}" if record.before or record.after else ""
+    return ", ".join(filter(None, [record.action, record.function, f"by {who}", moved, record.result, record.detail]))
+
+
+def _readable(line: str) -> str:
+    """Return the line; one that is no record, torn by a power cut or a follower's remark, as the detail of one."""
+    try:
+        msgspec.json.decode(line, type=AuditRecord)
+    except msgspec.MsgspecError:
+        return msgspec.json.encode(AuditRecord(detail=line)).decode()
+    return line
 
 
 def _timed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -171,7 +177,6 @@ def _timed(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _moment(line: str) -> str:
     """Return when a record was written; "" for a line that is none, torn by a power cut."""
     try:
-        found: dict[str, Any] = json.loads(line)
-        return str(found["at"])
-    except (ValueError, KeyError, TypeError):
+        return msgspec.json.decode(line, type=AuditRecord).at
+    except msgspec.MsgspecError:
         return ""

@@ -26,12 +26,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
+from edgefn.api.functions import FunctionProcesses
 from edgefn_runtime.telemetry import exposition
 from edgefn_runtime.telemetry.invocations import InvocationMetrics, Invocations
 from edgefn_runtime.telemetry.scrape import Statuses
@@ -45,12 +45,12 @@ fortieth of what the event loop needs."""
 class Metrics:
     """All series of one box, in a registry of its own.
 
-    `statuses` gives the FunctionStatus of every function; it and `log_lines_dropped` are called at a scrape.
+    `statuses` gives the processes of every function; it and `log_lines_dropped` are called at a scrape.
     """
 
     def __init__(
         self,
-        statuses: Callable[[], Iterable[Mapping[str, Any]]],
+        statuses: Callable[[], Iterable[FunctionProcesses]],
         *,
         version: str = "",
         log_lines_dropped: Callable[[], int] = int,

@@ -10,12 +10,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
+from msgspec import UNSET
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from edgefn.api.functions import FunctionProcesses, InstanceInfo, OutputFigures, TemplateInfo
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
 from edgefn_runtime.workers.footprint import footprint
 
@@ -27,18 +28,18 @@ FOOTPRINT_S = 10.0
 
 
 class Statuses(Collector):
-    """A prometheus-client collector over the FunctionStatus of every function; a failed one has no processes."""
+    """A prometheus-client collector over the processes of every function; a failed one has none."""
 
     def __init__(
         self,
-        statuses: Callable[[], Iterable[Mapping[str, Any]]],
+        statuses: Callable[[], Iterable[FunctionProcesses]],
         version: str,
         log_lines_dropped: Callable[[], int],
     ) -> None:
         self._statuses = statuses
         self._version = version
         self._log_lines_dropped = log_lines_dropped
-        self._seen: list[Mapping[str, Any]] = []
+        self._seen: list[FunctionProcesses] = []
         self._footprints: dict[int, tuple[float, int]] = {}
         """By process: when its memory was measured, and what it was."""
 
@@ -60,8 +61,8 @@ class Statuses(Collector):
         yield _states(statuses)
         yield self._memory(statuses)
         yield _ledger(statuses)
-        yield _dropped(statuses, "lines")
-        yield _dropped(statuses, "bytes")
+        yield _dropped(statuses, "lines", lambda output: output.dropped_lines)
+        yield _dropped(statuses, "bytes", lambda output: output.dropped_bytes)
         yield CounterMetricFamily(
             "edgefn_log_lines_dropped", "Log lines lost because the disk was full.", self._log_lines_dropped()
         )
@@ -69,7 +70,7 @@ class Statuses(Collector):
         info.add_metric((self._version,), 1)
         yield info
 
-    def _memory(self, statuses: Iterable[Mapping[str, Any]]) -> Metric:
+    def _memory(self, statuses: Iterable[FunctionProcesses]) -> Metric:
         family = GaugeMetricFamily(
             "edgefn_private_memory_bytes",
             "Memory that no other process shares, of the template and of all instances.",
@@ -77,16 +78,16 @@ class Statuses(Collector):
         )
         before, self._footprints = self._footprints, {}
         for status in statuses:
-            instances = status.get("instances", ())
-            family.add_metric((status["name"], "template"), self._private(status.get("template"), before))
-            family.add_metric((status["name"], "instance"), sum(self._private(one, before) for one in instances))
+            template = self._private(status.template, before) if status.template else 0
+            family.add_metric((status.name, "template"), template)
+            family.add_metric((status.name, "instance"), sum(self._private(one, before) for one in status.instances))
         return family
 
-    def _private(self, process: Mapping[str, Any] | None, before: Mapping[int, tuple[float, int]]) -> int:
-        """Return the private bytes of the process; 0 where there is none, or it ended before the measurement."""
-        if process is None or "private_bytes" in process:
-            return (process or {}).get("private_bytes") or 0
-        pid, now = process["pid"], time.monotonic()
+    def _private(self, process: InstanceInfo | TemplateInfo, before: Mapping[int, tuple[float, int]]) -> int:
+        """Return the private bytes of the process; 0 where it ended before the measurement."""
+        if process.private_bytes is not UNSET:
+            return process.private_bytes or 0
+        pid, now = process.pid, time.monotonic()
         measured_at, size = before.get(pid, (-math.inf, 0))
         if now - measured_at >= FOOTPRINT_S:
             found = footprint(pid)
@@ -95,49 +96,48 @@ class Statuses(Collector):
         return size
 
 
-def _queue_depth(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+def _queue_depth(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily("edgefn_queue_depth", "Requests that wait.", labels=("function",))
     for status in statuses:
-        family.add_metric((status["name"],), status.get("queued", 0))
+        family.add_metric((status.name,), status.queued)
     return family
 
 
-def _instances(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+def _instances(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily("edgefn_instances", "Instances, by state.", labels=("function", "state"))
     for status in statuses:
-        counts = Counter(instance["state"] for instance in status.get("instances", ()))
+        counts = Counter(instance.state for instance in status.instances)
         for state in COUNTED_STATES:
-            family.add_metric((status["name"], state), counts[state])
+            family.add_metric((status.name, state), counts[state])
     return family
 
 
-def _states(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+def _states(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily(
         "edgefn_function_state", "1 for the state the function is in.", labels=("function", "state")
     )
     for status in statuses:
         for state in FunctionState:
-            family.add_metric((status["name"], state), float(status["state"] == state))
+            family.add_metric((status.name, state), float(status.state == state))
     return family
 
 
-def _ledger(statuses: Iterable[Mapping[str, Any]]) -> Metric:
+def _ledger(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily(
         "edgefn_ledger_bytes", "Memory that a process of this kind is counted with.", labels=("function", "process")
     )
     for status in statuses:
-        for process in ("template", "instance"):
-            counted = status.get("ledger", {}).get(f"{process}_bytes", 0)
-            family.add_metric((status["name"], process), counted)
+        family.add_metric((status.name, "template"), status.memory.template_bytes)
+        family.add_metric((status.name, "instance"), status.memory.instance_bytes)
     return family
 
 
-def _dropped(statuses: Iterable[Mapping[str, Any]], unit: str) -> Metric:
+def _dropped(statuses: Iterable[FunctionProcesses], unit: str, count: Callable[[OutputFigures], int]) -> Metric:
     family = CounterMetricFamily(
         f"edgefn_output_{unit}_dropped",
         f"Printed {unit} that were dropped, as a function was over its budget.",
         labels=("function",),
     )
     for status in statuses:
-        family.add_metric((status["name"],), status.get("output", {}).get(f"dropped_{unit}", 0))
+        family.add_metric((status.name,), count(status.output))
     return family

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from msgspec import UNSET
+
+from edgefn.api.functions import FunctionProcesses
 
 
 class Footprint(NamedTuple):
@@ -41,18 +45,14 @@ def _sizes(path: str) -> dict[str, int]:
     return {line[0].rstrip(":"): 1024 * int(line[1]) for line in words if len(line) == 3 and line[2] == "kB"}
 
 
-async def with_footprints(status: dict[str, Any]) -> dict[str, Any]:
-    """Return a function's status with the `private_bytes` of each of its processes.
-
-    They are None for a process that has ended.
-    """
-    processes = [process for process in (status.get("template"), *status.get("instances", ())) if process]
-    unmeasured = [process for process in processes if "private_bytes" not in process]
+async def measure_all(processes: FunctionProcesses) -> None:
+    """Set the `private_bytes` of each process that has none yet; None for one that has ended."""
+    there = [*processes.instances, *([processes.template] if processes.template else ())]
+    unmeasured = [process for process in there if process.private_bytes is UNSET]
     if unmeasured:
-        found = await asyncio.to_thread(lambda: [footprint(process["pid"]) for process in unmeasured])
+        found = await asyncio.to_thread(lambda: [footprint(process.pid) for process in unmeasured])
         for process, each in zip(unmeasured, found, strict=True):
-            process["private_bytes"] = each.private_bytes if each is not None else None
-    return status
+            process.private_bytes = each.private_bytes if each is not None else None
 
 
 async def measure(pid: int) -> Footprint | None:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 
+from edgefn.api.functions import OutputFigures
 from edgefn_runtime.scheduling.allowance import Allowance
 
 RATE, BURST = 1_000.0, 4_000.0
@@ -81,9 +82,9 @@ class Output:
         self._log(line.decode("utf-8", "backslashreplace"))
         return True
 
-    def figures(self) -> dict[str, int]:
+    def figures(self) -> OutputFigures:
         """Return the lines and bytes that were ever over the budget."""
-        return {"dropped_lines": self.dropped_lines, "dropped_bytes": self.dropped_bytes}
+        return OutputFigures(self.dropped_lines, self.dropped_bytes)
 
     def drop(self, data: bytes) -> None:
         """Count lines that are not logged."""

@@ -86,7 +86,8 @@ def hostile(box: StandIn) -> None:
     numbers = dict.fromkeys(
         ("rank", "latency_s", "ratio", "error", "error_limit", "top1", "top1_bound", "finish_s", "load_s", "size_bytes")
     )
-    found = {"artifacts": [artifact | numbers], "advice": [{"text": "t"}], "changed": "c", "finishing": None}
+    found = {"artifacts": [artifact | numbers], "advice": [{"rule": "r", "text": "t"}], "changed": "c"}
+    found |= {"function": "f", "revision": "sha256:12", "finishing": None}
     box.json("GET /admin/functions/echo/explain", evil(found))
     about = {
         "name": "n",
@@ -95,14 +96,14 @@ def hostile(box: StandIn) -> None:
         "isolation": {"network": "why not"},
         "devices": ["d"],
     }
-    refused = [{"artifact": "a", "needs": "n", "has": "h", "fix": "f"}]
+    refused = [{"function": "f", "artifact": "a", "needs": "n", "has": "h", "fix": "f"}]
     box.json("GET /admin/box", evil(about | {"refused": refused}))
     box.answers["GET /admin/functions/echo/logs"] = Response(f"2026 stdout 1 - {EVIL}\n", media_type="text/plain")
     box.json("POST /admin/functions/echo/stop", status)
-    box.json("POST /admin/functions/echo/rollback", evil({"number": 2, "revision": "sha256:12"}))
+    box.json("POST /admin/functions/echo/rollback", evil({"function": "f", "number": 2, "revision": "sha256:12"}))
     grant = {"function": "f", "kind": "k", "value": "v", "granted_at": "now", "granted_by": "b"}
     box.json("GET /admin/grants", evil({"grants": [grant]}))
-    box.json("POST /admin/functions/echo/grants", evil({"grants": [grant], "asked": ["device"]}))
+    box.json("POST /admin/functions/echo/grants", evil({"function": "f", "grants": [grant], "asked": ["device"]}))
     token = {"name": "n", "scopes": ["s"], "rate": None, "created_at": "now", "uses": 1}
     box.json("GET /admin/tokens", {"tokens": [evil(token)]})
     for route in ("POST /admin/tokens", "POST /admin/tokens/line-3/rotate"):

@@ -51,7 +51,7 @@ def test_a_token_is_known_by_its_hash_alone(known: Known, tmp_path: Path) -> Non
     again = known.tokens.find(value.encode())
     assert again is not None
     assert (again.row.name, again.row.rate) == ("camera", 20.0)
-    assert value not in str(again.as_json())
+    assert value not in str(again.info)
     assert known.tokens.find(HOME.encode()) is not None
     assert known.tokens.find(b"") is None
     assert known.tokens.find(value.encode() + b" ") is None

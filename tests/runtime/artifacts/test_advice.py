@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgefn.api.artifacts import ArtifactStatus
 from edgefn.spec import Batching, FunctionSpec
 from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn_runtime.artifacts.advice import WORTH_S, AdviceInput, advice
-from edgefn_runtime.artifacts.artifact_status import Link
 
-SERVING = Link("net", "portable/fp32", "onnxruntime", "serving", rank=1, latency_s=0.02, ratio=1.0)
-NEAR = Link(
+SERVING = ArtifactStatus("net", "portable/fp32", "onnxruntime", "serving", rank=1, latency_s=0.02, ratio=1.0)
+NEAR = ArtifactStatus(
     model="net",
     target="x86-64-v3/int8",
     backend="onnxruntime",
@@ -29,7 +29,7 @@ LACKING = TargetRefusal(
 )
 
 
-def _facts(*links: Link, **changed: Any) -> AdviceInput:
+def _facts(*links: ArtifactStatus, **changed: Any) -> AdviceInput:
     """Those of a function that serves and that nothing would make faster, `changed`."""
     calm = AdviceInput(SPEC, links or (SERVING,), targets=("portable/fp32",), batching={"net": Batching(8)})
     return msgspec.structs.replace(calm, **changed)
@@ -42,7 +42,7 @@ def _said(facts: AdviceInput, rule: str) -> str:
     return found.text
 
 
-def _changed(link: Link, **figures: Any) -> Link:
+def _changed(link: ArtifactStatus, **figures: Any) -> ArtifactStatus:
     return msgspec.structs.replace(link, **figures)
 
 

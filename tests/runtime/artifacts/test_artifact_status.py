@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgefn.api.artifacts import ArtifactStatus
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused, DiskFull
 from edgefn_runtime import fingerprint
 from edgefn_runtime.artifacts import proof
-from edgefn_runtime.artifacts.artifact_status import Chain, Link, links
+from edgefn_runtime.artifacts.artifact_status import Chain, links
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment import chains
 from edgefn_runtime.progress import DeploymentProgress
@@ -77,7 +78,7 @@ def _chain(box: StoreBox) -> Chain:
     return found
 
 
-def _links(box: StoreBox) -> dict[str, Link]:
+def _links(box: StoreBox) -> dict[str, ArtifactStatus]:
     return {link.target: link for link in links(_chain(box))}
 
 
@@ -99,7 +100,7 @@ def test_live_on_the_portable_one_then_on_each_faster_one(tmp_path: Path) -> Non
         finisher = Slow()
         async with opened(tmp_path / "home", finisher=finisher) as box:
             event = await box.deploy(_bundle(tmp_path, (*ALL, OTHERS)))
-            assert (event["event"], event["finishing"], _serves(box)) == ("deployed", 2, "portable/fp32")
+            assert (event.finishing, _serves(box)) == (2, "portable/fp32")
             await until(lambda: finisher.finished[1:] == [MIDDLE.path], "the first of the others is on its way")
             told = _chain(box).finishing
             assert told is not None
@@ -289,7 +290,7 @@ def test_a_changed_handler_has_its_fastest_artifact_at_once(tmp_path: Path) -> N
         async with opened(tmp_path / "home", finisher=finisher) as box:
             await box.deploy(_bundle(tmp_path, ALL[:2]))
             await box.deployments.settled()
-            assert (await box.deploy(_bundle(tmp_path, ALL, code="x = 2\n")))["finishing"] == 1
+            assert (await box.deploy(_bundle(tmp_path, ALL, code="x = 2\n"))).finishing == 1
             assert _serves(box) == MIDDLE.target
             finisher.let(1)
             await box.deployments.settled()

@@ -8,10 +8,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from edgefn.api.deployments import DeployedEvent
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn_runtime.artifacts import inputs, proof
 from edgefn_runtime.artifacts.finishing import Finisher
@@ -182,11 +182,13 @@ class StoreBox:
         for digest in self.deployments.missing(bundle.blobs):
             await self.deployments.ingest(digest, len(bundle.blobs[digest]), chunks(bundle.blobs[digest]))
 
-    async def deploy(self, bundle: SmallBundle, name: str = "") -> dict[str, Any]:
+    async def deploy(self, bundle: SmallBundle, name: str = "") -> DeployedEvent:
         """The last event of uploading and deploying `bundle`."""
         await self.upload(bundle)
         events = self.deployments.deploy(name or bundle.config.function.name, bundle.digest)
-        return [event async for event in events][-1]
+        last = [event async for event in events][-1]
+        assert isinstance(last, DeployedEvent)
+        return last
 
     def current(self, name: str) -> str | None:
         """The digest that is routed; it is the one that the host serves."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.artifacts import Finishing
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DiskFull
 from edgefn.targets.needs import Needs
-from edgefn_runtime.artifacts.artifact_status import Chain, Finishing, links
+from edgefn_runtime.artifacts.artifact_status import Chain, links
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment import background
 from edgefn_runtime.progress import DeploymentProgress
@@ -67,7 +68,7 @@ def test_no_artifact_is_begun_while_requests_wait(tmp_path: Path, monkeypatch: p
         finisher.gate.release()
         async with opened(home, finisher=finisher) as box:
             box.host.waiting = 1
-            assert (await box.deploy(bundles.with_model(tmp_path, artifacts=BOTH)))["finishing"] == 1
+            assert (await box.deploy(bundles.with_model(tmp_path, artifacts=BOTH))).finishing == 1
             if calm:
                 await until(lambda: box.host.asked > 1, "it has looked twice whether requests wait")
                 assert (finisher.begun, _chain(box).finishing) == ([], Finishing(1, 2))

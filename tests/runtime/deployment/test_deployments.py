@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.deployments import DeployedEvent, StepEvent, WarningEvent
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotFound, Unavailable
 from edgefn.targets.needs import Needs
@@ -44,7 +45,7 @@ def test_isolation_that_is_missing_is_told_or_refused(tmp_path: Path) -> None:
             assert list((tmp_path / "home" / "bundles").iterdir()) == []
             box.host.unfit, box.host.lacking = None, ["this box does not enforce files (no Landlock)"]
             events = [event async for event in box.deployments.deploy("scale", bundle.digest)]
-            told = [event["text"] for event in events if event["event"] == "warning"]
+            told = [event.text for event in events if isinstance(event, WarningEvent)]
             assert told == ["this box does not enforce files (no Landlock)"]
             assert box.current("scale") == bundle.digest
 
@@ -59,15 +60,9 @@ def test_deploy(tmp_path: Path) -> None:
         async with opened(tmp_path / "home") as box:
             await box.upload(bundle)
             events = [event async for event in box.deployments.deploy("scale", bundle.digest)]
-            names = list(dict.fromkeys(event.get("name", event["event"]) for event in events))
-            assert names == ["verify", "unpack", "finish", "start", "activate", "deployed"]
-            assert events[-1] == {
-                "event": "deployed",
-                "function": "scale",
-                "revision": bundle.digest,
-                "number": 1,
-                "finishing": 0,
-            }
+            names = list(dict.fromkeys(event.name for event in events if isinstance(event, StepEvent)))
+            assert names == ["verify", "unpack", "finish", "start", "activate"]
+            assert events[-1] == DeployedEvent("scale", bundle.digest, 1, finishing=0)
             revision = box.deployments.current("scale")
             assert revision is not None
             files = {
@@ -107,9 +102,9 @@ def test_same_digest_is_a_no_op(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with opened(tmp_path / "home") as box:
             bundle = bundles.function(tmp_path)
-            assert (await box.deploy(bundle))["number"] == 1
+            assert (await box.deploy(bundle)).number == 1
             box.host.calls.clear()
-            assert (await box.deploy(bundle))["number"] == 1
+            assert (await box.deploy(bundle)).number == 1
             assert box.host.calls == ["switch"]
             assert len(box.deployments.history("greet")) == 1
 
@@ -128,7 +123,7 @@ def test_digest_from_history_is_not_unpacked_again(tmp_path: Path) -> None:
             await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
-            assert [(await box.deploy(one))["number"] for one in (first, second, first)] == [1, 2, 3]
+            assert [(await box.deploy(one)).number for one in (first, second, first)] == [1, 2, 3]
             assert len(finished) == 2
 
     asyncio.run(scenario())
@@ -223,7 +218,7 @@ def test_refusals(tmp_path: Path) -> None:
             await box.deploy(bundles.function(tmp_path))
             for bundle, error, words in cases:
                 await _refused(box, bundle, error, words, "greet")
-            assert (await box.deploy(bundles.wheels(tmp_path, "numpy>1", python=python)))["number"] == 2
+            assert (await box.deploy(bundles.wheels(tmp_path, "numpy>1", python=python))).number == 2
             await box.deploy(bundles.with_model(tmp_path, "m", artifacts=(entry, other, foreign, unknown)))
             served = box.deployments.current("m")
             assert served is not None
@@ -249,7 +244,7 @@ def test_incomplete_and_unknown(tmp_path: Path) -> None:
             await _refused(box, torn, BundleError, f"incomplete: 1 of its blobs .*{layer}")
             with pytest.raises(BundleError, match="not on this box"):
                 [event async for event in box.deployments.deploy("greet", "sha256:" + "0" * 64)]
-            assert (await box.deploy(bundle))["number"] == 1
+            assert (await box.deploy(bundle)).number == 1
 
     asyncio.run(scenario())
 
@@ -264,7 +259,7 @@ def test_corrupt_blob(tmp_path: Path) -> None:
             layer = next(digest for digest, data in bundle.blobs.items() if b"ustar" in data)
             box.blobs.path(layer).write_bytes(bundle.blobs[layer][:-1] + b"!")
             await _refused(box, bundle, BundleError, "damaged on this box's disk")
-            assert (await box.deploy(bundle))["number"] == 1
+            assert (await box.deploy(bundle)).number == 1
 
     asyncio.run(scenario())
 
@@ -281,7 +276,7 @@ def test_handler_that_does_not_import(tmp_path: Path) -> None:
             await _refused(box, new, DeploymentRefused, "cannot be loaded")
             assert box.host.calls[-2:] == ["prepare", "discard"]
             box.host.refuse.clear()
-            assert (await box.deploy(new))["number"] == 2  # the refused one used no number
+            assert (await box.deploy(new)).number == 2  # the refused one used no number
 
     asyncio.run(scenario())
 
@@ -339,7 +334,7 @@ def test_rollback_goes_where_it_came_from(tmp_path: Path) -> None:
             assert box.current("scale") == made[1].digest
         async with opened(tmp_path / "home") as box:
             assert box.current("scale") == made[1].digest
-            assert (await box.deploy(made[3]))["number"] == 4
+            assert (await box.deploy(made[3])).number == 4
             assert (await box.deployments.rollback("scale")).number == 2  # and not 3
             assert (await box.deployments.rollback("scale", 4)).number == 4
             assert box.current("scale") == made[3].digest
@@ -404,7 +399,7 @@ def test_remove(tmp_path: Path) -> None:
             assert set(box.deployments.missing(mine.blobs)) == set(mine.blobs) - set(other.blobs)
             with pytest.raises(FunctionNotFound):
                 await box.deployments.remove("mine")
-            assert (await box.deploy(mine))["number"] == 1
+            assert (await box.deploy(mine)).number == 1
 
     asyncio.run(scenario())
 
@@ -505,7 +500,7 @@ def test_client_that_leaves_cancels(tmp_path: Path) -> None:
             await box.upload(bundle)
             events = box.deployments.deploy("scale", bundle.digest)
             async for event in events:
-                if event.get("name") == "finish":
+                if isinstance(event, StepEvent) and event.name == "finish":
                     break
             await events.aclose()  # type: ignore[attr-defined]
             await box.deployments.settled()
@@ -537,7 +532,7 @@ def test_cancelled_at_every_step(tmp_path: Path) -> None:
                 if count < stop_at:
                     assert box.current("scale") == new.digest
                     return
-                assert (await box.deploy(new))["number"] == 2
+                assert (await box.deploy(new)).number == 2
         pytest.fail("a deployment has more events than this test knows")
 
     asyncio.run(scenario())
@@ -563,7 +558,7 @@ def test_stuck_deployment_can_always_be_cancelled_or_superseded(tmp_path: Path) 
             first = asyncio.create_task(box.deploy(stuck))
             await until(lambda: "prepare" in box.host.calls, "the first deployment prepares")
             box.host.hold = None
-            assert (await box.deploy(good))["number"] == 1
+            assert (await box.deploy(good)).number == 1
             with pytest.raises(DeploymentRefused, match=f"gave way to {good.digest}"):
                 await first
             assert box.current("greet") == good.digest
@@ -580,7 +575,7 @@ def test_same_bundle_waits_its_turn(tmp_path: Path) -> None:
         async with opened(tmp_path / "home") as box:
             await box.upload(bundle)
             both = await asyncio.gather(box.deploy(bundle), box.deploy(bundle))
-            assert [one["number"] for one in both] == [1, 1]
+            assert [one.number for one in both] == [1, 1]
             assert box.host.calls.count("prepare") == 1
 
     asyncio.run(scenario())
@@ -596,7 +591,7 @@ def test_same_bundle_takes_over_in_the_end(tmp_path: Path) -> None:
             first = asyncio.create_task(box.deploy(bundle))
             await until(lambda: "prepare" in box.host.calls, "the first deployment prepares")
             box.host.hold = None
-            assert (await box.deploy(bundle))["number"] == 1
+            assert (await box.deploy(bundle)).number == 1
             with pytest.raises(DeploymentRefused, match="gave way"):
                 await first
 

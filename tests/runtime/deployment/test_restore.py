@@ -150,7 +150,7 @@ def test_corrupt_blob_fails_one_function_only(tmp_path: Path) -> None:
             assert _current(box, "good").folder.is_dir()
             with pytest.raises(BundleError, match=layer):
                 await box.deployments.ensure_finished(_current(box, "bad"))
-            assert (await box.deploy(bad))["number"] == 1
+            assert (await box.deploy(bad)).number == 1
             assert not box.host.failed
             await box.deployments.ensure_finished(_current(box, "bad"))
 
@@ -206,7 +206,7 @@ def test_upload_during_start_is_not_garbage(tmp_path: Path) -> None:
         await box.deployments.restore()
         await until(lambda: finisher.finished, "the repair runs")
         other = bundles.function(tmp_path, "other")
-        assert (await box.deploy(other))["number"] == 1
+        assert (await box.deploy(other)).number == 1
         last = bundles.function(tmp_path, "last")
         await box.upload(last)
         finisher.gate.set()
@@ -381,7 +381,7 @@ def test_what_cannot_be_read_any_more_is_that_function_alone(tmp_path: Path, dam
             await box.deployments.allow("bad", Permission("network"), "test")
             match then:
                 case "deploy":
-                    assert (await box.deploy(bundles.function(tmp_path, "bad", code="x = 3\n")))["number"] == 3
+                    assert (await box.deploy(bundles.function(tmp_path, "bad", code="x = 3\n"))).number == 3
                 case "roll back":
                     assert (await box.deployments.rollback("bad")).digest == before.digest
                 case "remove":

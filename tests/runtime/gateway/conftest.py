@@ -14,6 +14,11 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.deployments import DeploymentEvent
+from edgefn.api.explanations import Advice, Explanation
+from edgefn.api.functions import FunctionProcesses
+from edgefn.api.grants import Grant
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import BundleError, FunctionNotFound
 from edgefn.spec import FunctionSpec
@@ -24,7 +29,6 @@ from edgefn_runtime.deployment.checks.permissions import Permission
 from edgefn_runtime.gateway.app import site
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.invocation import Invocation
-from edgefn_runtime.store.database import Grant
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.sealing import KeyFile
 from edgefn_runtime.store.tokens import TokenRow
@@ -56,8 +60,8 @@ class FakeChains:
 
     def of(self, name: str) -> None: ...
 
-    def explain(self, name: str, cores: float) -> dict[str, Any]:
-        return {"function": name, "artifacts": [], "advice": [{"rule": "threads", "text": f"{cores:g} cores"}]}
+    def explain(self, name: str, cores: float) -> Explanation:
+        return Explanation(name, DIGEST, 1, advice=[Advice("threads", f"{cores:g} cores")])
 
 
 @dataclass
@@ -66,7 +70,7 @@ class FakeDeployments:
 
     revisions: dict[str, list[FakeRevision]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
-    script: list[dict[str, Any] | float | Exception] = field(default_factory=list)
+    script: list[DeploymentEvent | float | Exception] = field(default_factory=list)
     ingest_error: Exception | None = None
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     granted: list[Grant] = field(default_factory=list)
@@ -85,15 +89,15 @@ class FakeDeployments:
             raise BundleError(f"{digest} came with {len(body)} bytes, not {size}")
         self.blobs[digest] = body
 
-    async def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+    async def deploy(self, name: str, manifest: str) -> AsyncIterator[DeploymentEvent]:
         try:
             for act in self.script:
                 if isinstance(act, Exception):
                     raise act
-                if isinstance(act, dict):
-                    yield act
-                else:
+                if isinstance(act, int | float):
                     await asyncio.sleep(act)
+                else:
+                    yield act
         finally:
             await asyncio.sleep(0)  # a clean-up that waits, as the real one does, must come to its end
             self.closed.set()
@@ -123,7 +127,7 @@ class FakeDeployments:
         self.granted.append(Grant(name, permission.kind, permission.value, "2026-03-01T12:00:00Z", by))
 
     async def revoke(self, name: str, permission: Permission) -> None:
-        self.granted = [one for one in self.granted if one[:3] != (name, permission.kind, permission.value)]
+        self.granted = [one for one in self.granted if one.key != (name, permission.kind, permission.value)]
 
     def specs(self) -> list[tuple[FunctionSpec, int, str]]:
         found = [self.revisions[name][-1] for name in self.names()]
@@ -135,9 +139,9 @@ class FakeDeployments:
 
 @dataclass
 class FakeSupervisor:
-    """Statuses in memory; nothing here starts anything."""
+    """States by function; nothing here starts anything."""
 
-    running: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: dict[str, str] = field(default_factory=dict)
 
     def names(self) -> list[str]:
         return list(self.running)
@@ -148,16 +152,16 @@ class FakeSupervisor:
     def failed(self, name: str) -> str:
         return ""
 
-    def status(self, name: str) -> dict[str, Any]:
+    def status(self, name: str) -> FunctionProcesses:
         if name not in self.running:
             raise FunctionNotFound(f"no function {name!r}")
-        return {"name": name, **self.running[name]}
+        return FunctionProcesses(name=name, state=self.running[name])
 
-    def statuses(self) -> list[dict[str, Any]]:
+    def statuses(self) -> list[FunctionProcesses]:
         return [self.status(name) for name in self.running]
 
     async def stop_function(self, name: str) -> None:
-        self.running[name] = {"state": "idle"}
+        self.running[name] = "idle"
 
 
 @dataclass
@@ -195,8 +199,8 @@ class FakeBox:
         self.doors = Doors(Tokens(TOKEN, self.rows, self.rows.keep_first), self.metrics, self.audit)
         self.reason = ""
 
-    def info(self) -> dict[str, Any]:
-        return {"name": "test", "version": "0.1.0"}
+    def info(self) -> BoxInfo:
+        return BoxInfo(name="test", version="0.1.0")
 
     def unready(self) -> str:
         return self.reason
@@ -207,7 +211,7 @@ class FakeBox:
         self.deployments.revisions[spec.name] = [
             FakeRevision(config, self.folder, number, "sha256:" + str(number) * 64) for number in (1, 2)
         ]
-        self.supervisor.running[spec.name] = {"state": state}
+        self.supervisor.running[spec.name] = state
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import logging
 import os
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.exceptions import HTTPException
 
@@ -86,7 +87,7 @@ def test_the_routers_own_errors_are_problems_too() -> None:
 
 def test_the_last_line_of_a_stream_has_the_exit_code() -> None:
     """The CLI leaves with it, without knowing the class."""
-    assert as_event(DeploymentRefused("no", trace="t")) == {
+    assert json.loads(msgspec.json.encode(as_event(DeploymentRefused("no", trace="t")))) == {
         "event": "error",
         "type": "about:blank",
         "title": "Unprocessable Entity",
@@ -104,6 +105,6 @@ def test_a_machine_that_has_no_room_is_no_fault_of_the_boxs(code: int, caplog: p
     status, headers, members = answered(OSError(code, os.strerror(code), "/some/path"))
     assert (status, headers["retry-after"], members["error"]) == (503, "1", "Unavailable")
     assert "/some/path" not in members["detail"]
-    assert as_event(OSError(code, os.strerror(code)))["exit_code"] == Unavailable.exit_code
+    assert as_event(OSError(code, os.strerror(code))).exit_code == Unavailable.exit_code
     assert all(record.exc_info is None for record in caplog.records)
     assert answered(OSError(errno.EIO, "broken"))[0] == 500

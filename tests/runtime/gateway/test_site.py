@@ -30,7 +30,7 @@ def test_looking_needs_no_token_and_wakes_nothing(ask: Ask, box: FakeBox, path: 
     box.have(FunctionSpec("digits", "digits:digits"), state="idle")
     assert ask("GET", path, headers={}).status_code == 200
     assert ask("HEAD", path, headers={}).status_code == 200
-    assert {status["state"] for status in box.supervisor.statuses()} == {"idle"}
+    assert {status.state for status in box.supervisor.statuses()} == {"idle"}
 
 
 def test_the_root_leads_to_the_rest(ask: Ask) -> None:

@@ -62,20 +62,20 @@ def test_what_a_function_takes_is_measured_and_kept(on_bench: OnBench) -> None:
 
     async def test(bench: Bench) -> None:
         revision = await bench.deploy(HOLDS, memory_bytes=256 * MIB)
-        before = bench.supervisor.status("f")["ledger"]
-        assert 40 * MIB < before["template_bytes"] < 80 * MIB
-        assert (before["instance_bytes"], before["measured"]) == (256 * MIB, False)
+        before = bench.supervisor.status("f").memory
+        assert 40 * MIB < before.template_bytes < 80 * MIB
+        assert (before.instance_bytes, before.measured) == (256 * MIB, False)
         await bench.ask(mebibytes=30)
-        await bench.until(lambda: bench.supervisor.status("f")["ledger"]["measured"], "the instance was measured")
-        after = bench.supervisor.status("f")["ledger"]
-        assert 30 * MIB < after["instance_bytes"] < 60 * MIB
+        await bench.until(lambda: bench.supervisor.status("f").memory.measured, "the instance was measured")
+        after = bench.supervisor.status("f").memory
+        assert 30 * MIB < after.instance_bytes < 60 * MIB
         await bench.template()
-        after = bench.supervisor.status("f")["ledger"]
+        after = bench.supervisor.status("f").memory
         # Twice what a template takes: the instance was one, and another is parked.
-        assert after["held_bytes"] == 2 * after["template_bytes"] + after["instance_bytes"]
-        kept = (after["template_bytes"], after["instance_bytes"])
+        assert after.held_bytes == 2 * after.template_bytes + after.instance_bytes
+        kept = (after.template_bytes, after.instance_bytes)
         await bench.until(lambda: figures.rows.get(revision.digest) == kept, "it is kept")
-        assert bench.supervisor.memory()["committed_bytes"] == after["held_bytes"]
+        assert bench.supervisor.memory().committed_bytes == after.held_bytes
 
     on_bench(test, budget=budget(1024, figures))
     assert FIRST_LOOK_S < 1
@@ -116,13 +116,13 @@ def test_parked_templates_end_for_what_is_needed(on_bench: OnBench) -> None:
 
     async def test(bench: Bench) -> None:
         await bench.deploy(HOLDS, memory_bytes=48 * MIB)
-        (parked,) = [bench.supervisor.status("f")["template"]["pid"]]
+        parked = await bench.template()
         await bench.deploy(SLOW, number=2, name="g", memory_bytes=64 * MIB)
         assert await bench.ask("g", x=0) == 0
-        assert bench.supervisor.status("f")["template"] is None
+        assert bench.supervisor.status("f").template is None
         assert not alive(parked)
         assert "g needs the memory" in bench.logs
-        await bench.until(lambda: bench.supervisor.status("g")["ledger"]["measured"], "g was measured")
+        await bench.until(lambda: bench.supervisor.status("g").memory.measured, "g was measured")
         assert await bench.ask(mebibytes=1) == MIB
 
     on_bench(test, budget=budget(106))
@@ -135,7 +135,7 @@ def test_an_instance_without_work_ends_for_another_function(on_bench: OnBench) -
         await bench.deploy(HOLDS, memory_bytes=96 * MIB)
         await bench.deploy(SLOW, number=2, name="g", memory_bytes=96 * MIB)
         assert await bench.ask(mebibytes=90) == 90 * MIB
-        await bench.until(lambda: bench.supervisor.status("f")["ledger"]["measured"], "f was measured")
+        await bench.until(lambda: bench.supervisor.status("f").memory.measured, "f was measured")
         (pid,) = bench.pids()
         assert await bench.ask("g", x=0) == 0
         assert not alive(pid)
@@ -179,15 +179,15 @@ def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench:
     async def test(bench: Bench) -> None:
         await bench.deploy(HOLDS, memory_bytes=32 * MIB)
         await bench.ask(mebibytes=1)
-        await bench.until(lambda: bench.supervisor.status("f")["ledger"]["measured"], "an instance was measured")
+        await bench.until(lambda: bench.supervisor.status("f").memory.measured, "an instance was measured")
         await bench.supervisor.stop_function("f")
-        assert bench.supervisor.memory()["committed_bytes"] == 0
+        assert bench.supervisor.memory().committed_bytes == 0
         await bench.ask(mebibytes=1)
-        counted = bench.supervisor.status("f")["ledger"]
-        assert counted["held_bytes"] == counted["template_bytes"] + counted["instance_bytes"]
+        counted = bench.supervisor.status("f").memory
+        assert counted.held_bytes == counted.template_bytes + counted.instance_bytes
         await bench.ask(mebibytes=2)
         launcher = bench.supervisor.pool("f").launcher
         assert (launcher.has_template, launcher.making, launcher._following) == (False, False, None)
-        assert bench.supervisor.memory()["committed_bytes"] <= 84 * MIB
+        assert bench.supervisor.memory().committed_bytes <= 84 * MIB
 
     on_bench(test, budget=budget(84))

@@ -110,8 +110,10 @@ class Bench:
 
     async def template(self, name: str = "f") -> int:
         """The pid of the template that is parked; one is made behind an instance that started without."""
-        await self.until(lambda: self.supervisor.status(name)["template"] is not None, "a template is parked")
-        return int(self.supervisor.status(name)["template"]["pid"])
+        await self.until(lambda: self.supervisor.status(name).template is not None, "a template is parked")
+        template = self.supervisor.status(name).template
+        assert template is not None
+        return template.pid
 
     def zygote(self) -> int:
         """The zygote's pid."""

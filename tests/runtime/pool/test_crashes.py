@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edgefn.api.functions import FunctionProcesses
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn_runtime.scheduling.crashes import LIMIT
 from edgefn_runtime.scheduling.lifecycle import FunctionState
@@ -40,7 +41,7 @@ async def crash_until_failed(bench: Bench, how: str = "exit") -> None:
         await crash(bench, how)
 
 
-def status(bench: Bench) -> dict[str, Any]:
+def status(bench: Bench) -> FunctionProcesses:
     return bench.supervisor.status("f")
 
 
@@ -55,11 +56,11 @@ def test_a_function_that_dies_in_every_request_fails_with_the_reason(on_bench: O
     async def test(bench: Bench) -> None:
         await bench.deploy(LEAVES, scale=(0, 1))
         for _ in range(LIMIT):
-            assert status(bench)["state"] != "failed"
+            assert status(bench).state != "failed"
             await crash(bench, how)
         found = status(bench)
-        assert (found["state"], found["retry_after_s"]) == ("failed", 1)
-        assert f"ended {LIMIT} times in a row while they served, the last one {told}" in found["reason"]
+        assert (found.state, found.retry_after_s) == ("failed", 1)
+        assert f"ended {LIMIT} times in a row while they served, the last one {told}" in found.reason
         with pytest.raises(Unavailable, match=told) as refused:
             bench.submit()
         assert refused.value.retry_after_s == 1
@@ -80,10 +81,10 @@ def test_it_recovers_by_itself(on_bench: OnBench) -> None:
         probe = bench.submit(sleep=0.2)
         with pytest.raises(Unavailable):
             bench.submit()
-        assert status(bench)["state"] == "failed"
+        assert status(bench).state == "failed"
         await probe.future
         assert await bench.ask() > 0
-        assert (status(bench)["state"], status(bench)["reason"], status(bench)["retry_after_s"]) == (
+        assert (status(bench).state, status(bench).reason, status(bench).retry_after_s) == (
             "serving",
             "",
             None,
@@ -135,7 +136,7 @@ def test_a_poison_request_among_good_ones_never_makes_the_function_fail(on_bench
             return 30
 
         assert sum(await asyncio.gather(poison(), *(good() for _ in range(8)))) > 30 + 8 * 30
-        assert status(bench)["state"] == "serving"
+        assert status(bench).state == "serving"
 
     on_bench(test)
 

@@ -62,7 +62,7 @@ def test_expired_deadline_is_dropped_before_compute(on_bench: OnBench, bound_s: 
         with pytest.raises(HandlerTimeout, match=rf"was not reached within the {bound_s:g} s of its X-Request-Timeout"):
             await bench.submit(bound_s).future
         assert not held.future.done()
-        assert bench.supervisor.status("f")["queued"] == 0
+        assert bench.supervisor.status("f").queued == 0
         assert bench.answer(await held.future) == 2
         assert await bench.ask() == 3
 

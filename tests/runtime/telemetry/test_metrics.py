@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.registry import Collector
 
+from edgefn.api.functions import FunctionProcesses, InstanceInfo, OutputFigures, TemplateInfo
 from edgefn.errors import NotInTime, QueueFull, RetryLater, Unavailable
 from edgefn_runtime.telemetry import exposition, scrape
 from edgefn_runtime.telemetry.metrics import Metrics
@@ -19,19 +19,19 @@ from edgefn_runtime.telemetry.series import OUTCOMES, REASONS
 from edgefn_runtime.workers.footprint import Footprint
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-SERVING: dict[str, Any] = {
-    "name": "echo",
-    "state": "serving",
-    "queued": 3,
-    "instances": [
-        {"pid": 1, "state": "ready", "private_bytes": 1000},
-        {"pid": 2, "state": "ready", "private_bytes": 500},
-        {"pid": 3, "state": "starting", "private_bytes": None},
+SERVING = FunctionProcesses(
+    name="echo",
+    state="serving",
+    queued=3,
+    instances=[
+        InstanceInfo(pid=1, state="ready", private_bytes=1000),
+        InstanceInfo(pid=2, state="ready", private_bytes=500),
+        InstanceInfo(pid=3, state="starting", private_bytes=None),
     ],
-    "template": {"pid": 4, "private_bytes": 7000},
-    "output": {"dropped_lines": 70, "dropped_bytes": 700},
-}
-FAILED: dict[str, Any] = {"name": "broken", "state": "failed", "reason": "it does not import"}
+    template=TemplateInfo(pid=4, private_bytes=7000),
+    output=OutputFigures(70, 700),
+)
+FAILED = FunctionProcesses(name="broken", state="failed", reason="it does not import")
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -227,8 +227,8 @@ def test_who_scrapes_without_end_has_a_share_of_the_interpreter(monkeypatch: pyt
 def test_a_process_is_measured_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel walks all of its pages: a new process at once, one that is known after FOOTPRINT_S."""
     now, asked = 1000.0, list[int]()
-    instances = [{"pid": 2, "state": "ready"}]
-    statuses = [{"name": "echo", "state": "serving", "template": {"pid": 1}, "instances": instances}]
+    instances = [InstanceInfo(pid=2, state="ready")]
+    statuses = [FunctionProcesses(name="echo", state="serving", template=TemplateInfo(pid=1), instances=instances)]
 
     def footprint(pid: int) -> Footprint:
         asked.append(pid)
@@ -244,7 +244,7 @@ def test_a_process_is_measured_once_in_a_while(monkeypatch: pytest.MonkeyPatch) 
 
     assert told() == [1001, 1002]
     now += scrape.FOOTPRINT_S / 2
-    instances.append({"pid": 3, "state": "starting"})
+    instances.append(InstanceInfo(pid=3, state="starting"))
     assert told() == [1001, 1002 + 1008]
     now += scrape.FOOTPRINT_S / 2
     assert told() == [1011, 1012 + 1008]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import Any
 
 import pytest
 
+from edgefn.api.functions import FunctionProcesses, InstanceInfo, TemplateInfo
 from edgefn_runtime.telemetry.metrics import Metrics
 from edgefn_runtime.workers import footprint
 from tests.runtime.pool.bench import Bench, OnBench
@@ -34,9 +34,13 @@ def test_it_is_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         found = await footprint.measure(os.getpid())
         assert found is not None
-        status: dict[str, Any] = {"template": {"pid": os.getpid()}, "instances": [{"pid": os.getpid()}]}
-        shown = await footprint.with_footprints(status)
-        assert shown["template"]["private_bytes"] > 1e6
+        template, instance = TemplateInfo(pid=os.getpid()), InstanceInfo(pid=os.getpid(), state="ready")
+        await footprint.measure_all(
+            FunctionProcesses(name="f", state="serving", template=template, instances=[instance])
+        )
+        assert template.private_bytes == instance.private_bytes
+        assert template.private_bytes
+        assert template.private_bytes > 1e6
 
     asyncio.run(main())
     assert len(on_loop) == 6
@@ -60,7 +64,7 @@ def test_whoever_wants_it_asks_a_thread(on_bench: OnBench, monkeypatch: pytest.M
         assert await bench.ask(n=1) == 2
         await bench.until(lambda: bool(on_loop), "a start has measured")
         before = len(on_loop)
-        await footprint.with_footprints(bench.supervisor.status("f"))
+        await footprint.measure_all(bench.supervisor.status("f"))
         assert len(on_loop) > before
         before = len(on_loop)
         await Metrics(bench.supervisor.statuses).scrape()

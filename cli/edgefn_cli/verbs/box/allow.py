@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,8 @@ from edgefn_cli.options import BoxOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from edgefn.api.grants import FunctionGrants, Grant
 
 
 def allow(
@@ -40,26 +42,25 @@ def allow(
         raise InputError("--list goes with a function's name at most")
     with reach(box) as client:
         if show:
-            found = client.grants(function or "")
-        else:
-            found = client.allow(str(function), str(kind), value or "", revoke=revoke)
+            listed = client.grants(function) if function else client.all_grants()
+            output.result(listed.json) if as_json else output.draw(_table(listed.value.grants))
+            return
+        found = client.allow(str(function), str(kind), value or "", revoke=revoke)
     if as_json:
-        output.result(found)
-    elif show:
-        output.draw(_table(found["grants"]))
+        output.result(found.json)
     else:
         wanted = f"{kind} {value or ''}".rstrip()
         output.say(f"{function} {'may not have' if revoke else 'may have'} {wanted}")
-        for lacking in _lacking(found):
+        for lacking in _lacking(found.value):
             output.say(f"it asks for {lacking} as well, which is not granted, and is not served: `edgefn box allow`")
 
 
-def _lacking(found: dict[str, Any]) -> list[str]:
-    granted = {f"{grant['kind']} {grant['value']}".rstrip() for grant in found["grants"]}
-    return [wanted for wanted in found["asked"] if wanted not in granted]
+def _lacking(found: FunctionGrants) -> list[str]:
+    granted = {grant.permission for grant in found.grants}
+    return [wanted for wanted in found.asked if wanted not in granted]
 
 
-def _table(grants: list[dict[str, Any]]) -> Table:
+def _table(grants: list[Grant]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -67,9 +68,8 @@ def _table(grants: list[dict[str, Any]]) -> Table:
     for heading in ("FUNCTION", "MAY HAVE", "SINCE", "BY"):
         table.add_column(heading, overflow="fold")
     for grant in grants:
-        wanted = f"{grant['kind']} {grant['value']}".rstrip()
-        by = _BY.get(grant["granted_by"], grant["granted_by"])
-        table.add_row(*map(Text, (grant["function"], wanted, grant["granted_at"], by)))
+        by = _BY.get(grant.granted_by, grant.granted_by)
+        table.add_row(*map(Text, (grant.function, grant.permission, grant.granted_at, by)))
     return table
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgefn_cli.display import output
 from edgefn_cli.options import BoxOption, JsonOption
+
+if TYPE_CHECKING:
+    from edgefn.api.audit import AuditRecord
 
 
 def audit(
@@ -27,18 +30,16 @@ def audit(
     with reach(box) as client:
         for record in client.audit(lines, follow=follow):
             if as_json:
-                output.result(record)
+                output.result(record.json)
             else:
-                output.line(_told(record))
+                output.line(_told(record.value))
 
 
-def _told(record: dict[str, Any]) -> str:
+def _told(record: AuditRecord) -> str:
     from edgefn_cli.display import wording
 
-    who = " at ".join(filter(None, [record.get("who", "nobody"), record.get("address", "")]))
-    moved = ""
-    if "before" in record or "after" in record:
-        before, after = (wording.digest(record[end]) if end in record else "nothing" for end in ("before", "after"))
-        moved = f"{before} -> {after}"
-    words = [record.get("action", ""), record.get("function", ""), who, moved, record.get("result", "")]
-    return " ".join(filter(None, [record.get("at", ""), ", ".join(filter(None, [*words, record.get("detail", "")]))]))
+    who = " at ".join(filter(None, [record.who or ("nobody" if record.action else ""), record.address]))
+    before, after = (wording.digest(end) or "nothing" for end in (record.before, record.after))
+    moved = f"{before} -> {after}" if record.before or record.after else ""
+    words = [record.action, record.function, who, moved, record.result, record.detail]
+    return " ".join(filter(None, [record.at, ", ".join(filter(None, words))]))

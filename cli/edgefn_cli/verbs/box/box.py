@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -25,6 +25,9 @@ from edgefn_runtime.options import OPTIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from edgefn.api.boxes import BoxInfo, CpuInfo, FunctionRefusal, MemoryTotals, TlsInfo
+    from edgefn.targets.matcher import TargetRefusal
 
 _RUNTIME_EXTRA = {
     "cryptography",
@@ -95,12 +98,12 @@ def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
     with reach(box) as client:
         found = client.box()
     if as_json:
-        output.result(found)
+        output.result(found.json)
     else:
-        output.draw(_table(found))
-        refused = [*found.get("refused", ()), *found.get("targets", {}).get("refused", ())]
-        if refused:
-            output.draw(_refusals(refused))
+        about = found.value
+        output.draw(_table(about))
+        if about.refused or about.targets.refused:
+            output.draw(_refusals(about.refused, about.targets.refused))
 
 
 app.command(cls=Verb)(allow)
@@ -165,61 +168,62 @@ def _isolation(layers: dict[str, bool | str]) -> str:
     return f"{enforced}; not enforced: {missing}" if missing else enforced
 
 
-def _memory(ledger: dict[str, int]) -> str:
+def _memory(memory: MemoryTotals | None) -> str:
     """Return the functions' memory limit, the memory they have taken, and the machine's free memory."""
     from edgefn.text.quantities import format_bytes
 
+    if memory is None:
+        return ""
     return (
-        f"{format_bytes(ledger['budget_bytes'])} for functions, {format_bytes(ledger['committed_bytes'])} taken, "
-        f"{format_bytes(ledger['available_bytes'])} free on the machine"
+        f"{format_bytes(memory.budget_bytes)} for functions, {format_bytes(memory.committed_bytes)} taken, "
+        f"{format_bytes(memory.available_bytes)} free on the machine"
     )
 
 
-def _tls(tls: dict[str, Any] | None) -> str:
+def _tls(tls: TlsInfo | None) -> str:
     """Return the fingerprint of the box's certificate, and whether clients need one, too."""
     if tls is None:
         return "off"
-    return f"{tls['fingerprint']}{', and of clients' * tls['wants_client_certificates']}"
+    return f"{tls.fingerprint}{', and of clients' * tls.wants_client_certificates}"
 
 
-def _table(found: dict[str, Any]) -> Table:
+def _table(about: BoxInfo) -> Table:
+    """Return a table of the facts about a box, without those that an older box does not tell."""
     from rich.table import Table
     from rich.text import Text
 
     from edgefn.text.quantities import format_duration
 
-    engines = ", ".join(f"{name} {version}" for name, version in (found.get("engines") or {}).items())
-    shown = found | {"engines": engines or "none", "uptime_s": format_duration(found["uptime_s"])}
-    for member, text in _TEXTS.items():
-        if member in found:
-            shown[member] = text(found[member])
-    shown.pop("refused", None)
-    shown.pop("missing_isolation", None)  # `isolation` has them, too
+    engines = ", ".join(f"{name} {version}" for name, version in about.engines.items())
+    rows = {
+        **{"name": about.name, "version": about.version, "pid": about.pid, "url": about.url, "home": about.home},
+        "python": about.python,
+        "memory": _memory(about.memory),
+        "isolation": _isolation(about.isolation) if about.isolation else "",
+        "callers": wording.callers(about.callers),
+        "tls": _tls(about.tls),
+        "development": "on: functions get whatever they ask for" if about.development else "off",
+        **{"functions": about.functions, "fingerprint": about.fingerprint, "cpu": _cpu(about.cpu)},
+        "engines": engines or "none",
+        "devices": ", ".join(about.devices) or "none",
+        "targets": ", ".join(about.targets.satisfied) or "none",
+        **{"cores": about.cores, "uptime": format_duration(about.uptime_s)},
+    }
     table = Table.grid(padding=(0, 2))
-    for member, value in shown.items():
-        table.add_row(Text(member.removesuffix("_s"), style="dim"), Text(str(value)))
+    for word, value in rows.items():
+        if value not in ("", None):
+            table.add_row(Text(word, style="dim"), Text(str(value)))
     return table
 
 
-def _cpu(cpu: dict[str, Any]) -> str:
+def _cpu(cpu: CpuInfo | None) -> str:
     """Return the CPU's architecture and name, and the features that profiles ask for."""
-    return f"{cpu['arch']}, {cpu['name'] or 'without a name'}: {' '.join(cpu['features']) or 'no feature that matters'}"
+    if cpu is None:
+        return ""
+    return f"{cpu.arch}, {cpu.name or 'without a name'}: {' '.join(cpu.features) or 'no feature that matters'}"
 
 
-_TEXTS: dict[str, Callable[[Any], str]] = {
-    "memory": _memory,
-    "isolation": _isolation,
-    "callers": wording.callers,
-    "tls": _tls,
-    "development": lambda on: "on: functions get whatever they ask for" if on else "off",
-    "cpu": _cpu,
-    "devices": lambda devices: ", ".join(devices) or "none",
-    "targets": lambda targets: ", ".join(targets["satisfied"]) or "none",
-}
-"""Members of the box's answer that are more than a word, as a person reads them."""
-
-
-def _refusals(refused: list[dict[str, str]]) -> Table:
+def _refusals(artifacts: list[FunctionRefusal], targets: list[TargetRefusal]) -> Table:
     """Return a table of what the box cannot run: artifacts of its functions first, then targets."""
     from rich.table import Table
     from rich.text import Text
@@ -227,7 +231,7 @@ def _refusals(refused: list[dict[str, str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("NOT FOR THIS BOX", "NEEDS", "HAS", "WHAT WOULD HELP"):
         table.add_column(heading, no_wrap=heading == "NOT FOR THIS BOX", overflow="fold")
-    for why in refused:
-        artifact = f"{why['function']}: {why['artifact']}" if "function" in why else why["artifact"]
-        table.add_row(*map(Text, (artifact, why["needs"], why["has"], why["fix"])))
+    rows = [*((f"{why.function}: {why.artifact}", why) for why in artifacts), *((why.artifact, why) for why in targets)]
+    for artifact, why in rows:
+        table.add_row(*map(Text, (artifact, why.needs, why.has, why.fix)))
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -17,6 +17,7 @@ from edgefn_cli.options import JsonOption
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from edgefn.api.tokens import CallerInfo
     from edgefn_cli.boxes.certificate import Trust
     from edgefn_cli.boxes.logins import Login
 
@@ -66,10 +67,11 @@ def login(
     else:
         assert url is not None
         made = _login(url, name, _client(client_cert, client_key), fingerprint, insecure=insecure)
-        about = _proved(made)
+        caller = _proved(made)
         logins.add(made)
-        told = {"name": made.name, "url": made.url, "fingerprint": made.fingerprint, **about, "file": str(logins.file)}
-        output.result(told) if as_json else output.say(_words(made, about))
+        known = {"name": made.name, "url": made.url, "fingerprint": made.fingerprint}
+        told = {**known, "token": caller.name, "scopes": caller.scopes, "file": str(logins.file)}
+        output.result(told) if as_json else output.say(_words(made, caller))
 
 
 def _login(url: str, name: str | None, trust: Trust, fingerprint: str | None, *, insecure: bool) -> Login:
@@ -148,7 +150,7 @@ def _token(url: str) -> str:
     return printable(FoundToken(text.strip(), "what you gave")).value
 
 
-def _proved(login: Login) -> dict[str, Any]:
+def _proved(login: Login) -> CallerInfo:
     """Return the token's name and scopes from the box. Raises the error that the box refuses it with."""
     from edgefn_cli.boxes.certificate import Trust
     from edgefn_cli.boxes.client import Client
@@ -156,37 +158,35 @@ def _proved(login: Login) -> dict[str, Any]:
 
     trust = Trust(login.certificate, login.client_certificate, login.client_key)
     with Client(Address(login.url, FoundToken(login.token, "what you gave"), trust=trust)) as client:
-        name, scopes = client.caller()
-    return {"token": name, "scopes": scopes}
+        return client.caller()
 
 
-def _words(login: Login, about: dict[str, Any]) -> str:
+def _words(login: Login, caller: CallerInfo) -> str:
     return (
-        f"logged in to {login.url} as {about['token']} ({', '.join(about['scopes'])}): "
+        f"logged in to {login.url} as {caller.name} ({', '.join(caller.scopes)}): "
         f"reach it with --box {login.name}, or name it under [boxes] of edgefn.toml"
     )
 
 
 def _show(logins: list[Login], as_json: bool) -> None:
     """Show each login, its token left out."""
-    members = ("name", "url", "fingerprint", "insecure")
-    rows = [{member: getattr(login, member) for member in members} for login in logins]
     if as_json:
-        output.result({"logins": rows})
-    elif rows:
-        output.draw(_table(rows))
+        members = ("name", "url", "fingerprint", "insecure")
+        output.result({"logins": [{member: getattr(login, member) for member in members} for login in logins]})
+    elif logins:
+        output.draw(_table(logins))
     else:
         output.say("you are logged in to no box: `edgefn login URL`")
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(logins: list[Login]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for heading in ("NAME", "URL", "CERTIFICATE"):
         table.add_column(heading, overflow="fold")
-    for row in rows:
-        trusted = "by an authority" if row["url"].startswith("https:") else "none"
-        table.add_row(*(Text(cell) for cell in (row["name"], row["url"], row["fingerprint"] or trusted)))
+    for login in logins:
+        trusted = "by an authority" if login.url.startswith("https:") else "none"
+        table.add_row(*map(Text, (login.name, login.url, login.fingerprint or trusted)))
     return table

@@ -16,6 +16,8 @@ from edgefn_cli.options import BoxOption, JsonOption
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from edgefn.api.secrets import SecretInfo
+
 app = typer.Typer(help="Credentials and keys that a box keeps for itself.", no_args_is_help=True)
 
 _VALUE = "the value comes on stdin, or by --file from a file that is there, for a command line is seen by everybody"
@@ -64,9 +66,9 @@ def set_secret(
     with reach(box) as client:
         kept = client.set_secret(name, value)
     if as_json:
-        output.result(kept)
+        output.result(kept.json)
     else:
-        output.say(f"{name} is kept, sealed by {_HOW.get(kept['sealed_by'], kept['sealed_by'])}")
+        output.say(f"{name} is kept, sealed by {_sealed_by(kept.value)}")
 
 
 @app.command("list", cls=Verb)
@@ -80,9 +82,9 @@ def list_secrets(box: BoxOption = None, as_json: JsonOption = False) -> None:
     with reach(box) as client:
         found = client.secrets()
     if as_json:
-        output.result({"secrets": found})
+        output.result(found.json)
     else:
-        output.draw(_table(found))
+        output.draw(_table(found.value.secrets))
 
 
 @app.command("remove", cls=Verb)
@@ -112,7 +114,11 @@ def _from_stdin(name: str) -> bytes:
 _HOW = {"tpm": "systemd-creds with the TPM", "systemd": "systemd-creds", "key file": "a key file of the box"}
 
 
-def _table(secrets: list[dict[str, Any]]) -> Table:
+def _sealed_by(secret: SecretInfo) -> str:
+    return _HOW.get(secret.sealed_by, secret.sealed_by)
+
+
+def _table(secrets: list[SecretInfo]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -120,7 +126,5 @@ def _table(secrets: list[dict[str, Any]]) -> Table:
     for heading in ("SECRET", "SEALED BY", "SINCE"):
         table.add_column(heading, overflow="fold")
     for secret in secrets:
-        table.add_row(
-            *map(Text, (secret["name"], _HOW.get(secret["sealed_by"], secret["sealed_by"]), secret["set_at"]))
-        )
+        table.add_row(*map(Text, (secret.name, _sealed_by(secret), secret.set_at)))
     return table

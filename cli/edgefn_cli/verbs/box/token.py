@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from edgefn_cli.options import BoxOption, HomeOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from edgefn.api.tokens import NewToken, TokenInfo
+    from edgefn_cli.boxes.received import JsonAnswer
 
 app = typer.Typer()
 
@@ -74,8 +77,8 @@ def list_tokens(box: BoxOption = None, as_json: JsonOption = False) -> None:
     from edgefn_cli.boxes.reach import reach
 
     with reach(box) as client:
-        tokens = client.tokens()
-    output.result({"tokens": tokens}) if as_json else output.draw(_table(tokens))
+        found = client.tokens()
+    output.result(found.json) if as_json else output.draw(_table(found.value.tokens))
 
 
 @app.command(cls=Verb)
@@ -107,15 +110,16 @@ def revoke(name: NameArgument, box: BoxOption = None, as_json: JsonOption = Fals
         output.say(f"the token {name} opens nothing any more")
 
 
-def _told(made: dict[str, Any], as_json: bool) -> None:
+def _told(made: JsonAnswer[NewToken], as_json: bool) -> None:
     if as_json:
-        output.result(made)
+        output.result(made.json)
     else:
-        output.line(str(made["token"]))
-        output.say(f"{made['name']} ({', '.join(made['scopes'])}): this is shown once; the box keeps its hash alone")
+        token = made.value
+        output.line(token.token)
+        output.say(f"{token.name} ({', '.join(token.scopes)}): this is shown once; the box keeps its hash alone")
 
 
-def _table(tokens: list[dict[str, Any]]) -> Table:
+def _table(tokens: list[TokenInfo]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -125,7 +129,7 @@ def _table(tokens: list[dict[str, Any]]) -> Table:
     for heading in ("NAME", "SCOPES", "RATE", "SINCE", "USED"):
         table.add_column(heading, justify="right" if heading == "USED" else "left")
     for each in tokens:
-        rate = f"{each['rate']:g}/s" if each["rate"] else "-"
-        cells = (each["name"], " ".join(each["scopes"]), rate, wording.moment(each["created_at"]), f"{each['uses']:,}")
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        rate = f"{each.rate:g}/s" if each.rate else "-"
+        cells = (each.name, " ".join(each.scopes), rate, wording.moment(each.created_at), f"{each.uses:,}")
+        table.add_row(*map(Text, cells))
     return table

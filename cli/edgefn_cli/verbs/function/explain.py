@@ -8,7 +8,12 @@ from edgefn_cli.display import output
 from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
+
+    from edgefn.api.artifacts import ArtifactStatus
+    from edgefn.api.explanations import Explanation
 
 _LEFT = ("MODEL", "TARGET", "BACKEND", "STATE")
 _RIGHT = ("RANK", "LATENCY", "RATIO", "ERROR", "LIMIT", "TOP-1", "BOUND", "FINISH", "LOAD", "SIZE")
@@ -24,17 +29,17 @@ def explain(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption =
     with reach(box) as client:
         found = client.explain(name)
     if as_json:
-        output.result(found)
+        output.result(found.json)
         return
-    if not found["artifacts"]:
+    if not found.value.artifacts:
         output.line(f"{name} has no model")
         return
-    output.draw(_table(found["artifacts"]))
-    for line in _lines(found):
+    output.draw(_table(found.value.artifacts))
+    for line in _lines(found.value):
         output.line(line)
 
 
-def _table(artifacts: list[dict[str, Any]]) -> Table:
+def _table(artifacts: list[ArtifactStatus]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -48,36 +53,36 @@ def _table(artifacts: list[dict[str, Any]]) -> Table:
     return made
 
 
-def _cells(each: dict[str, Any]) -> tuple[str, ...]:
+def _cells(each: ArtifactStatus) -> tuple[str, ...]:
     from edgefn.text.quantities import format_bytes, format_duration
     from edgefn_cli.display import wording
 
-    def told(figure: str, words: Any) -> str:
-        return "-" if each[figure] is None else str(words(each[figure]))
+    def told(figure: float | None, words: Callable[[Any], str]) -> str:
+        return "-" if figure is None else words(figure)
 
     return (
-        *(each["model"], each["target"], each["backend"], each["state"]),
-        told("rank", str),
-        told("latency_s", format_duration),
-        told("ratio", lambda ratio: f"{ratio:.2f} × portable"),
-        *(wording.error(each["error"]), wording.error(each["error_limit"])),
-        *(wording.share(each["top1"]), wording.share(each["top1_bound"])),
-        told("finish_s", format_duration),
-        told("load_s", format_duration),
-        told("size_bytes", lambda size: format_bytes(round(size))),
+        *(each.model, each.target, each.backend, each.state),
+        told(each.rank, str),
+        told(each.latency_s, format_duration),
+        told(each.ratio, lambda ratio: f"{ratio:.2f} × portable"),
+        *(wording.error(each.error), wording.error(each.error_limit)),
+        *(wording.share(each.top1), wording.share(each.top1_bound)),
+        told(each.finish_s, format_duration),
+        told(each.load_s, format_duration),
+        told(each.size_bytes, format_bytes),
     )
 
 
-def _lines(found: dict[str, Any]) -> list[str]:
-    reasons = [f"{each['model']} {each['target']}: {each['reason']}" for each in found["artifacts"] if each["reason"]]
-    answers = [f"{each['model']} {each['target']}: {each['answers']}" for each in found["artifacts"] if each["answers"]]
+def _lines(found: Explanation) -> list[str]:
+    reasons = [f"{each.model} {each.target}: {each.reason}" for each in found.artifacts if each.reason]
+    answers = [f"{each.model} {each.target}: {each.answers}" for each in found.artifacts if each.answers]
     told = [
         ("answers like eager PyTorch's", answers),
         ("why not the others", reasons),
-        ("what would make it faster", [each["text"] for each in found["advice"]]),
+        ("what would make it faster", [each.text for each in found.advice]),
     ]
-    lines = [found["changed"]] if found["changed"] else []
-    if finishing := found["finishing"]:
+    lines = [found.changed] if found.changed else []
+    if finishing := found.finishing:
         from edgefn_cli.display import wording
 
         lines.append(wording.finishing(finishing))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgefn_cli.display import output
 from edgefn_cli.options import BoxOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from edgefn.api.functions import FunctionStatus
 
 
 def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
@@ -21,16 +23,16 @@ def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
     from edgefn_cli.boxes.reach import reach
 
     with reach(box) as client:
-        functions = client.functions()
+        found = client.functions()
     if as_json:
-        output.result({"functions": functions})
-    elif functions:
-        output.draw(_table(functions))
+        output.result(found.json)
+    elif found.value.functions:
+        output.draw(_table(found.value.functions))
     else:
         output.say(f"no functions on {client.address.url}: `edgefn deploy PATH` brings one there")
 
 
-def _table(functions: list[dict[str, Any]]) -> Table:
+def _table(functions: list[FunctionStatus]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -42,16 +44,16 @@ def _table(functions: list[dict[str, Any]]) -> Table:
         table.add_column(
             heading, justify="right" if right else "left", no_wrap=heading != "NAME", overflow="fold"
         )  # a name is the only cell that may be long
-    for status in sorted(functions, key=lambda status: str(status["name"])):
+    for status in sorted(functions, key=lambda status: status.name):
         cells = (
-            status["name"],
-            status["state"],
-            str(status["number"]),
-            str(len(status["instances"])),
+            status.name,
+            status.state,
+            str(status.number),
+            str(len(status.instances)),
             wording.memory(status),
-            f"{status['requests']:,}",
-            f"{status['errors']:,}",
-            wording.moment(status["deployed_at"])[:10],
+            f"{status.requests:,}",
+            f"{status.errors:,}",
+            wording.moment(status.deployed_at)[:10],
         )
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        table.add_row(*map(Text, cells))
     return table

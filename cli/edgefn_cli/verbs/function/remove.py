@@ -24,8 +24,8 @@ def remove(
 
     with reach(box) as client:
         if not yes:
-            status = client.function(name)
-            output.confirm(f"Remove {name} (revision {status['number']}) from {client.address.url}?")
+            number = client.function(name).value.number
+            output.confirm(f"Remove {name} (revision {number}) from {client.address.url}?")
         client.remove(name)
     if as_json:
         output.result({"function": name, "removed": True})

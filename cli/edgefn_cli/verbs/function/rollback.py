@@ -28,8 +28,8 @@ def rollback(
     from edgefn_cli.boxes.reach import reach
 
     with reach(box) as client:
-        revision = client.rollback(name, to)
+        found = client.rollback(name, to)
     if as_json:
-        output.result(revision)
+        output.result(found.json)
     else:
-        output.say(f"{name} serves revision {revision['number']} again ({revision['revision']})")
+        output.say(f"{name} serves revision {found.value.number} again ({found.value.revision})")

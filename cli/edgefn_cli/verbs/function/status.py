@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgefn_cli.display import output
 from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import RenderableType
     from rich.table import Table
+
+    from edgefn.api.functions import BatchingFigures, CoreFigures, FunctionStatus, MemoryAccount, OutputFigures
+    from edgefn.api.specs import DeployedSpec
 
 _PHASES = {
     "wake_s": "wake",
@@ -33,12 +38,12 @@ def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = 
     with reach(box) as client:
         found = client.function(name)
     if as_json:
-        output.result(found)
+        output.result(found.json)
     else:
-        output.draw(_panel(found))
+        output.draw(_panel(found.value))
 
 
-def _panel(found: dict[str, Any]) -> RenderableType:
+def _panel(found: FunctionStatus) -> RenderableType:
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -52,15 +57,15 @@ def _panel(found: dict[str, Any]) -> RenderableType:
     ):
         if table.row_count:
             parts += [Text(f"\n{heading}", style="bold"), table]
-    return Panel(Group(*parts), title=Text(found["name"], style="bold"), title_align="left", expand=False)
+    return Panel(Group(*parts), title=Text(found.name, style="bold"), title_align="left", expand=False)
 
 
-def _missing(layers: dict[str, str] | None) -> dict[str, str]:
+def _missing(layers: dict[str, str]) -> dict[str, str]:
     """Return the layers of isolation that the box does not enforce, and why."""
     return {"not isolated": "; ".join(f"{name} ({why})" for name, why in layers.items())} if layers else {}
 
 
-def _facts(found: dict[str, Any]) -> Table:
+def _facts(found: FunctionStatus) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -68,26 +73,26 @@ def _facts(found: dict[str, Any]) -> Table:
 
     table = Table.grid(padding=(0, 2))
     facts = {
-        "state": " ".join(filter(None, [found["state"], _because(found)])),
-        "revision": f"{wording.revision(found)}, deployed {wording.moment(found['deployed_at'])}",
+        "state": " ".join(filter(None, [found.state, _because(found)])),
+        "revision": f"{wording.revision(found)}, deployed {wording.moment(found.deployed_at)}",
         **_chain(found),
         "memory": _memory(found),
-        **_ledger(found.get("ledger")),
-        "requests": f"{found['requests']:,} ({found['errors']:,} failed, {found['queued']} waiting)",
-        "cold starts": " ".join(filter(None, [f"{found['cold_starts']:,}", _last_start(found)])),
-        **_dropped(found.get("output") or {}),
-        **({"callers": wording.callers(found["callers"])} if "callers" in found else {}),
-        "limits": _limits(found.get("spec") or {}),
+        **_account(found.memory),
+        "requests": f"{found.requests:,} ({found.errors:,} failed, {found.queued} waiting)",
+        "cold starts": " ".join(filter(None, [f"{found.cold_starts:,}", _last_start(found.phases)])),
+        **_dropped(found.output),
+        "callers": wording.callers(found.callers),
+        "limits": _limits(found.spec),
         **_permissions(found),
-        "cores": _cores(found.get("cores") or {}),
-        **_missing(found.get("missing_isolation")),
+        "cores": _cores(found.cores),
+        **_missing(found.missing_isolation),
     }
     for fact, value in facts.items():
         table.add_row(Text(fact, style="dim"), Text(value))
     return table
 
 
-def _chain(found: dict[str, Any]) -> dict[str, str]:
+def _chain(found: FunctionStatus) -> dict[str, str]:
     """Return the artifacts being finished, those that broke, and why all are finished again.
 
     Empty states are left out.
@@ -95,162 +100,159 @@ def _chain(found: dict[str, Any]) -> dict[str, str]:
     from edgefn_cli.display import wording
 
     facts = {}
-    if finishing := found.get("finishing"):
-        facts["finishing"] = wording.finishing(finishing)
-    for state in ("broken", "out_of_bound"):
-        if left := found.get(state):
-            facts[state.replace("_", " ")] = "; ".join(f"{each['artifact']}: {each['reason']}" for each in left)
-    if changed := found.get("changed"):
-        facts["changed"] = changed
+    if found.finishing:
+        facts["finishing"] = wording.finishing(found.finishing)
+    for state, left in (("broken", found.broken), ("out of bound", found.out_of_bound)):
+        if left:
+            facts[state] = "; ".join(f"{each.artifact}: {each.reason}" for each in left)
+    if found.changed:
+        facts["changed"] = found.changed
     return facts
 
 
-def _permissions(found: dict[str, Any]) -> dict[str, str]:
+def _permissions(found: FunctionStatus) -> dict[str, str]:
     """Return the permissions that the function asks for, each with its grantor."""
-    given = {f"{one['kind']} {one['value']}".rstrip(): one["granted_by"] for one in found.get("grants", ())}
-    told = [
-        f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.get("asked", ())
-    ]
+    given = {one.permission: one.granted_by for one in found.grants}
+    told = [f"{wanted} ({f'by {given[wanted]}' if wanted in given else 'not granted'})" for wanted in found.asked]
     return {"may have": ", ".join(told)} if told else {}
 
 
-def _dropped(output: dict[str, int]) -> dict[str, str]:
+def _dropped(output: OutputFigures) -> dict[str, str]:
     """Return the lines that the function printed over its budget; {} where there are none."""
-    if not output.get("dropped_bytes"):
+    if not output.dropped_bytes:
         return {}
-    return {"output": f"{output['dropped_lines']:,} lines were dropped: it prints more than its log takes"}
+    return {"output": f"{output.dropped_lines:,} lines were dropped: it prints more than its log takes"}
 
 
-def _because(found: dict[str, Any]) -> str:
-    again = found.get("retry_after_s")
-    told = [found.get("reason"), f"tried again by a request in {again} s at the earliest" if again else ""]
+def _because(found: FunctionStatus) -> str:
+    again = found.retry_after_s
+    told = [found.reason, f"tried again by a request in {again} s at the earliest" if again else ""]
     return f"({'; '.join(filter(None, told))})" if any(told) else ""
 
 
-def _memory(found: dict[str, Any]) -> str:
+def _memory(found: FunctionStatus) -> str:
     from edgefn.text.quantities import format_bytes
     from edgefn_cli.display import wording
 
-    template = found.get("template")
-    parked = f", {format_bytes(template['private_bytes'])} of it in the template" if template else ""
-    return wording.memory(found) + parked
+    parked = found.template.private_bytes if found.template else None
+    in_template = f", {format_bytes(parked)} of it in the template" if parked else ""
+    return wording.memory(found) + in_template
 
 
-def _ledger(counted: dict[str, Any] | None) -> dict[str, str]:
+def _account(counted: MemoryAccount) -> dict[str, str]:
     """Return the memory that the box accounts for the function's processes."""
     from edgefn.text.quantities import format_bytes
 
-    if not counted:
+    if not counted.instance_bytes:
         return {}
-    how = "measured" if counted["measured"] else "as declared, until one has answered"
-    instance = f"{format_bytes(counted['instance_bytes'])} an instance ({how})"
-    return {"counted": f"{format_bytes(counted['template_bytes'])} the template, {instance}"}
+    how = "measured" if counted.measured else "as declared, until one has answered"
+    instance = f"{format_bytes(counted.instance_bytes)} an instance ({how})"
+    return {"counted": f"{format_bytes(counted.template_bytes)} the template, {instance}"}
 
 
-def _last_start(found: dict[str, Any]) -> str:
+def _last_start(phases: dict[str, float]) -> str:
     from edgefn.text.quantities import format_duration
 
-    phases = found.get("phases") or {}
     told = [f"{word} {format_duration(phases[key])}" for key, word in _PHASES.items() if key in phases]
     return f"(the last: {', '.join(told)})" if told else ""
 
 
-def _limits(spec: dict[str, Any]) -> str:
+def _limits(spec: DeployedSpec | None) -> str:
     from edgefn.text.quantities import format_bytes, format_duration
 
-    if not spec:
+    if spec is None:
         return "-"
-    fewest, most = spec.get("scale", (0, 4))
+    fewest, most = spec.scale
     return (
-        f"{format_bytes(spec['memory_bytes'])} an instance, {fewest} to {most} instances, "
-        f"timeout {format_duration(spec['timeout_s'])}, "
-        f"idle {'auto, at most ' if spec.get('idle_auto') else ''}{format_duration(spec['idle_s'])}"
+        f"{format_bytes(spec.memory_bytes)} an instance, {fewest} to {most} instances, "
+        f"timeout {format_duration(spec.timeout_s)}, "
+        f"idle {'auto, at most ' if spec.idle_auto else ''}{format_duration(spec.idle_s)}"
     )
 
 
-def _cores(cores: dict[str, Any]) -> str:
-    if not cores:
+def _cores(cores: CoreFigures | None) -> str:
+    if cores is None:
         return "-"
-    threads, most = cores["threads"], cores["most_instances"]
+    threads, most = cores.threads, cores.most_instances
     return (
         f"{threads} thread{'s' if threads > 1 else ''} an instance, "
-        f"at most {most} instance{'s' if most > 1 else ''} ({cores['why']})"
+        f"at most {most} instance{'s' if most > 1 else ''} ({cores.why})"
     )
 
 
-def _instances(found: dict[str, Any]) -> Table:
+def _instances(found: FunctionStatus) -> Table:
     from edgefn.text.quantities import format_bytes, format_duration
 
     rows = (
         (
-            str(each["pid"]),
-            each["state"],
-            f"{each['in_flight']} in flight",
-            f"age {format_duration(each['age_s'])}",
-            format_bytes(each["private_bytes"]),
+            str(each.pid),
+            each.state,
+            f"{each.in_flight} in flight",
+            f"age {format_duration(each.age_s)}",
+            format_bytes(each.private_bytes or 0),
         )
-        for each in found["instances"]
+        for each in found.instances
     )
     return _rows(rows)
 
 
-def _artifacts(found: dict[str, Any]) -> Table:
+def _artifacts(found: FunctionStatus) -> Table:
     from edgefn_cli.display import wording
 
     rows = (
         (
-            each["model"],
-            each["target"],
-            each["backend"],
-            f"error {wording.error(each['error'])}",
-            f"top-1 {wording.share(each['top1'])}",
-            f"answers {each['answers']}" if each.get("answers") else "",
+            each.model,
+            each.target,
+            each.backend,
+            f"error {wording.error(each.error)}",
+            f"top-1 {wording.share(each.top1)}",
+            f"answers {each.answers}" if each.answers else "",
         )
-        for each in found["artifacts"]
+        for each in found.artifacts
     )
     return _rows(rows)
 
 
-def _batching(found: dict[str, Any]) -> Table:
+def _batching(found: FunctionStatus) -> Table:
     from edgefn.text.quantities import format_duration
 
     rows = (
         (
-            each["model"],
-            {True: "on", False: "off", None: "not measured yet"}[each["on"]],
+            each.model,
+            {True: "on", False: "off", None: "not measured yet"}[each.on],
             _gain(each),
-            f"at most {each['most_rows']} rows, {format_duration(each['wait_s'])}",
+            f"at most {each.most_rows} rows, {format_duration(each.wait_s)}",
         )
-        for each in found.get("batching", [])
+        for each in found.batching
     )
     return _rows(rows)
 
 
-def _gain(each: dict[str, Any]) -> str:
-    if each["on"] is None:
+def _gain(each: BatchingFigures) -> str:
+    if each.gain is None or each.mean_rows is None:
         return ""
-    return f"{each['gain']:.2f} × the rows a second, {each['mean_rows']:.1f} rows a run"
+    return f"{each.gain:.2f} × the rows a second, {each.mean_rows:.1f} rows a run"
 
 
-def _history(found: dict[str, Any]) -> Table:
+def _history(found: FunctionStatus) -> Table:
     from edgefn_cli.display import wording
 
     rows = (
         (
             wording.revision(each),
-            wording.moment(each["deployed_at"]),
-            "serves" if each["number"] == found["number"] else "",
+            wording.moment(each.deployed_at),
+            "serves" if each.number == found.number else "",
         )
-        for each in found["history"]
+        for each in found.history
     )
     return _rows(rows)
 
 
-def _rows(rows: Any) -> Table:
+def _rows(rows: Iterable[tuple[str, ...]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*map(Text, row))
     return table

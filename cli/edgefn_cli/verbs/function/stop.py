@@ -16,8 +16,8 @@ def stop(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = Fa
     from edgefn_cli.boxes.reach import reach
 
     with reach(box) as client:
-        status = client.stop(name)
+        found = client.stop(name)
     if as_json:
-        output.result(status)
+        output.result(found.json)
     else:
-        output.say(f"{name} is {status['state']}: no process is left, the next request starts one")
+        output.say(f"{name} is {found.value.state}: no process is left, the next request starts one")

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import msgspec
 
+from edgefn.api.grants import Grant
 from edgefn.errors import DeploymentRefused, InputError
 from edgefn.spec import NAME_PATTERN, FunctionSpec
-from edgefn_runtime.store.database import Grant
 
 DEVELOPMENT = "--dev"
 """Who grants in development mode."""
@@ -115,11 +115,11 @@ class Permissions:
     def granted(self, name: str = "") -> list[Grant]:
         """Return the grants of `name`, or of all, but for those of development mode."""
         there = [grant for grant in self._standing if name in ("", grant.function)]
-        return [*there, *(grant for grant in self._store.granted(name) if grant[:3] not in {one[:3] for one in there})]
+        return [*there, *(grant for grant in self._store.granted(name) if grant.key not in {one.key for one in there})]
 
     def stands(self, name: str, permission: Permission) -> bool:
         """Tell whether the configuration grants it. Such a grant can be revoked only there."""
-        return (name, permission.kind, permission.value) in {grant[:3] for grant in self._standing}
+        return (name, permission.kind, permission.value) in {grant.key for grant in self._standing}
 
     def missing(self, spec: FunctionSpec) -> list[Permission]:
         """Return the permissions that the function asks for and that are not granted."""

@@ -12,22 +12,34 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgefn.api import routes
+from edgefn.api.deployments import (
+    AliveEvent,
+    BlobDigest,
+    BlobRequest,
+    DeploymentEvent,
+    DeployRequest,
+    MissingBlobs,
+    RevisionInfo,
+    RollbackRequest,
+)
+from edgefn.api.functions import FunctionList
+from edgefn.api.tokens import CallerInfo, NewToken, TokenList, TokenRequest
 from edgefn.errors import FunctionNotFound
 from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Opens, gone
 from edgefn_runtime.access.scopes import ADMIN, STATUS, opens_admin, opens_status
 from edgefn_runtime.access.tokens import Token
 from edgefn_runtime.gateway.api import operator, status
-from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
-from edgefn_runtime.gateway.api.bodies import Digest, Name, check, chunks, content_length, read_json
+from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines, served
+from edgefn_runtime.gateway.api.bodies import Name, check, chunks, content_length, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
 from edgefn_runtime.gateway.api.streaming import ChunkStream, close, with_heartbeats
 from edgefn_runtime.gateway.problems import as_event
@@ -35,24 +47,6 @@ from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
 ALIVE_S = 3.0
 """How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
-
-
-class _Missing(msgspec.Struct, forbid_unknown_fields=True):
-    digests: list[Digest]
-
-
-class _Deploy(msgspec.Struct, forbid_unknown_fields=True):
-    manifest: Digest
-
-
-class _Rollback(msgspec.Struct, forbid_unknown_fields=True):
-    number: Annotated[int, msgspec.Meta(ge=1)] | None = None
-
-
-class _NewToken(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    scopes: list[str]
-    rate: float | None = None
 
 
 _LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
@@ -97,27 +91,26 @@ class TokenGuard:
 def admin(box: AdminBox) -> ASGIApp:
     """Return the app below /admin."""
     api = _Admin(box)
-    function = "/functions/{name}"
-    routes = [
-        Route("/box", api.box, methods=["GET"]),
-        Route("/functions", api.functions, methods=["GET"]),
-        Route(function, api.status, methods=["GET"]),
-        Route(function, api.remove, methods=["DELETE"]),
-        Route(f"{function}/deploy", api.deploy, methods=["POST"]),
-        Route(f"{function}/stop", api.stop, methods=["POST"]),
-        Route(f"{function}/rollback", api.rollback, methods=["POST"]),
-        Route(f"{function}/explain", api.explain, methods=["GET"]),
-        Route(f"{function}/logs", api.logs, methods=["GET"]),
-        Route("/token", api.caller, methods=["GET"]),
-        Route("/tokens", api.tokens, methods=["GET"]),
-        Route("/tokens", api.create_token, methods=["POST"]),
-        Route("/tokens/{token}", api.revoke_token, methods=["DELETE"]),
-        Route("/tokens/{token}/rotate", api.rotate_token, methods=["POST"]),
+    pages = [
+        served(routes.BOX, api.box),
+        served(routes.FUNCTIONS, api.functions),
+        served(routes.FUNCTION, api.status),
+        served(routes.REMOVE, api.remove),
+        served(routes.DEPLOY, api.deploy),
+        served(routes.STOP, api.stop),
+        served(routes.ROLLBACK, api.rollback),
+        served(routes.EXPLAIN, api.explain),
+        served(routes.LOGS, api.logs),
+        served(routes.CALLER, api.caller),
+        served(routes.TOKENS, api.tokens),
+        served(routes.CREATE_TOKEN, api.create_token),
+        served(routes.REVOKE_TOKEN, api.revoke_token),
+        served(routes.ROTATE_TOKEN, api.rotate_token),
         *operator.routes(box),
-        Route("/blobs/missing", api.missing, methods=["POST"]),
-        Route("/blobs/{digest}", api.ingest, methods=["PUT"]),
+        served(routes.MISSING, api.missing),
+        served(routes.UPLOAD, api.ingest),
     ]
-    return TokenGuard(Router(routes), box)
+    return TokenGuard(Router(pages), box)
 
 
 class _Admin:
@@ -131,7 +124,7 @@ class _Admin:
 
     async def functions(self, request: Request) -> Response:
         names = status.functions(self._box)
-        return as_json({"functions": [await status.function_status(self._box, name) for name in names]})
+        return as_json(FunctionList([await status.function_status(self._box, name) for name in names]))
 
     async def status(self, request: Request) -> Response:
         return as_json(await status.function_status(self._box, _name(request)))
@@ -139,8 +132,11 @@ class _Admin:
     async def explain(self, request: Request) -> Response:
         name = _name(request)
         status.current(self._box, name)
-        cores = (self._box.supervisor.status(name).get("cores") or {}).get("available", 1.0)
-        return as_json(self._box.deployments.chains.explain(name, cores))
+        cores = self._box.supervisor.status(name).cores
+        told = self._box.deployments.chains.explain(name, cores.available if cores else 1.0)
+        if told is None:
+            raise status.not_found(name)
+        return as_json(told)
 
     async def stop(self, request: Request) -> Response:
         name = _name(request)
@@ -158,20 +154,20 @@ class _Admin:
 
     async def rollback(self, request: Request) -> Response:
         name = _name(request)
-        wanted = await read_json(request, _Rollback)
+        wanted = await read_json(request, RollbackRequest)
         status.current(self._box, name)
         revision = await self._box.deployments.rollback(name, wanted.number)
-        return as_json({"function": name, "revision": revision.digest, "number": revision.number})
+        return as_json(RevisionInfo(name, revision.digest, revision.number))
 
     async def caller(self, request: Request) -> Response:
         known = caller.of(request.scope)
-        return as_json({"name": known.name, "scopes": known.scopes})
+        return as_json(CallerInfo(known.name, list(known.scopes)))
 
     async def tokens(self, request: Request) -> Response:
-        return as_json({"tokens": [token.as_json() for token in self._box.doors.tokens.all()]})
+        return as_json(TokenList([token.info for token in self._box.doors.tokens.all()]))
 
     async def create_token(self, request: Request) -> Response:
-        wanted = await read_json(request, _NewToken)
+        wanted = await read_json(request, TokenRequest)
         token, value = await self._box.doors.tokens.create(wanted.name, wanted.scopes, wanted.rate)
         self._box.audit.change("create token", detail=f"{wanted.name}: {', '.join(token.row.scopes)}")
         return _secret(token, value, 201)
@@ -189,28 +185,28 @@ class _Admin:
         return Response(status_code=204)
 
     async def missing(self, request: Request) -> Response:
-        wanted = await read_json(request, _Missing)
-        return as_json({"missing": list(self._box.deployments.missing(wanted.digests))})
+        wanted = await read_json(request, BlobRequest)
+        return as_json(MissingBlobs(list(self._box.deployments.missing(wanted.digests))))
 
     async def ingest(self, request: Request) -> Response:
-        digest = check(request.path_params["digest"], Digest, "digest")
+        digest = check(request.path_params["digest"], BlobDigest, "digest")
         await self._box.deployments.ingest(digest, content_length(request), chunks(request))
         return Response(status_code=201)
 
     async def deploy(self, request: Request) -> Response:
         name = check(request.path_params["name"], Name, "name")
-        wanted = await read_json(request, _Deploy)
+        wanted = await read_json(request, DeployRequest)
         events = with_heartbeats(self._box.deployments.deploy(name, wanted.manifest), ALIVE_S)
         # What fails before there is anything to tell is an answer with its own status. After ALIVE_S the answer
         # begins all the same, so that nobody gives up on it, and an error is its last line.
         first = await anext(events)
-        return ChunkStream(_lines(first, events), "application/x-ndjson")
+        return ChunkStream(_lines(first, events), routes.LINES)
 
     async def logs(self, request: Request) -> Response:
         name, asked, logs = _name(request), asked_lines(request), self._box.logs
         if not logs.known(name):
             status.current(self._box, name)
-        return lines(asked, partial(logs.tail, name), partial(logs.follow, name), "text/plain")
+        return lines(asked, partial(logs.tail, name), partial(logs.follow, name), routes.TEXT)
 
 
 def _name(request: Request) -> str:
@@ -223,11 +219,11 @@ def _name(request: Request) -> str:
 
 def _secret(token: Token, value: str, status_code: int = 200) -> Response:
     """Answer with a token's value: no cache on the way may keep it."""
-    body = msgspec.json.encode({**token.as_json(), "token": value})
-    return Response(body, status_code, {"cache-control": "no-store"}, "application/json")
+    made = NewToken(**msgspec.structs.asdict(token.info), token=value)
+    return as_json(made, status_code, {"cache-control": "no-store"})
 
 
-async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, Any] | None]) -> AsyncIterator[bytes]:
+async def _lines(first: DeploymentEvent | None, events: AsyncIterator[DeploymentEvent | None]) -> AsyncIterator[bytes]:
     try:
         yield _line(first)
         async for event in events:
@@ -238,5 +234,5 @@ async def _lines(first: dict[str, Any] | None, events: AsyncIterator[dict[str, A
         await close(events)
 
 
-def _line(event: dict[str, Any] | None) -> bytes:
-    return msgspec.json.encode(event or {"event": "alive"}) + b"\n"
+def _line(event: DeploymentEvent | None) -> bytes:
+    return msgspec.json.encode(event or AliveEvent()) + b"\n"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Annotated, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from edgefn.api.routes import JSON, AdminRoute
 from edgefn_runtime.gateway.api.bodies import check
 from edgefn_runtime.gateway.api.streaming import ChunkStream, close
 
@@ -23,9 +25,14 @@ class AskedLines(NamedTuple):
     follow: bool
 
 
-def as_json(value: object) -> Response:
+def served(route: AdminRoute[Any], endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    """Return the route of the admin API, served by `endpoint`."""
+    return Route(route.path, endpoint, methods=[route.method])
+
+
+def as_json(value: msgspec.Struct, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with `value`."""
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(msgspec.json.encode(value), status_code, headers, JSON)
 
 
 def asked_lines(request: Request) -> AskedLines:

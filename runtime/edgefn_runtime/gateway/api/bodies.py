@@ -20,7 +20,6 @@ MAX_JSON_BYTES = 64 * 2**10
 STALL_S = 60.0
 """A client that sends nothing for so long has gone without saying so, as a box that lost its network does."""
 
-Digest = Annotated[str, msgspec.Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=63)]
 """A function's."""
 

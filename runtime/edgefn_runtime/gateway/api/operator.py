@@ -5,16 +5,16 @@ It validates and translates, as `admin` does; the effect of a grant is decided i
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgefn.api import routes as api_routes
+from edgefn.api.grants import FunctionGrants, GrantList, GrantRequest
+from edgefn.api.secrets import SecretList
 from edgefn.errors import InputError
 from edgefn_runtime.deployment.checks import permissions
-from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines
+from edgefn_runtime.gateway.api.answers import as_json, asked_lines, lines, served
 from edgefn_runtime.gateway.api.bodies import Name, check, read, read_json
 from edgefn_runtime.gateway.api.ports import AdminBox
 from edgefn_runtime.store.uncancellable import in_thread
@@ -22,23 +22,18 @@ from edgefn_runtime.store.vault import MAX_BYTES
 from edgefn_runtime.telemetry.audit import ACTOR
 
 
-class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
-    kind: Annotated[str, msgspec.Meta(max_length=40)]
-    value: Annotated[str, msgspec.Meta(max_length=255)] = ""
-
-
 def routes(box: AdminBox) -> list[Route]:
     """Return the routes, which the admin API guards."""
     api = _Operator(box)
     return [
-        Route("/audit", api.audit, methods=["GET"]),
-        Route("/secrets", api.secrets, methods=["GET"]),
-        Route("/secrets/{name}", api.set_secret, methods=["PUT"]),
-        Route("/secrets/{name}", api.remove_secret, methods=["DELETE"]),
-        Route("/grants", api.grants, methods=["GET"]),
-        Route("/functions/{name}/grants", api.granted, methods=["GET"]),
-        Route("/functions/{name}/grants", api.allow, methods=["POST"]),
-        Route("/functions/{name}/grants/revoke", api.revoke, methods=["POST"]),
+        served(api_routes.AUDIT, api.audit),
+        served(api_routes.SECRETS, api.secrets),
+        served(api_routes.SET_SECRET, api.set_secret),
+        served(api_routes.REMOVE_SECRET, api.remove_secret),
+        served(api_routes.GRANTS, api.grants),
+        served(api_routes.FUNCTION_GRANTS, api.granted),
+        served(api_routes.ALLOW, api.allow),
+        served(api_routes.REVOKE, api.revoke),
     ]
 
 
@@ -49,10 +44,10 @@ class _Operator:
         self._box = box
 
     async def audit(self, request: Request) -> Response:
-        return lines(asked_lines(request), self._box.audit.tail, self._box.audit.follow, "application/x-ndjson")
+        return lines(asked_lines(request), self._box.audit.tail, self._box.audit.follow, api_routes.LINES)
 
     async def grants(self, request: Request) -> Response:
-        return as_json({"grants": [grant._asdict() for grant in self._box.deployments.grants()]})
+        return as_json(GrantList(list(self._box.deployments.grants())))
 
     async def granted(self, request: Request) -> Response:
         return self._of(check(request.path_params["name"], Name, "name"))
@@ -63,26 +58,25 @@ class _Operator:
         The function need not be deployed yet.
         """
         name = check(request.path_params["name"], Name, "name")
-        wanted = await read_json(request, _Wanted)
+        wanted = await read_json(request, GrantRequest)
         await self._box.deployments.allow(name, permissions.read(wanted.kind, wanted.value), ACTOR.get().name)
         return self._of(name)
 
     async def revoke(self, request: Request) -> Response:
         name = check(request.path_params["name"], Name, "name")
-        wanted = await read_json(request, _Wanted)
+        wanted = await read_json(request, GrantRequest)
         await self._box.deployments.revoke(name, permissions.read(wanted.kind, wanted.value))
         return self._of(name)
 
     async def secrets(self, request: Request) -> Response:
         """List them by name; no route gives a value."""
-        kept = await in_thread(self._box.vault.names)
-        return as_json({"secrets": [one._asdict() for one in kept]})
+        return as_json(SecretList(await in_thread(self._box.vault.names)))
 
     async def set_secret(self, request: Request) -> Response:
         value = await read(request, MAX_BYTES)
         kept = await in_thread(self._box.vault.set, request.path_params["name"], value)
         self._box.audit.change("secret set", detail=kept.name, result="ok")
-        return as_json(kept._asdict())
+        return as_json(kept)
 
     async def remove_secret(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -95,10 +89,5 @@ class _Operator:
 
     def _of(self, name: str) -> Response:
         deployments = self._box.deployments
-        return as_json(
-            {
-                "function": name,
-                "asked": [str(permission) for permission in deployments.asked(name)],
-                "grants": [grant._asdict() for grant in deployments.grants(name)],
-            }
-        )
+        asked = [str(permission) for permission in deployments.asked(name)]
+        return as_json(FunctionGrants(name, asked, list(deployments.grants(name))))

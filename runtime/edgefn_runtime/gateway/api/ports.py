@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.deployments import DeploymentEvent
+from edgefn.api.explanations import Explanation
+from edgefn.api.functions import FunctionProcesses
+from edgefn.api.grants import Grant
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.artifacts.artifact_status import Chain
 from edgefn_runtime.deployment.checks.permissions import Permission
-from edgefn_runtime.store.database import Grant
 from edgefn_runtime.store.vault import Vault
 from edgefn_runtime.telemetry.audit import AuditLog
 from edgefn_runtime.telemetry.logs import FunctionLogs
@@ -49,7 +53,7 @@ class ChainsPort(Protocol):
     def of(self, name: str) -> Chain | None:
         """Return the state of each artifact of `name`; None when it is not deployed."""
 
-    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+    def explain(self, name: str, cores: float) -> Explanation | None:
         """Explain why `name` is served as it is, with the figures; None when it is not deployed."""
 
 
@@ -62,7 +66,7 @@ class DeploymentsPort(Protocol):
     def names(self) -> Sequence[str]: ...
     def missing(self, digests: Sequence[str]) -> Collection[str]: ...
     async def ingest(self, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None: ...
-    def deploy(self, name: str, manifest: str) -> AsyncIterator[dict[str, Any]]:
+    def deploy(self, name: str, manifest: str) -> AsyncIterator[DeploymentEvent]:
         """Deploy the bundle `manifest` as `name`; yield the events. Closing the iterator cancels it."""
 
     async def rollback(self, name: str, number: int | None = None) -> RevisionView: ...
@@ -86,7 +90,7 @@ class SupervisorPort(Protocol):
     """The processes. Asking for a status starts none."""
 
     def names(self) -> Collection[str]: ...
-    def status(self, name: str) -> dict[str, Any]:
+    def status(self, name: str) -> FunctionProcesses:
         """Return the part of FunctionStatus that Deployments does not know. Raises FunctionNotFound."""
 
     async def stop_function(self, name: str) -> None: ...
@@ -109,8 +113,8 @@ class AdminBox(Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def vault(self) -> Vault: ...
-    def info(self) -> dict[str, Any]:
-        """Return the body of GET /admin/box."""
+    def info(self) -> BoxInfo:
+        """Return the facts about the box."""
 
     def unready(self) -> str:
         """Return why the box takes no work now (the zygote is not up, a drain is going on); "" when it does."""

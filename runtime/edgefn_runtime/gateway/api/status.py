@@ -3,65 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
+from edgefn.api.artifacts import ArtifactReason, ServingArtifact
+from edgefn.api.functions import FunctionStatus, PastRevision
+from edgefn.api.scalars import ArtifactState
+from edgefn.api.specs import DeployedSpec
 from edgefn.errors import FunctionNotFound
-from edgefn_runtime.artifacts.artifact_status import links
+from edgefn_runtime.artifacts.artifact_status import Chain, links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView
-from edgefn_runtime.workers.footprint import with_footprints
-
-_NO_PROCESSES: dict[str, Any] = {
-    "reason": "",
-    "retry_after_s": None,
-    "instances": [],
-    "template": None,
-    "queued": 0,
-    "requests": 0,
-    "errors": 0,
-    "cold_starts": 0,
-    "phases": {},
-    "ledger": {"template_bytes": 0, "instance_bytes": 0, "measured": False, "held_bytes": 0},
-    "output": {"dropped_lines": 0, "dropped_bytes": 0},
-    "cores": None,
-    "batching": [],
-    "missing_isolation": {},
-}
-"""What the supervisor leaves out for a function that could not be restored at the box's start."""
+from edgefn_runtime.workers.footprint import measure_all
 
 
-async def function_status(box: AdminBox, name: str) -> dict[str, Any]:
+async def function_status(box: AdminBox, name: str) -> FunctionStatus:
     """Return the FunctionStatus of `name`. Raises FunctionNotFound."""
-    return await with_footprints(_status(box, name))
+    status = _status(box, name)
+    await measure_all(status)
+    return status
 
 
-def _status(box: AdminBox, name: str) -> dict[str, Any]:
-    revision = current(box, name)
-    known = {"revision": revision.digest, "spec": msgspec.to_builtins(revision.config.function)}
-    return {**_NO_PROCESSES, **known, **box.supervisor.status(name)} | {
-        "number": revision.number,
-        "deployed_at": revision.deployed_at,
-        "artifacts": list(_artifacts(revision)),
-        **_chain(box, name),
-        "asked": [str(permission) for permission in box.deployments.asked(name)],
-        "grants": [grant._asdict() for grant in box.deployments.grants(name)],
-        "callers": box.doors.callers,
-        "history": [
-            {"number": past.number, "revision": past.digest, "deployed_at": past.deployed_at}
-            for past in box.deployments.history(name)
-        ],
-    }
+def _status(box: AdminBox, name: str) -> FunctionStatus:
+    revision, deployments = current(box, name), box.deployments
+    chain = deployments.chains.of(name)
+    return FunctionStatus(
+        **msgspec.structs.asdict(box.supervisor.status(name)),
+        revision=revision.digest,
+        number=revision.number,
+        spec=msgspec.convert(msgspec.to_builtins(revision.config.function), DeployedSpec),
+        deployed_at=revision.deployed_at,
+        artifacts=list(_artifacts(revision)),
+        finishing=chain.finishing if chain else None,
+        broken=_reasons(chain, "broken", "unfinished"),
+        out_of_bound=_reasons(chain, "out of bound"),
+        changed=chain.changed if chain else "",
+        asked=[str(permission) for permission in deployments.asked(name)],
+        grants=list(deployments.grants(name)),
+        callers=box.doors.callers,
+        history=[PastRevision(past.number, past.digest, past.deployed_at) for past in deployments.history(name)],
+    )
 
 
 def current(box: AdminBox, name: str) -> RevisionView:
     """Return the revision that `name` routes to. Raises FunctionNotFound."""
     revision = box.deployments.current(name)
     if revision is None:
-        raise FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
+        raise not_found(name)
     return revision
+
+
+def not_found(name: str) -> FunctionNotFound:
+    """Make the error for a function that is not deployed."""
+    return FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
 
 
 def functions(box: AdminBox) -> list[str]:
@@ -70,35 +65,30 @@ def functions(box: AdminBox) -> list[str]:
     return [name for name in box.deployments.names() if name in running]
 
 
-def _chain(box: AdminBox, name: str) -> dict[str, Any]:
-    """Return the status of the artifacts: those being finished, broken or out of bound.
-
-    And the change of the box, where it has changed since the last start.
-    """
-    chain = box.deployments.chains.of(name)
-    if chain is None:
-        return {"finishing": None, "broken": [], "out_of_bound": [], "changed": ""}
-    found = [(link.state, {"artifact": f"{link.model} {link.target}", "reason": link.reason}) for link in links(chain)]
-    return {
-        "finishing": chain.finishing and msgspec.to_builtins(chain.finishing),
-        "broken": [told for state, told in found if state in ("broken", "unfinished")],
-        "out_of_bound": [told for state, told in found if state == "out of bound"],
-        "changed": chain.changed,
-    }
+def _reasons(chain: Chain | None, *states: ArtifactState) -> list[ArtifactReason]:
+    """Return the artifacts that are in one of `states`, each with the reason."""
+    return [
+        ArtifactReason(f"{link.model} {link.target}", link.reason)
+        for link in (links(chain) if chain else ())
+        if link.state in states
+    ]
 
 
-def _artifacts(revision: RevisionView) -> Iterator[dict[str, Any]]:
+def _artifacts(revision: RevisionView) -> Iterator[ServingArtifact]:
     answered, unanswered = answers.read(revision.finished), answers.why_not(revision.config)
     for entry in revision.config.artifacts:
+        told = answered[entry.path].told if entry.path in answered else unanswered
+        bare = ServingArtifact(entry.model, entry.target, entry.backend, answers=told)
         proof = read_proof(revision.finished, entry)  # None for a while after the cache was deleted
-        yield {
-            "model": entry.model,
-            "target": entry.target,
-            "backend": entry.backend,
-            "passed": proof and proof.passed,
-            "verdict": proof and proof.verdict,
-            "error": proof and proof.error,
-            "max_error": proof and proof.max_error,
-            "top1": proof and proof.top1,
-            "answers": answered[entry.path].told if entry.path in answered else unanswered,
-        }
+        yield (
+            bare
+            if proof is None
+            else msgspec.structs.replace(
+                bare,
+                passed=proof.passed,
+                verdict=proof.verdict,
+                error=proof.error,
+                max_error=proof.max_error,
+                top1=proof.top1,
+            )
+        )

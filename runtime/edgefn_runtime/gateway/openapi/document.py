@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.gateway.openapi import reference
+from edgefn_runtime.gateway.openapi import admin_paths, reference
 from edgefn_runtime.gateway.openapi.components import Components
 from edgefn_runtime.gateway.openapi.dialect import Schema
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction, path_item
@@ -42,6 +42,7 @@ def document(
 
     With `asks_callers` each call wants a token.
     """
+    admin = admin_paths.described()
     parts = [one if isinstance(one, Part) else part(one) for one in functions]
     paths = {f"/fn/{one.spec.name}": one.item for one in parts}
     schemas = {name: schema for one in parts for name, schema in one.schemas.items()}
@@ -51,9 +52,9 @@ def document(
         "servers": [{"url": url}],
         **({"security": [{"token": []}]} if asks_callers else {}),
         "tags": [*(one.tag for one in parts), *reference.TAGS],
-        "paths": paths | reference.PATHS,
+        "paths": paths | reference.PATHS | admin.paths,
         "components": {
-            "schemas": schemas | reference.SCHEMAS,
+            "schemas": schemas | admin.schemas,
             "responses": reference.RESPONSES,
             "headers": reference.HEADERS,
             "parameters": reference.PARAMETERS,

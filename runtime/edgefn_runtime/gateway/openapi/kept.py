@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgefn_runtime.gateway.openapi import admin_paths
 from edgefn_runtime.gateway.openapi.document import Part, document, part
 from edgefn_runtime.gateway.openapi.operations import DocumentedFunction
 
@@ -44,6 +45,7 @@ class KeptDocument:
                 known = part(function)
                 await asyncio.sleep(0)
             parts[key] = known
+        await asyncio.to_thread(admin_paths.described)
         made = msgspec.json.encode(document(parts.values(), self._version, _URL, asks_callers=self._asks_callers))
         before, _, behind = made.partition(msgspec.json.encode(_URL))
         self._parts, self._around = parts, (before, behind)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.api.deployments import StepEvent
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused
 from edgefn_runtime.artifacts import proof
@@ -63,7 +64,7 @@ def test_finishes_and_proves(tmp_path: Path, on_box: OnBox) -> None:
         bundle = bundles.with_model(tmp_path)
         await box.upload(bundle)
         events = [event async for event in box.deployments.deploy("scale", bundle.digest)]
-        told = [event["detail"] for event in events if event.get("name") == "prove"]
+        told = [event.detail for event in events if isinstance(event, StepEvent) and event.name == "prove"]
         assert len(told) == 1
         assert "linear portable/fp32: error" in told[0]
         assert "on 2 golden samples" in told[0]

@@ -167,7 +167,7 @@ def test_a_parked_template_becomes_the_first_instance(on_bench: OnBench) -> None
 
     async def test(bench: Bench) -> None:
         await bench.deploy(PID, scale=(0, 2))
-        template = bench.supervisor.status("f")["template"]["pid"]
+        template = await bench.template()
         assert await bench.ask() == pid_inside(template)
         assert bench.pids() == [template]
         assert await bench.template() != template

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgefn.api.deployments import StepEvent, WarningEvent
+from edgefn.api.grants import Grant
 from edgefn.errors import DeploymentRefused, InputError
 from edgefn_runtime.deployment.checks import permissions
 from edgefn_runtime.deployment.checks.permissions import Permission
@@ -54,13 +56,13 @@ def test_a_deployment_tells_what_the_function_has(tmp_path: Path) -> None:
             await box.upload(modest)
             for first in ("unpack", "activate"):  # the second time it is installed
                 events = [event async for event in box.deployments.deploy("greet", asking.digest)]
-                steps = [(event["name"], event.get("detail")) for event in events if event["event"] == "step"]
+                steps = [(event.name, event.detail) for event in events if isinstance(event, StepEvent)]
                 assert steps.count(("permit", "network, device /dev/null")) == 1
-                assert not any(event["event"] == "warning" for event in events), events
+                assert not any(isinstance(event, WarningEvent) for event in events), events
                 names = [name for name, _ in steps]
                 assert names.index("permit") < names.index(first)
             events = [event async for event in box.deployments.deploy("greet", modest.digest)]
-            assert "permit" not in [event.get("name") for event in events]
+            assert "permit" not in [event.name for event in events if isinstance(event, StepEvent)]
 
     asyncio.run(test())
 
@@ -171,9 +173,9 @@ def test_development_mode_grants_what_is_asked_for_and_keeps_nothing(tmp_path: P
         async with opened(tmp_path / "home", development=True) as box:
             await box.upload(bundle)
             events = [event async for event in box.deployments.deploy("greet", bundle.digest)]
-            assert any("development mode" in event.get("text", "") for event in events)
+            assert any("development mode" in event.text for event in events if isinstance(event, WarningEvent))
             (grant,) = box.deployments.grants()
-            assert grant == ("greet", "network", "", "", permissions.DEVELOPMENT)
+            assert grant == Grant("greet", "network", granted_by=permissions.DEVELOPMENT)
         async with opened(tmp_path / "home") as box:
             assert "edgefn box allow greet network" in box.host.failed["greet"]
             assert box.deployments.grants() == []
@@ -223,7 +225,7 @@ def test_what_was_deployed_before_there_were_grants_keeps_what_it_had(tmp_path: 
         for _ in range(2):
             async with opened(tmp_path / "home") as box:
                 assert box.current("greet") == bundle.digest
-                assert [grant[:3] for grant in box.deployments.grants()] == kept
+                assert [grant.key for grant in box.deployments.grants()] == kept
                 assert {grant.granted_by for grant in box.deployments.grants()} == {permissions.KEPT}
                 told = [one for one in box.audited("action", "function", "who") if one[0] == "allow"]
                 assert told == [("allow", "greet", "box")] * 2

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from edgefn.api.deployments import StepEvent
+from edgefn.api.functions import FunctionStatus
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn.spec import FunctionSpec
 from edgefn_runtime.artifacts.proof import Proof
-from edgefn_runtime.gateway.openapi.reference import SCHEMAS
 
 if TYPE_CHECKING:
     from tests.runtime.gateway.conftest import Ask, FakeBox
@@ -69,7 +70,8 @@ def test_the_scheme_is_read_in_any_case(ask: Ask) -> None:
 
 def test_box_tells_about_itself(ask: Ask) -> None:
     """GET /admin/box is what the box says."""
-    assert ask("GET", "/admin/box").json() == {"name": "test", "version": "0.1.0"}
+    found = ask("GET", "/admin/box").json()
+    assert (found["name"], found["version"], found["tls"], found["refused"]) == ("test", "0.1.0", None, [])
 
 
 def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) -> None:
@@ -81,7 +83,7 @@ def test_a_status_has_the_processes_and_the_revisions(ask: Ask, box: FakeBox) ->
     found = Proof("net", "portable/fp32", "onnxruntime", passed=True, max_error=1e-06, top1=1.0)
     proof.write_bytes(msgspec.json.encode(found))
     status = ask("GET", "/admin/functions/digits").json()
-    assert status.keys() == SCHEMAS["FunctionStatus"]["properties"].keys()
+    assert status.keys() == {field.encode_name for field in msgspec.structs.fields(FunctionStatus)}
     assert status["state"] == "failed"
     assert status["number"] == 2
     assert status["revision"] == "sha256:" + "2" * 64
@@ -128,7 +130,7 @@ def test_an_unknown_function_is_404(ask: Ask, method: str, route: str, name: str
 
 def test_stop_answers_with_the_status_after_it(ask: Ask, box: FakeBox) -> None:
     """No process is left, the function is still deployed."""
-    box.supervisor.running["echo"] = {"state": "serving"}
+    box.supervisor.running["echo"] = "serving"
     assert ask("POST", "/admin/functions/echo/stop").json()["state"] == "idle"
 
 
@@ -256,12 +258,12 @@ def test_an_error_before_the_first_event_is_an_answer(ask: Ask, box: FakeBox) ->
 
 def test_an_error_after_the_first_event_is_the_last_line(ask: Ask, box: FakeBox) -> None:
     """The status is sent by then; the line has the members of the problem and the exit code."""
-    box.deployments.script = [{"event": "step", "name": "verify"}, BundleError("corrupt")]
+    box.deployments.script = [StepEvent("verify", 0, 1), BundleError("corrupt")]
     answer = ask("POST", "/admin/functions/echo/deploy", json={"manifest": A})
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/x-ndjson")
-    assert lines[0] == {"event": "step", "name": "verify"}
+    assert lines[0] == {"event": "step", "name": "verify", "done": 0, "total": 1, "detail": ""}
     assert (lines[1]["event"], lines[1]["error"], lines[1]["exit_code"]) == ("error", "BundleError", 3)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.functions import FunctionProcesses
 from edgefn.errors import DeploymentRefused, FunctionNotFound
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tokens import Tokens
@@ -34,10 +36,10 @@ class Supervisor:
     def names(self) -> list[str]:
         return sorted(self._serving)
 
-    def status(self, name: str) -> dict[str, Any]:
+    def status(self, name: str) -> FunctionProcesses:
         if name not in self._serving:
             raise FunctionNotFound(f"no function {name!r}")
-        return {"name": name, "revision": self._serving[name].digest, "state": "idle"}
+        return FunctionProcesses(name=name, state="idle")
 
     async def stop_function(self, name: str) -> None:
         self.status(name)
@@ -56,8 +58,8 @@ class Box:
         tokens = Tokens(store.home.token, TokenTable(store.database), lambda value: None)
         self.doors = Doors(tokens, self.metrics, self.audit)
 
-    def info(self) -> dict[str, Any]:
-        return {}
+    def info(self) -> BoxInfo:
+        return BoxInfo(name="test")
 
     def unready(self) -> str:
         return ""

@@ -6,8 +6,10 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from edgefn.api.deployments import AliveEvent, StepEvent
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.gateway.api import admin
 from edgefn_runtime.gateway.api.streaming import with_heartbeats
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 A = "sha256:" + "a" * 64
 DEADLINE_S = 10.0
 DEPLOY = "/admin/functions/echo/deploy"
-STEP = {"event": "step", "name": "verify"}
+STEP = StepEvent("verify", 0, 1)
 
 
 def put_head(authorization: str, length: int) -> bytes:
@@ -43,7 +45,7 @@ def test_each_event_is_sent_at_once(box: FakeBox, serving: Serving) -> None:
         ):
             lines = answer.aiter_lines()
             async with asyncio.timeout(DEADLINE_S):
-                assert json.loads(await anext(lines)) == STEP
+                assert msgspec.json.decode(await anext(lines), type=StepEvent) == STEP
             await lines.aclose()  # type: ignore[attr-defined]
 
     asyncio.run(scenario())
@@ -148,16 +150,16 @@ def test_a_deployment_that_was_let_in_goes_on(box: FakeBox, serving: Serving) ->
 
     async def scenario() -> None:
         _, value = await box.doors.tokens.create("build", ["admin"], None)
-        box.deployments.script = [STEP, 0.1, {"event": "deployed"}]
+        box.deployments.script = [STEP, 0.1, AliveEvent()]
         headers = {"authorization": f"Bearer {value}"}
         async with (
             serving(site(box)) as client,
             client.stream("POST", DEPLOY, json={"manifest": A}, headers=headers) as answer,
         ):
             lines = answer.aiter_lines()
-            assert json.loads(await anext(lines)) == STEP
+            assert msgspec.json.decode(await anext(lines), type=StepEvent) == STEP
             await box.doors.tokens.rotate("build")
-            assert [json.loads(line) async for line in lines] == [{"event": "deployed"}]
+            assert [json.loads(line) async for line in lines] == [{"event": "alive"}]
 
     asyncio.run(scenario())
 

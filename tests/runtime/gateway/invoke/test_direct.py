@@ -102,7 +102,7 @@ def test_no_header_is_passed_over(run: Run, headers: str, status: int) -> None:
 
 def waits(bench: Bench, count: int) -> bool:
     """Whether so many calls wait for `f`."""
-    return bool(bench.supervisor.status("f")["queued"] == count)
+    return bool(bench.supervisor.status("f").queued == count)
 
 
 def test_a_client_that_leaves_takes_its_queued_call_along(run: Run) -> None:

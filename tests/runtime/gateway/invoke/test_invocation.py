@@ -125,7 +125,7 @@ def test_a_mistake_of_the_caller_names_the_field(ask: Ask) -> None:
         answer = await client.post("/fn/f", json={"n": "seven"})
         assert (answer.status_code, answer.json()["field"]) == (400, "n")
         assert bench.figures.outcomes == ["client_error"]
-        assert bench.supervisor.status("f")["errors"] == 0
+        assert bench.supervisor.status("f").errors == 0
 
     ask(test)
 
@@ -144,7 +144,7 @@ def test_a_result_that_no_accepted_form_holds_is_a_406(ask: Ask) -> None:
         assert problem["detail"].endswith("; ask for application/json")
         assert float(answer.headers["server-timing"].partition("run;dur=")[2].partition(",")[0]) > 0
         assert bench.figures.outcomes == ["client_error"]
-        assert bench.supervisor.status("f")["errors"] == 0
+        assert bench.supervisor.status("f").errors == 0
         assert "Traceback" not in bench.logs
         assert (await client.post("/fn/f", json=large)).json() == {"n": 2**64}
 
