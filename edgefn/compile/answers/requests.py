@@ -37,6 +37,11 @@ class Sample:
         return CONTENT_TYPES.get(self.path.suffix.lower(), "application/octet-stream")
 
 
+def is_typed(path: Path) -> bool:
+    """Tell whether the extension of the file `path` says what request it is the body of."""
+    return path.suffix.lower() in CONTENT_TYPES and not path.name.startswith(".")
+
+
 def samples_of(models: Sequence[EdgeModel], folder: Path) -> list[Sample]:
     """Return the golden samples of `models` that are request bodies, each once; arrays (.npz) are none."""
     found = {path: None for model in models for path in spread(sample_files(model, folder), MAX_SAMPLES)}
