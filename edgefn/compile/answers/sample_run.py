@@ -25,7 +25,7 @@ from edgefn.compile.artifacts.making import Artifact
 from edgefn.compile.author import blame, boundary
 from edgefn.compile.author.usercode import blaming
 from edgefn.compile.samples.samples import REFUSED, SAMPLES, spread
-from edgefn.errors import BuildError, InputError, UnsupportedMediaType
+from edgefn.errors import BuildError, InputError
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES
 from edgefn.model import EdgeModel
@@ -87,10 +87,9 @@ class SampleRun:
         try:
             blaming(what, self._call, sample, what)
         except BuildError as error:
-            # A file beside samples that are arrays need not be a request.
-            if not self._named and isinstance(error.__cause__, UnsupportedMediaType):
-                return
             if isinstance(error.__cause__, InputError):
+                if not self._named:  # beside samples that are arrays, a file need not be a request
+                    return
                 told = f"{error}. A request that is to be refused belongs into {REFUSED}/"
                 raise BuildError(told) from error.__cause__
             raise

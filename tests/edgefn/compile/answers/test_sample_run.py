@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from edgefn import InputError, edge_function
+from edgefn import InputError, edge_function, edge_model, tensor
 from edgefn.compile.answers import sample_run
 from edgefn.compile.answers.sample_run import SampleRun
 from edgefn.compile.samples.samples import matched
 from edgefn.errors import BuildError
+from edgefn.model import EdgeModel
 
 
 @edge_function
@@ -113,3 +114,30 @@ def test_what_would_act_on_the_world_is_not_run(tmp_path: Path) -> None:
     assert not found.wanted
     assert found.note == "its samples were not run: the function reaches the network, and would act"
     assert run(sends, tmp_path / "none").note == ""
+
+
+@edge_model(inputs={"x": tensor("float32", 4)}, samples="samples/*.npz")
+def of_arrays() -> Any: ...
+
+
+@edge_model(inputs={"x": tensor("float32", 4)}, samples="samples/o*.json")
+def of_requests() -> Any: ...
+
+
+def test_what_eager_has_been_called_with_is_not_run_again(tmp_path: Path) -> None:
+    """Where the golden samples are older than the handler it is; beside arrays, files that it can read are."""
+    (tmp_path / "samples").mkdir()
+    for name, value in (("one", {"n": 1}), ("two", {"n": 1}), ("labels", [[1, 2]])):
+        (tmp_path / "samples" / f"{name}.json").write_text(json.dumps(value))
+
+    def names(model: EdgeModel, *, recorded: bool) -> list[str]:
+        return [sample.name for sample in SampleRun(acts, [model], tmp_path, recorded=recorded).answered]
+
+    assert names(of_requests, recorded=True) == []
+    assert names(of_requests, recorded=False) == ["one.json"]
+    assert names(of_arrays, recorded=True) == ["labels.json", "one.json", "two.json"]
+    with pytest.raises(BuildError, match=r"sample one\.json of function acts raised KeyError"):
+        SampleRun(acts, [of_arrays], tmp_path, recorded=True).run()
+    for name in ("one", "two"):
+        (tmp_path / "samples" / f"{name}.json").unlink()
+    SampleRun(acts, [of_arrays], tmp_path, recorded=True).run()  # labels.json is no request
