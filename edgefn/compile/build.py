@@ -41,7 +41,7 @@ from edgefn.compile.cache.cache import TEMPORARY, Cache, key_of, writable
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.cache.wheelhouse import Wheels
 from edgefn.compile.events import BuildSteps, Events
-from edgefn.compile.judging.judgements import Judgement
+from edgefn.compile.judging.judgement import Judgement
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
 from edgefn.compile.samples.calibration import Calibrations
 from edgefn.compile.samples.goldens import Golden, Goldens

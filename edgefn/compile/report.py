@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.verdict import SliceVerdict, Word
-from edgefn.bundle.config import Bound
 from edgefn.compile.judging.verify import Latency
 from edgefn.spec import SizeRange, TensorSpec
 from edgefn.system.durable import replace_file

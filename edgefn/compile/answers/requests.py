@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.accuracy.answers import record
+from edgefn.codec.media_types import BY_SUFFIX, of_file
 from edgefn.codec.request.signature import Request
-from edgefn.compile.samples.recording import CONTENT_TYPES
 from edgefn.compile.samples.samples import sample_files, spread
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES
@@ -34,12 +34,12 @@ class Sample:
     @property
     def content_type(self) -> str:
         """Return the content type of the body, by the file's extension."""
-        return CONTENT_TYPES.get(self.path.suffix.lower(), "application/octet-stream")
+        return of_file(self.path)
 
 
 def is_typed(path: Path) -> bool:
     """Tell whether the extension of the file `path` says what request it is the body of."""
-    return path.suffix.lower() in CONTENT_TYPES and not path.name.startswith(".")
+    return path.suffix.lower() in BY_SUFFIX and not path.name.startswith(".")
 
 
 def samples_of(models: Sequence[EdgeModel], folder: Path) -> list[Sample]:

@@ -20,13 +20,13 @@ from edgefn.accuracy.answers.judging import Compare, comparison, mismatch
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, agreed, shown
 from edgefn.accuracy.answers.share import told
-from edgefn.backends.backend import Session
 from edgefn.compile.answers import reference
 from edgefn.compile.answers.requests import Sample, answer
 from edgefn.compile.author.usercode import import_function
 from edgefn.errors import EdgefnError, GateError
 from edgefn.function import EdgeFunction
 from edgefn.model import models_of
+from edgefn.session import Session
 from edgefn.targets.profiles import Target
 
 AGAIN_S = 1.1

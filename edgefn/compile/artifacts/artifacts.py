@@ -30,7 +30,7 @@ from edgefn.compile.jobs import capacity, runner
 from edgefn.compile.jobs.job import write_job
 from edgefn.compile.jobs.runner import CompileLimits, Task
 from edgefn.compile.judging import judgements
-from edgefn.compile.judging.judgements import Judgement
+from edgefn.compile.judging.judgement import Judgement
 from edgefn.system import machine
 from edgefn.targets.groups import PORTABLE
 
