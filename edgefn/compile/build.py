@@ -26,8 +26,9 @@ from edgefn.bundle.oci.layout import Layout
 from edgefn.bundle.readme import first_paragraph
 from edgefn.bundle.sources import Packages
 from edgefn.compile import report
-from edgefn.compile.answers import reference, travelling
+from edgefn.compile.answers import reference, sample_run, travelling
 from edgefn.compile.answers.reference import Answers
+from edgefn.compile.answers.sample_run import SampleRun
 from edgefn.compile.artifacts.artifacts import STEPS, Artifacts
 from edgefn.compile.artifacts.available import Skipped, available
 from edgefn.compile.artifacts.making import Artifact, ArtifactBuild
@@ -242,6 +243,14 @@ class _Build:
         makings = made.build(pieces)
         artifacts = [making.artifact() for making in makings if making.open]
 
+        stale = any(one.stale for one in golden.values())
+        samples = SampleRun(function, models, self.sources.folder, recorded=not stale)
+        if samples.wanted:
+            self.steps.total += 1
+            self.steps.begin("answer")
+            sample_run.bind(models, artifacts)
+            samples.run()
+
         needed = [function.handler, *(model.builder for model in models)]
         self.looked = Looked(weights, self.sources.modules_elsewhere(needed))
         self.steps.begin("wheels")
@@ -270,13 +279,15 @@ class _Build:
             toolchain=environment.toolchain(),
             unseen=border.unseen,
             folder=self._folder(),
-            warning="; ".join(filter(None, (answers.reference.unfit if answers else "", function.signature.note))),
+            warning="; ".join(
+                filter(None, (answers.reference.unfit if answers else "", function.signature.note, samples.note))
+            ),
         )
         report.write(written, self.order.output)
-        return Built(digest, function.spec.name, written), any(one.stale for one in golden.values())
+        return Built(digest, function.spec.name, written), stale
 
     def _wheels(self) -> Wheels:
-        requirements = self.order.folder / "requirements.txt"
+        requirements = self.sources.folder / "requirements.txt"
         return wheelhouse.resolved(requirements, self.order.python, self.order.platform, self.cache)
 
     def _answers(

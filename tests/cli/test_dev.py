@@ -114,7 +114,12 @@ def test_each_save_is_live_and_a_mistake_takes_nothing_down(dev: Dev, record_pro
     assert error["serving"] == good
     assert _answer(url) == {"n": 41}
 
-    dev.edit("return (", "print('seen'); return")
+    dev.edit("return (", "return unknown,")
+    error = dev.next("error")
+    assert "sample one.json of function tally raised NameError: name 'unknown' is not defined" in error["detail"]
+    assert _answer(url) == {"n": 41}, "what cannot answer a sample is not live"
+
+    dev.edit("return unknown,", "print('seen'); return")
     assert dev.next("live")["number"] > good
     assert _answer(url) == {"n": 41}
     assert "seen" in dev.next("log")["line"]

@@ -180,6 +180,8 @@ def test_what_breaks_clients_is_a_warning(edgefn: Edgefn, real_box: LocalBox) ->
     assert edgefn("deploy", "grows", "--json").json["deployed"][0]["warnings"] == []
     assert edgefn("invoke", "grows", "--json", "1").json["n"] == 2
     source.write_text(before.replace("n: int", "n: int, unit: str"))
+    assert "missing" in edgefn("build", "grows").stderr, "the sample is a client of before, too"
+    (source.parent / "samples" / "one.json").write_text('{"n": 1, "unit": "C"}')
     told = edgefn("deploy", "grows")
     assert told.code == 0
     assert "warning: grows, clients of revision 2: unit has no default any more" in told.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.accuracy.answers import record
-from edgefn.codec.media_types import of_file
+from edgefn.codec.media_types import BY_SUFFIX, of_file
 from edgefn.codec.request.signature import Request
 from edgefn.compile.samples.samples import sample_files, spread
 from edgefn.function import EdgeFunction
@@ -35,6 +35,11 @@ class Sample:
     def content_type(self) -> str:
         """Return the content type of the body, by the file's extension."""
         return of_file(self.path)
+
+
+def is_typed(path: Path) -> bool:
+    """Tell whether the extension of the file `path` says what request it is the body of."""
+    return path.suffix.lower() in BY_SUFFIX and not path.name.startswith(".")
 
 
 def samples_of(models: Sequence[EdgeModel], folder: Path) -> list[Sample]:

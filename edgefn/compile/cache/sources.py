@@ -129,7 +129,7 @@ class Sources:
     def golden_key(self, model: EdgeModel, function: EdgeFunction[..., Any]) -> str:
         """Return a key of all that the golden samples may depend on.
 
-        That is the network, the handler, the samples, and edgefn's decoding of them.
+        That is the network, the handler with what it may import, the samples, and edgefn's decoding of them.
         """
         closure = self._closure(function.handler)
         samples = self._samples() if callable(model.samples) else self._matched(model)
@@ -138,7 +138,7 @@ class Sources:
             closure.digest(),
             environment.versions(closure.packages),
             environment.own_code(),
-            [[name, hash_file(path)] for name, path in [*samples, *self._shared_data(closure)]],
+            [[name, hash_file(path)] for name, path in [*samples, *self._shared_data(closure), *self.requirements()]],
         )
 
     def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:

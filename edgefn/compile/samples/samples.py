@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SAMPLES = "samples"
+"""The folder of a function's samples."""
+
+REFUSED = "samples/refused"
+"""Requests that the handler must refuse with InputError; no model's samples, whatever pattern matches them."""
+
 
 @dataclass(frozen=True)
 class InputSource:
@@ -53,10 +59,11 @@ def sample_files(model: EdgeModel, folder: Path) -> list[Path]:
 
 
 def matched(samples: Samples, folder: Path) -> list[Path]:
-    """List the files below `folder` that a pattern matches, sorted; none for a callable."""
+    """List the files below `folder` that a pattern matches, sorted, but for REFUSED ones; none for a callable."""
     if not isinstance(samples, str):
         return []
-    return sorted(path for path in folder.glob(samples) if path.is_file())
+    files = (path for path in folder.glob(samples) if path.is_file())
+    return sorted(path for path in files if not path.is_relative_to(folder / REFUSED))
 
 
 def spread(items: Sequence[T], most: int) -> list[T]:

@@ -214,6 +214,16 @@ def test_a_new_handler_with_the_golden_samples_kept_needs_no_torch(first: tuple[
     assert exact.last["report"]["artifacts"][0]["cached"]
 
 
+def test_a_new_handler_answers_the_samples_with_the_golden_samples_kept(built: Path) -> None:
+    """With the portable artifact, where eager's calls are not recorded anew: `edgefn dev` shows a NameError so."""
+    edit(built, ").max())", ").max()) + unknown")
+    broken = build(built, "--reuse-golden")
+    assert (broken.exit_code, broken.had_torch) == (8, False)
+    assert "sample 0.json of function talk raised NameError: name 'unknown' is not defined" in broken.last["detail"]
+    edit(built, ").max()) + unknown", ").max()) + 1")
+    assert build(built, "--reuse-golden").exit_code == 0
+
+
 def test_damaged_cache_entries_are_made_again(first: tuple[Path, Outcome], built: Path) -> None:
     """Whatever is damaged, the bundle comes out the same. (Not the artifact's entry, for the seconds it costs.)"""
     for kind in ("bundle", "golden", "latest-golden", "agreement"):
@@ -227,7 +237,7 @@ def test_damaged_cache_entries_are_made_again(first: tuple[Path, Outcome], built
 ONLY_HANDLER = """
 from edgefn import edge_function
 @edge_function
-def talk(n: int) -> int:
+def talk(n: list[int]) -> list[int]:
     return n
 """
 

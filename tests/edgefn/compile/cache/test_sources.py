@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn.bundle import layers
+from edgefn.compile.author.usercode import import_function
 from edgefn.compile.cache.sources import Sources
 from edgefn.errors import SpecError
+from edgefn.model import models_of
 
 NAMES = ("alpha_kit", "beta_kit", "gamma_kit")
 WAYS = (
@@ -61,6 +64,17 @@ def digest(folder: Path, packages: Mapping[str, Path]) -> str:
         return layers.code(folder, Path(scratch) / "code.tar", (), sources.shared).descriptor.digest
 
 
+MODEL = """
+from edgefn import edge_function, edge_model, tensor
+
+@edge_model(inputs={"x": tensor("float32", 4)}, samples="samples/*.json")
+def net():
+    return None
+
+@edge_function
+def talk_of_requirements(n: int) -> int:
+    return n
+"""
 GRAPHS = st.fixed_dictionaries({name: st.sets(st.sampled_from(NAMES)) for name in ("talk", *NAMES)})
 
 
@@ -176,3 +190,22 @@ def test_data_of_a_package_counts_where_the_package_is_used(tmp_path: Path) -> N
     assert names("other") == set()
     shutil.rmtree(packages["common"] / "samples")
     assert names("net") == {"common/words.txt"}
+
+
+def test_requirements_count_for_what_the_handler_ran_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is taken out of requirements.txt runs the handler anew, which may miss the package."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    folder = function(tmp_path, MODEL, "talk_of_requirements")
+    handler = import_function(folder)
+    (net,) = models_of(sys.modules["talk_of_requirements"]).values()
+
+    def keys() -> tuple[str, str]:
+        sources = Sources(folder)
+        return sources.golden_key(net, handler), sources.builder_key(net)
+
+    before = keys()
+    (folder / "requirements.txt").write_text("pytest-xdist\n")
+    golden, builder = keys()
+    assert golden != before[0]
+    assert builder == before[1]
