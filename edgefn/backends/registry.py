@@ -34,7 +34,7 @@ def get(name: str) -> Backend:
     try:
         backend: Backend = getattr(import_module(module), attribute)()
     except (ImportError, AttributeError) as error:
-        raise BundleError(f"backend {name!r} does not load from {target!r}: {error}") from error
+        raise BundleError(f"backend {name!r} cannot be loaded from {target!r}: {error}") from error
     return backend
 
 
@@ -47,8 +47,8 @@ def _installed_target(name: str) -> str:
     entry = _installed().get(name)
     if entry is None:
         raise BundleError(
-            f"no backend is called {name!r} here (there are {', '.join(names())}){_meant(name)} "
-            f"install the distribution that offers it as an entry point of the group {GROUP!r}"
+            f"no backend {name!r} here (known: {', '.join(names())}){_meant(name)} install the distribution that "
+            f"offers it as an entry point of the group {GROUP!r}"
         )
     return entry.value
 

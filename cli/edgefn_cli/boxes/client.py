@@ -85,8 +85,10 @@ class Client:
                 yield event
                 if event.get("event") == "deployed":
                     return
-        advice = f"`edgefn status {name}` tells which revision serves"
-        raise BoxUnreachable(f"the box at {self.address.url} broke off while it deployed {name}: {advice}")
+        advice = f"`edgefn status {name}` shows the current revision"
+        raise BoxUnreachable(
+            f"the connection to the box at {self.address.url} broke during the deployment of {name}: {advice}"
+        )
 
     def stop(self, name: str) -> Json:
         """Stop the function's processes and return its status; the next request starts it again."""
@@ -142,7 +144,10 @@ class Client:
         found = self._admin("GET", "token")
         name, scopes = found["name"], found["scopes"]
         if not isinstance(name, str) or not isinstance(scopes, list):
-            raise BoxUnreachable(f"the box at {self.address.url} does not say whose token that is: is it one?")
+            raise BoxUnreachable(
+                f"the server at {self.address.url} did not confirm the token: check that the URL is that of an "
+                "edgefn box"
+            )
         return name, list(map(str, scopes))
 
     def tokens(self) -> list[Json]:

@@ -16,7 +16,7 @@ import httpx
 from edgefn.errors import BoxUnreachable
 
 MAX_BYTES = 65 * 2**20
-"""A function's answer has 64 MiB at most, and all else that a box says is far less."""
+"""A function's answer has at most 64 MiB, and all other answers of a box are far smaller."""
 MAX_JSON_BYTES = 16 * 2**20
 """Of JSON, and of a line: empty lists take twenty times their text."""
 SLOWEST_BYTES_PER_S = 4096
@@ -31,7 +31,9 @@ class Members(dict[str, Any]):
     """A JSON object that a box sent; a missing member is the box's error."""
 
     def __missing__(self, key: str) -> Any:
-        raise BoxUnreachable(f"the box left {key!r} out of its answer: it is no edgefn box, or one of another version")
+        raise BoxUnreachable(
+            f"the answer has no {key!r}: the server is not an edgefn box, or is one of another version"
+        )
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def whole(response: httpx.Response, timeout_s: float | None, began: float) -> Re
             raise Strange(f"over {MAX_BYTES} bytes")
         took_s = time.monotonic() - began
         if timeout_s is not None and took_s > timeout_s + len(content) / SLOWEST_BYTES_PER_S:
-            raise Strange(f"{len(content)} bytes in {took_s:.0f} s, and had not finished")
+            raise Strange(f"{len(content)} bytes in {took_s:.0f} s without finishing")
     seconds = time.monotonic() - began
     return Received(response.status_code, response.reason_phrase, response.headers, bytes(content), seconds)
 
@@ -89,9 +91,9 @@ def members(text: str) -> Members:
     try:
         value = json.loads(text, object_hook=Members)
     except (ValueError, RecursionError):
-        raise Strange("something that is not JSON") from None
+        raise Strange("text that is not JSON") from None
     if not isinstance(value, Members):
-        raise Strange("JSON that is no object")
+        raise Strange("JSON that is not an object")
     return value
 
 
@@ -101,5 +103,5 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
     Raises Strange for a compressed answer.
     """
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Strange("a compressed answer, which nobody asked for")
+        raise Strange("with compressed content, which this command does not accept")
     return response.iter_raw()

@@ -57,7 +57,7 @@ class AotInductor:
         """
         what = f"model {captured.model.name}, target {target}"
         if target.precision != "fp32":
-            raise BuildError(f"aotinductor has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"aotinductor does not support {target.precision}, so it cannot build the target {target}")
         cpu = profiles(captured.profiles)[target.profile].cpu
         chosen = _instructions(cpu, what)
         from edgefn.backends.aotinductor import compiler
@@ -84,8 +84,8 @@ class AotInductor:
         found = record.read(folder)
         if missing := sorted(set(found.features) - _features()):
             raise BundleError(
-                f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
-                "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
+                f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this CPU lacks: "
+                "deploy a bundle with an artifact for this CPU's target (`edgefn targets`)"
             )
         import torch
 
@@ -95,7 +95,7 @@ class AotInductor:
         try:
             runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(folder / FILE), 1)
         except RuntimeError as error:
-            raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
+            raise BundleError(f"torch {found.torch} cannot load {folder / FILE}: {error}") from error
         return TorchSession(runner.run, found)
 
 
@@ -107,12 +107,12 @@ def _instructions(cpu: Processor, what: str) -> Instructions:
     chosen = instructions(cpu.arch, cpu.features) if cpu.arch == platform.machine() else None
     if chosen is None:
         raise BuildError(
-            f"{what}: aotinductor compiles for {platform.machine()} here, and the profile's CPU is "
+            f"{what}: aotinductor compiles for {platform.machine()} here, but the profile's CPU is "
             f"{cpu.arch or 'any'}; build it on such a machine, or leave this target out of --target"
         )
     if missing := sorted(set(cpu.features) - _features()):
         raise BuildError(
-            f"{what}: torch writes vectors of this machine's CPU only, which has no {', '.join(missing)}; "
-            "build it on such a machine, or leave this target out of --target"
+            f"{what}: torch generates code only for this machine's CPU, which lacks {', '.join(missing)}; build it on "
+            "a machine that has them, or leave this target out of --target"
         )
     return chosen

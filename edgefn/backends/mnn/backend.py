@@ -44,7 +44,7 @@ class Mnn:
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
         """Write the model and its record into `folder`. Raise BuildError when MNN cannot make the network."""
         if target.precision != "fp32":
-            raise BuildError(f"mnn has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"mnn does not support {target.precision}, so it cannot build the target {target}")
         from edgefn.backends.mnn import lowering
 
         return lowering.lower(captured, target, folder)

@@ -55,7 +55,7 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
         if sample is not None and outputs.exists():
             _check(outputs, sample, captured, what)
         if wrong := screening.wrong(onnx, captured.sizes):
-            raise BuildError(f"{what}: MNN {installed()} computes a step otherwise than PyTorch: {wrong}; {_ELSE}")
+            raise BuildError(f"{what}: MNN {installed()} computes a step differently from PyTorch: {wrong}; {_ELSE}")
     return Lowered({"MNN": installed()})
 
 
@@ -68,7 +68,7 @@ def _check_constants(path: Path, what: str) -> None:
 
     found = exact.beyond(onnx.load(path, load_external_data=False), 2**31)
     if found is not None:
-        raise BuildError(f"{what}: it computes with the number {found}, and MNN with 32 bits; {_ELSE}")
+        raise BuildError(f"{what}: it computes with the number {found}, but MNN has only 32 bits; {_ELSE}")
 
 
 def _check_dtypes(captured: Captured, what: str) -> None:
@@ -76,7 +76,7 @@ def _check_dtypes(captured: Captured, what: str) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype not in record.DTYPES:
                 raise BuildError(
-                    f"{what}: its {kind} {name!r} is {tensor.dtype}, and MNN takes and gives "
+                    f"{what}: its {kind} {name!r} is {tensor.dtype}, but MNN supports only "
                     f"{', '.join(record.DTYPES)}: convert it in the handler, or leave this target out of --target"
                 )
 
@@ -114,8 +114,8 @@ def _convert(onnx: Path, folder: Path, inputs: Path, outputs: Path, sample: Gold
     said = done.stdout.decode("utf-8", "replace")
     print(said, end="", flush=True)  # the build's log
     if done.returncode:
-        verb = "run what it makes of it" if (folder / FILE).is_file() else "convert it"
-        raise BuildError(f"{what}: MNN {installed()} does not {verb}: {_reason(done.returncode, said)}; {_ELSE}")
+        verb = "run the converted network" if (folder / FILE).is_file() else "convert it"
+        raise BuildError(f"{what}: MNN {installed()} cannot {verb}: {_reason(done.returncode, said)}; {_ELSE}")
 
 
 def _reason(code: int, said: str) -> str:
@@ -124,7 +124,7 @@ def _reason(code: int, said: str) -> str:
     The last line where no line looks like a reason.
     """
     if code < 0:
-        return f"it ends by {signals.name_of(-code)}"
+        return f"it was killed by {signals.name_of(-code)}"
     lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]
     telling = ("Not Support", "Error", "error", "computes nothing")
     return next((line for line in lines if any(word in line for word in telling)), lines[-1] if lines else "no reason")
@@ -148,6 +148,6 @@ def _check(outputs: Path, sample: GoldenSample, captured: Captured, what: str) -
     if agreement.verdict == "wrong":
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in sample.inputs.items())
         raise BuildError(
-            f"{what}: MNN {installed()} makes another network of it, by a trial with {sizes}: {agreement.reason}; "
-            f"{_ELSE}"
+            f"{what}: MNN {installed()} converts it to a different network, by a trial with {sizes}: "
+            f"{agreement.reason}; {_ELSE}"
         )

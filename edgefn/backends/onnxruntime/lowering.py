@@ -25,8 +25,8 @@ def lower(captured: Captured, target: Target, folder: Path) -> Lowered:
     if target.precision == "int8":
         return _int8(captured, target, folder)
     raise BuildError(
-        f"onnxruntime has no {target.precision} on the CPU, so model {captured.model.name} is not built for {target}; "
-        "ask for fp32 or int8"
+        f"onnxruntime does not support {target.precision} on the CPU, so it cannot build model {captured.model.name} "
+        f"for {target}; ask for fp32 or int8"
     )
 
 

@@ -47,7 +47,7 @@ class TorchScript:
         Raise BuildError when the network does not trace, or its trace holds for one batch size only.
         """
         if target.precision != "fp32":
-            raise BuildError(f"torchscript has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"torchscript does not support {target.precision}, so it cannot build the target {target}")
         from edgefn.backends.pytorch import operators
         from edgefn.backends.torchscript import tracing
 
@@ -76,5 +76,5 @@ class TorchScript:
         try:
             script = tracing.load(folder / FILE)
         except (RuntimeError, ValueError, OSError) as error:
-            raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
+            raise BundleError(f"torch {found.torch} cannot load {folder / FILE}: {error}") from error
         return TorchSession(lambda tensors: script(*tensors), found)

@@ -57,4 +57,4 @@ def lacking(target: Target) -> str:
         return f"the target {target} needs the backend {target.backend}: {error}"
     if probe.available:
         return ""
-    return f"the target {target} needs the backend {target.backend}, which cannot work here: {probe.fix}"
+    return f"the target {target} needs the backend {target.backend}, which does not work on this machine: {probe.fix}"

@@ -45,7 +45,7 @@ def import_function(folder: Path) -> EdgeFunction[..., Any]:
     Raise SpecError when the SDK refuses it, and BuildError when the module raises.
     """
     try:
-        with boundary.on_box(f"{folder.name}.py, as it is imported,"):
+        with boundary.on_box(f"{folder.name}.py, during its import,"):
             return load(folder)
     except EdgefnError:
         raise

@@ -34,7 +34,7 @@ class Sources:
         self._hashes: dict[Path, str] = {}
         self._followed: set[Path] = set()
         if not self.folder.is_dir():
-            raise SpecError(f"{folder} is not a folder: name the folder of a function")
+            raise SpecError(f"{folder} is not a folder: give the folder of a function")
 
     def whole_key(self, *options: object) -> str:
         """Return a key of all that the bundle may depend on.

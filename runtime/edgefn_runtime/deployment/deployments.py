@@ -241,7 +241,7 @@ class Deployments:
     async def revoke(self, name: str, permission: Permission) -> None:
         """Take the permission back; where `name` asks for it, end its processes and serve it no more."""
         if self._permissions.stands(name, permission):
-            raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
+            raise InputError(f"{permission} of {name} is granted in the box's configuration: remove it there")
         if await in_thread(self._database.revoke, name, permission.kind, permission.value):
             self._audit.change("revoke", function=name, detail=str(permission), result="ok")
         if permission in self.asked(name) or self._turns.held(name):  # a change that runs was let in with it
@@ -272,9 +272,7 @@ class Deployments:
         """
         if 0 < self._database.had_version < schema.GRANTS_VERSION:
             for grant in self._database.granted():
-                detail = (
-                    f"{grant.kind} {grant.value}".rstrip() + ", which it was deployed with before there were grants"
-                )
+                detail = f"{grant.kind} {grant.value}".rstrip() + ", kept from its deployment before grants existed"
                 self._audit.change("allow", function=grant.function, detail=detail, result="ok")
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
@@ -362,7 +360,7 @@ class Deployments:
             async with self._gate.installing():
                 told = await in_thread(self._installation.inspect_others, {one.folder for one in revisions})
         except OSError as error:
-            _log.warning("unpacked bundles cannot be compared with what was unpacked: %s", error)
+            _log.warning("cannot verify the unpacked bundles: %s", error)
         else:
             for line in told:
                 _log.warning("%s", line)
@@ -382,9 +380,9 @@ class Deployments:
         try:
             self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)
         except OSError as error:
-            _log.warning("what this machine is cannot be kept: %s", error)
+            _log.warning("could not store the fingerprint of this machine: %s", error)
         if self._known.change and self._known.at == now:
-            _log.warning("the box has changed (%s): artifacts are finished again", self._known.change)
+            _log.warning("the box has changed (%s): finishing artifacts again", self._known.change)
 
     # ── the chain ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -432,8 +430,10 @@ class Deployments:
         if instead.served == revision.served:
             return None
         told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
-        _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
-        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
+        _log.warning(
+            "%s %s of %s is broken (%s): serving with %s", entry.model, entry.target, revision.name, reason, told
+        )
+        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now serving with {told}")
         return instead
 
     def _chosen_anew(self, revision: Revision) -> Revision:
@@ -445,7 +445,7 @@ class Deployments:
         try:
             await in_thread(self._marks.keep, revision.finished)
         except OSError as error:
-            _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
+            _log.warning("could not store the broken-artifact mark of %s: %s", revision.name, error)
 
     async def _follow(self, name: str) -> None:
         """Schedule the missing artifacts of `name` after a change, and serve it with the best there are."""
@@ -490,11 +490,11 @@ class Deployments:
         except Unavailable:  # somebody stopped the function meanwhile: the next start is of the best ones
             await self._host.switch(revision.name, current)
         except EdgefnError as error:
-            _log.warning("%s is not moved to its best artifacts: %s", revision.name, error)
+            _log.warning("could not move %s to its best artifacts: %s", revision.name, error)
 
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
-        _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
+        _log.error("cannot serve %s: %s", name, error, exc_info=None if expected else error)
         self._audit.incident("fail", function=name, result="failed", detail=str(error))
         await self._host.fail(name, str(error))
 
@@ -530,5 +530,5 @@ def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
 
 def _result(task: asyncio.Task[T]) -> T:
     if task.cancelled():
-        raise Unavailable("the box is stopping: try again when it is back")
+        raise Unavailable("the box is shutting down: try again when it is back")
     return task.result()

@@ -118,8 +118,8 @@ def test_a_session_made_before_a_fork_runs_after_it(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"torch": "2.1.0"}, r"torch 2\.1\.0, and here is torch .*pip install torch==2\.1\.0"),
-        ({"features": ["avx2", "made_up"]}, r"a CPU with made_up, which this one has not: deploy"),
+        ({"torch": "2.1.0"}, r"torch 2\.1\.0, but this machine has torch .*pip install torch==2\.1\.0"),
+        ({"features": ["avx2", "made_up"]}, r"a CPU with made_up, which this CPU lacks: deploy"),
     ],
 )
 def test_an_artifact_for_another_torch_or_cpu_is_refused(finished: Path, change: dict[str, Any], message: str) -> None:
@@ -186,7 +186,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
 ) -> None:
     """torch writes the vectors of the machine that it runs on: for others it is no compiler, and says so."""
     monkeypatch.setattr(facts, "cpuinfo", lambda: {"processor": "0", "flags": "fpu sse4_2 avx"})
-    with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
+    with pytest.raises(BuildError, match=r"model net.*lacks .*avx2, bmi1.*build it on a machine"):
         BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
 
 

@@ -202,7 +202,7 @@ def test_cargo_after_the_end(tmp_path: Path) -> None:
     """Bytes behind the end of the archive are refused: nobody would see them."""
     tar = write_tar(tmp_path / "tar", member("x", b"1"))
     tar.write_bytes(tar.read_bytes() + b"cargo")
-    refused(tar, "goes on after its end")
+    refused(tar, "has bytes after its end")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 511, 512, 600, 1023])

@@ -60,7 +60,7 @@ def current(box: AdminBox, name: str) -> RevisionView:
     """Return the revision that `name` routes to. Raises FunctionNotFound."""
     revision = box.deployments.current(name)
     if revision is None:
-        raise FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
+        raise FunctionNotFound(f"no function {name!r} on this box; list its functions with `edgefn list`")
     return revision
 
 

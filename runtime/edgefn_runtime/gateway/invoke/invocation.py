@@ -34,7 +34,7 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/fn/"
 METHODS = ("GET", "HEAD", "POST")
 
-_UNKNOWN = "no function {!r} is on this box"
+_UNKNOWN = "no function {!r} on this box"
 
 
 class Pools(Protocol):
@@ -221,7 +221,9 @@ async def _read(receive: Receive, exchange: Exchange, held: Held) -> bytes:
 def too_large(exchange: Exchange) -> BodyTooLarge:
     """Return the refusal of a body that is over the bound of its function."""
     most = exchange.pool.spec.max_body_bytes
-    return BodyTooLarge(f"{exchange.name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+    return BodyTooLarge(
+        f"{exchange.name} takes bodies of at most {most} bytes; raise max_body in its @edge_function to allow more"
+    )
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -13,8 +13,8 @@ from edgefn_runtime.gateway.openapi.request_content import BINARY
 from edgefn_runtime.gateway.problems import CONTENT_TYPE
 
 TAGS = [
-    {"name": "box", "description": "Health and figures. Looking never starts a function."},
-    {"name": "admin", "description": "Deploying and looking after functions; wants a token of the box."},
+    {"name": "box", "description": "Health and figures. Reading them never starts a function."},
+    {"name": "admin", "description": "Deploying and managing functions; needs a token of the box."},
 ]
 
 SECURITY_SCHEMES = {
@@ -41,7 +41,7 @@ PARAMETERS: dict[str, Any] = {
     NAME: {
         "name": NAME,
         "in": "header",
-        "description": "Seconds that the caller waits, e.g. 0.25; the function's timeout where that is shorter.",
+        "description": "Seconds that the caller waits, e.g. 0.25; the function's timeout applies if it is shorter.",
         "schema": {"type": "string", "pattern": PATTERN},
     }
 }
@@ -196,26 +196,26 @@ def _problem(description: str, *headers: str) -> dict[str, Any]:
 
 
 RESPONSES: dict[str, Any] = {
-    "400": _problem("The request does not fit what is declared; `field` says where."),
-    "401": _problem("A token is asked for, and is missing or not of this box."),
-    "403": _problem("The token is for something else, or a web page of another origin asked."),
+    "400": _problem("The request does not match the declared parameters; `field` names the place."),
+    "401": _problem("The token is missing, or is not one of this box."),
+    "403": _problem("The token lacks the scope, or a web page of another origin sent the request."),
     "404": _problem("No function of that name is deployed."),
-    "405": _problem("The path does not take the method.", "Allow"),
+    "405": _problem("The path does not allow the method.", "Allow"),
     "406": _problem("The result has no form that Accept allows."),
     "408": _problem("The request came too slowly."),
     "411": _problem("Content-Length is missing."),
     "413": _problem("The body is larger than allowed; it was not read."),
     "414": _problem("Path and query are longer than 16 KiB."),
     "415": _problem("The input cannot be read from this content type."),
-    "421": _problem("The box does not answer to the name in Host; `--allow-host` lets it in."),
-    "422": _problem("The box refuses the revision; what served before goes on."),
+    "421": _problem("The box does not accept the name in Host; `--allow-host` allows it."),
+    "422": _problem("The box refuses the revision; the current one stays in service."),
     "429": _problem("The function's queue is full, or the token is used too often.", "Retry-After"),
     "431": _problem("The head is over 64 KiB or 100 fields."),
     "500": _problem("The function raised; its log has the trace under `id`."),
-    "502": _problem("The instance ended while it held the request."),
-    "503": _problem("Not now, or not before the request's deadline.", "Retry-After"),
+    "502": _problem("The instance ended during the request."),
+    "503": _problem("The box cannot serve the request now, or not before its deadline.", "Retry-After"),
     "504": _problem("The function did not answer within its timeout, or within X-Request-Timeout."),
-    "507": _problem("The disk has no room for it; nothing was changed."),
+    "507": _problem("The disk has no space left; nothing was changed."),
 }
 
 
@@ -266,10 +266,10 @@ _REFUSED = ("401", "403", "429")
 """Where callers of functions are asked for a token."""
 
 _OPEN: dict[str, Any] = {"security": []}
-"""Never wants a token."""
+"""Never needs a token."""
 
 PATHS: dict[str, Any] = {
-    "/": {"get": _operation("getRoot", "What this is, and where things are.", _json({"type": "object"}), **_OPEN)},
+    "/": {"get": _operation("getRoot", "The name of the service and its links.", _json({"type": "object"}), **_OPEN)},
     "/fn": {
         "get": _operation(
             "listNames",
@@ -279,8 +279,10 @@ PATHS: dict[str, Any] = {
         )
     },
     "/openapi.json": {"get": _operation("getOpenApi", "This document.", _json({"type": "object"}), *_REFUSED)},
-    "/healthz": {"get": _operation("getLiveness", "The box's process answers.", _json({"type": "object"}), **_OPEN)},
-    "/readyz": {"get": _operation("getReadiness", "The box takes work.", _json({"type": "object"}), "503", **_OPEN)},
+    "/healthz": {"get": _operation("getLiveness", "The box's process is alive.", _json({"type": "object"}), **_OPEN)},
+    "/readyz": {
+        "get": _operation("getReadiness", "The box accepts requests.", _json({"type": "object"}), "503", **_OPEN)
+    },
     "/metrics": {
         "get": _operation(
             "getMetrics",
@@ -291,7 +293,7 @@ PATHS: dict[str, Any] = {
     },
     "/admin/box": {
         "get": _admin(
-            "getBox", "What this box is, and which targets it satisfies.", _json(_reference("schemas", "Box"))
+            "getBox", "Facts about this box, and the targets that it satisfies.", _json(_reference("schemas", "Box"))
         )
     },
     "/admin/functions": {
@@ -318,13 +320,15 @@ PATHS: dict[str, Any] = {
     },
     f"{_FUNCTION}/stop": {
         "parameters": _NAME,
-        "post": _admin("stopFunction", "No process is left; the next request starts it.", _STATUS, "404"),
+        "post": _admin(
+            "stopFunction", "The function has no process left; the next request starts one.", _STATUS, "404"
+        ),
     },
     f"{_FUNCTION}/rollback": {
         "parameters": _NAME,
         "post": _admin(
             "rollbackFunction",
-            "The revision of that number serves, or the one before.",
+            "The revision of that number is live, or the previous one.",
             _json(_reference("schemas", "Revision")),
             *("400", "404", "422"),
             requestBody=_takes(_object({}, {"number": _NUMBER}), required=False),
@@ -334,7 +338,7 @@ PATHS: dict[str, Any] = {
         "parameters": _NAME,
         "get": _admin(
             "explainFunction",
-            "Why it is served with the artifacts that it is, and what would make it faster.",
+            "Which artifacts serve the function and why, and what would make it faster.",
             _json(_reference("schemas", "Explanation")),
             "404",
         ),
@@ -343,7 +347,7 @@ PATHS: dict[str, Any] = {
         "parameters": _NAME,
         "get": _admin(
             "getLogs",
-            "The last lines of the function's log, and with follow the next ones as they come.",
+            "The last lines of the function's log; with follow, then each new line.",
             _content("text/plain", _TEXT),
             *("400", "404"),
             parameters=[
@@ -353,7 +357,7 @@ PATHS: dict[str, Any] = {
         ),
     },
     "/admin/token": {
-        "get": _admin("getCaller", "Whose token it is, and what it opens.", _json(_reference("schemas", "Caller")))
+        "get": _admin("getCaller", "The token's name and scopes.", _json(_reference("schemas", "Caller")))
     },
     "/admin/tokens": {
         "get": _admin(
@@ -363,7 +367,7 @@ PATHS: dict[str, Any] = {
         ),
         "post": _admin(
             "createToken",
-            "A new token, its value in this answer and in no other.",
+            "A new token; only this answer holds its value.",
             _json(_reference("schemas", "NewToken")),
             *("400", "413"),
             status="201",
@@ -372,23 +376,25 @@ PATHS: dict[str, Any] = {
     },
     "/admin/tokens/{token}": {
         "parameters": [_parameter("path", "token", _TEXT)],
-        "delete": _admin("revokeToken", "The token opens nothing any more.", {}, "400", "404", status="204"),
+        "delete": _admin("revokeToken", "The token is revoked.", {}, "400", "404", status="204"),
     },
     "/admin/tokens/{token}/rotate": {
         "parameters": [_parameter("path", "token", _TEXT)],
         "post": _admin(
             "rotateToken",
-            "The token's new value; the one before opens nothing any more.",
+            "The token's new value; the old one is invalid.",
             _json(_reference("schemas", "NewToken")),
             "404",
         ),
     },
     f"{_FUNCTION}/grants": {
         "parameters": _NAME,
-        "get": _admin("getGrants", "What the function asks for and has been granted.", _FUNCTION_GRANTS, "400"),
+        "get": _admin(
+            "getGrants", "The permissions that the function asks for, and those that it has.", _FUNCTION_GRANTS, "400"
+        ),
         "post": _admin(
             "allow",
-            "The function may have it; what waited for it alone is served.",
+            "The permission is granted; a function that only lacked this one is served.",
             _FUNCTION_GRANTS,
             "400",
             requestBody=_takes(_object({"kind": _TEXT}, {"value": _TEXT})),
@@ -398,14 +404,14 @@ PATHS: dict[str, Any] = {
         "parameters": _NAME,
         "post": _admin(
             "revoke",
-            "The function may not have it; where it asks for it, it is not served any more.",
+            "The permission is revoked; a function that asks for it is no longer served.",
             _FUNCTION_GRANTS,
             "400",
             requestBody=_takes(_object({"kind": _TEXT}, {"value": _TEXT})),
         ),
     },
     "/admin/grants": {
-        "get": _admin("listGrants", "What all functions have been granted.", _json(_object({"grants": _GRANTS})))
+        "get": _admin("listGrants", "The permissions granted to all functions.", _json(_object({"grants": _GRANTS})))
     },
     "/admin/secrets": {
         "get": _admin(
@@ -418,7 +424,7 @@ PATHS: dict[str, Any] = {
         "parameters": [_parameter("path", "name", {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,62}$"})],
         "put": _admin(
             "setSecret",
-            "The box keeps the body as a secret of that name.",
+            "The box stores the body as a secret of that name.",
             _json(_reference("schemas", "Secret")),
             *("400", "413", "507"),
             requestBody={"required": True, "content": {"application/octet-stream": {"schema": BINARY}}},
@@ -428,7 +434,7 @@ PATHS: dict[str, Any] = {
     "/admin/audit": {
         "get": _admin(
             "getAudit",
-            "The last records of who did what, one JSON object a line, and with follow the next ones as they come.",
+            "The last records of the audit log, one JSON object a line; with follow, then each new record.",
             _content("application/x-ndjson", {"type": "object"}),
             "400",
             parameters=[
@@ -440,7 +446,7 @@ PATHS: dict[str, Any] = {
     "/admin/blobs/missing": {
         "post": _admin(
             "listMissingBlobs",
-            "Those of the digests that the box does not have.",
+            "The digests that the box lacks.",
             _json(_object({"missing": {"type": "array", "items": _DIGEST}})),
             *("400", "413"),
             requestBody=_takes(_object({"digests": {"type": "array", "items": _DIGEST}})),
@@ -450,7 +456,7 @@ PATHS: dict[str, Any] = {
         "parameters": [_parameter("path", "digest", _DIGEST)],
         "put": _admin(
             "putBlob",
-            "The box has the blob, and its bytes have that digest.",
+            "The box has stored the blob and checked its digest.",
             {},
             *("400", "411", "507"),
             status="201",

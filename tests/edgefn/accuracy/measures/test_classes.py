@@ -76,7 +76,7 @@ SCORES = np.random.default_rng(0).normal(0, 2, (16, 1, 5)).astype(np.float32)
 PROBABILITIES = softmax(SCORES).astype(np.float32)
 NEVER_NEGATIVE = np.abs(SCORES)
 MAP = softmax(np.random.default_rng(1).normal(0, 2, (16, 1, 3, 4, 4)), axis=2).astype(np.float32)
-SOFTMAX, TOLD, ROWS = "a softmax makes it", "accuracy= says so", "its rows are probabilities"
+SOFTMAX, TOLD, ROWS = "a softmax makes it", "declared by accuracy=", "its rows are probabilities"
 
 
 @pytest.mark.parametrize(

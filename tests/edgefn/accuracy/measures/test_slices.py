@@ -180,10 +180,13 @@ def test_functions_belong_to_the_output_that_their_parameter_names() -> None:
 def test_a_function_that_belongs_to_no_output_is_refused() -> None:
     """At import where the outputs are declared, else at build; each names the outputs."""
     with pytest.raises(
-        SpecError, match=r"boxes cuts one of several outputs: name its parameter as .* one of pred, aux"
+        SpecError,
+        match=r"boxes selects from one of several outputs: give its parameter the name of .* one of pred, aux",
     ):
         model(pred=DECLARED, aux=DECLARED, boxes=lambda y: y[..., :4])
-    with pytest.raises(BuildError, match=r"'boxes': …\} cuts one of the outputs pred, aux, .* lambda pred: pred\["):
+    with pytest.raises(
+        BuildError, match=r"'boxes': …\} selects from one of the outputs pred, aux .* lambda pred: pred\["
+    ):
         by_output(model(boxes=lambda y: y[..., :4]), ["pred", "aux"])
 
 
