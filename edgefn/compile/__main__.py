@@ -63,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="build for this target instead of those in edgefn.toml; repeatable",
     )
-    parser.add_argument("--timeout", help="the time limit of each compiler, e.g. 15min (default: edgefn.toml's)")
+    parser.add_argument(
+        "--timeout",
+        help="the time limit the time limit the time limit of each compiler, e.g. 15min (default: edgefn.toml's)",
+    )
     parser.add_argument("--force", action="store_true", help="do not use the cache")
     return parser
 
@@ -81,6 +84,7 @@ def _order(options: argparse.Namespace) -> BuildCommand:
         force=options.force,
         logs=project.root / ".edgefn" / "logs" / "build",
         profiles=project.profiles,
+        packages=project.packages,
         limit_s=_limit_s(project.build.compile_timeout if options.timeout is None else options.timeout),
     )
 

@@ -16,7 +16,7 @@ from edgefn.errors import BundleError
 from edgefn.targets.needs import Needs
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Probe
+    from edgefn.targets.probe import Probe
 
 _INSTALL = {
     "MNN": "pip install 'edgefn[mnn]'",

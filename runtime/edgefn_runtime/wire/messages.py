@@ -13,7 +13,7 @@ import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.spec import Batching, ModelSpec
-from edgefn_runtime.wire.text import replaced
+from edgefn.text.bounded import replaced
 
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]
@@ -304,7 +304,7 @@ FromInstance = Hello | Binding | Ready | Failed | Reply | Returned | Batched | W
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the decoders raise for invalid messages; msgspec does not convert the errors for a tag that is not UTF-8 and for
-data that is nested too deeply."""
+data that is data that is data that is nested too deeply."""
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edgefn.backends.backend import Probe
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import BundleError
 from edgefn.targets import profiles
 from edgefn.targets.matcher import MachineFacts, TargetRefusal
 from edgefn.targets.needs import Needs
+from edgefn.targets.probe import Probe
 from edgefn_runtime.artifacts import ranking
 from edgefn_runtime.artifacts.proof import Proof
 
