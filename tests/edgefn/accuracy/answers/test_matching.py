@@ -143,7 +143,7 @@ def test_labels_apart_keep_their_order() -> None:
     assert reason(near, flipped, INT8, others) == ""
     drifted = [Label("cat", 0.91), Label("dog", 0.05), Label("cow", 0.02)]
     assert reason(expected, drifted, INT8, others) == "score of 'cat' 0.91 instead of 0.52"
-    assert reason([Label("cat", 0.52)], [Label("dog", 0.51)], INT8) == "says 'dog' (0.51) instead of 'cat' (0.52)"
+    assert reason([Label("cat", 0.52)], [Label("dog", 0.51)], INT8) == "is 'dog' (0.51) instead of 'cat' (0.52)"
 
 
 def test_the_last_of_the_best_few_may_change() -> None:

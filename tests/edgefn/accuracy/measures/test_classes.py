@@ -131,13 +131,13 @@ def test_no_top_class_is_asked_where_there_are_no_class_scores() -> None:
     refused = judged(near, swapped, Network(), Accuracy(classes={"y": 1}))[1]
     assert refused.verdict == "wrong"
     assert "y: top class equal in " in refused.reason
-    assert "and at least 93.0% is wanted" in refused.reason
+    assert "but at least 93.0% is required" in refused.reason
     assert judged(near, swapped, Network(), Accuracy(classes={"y": 1}, top1=0.0))[1].passed
 
 
 def test_classes_of_what_there_is_not_are_refused() -> None:
     """An axis that the output has not, or an output that the network has not."""
-    with pytest.raises(BuildError, match="classes of 'y' lie along axis 2; it is float32"):
+    with pytest.raises(BuildError, match="classes of 'y' along axis 2, but it is float32"):
         judged(SCORES, SCORES, Network(), Accuracy(classes={"y": 2}))
     with pytest.raises(BuildError, match="has classes of 'scores'; its outputs are y"):
         judged(SCORES, SCORES, Network(), Accuracy(classes={"scores": 1}))

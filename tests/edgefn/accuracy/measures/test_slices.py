@@ -130,7 +130,9 @@ def test_what_no_function_cuts_is_judged_too() -> None:
 def test_whole_numbers_have_no_slices() -> None:
     """They are compared one by one, so a function that cuts them would do nothing: it is refused."""
     samples = [GoldenSample({"x": np.array([number])}, {"y": np.arange(6)[None] * number}) for number in range(8)]
-    with pytest.raises(BuildError, match=r"cuts boxes, scores of output 'y', which is int64\[batch, 6\]: only floats"):
+    with pytest.raises(
+        BuildError, match=r"selects boxes, scores of output 'y', which is int64\[batch, 6\]: only floats"
+    ):
         found("net", {"y": TensorSpec("int64", ("batch", 6))}, samples, Accuracy(), functions={"y": DETECTOR})
 
 
