@@ -1,4 +1,4 @@
-"""edgefn: write a PyTorch function on a laptop; run it on any edge box, on demand.
+"""edgefn: write a PyTorch function on your laptop and run it on any edge box, on demand.
 
     from edgefn import Image, edge_function, edge_model, tensor
 

@@ -37,7 +37,7 @@ def read_batching(
     """Read the two options; return None without `batch`. Raise SpecError that begins with `where`."""
     if batch is None:
         if batch_wait is not None:
-            raise SpecError(f"{where}: batch_wait is given and batch is not: add batch=8, or leave batch_wait out")
+            raise SpecError(f"{where}: batch_wait needs batch: add batch=8, or leave out batch_wait")
         return None
     if isinstance(batch, bool) or not isinstance(batch, int) or not 2 <= batch <= MAX_ROWS:
         raise SpecError(f"{where}: batch is {batch!r}: use a whole number from 2 to {MAX_ROWS}, e.g. 8")
@@ -56,19 +56,19 @@ def _wait_s(batch_wait: object, where: str) -> float:
 
 def _check_rows(inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec], where: str) -> None:
     if not inputs:
-        raise SpecError(f"{where}: batch puts calls together by their inputs, and the model has none: leave batch out")
+        raise SpecError(f"{where}: batch joins calls by their inputs, but the model has none: leave out batch")
     for kind, specs in (("input", inputs), ("output", outputs)):
         for name, spec in specs.items():
             if not spec.shape or not isinstance(spec.shape[0], str):
                 raise SpecError(
-                    f"{where}: batch puts calls together along the first dimension, and {kind} {name!r} is {spec}: "
-                    'declare it by a word, e.g. tensor("float32", "batch", 3, 224, 224), or leave batch out'
+                    f"{where}: batch joins calls along the first dimension, but {kind} {name!r} is {spec}: declare "
+                    'that dimension by a word, e.g. tensor("float32", "batch", 3, 224, 224), or leave out batch'
                 )
     firsts = sorted({str(spec.shape[0]) for spec in (*inputs.values(), *outputs.values())})
     if len(firsts) > 1:
         raise SpecError(
-            f"{where}: batch puts calls together along the first dimension, which is called {' and '.join(firsts)}: "
-            "give it one name in all inputs and outputs, or leave batch out"
+            f"{where}: batch joins calls along the first dimension, which has the names {' and '.join(firsts)}: give "
+            "it one name in all inputs and outputs, or leave out batch"
         )
 
 
@@ -83,8 +83,8 @@ def check_range(model: ModelSpec, batching: Batching) -> None:
     allowed = model.ranges.get(first)
     if allowed is not None and allowed.max is not None and batching.rows > allowed.max:
         raise SpecError(
-            f"@edge_model {model.name}: batch puts up to {batching.rows} rows together, and {first} is {allowed}: "
-            f"write batch={allowed.max} at most, or leave it out"
+            f"@edge_model {model.name}: batch joins up to {batching.rows} rows, but {first} is {allowed}: write "
+            f"batch={allowed.max} at most, or leave it out"
         )
 
 
@@ -96,13 +96,13 @@ def check_function(function: FunctionSpec, is_async: bool, models: Iterable[str]
     for model in models:
         if is_async:
             raise SpecError(
-                f"model {model} has batch, and {function.name} is `async`: a model call blocks its event loop, so no "
-                f"two calls ever come together. Make {function.name} a plain `def`, or leave batch out"
+                f"model {model} has batch, but {function.name} is `async`: a model call blocks its event loop, so two "
+                f"calls never run at the same time. Make {function.name} a plain `def`, or leave out batch"
             )
         if function.concurrency == 1:
             raise SpecError(
-                f"model {model} has batch, and an instance of {function.name} serves one request at a time: "
-                f"write @edge_function(concurrency=8) on {function.name}, or leave batch out"
+                f"model {model} has batch, but an instance of {function.name} serves one request at a time: write "
+                f"@edge_function(concurrency=8) on {function.name}, or leave out batch"
             )
 
 

@@ -53,7 +53,7 @@ class EdgeFunction(Generic[P, R]):
         """
         check_judge(judge, self.__name__)
         if self.judge is not None:
-            raise SpecError(f"@{self.__name__}.match is there twice: keep one")
+            raise SpecError(f"@{self.__name__}.match is defined twice: keep one")
         self.judge = judge
         return judge
 
@@ -82,7 +82,7 @@ def edge_function(handler: Callable[P, R] | None = None, /, **options: Unpack[Fu
     def decorate(handler: Callable[P, R]) -> EdgeFunction[P, R]:
         if not inspect.isfunction(handler):
             raise SpecError(
-                f"@edge_function was put on {handler!r}: put it on a `def` or `async def`, and write its options "
+                f"@edge_function decorates {handler!r}: put it on a `def` or `async def`, and give its options "
                 'by name, e.g. @edge_function(memory="256MiB")'
             )
         return EdgeFunction(handler, options)
@@ -122,18 +122,20 @@ def load(folder: Path) -> EdgeFunction[..., Any]:
 def _import(folder: Path) -> ModuleType:
     source = folder / f"{folder.name}.py"
     if not source.is_file():
-        raise SpecError(f"{folder} is not a function's folder: it has no {source.name}")
+        raise SpecError(f"{folder} is not a function folder: it has no {source.name}")
     if not folder.name.isidentifier():
-        raise SpecError(f"{folder.name!r} cannot be imported: name the folder as a Python module, e.g. my_function")
+        raise SpecError(
+            f"{folder.name!r} cannot be imported: give the folder the name of a Python module, e.g. my_function"
+        )
     if folder.name in sys.stdlib_module_names:
-        raise SpecError(f"{folder.name!r} is a module of Python's own, which {source} would hide: rename the folder")
+        raise SpecError(f"{source} would hide Python's own module {folder.name!r}: rename the folder")
     sys.path[:] = [str(folder), *(entry for entry in sys.path if entry != str(folder))]
     importlib.invalidate_caches()
     module = importlib.import_module(folder.name)
     if Path(module.__file__ or "").resolve() != source:
         raise SpecError(
-            f"another module called {folder.name} ({module.__file__ or 'built in'}) is imported already, "
-            f"so {source} cannot be: rename the folder"
+            f"cannot import {source}: another module {folder.name} ({module.__file__ or 'built in'}) is already "
+            "imported; rename the folder"
         )
     return module
 

@@ -110,9 +110,9 @@ def _members(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
     """
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError("it is compressed, and golden samples are stored as they are")
+        raise ValueError("it is compressed, but golden samples are stored uncompressed")
     if len(members) > MAX_ARRAYS or sum(member.file_size for member in members) > size:
-        raise ValueError(f"its {len(members)} arrays are more than the file can hold, or over {MAX_ARRAYS}")
+        raise ValueError(f"it declares {len(members)} arrays, more than the file can hold or than {MAX_ARRAYS}")
     return members
 
 
@@ -122,10 +122,10 @@ def _array(data: bytes) -> Array:
 
     file = io.BytesIO(data)
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an array has a header of another version than 1.0")
+        raise ValueError("an array has a header of a version other than 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     if dtype.kind not in "biufc" or fortran or any(length < 0 for length in shape):
-        raise ValueError(f"an array is {dtype.str} in an order of its own, not plain numbers in C order")
+        raise ValueError(f"an array is {dtype.str} in an unusual order, not plain numbers in C order")
     if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
-        raise ValueError(f"an array says that it is {dtype.str}{list(shape)}, and has {len(data)} bytes in all")
+        raise ValueError(f"an array declares {dtype.str}{list(shape)} but has {len(data)} bytes in all")
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()

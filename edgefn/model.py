@@ -158,8 +158,8 @@ class EdgeModel:
             if (error.name or "").partition(".")[0] != "torch":
                 raise
             raise BuildError(
-                f"model {self.spec.name} has no artifact here, so it runs on eager PyTorch, which is not "
-                "installed: pip install 'edgefn[compile]'"
+                f"model {self.spec.name} has no artifact here and needs eager PyTorch, which is not installed: pip "
+                "install 'edgefn[compile]'"
             ) from error
         self._session = session
         return outputs
@@ -271,7 +271,7 @@ def models_of(module: ModuleType) -> dict[str, EdgeModel]:
     found: dict[str, EdgeModel] = {}
     for value in vars(module).values():
         if isinstance(value, EdgeModel) and found.setdefault(value.spec.name, value) is not value:
-            raise SpecError(f"module {module.__name__} holds two models called {value.spec.name}: rename one builder")
+            raise SpecError(f"module {module.__name__} has two models named {value.spec.name}: rename one builder")
     return found
 
 
@@ -289,7 +289,9 @@ def _tensors(specs: object, where: str) -> dict[str, TensorSpec]:
         raise SpecError(f"{where} is {specs!r}: write a dict of tensors by name, e.g. {example}")
     for name, spec in specs.items():
         if not isinstance(name, str) or not name.isidentifier():
-            raise SpecError(f"{where} has the name {name!r}: use a Python identifier, it is a keyword of the call")
+            raise SpecError(
+                f"{where} has the name {name!r}: use a Python identifier, because it becomes a keyword of the call"
+            )
         if not isinstance(spec, TensorSpec):
             raise SpecError(f"{where}: {name} is {spec!r}: write a tensor, e.g. {example}")
     return dict(specs)
@@ -310,8 +312,8 @@ def _divided(outputs: object, where: str) -> tuple[dict[str, Any] | None, Slices
         owner = parameters[0] if parameters[0] in tensors else ""
         if len(tensors) > 1 and not owner:
             raise SpecError(
-                f"{where}: {name} cuts one of several outputs: name its parameter as that output, one of "
-                f"{', '.join(tensors)}"
+                f"{where}: {name} selects from one of several outputs: give its parameter the name of that output, "
+                f"one of {', '.join(tensors)}"
             )
         slices.setdefault(owner, {})[name] = function
     return (_tensors(tensors, where) if tensors or not slices else None), slices
@@ -329,7 +331,9 @@ def _outputs(specs: object, where: str) -> dict[str, TensorSpec]:
     outputs = _tensors(specs, where)
     for name, spec in outputs.items():
         if spec.ranges:
-            raise SpecError(f"{where}: {name} is {spec}: say which lengths in inputs=; an output follows from those")
+            raise SpecError(
+                f"{where}: {name} is {spec}: declare the lengths in inputs=; those of an output follow from them"
+            )
     return outputs
 
 

@@ -31,7 +31,7 @@ MAX_DEVICES = 32
 
 
 AUTO_IDLE: Mapping[str, object] = {"idle_auto": True, "idle_s": 600.0}
-"""idle="auto": what clouds keep a function for, ten minutes, is the most; the box learns what is enough."""
+"""idle="auto": at most ten minutes, the time for which clouds keep a function; the box learns how long is enough."""
 
 
 class FunctionOptions(TypedDict, total=False):
@@ -137,7 +137,7 @@ def _optimize(option: str, value: object) -> str:
 
 def _unknown_query(option: str, value: object) -> str:
     if not isinstance(value, str) or value not in get_args(UnknownQuery):
-        raise SpecError(f'{option} is {value!r}: use "refuse", or "ignore" where a proxy adds parameters of its own')
+        raise SpecError(f'{option} is {value!r}: use "refuse", or "ignore" if a proxy adds its own parameters')
     return value
 
 

@@ -158,7 +158,7 @@ def _check_build(file: TableFile, build: BuildTable, folder: Path) -> None:
         check_python(build.python, what="'python' in [build]")
         check_platform(build.platform, what="'platform' in [build]")
         if not parse_duration(build.compile_timeout, what="'compile_timeout' in [build]"):
-            raise SpecError("'compile_timeout' in [build] is no time at all: write e.g. \"15min\"")
+            raise SpecError("'compile_timeout' in [build] is 0: write e.g. \"15min\"")
     except SpecError as error:
         key = re.match(r"'(\w+)'", str(error))
         file.refuse(str(error), "build", key[1] if key else "")
@@ -169,7 +169,7 @@ def _check_build(file: TableFile, build: BuildTable, folder: Path) -> None:
 def _check_names(file: TableFile, functions: Mapping[str, FunctionTable]) -> None:
     for name, table in functions.items():
         if not re.fullmatch(NAME_PATTERN, name):
-            file.refuse(f"{name!r} is no function's name: lower-case letters, digits and _", f"functions.{name}")
+            file.refuse(f"{name!r} is not a function name: use lower-case letters, digits and _", f"functions.{name}")
         if not table.path:
             file.refuse(f"'path' in [functions.{name}] is empty: name a folder", f"functions.{name}", "path")
         if (folder := (file.path.parent / table.path).resolve().name) != name:
@@ -210,7 +210,7 @@ def _package(file: TableFile, name: str) -> Path:
     elif not folder.is_dir():
         problem = f"is not there: make the folder {folder} with an __init__.py, or take the name out"
     elif not (folder / "__init__.py").is_file():
-        problem = f"is no package: add an empty {folder / '__init__.py'}"
+        problem = f"is not a package: add an empty {folder / '__init__.py'}"
     if problem:
         file.refuse(f"{name!r} in 'packages' of [project] {problem}", "project", "packages")
     return folder.resolve()

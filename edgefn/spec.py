@@ -41,7 +41,7 @@ class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
                 f"min is {self.min} and multiple_of is {self.multiple_of}: use min=0, multiple_of=1 or more"
             )
         if self.max is not None and self._first > self.max:
-            raise ValueError(f"no length is {self}")
+            raise ValueError(f"no length can be {self}")
 
     def __contains__(self, length: int) -> bool:
         return self.min <= length and (self.max is None or length <= self.max) and length % self.multiple_of == 0

@@ -114,7 +114,7 @@ def _kind(target: str) -> str:
 
 def plain(text: str) -> str:
     """Return a message without the folders of the machine that it is of."""
-    text = re.sub(r"; its log is \S+", "", text)
+    text = re.sub(r"; (?:its log is|see its log) \S+", "", text)
     return re.sub(r"(?<![\w.])/[^\s\"']*/(?:site-packages/)?(?=[^\s\"'/]+)", _kept, text)
 
 

@@ -87,7 +87,7 @@ class Reasons:
 
     def number(self, reason: str) -> int:
         """The number of `reason`, the next one when it is new."""
-        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? |; its log is \S+", "", reason)
+        plain = re.sub(r"^(?:\S+/\S+ of )?model \w+:? |; (?:its log is|see its log) \S+", "", reason)
         if plain not in self.known:
             self.known.append(plain)
         return 1 + self.known.index(plain)

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if not _of_cli_extra(error):
             raise
-        print(f"error: the edgefn command needs {error.name}. pip install 'edgefn[cli]'", file=sys.stderr)
+        print(f"error: the edgefn command needs {error.name}. Run: pip install 'edgefn[cli]'", file=sys.stderr)
         return 1
 
 

@@ -33,7 +33,7 @@ from edgefn_cli.verbs.project.targets import targets
 
 app = typer.Typer(
     name="edgefn",
-    help="Write a PyTorch function on a laptop; run it on any edge box, on demand.",
+    help="Write a PyTorch function on your laptop and run it on any edge box, on demand.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -80,11 +80,12 @@ def edgefn(
     insecure: Annotated[
         bool,
         typer.Option(
-            "--insecure", help=f"Send a token over plain http, which others on the network can read; also {INSECURE}=1."
+            "--insecure",
+            help=f"Send the token over plain http, where others on the network can read it; also {INSECURE}=1.",
         ),
     ] = False,
 ) -> None:
-    """Write a PyTorch function on a laptop; run it on any edge box, on demand.
+    """Write a PyTorch function on your laptop and run it on any edge box, on demand.
 
     A first round: edgefn init hello; edgefn box run &; edgefn deploy hello; edgefn invoke hello --json '{"n": 1}'
     """

@@ -13,7 +13,10 @@ BoxOption = Annotated[
         "--box",
         envvar="EDGEFN_BOX",
         metavar="NAME|URL",
-        help="The box: its URL, or a name of edgefn.toml or a login. Default: edgefn.toml's, else this machine's.",
+        help=(
+            "The box: its URL, or its name in edgefn.toml or your logins. Default: the one in edgefn.toml, else "
+            "the box on this machine."
+        ),
     ),
 ]
 JsonOption = Annotated[
@@ -26,7 +29,7 @@ HomeOption = Annotated[
         "--home",
         envvar="EDGEFN_HOME",
         file_okay=False,
-        help="The box's directory. Default: ~/.local/state/edgefn, as root /var/lib/edgefn.",
+        help="The box's directory. Default: ~/.local/state/edgefn, for root /var/lib/edgefn.",
     ),
 ]
 FunctionArgument = Annotated[str, typer.Argument(metavar="NAME", help="The function's name.")]
@@ -42,11 +45,13 @@ TargetsOption = Annotated[
     typer.Option(
         "--target",
         metavar="NAME",
-        help="Build for this target, e.g. x86-64-v3/int8, in place of edgefn.toml's; repeatable. `all-native` is "
-        "every target that this machine can run. portable/fp32 is always built.",
+        help="Build for this target, e.g. x86-64-v3/int8, instead of those in edgefn.toml; repeatable. "
+        "`all-native`: every target that this machine can run. portable/fp32 is always built.",
     ),
 ]
 TimeoutOption = Annotated[
     str | None,
-    typer.Option("--timeout", metavar="TIME", help="End a compiler after so long, e.g. 15min. Default: the project's."),
+    typer.Option(
+        "--timeout", metavar="TIME", help="Stop a compiler after this time, e.g. 15min. Default: the project's."
+    ),
 ]

@@ -36,7 +36,7 @@ class Body:
         Raises InputError for input that cannot be sent.
         """
         if sum(map(bool, (self.file is not None, self.json is not None, self.data is not None, self.form))) > 1:
-            raise InputError("give the input once: --file, --json, --data or --form")
+            raise InputError("give one input only: --file, --json, --data or --form")
         headers = {"accept": accept or "*/*"}
         query = {"params": [_pair(text, "--query") for text in self.query]} if self.query else {}
         if self.form:

@@ -68,7 +68,7 @@ class Derived:
                 return f"{where}: {reason}"
             place = number % len(real)
             if resized and not self._again(real[place], answers[place]):
-                return "after another size it gives a sample another answer than before: its engine keeps state"
+                return "after an input of another size it gives a sample a different answer: its engine keeps state"
         return ""
 
     def _again(self, sample: GoldenSample, answer: Outputs) -> bool:

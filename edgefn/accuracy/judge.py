@@ -76,7 +76,7 @@ def judge_served(
     accompanied = judge(PairedSession(session), pairs._replace(sizes=(), stress=()), judging, precision, bound=bound)
     if accompanied.passed:
         return alone
-    reason = f"run together with another call its answer changes ({accompanied.reason}): leave batch= out"
+    reason = f"its answer changes when it runs together with another call ({accompanied.reason}): leave out batch="
     return msgspec.structs.replace(accompanied, reason=reason)
 
 
@@ -144,7 +144,7 @@ class _Trial:
             )
             total = own if total is None else total + own
             if own.agreeing < own.rows and own.interval[1] < self.limits.top1:
-                reason = f"{name}: {own}, and at least {self.limits.top1:.1%} is wanted"
+                reason = f"{name}: {own}, but at least {self.limits.top1:.1%} is required"
         return total, reason
 
     def _margin(self, eager: Sequence[NDArray[Any]], rule: OutputRule) -> float:
@@ -205,7 +205,7 @@ class _Trial:
     def _notes(self, rows: Sequence[SliceVerdict]) -> list[str]:
         found = []
         if 0 < self.judging.answers < FEW:
-            found.append(f"judged by {self.judging.answers} answers: give more samples, {FEW} at least")
+            found.append(f"judged by {self.judging.answers} answers: give more samples, at least {FEW}")
         for row in rows:
             rule = self.judging.outputs.get(row.output, OutputRule())
             if row.slice in self.judging.accuracy.unproven or row.output in self.judging.accuracy.unproven:

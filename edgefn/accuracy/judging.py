@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from edgefn.golden import GoldenSample
 
 MAX_CHANNELS = 512
-"""More channels than this are judged by slices alone."""
+"""An output with more channels than this is judged only by its slices."""
 
 FEW = 8
-"""Under so many different answers the spread is weak, which the report says."""
+"""With fewer different answers the spread is weak, and the report warns."""
 
 AS_NOISY = 5e-4
 """Of a channel's spread: the noise that it takes over from its siblings, at most."""
@@ -99,8 +99,8 @@ def _rule(
     if not arrays or not np.issubdtype(arrays[0].dtype, np.floating):
         if arrays and functions:
             raise BuildError(
-                f"model {model}: outputs= cuts {', '.join(functions)} of output {name!r}, which is {spec}: only floats "
-                "have slices, everything else is held element by element; leave them out"
+                f"model {model}: outputs= selects {', '.join(functions)} of output {name!r}, which is {spec}: only "
+                "floats have slices, other types are compared element by element; leave them out"
             )
         return OutputRule(fixed=fixed)
     masks = special.find(arrays)
@@ -214,9 +214,9 @@ def _scores(
         axis = accuracy.classes[name]
         if not -rank <= axis < rank:
             raise BuildError(
-                f"model {model}: accuracy says that classes of {name!r} lie along axis {axis}; it is {spec}"
+                f"model {model}: accuracy puts the classes of {name!r} along axis {axis}, but it is {spec}"
             )
-        return ClassScores(axis % rank, "accuracy= says so", sums == axis % rank)
+        return ClassScores(axis % rank, "declared by accuracy=", sums == axis % rank)
     if name in network.scores:
         return ClassScores(network.scores[name] % rank, "a softmax makes it", sums is not None)
     if sums is not None:

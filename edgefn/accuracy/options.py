@@ -53,7 +53,7 @@ def read_accuracy(accuracy: object, where: str) -> Accuracy:
     for number in _numbers(accuracy.error, f"{where}: error"):
         if not 0 < number <= MAX_ERROR:
             raise SpecError(
-                f"{where}: error is {number!r}: write a fraction of how far the answer moves between samples, above 0 "
+                f"{where}: error is {number!r}: write a fraction of the answer's spread between samples, above 0 "
                 f"and at most {MAX_ERROR}; an artifact that ignores its input has 1.0"
             )
     for number in _numbers(accuracy.top1, f"{where}: top1"):

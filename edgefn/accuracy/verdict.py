@@ -71,7 +71,7 @@ class Agreement(msgspec.Struct, frozen=True):
         return self.verdict == "right"
 
     def __str__(self) -> str:
-        figures = f"error {self.error:.2g} of the answer's spread" if math.isfinite(self.error) else "error untold"
+        figures = f"error {self.error:.2g} of the answer's spread" if math.isfinite(self.error) else "error unknown"
         top1 = f", {self.top1}" if self.top1 is not None and self.top1.rows else ""
         return f"{figures}{top1}, on {self.samples} golden samples{f' and {self.sizes} other sizes' * bool(self.sizes)}"
 

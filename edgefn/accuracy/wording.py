@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 def empty(name: str, count: int) -> str:
     """Say that nothing of an output was seen."""
     return (
-        f"{name} is empty for all {count} samples, which proves nothing: give a sample in which something is found, or "
-        f'say why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
+        f"{name} is empty for all {count} samples, which proves nothing: give a sample with a non-empty answer, or "
+        f'state why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
     )
 
 
 def still(name: str, count: int) -> str:
     """Say that an output does not move."""
     return (
-        f"{name} is the same for all {count} samples, which proves nothing: give samples in which it differs, or say "
-        f'why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
+        f"{name} is the same for all {count} samples, which proves nothing: give samples in which it differs, or "
+        f'state why that is right with accuracy=Accuracy(unproven={{"{name}": "..."}})'
     )
 
 
@@ -38,19 +38,17 @@ def off(name: str, error: float, limit: float, seen: SliceFigures) -> str:
     elif seen.error and abs(seen.bias) > 0.8 * seen.error:
         how = ", by the same amount everywhere"
     found, allowed = told_apart(error, limit)
-    return f"{name} is off by {found} of what it moves between samples, and {allowed} is allowed{how}"
+    return f"{name} is off by {found} of its spread between samples, but only {allowed} is allowed{how}"
 
 
 def off_once(name: str, error: float, sample: int) -> str:
     """Say that one sample is off."""
-    return (
-        f"{name} is off by {percent(error)} of what it moves between samples for sample {sample}, though not for most"
-    )
+    return f"{name} is off by {percent(error)} of its spread between samples for sample {sample}, though not for most"
 
 
 def off_by(name: str, error: float) -> str:
     """Say how far one answer is off."""
-    return f"{name} is off by {percent(error)} of what it moves"
+    return f"{name} is off by {percent(error)} of its spread"
 
 
 def off_constant(name: str, error: float, largest: float) -> str:
@@ -60,13 +58,13 @@ def off_constant(name: str, error: float, largest: float) -> str:
 
 def off_channel(name: str, channel: int, error: float, moves: float, rule: OutputRule) -> str:
     """Say that one channel is off."""
-    of = f"{percent(error / moves)} of what it moves" if moves else f"{error:.3g} though it never moves"
+    of = f"{percent(error / moves)} of its spread" if moves else f"{error:.3g} though it never moves"
     return f"{name}: index {channel} of axis {rule.channel_axis} is off by {of}"
 
 
 def biased(name: str, bias: float) -> str:
     """Say that all answers are too large or too small."""
-    return f"{name} is too {'large' if bias > 0 else 'small'} by {percent(abs(bias))} of what it moves, everywhere"
+    return f"{name} is too {'large' if bias > 0 else 'small'} by {percent(abs(bias))} of its spread, everywhere"
 
 
 def scaled(name: str, gain: float) -> str:
@@ -81,14 +79,14 @@ def tail(name: str, error: float) -> str:
 
 def distinct(name: str, values: int) -> str:
     """Say that the answer was rounded away."""
-    return f"{name} has only {values} different value{'s' * (values != 1)}, and eager has many"
+    return f"{name} has only {values} different value{'s' * (values != 1)}, but eager has many"
 
 
 def levels(name: str, count: float) -> str:
     """Say that a quantiser has too few steps for a slice."""
     return (
         f"{name} gets {count:.1f} of the 255 steps that it shares with larger values of the same tensor: return it as "
-        "an output of its own"
+        "a separate output"
     )
 
 
@@ -99,7 +97,7 @@ def masks(name: str, share: float) -> str:
 
 def unequal(name: str, count: int, total: int) -> str:
     """Say how many whole numbers differ."""
-    return f"{name} has {count} of {total} values that are not eager's"
+    return f"{name} differs from eager in {count} of {total} values"
 
 
 def lost(name: str, value: object, shared: int, eager: int, own: int) -> str:
@@ -124,7 +122,7 @@ def silent(name: str, rule: OutputRule) -> str:
 
 def far(name: str, count: int, error: float) -> str:
     """Say that values far from all others are other ones."""
-    return f"{name} is off by {percent(error)} of what they move at the {count} values that lie far from all others"
+    return f"{name} is off by {percent(error)} of their spread at the {count} values that lie far from all others"
 
 
 def shapes(inputs: Mapping[str, NDArray[Any]]) -> str:

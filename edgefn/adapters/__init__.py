@@ -55,13 +55,13 @@ def detector(network: torch.nn.Module, fields: Sequence[str] = FIELDS) -> torch.
 def _refuse_keypoints(fields: Sequence[str]) -> None:
     if asked := [name for name in fields if name in _KEYPOINTS]:
         raise BuildError(
-            f"edgefn.adapters.detector: {asked[0]!r} is not built: torchvision resizes each heatmap to its box in a "
-            f"loop over what it finds, and no artifact has such a loop; ask for fields={FIELDS}, and find the "
-            "keypoints in each box with a network of its own that takes the crop and returns heatmaps of one size"
+            f"edgefn.adapters.detector: {asked[0]!r} is not supported: torchvision resizes each heatmap to its box in "
+            f"a loop over the detections, and artifacts cannot have such a loop; use fields={FIELDS}, and find the "
+            "keypoints in each box with a second network that takes the crop and returns heatmaps of one size"
         )
 
 
 def _field(found: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
     if name not in found:
-        raise BuildError(f"edgefn.adapters.detector: the network finds {', '.join(found)}, no {name!r}: see fields=")
+        raise BuildError(f"edgefn.adapters.detector: the network finds {', '.join(found)} but no {name!r}: see fields=")
     return found[name]

@@ -71,6 +71,6 @@ def finish_needs(backend: Backend) -> FinishNeeds:
     declared = getattr(backend, "finish_needs", FinishNeeds())
     if not isinstance(declared, FinishNeeds):
         raise BundleError(
-            f"backend {backend.name!r} has a finish_needs that is no FinishNeeds: update its distribution"
+            f"backend {backend.name!r} has a finish_needs that is not a FinishNeeds: update its distribution"
         )
     return declared

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OUTPUT = "edgefn.inexact"
-"""An output that is none of the network's: how many of its whole numbers are too large, by step."""
+"""An extra output beside the network's: the number of whole numbers that are too large, by step."""
 
 
 class Exactness(NamedTuple):
@@ -25,7 +25,7 @@ class Exactness(NamedTuple):
     why: str
 
 
-OPENVINO = Exactness(2**23, 2**24, "openvino computes with float32, which is exact up to that")
+OPENVINO = Exactness(2**23, 2**24, "openvino computes with float32, which is exact only below that")
 """Up to 2**23 a remainder and a sum of two are right. From 2**24 on, 16777217 == 16777216 and remainders are off."""
 
 MNN = Exactness(2**31, 2**31 - 2**20, "MNN computes with 32 bits")
@@ -36,4 +36,4 @@ def check(outputs: dict[str, NDArray[Any]], engine: Exactness) -> None:
     """Take that output out of `outputs`. Raise ValueError where it counts any."""
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
-        raise ValueError(f"the network makes {count.sum()} whole numbers from {engine.made} on, and {engine.why}")
+        raise ValueError(f"the network makes {count.sum()} whole numbers of {engine.made} or more, and {engine.why}")

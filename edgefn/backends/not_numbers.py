@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edgefn.session import Arrays
 
 OUTPUT = "edgefn.not_numbers"
-"""An output that is none of the network's: how many there are where steps lose them, by step."""
+"""An extra output beside the network's: the number of NaN and infinities that a step would lose, by step."""
 
 
 def check(outputs: dict[str, NDArray[Any]], engine: str) -> None:
@@ -21,8 +21,8 @@ def check(outputs: dict[str, NDArray[Any]], engine: str) -> None:
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
         raise ValueError(
-            f"{count.sum()} NaN or infinities go into steps of which {engine} would make numbers; check what goes into "
-            "the model"
+            f"{count.sum()} NaN or infinities go into steps where {engine} would turn them into numbers; check the "
+            "inputs of the model"
         )
 
 
@@ -35,4 +35,4 @@ def check_inputs(inputs: Arrays, engine: str, *, infinite: bool = False) -> None
             continue
         if np.isnan(array).any() or (infinite and np.isinf(array).any()):
             what = "NaN or infinities" if infinite else "NaN"
-            raise ValueError(f"input {name!r} has {what}, and {engine} would answer with numbers")
+            raise ValueError(f"input {name!r} has {what}, but {engine} would answer with numbers")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OUTPUT = "edgefn.out_of_range"
-"""An output that is none of the network's: how many indices are out of range, by step."""
+"""An extra output beside the network's: the number of indices that are out of range, by step."""
 
 
 def check(outputs: dict[str, NDArray[Any]]) -> None:
@@ -19,6 +19,6 @@ def check(outputs: dict[str, NDArray[Any]]) -> None:
     count = outputs.pop(OUTPUT, None)
     if count is not None and count.any():
         raise IndexError(
-            f"{count.sum()} of the network's indices are out of range: a token that no embedding has, or a place "
-            "beyond a tensor's end; check what goes into the model"
+            f"{count.sum()} of the network's indices are out of range: a token without an embedding, or a position "
+            "beyond a tensor's end; check the inputs of the model"
         )

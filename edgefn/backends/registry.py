@@ -40,7 +40,7 @@ class EngineRegistry(Generic[Half]):
             try:
                 self._made[name] = getattr(import_module(module), attribute)()
             except (ImportError, AttributeError) as error:
-                raise BundleError(f"{self._kind} {name!r} does not load from {target!r}: {error}") from error
+                raise BundleError(f"{self._kind} {name!r} cannot be loaded from {target!r}: {error}") from error
         return self._made[name]
 
     def names(self) -> list[str]:
@@ -60,7 +60,7 @@ class EngineRegistry(Generic[Half]):
         entry = self._installed().get(name)
         if entry is None:
             raise BundleError(
-                f"no {self._kind} is called {name!r} here (there are {', '.join(self.names())}){self._meant(name)} "
+                f"no {self._kind} {name!r} here (known: {', '.join(self.names())}){self._meant(name)} "
                 f"install the distribution that offers it as an entry point of the group {self._group!r}"
             )
         return entry.value

@@ -26,7 +26,7 @@ def read(folder: Path, name: str, kind: type[Content], engine: str) -> Content:
         return msgspec.json.decode(_bounded(folder / name), type=kind)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise BundleError(
-            f"{folder.name} holds no artifact of {engine}: {name} does not read ({error}); build the bundle again"
+            f"{folder.name} holds no artifact of {engine}: cannot read {name} ({error}); build the bundle again"
         ) from error
 
 
@@ -35,5 +35,5 @@ def _bounded(path: Path) -> bytes:
     with open(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            raise ValueError(f"it is no file of at most {MAX_BYTES} bytes")
+            raise ValueError(f"it is not a file of at most {MAX_BYTES} bytes")
         return file.read(MAX_BYTES)

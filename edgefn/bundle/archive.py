@@ -48,7 +48,7 @@ def _unique(files: Iterable[tuple[str, Path | bytes]]) -> dict[str, Path | bytes
         except BundleError as error:
             raise BuildError(f"cannot pack a file: {error}; rename it") from None
         if name in entries:
-            raise BuildError(f"cannot pack {name!r}: it is there twice")
+            raise BuildError(f"cannot pack {name!r}: the name occurs twice")
         entries[name] = content
     return entries
 
@@ -126,7 +126,7 @@ def unpack(tar: Path, folder: Path, *, limit_bytes: int, below: str = "", max_me
 
 def _check_size(size: int, limit_bytes: int) -> None:
     if size > limit_bytes:
-        raise BundleError(f"it has {size} bytes, {limit_bytes} were declared")
+        raise BundleError(f"it has {size} bytes, but {limit_bytes} were declared")
 
 
 def _check_below(name: str, below: str) -> None:

@@ -57,7 +57,7 @@ def decode(data: bytes, type: type[Document], what: str) -> Document:
     try:
         return msgspec.json.decode(data, type=type)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        refuse(f"{what} does not read: {error}")
+        refuse(f"cannot read {what}: {error}")
 
 
 def canonical(config: BundleConfig) -> BundleConfig:
@@ -79,19 +79,21 @@ def parse_config(data: bytes) -> BundleConfig:
     version = decode(data, _Version, "config").schema_version
     if version != SCHEMA_VERSION:
         remedy = "update edgefn here" if version > SCHEMA_VERSION else "build the bundle again"
-        raise BundleError(f"bundle's config has schema_version {version}, this edgefn reads {SCHEMA_VERSION}: {remedy}")
+        raise BundleError(
+            f"bundle's config has schema_version {version}, but this edgefn supports {SCHEMA_VERSION}: {remedy}"
+        )
     config = decode(data, BundleConfig, "config")
     _check_function(config.function)
     _check_models(config)
     if not 0 <= config.requests <= MAX_NUMBER or (config.requests and not config.function.golden_inputs):
-        refuse(f"config has {str(config.requests)[:30]} requests, which cannot be")
+        refuse(f"config declares an impossible number of requests, {str(config.requests)[:30]}")
     _check_wheels(config)
     return config
 
 
 def _check_function(function: FunctionSpec) -> None:
     if not re.fullmatch(NAME_PATTERN, function.name):
-        refuse(f"function's name is {function.name!r}: it is lower-case letters, digits and _, 63 at most")
+        refuse(f"function's name is {function.name!r}: use lower-case letters, digits and _, at most 63")
     if not _ENTRY.fullmatch(function.entry):
         refuse(f"function {function.name}: entry is {function.entry!r}, not module:attribute")
     least, most = function.scale
@@ -116,16 +118,19 @@ def _check_models(config: BundleConfig) -> None:
     _once([entry.path for entry in config.artifacts], "artifact")
     for entry in config.models:
         if not _MODEL.fullmatch(entry.spec.name) or not 0 <= entry.golden <= MAX_NUMBER:
-            refuse(f"model {entry.spec.name[:80]!r} has no valid name, or {str(entry.golden)[:30]} golden samples")
+            refuse(
+                f"model {entry.spec.name[:80]!r} has an invalid name, or an invalid number of golden samples, "
+                f"{str(entry.golden)[:30]}"
+            )
         _check_batching(config.function, entry)
     known = set(models)
     for artifact in config.artifacts:
         check_artifact_names(artifact.model, artifact.target, where="config")
         if not _WORD.fullmatch(artifact.backend):
-            refuse(f"artifact {artifact.path} is of the backend {artifact.backend[:80]!r}, which is no name")
+            refuse(f"artifact {artifact.path} has the backend {artifact.backend[:80]!r}, which is not a valid name")
         check_needs(artifact)
         if artifact.model not in known:
-            refuse(f"artifact {artifact.path} is of model {artifact.model!r}, which the config does not have")
+            refuse(f"artifact {artifact.path} belongs to model {artifact.model!r}, which the config lacks")
     for model in known - {artifact.model for artifact in config.artifacts}:
         refuse(f"model {model!r} has no artifact for any target")
 
@@ -136,7 +141,7 @@ def _check_batching(function: FunctionSpec, entry: ModelEntry) -> None:
         return
     name = entry.spec.name
     if batching.rows < 2 or not 0 <= batching.wait_s <= MAX_WAIT_S:
-        refuse(f"model {name!r} is batched by {batching.rows} rows and {batching.wait_s} s, which cannot be")
+        refuse(f"model {name!r} has impossible batching, {batching.rows} rows and {batching.wait_s} s")
     try:
         check_function(function, False, [name])
         check_outputs(name, entry.spec.inputs, entry.spec.outputs)
@@ -170,9 +175,9 @@ def check_needs(artifact: ArtifactEntry) -> None:
     }
     for name, (pattern, value) in told.items():
         if value and not pattern.fullmatch(value):
-            refuse(f"{artifact.path} needs the {name} {value[:80]!r}, which is none")
+            refuse(f"{artifact.path} needs the {name} {value[:80]!r}, which is not a valid one")
     if len(needs.features) > MAX_FEATURES or not all(map(_WORD.fullmatch, needs.features)):
-        refuse(f"{artifact.path} needs CPU features that are none, or over {MAX_FEATURES}")
+        refuse(f"{artifact.path} needs invalid CPU features, or more than {MAX_FEATURES}")
 
 
 def _check_wheels(config: BundleConfig) -> None:

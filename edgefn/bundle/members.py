@@ -72,7 +72,9 @@ def check_name(name: str) -> str:
     if any(part in ("", ".", "..") for part in parts):
         raise BundleError(f"name {name[:80]!r} has an empty part, '.' or '..'")
     if len(name.encode()) > MAX_NAME_BYTES or max(len(part.encode()) for part in parts) > 255:
-        raise BundleError(f"name {name[:80]!r}... is too long: {MAX_NAME_BYTES} bytes, 255 in each part, at most")
+        raise BundleError(
+            f"name {name[:80]!r}... is too long: at most {MAX_NAME_BYTES} bytes are allowed, 255 in each part"
+        )
     return name
 
 
@@ -108,7 +110,7 @@ def _next_header(file: BinaryIO) -> tarfile.TarInfo | None:
     except (tarfile.HeaderError, ValueError) as error:
         raise BundleError(f"the archive is cut off or corrupt at byte {file.tell() - len(block)}: {error}") from None
     if header.size < 0:
-        raise BundleError(f"{header.name!r} says that it has {header.size} bytes")
+        raise BundleError(f"{header.name!r} declares {header.size} bytes")
     return header
 
 
@@ -130,7 +132,7 @@ def _member(file: BinaryIO, header: tarfile.TarInfo, name: str) -> Member:
     if not is_folder and header.type not in _FILE_TYPES:
         raise BundleError(f"{name[:80]!r} is {_KINDS.get(header.type, f'of unknown type {header.type!r}')}")
     if is_folder and header.size:
-        raise BundleError(f"folder {name[:80]!r} says that it has {header.size} bytes")
+        raise BundleError(f"folder {name[:80]!r} declares {header.size} bytes")
     name = check_name(name.removesuffix("/") if is_folder else name)
     return Member(name, header.size, is_folder, bool(header.mode & 0o100), file)
 
@@ -143,4 +145,4 @@ def _check_end(file: BinaryIO) -> None:
     # tarfile pads with zeros to a record of 10,240 bytes; anything else there would be unseen cargo.
     rest = file.read(tarfile.RECORDSIZE)
     if any(rest) or file.read(1):
-        raise BundleError("the archive goes on after its end")
+        raise BundleError("the archive has bytes after its end")

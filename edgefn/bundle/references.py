@@ -85,11 +85,15 @@ def resolve(bundle: Path, max_members: int = MAX_MEMBERS) -> None:
             check_name(reference.path)
             source = bundle / reference.path
             if not reference.path.startswith(ROOT) or source.is_symlink() or not source.is_file():
-                raise BundleError(f"{listed} refers to {reference.path!r}, which is no file of the bundle's artifacts")
+                raise BundleError(
+                    f"{listed} refers to {reference.path!r}, which is not a file of the bundle's artifacts"
+                )
             if source not in known:
                 known[source] = _sha256(source)
             if known[source] != reference.sha256:
-                raise BundleError(f"{listed} refers to {reference.path!r}, and another file lies there: build it again")
+                raise BundleError(
+                    f"{listed} refers to {reference.path!r}, where another file lies: build the bundle again"
+                )
             made += _link(source, folder / name, listed)
             if made > max_members:
                 raise BundleError(f"{listed} brings the bundle to more than {max_members} files and folders")
@@ -102,10 +106,10 @@ def _link(source: Path, path: Path, listed: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, path)
     except (FileExistsError, NotADirectoryError):
-        raise BundleError(f"{listed} refers to {path.name!r}, which is there already: build the bundle again") from None
+        raise BundleError(f"{listed} refers to {path.name!r}, which already exists: build the bundle again") from None
     except OSError as error:
         if error.errno in (errno.EMLINK, errno.ENAMETOOLONG):
-            raise BundleError(f"{listed} refers to {path.name!r}, which cannot be: {error.strerror}") from None
+            raise BundleError(f"{listed} refers to {path.name!r}, which is impossible: {error.strerror}") from None
         raise
     sync(path.parent)
     return 1 + folders

@@ -39,7 +39,7 @@ def fault(schemas: Iterable[dict[str, Any]]) -> str:
         if size > MAX_BYTES:
             return f"its schemas have over {MAX_BYTES} bytes"
         if word := _wrong(schema):
-            return f"a schema has a {word[:80]!r} that JSON Schema does not know"
+            return f"a schema has a {word[:80]!r}, which is not in JSON Schema"
     return ""
 
 

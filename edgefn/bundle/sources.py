@@ -95,11 +95,11 @@ class _Walk:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            raise SpecError(f"{path} is a link to nowhere, or to itself: remove it") from None
+            raise SpecError(f"{path} is a broken or circular link: remove it") from None
         if not real.is_relative_to(self.root):
             raise SpecError(
-                f"{path} is a link that leaves {self.root}, to {real}: put a copy there, or remove the link and name "
-                "what a builder reads in @edge_model(weights=...); code that several functions have is a package of "
-                "the project: packages under [project] in edgefn.toml"
+                f"{path} is a link out of {self.root}, to {real}: replace it by a copy, or remove it and name the "
+                "files that a builder reads in @edge_model(weights=...); code that several functions have is a "
+                "package of the project: packages under [project] in edgefn.toml"
             )
         return real

@@ -88,7 +88,7 @@ def from_raw(data: Buffer, spec: TensorSpec, dims: dict[str, int]) -> Array:
 
     count, rest = divmod(len(data), np.dtype(spec.dtype).itemsize)
     if rest:
-        raise ValueError(f"has {len(data)} bytes, which is no whole number of {spec.dtype} values")
+        raise ValueError(f"has {len(data)} bytes, which is not a whole number of {spec.dtype} values")
     return _array(data, 0, spec.dtype, _infer(spec, count, dims), spec, dims)
 
 
@@ -165,12 +165,12 @@ def _infer(spec: TensorSpec, count: int, dims: dict[str, int]) -> tuple[int, ...
     unknown = {d for d in spec.shape if isinstance(d, str) and d not in dims}
     if len(unknown) > 1:
         names = ", ".join(sorted(unknown))
-        raise ValueError(f"raw bytes do not tell {names} of {spec}; send application/x-npy, which has the shape")
+        raise ValueError(f"raw bytes do not give {names} of {spec}; send application/x-npy, which has the shape")
     known = [dims.get(d, 0) if isinstance(d, str) else d for d in spec.shape if d not in unknown]
     step = math.prod(known)
     times = sum(d in unknown for d in spec.shape)
     share = count // step if step else 0
     length = share if times == 1 else round(share ** (1 / max(times, 1)))
     if step * length**times != count:
-        raise ValueError(f"has {count} {spec.dtype} values, which is no {spec}")
+        raise ValueError(f"has {count} {spec.dtype} values, which do not fill {spec}")
     return tuple(length if d in unknown else dims[d] if isinstance(d, str) else d for d in spec.shape)

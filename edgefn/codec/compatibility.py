@@ -27,7 +27,7 @@ def breaks(before: FunctionSpec, after: FunctionSpec) -> tuple[str, ...]:
     """Return what no longer holds for the clients of `before`, a sentence each; nothing where all of it does."""
     old = {one.name: one for one in before.parameters}
     new = {one.name: one for one in after.parameters}
-    found = [f"{name} is gone: requests that give it are refused" for name in old if name not in new]
+    found = [f"{name} was removed: requests that give it are refused" for name in old if name not in new]
     for name, parameter in new.items():
         if name not in old:
             if parameter.required:
@@ -41,14 +41,14 @@ def breaks(before: FunctionSpec, after: FunctionSpec) -> tuple[str, ...]:
 def _changes(before: ParameterSpec, after: ParameterSpec) -> Iterator[str]:
     name = before.name
     if after.required and not before.required:
-        yield f"{name} has no default any more: requests without it are refused"
+        yield f"{name} lost its default: requests without it are refused"
     if before.kind != after.kind:
-        yield f"{name} was of kind {before.kind} and is of kind {after.kind}"
+        yield f"{name} changed from the kind {before.kind} to the kind {after.kind}"
     elif not _takes(after.schema, before.schema):
-        yield f"{name} does not take all that it took: it is another type, or has narrower bounds"
+        yield f"{name} accepts fewer values than before: its type changed, or its bounds are narrower"
     had, has = before.schema.get("default"), after.schema.get("default")
     if not before.required and not after.required and had != has:
-        yield f"{name} is {has!r} where it is not given, and was {had!r}: such requests get another answer"
+        yield f"the default of {name} changed from {had!r} to {has!r}: requests without it get another answer"
 
 
 def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
@@ -57,13 +57,13 @@ def _bodies(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> 
     if value is None or not any(one.name == value.name for one in after):
         return
     if (now := _principal(after)) is None or now.name != value.name:
-        yield f"a body that is {value.name} and nothing else is refused: give parameters beside it a default"
+        yield f"a body that is the value of {value.name} alone is refused: give the other parameters a default"
     elif len(before) == 1 < len(after) and value.kind == "value" and _is_open(value.schema):
         names = " or ".join(one.name for one in after)
-        yield f"an object that has a member {names} is read as the parameters, no longer as the value of {value.name}"
+        yield f"an object with a member {names} is now read as the parameters, not as the value of {value.name}"
     elif len(before) == 1 < len(after) and value.name in _named(value.schema):
         name = value.name
-        yield f"an object that has a member {name} is read as the parameters, no longer as the value of {name}"
+        yield f"an object with a member {name} is now read as the parameters, not as the value of {name}"
 
 
 def _beside_queries(before: Sequence[ParameterSpec], after: Sequence[ParameterSpec]) -> Iterator[str]:
@@ -72,7 +72,10 @@ def _beside_queries(before: Sequence[ParameterSpec], after: Sequence[ParameterSp
         return
     for one in before:
         if not one.required and (one.kind in _FILES or (one.kind == "value" and _is_structure(one.schema))):
-            yield f"a body that is {one.name} and nothing else, the others in the query, is refused: send it by name"
+            yield (
+                f"a body that is the value of {one.name} alone, with the others in the query, is refused: send it "
+                "by name"
+            )
 
 
 def _principal(parameters: Sequence[ParameterSpec]) -> ParameterSpec | None:
@@ -82,7 +85,7 @@ def _principal(parameters: Sequence[ParameterSpec]) -> ParameterSpec | None:
 
 def _result(before: FunctionSpec, after: FunctionSpec) -> Iterator[str]:
     if before.result.kind != after.result.kind or not _takes(before.result.schema, after.result.schema):
-        yield "the result is of another type"
+        yield "the type of the result changed"
 
 
 def _is_open(schema: Schema) -> bool:

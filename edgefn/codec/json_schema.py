@@ -15,7 +15,7 @@ from edgefn.images.image import Image
 from edgefn.spec import Dimension, SizeRange, TensorSpec
 
 ONE_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-"""A PNG of one grey pixel, as an example that can be sent as it is."""
+"""A PNG of one grey pixel, an example that clients can send unchanged."""
 
 BYTES: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
 IMAGE: dict[str, Any] = BYTES | {"contentMediaType": "image/*", "examples": [ONE_PIXEL]}
@@ -119,7 +119,7 @@ def _readable(hint: Any) -> dict[str, Any]:
     if hint is Image:
         return IMAGE
     if is_array(hint):
-        raise TypeError(f"a tensor must be a parameter of its own: `{WRITE_TENSOR}`")
+        raise TypeError(f"a tensor must be its own parameter: `{WRITE_TENSOR}`")
     raise NotImplementedError
 
 

@@ -62,7 +62,7 @@ def _ranges(shape: Sequence[Dimension | Dim]) -> dict[str, SizeRange]:
                 ranges[one.name] = intersection(ranges.get(one.name, allowed), allowed)
             except ValueError:
                 raise SpecError(
-                    f"tensor has {one.name} as {ranges[one.name]} and as {allowed}, and no length is both: declare "
+                    f"tensor has {one.name} as {ranges[one.name]} and as {allowed}, which exclude each other: declare "
                     f"{one.name} the same everywhere"
                 ) from None
     return ranges

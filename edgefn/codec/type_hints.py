@@ -59,11 +59,14 @@ def hints_of(handler: Callable[..., Any]) -> Hints:
 def _parameter(handler: Callable[..., Any], parameter: inspect.Parameter, where: str) -> Hint:
     where = f"{where}, parameter {parameter.name}"
     if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-        raise SpecError(f"{where} is {parameter.kind.description}: a request gives parameters by name, one by one")
+        raise SpecError(
+            f"{where} is {parameter.kind.description}, which a request cannot give: use parameters with names of "
+            "their own"
+        )
     if parameter.annotation is parameter.empty:
         raise SpecError(
-            f"{where} has no type hint: write what a request holds there, e.g. `{parameter.name}: int`, "
-            f"`{parameter.name}: Image` or `{parameter.name}: {WRITE_TENSOR}`"
+            f"{where} has no type hint: write one, e.g. `{parameter.name}: int`, `{parameter.name}: Image` or "
+            f"`{parameter.name}: {WRITE_TENSOR}`"
         )
     return read_hint(_evaluated(handler, parameter.name, parameter.annotation, where), where)
 
@@ -93,8 +96,8 @@ def read_hint(hint: Any, where: str) -> Hint:
         pictures = [item for item in get_args(inner)[1:] if isinstance(item, PictureSpec)]
     if base is not Image and _declares_picture(hint):
         raise SpecError(
-            f"{where} has picture(...) inside {hint}: it belongs to a parameter that is an Image itself; inside other "
-            "types write `bytes`, and `Image(data, lenient=True)` in the handler"
+            f"{where} has picture(...) inside {hint}: only a parameter of type Image can have it; inside other types "
+            "write `bytes`, and `Image(data, lenient=True)` in the handler"
         )
     if is_array(base) or specs:
         return Hint("tensor", inner, optional, _tensor(base, specs, where))

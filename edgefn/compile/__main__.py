@@ -48,18 +48,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m edgefn.compile", description="Builds a function's bundle.")
+    parser = argparse.ArgumentParser(prog="python -m edgefn.compile", description="Build a function's bundle.")
     parser.add_argument("folder", type=Path, help="the function's folder")
     parser.add_argument("--output", type=Path, help="OCI image layout to write to (default: edgefn.toml's)")
-    parser.add_argument("--project", type=Path, help="edgefn.toml to go by (default: the nearest above FOLDER)")
+    parser.add_argument("--project", type=Path, help="the edgefn.toml to use (default: the nearest above FOLDER)")
     parser.add_argument(
         "--reuse-golden",
         action="store_true",
         help="keep the golden samples of an unchanged network although the handler or the samples changed",
     )
-    parser.add_argument("--target", action="append", metavar="NAME", help="in place of edgefn.toml's targets; again")
-    parser.add_argument("--timeout", help="of each compiler, e.g. 15min (default: edgefn.toml's)")
-    parser.add_argument("--force", action="store_true", help="take nothing from the cache")
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="NAME",
+        help="build for this target instead of those in edgefn.toml; repeatable",
+    )
+    parser.add_argument(
+        "--timeout",
+        help="the time limit the time limit the time limit of each compiler, e.g. 15min (default: edgefn.toml's)",
+    )
+    parser.add_argument("--force", action="store_true", help="do not use the cache")
     return parser
 
 
@@ -84,7 +92,7 @@ def _order(options: argparse.Namespace) -> BuildCommand:
 def _limit_s(text: str) -> float:
     """Parse a compiler's time limit; return seconds. Raise SpecError when it is zero."""
     if not (limit_s := parse_duration(text, what="--timeout")):
-        raise SpecError(f'--timeout is {text!r}, in which nothing compiles: write e.g. "15min"')
+        raise SpecError(f'--timeout is {text!r}, too short to compile: write e.g. "15min"')
     return limit_s
 
 

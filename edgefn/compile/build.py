@@ -62,7 +62,7 @@ Rows = tuple[ArtifactReport, ...]
 
 
 DEFAULT_LIMIT_S = 15 * 60.0
-"""A compiler's time, where nobody says another."""
+"""The default time limit of a compiler."""
 
 
 @dataclass(frozen=True)

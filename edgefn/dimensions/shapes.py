@@ -39,7 +39,7 @@ class OutputShapes:
                 return f"output {name!r} is missing"
             if found.shape != wanted and not fits(found.shape, wanted):
                 told = ", ".join("any" if size is None else str(size) for size in wanted)
-                return f"output {name!r} has the shape {list(found.shape)}, and must have [{told}]{_of(lengths)}"
+                return f"output {name!r} has the shape {list(found.shape)} but must have [{told}]{_of(lengths)}"
         return ""
 
     def _expected(self, lengths: Mapping[str, int]) -> Shapes:

@@ -75,8 +75,8 @@ def combined(tensors: Mapping[str, TensorSpec], where: str) -> dict[str, SizeRan
                 found[word] = intersection(found.get(word, declared), declared)
             except ValueError:
                 raise SpecError(
-                    f"{where}: {name} declares {word} as {declared}, another as {found[word]}, and no length is both: "
-                    f"declare {word} the same everywhere"
+                    f"{where}: {name} declares {word} as {declared}, another as {found[word]}, which exclude each "
+                    f"other: declare {word} the same everywhere"
                 ) from None
     return found
 

@@ -22,7 +22,7 @@ def to_caller(field: str) -> Iterator[None]:
 
         release(error)
         raise PictureTooLarge(
-            "takes more memory once decoded than the function has; send a smaller picture, or give the function more "
+            "needs more memory for decoding than the function has; send a smaller picture, or give the function more "
             "`memory`",
             field=field,
         ) from error

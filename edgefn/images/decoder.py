@@ -79,7 +79,9 @@ def decode(source: EncodedPicture, opened: ImageFile, least: tuple[int, int] | N
     with _enough_memory(source, size, needed), faults.of_sender(name, source.data, source.field):
         pixels = _loaded(source, opened, least)
         if draft == 1 and pixels.size != size:
-            raise ValueError(f"its header says {size[0]}x{size[1]} pixels, it has {pixels.width}x{pixels.height}")
+            raise ValueError(
+                f"its header declares {size[0]}x{size[1]} pixels, but it has {pixels.width}x{pixels.height}"
+            )
         return pixels, draft
 
 
@@ -191,7 +193,7 @@ def _check(opened: ImageFile, name: str, source: EncodedPicture) -> None:
     _check_size(opened.size, source.field)
     if min(opened.size) < 1:
         raise InputError(
-            f"is an image of {opened.width}x{opened.height} pixels: send one that has pixels", field=source.field
+            f"is an empty image of {opened.width}x{opened.height} pixels: send one with pixels", field=source.field
         )
     if opened.format == "TIFF" and (reason := tiff.unread_reason(opened, source.data)):
         raise InputError(faults.unread(name, reason), field=source.field)
@@ -201,7 +203,7 @@ def _check_size(size: tuple[int, int], field: str) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"is {width}x{height}, {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are "
-            "taken: send a smaller image",
+            f"is {width}x{height}, {width * height / 1e6:.0f} megapixels; the limit is {MAX_PIXELS / 1e6:.0f}: send a "
+            "smaller image",
             field=field,
         )

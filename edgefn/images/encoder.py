@@ -36,8 +36,8 @@ def encode(pixels: Pixels, format: EncodedFormat, quality: int, field: str = "")
     if not holds(format, pixels.size):
         fitting = " or ".join(other for other in MAX_SIDE if holds(other, pixels.size))
         raise ValueError(
-            f"a picture of {pixels.width}x{pixels.height} pixels does not fit {format}, whose sides have at most "
-            f"{MAX_SIDE[format]:,}: encode it as {fitting}, or make it smaller"
+            f"a picture of {pixels.width}x{pixels.height} pixels does not fit {format}, which has at most "
+            f"{MAX_SIDE[format]:,} pixels along a side: encode it as {fitting}, or make it smaller"
         )
     pixels = converted(pixels, _held_mode(pixels, format), field)
     options: dict[str, Any] = {} if format == "PNG" else {"quality": quality}

@@ -33,7 +33,7 @@ def of_sender(name: str, data: bytes, field: str) -> Iterator[None]:
         if _UNREAD.search(str(error)):
             raise InputError(unread(name, str(error)), field=field) from error
         raise InputError(
-            f"is a truncated or damaged {name} image ({error}); send the file whole", field=field
+            f"is a truncated or damaged {name} image ({error}); send the whole file", field=field
         ) from error
 
 
@@ -58,12 +58,12 @@ def _quiet() -> Iterator[None]:
 def unknown(data: bytes) -> str:
     """Return the message for `data` that begins like no format that is read."""
     if kind := unread_kind(data):
-        return f"is {kind}, a kind that is not read; send {READ}"
+        return f"is {kind}, which is not supported; send {READ}"
     if not data:
         return f"is empty, a file of 0 bytes; send {READ}"
-    return f"is not an image that can be read: {len(data)} bytes that begin {data[:8].hex(' ')}; send {READ}"
+    return f"is not a supported image: {len(data)} bytes that begin {data[:8].hex(' ')}; send {READ}"
 
 
 def unread(name: str, reason: str) -> str:
     """Return the message for a file of format `name` that is not read, although no damage is known."""
-    return f"is {named(name)} picture of a kind that is not read ({reason}), though it may be whole; send {READ}"
+    return f"is {named(name)} picture of an unsupported kind ({reason}), though it may be intact; send {READ}"

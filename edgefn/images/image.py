@@ -87,9 +87,9 @@ class Image:
         Raise InputError (ValueError for a picture of the function's own) when it has no such page.
         """
         if not isinstance(number, int):
-            raise ValueError(f"page is {number!r}: use a whole number from 0 on")
+            raise ValueError(f"page is {number!r}: use a whole number, 0 or more")
         if self._pixels is not None and number != 0:
-            raise ValueError(f"pixels have 1 page, and no page {number} (counted from 0)")
+            raise ValueError(f"pixels have only page 0, not page {number}")
         image = Image(self._data, field=self._field, lenient=self._lenient)
         image._own, image._pixels, image._page = self._own, self._pixels, number
         image.read_header()

@@ -97,7 +97,7 @@ def release(error: BaseException) -> None:
 def too_large(size: tuple[int, int], needed: int, field: str) -> PictureTooLarge:
     """Return the error for a picture of `size`, whose decoding takes `needed` bytes and more."""
     return PictureTooLarge(
-        f"is {size[0]}x{size[1]} pixels, which take at least {format_bytes(needed)} of memory once decoded, more than "
+        f"is {size[0]}x{size[1]} pixels, which need at least {format_bytes(needed)} of memory for decoding, more than "
         "the function has left; send a smaller picture, or give the function more `memory`",
         field=field,
     )

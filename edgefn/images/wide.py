@@ -60,8 +60,8 @@ def widened(pixels: Pixels, mode: str, field: str) -> Pixels:
         least, most = (-(2**31), 2**31 - 1) if mode == "I" else (0, 65535)
         if not (whole and least <= low and high <= most):
             raise InputError(
-                f"is a picture of {_range(low, high)}{'' if whole else ', fractions among them'}, which mode {mode} "
-                f"cannot hold: use .pil({pixels.mode!r})",
+                f"is a picture of {_range(low, high)}{'' if whole else ', with fractions'}, which mode {mode} cannot "
+                f"hold: use .pil({pixels.mode!r})",
                 field=field,
             )
     return _mapped(pixels, mode, lambda band: band.astype(np.dtype(WIDE[mode])))
@@ -100,8 +100,8 @@ def _check_range(pixels: Pixels, black: float, white: float, tolerance: float, f
     low, high, _ = _extent(pixels)
     if not (black - tolerance <= low and high <= white + tolerance):
         raise InputError(
-            f"is a picture of {_range(low, high)}; only {black:g} (black) to {white:g} (white) can be shown in 8 bits: "
-            f"send it scaled to that, or scale .pil({pixels.mode!r}) in the handler",
+            f"is a picture of {_range(low, high)}, but 8 bits only hold {black:g} (black) to {white:g} (white): send "
+            f"it scaled to that, or scale .pil({pixels.mode!r}) in the handler",
             field=field,
         )
 
@@ -109,7 +109,7 @@ def _check_range(pixels: Pixels, black: float, white: float, tolerance: float, f
 def _range(low: float, high: float) -> str:
     kind = "floats" if isinstance(low, float) else "integers"
     if math.isnan(low) or math.isnan(high):
-        return "floats, some of which are no numbers (NaN)"
+        return "floats, some of them NaN"
     return f"{kind} from {low:.6g} to {high:.6g}" if kind == "floats" else f"{kind} from {low} to {high}"
 
 

@@ -58,7 +58,7 @@ def explained_when_full(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise DiskFull(f"no room left on the disk to write {path}: free some and try again") from error
+            raise DiskFull(f"no space left on the disk to write {path}: free some, then try again") from error
         raise
 
 

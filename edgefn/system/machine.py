@@ -33,7 +33,7 @@ _NO_LIMIT_BYTES = 2**60
 """Version 1 says "no limit" with a very large one."""
 
 RESERVE_BYTES = 32 * 2**20
-"""Not counted as available: what the kernel wants free for itself."""
+"""Not counted as available: memory that the kernel keeps free for itself."""
 
 
 class GroupMemory(NamedTuple):

@@ -14,7 +14,7 @@ FOLDER: Final = "/dev"
 _OPENAT2 = 437
 _NO_OTHER_MOUNT, _NO_MAGIC_LINKS, _NO_LINKS, _BENEATH = 1, 2, 4, 8
 _FORBIDDEN: Final = {os.makedev(1, 1), os.makedev(1, 2), os.makedev(1, 4)}
-"""The machine's memory and ports: whoever has these has the machine."""
+"""The machine's memory and ports: access to these is control of the machine."""
 
 
 def open_node(path: str) -> int:
@@ -33,7 +33,7 @@ def open_node(path: str) -> int:
     try:
         found = os.fstat(node)
         if not stat.S_ISCHR(found.st_mode):
-            raise OSError(errno.ENODEV, "it is no character device", path)
+            raise OSError(errno.ENODEV, "it is not a character device", path)
         if found.st_rdev in _FORBIDDEN:
             raise OSError(errno.EPERM, "it is the machine's memory or ports", path)
     except OSError:

@@ -27,4 +27,4 @@ FEATURES: dict[str, frozenset[str]] = {
     "armv7l": frozenset(_ARMV7L.split()),
     "riscv64": frozenset(_RISCV64.split()),
 }
-"""By what `platform.machine()` says."""
+"""By the value of `platform.machine()`."""

@@ -96,7 +96,7 @@ def _features(needs: Needs, facts: MachineFacts) -> _Reason | None:
     return f"the CPU features {', '.join(missing)}", f"a CPU without them ({facts.cpu or facts.arch})", ELSEWHERE
 
 
-ELSEWHERE = "build it for a target that `edgefn box info` lists as satisfied there, or deploy to a box of that kind"
+ELSEWHERE = "build it for a target that `edgefn box info` shows as satisfied, or deploy to a box of that kind"
 """The fix where no library helps: the hardware is another."""
 
 
@@ -107,7 +107,7 @@ def _device(needs: Needs, facts: MachineFacts) -> _Reason | None:
     return (
         f"{name} at {needs.device}",
         f"no {needs.device}",
-        "load the driver that makes it and start the box again, or deploy to a box that has one",
+        "load its driver and restart the box, or deploy to a box that has one",
     )
 
 
@@ -122,7 +122,7 @@ def _library(needs: Needs, facts: MachineFacts) -> _Reason | None:
     return wanted, f"{needs.library} {version}", OTHERS
 
 
-OTHERS = "install a version of it that fits beside edgefn there, or build for a target that `edgefn box info` lists"
+OTHERS = "install a matching version on the box, or build for a target that `edgefn box info` shows as satisfied"
 """The fix where no extra of edgefn brings the library, or brings another version of it."""
 
 
@@ -161,4 +161,4 @@ def _backend(name: str, probe: Probing) -> _Reason | None:
         return f"the backend {name!r}", "none of that name", str(error)
     if found.available:
         return None
-    return f"the backend {name!r}", found.has or "it not installed", found.fix
+    return f"the backend {name!r}", found.has or "no installation of it", found.fix

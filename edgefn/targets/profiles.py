@@ -94,7 +94,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     There are too many names to list.
     """
-    return suggestion.nearest(name, known) or "; `edgefn targets` lists those that there are, e.g. portable/fp32"
+    return suggestion.nearest(name, known) or "; see `edgefn targets`, e.g. portable/fp32"
 
 
 def runtime_of(target: Target, folder: Path | None = None) -> Runtime:

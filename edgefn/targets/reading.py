@@ -35,7 +35,7 @@ def read(path: Path) -> Profile:
     """Read the profile in the file. Raise SpecError with the file, the key and the nearest key."""
     file = TableFile(path)
     if not _NAME.fullmatch(path.stem):
-        file.refuse(f"{path.stem!r} is no profile's name: lower-case letters, digits, '.', '_' and '-'", "")
+        file.refuse(f"{path.stem!r} is not a profile name: use lower-case letters, digits, '.', '_' and '-'", "")
     file.check_keys(_KEYS)
     profile = Profile(
         description=_text(file, "description"),
@@ -58,21 +58,21 @@ def read(path: Path) -> Profile:
 def _text(file: TableFile, key: str) -> str:
     value = file.data.get(key)
     if not isinstance(value, str) or not value.strip():
-        file.refuse(f"'{key}' is {'missing' if value is None else repr(value)}: write a line for people", key)
+        file.refuse(f"'{key}' is {'missing' if value is None else repr(value)}: write one line of text", key)
     return value
 
 
 def _runtimes(file: TableFile) -> tuple[Runtime, ...]:
     tables = file.data.get("runtimes")
     if not isinstance(tables, list) or not tables:
-        file.refuse("there is no [[runtimes]]: write one for each inference stack", "runtimes")
+        file.refuse("[[runtimes]] is missing: write one for each inference stack", "runtimes")
     found = tuple(file.table(_runtime(at), table, Runtime) for at, table in enumerate(tables))
     for at, runtime in enumerate(found):
         _check_runtime(file, _runtime(at), runtime)
         taken = {(one.backend, precision) for one in found[:at] for precision in one.precisions}
         for precision in runtime.precisions:
             if (runtime.backend, precision) in taken:
-                file.refuse(f"{precision} of {runtime.backend} stands in two [[runtimes]]", _runtime(at), "precisions")
+                file.refuse(f"{precision} of {runtime.backend} is in two [[runtimes]]", _runtime(at), "precisions")
     return found
 
 
@@ -89,7 +89,7 @@ def _check_runtime(file: TableFile, table: str, runtime: Runtime) -> None:
     if not VERSIONS.fullmatch(runtime.versions):
         file.refuse(f"'versions' is {runtime.versions!r}: write a specifier, e.g. \">=2025, <2026\"", table, "versions")
     if runtime.versions and not runtime.library:
-        file.refuse("'versions' are given and 'library', whose they are, is not", table, "versions")
+        file.refuse("'versions' needs 'library', the library that they belong to", table, "versions")
     if runtime.opset and not (len(runtime.opset) == 2 and 1 <= runtime.opset[0] <= runtime.opset[1]):
         file.refuse(f"'opset' is {list(runtime.opset)}: write [lowest, highest]", table, "opset")
 
@@ -102,13 +102,13 @@ def _check_processor(file: TableFile, profile: Profile) -> None:
         for at, runtime in enumerate(profile.runtimes):
             _known(file, _runtime(at), "features", runtime.features, FEATURES[cpu.arch])
     elif cpu.features or any(runtime.features for runtime in profile.runtimes):
-        file.refuse("'features' are given and 'arch', whose they are, is not", "cpu", "features")
+        file.refuse("'features' needs 'arch', the architecture that they belong to", "cpu", "features")
 
 
 def _check_accelerator(file: TableFile, profile: Profile) -> None:
     device = profile.accelerator.device if profile.accelerator else ""
     if device and not re.fullmatch(r"/dev(/[\w:-][\w:.-]*)+", device):
-        file.refuse(f"'device' is {device!r}: write the node that the driver makes, /dev/…", "accelerator", "device")
+        file.refuse(f"'device' is {device!r}: write the node that the driver creates, /dev/…", "accelerator", "device")
 
 
 def _figures(file: TableFile, table: str) -> dict[str, float]:
@@ -128,7 +128,7 @@ def _sources(file: TableFile) -> dict[str, str]:
         file.refuse(f"[sources] is {found!r}: write a table", "sources")
     for key, value in found.items():
         if not isinstance(value, str) or not value.strip():
-            file.refuse(f'{key!r} in [sources] is {value!r}: write "{key}.…" = "where it is from"', "sources", key)
+            file.refuse(f'{key!r} in [sources] is {value!r}: write "{key}.…" = "the source"', "sources", key)
     return dict(found)
 
 
@@ -149,9 +149,9 @@ def _check_figures(file: TableFile, profile: Profile) -> None:
     for key, value in figures.items():
         table, _, member = key.partition(".")
         if not value > 0 or value == float("inf"):
-            file.refuse(f"{key!r} is {value}: leave it out where it is not known", table, member)
+            file.refuse(f"{key!r} is {value}: leave it out if it is not known", table, member)
         if key not in profile.sources and table not in profile.sources:
-            file.refuse(f'{key!r} has no source: add "{key}" = "where it is from" to [sources]', table, member)
+            file.refuse(f'{key!r} has no source: add "{key}" = "the source" to [sources]', table, member)
 
 
 def _places(tables: dict[str, Any]) -> set[str]:

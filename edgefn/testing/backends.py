@@ -45,7 +45,7 @@ def tried(folder):
             for output, wanted in pair.outputs.items():
                 np.testing.assert_allclose(found[output], wanted, rtol=1e-3, atol=1e-4)
     except EdgefnError as error:
-        assert str(error).strip(), "an error without a word"
+        assert str(error).strip(), "an error without a message"
 
 for folder in map(Path, folders):
     child = os.fork()

@@ -112,7 +112,7 @@ def _result(function: EdgeFunction[..., Any], asked: _Asked) -> tuple[str, bytes
         result = _awaited(cast("Awaitable[object]", result))
     content_type, body = encode(result, function.signature.result, asked.accept)
     if len(body) > MAX_ANSWER_BYTES:
-        raise ValueError(f"the answer has {len(body)} bytes; an answer may have {MAX_ANSWER_BYTES}")
+        raise ValueError(f"the answer has {len(body)} bytes, over the limit of {MAX_ANSWER_BYTES}")
     return content_type, body
 
 

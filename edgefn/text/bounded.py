@@ -10,7 +10,7 @@ MAX_TEXT = 16 * 2**10
 """Characters of the longest text that an instance sends of itself: a traceback. The log keeps no more of one."""
 
 MAX_REASON = 2_000
-"""Characters of what is told to a caller, or in a status."""
+"""The maximum number of characters of a reason, for a caller or in a status."""
 
 _TAIL = 1 / 4
 

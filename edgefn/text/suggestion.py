@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return '; did you mean "memory"?' for a near known word, else '; known are a, b, c' (or nothing)."""
+    """Return '; did you mean "memory"?' for a near known word, else '; use one of a, b, c' (or nothing)."""
     choices = sorted(known)
     if meant := nearest(word, choices):
         return meant
-    return f"; known are {', '.join(choices)}" if choices else ""
+    return f"; use one of {', '.join(choices)}" if choices else ""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

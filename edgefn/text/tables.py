@@ -30,7 +30,7 @@ class TableFile:
             self._text = path.read_text("utf-8")
             self.data = tomllib.loads(self._text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SpecError(f"{path} does not read: {error}") from None
+            raise SpecError(f"cannot read {path}: {error}") from None
 
     def table(self, name: str, data: object, type: type[Table]) -> Table:
         """Convert `data`, the content of table [name], to `type`. Raise SpecError with the wrong key.

@@ -15,7 +15,7 @@ def main() -> None:
     """Run a box in the foreground, and leave with its exit code."""
     configuration, only_check = _configuration(sys.argv[1:])
     if only_check:
-        print(f"{configuration.file or 'no configuration file'}: the box can be started so")
+        print(f"{configuration.file or 'no configuration file'}: the configuration is valid")
         return
     from edgefn_runtime.start import run
 
@@ -26,7 +26,7 @@ def _configuration(arguments: list[str]) -> tuple[Configuration, bool]:
     """Return the configuration, and whether it is only to be checked."""
     parser = argparse.ArgumentParser(prog="edgefn-box", description="Run an edgefn box in the foreground.")
     parser.add_argument(flag(CONFIG), metavar="FILE", help=f"{CONFIG_HELP} ({CONFIG_VARIABLE})".replace("%", "%%"))
-    parser.add_argument("--check", action="store_true", help="only check the configuration")
+    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     for name, option in OPTIONS.items():
         parser.add_argument(flag(name), dest=name, **_as_argument(name, option))
     given = vars(parser.parse_args(arguments))

@@ -126,11 +126,11 @@ class Box:
         except OSError as error:
             with contextlib.suppress(OSError):
                 place.unlink(missing_ok=True)  # of a box that was killed
-            _log.warning("%s cannot be written (%s): commands on this machine do not find the box", place, error)
+            _log.warning("cannot write %s (%s): commands on this machine will not find the box", place, error)
 
     def _keep_token(self, value: str) -> None:
-        """Write the home's own token, in place of the one before. Raises DiskFull."""
-        with room_for("the home's own token"):
+        """Write the home's first token, in place of the previous one. Raises DiskFull."""
+        with room_for("the first token"):
             write_file(self.home.disk, self.home.path / "token", f"{value}\n".encode())
 
     def drain(self) -> None:
@@ -156,7 +156,7 @@ class Box:
         """Return why the box takes no work now, or "" when it does."""
         if self._draining:
             return "the box is draining"
-        return "" if self.supervisor.ready else "the box's zygote is starting"
+        return "" if self.supervisor.ready else "the zygote of the box is starting"
 
     def info(self) -> BoxInfo:
         """Return the facts about this box."""

@@ -92,9 +92,9 @@ def _read(file: Path) -> dict[str, object]:
                 _check_owner(folder.stat(), folder)
             found = tomllib.load(opened)
     except OSError as error:
-        raise SpecError(f"{file} cannot be read ({error.strerror}): name another with --config") from error
+        raise SpecError(f"cannot read {file} ({error.strerror}): choose another file with --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{file} is no TOML: {error}") from error
+        raise SpecError(f"{file} is not valid TOML: {error}") from error
     known = [name for name, option in OPTIONS.items() if option.in_file]
     for key in found:
         if key not in known:
@@ -110,4 +110,4 @@ def _check_owner(found: os.stat_result, path: Path) -> None:
     """
     others_write = found.st_mode & _OTHERS_WRITE and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX)
     if found.st_uid not in (0, os.geteuid()) or others_write:
-        raise SpecError(f"{path} may be written by others: chown it to the box's user and chmod go-w {path}")
+        raise SpecError(f"other users can write {path}: chown it to the box's user and run chmod go-w {path}")

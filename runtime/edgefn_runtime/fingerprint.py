@@ -16,10 +16,10 @@ from edgefn.targets.facts import cpuinfo, installed
 from edgefn.targets.profiles import libraries
 
 BACKENDS = "edgefn.backends"
-"""The entry-point group of others' backends; whoever offers one finishes artifacts too."""
+"""The entry-point group of third-party backends, which finish artifacts, too."""
 
 _CPU_KEYS = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU implementer", "CPU part")
-"""Lines of /proc/cpuinfo that tell CPUs apart, x86 or ARM; not clocks, cores or microcode."""
+"""Lines of /proc/cpuinfo that distinguish CPUs, x86 or ARM; not clocks, cores or microcode."""
 
 
 class FingerprintInput(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ _ACCELERATORS = (
     *("/dev/cambricon_dev*", "/dev/adsprpc-smd*", "/dev/dri/renderD*", "/dev/accel/*", "/dev/kfd", "/dev/apex_*"),
     *("/dev/hailo[0-9]*", "/dev/xclmgmt*"),
 )
-"""Nodes that drivers of accelerators make; of the others in /dev there is nothing to tell."""
+"""Nodes that drivers of accelerators create; other nodes of /dev are not reported."""
 
 
 def cpu(here: MachineFacts) -> CpuInfo:

@@ -60,13 +60,13 @@ def variable(name: str) -> str:
 
 CONFIG = "config"
 CONFIG_VARIABLE = variable(CONFIG)
-CONFIG_HELP = "The configuration file. Default: /etc/edgefn/box.toml as root, else ~/.config/edgefn/box.toml"
+CONFIG_HELP = "The configuration file. Default: ~/.config/edgefn/box.toml, for root /etc/edgefn/box.toml"
 
 
 def text(value: object, what: str) -> str:
     """Return `value`, a text that is not empty."""
     if not isinstance(value, str) or not value.strip():
-        raise SpecError(f"{what} is {value!r}: give a text")
+        raise SpecError(f"{what} is {value!r}: give a string")
     return value
 
 
@@ -134,7 +134,7 @@ def listed(value: object, what: str) -> tuple[str, ...]:
     """Return the texts of `value`: a list, or one text with commas between."""
     parts = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(part, str) for part in parts):
-        raise SpecError(f'{what} is {value!r}: give texts, e.g. {what.split()[0]} = ["a", "b"]')
+        raise SpecError(f'{what} is {value!r}: give strings, e.g. {what.split()[0]} = ["a", "b"]')
     return tuple(piece.strip() for part in parts for piece in str(part).split(",") if piece.strip())
 
 
@@ -143,7 +143,7 @@ def root_path(value: object, what: str) -> str:
     given = value if isinstance(value, str) else "?"
     found = "/" + given.strip("/") if given.strip("/") else ""
     if any(character in '?#\\"<> ' or not character.isprintable() for character in found) or not found.isascii():
-        raise SpecError(f"{what} is {value!r}: give a path as links have it, e.g. /edge")
+        raise SpecError(f"{what} is {value!r}: give a URL path, e.g. /edge")
     return found
 
 
@@ -213,7 +213,7 @@ OPTIONS: dict[str, Option] = {
         "home",
         path,
         "DIRECTORY",
-        "~/.local/state/edgefn, as root /var/lib/edgefn",
+        "~/.local/state/edgefn, for root /var/lib/edgefn",
         "The box's directory",
     ),
     "host": Option("host", text, "HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 for all"),
@@ -223,7 +223,7 @@ OPTIONS: dict[str, Option] = {
         whole(0, 2**20),
         "NUMBER",
         "none",
-        "Listen on the socket handed over as this descriptor",
+        "Listen on the socket that was passed as this descriptor",
         in_environment=False,
         in_file=False,
     ),
@@ -232,40 +232,40 @@ OPTIONS: dict[str, Option] = {
         seconds(MIN_CLIENT_TIMEOUT_S),
         "SECONDS",
         "30",
-        "For a client to send a request, and to go on reading its answer",
+        "Seconds that a client has to send a request, and to continue reading its answer",
     ),
     "memory": Option(
         "memory_bytes",
         size,
         "SIZE",
         "all but an eighth of the machine's",
-        'For all functions together, e.g. "2GiB"',
+        'Memory for all functions together, e.g. "2GiB"',
     ),
     "root_path": Option(
         "root_path",
         root_path,
         "PATH",
         "none",
-        "The path that a proxy gives the box and strips, e.g. /edge; links begin with it",
+        "The path prefix that a proxy strips, e.g. /edge; links begin with it",
     ),
     "tls": Option(
         "tls",
         one_of("auto"),
         "auto",
         "off",
-        "Speak TLS with a certificate that the box makes and keeps in its home; its fingerprint is printed",
+        "Use TLS with a certificate that the box creates in its home; it prints the fingerprint",
     ),
-    "tls_cert": Option("tls_cert", path, "FILE", "none", "Speak TLS with this certificate, in PEM"),
+    "tls_cert": Option("tls_cert", path, "FILE", "none", "Use TLS with this certificate, in PEM"),
     "tls_key": Option("tls_key", path, "FILE", "none", "The key of --tls-cert, in PEM"),
     "tls_client_ca": Option(
-        "tls_client_ca", path, "FILE", "none", "Let in only clients with a certificate of this authority"
+        "tls_client_ca", path, "FILE", "none", "Accept only clients with a certificate of this authority"
     ),
     "open": Option(
         "open",
         switch,
         "",
         "off",
-        "Let anybody call functions, though the box listens beyond loopback; else callers need a token",
+        "Let callers beyond loopback call functions without a token",
         is_switch=True,
     ),
     "trusted_proxies": Option(
@@ -273,7 +273,7 @@ OPTIONS: dict[str, Option] = {
         networks,
         "ADDRESSES",
         "127.0.0.0/8,::1",
-        "Whose X-Forwarded-Prefix, -Proto, -Host and -For count",
+        "Proxies whose X-Forwarded-Prefix, -Proto, -Host and -For are trusted",
         is_list=True,
     ),
     "idle_timeout": Option(
@@ -281,28 +281,28 @@ OPTIONS: dict[str, Option] = {
         seconds(MIN_CLIENT_TIMEOUT_S),
         "SECONDS",
         "75",
-        "How long a connection may be idle between two requests",
+        "Seconds that a connection may be idle between two requests",
     ),
     "client_memory": Option(
         "client_memory_bytes",
         size,
         "SIZE",
         "a sixteenth of the machine's for bodies, an eighth for answers",
-        'For all request bodies together, e.g. "64MiB", and for unread answers as much again',
+        'Memory for all request bodies together, e.g. "64MiB", and as much again for unread answers',
     ),
     "connections_per_address": Option(
         "connections_per_address",
         whole(1, 2**20),
         "NUMBER",
         "an eighth of all",
-        "Connections that one address may have, or one client that a trusted proxy names",
+        "Connections allowed for one address, or for one client behind a trusted proxy",
     ),
     "allow_host": Option(
         "allow_hosts",
         hosts,
         "NAMES",
         "none",
-        "A name that the box answers to beside its addresses and its own names; *.example for all below it",
+        "A further host name that the box accepts, besides its addresses and own names; *.example for all below it",
         is_list=True,
     ),
     "allow_origin": Option(
@@ -318,7 +318,7 @@ OPTIONS: dict[str, Option] = {
         grants,
         "TEXTS",
         "none",
-        'What functions may have beyond their sandbox, e.g. "watch network"',
+        'A permission of a function beyond its sandbox, e.g. "watch network"',
         is_list=True,
     ),
     "dev": Option(
@@ -326,7 +326,7 @@ OPTIONS: dict[str, Option] = {
         switch,
         "",
         "off",
-        "Development mode, on loopback only: functions get the network and the devices that they ask for",
+        "Development mode, only on loopback: functions get the network and the devices that they ask for",
         is_switch=True,
         in_environment=False,
         in_file=False,
@@ -340,14 +340,14 @@ OPTIONS: dict[str, Option] = {
     ),
     "max_models": Option("max_models", whole(0, MAX_COUNT), "NUMBER", "64", "Models that a function may have"),
     "max_answers": Option(
-        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may bring"
+        "max_answers", whole(0, MAX_COUNT), "NUMBER", "64", "Sample requests with answers that a bundle may hold"
     ),
     "require_isolation": Option(
         "require_isolation",
         switch,
         "",
-        "as root only",
-        "Refuse deployments where namespaces, seccomp or the confinement of files is missing",
+        "only as root",
+        "Refuse deployments if namespaces, seccomp or the confinement of files is missing",
         is_switch=True,
     ),
     "allow_missing": Option(
@@ -355,7 +355,7 @@ OPTIONS: dict[str, Option] = {
         layers,
         "LAYER",
         "none",
-        "A layer of isolation to do without, e.g. namespaces in a container; again for each",
+        "A layer of isolation that may be missing, e.g. namespaces in a container; repeatable",
         is_list=True,
     ),
     "uids": Option(
@@ -363,7 +363,7 @@ OPTIONS: dict[str, Option] = {
         users,
         "FIRST-LAST",
         "70000-79999, or 60578-61183 in a container of 65536 users",
-        "The users that functions run as, where the box is root",
+        "The users that functions run as, if the box runs as root",
     ),
 }
 """By name: the key of box.toml."""

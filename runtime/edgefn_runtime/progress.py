@@ -23,7 +23,7 @@ class DeploymentProgress:
 
 
 UNHEARD = DeploymentProgress(lambda event: None)
-"""For work that nobody waits for."""
+"""For work without a listener."""
 
 
 def deployed(revision: Revision, finishing: int = 0) -> DeployedEvent:

@@ -47,8 +47,8 @@ _BACKLOG = 2048
 _SWITCH_S = 0.0005
 """So long the event loop waits for the interpreter, each time, where a thread computes; 5 ms by default."""
 _COLLECTIONS = (700, 2, 100)
-"""When Python looks for garbage: connections leave none, and what lives is looked at a little at a time: 2 ms, not 8.
-All of it, up to 80 ms beside a crowd, is looked at half as often.
+"""Thresholds of Python's garbage collector: connections leave no garbage, and small steps take 2 ms, not 8.
+A full collection, up to 80 ms with many connections, runs half as often.
 """
 _log = logging.getLogger("edgefn.server")
 
@@ -118,10 +118,10 @@ def _warn(settings: BoxSettings) -> None:
     """Warn about what is open on a box that listens beyond loopback: no TLS, or open functions."""
     if settings.beyond_loopback and not tls.is_on(settings):
         _log.warning(
-            "no TLS: tokens, requests and answers can be read by whoever sees the network; --tls auto ends that"
+            "no TLS: others on the network can read tokens, requests and answers; use --tls auto to encrypt them"
         )
     if settings.beyond_loopback and settings.open:
-        _log.warning("--open: whoever reaches the box may call its functions")
+        _log.warning("--open: everybody who can reach the box may call its functions")
 
 
 def uvicorn_config(box: Box) -> uvicorn.Config:
@@ -213,7 +213,7 @@ class _Server(uvicorn.Server):
         if self._box.tls is not None:
             loop.add_signal_handler(signal.SIGHUP, self._renew, self._box.tls)
         elif self._is_managed:
-            loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP: without TLS there is nothing to read again")
+            loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP: nothing to reload without TLS")
         elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup(1) has it
             loop.add_signal_handler(signal.SIGHUP, self._leave, signal.SIGHUP)
         try:
@@ -227,12 +227,12 @@ class _Server(uvicorn.Server):
         try:
             tls.renew()
         except SpecError as error:
-            _log.error("the certificate, and whom it lets in, stay as they were: %s", error)
+            _log.error("could not reload the certificate and the client authority, so the old ones stay: %s", error)
         else:
-            _log.info("the certificate is %s from now on", tls.fingerprint)
+            _log.info("the certificate now is %s", tls.fingerprint)
 
     def _leave(self, number: int, frame: FrameType | None = None) -> None:
-        self._manager.stopping("answering what was let in")
+        self._manager.stopping("shutting down: answering the accepted requests")
         self._box.drain()
         self.handle_exit(number, frame)
 
@@ -264,8 +264,8 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortInUse(f"port {port} on {host} is in use by another program: give another with --port") from error
+            raise PortInUse(f"another program uses port {port} on {host}: choose another with --port") from error
         raise PortInUse(
-            f"cannot listen on {host}:{port} ({error.strerror}): give another with --host and --port"
+            f"cannot listen on {host}:{port} ({error.strerror}): choose others with --host and --port"
         ) from error
     return listener

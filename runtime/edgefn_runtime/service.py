@@ -21,7 +21,7 @@ _FIRST_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START: inherited sockets follow stdin, stdout and stderr."""
 
 _PATIENCE_S = 0.2
-"""A manager that does not read its socket may hold up the event loop for no longer."""
+"""The longest that a manager that does not read its socket can block the event loop."""
 
 _log = logging.getLogger("edgefn.service")
 
@@ -80,7 +80,7 @@ class ServiceManager:
         try:
             self._socket.sendto("\n".join(lines).encode(), self._address)
         except (OSError, ValueError) as error:
-            _log.warning("the service manager at %r does not hear %s: %s", self._address, lines[0], error)
+            _log.warning("could not notify the service manager at %r of %s: %s", self._address, lines[0], error)
 
 
 def managed(environment: Mapping[str, str]) -> bool:
@@ -96,14 +96,15 @@ def check_development(listeners: Iterable[socket.socket], *, is_managed: bool) -
     """Raise SpecError for a box in development mode that is a service, or that other machines reach."""
     if is_managed:
         raise SpecError(
-            "--dev is not for a service: it grants functions whatever they ask for; leave it out of the unit"
+            "--dev is not for a service, because it grants functions all permissions that they ask for: remove it "
+            "from the unit"
         )
     for listener in listeners:
         if listener.family == socket.AF_UNIX:
             continue
         host = str(listener.getsockname()[0])
         if not ipaddress.ip_address(host).is_loopback:
-            raise SpecError(f"--dev is for this machine alone, and {host} is not loopback: leave out one of them")
+            raise SpecError(f"--dev needs a loopback address, and {host} is not one: leave out --dev or change --host")
 
 
 def inherited_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
@@ -124,9 +125,9 @@ def inherited_socket(descriptor: int) -> socket.socket:
     try:
         found = socket.socket(fileno=descriptor)
     except (OSError, ValueError) as error:
-        raise SpecError(f"descriptor {descriptor} is not a socket that the box could listen on: {error}") from error
+        raise SpecError(f"the box cannot listen on descriptor {descriptor}: {error}") from error
     if found.family not in (socket.AF_INET, socket.AF_INET6) or found.type != socket.SOCK_STREAM:
         found.detach()
-        raise SpecError(f"descriptor {descriptor} is no TCP socket: hand over one that is bound to an address and port")
+        raise SpecError(f"descriptor {descriptor} is not a TCP socket: pass one that is bound to an address and port")
     found.set_inheritable(False)
     return found

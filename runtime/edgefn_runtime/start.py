@@ -25,5 +25,5 @@ def _launched() -> Launched | None:
     try:
         return launch()
     except OSError as error:  # the supervisor tries again, and goes on trying
-        print(f"warning: no zygote yet: {error}", file=sys.stderr)
+        print(f"warning: could not start a zygote: {error}", file=sys.stderr)
         return None

@@ -146,7 +146,7 @@ class Supervisor:
     def _isolated(self) -> None:
         """Log the layers of isolation that are missing, once the zygote has found them out."""
         for name, why in self.missing.items():
-            _log.warning("functions run without %s: %s", name, why)
+            _log.warning("functions run without the isolation layer %s: %s", name, why)
         if refusal := self._requirement.refusal(self.isolation):
             _log.error("%s", refusal)
 
@@ -168,7 +168,7 @@ class Supervisor:
         """Return the pool that serves `name` now. Raises FunctionNotFound."""
         pool = self._pools.get(name)
         if pool is None:
-            raise FunctionNotFound(f"no function {name!r} is on this box; `edgefn list` shows those that are")
+            raise FunctionNotFound(f"no function {name!r} on this box; list its functions with `edgefn list`")
         return pool
 
     async def stop_function(self, name: str) -> None:

@@ -13,7 +13,7 @@ from benchmarks.bare import SETTINGS
 from benchmarks.cycles import slope
 from benchmarks.further import of_phase
 
-METRICS = """# HELP edgefn_cold_start_seconds Where the time of starts went.
+METRICS = """# HELP edgefn_cold_start_seconds Seconds of each phase of instance starts.
 # TYPE edgefn_cold_start_seconds histogram
 edgefn_cold_start_seconds_bucket{function="classify_image",le="+Inf",phase="fork"} 3.0
 edgefn_cold_start_seconds_count{function="classify_image",phase="fork"} 3.0

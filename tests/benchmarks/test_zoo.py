@@ -188,7 +188,7 @@ def test_the_table_has_a_row_for_each_and_each_reason_once() -> None:
             family="others",
             form="fixed",
             seconds=3.0,
-            refusal="model network: no; its log is /tmp/log",
+            refusal="model network: no; see its log /tmp/log",
             targets=("portable/fp32",),
         )
         for name in ("gat", "gcn")
@@ -221,7 +221,7 @@ def test_the_table_names_the_processors_that_networks_were_built_on() -> None:
 
 def test_a_record_has_no_folder_of_the_machine() -> None:
     """The file's name stays, and the part of a library's path that says which one it is."""
-    said = 'no (File "/tmp/zoo-x/net.py", line 3, in f: a / b); see "/v/site-packages/timm/models/a.py"; its log is /l'
+    said = 'no (File "/tmp/zoo-x/net.py", line 3, in f: a / b); see "/v/site-packages/timm/models/a.py"; see its log /l'
     plain = 'no (File "net.py", line 3, in f: a / b); see "timm/models/a.py"'
     assert record.plain(said) == plain == record.plain(plain)
 

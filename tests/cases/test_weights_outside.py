@@ -46,8 +46,8 @@ def test_a_checkpoint_outside_is_refused_until_it_is_named_and_then_served_anew(
     refused = case.build()
     assert (refused.exit_code, refused.last["error"]) == (8, "BuildError")
     assert refused.last["detail"] == (
-        f"model net: its builder reads {checkpoint}, which a build does not look at: new weights there would go "
-        'unnoticed. Add to @edge_model of net: weights="../weights_runs/best.pth"'
+        f"model net: its builder reads {checkpoint}, which the build does not watch: it would miss new weights "
+        'there. Add to @edge_model of net: weights="../weights_runs/best.pth"'
     )
     assert refused.last["trace"] == ""
 

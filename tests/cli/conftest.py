@@ -50,7 +50,7 @@ STATUS: dict[str, Any] = {
         "optimize": "throughput",
         "use": 0.97,
         "most_instances": 2,
-        "why": "2 cores ÷ 0.97 of a core that a busy instance wants",
+        "why": "2 cores ÷ 0.97 cores that a busy instance uses",
     },
     "batching": [
         {"model": "net", "most_rows": 8, "wait_s": 0.002, "on": True, "mean_rows": 5.25, "gain": 2.31, "instances": 1}

@@ -117,9 +117,11 @@ def test_wait_for_what_cannot_be_finished(
     library.abort_at("finish")
     result = edgefn(*deploy, "--wait")
     assert result.code == 14
-    assert f"revision 1 serves at {box.url}" in result.stdout.decode()
+    assert f"revision 1 is live at {box.url}" in result.stdout.decode()
     last = result.stderr.splitlines()[-1]
-    assert last.startswith(f"error: {engines.NAME} serves without 1 of its artifacts: {FULL_NAME}: ")
+    assert last.startswith(
+        f"error: {engines.NAME} is deployed, but the box could not finish 1 of its artifacts: {FULL_NAME}: "
+    )
     assert "SIGABRT" in last
     assert box.call(engines.NAME, n=21) == 42
 
@@ -165,7 +167,7 @@ def test_an_artifact_that_computes_wrongly(
     assert edgefn("deploy", "--bundle", f"{tmp_path / 'bundle' / 'layout'}:{engines.NAME}", "--wait").code == 0
     told = {one["target"]: one for one in edgefn("explain", engines.NAME, "--json").json["artifacts"]}
     figures = told[SWIFT]["reason"]
-    assert "of what it moves between samples, and 0.01 % is allowed" in figures
+    assert "of its spread between samples, but only 0.01 % is allowed" in figures
     assert (told[SWIFT]["state"], told[PORTABLE]["state"]) == ("out of bound", "serving")
     assert f"- {FULL_NAME}: {figures}" in edgefn("explain", engines.NAME).stdout.decode()
     status = edgefn("status", engines.NAME, "--json").json

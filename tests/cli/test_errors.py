@@ -138,7 +138,7 @@ def test_another_program_at_the_address_is_no_box(route: str, edgefn: Edgefn, bo
     box.json(route, ["not", "an", "object"])
     result = edgefn(*verb)
     assert result.code == 5
-    assert "no edgefn box" in result.stderr
+    assert "is not an edgefn box" in result.stderr
 
 
 def test_a_refused_token_says_where_it_came_from(edgefn: Edgefn, box: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_nothing_is_overwritten(edgefn: Edgefn, tmp_path: Path) -> None:
     for name in ("folder", "file", "link"):
         result = edgefn("init", name)
         assert result.code == 2
-        assert "exists already" in result.stderr
+        assert "already exists" in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -41,7 +41,7 @@ def test_a_token_that_the_box_does_not_know_is_not_kept(edgefn: Edgefn, box: Sta
         (["login", "http://127.0.0.1:1", "--list"], "give a URL"),
         (["login", "http://192.168.1.20:8080"], "--insecure"),
         (["login", "http://127.0.0.1:1", "--fingerprint", "a" * 64], "has no certificate"),
-        (["login", "ftp://box"], "write a URL"),
+        (["login", "ftp://box"], "is not a URL"),
         (["login", "https://box", "--client-key", "k"], "--client-cert"),
         (["login", "https://box", "--client-cert", "/nowhere.pem"], "cannot be read"),
     ],
@@ -60,7 +60,7 @@ def test_a_token_is_shown_once(edgefn: Edgefn, box: StandIn) -> None:
     box.json("GET /admin/tokens", {"tokens": [made]})
     created = edgefn("box", "token", "create", "camera", "--scope", "invoke:echo", "--rate", "5")
     assert created.stdout == b"edgefn_new\n"
-    assert "shown once" in created.stderr
+    assert "shown only once" in created.stderr
     assert json.loads(box.asked("POST /admin/tokens")[0][0]) == {
         "name": "camera",
         "scopes": ["invoke:echo"],

@@ -25,7 +25,7 @@ def test_what_is_granted_is_listed_and_taken_back(edgefn: Edgefn, real_box: Loca
     assert [grant["kind"] for grant in left["grants"]] == ["device"]
     edgefn("box", "allow", "watch", "device", "/dev/null", "--revoke")
     done = edgefn("box", "allow", "watch", "secret", "key")
-    assert (done.code, "no function can ask for 'secret' yet" in done.stderr) == (2, True)
+    assert (done.code, "functions cannot ask for 'secret' yet" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("words", [(), ("watch",), ("watch", "network", "--list"), ("watch", "--list", "--revoke")])
@@ -60,7 +60,7 @@ def test_a_secret_goes_in_and_does_not_come_out(edgefn: Edgefn, real_box: LocalB
     assert b"horse" not in shown + on_disk
     assert edgefn("secret", "remove", "registry").code == 0
     gone = edgefn("secret", "remove", "registry")
-    assert (gone.code, "`edgefn secret list` shows those" in gone.stderr) == (2, True)
+    assert (gone.code, "with `edgefn secret list`" in gone.stderr) == (2, True)
     edgefn("secret", "remove", "signing-key")
     assert edgefn("secret", "set", "empty", stdin=b"").code == 2
 
@@ -94,7 +94,7 @@ def test_a_value_on_the_command_line_is_not_repeated(
     refused = edgefn(*before, "secret", "set", *words, stdin=b"battery staple")
     assert refused.code == 2
     assert "battery" not in refused.stdout.decode() + refused.stderr
-    assert "on stdin, or by --file" in refused.stderr
+    assert "on stdin, or an existing file with --file" in refused.stderr
     assert box.seen == []
 
 

@@ -92,7 +92,7 @@ def test_targets_are_for_what_is_built(edgefn: Edgefn, real_box: LocalBox) -> No
     assert edgefn("deploy", "aimed", "--target", "portable/fp32", "--timeout", "5min").code == 0
     refused = edgefn("deploy", "aimed", "--no-build", "--target", "portable/fp32")
     assert refused.code == 2
-    assert "--target and --timeout are for what is built" in refused.stderr
+    assert "--target and --timeout need a build" in refused.stderr
 
 
 def test_a_handler_that_does_not_import_changes_nothing(edgefn: Edgefn, real_box: LocalBox) -> None:
@@ -160,7 +160,7 @@ def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) 
 
     partial = edgefn("build", "--target", "mine/fp16", "--json")
     assert partial.code == partial.problem["exit_code"] == 13, partial.stderr
-    assert "model edges is not built for mine/fp16" in partial.problem["detail"]
+    assert "cannot build model edges for mine/fp16" in partial.problem["detail"]
     rows = partial.json["built"][0]["report"]["artifacts"]
     assert [(row["target"], row["status"]) for row in rows] == [("portable/fp32", "built"), ("mine/fp16", "failed")]
     with Path("edgefn.toml").open("a") as file:
@@ -168,7 +168,7 @@ def test_a_model_is_built_proved_and_served(edgefn: Edgefn, real_box: LocalBox) 
     again = edgefn("deploy", "sharpness")
     assert again.code == 0, again.stderr
     assert "warning: sharpness was built without 1 of its 2 artifacts: " in again.stderr
-    assert "model edges is not built for mine/fp16" in again.stderr
+    assert "cannot build model edges for mine/fp16" in again.stderr
 
 
 def test_what_breaks_clients_is_a_warning(edgefn: Edgefn, real_box: LocalBox) -> None:
@@ -184,4 +184,4 @@ def test_what_breaks_clients_is_a_warning(edgefn: Edgefn, real_box: LocalBox) ->
     (source.parent / "samples" / "one.json").write_text('{"n": 1, "unit": "C"}')
     told = edgefn("deploy", "grows")
     assert told.code == 0
-    assert "warning: grows, clients of revision 2: unit has no default any more" in told.stderr
+    assert "warning: grows, clients of revision 2: unit lost its default" in told.stderr

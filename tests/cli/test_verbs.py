@@ -43,7 +43,7 @@ def test_status_shows_all_that_the_box_knows(edgefn: Edgefn, box: StandIn) -> No
     shown = edgefn("status", "echo").stdout.decode()
     assert "on" in shown.split()
     assert "1 thread an instance, at most 2 instances" in shown
-    assert "(2 cores ÷ 0.97 of a core that a busy instance wants)" in shown
+    assert "(2 cores ÷ 0.97 cores that a busy instance uses)" in shown
     for part in ("2.31 × the rows a second, 5.2 rows a run", "at most 8 rows, 2.0 ms"):
         assert part in shown, shown
     for part in ("serving", "4711", "9.0 MB", "portable/fp32", "2.1e-06", "100.0%", "session 4.4 ms", "cdcdcdcdcdcd"):
@@ -82,7 +82,7 @@ def test_status_of_a_failed_function_says_why_and_when_it_is_tried_again(edgefn:
     """The reason, and the seconds until a request is let in."""
     box.json("GET /admin/functions/echo", STATUS | {"state": "failed", "reason": "it died", "retry_after_s": 4})
     shown = edgefn("status", "echo").stdout.decode()
-    assert "failed (it died; tried again by a request in 4 s at the earliest)" in shown
+    assert "failed (it died; next retry by a request, in 4 s at the earliest)" in shown
 
 
 def test_logs_are_printed_as_they_are(edgefn: Edgefn, box: StandIn) -> None:

@@ -97,7 +97,7 @@ def test_a_login_over_tls_that_the_box_made(wide: RunningBox, user: User) -> Non
     assert (told["token"], told["scopes"]) == ("laptop", ["invoke:echo", "status"])
     assert json.loads(user("invoke", "echo", "--json", '{"n": 1}', "--box", "wide"))["n"] == 2
     assert json.loads(user("list", "--json", "--box", "wide"))["functions"][-1]["name"] == "echo"
-    assert "wants the scope admin" in user("stop", "echo", "--box", "wide", code=7)
+    assert "needs the scope admin" in user("stop", "echo", "--box", "wide", code=7)
     user("login", "--remove", "wide")
     assert "no box 'wide'" in user("list", "--box", "wide", code=2)
 
@@ -109,7 +109,7 @@ def test_another_certificate_is_not_trusted(wide: RunningBox, user: User, tmp_pa
     logins = user.folder / "edgefn" / "logins.json"
     with RunningBox(tmp_path / "other", options=["--tls", "auto"]) as other:
         logins.write_text(logins.read_text().replace(wide.url, other.url))
-        assert "not one to trust" in user("list", "--box", "wide", code=5)
+        assert "is not trusted" in user("list", "--box", "wide", code=5)
         assert 'edgefn_refused_tokens_total{reason="wrong"} 0.0' in other.http.get("/metrics").text
 
 
@@ -217,7 +217,7 @@ def test_an_open_box_asks_nobody_and_says_so(
         assert box.http.get("/metrics").status_code == 200
         assert box.http.get("/admin/box").status_code == 401
         assert box.info().callers == box.status("echo").callers == callers
-        assert ("whoever reaches the box may call" in box.words()) is (callers == "open")
+        assert ("everybody who can reach the box may call" in box.words()) is (callers == "open")
 
 
 # ── on the box's own machine ─────────────────────────────────────────────────────────────────────────────────────────

@@ -53,7 +53,7 @@ def test_an_engine_that_lies_within_its_bound_is_left(
     links = _settled(alone)
     assert {name: link.state for name, link in links.items()} == {SWIFT: "broken", PORTABLE: "serving"}
     reason = links[SWIFT].reason
-    assert "it answers otherwise than eager PyTorch here: answers 1 of 2" in reason
+    assert "its answers differ from eager PyTorch's here: answers 1 of 2" in reason
     assert "100000.json: 200001 instead of 200000" in reason
     assert reason in alone.logs(NAME)
     assert (links[SWIFT].error or 1) < (links[SWIFT].error_limit or 0)
@@ -68,7 +68,7 @@ def test_a_revision_whose_last_artifact_answers_otherwise_is_refused(alone: Runn
     with pytest.raises(Refused) as refused:
         alone.deploy(engines.bundle(tmp_path / "wrong", answers={1: 2, 7: 15}))
     detail = refused.value.problem.detail
-    assert "it answers otherwise than eager PyTorch here: answers 1 of 2" in detail
+    assert "its answers differ from eager PyTorch's here: answers 1 of 2" in detail
     assert "7.json: 14 instead of 15 (eager 15, here 14)" in detail
     assert alone.status(NAME).number == 1
     assert alone.call(NAME, n=7) == 14
@@ -93,6 +93,6 @@ def test_a_bundle_without_golden_inputs_says_that_nothing_is_shown_here(alone: R
     for link in links.values():
         assert link.state in ("serving", "ready")
         assert link.answers == "answers not compared here: the bundle has no inputs (golden_inputs=False)"
-        assert link.reason.startswith("not proved here: the bundle has no golden inputs")
+        assert link.reason.startswith("not checked here: the bundle has no golden inputs")
         assert link.error is None
     assert alone.call(NAME, n=3) == 6

@@ -79,7 +79,7 @@ def test_a_handler_that_ends_its_process_in_every_request(deployed: Deployed) ->
     status = box.status("leaves")
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.headers["content-type"] == "application/problem+json"
-    assert "times in a row while they served" in refused.json()["detail"]
+    assert "times in a row while serving" in refused.json()["detail"]
     assert (status.state, status.instances) == ("failed", [])
     assert (status.retry_after_s or 0) >= 1
     assert "killed by SIGSEGV" in status.reason

@@ -107,5 +107,5 @@ def test_a_box_starts_on_a_disk_that_is_full(small_disk: Path, bundles: Bundles)
         url = re.findall(r"listening on (http://\S+)", again.words())[-1]
         answer = httpx.get(f"{url}/fn/brief", timeout=30.0)
         assert (answer.status_code, answer.text.isdigit()) == (200, True)
-        assert "nothing can be changed before some is free" in again.words()
+        assert "nothing can be changed until space is freed" in again.words()
         assert "Traceback" not in again.words()

@@ -158,7 +158,7 @@ def test_everything_at_once(new_box: Callable[[], RunningBox], bundles: Bundles,
     check(box, answers, injector.told(), (502, HELD), (502, READ), (502, TWO), (503, STOPPED), (504, "its timeout"))
     for_good = injector.count("stop an instance for good")
     assert len(of(answers, 504, "did not answer")) <= for_good, injector.told()
-    assert for_good > 1 or not of(answers, 504, "was not reached"), (
+    assert for_good > 1 or not of(answers, 504, "did not start the request"), (
         injector.told()
     )  # two hold all of a function's places
     for ask in (ask_witness, ask_digest):

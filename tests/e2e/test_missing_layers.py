@@ -26,7 +26,7 @@ def lacking(home: Path, *options: str, requires: str = "") -> RunningBox:
 def test_a_box_of_root_requires_isolation_unless_the_operator_does_without(tmp_path: Path, bundles: Bundles) -> None:
     """Refused with what is missing and the options; with them it is taken, and they are no longer told as missing."""
     with lacking(tmp_path / "box") as box:
-        with pytest.raises(Refused, match=r"does not isolate functions as it must.*--allow-missing namespaces"):
+        with pytest.raises(Refused, match=r"cannot isolate functions as required.*--allow-missing namespaces"):
             box.deploy(bundles.of("brief"))
         assert {"namespaces", "own_root", "files"} <= set(box.info().missing_isolation)
     with lacking(tmp_path / "box", *ALLOWED) as box:
@@ -41,7 +41,7 @@ def test_a_box_of_root_requires_isolation_unless_the_operator_does_without(tmp_p
 def test_a_box_without_filters_of_system_calls_runs_nothing_unless_it_is_told(tmp_path: Path, bundles: Bundles) -> None:
     """Of the three layers that are the least, this one alone is missing."""
     with RunningBox(tmp_path / "box", before=NO_FILTERS) as box:
-        with pytest.raises(Refused, match=r"does not isolate functions as it must.*--allow-missing system_calls"):
+        with pytest.raises(Refused, match=r"cannot isolate functions as required.*--allow-missing system_calls"):
             box.deploy(bundles.of("brief"))
         assert "functions run without system_calls" in box.words()
     with RunningBox(tmp_path / "box", before=NO_FILTERS, options=("--allow-missing", "system_calls")) as box:
@@ -55,7 +55,7 @@ def test_the_option_decides_whoever_the_box_is(tmp_path: Path, bundles: Bundles,
     """And what is missing is said at the start, in the status of the box and of the function."""
     with lacking(tmp_path / "box", requires=requires) as box:
         if requires == "true":
-            with pytest.raises(Refused, match="does not isolate functions as it must"):
+            with pytest.raises(Refused, match="cannot isolate functions as required"):
                 box.deploy(bundles.of("brief"))
             return
         box.deploy(bundles.of("brief"))

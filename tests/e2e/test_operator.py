@@ -108,7 +108,7 @@ def test_development_mode_grants_and_says_so(development: RunningBox, bundles: B
 @pytest.mark.parametrize(
     ("variables", "options", "why"),
     [
-        ({}, ["--host", "0.0.0.0"], "--dev is for this machine alone, and 0.0.0.0 is not loopback"),
+        ({}, ["--host", "0.0.0.0"], "--dev needs a loopback address, and 0.0.0.0 is not one"),
         ({"NOTIFY_SOCKET": "/nowhere"}, [], "--dev is not for a service"),
         ({"SYSTEMD_EXEC_PID": "self"}, [], "--dev is not for a service"),
     ],

@@ -82,7 +82,7 @@ def test_a_picture_larger_than_the_memory_is_413(
         assert answer.status_code == 413, answer.text
         problem = answer.json()
         assert (problem["error"], problem["field"]) == ("PictureTooLarge", "photo")
-        assert "photo: is 7000x6000 pixels, which take at least" in problem["detail"]
+        assert "photo: is 7000x6000 pixels, which need at least" in problem["detail"]
         assert "or give the function more `memory`" in problem["detail"]
     after = box.send("glance", KINDS["JPEG"], "image/jpeg").json()
     assert (after["pid"], after["width"]) == (before, 96)

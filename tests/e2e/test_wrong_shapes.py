@@ -31,7 +31,7 @@ def test_an_answer_of_another_shape_is_a_500_and_the_next_artifact_serves(
         assert [(one.status_code, one.json()) for one in served] == [(200, 42)] * 5
         (broken,) = box.status(engines.NAME).broken
         assert broken.artifact == f"{SWIFT.model} {SWIFT.target}"
-        assert broken.reason == "output 'y' has the shape [2, 128], and must have [3, 128] for batch = 3"
+        assert broken.reason == "output 'y' has the shape [2, 128] but must have [3, 128] for batch = 3"
         assert "WrongShape: model double: output 'y' has the shape [2, 128]" in box.logs(engines.NAME)
     with RunningBox(tmp_path / "box", before=library.before) as box:
         assert box.call(engines.NAME, n=21, rows=3) == 42

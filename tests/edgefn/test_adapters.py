@@ -163,9 +163,9 @@ def test_what_a_detector_cannot_give_is_refused_with_the_way_out() -> None:
 
     from edgefn import adapters
 
-    with pytest.raises(BuildError, match=r"'keypoints' is not built: .*a network of its own that takes the crop"):
+    with pytest.raises(BuildError, match=r"'keypoints' is not supported: .*a second network that takes the crop"):
         adapters.detector(rcnn(), fields=("boxes", "keypoints"))
-    with pytest.raises(BuildError, match="the network finds boxes, labels, scores, masks, no 'depth'"):
+    with pytest.raises(BuildError, match="the network finds boxes, labels, scores, masks but no 'depth'"):
         adapters.detector(rcnn(), fields=("boxes", "depth", "masks")).eval()(torch.zeros(3, 64, 80))
 
 

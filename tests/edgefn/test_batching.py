@@ -47,15 +47,21 @@ def test_batch_and_its_wait_are_kept() -> None:
         ({"batch": "8"}, "batch is '8'"),
         ({"batch": 8.0}, "batch is 8.0"),
         ({"batch": 2**20}, "batch is 1048576: use a whole number from 2 to 1024"),
-        ({"batch_wait": "2ms"}, "batch_wait is given and batch is not: add batch=8"),
+        ({"batch_wait": "2ms"}, "batch_wait needs batch: add batch=8"),
         ({"batch": 8, "batch_wait": "2"}, "batch_wait is '2': write a number and one of ms"),
         ({"batch": 8, "batch_wait": -1}, "batch_wait is -1"),
         ({"batch": 8, "batch_wait": "2s"}, "batch_wait is '2s': use 0 to \"1s\""),
-        ({"batch": 8, "inputs": {"a": tensor("float32", 1, 4)}}, r"input 'a' is float32\[1, 4\]: declare it by a word"),
-        ({"batch": 8, "inputs": {"a": tensor("float32")}}, r"input 'a' is float32\[\]: declare it by a word"),
-        ({"batch": 8, "inputs": ROWS | {"c": tensor("int8", "m")}}, "which is called m and n: give it one name"),
-        ({"batch": 8, "outputs": {"y": tensor("float32", 4)}}, r"output 'y' is float32\[4\]: declare it"),
-        ({"batch": 8, "outputs": {"y": tensor("float32", "k")}}, "which is called k and n: give it one name"),
+        (
+            {"batch": 8, "inputs": {"a": tensor("float32", 1, 4)}},
+            r"input 'a' is float32\[1, 4\]: declare that dimension by a word",
+        ),
+        (
+            {"batch": 8, "inputs": {"a": tensor("float32")}},
+            r"input 'a' is float32\[\]: declare that dimension by a word",
+        ),
+        ({"batch": 8, "inputs": ROWS | {"c": tensor("int8", "m")}}, "which has the names m and n: give it one name"),
+        ({"batch": 8, "outputs": {"y": tensor("float32", 4)}}, r"output 'y' is float32\[4\]: declare that"),
+        ({"batch": 8, "outputs": {"y": tensor("float32", "k")}}, "which has the names k and n: give it one name"),
     ],
 )
 def test_what_cannot_be_batched_is_refused(options: dict[str, Any], message: str) -> None:
@@ -102,8 +108,8 @@ def test_batching_goes_through_the_bundle() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (_config(Batching(1, 0.0)), "batched by 1 rows"),
-        (_config(Batching(4, 60.0)), "batched by 4 rows and 60.0 s"),
+        (_config(Batching(1, 0.0)), "impossible batching, 1 rows"),
+        (_config(Batching(4, 60.0)), "impossible batching, 4 rows and 60.0 s"),
         (_config(Batching(4), concurrency=1), "serves one request at a time"),
         (_config(Batching(4), outputs={"y": tensor("float32", 3)}), "output 'y'"),
     ],
@@ -164,7 +170,7 @@ def test_a_network_that_mixes_its_rows_does_not_pass(samples: int) -> None:
         assert judge_served(network, pairs, Judging(), "fp32", batched=False).passed
         found = judge_served(network, pairs, Judging(), "fp32", batched=True)
         assert found.passed != mixes
-        assert found.passed or "run together with another call its answer changes" in found.reason
+        assert found.passed or "its answer changes when it runs together with another call" in found.reason
 
 
 class _Meeting:
@@ -188,5 +194,5 @@ def test_no_more_rows_come_together_than_the_network_takes() -> None:
     """A table of so many rows, say: the build says which batch= is possible."""
     spec = ModelSpec("net", {"x": tensor("float32", "batch", 4)}, {}, {"batch": SizeRange(1, 4)})
     check_range(spec, Batching(4))
-    with pytest.raises(SpecError, match=r"@edge_model net: batch puts up to 8 rows together, and batch is 1 to 4: "):
+    with pytest.raises(SpecError, match=r"@edge_model net: batch joins up to 8 rows, but batch is 1 to 4: "):
         check_range(spec, Batching(8))

@@ -112,7 +112,7 @@ def _generator(n: int) -> Iterator[int]:
         (_pillow, r"parameter image is annotated as a Pillow image: write `Image`"),
         (_stray_tensor, r"parameter x is annotated .*: write `Annotated\[np.ndarray"),
         (_two_dtypes, r"parameter x is an NDArray of float64, but its tensor\(...\) says float32"),
-        (_nested_array, r"parameter xs .*a tensor must be a parameter of its own"),
+        (_nested_array, r"parameter xs .*a tensor must be its own parameter"),
         (_unknown, r"parameter x is annotated 'NoSuchType', which cannot be evaluated"),
         (_positional, r"parameter n is positional-only"),
         (_starred, r"parameter n is variadic positional"),
@@ -175,10 +175,10 @@ def test_load_finds_the_one_function(folder: Callable[..., Path]) -> None:
     [
         ("loaded_none", "x = 1\n", "must hold exactly one @edge_function; it holds none"),
         ("loaded_two", ONE.format(name="a") + ONE.format(name="b"), "exactly one @edge_function; it holds a, b"),
-        ("msgspec", ONE.format(name="f"), "another module called msgspec .* rename the folder"),
-        ("json", ONE.format(name="f"), "'json' is a module of Python's own.* rename the folder"),
-        ("sndhdr", ONE.format(name="f"), "'sndhdr' is a module of Python's own.* rename the folder"),
-        ("not-a-module", ONE.format(name="f"), "cannot be imported: name the folder"),
+        ("msgspec", ONE.format(name="f"), "another module msgspec .* rename the folder"),
+        ("json", ONE.format(name="f"), "would hide Python's own module 'json': rename the folder"),
+        ("sndhdr", ONE.format(name="f"), "would hide Python's own module 'sndhdr': rename the folder"),
+        ("not-a-module", ONE.format(name="f"), "cannot be imported: give the folder"),
     ],
 )
 def test_load_refuses_other_folders(folder: Callable[..., Path], name: str, source: str, message: str) -> None:
@@ -189,7 +189,7 @@ def test_load_refuses_other_folders(folder: Callable[..., Path], name: str, sour
 
 def test_load_refuses_a_folder_without_its_module(tmp_path: Path) -> None:
     """The message names the file that is missing."""
-    with pytest.raises(SpecError, match=r"is not a function's folder: it has no .*\.py"):
+    with pytest.raises(SpecError, match=r"is not a function folder: it has no .*\.py"):
         load(tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_a_missing_input_is_named() -> None:
         ({"quantize": Quantize(epochs=1.5)}, "quantize: epochs is 1.5"),  # type: ignore[arg-type]
         ({"quantize": Quantize(sparsity=2)}, "quantize: sparsity is 2: write a share of 0 or more and below 1"),
         ({"quantize": Quantize(sparsity=float("nan"))}, "quantize: sparsity is nan"),
-        ({"quantize": Quantize(method="foo")}, "quantize: method is 'foo'; known are auto, dynamic, static"),  # type: ignore[arg-type]
+        ({"quantize": Quantize(method="foo")}, "quantize: method is 'foo'; use one of auto, dynamic, static"),  # type: ignore[arg-type]
         ({"quantize": Quantize(method="statik")}, "quantize: method is 'statik'; did you mean \"static\""),  # type: ignore[arg-type]
         ({"quantize": Quantize(keep="head")}, r"quantize: keep is 'head': write a tuple .* \(\"head\",\)"),  # type: ignore[arg-type]
         ({"quantize": Quantize(keep=("",))}, r"quantize: keep is \('',\)"),
@@ -181,7 +181,7 @@ def test_models_of_a_module() -> None:
     module.__dict__.update({"network": first, "alias": first, "other": 3})
     assert models_of(module) == {"network": first}
     module.__dict__["again"] = second
-    with pytest.raises(SpecError, match="somewhere holds two models called network"):
+    with pytest.raises(SpecError, match="somewhere has two models named network"):
         models_of(module)
 
 

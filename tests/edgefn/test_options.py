@@ -59,7 +59,7 @@ def test_the_options_are_the_declared_ones() -> None:
     """Type checkers and the check at import know the same options."""
     with pytest.raises(SpecError) as refused:
         read_options({"?": 1})
-    assert set(str(refused.value).partition("known are ")[2].split(", ")) == set(FunctionOptions.__annotations__)
+    assert set(str(refused.value).partition("use one of ")[2].split(", ")) == set(FunctionOptions.__annotations__)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_options_are_the_declared_ones() -> None:
     [
         ({"memroy": "1GiB"}, r'unknown option "memroy"; did you mean "memory"\?'),
         ({"timout": "1s"}, r'unknown option "timout"; did you mean "timeout"\?'),
-        ({"zzzz": 1}, r'unknown option "zzzz"; known are concurrency, '),
+        ({"zzzz": 1}, r'unknown option "zzzz"; use one of concurrency, '),
         ({"memory": "256"}, "memory is '256': write a number and one of B, "),
         ({"memory": 1.5}, "memory is 1.5"),
         ({"memory": "100B"}, "memory is '100B': use \"1MiB\" to"),

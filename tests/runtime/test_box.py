@@ -40,7 +40,7 @@ def test_a_token_that_the_disk_does_not_take_is_told(tmp_path: Path) -> None:
         box.home.disk = disk
         before = file.read_text()
         disk.arm(1, "full")
-        with pytest.raises(DiskFull, match="no room on the disk for the home's own token"):
+        with pytest.raises(DiskFull, match="no space left on the disk for the first token"):
             await tokens.rotate("home")
         assert file.read_text() == before
         assert tokens.find(before.strip().encode()) is not None

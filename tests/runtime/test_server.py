@@ -20,5 +20,5 @@ def test_a_port_that_is_taken_is_told() -> None:
     """PortInUse names the port and the option that gives another."""
     with _listening_socket("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(PortInUse, match=rf"port {port} .* give another with --port"):
+        with pytest.raises(PortInUse, match=rf"port {port} .* choose another with --port"):
             _listening_socket("127.0.0.1", port)

@@ -19,7 +19,7 @@ def checked(url: str, what: str = "--box") -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment or parts.username:
-        raise SpecError(f"{what} is {url!r}: write a URL such as http://192.168.1.20:8080")
+        raise SpecError(f"{what} is {url!r}, which is not a URL: write one such as http://192.168.1.20:8080")
     return url.rstrip("/")
 
 

@@ -57,9 +57,9 @@ def fetch(url: str) -> str:
         ):
             shown = connection.getpeercert(binary_form=True)
     except OSError as error:
-        raise BoxUnreachable(f"no TLS at {url} ({error}): is it a box with --tls?") from error
+        raise BoxUnreachable(f"no TLS connection to {url} ({error}): check that the box runs with --tls") from error
     if not shown:
-        raise BoxUnreachable(f"what listens at {url} showed no certificate")
+        raise BoxUnreachable(f"the server at {url} sent no certificate")
     return ssl.DER_cert_to_PEM_cert(shown)
 
 

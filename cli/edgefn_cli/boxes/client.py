@@ -109,8 +109,10 @@ class Client:
                     yield event
                 if isinstance(event, DeployedEvent):
                     return
-        advice = f"`edgefn status {name}` tells which revision serves"
-        raise BoxUnreachable(f"the box at {self.address.url} broke off while it deployed {name}: {advice}")
+        advice = f"`edgefn status {name}` shows the current revision"
+        raise BoxUnreachable(
+            f"the connection to the box at {self.address.url} broke during the deployment of {name}: {advice}"
+        )
 
     def stop(self, name: str) -> JsonAnswer[FunctionStatus]:
         """Stop the function's processes and return its status; the next request starts it again."""

@@ -94,16 +94,16 @@ class BoxConnection:
         try:
             yield
         except Strange as error:
-            who = f"what listens at {url} is no edgefn box, or one of another version"
-            raise BoxUnreachable(f"{who}: it answered {error}. Name the box with --box") from error
+            who = f"the server at {url} is not an edgefn box, or is one of another version"
+            raise BoxUnreachable(f"{who}: it answered {error}. Choose the box with --box") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 advice = f"`edgefn login {url}` shows the certificate and lets you compare it"
-                raise BoxUnreachable(f"the certificate at {url} is not one to trust ({error}): {advice}") from error
-            advice = "start one with `edgefn box run`, or name another with --box"
+                raise BoxUnreachable(f"the certificate of {url} is not trusted ({error}): {advice}") from error
+            advice = "start one with `edgefn box run`, or choose another with --box"
             raise BoxUnreachable(f"no box answers at {url} ({error}): {advice}") from error
         except httpx.TimeoutException as error:
-            advice = "`edgefn box info` tells whether it lives"
+            advice = "`edgefn box info` shows whether it is up"
             raise BoxUnreachable(f"the box at {url} did not answer in time: {advice}") from error
         except httpx.TransportError as error:
             raise BoxUnreachable(f"the connection to the box at {url} broke ({error}): try again") from error

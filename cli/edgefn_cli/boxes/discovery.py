@@ -56,10 +56,10 @@ class Address:
         """Return advice for a box that wants a token and got none, or refuses the one that was sent."""
         if self.token is not None:
             return f"the token sent to {self.url} came from {self.token.source}"
-        told = f"log in with `edgefn login {self.url}`, with a token that `edgefn box token create` prints there"
+        told = f"create a token there with `edgefn box token create`, then log in here with `edgefn login {self.url}`"
         if self.is_local:
-            told = f"run the command as the box's user, with {HOME} where its home is another than {home()}, or {told}"
-        ignored = f"; {TOKEN} is used only for the URL that {BOX} has" if os.environ.get(TOKEN) else ""
+            told = f"run the command as the box's user (set {HOME} if the box's home is not {home()}), or {told}"
+        ignored = f"; {TOKEN} is sent only to the URL in {BOX}" if os.environ.get(TOKEN) else ""
         return f"no token was sent to {self.url}: {told}{ignored}"
 
 
@@ -91,8 +91,8 @@ def read_token(folder: Path) -> FoundToken:
         text = (folder / "token").read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         raise Unauthorized(
-            f"{folder} has no token: no box has run with this home. Start one with `edgefn box run`, "
-            f"or set {HOME} to the home of the box"
+            f"{folder} has no token: no box has run with this home. Start one with `edgefn box run`, or set {HOME} to "
+            "the box's home"
         ) from None
     except OSError as error:
         raise Unauthorized(f"{folder / 'token'} cannot be read: {error.strerror}") from error
@@ -105,7 +105,7 @@ def printable(token: FoundToken) -> FoundToken:
     httpx would fail on such a text with a UnicodeError.
     """
     if not token.value or not token.value.isascii() or not token.value.isprintable() or " " in token.value:
-        raise Unauthorized(f"{token.source} holds no token: it is empty or has characters that no token has")
+        raise Unauthorized(f"{token.source} is not a token: it is empty or has characters that a token cannot have")
     return token
 
 
@@ -134,7 +134,9 @@ def _named(name: str, project: Project) -> Address:
     url, logins = project.boxes.get(name, ""), Logins.of_user()
     login = logins.named(name)
     if url and login is not None and addresses.canonical(url) != addresses.canonical(login.url):
-        raise SpecError(f"{name!r} is {url} in {project.file} and {login.url} among your logins: give --box the URL")
+        raise SpecError(
+            f"the box {name!r} is {url} in {project.file} but {login.url} in your logins: give --box the URL"
+        )
     if url:
         return _at(url)
     if login is not None:
@@ -142,8 +144,7 @@ def _named(name: str, project: Project) -> Address:
     known = ", ".join(sorted({*project.boxes, *(one.name for one in logins.all())})) or "none"
     where = project.file or "edgefn.toml"
     raise SpecError(
-        f"no box {name!r} with a URL in {where}, nor among your logins: known are {known}; "
-        f"`edgefn login URL --name {name}` adds one"
+        f"no box {name!r} in {where} or in your logins (known: {known}); add it with `edgefn login URL --name {name}`"
     )
 
 
@@ -157,7 +158,7 @@ def _guarded(address: Address, *, insecure: bool) -> Address:
     """Return `address`. Raises SpecError where its token would cross a network in clear without consent."""
     if addresses.is_clear(address.url) and not insecure and os.environ.get(INSECURE, "0") in ("", "0"):
         raise SpecError(
-            f"the token for {address.url} would cross the network in clear: give the box --tls and the address https, "
-            f"or say `edgefn --insecure …` ({INSECURE}=1)"
+            f"the token for {address.url} would cross the network unencrypted: start the box with --tls and use an "
+            f"https address, or allow it with `edgefn --insecure …` ({INSECURE}=1)"
         )
     return address

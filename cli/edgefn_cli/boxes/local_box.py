@@ -72,7 +72,7 @@ class LocalBox:
         """Return the address that the box listens at. Raises BoxUnreachable before it does."""
         if url := self._url():
             return Address(url, socket=self.home / "run" / SOCKET)
-        raise BoxUnreachable(f"the local box has not come up; its log is {self.log}")
+        raise BoxUnreachable(f"the local box did not start; see its log {self.log}")
 
     def check(self) -> None:
         """Raise the error that the box's process left with; return while it lives."""
@@ -84,8 +84,8 @@ class LocalBox:
         if code in _ERRORS and last:
             raise _ERRORS[code](last[-1].removeprefix("error: "))
         if missing := _MISSING.search("\n".join(last)):
-            raise MissingExtra(f"{missing[1]}, which a box needs,", "runtime")
-        error = BoxUnreachable(f"the local box ended with code {code}; its log is {self.log}")
+            raise MissingExtra(f"{missing[1]}, required to run a box,", "runtime")
+        error = BoxUnreachable(f"the local box exited with code {code}; see its log {self.log}")
         error.add_note("\n".join(last))
         raise error
 
@@ -101,7 +101,7 @@ class LocalBox:
             if self._url() and _answers(self.address):
                 return
             time.sleep(_POLL_S)
-        raise BoxUnreachable(f"the local box did not come up in {START_S:.0f} s; its log is {self.log}")
+        raise BoxUnreachable(f"the local box did not start within {START_S:.0f} s; see its log {self.log}")
 
     def _url(self) -> str:
         """Read the URL that our child wrote; "" where the file is of an older box at the same home."""

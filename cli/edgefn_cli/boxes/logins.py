@@ -56,8 +56,8 @@ class Logins:
                 about = os.fstat(file.fileno())
                 if about.st_mode & _OTHERS or about.st_uid not in (os.geteuid(), 0):
                     raise SpecError(
-                        f"{self.file} holds tokens and is open to others: `chmod 600 {self.file}` as its owner; "
-                        "rotate the tokens if somebody may have read it"
+                        f"{self.file} holds tokens and other users can read it: run `chmod 600 {self.file}` as its "
+                        "owner, and rotate the tokens if somebody may have read them"
                     )
                 text = file.read()
         except FileNotFoundError:
@@ -84,7 +84,9 @@ class Logins:
     def add(self, login: Login) -> None:
         """Keep `login`; one of that name, or to that URL, is replaced."""
         if not NAME.fullmatch(login.name):
-            raise InputError(f"{login.name!r} cannot name a box: letters, digits, '.', '_' and '-', at most 63")
+            raise InputError(
+                f"{login.name!r} is not a valid box name: use letters, digits, '.', '_' and '-', at most 63 characters"
+            )
         others = [one for one in self.all() if one.name != login.name and canonical(one.url) != canonical(login.url)]
         self._write([*others, login])
 

@@ -20,7 +20,7 @@ from edgefn.errors import BoxUnreachable
 T = TypeVar("T")
 
 MAX_BYTES = 65 * 2**20
-"""A function's answer has 64 MiB at most, and all else that a box says is far less."""
+"""A function's answer has at most 64 MiB, and all other answers of a box are far smaller."""
 MAX_JSON_BYTES = 16 * 2**20
 """Of JSON, and of a line: empty lists take twenty times their text."""
 SLOWEST_BYTES_PER_S = 4096
@@ -64,7 +64,7 @@ def whole(response: httpx.Response, timeout_s: float | None, began: float) -> Re
             raise Strange(f"over {MAX_BYTES} bytes")
         took_s = time.monotonic() - began
         if timeout_s is not None and took_s > timeout_s + len(content) / SLOWEST_BYTES_PER_S:
-            raise Strange(f"{len(content)} bytes in {took_s:.0f} s, and had not finished")
+            raise Strange(f"{len(content)} bytes in {took_s:.0f} s without finishing")
     seconds = time.monotonic() - began
     return Received(response.status_code, response.reason_phrase, response.headers, bytes(content), seconds)
 
@@ -101,7 +101,7 @@ def decoded(text: str, decode: Callable[[str], T]) -> T:
     except msgspec.ValidationError as error:
         raise Strange(f"JSON of another form ({error})") from None
     except (ValueError, msgspec.DecodeError, RecursionError):
-        raise Strange("something that is not JSON") from None
+        raise Strange("text that is not JSON") from None
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
@@ -110,5 +110,5 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
     Raises Strange for a compressed answer.
     """
     if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Strange("a compressed answer, which nobody asked for")
+        raise Strange("with compressed content, which this command does not accept")
     return response.iter_raw()

@@ -83,7 +83,7 @@ def wait(client: Client, shipped: Shipped, progress: VerbProgress) -> Unfinished
     while (found := client.function(shipped.function).value).revision == shipped.revision:
         if not (finishing := found.finishing):
             return _unfinished(client, shipped)
-        text = f"finish {shipped.function}: {finishing.artifact or 'the next artifact waits its turn'}"
+        text = f"finish {shipped.function}: {finishing.artifact or 'waiting for the next artifact'}"
         progress.step(text, finishing.done, finishing.total)
         time.sleep(WAIT_S)
     return None
@@ -95,7 +95,9 @@ def _unfinished(client: Client, shipped: Shipped) -> Unfinished | None:
     if found.revision != shipped.revision or not failed:
         return None
     reasons = "; ".join(f"{one.model} {one.target}: {one.reason}" for one in failed)
-    return Unfinished(f"{shipped.function} serves without {len(failed)} of its artifacts: {reasons}")
+    return Unfinished(
+        f"{shipped.function} is deployed, but the box could not finish {len(failed)} of its artifacts: {reasons}"
+    )
 
 
 def _upload(client: Client, bundle: Bundle, progress: VerbProgress) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class MissingExtra(EdgefnError):
     status = 501
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed here. pip install 'edgefn[{extra}]'")
+        super().__init__(f"{what} is not installed. Run: pip install 'edgefn[{extra}]'")
 
 
 class Unfinished(EdgefnError):
@@ -59,7 +59,7 @@ def report(error: Exception, *, as_json: bool = False) -> int:
         _tell(error, as_json=as_json)
         return error.exit_code
     if isinstance(error, Abort):
-        output.say("error: nothing was done, for you did not say yes. --yes does not ask")
+        output.say("error: aborted. Use --yes to skip this prompt")
         return _DECLINED
     return _usage(error) if hasattr(error, "format_message") else _internal(error)
 
@@ -92,6 +92,6 @@ def _usage(error: Any) -> int:
 
 
 def _internal(error: Exception) -> int:
-    advice = "" if debugging() else f". {DEBUG}=1 shows the trace; please report it"
-    output.say(f"error: edgefn itself failed: {type(error).__name__}: {error}{advice}")
+    advice = "" if debugging() else f". Set {DEBUG}=1 to see the traceback, and please report this"
+    output.say(f"error: internal error of edgefn: {type(error).__name__}: {error}{advice}")
     return 1

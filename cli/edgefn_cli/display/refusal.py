@@ -22,11 +22,11 @@ def page(event: Event) -> list[str]:
     name = f"{event.get('target')} of model {event.get('model')}"
     match event.get("event"), event.get("verdict"):
         case "answers", "wrong":
-            return [f"NOT SERVED: {name} answers otherwise", *_lines(_answers(event))]
+            return [f"NOT SERVED: the answers of {name} differ", *_lines(_answers(event))]
         case "check", "wrong":
             return [f"NOT SERVED: {name} is wrong", *_lines(_check(event))]
         case "check", "not shown":
-            return [f"NOT SHOWN: {name} is neither wrong nor proved", *_lines(_check(event))]
+            return [f"NOT SHOWN: {name} is not proved right", *_lines(_check(event))]
     return []
 
 
@@ -34,7 +34,10 @@ def _answers(event: Event) -> Iterator[tuple[str, str]]:
     for one in event.get("examples", ())[:_SHOWN]:
         yield f"{one['sample']}", f"eager {one['expected']}; the artifact {one['actual']} ({one['reason']})"
     yield "how sure", f"{event['of'] - event['matched']} of {event['of']} answers differ"
-    yield "next", "compare what counts for your users: @my_function.match, or round in the handler where it decides"
+    yield (
+        "next",
+        ("compare only what matters to your users with @my_function.match, or round in the handler before it decides"),
+    )
     yield from _meanwhile(event)
 
 
@@ -60,18 +63,21 @@ def _sure(event: Event, slices: Sequence[Event]) -> str:
 def _next(event: Event) -> Iterator[str]:
     if event.get("verdict") == "not shown":
         yield "give samples in which it differs, in samples="
-        yield 'or say why none is needed: accuracy=Accuracy(unproven={"output": "why"})'
+        yield 'or state why none is needed: accuracy=Accuracy(unproven={"output": "why"})'
         return
     if "int" in str(event.get("target")):
         yield 'keep layers in float, Quantize(keep=("head",)); give more calibration=; fine-tune, Quantize(epochs=3)'
     else:
-        yield "run the network in eager PyTorch on that input, and write the step that differs in another way"
-    yield "or say what is near enough for you: accuracy=Accuracy(error=...)"
+        yield "run the network in eager PyTorch on that input, and rewrite the step that differs"
+    yield "or allow a larger error: accuracy=Accuracy(error=...)"
 
 
 def _meanwhile(event: Event) -> Iterator[tuple[str, str]]:
-    served = "nothing: it is the artifact that every bundle needs"
-    yield "served", served if event.get("target") == PORTABLE else "the others that are built, portable/fp32 at least"
+    served = "nothing: every bundle needs this artifact"
+    yield (
+        "served",
+        served if event.get("target") == PORTABLE else "the other artifacts that were built, at least portable/fp32",
+    )
 
 
 def _lines(rows: Iterator[tuple[str, str]]) -> Iterator[str]:

@@ -110,7 +110,10 @@ def _answers(artifacts: Iterable[Row]) -> str:
         return ""
     counts = ", ".join(f"{each['target']} {each['answers']['matched']} of {each['answers']['of']}" for each in compared)
     most = max(each["answers"]["of"] for each in compared)
-    return f"answers like eager PyTorch's: {counts} ({most} of {most} shows at least {shown_at_least(most, most):.2f})"
+    return (
+        f"answers that match eager PyTorch's: {counts} ({most} of {most} shows at least "
+        f"{shown_at_least(most, most):.2f})"
+    )
 
 
 def _toolchain(artifacts: Iterable[Row]) -> str:

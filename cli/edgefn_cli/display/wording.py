@@ -47,9 +47,9 @@ def moment(iso: str) -> str:
 def callers(who: str) -> str:
     """Describe for people who may call the functions of a box."""
     known = {
-        "token": "whoever has a token for it",
-        "open": "anybody who reaches the box (--open)",
-        "loopback": "anybody on the box's own machine",
+        "token": "callers with a token",
+        "open": "everybody who can reach the box (--open)",
+        "loopback": "everybody on the box's machine",
     }
     return known.get(who, who)
 
@@ -69,5 +69,5 @@ def error(found: float | None) -> str:
 
 def finishing(found: Finishing) -> str:
     """Return the progress of the artifacts that are being finished while the function serves."""
-    which = f", {found.artifact} since {moment(found.since)}" if found.artifact else ", the next waits its turn"
+    which = f", {found.artifact} since {moment(found.since)}" if found.artifact else ", waiting for the next"
     return f"{found.done} of {found.total} artifacts are finished{which}"

@@ -113,7 +113,7 @@ def built_last(order: BuildRequest) -> Bundle:
     except (OSError, ValueError, KeyError, TypeError):  # it was carried here without, or an older build wrote it
         return bundle
     if source != order.folder:
-        raise BundleError(f"the bundle of {name} in {order.layout} was built from {source}: build {order.folder} anew")
+        raise BundleError(f"the bundle of {name} in {order.layout} was built from {source}: build {order.folder} again")
     return bundle
 
 
@@ -185,7 +185,7 @@ def _built(order: BuildRequest, event: Event) -> BuildResult:
 
 def _told(event: Event) -> Exception:
     if missing := _COMPILE_EXTRA.search(str(event.get("detail", ""))):
-        return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
+        return MissingExtra(f"{missing[1]}, required to build,", "compile")
     error = error_of(msgspec.convert(event, Problem))
     if trace := str(event.get("trace") or ""):
         error.add_note(trace)
@@ -194,9 +194,9 @@ def _told(event: Event) -> Exception:
 
 def _crash(order: BuildRequest, code: int, last_words: str) -> Exception:
     if missing := _COMPILE_EXTRA.search(last_words):
-        return MissingExtra(f"{missing[1]}, which a build needs,", "compile")
-    how = f"was ended by {signals.name_of(-code)}" if code < 0 else f"ended with code {code}"
-    advice = "it may have run out of memory" if code == -signal.SIGKILL else "its last words stand above"
+        return MissingExtra(f"{missing[1]}, required to build,", "compile")
+    how = f"was killed by {signals.name_of(-code)}" if code < 0 else f"exited with code {code}"
+    advice = "it may have run out of memory" if code == -signal.SIGKILL else "its last output is above"
     error = BuildError(f"the build of {order.folder} {how} and gave no result: {advice}")
     error.add_note(last_words)
     return error

@@ -27,7 +27,7 @@ import json, runpy, sys
 try:
     import {_MODULE}.build, numpy
 except ImportError:
-    pass  # the build itself tells what is missing
+    pass  # the build itself reports what is missing
 if line := sys.stdin.readline():
     sys.argv = json.loads(line)
     runpy.run_module("{_MODULE}", run_name="__main__", alter_sys=True)

@@ -28,7 +28,7 @@ class ProjectEntry:
         project = _project_of(folder)
         if folder.name in project.functions:
             known = project.functions[folder.name]
-            raise SpecError(f"{project.file} has a function {folder.name} already, in {known}: choose another name")
+            raise SpecError(f"{project.file} already has a function {folder.name}, in {known}: choose another name")
         if folder.name in project.packages:
             raise SpecError(f"{project.file} has a shared package {folder.name}: choose another name for the function")
         file = project.file or project.root / FILE_NAME
@@ -38,8 +38,10 @@ class ProjectEntry:
         try:
             tomllib.loads(after)
         except tomllib.TOMLDecodeError as error:
-            by_hand = f"add by hand, in the form it has: {folder.name} = {{ path = {path} }}"
-            raise SpecError(f"{file} writes [functions] in another form ({error}): {by_hand}") from error
+            by_hand = f"add it by hand in that form: {folder.name} = {{ path = {path} }}"
+            raise SpecError(
+                f"cannot add the function to [functions] of {file}, which has another form ({error}): {by_hand}"
+            ) from error
         return cls(file, after)
 
     def write(self) -> None:

@@ -17,10 +17,10 @@ def travelling(bundle: Bundle) -> str:
     if not config.models:
         return ""
     if not config.function.golden_inputs:
-        return "no sample travels in the bundle (golden_inputs=False): boxes prove neither artifacts nor answers"
+        return "the bundle holds no samples (golden_inputs=False): boxes verify neither artifacts nor answers"
     sizes = {layer.media_type: layer.size for layer in bundle.layers}
     tensors = sum(entry.golden for entry in config.models)
     golden = f"the tensors of {tensors} golden samples ({format_bytes(sizes.get(GOLDEN_TYPE, 0))})"
     requests = f"{config.requests} requests of samples/ ({format_bytes(sizes.get(REQUESTS_TYPE, 0))}) and "
     both = f"{requests if config.requests else ''}{golden}"
-    return f"{both} travel in the bundle as golden inputs: @edge_function(golden_inputs=False) leaves them out"
+    return f"the bundle holds {both} as golden inputs: leave them out with @edge_function(golden_inputs=False)"

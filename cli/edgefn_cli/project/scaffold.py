@@ -38,7 +38,7 @@ def create(folder: Path, kind: Kind) -> tuple[Path, ...]:
 
     check_name(folder.name)
     if folder.exists() or folder.is_symlink():
-        raise SpecError(f"{folder} exists already and is left as it is: choose another name, or remove it first")
+        raise SpecError(f"{folder} already exists and was not changed: choose another name, or remove it first")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # `rename` is the one step that makes the folder appear; it fails where another has made one meanwhile.
@@ -57,11 +57,15 @@ def check_name(name: str) -> None:
     from edgefn.spec import NAME_PATTERN
 
     if not re.fullmatch(NAME_PATTERN, name):
-        raise SpecError(f"{name!r} cannot name a function: a to z, 0 to 9 and _, a letter first, at most 63 of them")
+        raise SpecError(
+            f"{name!r} is not a valid function name: use a to z, 0 to 9 and _, a letter first, at most 63 characters"
+        )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise SpecError(f"{name!r} is a word of Python itself: choose another name, e.g. {name}_function")
+        raise SpecError(f"{name!r} is a Python keyword: choose another name, e.g. {name}_function")
     if name in sys.stdlib_module_names or _is_installed(name):
-        raise SpecError(f"a module {name!r} exists already and would be hidden: choose another, e.g. my_{name}")
+        raise SpecError(
+            f"a function {name!r} would hide the installed module {name!r}: choose another name, e.g. my_{name}"
+        )
 
 
 def _fill(into: Path, folder: Path, kind: Kind) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from edgefn.errors import BuildError, SpecError
 
 Judge = Callable[[Any, Any], "bool | float | str"]
-"""Gets eager's answer and the artifact's. True, "" or 0.95 and more is a match; a text says why not."""
+"""Takes eager's answer and the artifact's. True, "" or 0.95 and more is a match; a text explains a difference."""
 
 ALIKE = 0.95
-"""An author's float says how alike two answers are, from 0 to 1; from here on they match."""
+"""The similarity, from 0 to 1, at and above which two answers match."""
 
 _EXAMPLE = "def same(expected, actual) -> bool"
 
@@ -23,9 +23,9 @@ def check_judge(judge: object, function: str) -> None:
     """Raise SpecError unless `judge` can be called with two answers."""
     where = f"@{function}.match"
     if not inspect.isfunction(judge):
-        raise SpecError(f"{where} was put on {judge!r}: put it on a function, e.g. {_EXAMPLE}")
+        raise SpecError(f"{where} decorates {judge!r}: put it on a function, e.g. {_EXAMPLE}")
     if inspect.iscoroutinefunction(judge) or inspect.isgeneratorfunction(judge):
-        raise SpecError(f"{where}: {judge.__name__} is no plain function: write {_EXAMPLE}, without async or yield")
+        raise SpecError(f"{where}: {judge.__name__} is not a plain function: write {_EXAMPLE}, without async or yield")
     try:
         inspect.signature(judge).bind(None, None)
     except TypeError as error:
@@ -50,14 +50,14 @@ def judged(judge: Judge, expected: Any, actual: Any) -> str:
     if isinstance(said, str):
         return said
     if isinstance(said, bool) or type(said).__name__ in ("bool_", "bool"):
-        return "" if said else f"{name}() says that they differ"
+        return "" if said else f"{name}() found a difference"
     alike = float(said) if isinstance(said, int | float) or hasattr(said, "__float__") else math.nan
     if not 0 <= alike <= 1:
         raise BuildError(
-            f"match function {name} returned {said!r}: return True or False, a number from 0 to 1 that says how alike "
-            f"they are ({ALIKE} and more match), or a text that says why they differ (empty: they match)"
+            f"match function {name} returned {said!r}: return True or False, a similarity from 0 to 1 ({ALIKE} and "
+            "more match), or a text with the reason of a difference (empty: they match)"
         )
-    return "" if alike >= ALIKE else f"{name}() says that they are alike by {alike:.2f}, at least {ALIKE} wanted"
+    return "" if alike >= ALIKE else f"{name}() found a similarity of {alike:.2f}, at least {ALIKE} is required"
 
 
 def _line(error: BaseException, judge: Judge) -> str:

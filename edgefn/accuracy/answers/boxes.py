@@ -88,7 +88,7 @@ def compare_boxes(
     if len(lost) > limits.lost * len(expected):
         return f"finds {len(expected) - len(lost)} of {len(expected)} boxes", partners
     if len(invented) > limits.lost * max(1, len(expected)):
-        return f"finds {len(invented)} boxes where there are none", partners
+        return f"finds {len(invented)} boxes that do not exist", partners
     step = 1.001 * step_of([edge for one in expected for edge in one.box]) if expected else 0.0
     reasons = (_moved(one, other, limits, spread, step) for one, other in partners)
     return next(filter(None, reasons), ""), partners
@@ -210,7 +210,7 @@ def _moved(expected: Detection, actual: Detection, limits: AnswerLimits, spread:
     allowed = max(rounded, limits.pixels * _in_pixels(expected))
     iou = overlap(expected.box, actual.box)
     if iou < limits.iou and _shift(expected, actual) > allowed:
-        return f"a box overlaps eager's by {iou:.0%} only"
+        return f"a box overlaps eager's only by {iou:.0%}"
     if expected.score is None or actual.score is None:
         return ""
     if abs(expected.score - actual.score) <= score_bound(expected.score, limits, spread):

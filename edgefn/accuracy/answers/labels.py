@@ -115,7 +115,7 @@ def _at_the_cut(
 def _replaced(missing: Sequence[Labelled], invented: Sequence[Labelled]) -> str:
     given = ", ".join(f"{one.label} ({shown(one.score)})" for one in invented) or "nothing"
     wanted = ", ".join(f"{one.label} ({shown(one.score)})" for one in missing) or "nothing"
-    return f"says {given} instead of {wanted}"
+    return f"is {given} instead of {wanted}"
 
 
 def _other_order(expected: Sequence[Labelled], given: Sequence[str], bound: float) -> str:
@@ -123,5 +123,5 @@ def _other_order(expected: Sequence[Labelled], given: Sequence[str], bound: floa
     for place, first in enumerate(expected):
         for second in expected[place + 1 :]:
             if first.score - second.score > bound and places[first.label] > places[second.label]:
-                return f"says {second.label} before {first.label}"
+                return f"ranks {second.label} before {first.label}"
     return ""

@@ -132,7 +132,7 @@ def _other_keys(expected: dict[str, Plain], actual: dict[str, Plain]) -> str:
     lacks = [repr(key) for key in expected if key not in actual]
     extra = [repr(key) for key in actual if key not in expected]
     told = [f"lacks {', '.join(lacks)}"] if lacks else []
-    return "; ".join([*told, f"has {', '.join(extra)} too"] if extra else told)
+    return "; ".join([*told, f"also has {', '.join(extra)}"] if extra else told)
 
 
 def _score(one: labels.Labelled) -> str:

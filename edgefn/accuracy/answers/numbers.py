@@ -54,7 +54,7 @@ def compare_arrays(expected: Array, actual: Array, limits: AnswerLimits, spread:
     )
     finite = np.isfinite(wanted)
     if not np.array_equal(finite, np.isfinite(given)) or not _same_special(wanted[~finite], given[~finite]):
-        return "has NaN or infinity at other places"
+        return "has NaN or infinity at other positions"
     return _distance(wanted[finite], given[finite], limits, spread)
 
 
@@ -76,5 +76,5 @@ def _distance(expected: NDArray[Any], actual: NDArray[Any], limits: AnswerLimits
     bound = limits.array * moves if moves > 0 else limits.relative * largest
     if error <= max(bound, limits.rounding * largest, TINY):
         return ""
-    share = f", {error / moves:.0%} of how far it moves between samples" if moves > 0 else ""
+    share = f", {error / moves:.0%} of its spread between samples" if moves > 0 else ""
     return f"is off by {shown(error)} on average{share}"

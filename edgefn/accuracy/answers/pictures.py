@@ -84,7 +84,7 @@ def compare_images(expected: Plain, actual: Plain, limits: AnswerLimits) -> str:
         return f"the image differs from eager's by {math.sqrt(float(error.mean())):.3g} of 255 on average"
     worst = min((_psnr(tile) for tile in _tiles(error)), default=math.inf)
     if worst < limits.worst_tile:
-        return f"a part of the image differs from eager's: {worst:.0f} dB, at least {limits.worst_tile:.0f} wanted"
+        return f"a part of the image differs from eager's: {worst:.0f} dB, at least {limits.worst_tile:.0f} is required"
     return ""
 
 

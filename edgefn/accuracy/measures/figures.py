@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edgefn.accuracy.rules import OutputRule, Slice
 
 SEEN = 400_000
-"""Values by which tails and distinct values are told; more change nothing."""
+"""The number of values from which tails and distinct values are computed; more change nothing."""
 
 TAIL = 0.99
 """The tail are positions whose distance from the mean is above this quantile."""

@@ -56,15 +56,15 @@ def _broken(name: str, rule: OutputRule, given: NDArray[Any], allowed: float) ->
     moves = max(cut.spread for cut in rule.slices)
     low, high = float(np.nanmin(value, initial=0.0)), float(np.nanmax(value, initial=0.0))
     if rule.unit and (low < -allowed or high > 1 + allowed):
-        return f"{name} is from {low:.3g} to {high:.3g}, and eager's is always between 0 and 1"
+        return f"{name} is from {low:.3g} to {high:.3g}, but eager's is always between 0 and 1"
     if rule.positive and low < -allowed * max(moves, high):
-        return f"{name} holds {low:.3g}, and eager's is never below 0"
+        return f"{name} holds {low:.3g}, but eager's is never below 0"
     if rule.sums is not None:
         off = np.abs(np.nansum(value, axis=rule.sums) - 1).max(initial=0.0)
         if off > allowed:
-            return f"{name}: rows along axis {rule.sums} sum to 1 in eager, and are off by {off:.3g}"
+            return f"{name}: rows along axis {rule.sums} sum to 1 in eager, but are off by {off:.3g}"
     if rule.norms is not None:
         off = np.abs(np.sqrt(np.nansum(np.square(value), axis=rule.norms)) - 1).max(initial=0.0)
         if off > allowed:
-            return f"{name}: rows along axis {rule.norms} have the length 1 in eager, and are off by {off:.3g}"
+            return f"{name}: rows along axis {rule.norms} have the length 1 in eager, but are off by {off:.3g}"
     return ""

@@ -56,8 +56,8 @@ class AotInductor:
         found = record.read(folder)
         if missing := sorted(set(found.features) - _features()):
             raise BundleError(
-                f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
-                "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
+                f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this CPU lacks: "
+                "deploy a bundle with an artifact for this CPU's target (`edgefn targets`)"
             )
         library = folder / FILE
         if found.library_bytes and (not library.is_file() or library.stat().st_size != found.library_bytes):
@@ -70,7 +70,7 @@ class AotInductor:
         try:
             runner = torch._C._aoti.AOTIModelContainerRunnerCpu(str(folder / FILE), 1)
         except RuntimeError as error:
-            raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
+            raise BundleError(f"torch {found.torch} cannot load {folder / FILE}: {error}") from error
         return TorchSession(runner.run, found)
 
 

@@ -36,14 +36,14 @@ class MnnSession:
         IndexError, as PyTorch does, for an index that is out of range.
         """
         if empty := next((name for name in self._record.inputs if not inputs[name].size), ""):
-            raise ValueError(f"input {empty!r} has no element, and MNN ends its process for some steps of nothing")
+            raise ValueError(f"input {empty!r} is empty, and MNN crashes on some steps with empty tensors")
         not_numbers.check_inputs(inputs, "MNN", infinite=True)
         variables = [_variable(name, inputs[name]) for name in self._record.inputs]
         results = self._module.onForward(variables)
         if len(results) != len(self._record.outputs):
             flush()  # it has printed why
             shapes = ", ".join(f"{name} {list(inputs[name].shape)}" for name in self._record.inputs)
-            raise RuntimeError(f"MNN {installed()} computes nothing for {shapes}; the function's log has why")
+            raise RuntimeError(f"MNN {installed()} computes nothing for {shapes}; see the reason in the function's log")
         # Copies: what read() gives is memory that MNN frees.
         outputs: dict[str, NDArray[np.generic]] = {
             name: np.array(result.read(), dtype=dtype, order="C")
@@ -68,7 +68,7 @@ def load(folder: Path, threads: int = 1) -> MnnSession:
                 str(path), list(found.inputs), outputs, runtime_manager=manager, rearrange=True
             )
         except SystemError as error:  # what its binding makes of any failure
-            raise BundleError(f"MNN {installed()} does not load {path.name}: {error.__cause__ or error}") from error
+            raise BundleError(f"MNN {installed()} cannot load {path.name}: {error.__cause__ or error}") from error
     return MnnSession(module, manager, found)
 
 
@@ -77,5 +77,5 @@ def _variable(name: str, array: NDArray[Any]) -> Any:
     dtype = record.DTYPES[array.dtype.name]
     narrow = array.astype(dtype, copy=False)
     if array.dtype == np.int64 and not np.array_equal(narrow, array):
-        raise ValueError(f"input {name!r} holds integers beyond 32 bits, and MNN computes with 32")
+        raise ValueError(f"input {name!r} holds integers beyond 32 bits, but MNN computes with 32")
     return expr.const(narrow, list(narrow.shape), expr.NCHW, expr.float if dtype == "float32" else expr.int)

@@ -94,9 +94,9 @@ def open_session(path: Path, options: Any) -> Any:
     try:
         session = ort.InferenceSession(str(path), options, providers=[PROVIDER], disabled_optimizers=DISABLED)
     except Exception as error:  # onnxruntime's exceptions have no common class but this
-        raise BundleError(f"onnxruntime {ort.__version__} does not load {path.name}: {_why(str(error))}") from error
+        raise BundleError(f"onnxruntime {ort.__version__} cannot load {path.name}: {_why(str(error))}") from error
     if session.get_providers() != [PROVIDER]:
-        raise BundleError(f"{path.name} runs on {session.get_providers()}, not on {PROVIDER} alone")
+        raise BundleError(f"{path.name} runs on {session.get_providers()}, not only on {PROVIDER}")
     return session
 
 

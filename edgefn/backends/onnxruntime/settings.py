@@ -23,7 +23,7 @@ EXACT_PRODUCTS = {"session.x64quantprecision": "1"}
 
 PRECISIONS = frozenset({"fp32", "int8"})
 ALLOWED: Mapping[str, frozenset[str]] = {key: frozenset({value}) for key, value in EXACT_PRODUCTS.items()}
-"""Entries that an artifact may ask for, with their values: those that `lower` writes, and no other."""
+"""Entries that an artifact may ask for, with their values: only those that `lower` writes."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +49,5 @@ def read(folder: Path) -> Settings:
     refused = [key for key, value in found.session.items() if value not in ALLOWED.get(key, ())]
     if refused or found.precision not in PRECISIONS:
         asked = ", ".join(f"{key[:80]!r}" for key in refused[:3]) or f"precision {found.precision[:80]!r}"
-        raise BundleError(
-            f"{FILE} of an artifact asks for {asked}, which edgefn sets in no artifact: build the bundle again"
-        )
+        raise BundleError(f"{FILE} of an artifact asks for {asked}, which edgefn never sets: build the bundle again")
     return found

@@ -96,5 +96,5 @@ def _names(folder: Path) -> list[str]:
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     found = small_files.read(folder, SHAPES, dict[str, tuple[int, ...]], "openvino")
     if any(not 0 <= size <= MAX_DIMENSION for shape in found.values() for size in shape):
-        raise BundleError(f"{SHAPES} of an artifact of openvino has a size that no tensor has: build the bundle again")
+        raise BundleError(f"{SHAPES} of an artifact of openvino has an impossible size: build the bundle again")
     return found

@@ -45,7 +45,7 @@ class OpenVinoSession:
         """
         if empty := next((name for name, array in inputs.items() if not array.size), ""):
             raise ValueError(
-                f"input {empty!r} has no element, and openvino answers some steps of nothing with the last call's"
+                f"input {empty!r} is empty, and openvino answers some steps with empty tensors from the last call"
             )
         check_inputs(inputs)
         not_numbers.check_inputs(inputs, "openvino")
@@ -129,8 +129,7 @@ def check_inputs(inputs: Arrays) -> None:
             )
         if array.dtype == "float64" and not _is_short(array):
             raise ValueError(
-                f"input {name!r} holds numbers of float64 that float32 does not hold, and openvino computes with "
-                "float32"
+                f"input {name!r} holds float64 numbers that do not fit float32, but openvino computes with float32"
             )
 
 
@@ -139,7 +138,7 @@ def check_outputs(outputs: Arrays) -> None:
     for name, array in outputs.items():
         if _largest(array) >= inexact.OPENVINO.made:
             raise ValueError(
-                f"output {name!r} holds integers from {inexact.OPENVINO.made} on, and {inexact.OPENVINO.why}"
+                f"output {name!r} holds integers of {inexact.OPENVINO.made} or more, and {inexact.OPENVINO.why}"
             )
 
 
@@ -174,7 +173,7 @@ def read(path: Path) -> Any:
     try:
         return import_openvino().Core().read_model(path)
     except RuntimeError as error:
-        raise BundleError(f"openvino {version()} does not read {path.name}: {_reason(error)}") from error
+        raise BundleError(f"openvino {version()} cannot read {path.name}: {_reason(error)}") from error
 
 
 def executed(compiled: Any, kinds: Container[str], precisions: Container[str]) -> dict[str, int]:
@@ -200,7 +199,7 @@ def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
     try:
         return import_openvino().Core().compile_model(model, "CPU", settings(threads, precision))
     except RuntimeError as error:
-        raise BundleError(f"openvino {version()} does not compile the model: {_reason(error)}") from error
+        raise BundleError(f"openvino {version()} cannot compile the model: {_reason(error)}") from error
 
 
 def tried(model: onnx.ModelProto, given: Sequence[Arrays]) -> list[Arrays] | None:
@@ -228,8 +227,8 @@ def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[s
         return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), names, (pages, tensor))
     except (RuntimeError, ValueError) as error:  # ValueError: an empty file
         raise BundleError(
-            f"openvino {version()} does not load {blob.name}, which another version or another CPU made: "
-            f"{_reason(error)}; it is to be finished again"
+            f"openvino {version()} cannot load {blob.name}, which another version or another CPU made: "
+            f"{_reason(error)}; it must be finished again"
         ) from error
 
 

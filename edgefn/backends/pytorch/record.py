@@ -62,7 +62,7 @@ def read(folder: Path) -> PyTorchRecord:
     here = installed()
     if here != record.torch:
         raise BundleError(
-            f"the artifact in {folder} is made by torch {record.torch}, and here is "
+            f"the artifact in {folder} needs torch {record.torch}, but this machine has "
             f"{f'torch {here}' if here else 'no torch'}: pip install torch=={record.torch}"
         )
     return record

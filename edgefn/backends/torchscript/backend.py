@@ -57,7 +57,7 @@ class TorchScript:
         try:
             script = _loaded(folder / FILE)
         except (RuntimeError, ValueError, OSError) as error:
-            raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
+            raise BundleError(f"torch {found.torch} cannot load {folder / FILE}: {error}") from error
         return TorchSession(lambda tensors: script(*tensors), found)
 
 

@@ -41,9 +41,9 @@ class BlobFolder:
         try:
             size = self.file(blob.digest).stat().st_size
         except OSError as error:
-            refuse(f"blob {self.file(blob.digest)} cannot be read ({error.strerror})")
+            refuse(f"cannot read blob {self.file(blob.digest)} ({error.strerror})")
         if size != blob.size:
-            refuse(f"blob {self.file(blob.digest)} has {size} bytes, {blob.size} were declared")
+            refuse(f"blob {self.file(blob.digest)} has {size} bytes, but {blob.size} were declared")
 
     def check(self, blob: Blob) -> None:
         """Raise BundleError unless the blob is there, of its size, and hashes to its digest."""
@@ -72,7 +72,7 @@ def read_document(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
     except OSError as error:
-        refuse(f"{path} cannot be read ({error.strerror})")
+        refuse(f"cannot read {path} ({error.strerror})")
     if len(data) > MAX_DOCUMENT_BYTES:
         refuse(f"{path} is over the limit of {MAX_DOCUMENT_BYTES} bytes for a document")
     return data

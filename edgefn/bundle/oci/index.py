@@ -58,5 +58,5 @@ def parse_index(data: bytes) -> Index:
     try:
         index.names()
     except msgspec.ValidationError as error:
-        refuse(f"index.json does not read: {error}")
+        refuse(f"cannot read index.json: {error}")
     return index

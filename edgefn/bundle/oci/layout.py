@@ -116,7 +116,9 @@ class Layout:
             return next(iter(names.values()))
         if name is None or name not in names:
             wanted = f"no bundle of {name!r}" if name else "not exactly one bundle"
-            raise BundleError(f"{self.path} has {wanted}, it has {', '.join(names) or 'none'}: name one, or build it")
+            raise BundleError(
+                f"{self.path} has {wanted} (it has {', '.join(names) or 'none'}): choose one, or build it"
+            )
         return names[name]
 
     def _index(self) -> Index:
@@ -124,7 +126,7 @@ class Layout:
             raise BundleError(f"{self.path} is not an OCI image layout (no file oci-layout): build a bundle into it")
         marker = decode(read_document(self.path / "oci-layout"), _Marker, "oci-layout")
         if not marker.image_layout_version.startswith("1."):
-            refuse(f"{self.path} is an OCI image layout {marker.image_layout_version}, this edgefn reads 1.x")
+            refuse(f"{self.path} is an OCI image layout {marker.image_layout_version}, but this edgefn supports 1.x")
         return parse_index(read_document(self.path / "index.json"))
 
     def _tag(self, name: str, manifest: Blob) -> None:

@@ -97,7 +97,7 @@ def _check_sizes(manifest: Manifest) -> None:
     for blob in (manifest.config, *manifest.layers):
         check_digest(blob.digest, what=f"digest of a {blob.media_type}")
         if blob.size < 0 or sizes.setdefault(blob.digest, blob.size) != blob.size:
-            refuse(f"blob {blob.digest} is given a size of {blob.size} bytes, which cannot be")
+            refuse(f"blob {blob.digest} has the impossible size of {blob.size} bytes")
 
 
 def _check_layers(layers: tuple[Descriptor, ...]) -> None:
@@ -123,4 +123,4 @@ def agree(manifest: Manifest, config: BundleConfig) -> None:
     for folder in sorted(expected - found):
         refuse(f"no layer holds {folder}/, which the config of {config.function.name} names")
     for folder in sorted(found - expected):
-        refuse(f"a layer holds {folder}/, of which the config of {config.function.name} says nothing")
+        refuse(f"a layer holds {folder}/, which the config of {config.function.name} does not name")

@@ -78,7 +78,7 @@ def _run(command: list[str], requirements: Path, python: str, platform: str) -> 
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise BuildError(
-            f"{requirements}: pip did not finish in {DOWNLOAD_TIMEOUT_S} s: see whether the index answers"
+            f"{requirements}: pip did not finish in {DOWNLOAD_TIMEOUT_S} s: check that the package index answers"
         ) from None
     if done.returncode:
         raise BuildError(f"{requirements}: {explain(done.stdout, done.stderr, python, platform)}")
@@ -96,7 +96,7 @@ def _refused(text: str) -> str:
         return ""
     asked = re.search(rf"^\s*(.+ depends on {match[1]}\b.*)$", text, re.M)
     who = f"{asked[1]}, but " if asked else ""
-    return f"{who}{match[1]} never goes to a box, where the model's artifact runs: drop it from requirements.txt"
+    return f"{who}{match[1]} never goes to a box, where the model's artifact runs: remove it from requirements.txt"
 
 
 def _conflict(out: str) -> str:
@@ -106,7 +106,7 @@ def _conflict(out: str) -> str:
     lines = [line.strip() for line in causes.partition("\n\n")[0].strip().splitlines()]
     constraint = re.compile(rf"The user requested \(constraint\) (\S+?)==(\S+?)[+.]{re.escape(STAND_IN)}")
     told = [constraint.sub(r"the box itself provides \1 \2", line) for line in lines]
-    return f"{'; '.join(told)}: ask for versions that go together, or drop one"
+    return f"{'; '.join(told)}: require versions that are compatible, or remove one"
 
 
 def _missing(err: str, python: str, platform: str) -> str:
@@ -117,7 +117,7 @@ def _missing(err: str, python: str, platform: str) -> str:
         return f"the package index did not answer for {match[1]}: try again with a network"
     others = "" if match[2] == "none" else f" (there are {match[2]})"
     return (
-        f"no wheel of {match[1]} for Python {python} on {platform}{others}: ask for a version that has one, change "
+        f"no wheel of {match[1]} for Python {python} on {platform}{others}: require a version that has one, change "
         "python or platform under [build] in edgefn.toml, or build the wheel yourself and set PIP_FIND_LINKS"
     )
 
@@ -125,4 +125,4 @@ def _missing(err: str, python: str, platform: str) -> str:
 def _last_error(err: str) -> str:
     lines = [line.strip() for line in err.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error:")]
-    return f"pip failed: {(errors or lines or ['it said nothing'])[-1].partition(':')[2].strip() or lines[-1]}"
+    return f"pip failed: {(errors or lines or ['it printed nothing'])[-1].partition(':')[2].strip() or lines[-1]}"

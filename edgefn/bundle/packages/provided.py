@@ -87,7 +87,7 @@ def meets(need: str, provided: Mapping[str, str]) -> bool:
         version = provided.get(canonicalize_name(requirement.name))
         return version is not None and requirement.specifier.contains(version, prereleases=True)
     except (InvalidRequirement, InvalidVersion) as error:
-        raise BundleError(f"{need!r} does not read as a requirement ({error}): build the bundle again") from None
+        raise BundleError(f"{need!r} is not a valid requirement ({error}): build the bundle again") from None
 
 
 def _clash(wheel: Wheel, need: str, provided: Mapping[str, str]) -> dict[str, str]:
@@ -96,5 +96,7 @@ def _clash(wheel: Wheel, need: str, provided: Mapping[str, str]) -> dict[str, st
 
     name = canonicalize_name(Requirement(need).name)
     has = f"{name} {provided[name]}" if name in provided else f"no {name}"
-    fix = f"ask in requirements.txt for a version of {wheel.name} that takes it and build again, or update edgefn here"
+    fix = (
+        f"require a version of {wheel.name} that accepts it in requirements.txt and build again, or update edgefn here"
+    )
     return {"artifact": f"wheels/{wheel.name}-{wheel.version}", "needs": need, "has": has, "fix": fix}

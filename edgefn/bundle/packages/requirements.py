@@ -36,7 +36,7 @@ def read_lines(path: Path) -> list[RequirementLine]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise BuildError(f"{path} does not read: {error}") from None
+        raise BuildError(f"cannot read {path}: {error}") from None
     lines: list[RequirementLine] = []
     pending, start = "", 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -65,8 +65,8 @@ def check_wheels(lines: list[RequirementLine], path: Path) -> None:
     for line in lines:
         if _SOURCE.match(line.text):
             raise BuildError(
-                f"{path}:{line.number}: {line.text!r} comes as source, a function takes wheels only: build one "
-                "with `pip wheel` and name its file or set PIP_FIND_LINKS"
+                f"{path}:{line.number}: {line.text!r} is a source package, but a function takes only wheels: build "
+                "one with `pip wheel` and name its file or set PIP_FIND_LINKS"
             )
 
 
@@ -79,10 +79,10 @@ def check_provided(lines: list[RequirementLine], provided: Mapping[str, str], pa
         if line.requirement is None or name not in provided:
             continue
         here = f"{path}:{line.number}: {line.text!r}"
-        has = f"the box itself provides {name} {provided[name]}, which its own parts were built with"
+        has = f"the box itself provides {name} {provided[name]}, with which its own parts were built"
         if line.requirement.url or "--hash" in line.text:
-            raise BuildError(f"{here} asks for one file, but {has}: ask for the name, or drop the line")
+            raise BuildError(f"{here} requires one file, but {has}: require the name, or remove the line")
         if line.requirement.extras:
-            raise BuildError(f"{here} asks for extras, but {has}: list what the extra needs instead")
+            raise BuildError(f"{here} requires extras, but {has}: list the requirements of the extra instead")
         if not line.requirement.specifier.contains(provided[name], prereleases=True):
-            raise BuildError(f"{here} does not take what is there: {has}; widen the range, or drop the line")
+            raise BuildError(f"{here} excludes the box's own version: {has}; widen the range, or remove the line")

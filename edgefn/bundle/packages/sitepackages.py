@@ -56,7 +56,7 @@ def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, wheel: s
     if path.exists():
         # Packages often bring the same licence or empty __init__.py; different code would hide one of them.
         if path.suffix in _IMPORTED and path.read_bytes() != content:
-            raise BuildError(f"{wheel} brings another {path.name} than a wheel before it, at {info.filename}: drop one")
+            raise BuildError(f"{wheel} and an earlier wheel hold different files {info.filename}: remove one of them")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -71,7 +71,7 @@ def requires(wheel: Path) -> tuple[str, ...]:
                 return tuple(
                     BytesParser().parsebytes(archive.read(name), headersonly=True).get_all("Requires-Dist", ())
                 )
-    raise BuildError(f"{wheel.name} has no METADATA: it is no wheel; ask for another version")
+    raise BuildError(f"{wheel.name} has no METADATA, so it is not a wheel; require another version")
 
 
 def tags(folder: Path) -> set[str]:

@@ -93,7 +93,7 @@ class _Found:
             name, version, _, _ = parse_wheel_filename(file.name)
         except InvalidWheelFilename:
             raise BuildError(
-                f"{file.name} is no wheel: a function takes wheels only; build it with `pip wheel`"
+                f"{file.name} is not a wheel, but a function takes only wheels: build it with `pip wheel`"
             ) from None
         own = (Requirement(text) for text in requires(file))
         return cls(file, name, str(version), tuple(need for need in own if _holds(need, environment)))
@@ -126,7 +126,7 @@ def _check_complete(
         for need in wanted:
             if not need.url and not meets(f"{_name(need)}{need.specifier}", there):
                 raise BuildError(
-                    f"{asker} needs {need} on the box's Python {environment['python_version']}, and pip, which runs on "
-                    f"another, found {there.get(_name(need), 'nothing')}: name it in {requirements.name}, or build "
-                    "with the box's Python"
+                    f"{asker} needs {need} on the box's Python {environment['python_version']}, but pip runs on "
+                    f"another Python and found {there.get(_name(need), 'nothing')}: add it to {requirements.name}, or "
+                    "build with the box's Python"
                 )

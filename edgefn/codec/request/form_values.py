@@ -295,7 +295,7 @@ def _at(value: Any, path: str) -> Any:
 def _check_finite(value: Any) -> None:
     """Raise ValueError when a number in `value` (of builtins) is NaN or infinite."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a number that text can carry; send a finite one, or msgpack")
+        raise ValueError(f"text cannot represent {value}; send a finite number, or msgpack")
     if isinstance(value, dict | list | tuple):
         for one in value.values() if isinstance(value, dict) else value:
             _check_finite(one)

@@ -40,10 +40,10 @@ from edgefn.text.suggestion import did_you_mean
 _JSON = MediaType(JSON)
 
 TOO_LARGE = (
-    "the request takes more memory once it is read than the function has; send less at a time, or give the function "
-    "more `memory`"
+    "the decoded request needs more memory than the function has; send less at a time, or give the function more "
+    "`memory`"
 )
-"""What a caller is told whose request leaves no memory to read it."""
+"""The error for a request that does not fit the function's memory."""
 
 MAX_BODY_BYTES = 1 << 30
 """What a body may be once it is unpacked, where nothing else is said."""
@@ -135,8 +135,8 @@ class Signature:
         if lone is None or not (lone.takes_any or lone.name in lone.members) or lone.kind != "value":
             return ""
         return (
-            f"an object is the value of {lone.name}, also one that has a member {lone.name}: a parameter added beside "
-            "it later would change that"
+            f"an object is read as the value of {lone.name}, even if it has a member {lone.name}: adding another "
+            "parameter later would change that"
         )
 
     # ── the body ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ def to_npy(array: Array) -> bytes:
     if dtype.hasobject:
         raise Unholdable(f"is an array of dtype {dtype}, which a .npy file cannot hold without a pickle")
     if np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype)) != dtype:
-        raise Unholdable(f"is an array of dtype {dtype}, for which a .npy file has no name")
+        raise Unholdable(f"is an array of dtype {dtype}, which a .npy file cannot name")
     file = io.BytesIO()
     np.save(file, plain.view(dtype), allow_pickle=False)
     return file.getvalue()
@@ -46,7 +46,7 @@ def to_raw(array: Array) -> bytes:
     plain = _filled(array)
     if plain.dtype.name not in DTYPES:
         raise Unholdable(
-            f"is an array of dtype {plain.dtype}, which has no raw form; those that have: {', '.join(DTYPES)}"
+            f"is an array of dtype {plain.dtype}, which has no raw form; these dtypes have one: {', '.join(DTYPES)}"
         )
     return _little_endian(plain)
 
@@ -88,7 +88,7 @@ def _filled(array: Array) -> Array:
         return np.asarray(array)
     if array.dtype.kind not in "fc":
         raise Unholdable(
-            f"is a masked array of dtype {array.dtype}, which has nothing for what is masked; floats have NaN"
+            f"is a masked array of dtype {array.dtype}, which has no value for masked elements; floats have NaN"
         )
     return cast("Array", np.ma.filled(array, np.nan))
 

@@ -20,7 +20,7 @@ def to_file(image: Image, format: EncodedFormat) -> bytes:
     try:
         return image.encode(format)
     except ValueError as error:
-        raise RuntimeError(f"a picture in the result cannot be written as {format}: {error}") from error
+        raise RuntimeError(f"cannot write a picture of the result as {format}: {error}") from error
 
 
 def check(image: Image, format: EncodedFormat) -> None:
@@ -28,7 +28,7 @@ def check(image: Image, format: EncodedFormat) -> None:
 
     width, height = image.size
     if min(width, height) < 1:
-        raise Unholdable(f"is a picture of {width}x{height} pixels; it has none")
+        raise Unholdable(f"is an empty picture of {width}x{height} pixels")
     if not holds(format, image.size) and not (image.file and image.format == format):
         raise Unholdable(
             f"is a picture of {width}x{height} pixels, and {format} has at most {MAX_SIDE[format]:,} along a side"

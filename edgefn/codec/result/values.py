@@ -144,10 +144,12 @@ def words(value: Any, error: Exception) -> str:
     """Say why `value` cannot be encoded, beginning with a verb."""
     match error:
         case RecursionError():
-            return f"is nested deeper than about {sys.getrecursionlimit()} levels, or is inside itself"
+            return f"is nested deeper than about {sys.getrecursionlimit()} levels, or contains itself"
         case UnicodeEncodeError():
             at = f"{error.object[error.start]!r} at {error.start}"
-            return f'has a lone surrogate, {at}, which is no text; write text.encode("utf-8", "replace").decode()'
+            return (
+                f'has a lone surrogate, {at}, which is not valid text; write text.encode("utf-8", "replace").decode()'
+            )
         case OverflowError():
             return f"is {shown(value)}, {_INTEGERS}"
     return str(error) if isinstance(error, Unholdable) else f"cannot be encoded: {error}"
@@ -159,7 +161,7 @@ def _of_key(key: Any, error: Exception) -> str:
             return f"which {words(key, error)}"
         case OverflowError():
             return _INTEGERS
-    return f"and a {type(key).__name__} is no name of an object in JSON"
+    return f"and a {type(key).__name__} cannot be a member name in JSON"
 
 
 def _growing(encode_into: Callable[[Any, bytearray], None]) -> Callable[[Any], bytes]:

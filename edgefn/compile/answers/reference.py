@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from edgefn.compile.capture.eager import EagerSession
 
 NO_REQUESTS = (
-    "no request samples, so the handler's answers were not compared: samples= names no request bodies, but arrays; "
-    'write samples="samples/*" with real ones'
+    "the handler's answers were not compared: samples= gives arrays, not request bodies; "
+    'write samples="samples/*" with real requests'
 )
-STALE = "the handler or the samples have changed since the golden samples were recorded: its answers were not compared"
+STALE = (
+    "the handler's answers were not compared: the handler or the samples have changed since the golden samples "
+    "were recorded"
+)
 
 _FILE = "answers.msgpack"
 
@@ -128,9 +131,9 @@ def _unfit(
 def unrepeatable(function: EdgeFunction[..., Any], sample: str, first: bytes, second: bytes, count: int) -> str:
     """Return the message about a handler that answers the same request differently the second time."""
     return (
-        f"the handler does not repeat itself, so its answers were not compared: {sample} gave {record.shown(first)}, "
-        f"then {record.shown(second)} ({count} such); what depends on the clock, chance, the network or earlier calls "
-        f"is told apart with @{function.handler.__name__}.match"
+        f"the handler's answers were not compared: the same request gives different answers. {sample} gave "
+        f"{record.shown(first)}, then {record.shown(second)} ({count} such); if answers depend on the clock, chance, "
+        f"the network or earlier calls, compare them with @{function.handler.__name__}.match"
     )
 
 

@@ -30,7 +30,7 @@ from edgefn.session import Session
 from edgefn.targets.profiles import Target
 
 AGAIN_S = 1.1
-"""An answer that differs is asked for again so much later: one that holds the time has changed by then."""
+"""The delay before a different answer is requested again: one that holds the time has changed by then."""
 
 
 class AnswerTrial(msgspec.Struct, frozen=True):
@@ -88,13 +88,13 @@ def gate(found: Agreed, name: str, function: str, *, quantized: bool) -> None:
         f"{one.sample}: {one.reason} (eager {one.expected}, artifact {one.actual})" for one in found.examples
     )
     advice = (
-        "give more calibration=, keep= layers in float, or leave the target out"
+        "give more calibration=, keep= layers in float, or leave out the target"
         if quantized
-        else "mend what amplifies the difference in the handler, e.g. a threshold, or leave the target out"
+        else "change the step of the handler that amplifies the difference, e.g. a threshold, or leave out the target"
     )
     raise GateError(
-        f"{name} answers otherwise than eager PyTorch: answers {told(found.matched, found.of)} match. {pairs}. "
-        f"Next: {advice}; where these answers are as good, say so with @{function}.match"
+        f"the answers of {name} differ from eager PyTorch's: {told(found.matched, found.of)} match. {pairs}. Next: "
+        f"{advice}; if these answers are as good, accept them with @{function}.match"
     )
 
 

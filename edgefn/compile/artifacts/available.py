@@ -61,5 +61,6 @@ def lacking(target: Target) -> str:
         except BundleError as error:
             return f"the target {target} needs the {kind} {target.backend}: {error}"
         if not probe.available:
-            return f"the target {target} needs the {kind} {target.backend}, which cannot work here: {probe.fix}"
+            why = f"which does not work on this machine: {probe.fix}"
+            return f"the target {target} needs the {kind} {target.backend}, {why}"
     return ""

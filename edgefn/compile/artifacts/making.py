@@ -26,11 +26,11 @@ from edgefn.text.quantities import format_bytes, format_duration
 
 _FILES, _MADE, _AGREEMENT, _LATENCY, _ANSWERS = "files", "made.json", "agreement.json", "latency.json", "answers.json"
 _DOING = {
-    "start": "as it started",
-    "lower": "as it lowered",
-    "prove": "as it was proved",
-    "answer": "as the handler ran with it",
-    "time": "as it was timed",
+    "start": "during its start",
+    "lower": "while lowering",
+    "prove": "while its artifact was checked",
+    "answer": "while the handler ran with its artifact",
+    "time": "while its artifact was timed",
 }
 
 MAX_SLICES = 32
@@ -201,29 +201,29 @@ class ArtifactBuild:
         answers = self.answers
         if answers is None or self.status != "built":
             return noted
-        few = f"of its {answers}; one differs, which shows neither right nor wrong: give more samples"
+        few = f"of its {answers}; one differs, too few to decide: give more samples"
         return (*noted, answers.unfit or (few if answers.verdict == "not shown" else ""))
 
     def _missing(self, ended: CompilerExit, limit_s: float) -> None:
         told, name = ended.told, self.piece.name
-        where = f"; its log is {self.log}"
+        where = f"; see its log {self.log}"
         match ended.end:
             case "timed out":
                 self.status = "timed out"
                 self.reason = (
-                    f"{name} was not ready in {format_duration(limit_s)} and was ended {_DOING.get(told.step, '')}: "
-                    f"give --timeout, or compile_timeout in edgefn.toml, more{where}"
+                    f"{name} was not ready in {format_duration(limit_s)} and was stopped {_DOING.get(told.step, '')}: "
+                    f"raise --timeout, or compile_timeout in edgefn.toml{where}"
                 )
             case "killed":
                 self.status = "killed"
                 memory = f"it held {format_bytes(ended.peak_bytes)}; " if ended.peak_bytes else ""
                 advice = "the machine may have run out of memory" if ended.signal == "SIGKILL" else "its engine crashed"
                 step = _DOING.get(told.step, "")
-                self.reason = f"{name}: its compiler was ended by {ended.signal} {step}: {memory}{advice}{where}"
+                self.reason = f"{name}: its compiler was killed by {ended.signal} {step}: {memory}{advice}{where}"
             case _:
                 gate = told.error == GateError.__name__
                 self.status = "dropped" if gate else "failed"
-                said = told.reason or f"its compiler ended without a word {_DOING.get(told.step, '')}"
+                said = told.reason or f"its compiler ended without an error message {_DOING.get(told.step, '')}"
                 self.reason = f"{_named(said, name)}{where}"
                 self.trace = told.trace
 

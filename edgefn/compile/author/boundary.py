@@ -111,7 +111,7 @@ class Boundary:
             missed = self._imports.refused  # which the function's module caught, and went on without
             if missed is None or str(missed) in str(error):
                 raise
-            raise BuildError(f"{error}; mind that {missed}; let the builder import it itself") from error.__cause__
+            raise BuildError(f"{error}; note that {missed}; let the builder import it itself") from error.__cause__
 
     @contextmanager
     def sampling(self, model: EdgeModel, what: str) -> Iterator[None]:

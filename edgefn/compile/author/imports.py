@@ -25,7 +25,7 @@ NUMPY_INSTEAD = (
     'write that step with NumPy, or do it in the network\'s forward() (docs/models.md, "What a handler may import")'
 )
 
-IN_BUILDER = "let the builder import it, if only that needs it"
+IN_BUILDER = "import it in the builder, if only the builder needs it"
 
 _ALWAYS = {*sys.stdlib_module_names, "edgefn", "edgefn_runtime", "__main__"}
 

@@ -27,13 +27,13 @@ _SETTINGS = (
     *("~/.config", "~/.matplotlib", "~/.netrc", "~/.gitconfig", "~/.keras/keras.json"),
     *("~/.cache/matplotlib", "~/.cache/fontconfig", "~/.cache/pip", "~/.cache/torch_extensions", "~/.triton"),
 )
-"""What libraries look up about their user, and compiled code that they keep by the hash of its source.
+"""Settings that libraries read about their user, and compiled code that they cache by the hash of its source.
 
 Never a hub's cache, nor a folder where some library keeps weights.
 """
 
 _HUB_NOTES = {"token", "stored_tokens", "version.txt", "version_diffusers_cache.txt"}
-"""What is no weights in a hub's cache."""
+"""Files of a hub's cache that are not weights."""
 
 
 class _Opens(Protocol):

@@ -33,7 +33,7 @@ _IN_THE_HANDLER = "or do that step in the handler with NumPy"
 PACKED = Symptom(
     "",
     "",
-    "packed sequences (pack_padded_sequence) have no form that an artifact could have",
+    "artifacts cannot hold packed sequences (pack_padded_sequence)",
     "run the padded tensor through the network and take each row's step at lengths - 1; a bidirectional one takes one "
     "unpadded row a call",
 )
@@ -43,19 +43,19 @@ SYMPTOMS = (
         r"SymIntArrayRef expected to contain only concrete integers",
         r"generator",
         "forward() draws random numbers of a free size",
-        "make the noise an input, which the handler draws",
+        "make the noise an input that the handler draws",
     ),
     Symptom(
         r"SymIntArrayRef expected to contain only concrete integers",
         "",
-        "this step takes plain numbers for sizes, and one of them is a free length",
+        "this step takes only plain numbers for sizes, but one of them is a free length",
         "write that length as a number in tensor(...), or compute the step with other operators",
     ),
     Symptom(
         _VALUES,
         r"\b(Normal|LogNormal|Categorical|Bernoulli|Beta|Gamma|Dirichlet|Laplace|MultivariateNormal|StudentT|Uniform|"
         r"Exponential|Independent|MixtureSameFamily|TransformedDistribution)\(|\.(log_prob|cdf|icdf)\(",
-        "a distribution checks its parameters' and samples' values",
+        "a distribution checks the values of its parameters and samples",
         "write validate_args=False as an argument of each distribution",
     ),
     Symptom(
@@ -68,12 +68,12 @@ SYMPTOMS = (
         _VALUES,
         r"\bassert\b|\braise\b",
         "a tensor's values are checked in forward()",
-        "leave the check out, or make it in the handler",
+        "leave out the check, or do it in the handler",
     ),
     Symptom(
         _VALUES,
         r"\.item\(|\.tolist\(|\bint\(|\bfloat\(|\bbool\(",
-        "a Python number is made of a tensor's values",
+        "a tensor's values are converted to a Python number",
         f"keep it a tensor (masks, torch.where, index_select, gather), {_IN_THE_HANDLER}",
     ),
     Symptom(
@@ -85,8 +85,11 @@ SYMPTOMS = (
     Symptom(
         r"does not require grad|inference tensor|backward through",
         "",
-        "forward() computes a gradient (torch.autograd.grad), which no artifact can",
-        "write the derivative out with torch's operators, or return what it is of and leave it to the handler",
+        "forward() computes a gradient (torch.autograd.grad), which artifacts cannot do",
+        (
+            "write out the derivative with torch's operators, or return the differentiated value and compute the "
+            "derivative in the handler"
+        ),
     ),
     Symptom(
         r"\.numpy\(\) is not supported|numpy.*FakeTensor|FakeTensor.*numpy|Can't call numpy\(\)|__array__",
@@ -98,7 +101,7 @@ SYMPTOMS = (
         r"FakeTensor\.__format__|FakeTensor\.__repr__",
         "",
         "forward() prints or formats a tensor's values",
-        "leave the print, log or f-string out",
+        "leave out the print, log or f-string",
     ),
     Symptom(
         r"deserialize object on a CUDA device",
@@ -109,20 +112,20 @@ SYMPTOMS = (
     Symptom(
         r"Torch not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA error|device type cuda|torch\._C\._cuda",
         "",
-        "the code asks for a GPU, and a build runs on the CPU",
-        "leave .cuda() and .to('cuda') out; in forward() write .to(x.device)",
+        "the code needs a GPU, but a build runs on the CPU",
+        "leave out .cuda() and .to('cuda'); in forward() write .to(x.device)",
     ),
     Symptom(
         r"Weights only load failed",
         "",
-        "torch.load takes tensors only, and the file holds other Python objects",
+        "torch.load takes only tensors, but the file holds other Python objects",
         "save network.state_dict() and load that, or write weights_only=False for a file that you trust",
     ),
     Symptom(
         r"Error\(s\) in loading state_dict",
         "",
         "",
-        "build the network as it was when the checkpoint was written (classes, width, prefix of the names)",
+        "build the same network that wrote the checkpoint (classes, width, prefix of the names)",
     ),
     Symptom(
         r"same dtype.*(BFloat16|Half|Double)|(BFloat16|Half|Double).*same dtype|expected (scalar|m1).*(BFloat16|Half|"
@@ -130,7 +133,7 @@ SYMPTOMS = (
         "",
         "",
         "weights and inputs have different dtypes: declare the input in the weights' dtype, or return "
-        "network.float() from the builder and leave .half(), .double() and .bfloat16() out of forward()",
+        "network.float() from the builder and remove .half(), .double() and .bfloat16() from forward()",
     ),
     Symptom(
         r"LinearPackedParams|ConvPackedParams|__torch__\.torch\.classes|quantized::",
@@ -143,7 +146,7 @@ SYMPTOMS = (
         r"|Expected more than 1 value|Expected \d+D|Expected input",
         "",
         "",
-        "compare the shapes of inputs= with those that forward() takes; [batch, …] comes first",
+        "compare the shapes of inputs= with those that forward() takes; the first dimension is the batch",
     ),
     Symptom(
         r"assigned during export|Mutating module attribute|leaked",
@@ -155,12 +158,12 @@ SYMPTOMS = (
         r"unhashable type.*Sym(Int|Float)",
         "",
         "a free length is looked up in a dict, a set or a cache (lru_cache)",
-        "compute what it keeps at each call, or write the length as a number in tensor(...)",
+        "compute the looked-up value at each call, or write the length as a number in tensor(...)",
     ),
     Symptom(
         r"unsupported operand.*divmod.*Sym",
         "",
-        "divmod() takes no free length",
+        "divmod() does not take a free length",
         "write n // k and n % k",
     ),
     Symptom(
@@ -173,7 +176,7 @@ SYMPTOMS = (
         r"FakeTensor",
         "",
         "",
-        "this line looks at a tensor's values, which a capture has not: write it with the functions of torch, "
+        "this line reads a tensor's values, which do not exist during capture: write it with the functions of torch, "
         f"{_IN_THE_HANDLER}",
     ),
 )

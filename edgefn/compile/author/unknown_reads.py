@@ -23,8 +23,8 @@ def of_builder(model: str, weights: Sequence[str], folder: Path) -> Refusal:
 
     def refusal(paths: list[str]) -> BuildError:
         return BuildError(
-            f"model {model}: its builder reads {_listed(paths)}, which a build does not look at: new weights "
-            f"there would go unnoticed. Add to @edge_model of {model}: {line(weights, paths, folder)}"
+            f"model {model}: its builder reads {_listed(paths)}, which the build does not watch: it would miss new "
+            f"weights there. Add to @edge_model of {model}: {line(weights, paths, folder)}"
         )
 
     return refusal
@@ -38,7 +38,7 @@ def of_samples(model: str, what: str, weights: Sequence[str], folder: Path) -> R
 
     def refusal(paths: list[str]) -> BuildError:
         return BuildError(
-            f"model {model}: {what} reads {_listed(paths)}, which a build does not look at. Put it below "
+            f"model {model}: {what} reads {_listed(paths)}, which the build does not watch. Put it below "
             f"{folder.name}/samples/, or add to @edge_model of {model}: {line(weights, paths, folder)}"
         )
 
@@ -50,13 +50,13 @@ def of_box(what: str, folder: Path) -> Refusal:
 
     def refusal(paths: list[str]) -> BuildError:
         left = (
-            "a bundle leaves out samples/, dotfiles, tests and what weights= names"
+            "a bundle leaves out samples/, dotfiles, tests and the files that weights= names"
             if any(Path(os.path.realpath(path)).is_relative_to(folder) for path in paths)
-            else f"a bundle has what lies in {folder.name}/ alone"
+            else f"a bundle holds only the files in {folder.name}/"
         )
         return BuildError(
             f"{what} reads {_listed(paths)}, which a box does not have: {left}. Read weights in the builder, with "
-            f"{line((), paths, folder)}; put what the handler needs into {folder.name}/"
+            f"{line((), paths, folder)}; put the handler's files into {folder.name}/"
         )
 
     return refusal

@@ -52,7 +52,7 @@ def import_function(folder: Path, packages: Packages = NO_PACKAGES) -> EdgeFunct
     """
     shared_code.offer(packages)
     try:
-        with boundary.on_box(f"{folder.name}.py, as it is imported,"):
+        with boundary.on_box(f"{folder.name}.py, during its import,"):
             function = load(folder)
     except EdgefnError:
         raise

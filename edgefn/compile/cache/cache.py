@@ -24,7 +24,7 @@ from edgefn.errors import BuildError
 from edgefn.system.durable import explained_when_full
 
 UNUSED_S = 30 * 24 * 3600.0
-"""An entry that nobody asked for in a month is removed."""
+"""An entry that was not used for this long is removed."""
 
 TEMPORARY = ".making-"
 """How the names of folders begin that are not entries yet, and go when their build ends."""
@@ -59,8 +59,8 @@ def writable(folders: Iterable[Path]) -> Iterator[None]:
         if root is None or error.errno not in _IN_THE_WAY:
             raise
         raise BuildError(
-            f"cannot write {error.filename}: {error.strerror}; {root} must be a folder that you may write to, and may "
-            "be deleted at any time"
+            f"cannot write {error.filename}: {error.strerror}; {root} must be a folder that you can write to (you can "
+            "delete it at any time)"
         ) from error
 
 

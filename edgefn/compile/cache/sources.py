@@ -39,7 +39,7 @@ class Sources:
         self._hashes: dict[Path, str] = {}
         self._followed: set[Path] = set()
         if not self.folder.is_dir():
-            raise SpecError(f"{folder} is not a folder: name the folder of a function")
+            raise SpecError(f"{folder} is not a folder: give the folder of a function")
 
     @cached_property
     def shared(self) -> Packages:

@@ -50,8 +50,8 @@ def by_name(forward: Callable[..., Any], spec: ModelSpec) -> bool:
         other = [name for name in spec.inputs if name not in named]
         raise BuildError(
             f"model {spec.name}: inputs= declares {_listed(spec.inputs)} and forward() takes {_listed(parameters)}: "
-            f"{_listed(matching)} would go by name and {_listed(other)} cannot. Rename {_listed(other)} as forward() "
-            "has it, or give every input another name to pass them in order"
+            f"{_listed(matching)} match by name but {_listed(other)} do not. Rename {_listed(other)} to the names of "
+            "forward(), or give every input another name to pass them in order"
         )
     _require_number(parameters, spec)
     return False
@@ -76,8 +76,8 @@ def _require_all(parameters: Mapping[str, inspect.Parameter], spec: ModelSpec) -
     required = [name for name, one in parameters.items() if one.kind in (*_NAMED, *_ORDERED) and _is_required(one)]
     if missing := [name for name in required if name not in spec.inputs]:
         raise BuildError(
-            f"model {spec.name}: forward() also needs {_listed(missing)}, and inputs= declares {_listed(spec.inputs)}: "
-            "declare it too, or give it a default in forward()"
+            f"model {spec.name}: forward() also needs {_listed(missing)}, but inputs= declares only "
+            f"{_listed(spec.inputs)}: declare it too, or give it a default in forward()"
         )
 
 

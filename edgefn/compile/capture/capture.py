@@ -205,7 +205,7 @@ def _check_declared(spec: ModelSpec, outputs: Mapping[str, TensorSpec]) -> None:
         )
         if declared.dtype != found.dtype or not agree:
             raise BuildError(
-                f"model {spec.name}: output {name!r} is declared as {declared}, the network gives {found}; "
+                f"model {spec.name}: output {name!r} is declared as {declared}, but the network gives {found}; "
                 "correct outputs= or leave it out"
             )
 

@@ -55,7 +55,9 @@ def _check_shapes(network: torch.nn.Module, model: str) -> None:
 def _move(network: torch.nn.Module, model: str) -> None:
     devices = {tensor.device.type for tensor in (*network.parameters(), *network.buffers())}
     if "meta" in devices:
-        raise BuildError(f"model {model}: its weights are on the device meta, without values; load them in the builder")
+        raise BuildError(
+            f"model {model}: its weights are on the device meta and have no values; load them in the builder"
+        )
     if devices - {"cpu"}:
         network.cpu()
 

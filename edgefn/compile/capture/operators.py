@@ -33,7 +33,7 @@ def check_none_foreign(program: torch.export.ExportedProgram, what: str) -> None
     """Raise BuildError, which begins with `what`, where a box that has PyTorch alone cannot run the program."""
     if names := sorted({name(node.target) for node in foreign(program)}):
         raise BuildError(
-            f"{what}: its program has {', '.join(names)}, and the PyTorch of a box has no such operator; leave this "
+            f"{what}: its program has {', '.join(names)}, but the PyTorch of a box has no such operator; leave this "
             "target out of --target, or use one of another backend (onnxruntime, openvino)"
         )
 

@@ -22,7 +22,7 @@ NUMPY_INSTEAD = "or do that step in the handler with NumPy"
 
 _INSTEAD = {
     r"_linalg|linalg_|cholesky|triangular|\blu\b|_svd|_eigh|lstsq": "do that step in the handler with numpy.linalg",
-    r"masked_select": "write torch.where(mask, x, 0) and reduce that",
+    r"masked_select": "write torch.where(mask, x, 0) and reduce the result",
     r"sparse": "make the tensor dense in the builder: .to_dense()",
     r"cummax|cummin": "write torch.where(torch.ones(n, n).tril().bool(), x.unsqueeze(-2), -torch.inf).amax(-1) for the "
     "last axis of length n (of cummin: torch.inf and amin)",
@@ -34,21 +34,24 @@ _INSTEAD = {
 _WITHOUT = (
     (
         r"\bbatched_nms\b",
-        "torchvision's batched_nms() decides by the number of boxes: write torchvision.ops.nms(boxes + "
-        "labels[:, None] * (boxes.max() - boxes.min() + 1), scores, iou)",
+        "torchvision's batched_nms() branches on the number of boxes: write torchvision.ops.nms(boxes + labels[:, "
+        "None] * (boxes.max() - boxes.min() + 1), scores, iou)",
     ),
-    (r"\bi?sqrt\(", "math.sqrt() makes a plain number of a length: write int(n ** 0.5)"),
-    (r"\bmath\.\w+\(", "math's functions make a plain number of a length: write it with +, *, //, ** and min()"),
+    (r"\bi?sqrt\(", "math.sqrt() turns a length into a plain number: write int(n ** 0.5)"),
+    (r"\bmath\.\w+\(", "math's functions turn a length into a plain number: write it with +, *, //, ** and min()"),
     (
         r"\b(resize|resized_crop|center_crop)\(|torchvision.transforms",
-        "torchvision's resize decides by the sizes in Python: write torch.nn.functional.interpolate(x, size=(height, "
+        "torchvision's resize branches on the sizes in Python: write torch.nn.functional.interpolate(x, size=(height, "
         'width), mode="bilinear"), or resize in the handler',
     ),
-    (r"\blen\(", "len() makes a plain number of a length: write x.shape[0]"),
-    (r"\bfor\b.+\bin\b", "a loop in forward() runs as often as the example is long: compute all its steps at once"),
+    (r"\blen\(", "len() turns a length into a plain number: write x.shape[0]"),
+    (
+        r"\bfor\b.+\bin\b",
+        "the length of the example sets the number of steps of a loop in forward(): compute all its steps at once",
+    ),
     (
         r"\b(?<!\.)(min|max)\(",
-        "Python's min() and max() decide by the example's sizes: write torch.sym_min() and torch.sym_max()",
+        "Python's min() and max() branch on the example's sizes: write torch.sym_min() and torch.sym_max()",
     ),
 )
 """What to write instead of a line that fixes a free length, by a pattern of the line."""
@@ -75,17 +78,17 @@ def not_free(model: str, found: Fixed | Tied, where: str = "") -> BuildError:
     return BuildError(
         f"model {model}: its free dimensions depend on each other; the network only works where {found.condition}"
         f"{where and f' ({where})'}. {instead and f'{instead}. '}"
-        'Give dimensions that are always alike one word, say limits with Dim("length", min=..., max=...) under '
-        "which this always holds, or make forward() work for any sizes"
+        'Give dimensions that are always equal the same word, declare limits with Dim("length", min=..., max=...) '
+        "under which this always holds, or make forward() work for any sizes"
     )
 
 
 def samples_out_of_range(model: str, word: str, length: int, allowed: SizeRange, where: str) -> BuildError:
     """Make the error for a program that is right only for other lengths than the samples'."""
     return BuildError(
-        f"model {model}: its samples have {word} = {length}, for which its forward() goes another way than for others "
-        f"(those are {allowed}{where and f'; {where}'}); name the dimension in squeeze(), leave out what depends on "
-        f"{word} being {length}, give samples of another length, or write {length} as a number in tensor(...)"
+        f"model {model}: its samples have {word} = {length}, for which forward() takes another branch than for other "
+        f"lengths (those are {allowed}{where and f'; {where}'}); name the dimension in squeeze(), remove the branch "
+        f"on {word} being {length}, give samples of another length, or write {length} as a number in tensor(...)"
     )
 
 
@@ -133,7 +136,7 @@ def not_translated(model: str, program: torch.export.ExportedProgram, error: Exc
     if operator and not missing:
         what = f"PyTorch's exporter fails at {operator}: {said}"
     if operator and said.startswith("Unsupported attribute type"):
-        what = f"an option of {operator} (groups, a step, a size) is a free length, and ONNX takes a number there"
+        what = f"an option of {operator} (groups, a step, a size) is a free length, but ONNX takes only a number there"
         return CaptureError(
             f"model {model} does not export to ONNX: {what}{where and f' ({where})'}; write that length as a number in "
             "tensor(...), e.g. a batch of 1, or compute it without that option"
@@ -147,9 +150,9 @@ def _not_of_lengths(model: str, function: str, where: str) -> BuildError:
     """Return the error for a function of Python that is called with a free length."""
     instead = "for round(n / k) write (2 * n + k) // (2 * k), " if function == "round" else ""
     return CaptureError(
-        f"model {model} does not export to ONNX: {function}() of a free length has no form there"
-        f"{where and f' ({where})'}; {instead}write it with +, *, // and min(), or write the length as a number in "
-        "tensor(...)"
+        f"model {model} does not export to ONNX: ONNX has no form for {function}() of a free "
+        f"length{where and f' ({where})'}; {instead}write it with +, *, // and min(), or write the length as a number "
+        "in tensor(...)"
     )
 
 
@@ -160,8 +163,8 @@ def foreign(model: str, operator: str, trace: str) -> BuildError:
     """
     where = _user_line(trace)
     return CaptureError(
-        f"model {model} does not export: {operator}{where and f' ({where})'} is no operator of PyTorch, ONNX has none "
-        "for it, and its body calls something other than PyTorch; write it in PyTorch (torch.library.custom_op may "
+        f"model {model} does not export: {operator}{where and f' ({where})'} is not an operator of PyTorch, ONNX has "
+        "none for it, and its body calls code outside PyTorch; write it in PyTorch (torch.library.custom_op may "
         f"stay), {NUMPY_INSTEAD}"
     )
 
@@ -170,7 +173,7 @@ def not_translated_freely(model: str, condition: str) -> BuildError:
     """Make the error for an operator whose ONNX form holds for only a part of the lengths."""
     return BuildError(
         f"model {model} does not export to ONNX for every length that it takes: an operator of it is translated only "
-        f"for {condition}. Write numbers in place of these words in tensor(...), declare lengths for which this always "
+        f"for {condition}. Write numbers instead of these words in tensor(...), declare lengths for which this always "
         'holds, e.g. Dim("length", multiple_of=8), or write the step with other operators'
     )
 
@@ -188,7 +191,7 @@ def state(model: str, buffers: Sequence[str]) -> BuildError:
     names = ", ".join(f"self.{name.removeprefix('network.')}" for name in buffers)
     return CaptureError(
         f"model {model}: its answers depend on earlier calls: forward() writes {names}, which an artifact does not "
-        f"keep. Make it an input and an output: forward(..., state) returns (y, state), and whoever calls carries it"
+        "keep. Make it an input and an output: forward(..., state) returns (y, state), and the caller passes it on"
     )
 
 

@@ -117,6 +117,6 @@ def _declared(found: dict[str, torch.Tensor], spec: ModelSpec, *, by_name: bool)
     if by_name or len(found) != len(spec.outputs):
         raise BuildError(
             f"model {spec.name}: outputs= names {', '.join(spec.outputs)}, "
-            f"but its forward() returns {', '.join(found)}; declare those, or return as many as are declared"
+            f"but its forward() returns {', '.join(found)}; declare those, or return the declared ones"
         )
     return dict(zip(spec.outputs, found.values(), strict=True))

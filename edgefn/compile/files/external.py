@@ -50,10 +50,10 @@ def _check(entries: Mapping[str, str], tensor: str, path: Path, name: str) -> No
     if not file.is_file():
         raise BuildError(f"{what}, which is missing: put that file beside {path.name}")
     if not file.resolve().is_relative_to(folder):
-        raise BuildError(f"{what}, a link that leaves its folder: put a copy there")
+        raise BuildError(f"{what}, a link out of its folder: replace it by a copy")
     try:
         end = int(entries.get("offset") or 0) + int(entries.get("length") or 0)
     except ValueError:
-        raise BuildError(f"{what}, at no place that is a number: the file is damaged, save it again") from None
+        raise BuildError(f"{what}, at a position that is not a number: the file is damaged, save it again") from None
     if end > file.stat().st_size or end < 0:
-        raise BuildError(f"{what}, which is cut off: it has {file.stat().st_size} bytes, and {end} are needed")
+        raise BuildError(f"{what}, which is cut off: it has {file.stat().st_size} of {end} bytes")

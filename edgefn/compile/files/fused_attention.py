@@ -33,8 +33,8 @@ def attention(
     """
     if mask is not None or need_weights:
         raise BuildError(
-            "its trace holds fused attention with a mask or with its weights, which is not exported: trace it with "
-            "gradients enabled, or save a program by torch.export.save"
+            "its trace holds fused attention with a mask or with its weights, which cannot be exported: trace it with "
+            "gradients enabled, or save a program with torch.export.save"
         )
 
     def projected(tensor: torch.Tensor, part: int) -> torch.Tensor:

@@ -96,8 +96,8 @@ def _pickle(path: Path, classes: Iterable[str], model: str) -> BuildError:
     if not own:
         return _weights(path, "a state_dict", f"torch.load({path.name!r}, weights_only=True)", model)
     return BuildError(
-        f"model {model}: {path.name} is a pickled object of {own[0]}, which runs code as it is read and needs its "
-        "class: build the network in the builder and load its state_dict, or save it by torch.jit.save or "
+        f"model {model}: {path.name} is a pickled object of {own[0]}, which runs code when it is read and needs its "
+        "class: build the network in the builder and load its state_dict, or save it with torch.jit.save or "
         "torch.export.save"
     )
 

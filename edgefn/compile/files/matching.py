@@ -36,7 +36,7 @@ def matched(declared: Sequence[str], found: Sequence[str], what: str) -> dict[st
     same = [name for name in declared if name in found]
     rest, others = ([name for name in names if name not in same] for names in (declared, found))
     if len(declared) != len(found) or (same and any(name.isidentifier() for name in others)):
-        raise BuildError(f"{what} are declared as {_list(declared)}, and the file has {_list(found)}: declare those")
+        raise BuildError(f"{what} are declared as {_list(declared)}, but the file has {_list(found)}: declare those")
     pairs = dict(zip(rest, others, strict=True))
     return {name: pairs.get(name, name) for name in declared}
 
@@ -68,7 +68,7 @@ def check(declared: Mapping[str, TensorSpec], found: Mapping[str, FileTensor], w
 
 
 def _unlike(name: str, spec: TensorSpec, found: FileTensor, what: str, advice: str) -> BuildError:
-    return BuildError(f"{what}: input {name!r} is declared as {spec}, the file has {found}; {advice}")
+    return BuildError(f"{what}: input {name!r} is declared as {spec}, but the file has {found}; {advice}")
 
 
 def _list(names: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ FILE = "network.onnx"
 """In a snapshot's folder."""
 
 READ = (7, 23)
-"""Opsets that every target's ONNX Runtime reads: a file of one of those is served as it is."""
+"""Opsets that every target's ONNX Runtime reads: a file of one of these is served unchanged."""
 
 PREFERRED = 20
 """What another file is converted to."""
@@ -138,7 +138,7 @@ class OnnxCapture:
 def no_program(model: str) -> BuildError:
     """Make the error for a backend that compiles PyTorch programs."""
     return BuildError(
-        f"model {model}: its file is ONNX, and this target compiles programs of PyTorch: leave the target out of "
+        f"model {model}: its file is ONNX, but this target compiles programs of PyTorch: leave the target out of "
         "--target, or let the builder return the network, or a program of torch.export.save"
     )
 
@@ -222,15 +222,15 @@ def _converted(proto: onnx.ModelProto, path: Path, opset: int, name: str) -> ir.
 
     if any(True for _ in external.files(proto, path)):
         raise BuildError(
-            f"model {name}: its ONNX file has opset {onnx_source.opset(proto)} and weights of over 1.5 GiB, which are "
-            f"not converted to the opset {opset} of this target: export it with opset_version={opset}"
+            f"model {name}: its ONNX file has opset {onnx_source.opset(proto)} and weights of over 1.5 GiB, too large "
+            f"to convert to the opset {opset} of this target: export it with opset_version={opset}"
         )
     try:
         converted = version_converter.convert_version(proto, opset)
     except Exception as error:  # the converter raises what its C++ raises
         raise BuildError(
-            f"model {name}: ONNX does not convert its file from opset {onnx_source.opset(proto)} to {opset}: "
-            f"{onnx_source.complaint(error)}; export it with opset_version={opset}, or leave this target out"
+            f"model {name}: ONNX cannot convert its file from opset {onnx_source.opset(proto)} to {opset}: "
+            f"{onnx_source.complaint(error)}; export it with opset_version={opset}, or leave out this target"
         ) from error
     converted.ir_version = min(max(converted.ir_version, proto.ir_version), MAX_IR)
     return ir.from_proto(onnx.shape_inference.infer_shapes(converted))

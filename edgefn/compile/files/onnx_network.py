@@ -48,7 +48,7 @@ class OnnxNetwork(torch.nn.Module):
             arrays = self._session.run(list(self.outputs.values()), given)
         except Exception as error:  # onnxruntime's exceptions have no common class but this
             raise BuildError(
-                f"model {self.spec.name}: ONNX Runtime does not run {self.path.name}: {onnx_source.complaint(error)}"
+                f"model {self.spec.name}: ONNX Runtime cannot run {self.path.name}: {onnx_source.complaint(error)}"
             ) from error
         return {name: torch.from_numpy(array) for name, array in zip(self.outputs, arrays, strict=True)}
 
@@ -72,8 +72,8 @@ def output_names(found: list[str], spec: ModelSpec) -> dict[str, str]:
     if spec.outputs:
         if both := [name for name in spec.outputs if name in spec.inputs]:
             raise BuildError(
-                f"model {spec.name}: {both[0]} is declared as an input and as an output, which no ONNX file has: give "
-                "the output another name"
+                f"model {spec.name}: {both[0]} is declared as an input and as an output, which ONNX does not allow: "
+                "give the output another name"
             )
         return matched(list(spec.outputs), found, f"model {spec.name}: its outputs")
     numbered = [f"output_{number}" for number in range(len(found))] if len(found) > 1 else ["output"]

@@ -35,9 +35,9 @@ def read(path: Path, model: str) -> onnx.ModelProto:
     try:
         proto = onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf's DecodeError, and what onnx raises on text that looks like one
-        raise BuildError(f"{what} is no ONNX file, or is cut off: save it again") from error
+        raise BuildError(f"{what} is not an ONNX file, or is cut off: save it again") from error
     if not proto.graph.output or not proto.opset_import or not proto.ir_version:
-        raise BuildError(f"{what} is no ONNX file, or is cut off: it has no outputs or no opset; save it again")
+        raise BuildError(f"{what} is not an ONNX file, or is cut off: it has no outputs or no opset; save it again")
     external.check(proto, path, model)
     _check_operators(proto, what)
     _check_version(proto, what)
@@ -78,8 +78,8 @@ def session(path: Path, model: str) -> Any:
         return ort.InferenceSession(str(path), options, providers=[PROVIDER])
     except Exception as error:  # onnxruntime's exceptions have no common class but this
         raise BuildError(
-            f"model {model}: ONNX Runtime {ort.__version__} does not load {path.name}: {complaint(error)}; "
-            "export it with operators that it has, at opset 20"
+            f"model {model}: ONNX Runtime {ort.__version__} cannot load {path.name}: {complaint(error)}; export it "
+            "with operators that ONNX Runtime has, at opset 20"
         ) from error
 
 
@@ -99,15 +99,15 @@ def _found(value: onnx.ValueInfoProto, model: str) -> FileTensor:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
         raise BuildError(
-            f"model {model}: {value.name!r} of its ONNX file is {_a(kind)}, and only tensors are served: export it "
-            "without (for scikit-learn: options={'zipmap': False})"
+            f"model {model}: {value.name!r} of its ONNX file is {_a(kind)}, but edgefn serves only tensors: export "
+            "the file without it (for scikit-learn: options={'zipmap': False})"
         )
     tensor = value.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     if dtype == "object":
         raise BuildError(
-            f"model {model}: {value.name!r} of its ONNX file is a tensor of text, and only numbers are served: "
-            "do that step in the handler"
+            f"model {model}: {value.name!r} of its ONNX file is a tensor of text, but edgefn serves only numbers: do "
+            "that step in the handler"
         )
     if not tensor.HasField("shape"):
         return FileTensor(dtype)
@@ -131,13 +131,13 @@ def _check_operators(proto: onnx.ModelProto, what: str) -> None:
     for node in nodes(proto):
         if node.domain in BOUND:
             raise BuildError(
-                f"{what} was optimised for one CPU ({node.domain}.{node.op_type}): give the file from before that, or "
-                "save it at ORT_ENABLE_BASIC"
+                f"{what} was optimised for one CPU ({node.domain}.{node.op_type}): use the file before that "
+                "optimisation, or save it at ORT_ENABLE_BASIC"
             )
         if node.domain not in STANDARD and (node.domain, node.op_type) not in own:
             raise BuildError(
-                f"{what} has the operator {node.domain}.{node.op_type} of {node.name or node.output[0]!r}, which no "
-                "box has: export it with standard operators, or do that step in the handler"
+                f"{what} has the operator {node.domain}.{node.op_type} of {node.name or node.output[0]!r}, which "
+                "boxes do not have: export it with standard operators, or do that step in the handler"
             )
 
 
@@ -147,8 +147,8 @@ def _check_version(proto: onnx.ModelProto, what: str) -> None:
     newest = onnx.defs.onnx_opset_version()
     if opset(proto) > newest or proto.ir_version > onnx.IR_VERSION:
         raise BuildError(
-            f"{what} is of opset {opset(proto)} and IR {proto.ir_version}, and the newest that is read here is opset "
-            f"{newest}, IR {onnx.IR_VERSION}: export it with opset_version=20"
+            f"{what} has opset {opset(proto)} and IR {proto.ir_version}, but the newest supported are opset {newest}, "
+            f"IR {onnx.IR_VERSION}: export it with opset_version=20"
         )
 
 

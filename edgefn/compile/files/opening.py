@@ -76,7 +76,7 @@ def _instead(result: object) -> str:
     if isinstance(result, str):
         return f"; return Path({result!r}) if that is a model file"
     if isinstance(result, dict):
-        return ", not a torch.nn.Module; return the network after network.load_state_dict(...), not the weights alone"
+        return ", not a torch.nn.Module; return the network after network.load_state_dict(...), not only the weights"
     if callable(result):
         return ", not a torch.nn.Module; put the function into the forward() of a torch.nn.Module"
     return ", not a torch.nn.Module; return the network itself, or the Path of a model file"

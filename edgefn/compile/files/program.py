@@ -37,8 +37,8 @@ def read(path: Path, model: str) -> torch.export.ExportedProgram:
             return torch.export.load(file)
     except Exception as error:  # of every module that reads a part of the archive
         raise BuildError(
-            f"model {model}: torch {torch.__version__} does not read {path.name}: {blame.first_line(error)[:200]}; "
-            "save it by torch.export.save of the same torch, on a CPU"
+            f"model {model}: torch {torch.__version__} cannot read {path.name}: {blame.first_line(error)[:200]}; save "
+            "it with torch.export.save of the same torch, on a CPU"
         ) from error
 
 
@@ -75,7 +75,8 @@ def _inputs(program: torch.export.ExportedProgram, what: str) -> dict[str, FileT
         value = values.get(str(name))
         if not isinstance(value, torch.Tensor):
             raise BuildError(
-                f"{what}: the program takes {name}, which is no tensor: export it with that written into its forward()"
+                f"{what}: the program takes {name}, which is not a tensor: export it with that value fixed in its "
+                "forward()"
             )
         dtype = str(value.dtype).removeprefix("torch.")
         found[str(name)] = FileTensor(dtype, tuple(size if isinstance(size, int) else None for size in value.shape))
@@ -93,7 +94,7 @@ def _check_ranges(program: torch.export.ExportedProgram, spec: ModelSpec, names:
             known = None if isinstance(size, int) else program.range_constraints.get(size.node.expr)
             if isinstance(wanted, int) and known is not None and not known.lower <= wanted <= known.upper:
                 raise BuildError(
-                    f"{what}: input {name!r} is declared with {wanted} at axis {axis}, and the program takes "
+                    f"{what}: input {name!r} is declared with {wanted} at axis {axis}, but the program takes "
                     f"{known.lower} to {known.upper} there: declare one of those"
                 )
 
@@ -113,7 +114,9 @@ def _refuse_objects(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith(".json") and "/data/" in name and _holds_object(json.loads(archive.read(name))):
-                raise ValueError("it holds a pickled object, which may run code as it is read: export it of tensors")
+                raise ValueError(
+                    "it holds a pickled object, which may run code when it is read: export it with tensors only"
+                )
 
 
 def _holds_object(config: Any) -> bool:

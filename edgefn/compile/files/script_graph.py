@@ -118,8 +118,8 @@ class ScriptGraph(torch.nn.Module):
 
     def _unknown(self, kind: str) -> BuildError:
         return BuildError(
-            f"model {self._model}: its TorchScript has the step {kind}, which is not exported: save a program by "
-            "torch.export.save, or ONNX by torch.onnx.export, and return the path of that"
+            f"model {self._model}: its TorchScript has the step {kind}, which cannot be exported: save a program with "
+            "torch.export.save, or ONNX with torch.onnx.export, and return its path"
         )
 
 

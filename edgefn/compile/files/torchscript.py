@@ -30,8 +30,8 @@ def read(path: Path, model: str) -> torch.jit.ScriptModule:
             )
     except Exception as error:  # RuntimeError mostly, and others for what is damaged
         raise BuildError(
-            f"model {model}: torch {torch.__version__} does not read {path.name}: {blame.first_line(error)[:200]}; "
-            "save it again by torch.jit.save"
+            f"model {model}: torch {torch.__version__} cannot read {path.name}: {blame.first_line(error)[:200]}; save "
+            "it again with torch.jit.save"
         ) from error
     return script
 
@@ -74,7 +74,7 @@ def _inputs(script: torch.jit.ScriptModule, what: str) -> list[str]:
             found.append(argument.name)
         elif not argument.has_default_value():
             raise BuildError(
-                f"{what}: forward() of the script takes {argument.name}, a {argument.type}, and a model is called with "
+                f"{what}: forward() of the script takes {argument.name}, a {argument.type}, but a model takes only "
                 "tensors: wrap the network before it is scripted"
             )
     return found

@@ -164,13 +164,13 @@ def check_lowered(lowered: Lowered, job: Job) -> None:
     """Raise GateError unless the artifact has the precision and the opset that its target promises."""
     if job.target.precision.startswith("int") and not sum(lowered.quantized.values()):
         raise GateError(
-            f"{job.name} has no {job.target.precision} operator: its toolchain left all in float. See its log, try "
-            "another method= of Quantize, or leave the target out"
+            f"{job.name} has no {job.target.precision} operator: its toolchain left all operators in float. See its "
+            "log, try another method= of Quantize, or leave out the target"
         )
     if lowered.opset and job.opset and not job.opset[0] <= lowered.opset <= job.opset[1]:
         raise GateError(
-            f"{job.name} has ONNX opset {lowered.opset}, and the target reads {job.opset[0]} to {job.opset[1]}: its "
-            "backend must ask for one of those"
+            f"{job.name} has ONNX opset {lowered.opset}, but the target reads {job.opset[0]} to {job.opset[1]}: its "
+            "backend must produce one of those"
         )
 
 

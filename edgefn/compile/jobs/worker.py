@@ -85,7 +85,7 @@ class Worker:
         if code < 0:
             return CompilerExit("killed", told, peak, signals.name_of(-code))
         if code == DiskFull.exit_code and not told.reason:
-            told.reason = f"no room left on the disk to write {self._folder}: free some and try again"
+            told.reason = f"no space left on the disk to write {self._folder}: free some, then try again"
         return CompilerExit("done" if code == 0 and told.step == "done" else "failed", told, peak)
 
     def _kill(self) -> int:

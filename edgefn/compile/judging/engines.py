@@ -60,12 +60,12 @@ class Guilt(NamedTuple):
 
 
 ENGINE = Guilt(
-    "the file answers right as it stands, its engine changes the answer",
-    "leave this target out, or write that step with other operators",
+    "the file gives the right answer, but its engine changes it",
+    "leave out this target, or write that step with other operators",
 )
 EXPORT = Guilt(
-    "the file itself answers so: its translation to ONNX does",
-    "write that step with other operators, or say what is near enough with accuracy=",
+    "the file itself gives that answer, because of its translation to ONNX",
+    "write that step with other operators, or allow a larger error with accuracy=",
 )
 
 

@@ -103,6 +103,6 @@ def _owner(model: str, name: str, function: judging.Cut, outputs: Sequence[str])
     if parameter in outputs:
         return parameter
     raise BuildError(
-        f"model {model}: outputs={{{name!r}: …}} cuts one of the outputs {', '.join(outputs)}, and does not say which: "
-        f"name the function's parameter as the output, e.g. lambda {outputs[0]}: {outputs[0]}[..., :4]"
+        f"model {model}: outputs={{{name!r}: …}} selects from one of the outputs {', '.join(outputs)} without naming "
+        f"it: give the function's parameter the name of the output, e.g. lambda {outputs[0]}: {outputs[0]}[..., :4]"
     )

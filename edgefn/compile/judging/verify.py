@@ -82,7 +82,7 @@ def verify(backend: Backend, portable: Path, pairs: Pairs, gate: AccuracyGate, n
         return msgspec.structs.replace(found, reason=f"{found.reason} ({guilt.what})", advice=guilt.do)
     if not apart:
         return found
-    reason = f"its engine computes the file otherwise than the file says: {apart}; leave this target out"
+    reason = f"its engine computes something other than the file: {apart}; leave out this target"
     return msgspec.structs.replace(found, verdict="wrong", reason=reason)
 
 
@@ -104,13 +104,13 @@ def check(agreement: Agreement, name: str, *, quantized: bool = False) -> None:
     if agreement.passed:
         return
     if agreement.verdict == "not shown":
-        raise GateError(f"{name} is not shown to be right: {agreement.reason}")
+        raise GateError(f"{name} is not proved right: {agreement.reason}")
     advice = agreement.advice or (
-        "give more calibration=, keep= layers in float, or say what is near enough with accuracy="
+        "give more calibration=, keep= layers in float, or allow a larger error with accuracy="
         if quantized
-        else "mend the network, or say what is near enough with accuracy="
+        else "fix the network, or allow a larger error with accuracy="
     )
-    raise GateError(f"{name} answers otherwise than eager PyTorch: {agreement.reason} ({agreement}); {advice}")
+    raise GateError(f"{name} differs from eager PyTorch: {agreement.reason} ({agreement}); {advice}")
 
 
 def measure(backend: Backend, portable: Path, eager: Session, inputs: Arrays, name: str) -> Latency:

@@ -30,8 +30,8 @@ def check_opset(model: ir.Model, wanted: int, name: str) -> None:
     got = model.opset_imports.get("", 0)
     if got != wanted:
         raise BuildError(
-            f"model {name}: ONNX opset {wanted} was asked for and the exporter wrote opset {got}; "
-            "ask for 18 or later, which it writes without a conversion, or change the operators that do not convert"
+            f"model {name}: ONNX opset {wanted} was requested but the exporter wrote opset {got}; request 18 or "
+            "later, which it writes without a conversion, or change the operators that do not convert"
         )
 
 

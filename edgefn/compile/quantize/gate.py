@@ -71,8 +71,8 @@ def integers(counted: Mapping[str, int], run: Mapping[str, int]) -> str:
     wanted, got = sum(counted.values()), sum(run.values())
     if got < wanted:
         return (
-            f"it has {wanted} quantised operators ({_listed(counted)}) and the engine runs {got} of them in eight bits "
-            f"({_listed(run) or 'none'}): the others would be slower than float"
+            f"it has {wanted} quantised operators ({_listed(counted)}), but the engine runs only {got} of them in "
+            f"eight bits ({_listed(run) or 'none'}): the others would be slower than float"
         )
     return ""
 
@@ -80,12 +80,12 @@ def integers(counted: Mapping[str, int], run: Mapping[str, int]) -> str:
 def share(found: Share, least: float) -> str:
     """Return why a file with the share `found` in eight bits is not called int8; empty if it is."""
     if not found.operations:
-        return "none of its operators is quantised: it would be a float artifact under another name"
+        return "none of its operators is quantised, so it would be a float artifact"
     if found.operations >= least:
         return ""
     return (
-        f"{found.operations:.0%} of its multiplications and {found.weights:.0%} of its weights are in eight bits, and "
-        f"under {least:.0%} of the multiplications it is not called int8"
+        f"{found.operations:.0%} of its multiplications and {found.weights:.0%} of its weights are in eight bits, but "
+        f"int8 needs {least:.0%} of the multiplications"
     )
 
 
@@ -97,9 +97,9 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
     """
     got = next((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), 0)
     if got != wanted:
-        raise GateError(f"{name} was to have ONNX opset {wanted} and its file has {got}")
+        raise GateError(f"{name} must have ONNX opset {wanted}, but its file has {got}")
     if limits and not limits[0] <= got <= limits[-1]:
-        raise GateError(f"{name} has ONNX opset {got}, and the target reads {limits[0]} to {limits[-1]}")
+        raise GateError(f"{name} has ONNX opset {got}, but the target reads {limits[0]} to {limits[-1]}")
     return got
 
 
@@ -117,12 +117,12 @@ def refusal(tried: Sequence[FailedAttempt], name: str) -> GateError:
     judged = [(one.agreement, one) for one in tried if one.agreement is not None]
     if not judged:
         return GateError(
-            f"{name} is not made int8: {tried[0].reason} (tried: {recipes}); leave the target out, name fewer layers "
-            "in Quantize(keep=...), or set a smaller Quantize(min_share=...)"
+            f"{name} cannot be made int8: {tried[0].reason} (tried: {recipes}); leave out the target, name fewer "
+            "layers in Quantize(keep=...), or set a smaller Quantize(min_share=...)"
         )
     agreement, nearest = min(judged, key=lambda one: one[0].error)
     return GateError(
-        f"{name} is not near enough on {agreement.samples} inputs that it was not calibrated with: "
+        f"{name} is not accurate enough on {agreement.samples} inputs outside its calibration: "
         f"{nearest.reason} ({agreement}); tried: {recipes}; {nearest.recipe} came nearest. More calibration "
         'inputs, Quantize(epochs=...) or accuracy=Accuracy(error={"int8": ...}) may help; the other targets are built'
     )

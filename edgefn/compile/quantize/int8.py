@@ -41,7 +41,7 @@ GOOD = 0.05
 """Error over how far answers move, with which the first right way is taken; over it, the best of the fast ones."""
 
 CLEARLY = 1.1
-"""An error that is so many times another's is told apart from it."""
+"""The factor between two errors above which they count as different."""
 
 SCAN_S = 90.0
 """Time for one run after another with each layer alone in float; what was not run by then stays in eight bits."""
@@ -77,7 +77,8 @@ def lowered(
     source = loaded(exported, name)
     if captured.own_opset and gate.in_file(source):
         raise BuildError(
-            f"{name}: its ONNX file is quantised already, and is served so by the fp32 targets: leave this target out"
+            f"{name}: its ONNX file is already quantised, and the fp32 targets serve it unchanged: leave out this "
+            "target"
         )
     found = made(captured, target, source, engine)
     onnx.save(found.model, path)
@@ -221,7 +222,7 @@ def _forced(layers: Sequence[str], keep: Sequence[str], model: str) -> tuple[str
     for part in keep:
         if not any(part in layer for layer in layers):
             raise BuildError(
-                f"model {model}: Quantize(keep=...) names {part!r}, and no layer's name has it in; there are "
+                f"model {model}: Quantize(keep=...) names {part!r}, which is in no layer's name; the layers are "
                 f"{', '.join(layers[:12])}{', …' if len(layers) > 12 else ''}"
             )
     return tuple(layer for layer in layers if any(part in layer for part in keep))

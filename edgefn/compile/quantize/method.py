@@ -43,16 +43,16 @@ def choose(
     convolutions = share.get("Conv", 0.0) + share.get("ConvTranspose", 0.0)
     products = sum(share.get(kind, 0.0) for kind in DYNAMIC)
     if not convolutions + products:
-        there = ", ".join(sorted(share)) or "none at all"
+        there = ", ".join(sorted(share)) or "none"
         raise BuildError(
-            f"model {model} has no convolution, matrix product or LSTM with constant weights to make int8 of (its "
-            f"weights are in: {there}); build it for a float target"
+            f"model {model} has no convolution, matrix product or LSTM with constant weights that could become int8 "
+            f"(its weights are in: {there}); build it for a float target"
         )
     if not dynamic:
         if quantize.method == "dynamic":
             raise BuildError(
-                f'model {model} asks for Quantize(method="dynamic"), which {target} has not: leave the target out, or '
-                "the method"
+                f'model {model} asks for Quantize(method="dynamic"), which {target} does not support: leave out the '
+                "target or the method"
             )
         return "static"
     if quantize.method != "auto":

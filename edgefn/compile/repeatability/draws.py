@@ -79,7 +79,7 @@ def way_out(is_dropout: bool) -> str:
             "in forward() nor training=True"
         )
     return (
-        "make the noise an input, which the handler draws, or draw it once in the builder and keep it with "
+        "make the noise an input that the handler draws, or draw it once in the builder and keep it with "
         "register_buffer"
     )
 

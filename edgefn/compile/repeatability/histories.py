@@ -44,9 +44,9 @@ def check(
     written = ", ".join(f"self.{name}" for name in changed[:3])
     if _differs_after_another(samples, renew):
         raise BuildError(
-            f"model {session.spec.name}: its answers depend on the input that came first: forward() keeps "
-            f"{written} from its first call, and an artifact would keep what the first sample left for good. Make "
-            "that an input, or compute it in the builder and keep it with register_buffer"
+            f"model {session.spec.name}: its answers depend on the first input: forward() keeps {written} from its "
+            "first call, so an artifact would keep the value of the first sample for ever. Make that an input, or "
+            "compute it in the builder and keep it with register_buffer"
         )
     counts = [name for name in changed if _is_count(before.get(name)) and _is_count(after[name])]
     if counts and _differs_after_many(session, samples[0], counts):

@@ -55,8 +55,9 @@ def _reason(session: EagerSession, inputs: Arrays, changed: Sequence[str], *, dr
     if changed:
         return _remembers(changed)
     return (
-        "it answers the same input differently each time, and neither a random number of PyTorch nor an attribute of "
-        "the network is why: take what changes (time, files, global variables) out of forward(), or make it an input"
+        "it answers the same input differently each time, though not because of PyTorch's random numbers or the "
+        "network's attributes: remove what changes (time, files, global variables) from forward(), or make it an "
+        "input"
     )
 
 
@@ -67,9 +68,9 @@ def remembers(model: str, written: Sequence[str]) -> str:
 
 def _remembers(written: Sequence[str]) -> str:
     return (
-        f"its answers depend on earlier calls: forward() writes {', '.join(written[:3])}, which an artifact does "
-        f"not keep. Make {written[0]} an input and an output: forward(..., state) returns (y, state), and whoever "
-        "calls carries it"
+        f"its answers depend on earlier calls: forward() writes {', '.join(written[:3])}, which an artifact does not "
+        f"keep. Make {written[0]} an input and an output: forward(..., state) returns (y, state), and the caller "
+        "passes it on"
     )
 
 

@@ -102,7 +102,7 @@ def choose(
     taken = everyone[1::2]
     if not taken and not spare:
         raise BuildError(
-            f"there is {len(golden_samples)} sample, too few to calibrate on some and be judged by others: "
+            f"there is only {len(golden_samples)} sample, too few to calibrate and to judge: "
             'give more samples=, or calibration="samples/calibration/*"'
         )
     samples = [*spare, *(golden_samples[number] for number in taken)]

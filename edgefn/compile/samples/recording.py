@@ -80,14 +80,14 @@ class Recorder:
         given = _not_finite(inputs)
         if given and self.option == "calibration":
             raise BuildError(
-                f"{model}: input {given!r} holds NaN or infinity in {self.source}; int8 takes no range from that: "
-                "mend the sample or leave it out"
+                f"{model}: input {given!r} holds NaN or infinity in {self.source}, which gives int8 no range: fix the "
+                "sample or leave it out"
             )
         if name := _not_a_number(outputs):
             also = f", whose input {given!r} holds NaN or infinity" if given else ""
             raise BuildError(
-                f"{model}: output {name!r} of the eager network holds NaN for {self.source}{also}; nothing can be held "
-                "against that: mend the network or the sample"
+                f"{model}: output {name!r} of the eager network holds NaN for {self.source}{also}, so artifacts "
+                "cannot be compared with it: fix the network or the sample"
             )
 
 
@@ -149,7 +149,7 @@ def _run_samples(
 ) -> None:
     if source.samples is None:
         raise BuildError(
-            f"model {model.spec.name} has no samples, so no artifact of it can be proved: {how_to_give(source.option)}"
+            f"model {model.spec.name} has no samples, so its artifacts cannot be checked: {how_to_give(source.option)}"
         )
     if callable(source.samples):
         _run_yielded(model, source.samples, recorder, source)
@@ -219,6 +219,6 @@ def _check_repeats(model: EdgeModel, recorder: Recorder) -> None:
 def _require(model: EdgeModel, recorder: Recorder) -> None:
     if not recorder.kept:
         raise BuildError(
-            f"model {model.spec.name}: none of its samples made the handler call it, so no artifact of it can be "
-            f"proved: {how_to_give(recorder.option)}"
+            f"model {model.spec.name}: none of its samples made the handler call it, so its artifacts cannot be "
+            f"checked: {how_to_give(recorder.option)}"
         )

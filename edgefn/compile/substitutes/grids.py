@@ -50,7 +50,7 @@ def sampled(
     if mode == "nearest" and padding_mode == "reflection":
         raise BuildError(
             "grid_sample(mode='nearest', padding_mode='reflection') takes another pixel in ONNX Runtime for a place "
-            "just between two; write padding_mode='border', or mode='bilinear'"
+            "exactly between two; write padding_mode='border', or mode='bilinear'"
         )
     if padding_mode == "reflection" or grid.dim() != 4:
         return functional.grid_sample(input, grid, mode, padding_mode, align_corners)

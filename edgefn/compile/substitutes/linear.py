@@ -69,8 +69,8 @@ def check(mode: str, antialias: bool, factors: Sequence[float], lengths: Sequenc
 
     if antialias and not all(float(one).is_integer() for one in factors):
         raise BuildError(
-            f"interpolate(mode={mode!r}, antialias=True) by a factor that is no whole number smooths otherwise in "
-            "artifacts than in PyTorch; give size=, or recompute_scale_factor=True"
+            f"interpolate(mode={mode!r}, antialias=True) by a factor that is not a whole number smooths differently "
+            "in artifacts and in PyTorch; give size=, or recompute_scale_factor=True"
         )
     if mode != "bicubic":
         return
@@ -81,6 +81,6 @@ def check(mode: str, antialias: bool, factors: Sequence[float], lengths: Sequenc
             torch._check(size > length)  # type: ignore[no-untyped-call] # torch has no types
         elif size == length:
             raise BuildError(
-                f"interpolate(mode='bicubic', scale_factor={factor}) of {length} pixels gives as many, which engines "
-                "copy and PyTorch computes; give size="
+                f"interpolate(mode='bicubic', scale_factor={factor}) keeps {length} pixels, which engines copy but "
+                "PyTorch interpolates; give size="
             )

@@ -43,8 +43,8 @@ def _resized(
     if input.dtype == torch.uint8 and mode not in nearest.MODES:  # ONNX Runtime cuts the fractions off
         if mode == "bicubic":
             raise BuildError(
-                "interpolate(mode='bicubic') of uint8 is rounded between its axes, for which ONNX has no form; write "
-                ".float() before it and .round().clamp(0, 255).byte() behind it"
+                "interpolate(mode='bicubic') of uint8 is rounded between its axes, which ONNX cannot express; write "
+                ".float() before it and .round().clamp(0, 255).byte() after it"
             )
         floats = _resized(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
         return floats.round().clamp(0, 255).to(torch.uint8)

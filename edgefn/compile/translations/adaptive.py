@@ -43,8 +43,9 @@ def check(node: torch.fx.Node, model: str) -> None:
     rule = rules().get(node.target)
     if rule and rule.translation is adaptive_maximum and any(user.args[1] == 1 and user.users for user in node.users):
         raise BuildError(
-            f"model {model} does not export to ONNX: it has no adaptive pooling that tells where the largest values "
-            "are; leave return_indices out, or pool with torch.nn.MaxPool2d(kernel, stride, return_indices=True)"
+            f"model {model} does not export to ONNX: it has no adaptive pooling that returns the indices of the "
+            "largest values; leave out return_indices, or pool with torch.nn.MaxPool2d(kernel, stride, "
+            "return_indices=True)"
         )
 
 

@@ -31,8 +31,8 @@ def check(node: torch.fx.Node, model: str) -> None:
     hidden, cell = states
     if hidden.meta["val"].shape[2] != cell.meta["val"].shape[2]:
         raise BuildError(
-            f"model {model} does not export to ONNX: it has no LSTM with proj_size; leave proj_size out, and put "
-            "torch.nn.Linear(hidden_size, proj_size, bias=False) after the layer where the output is to be smaller"
+            f"model {model} does not export to ONNX: it has no LSTM with proj_size; leave out proj_size, and put "
+            "torch.nn.Linear(hidden_size, proj_size, bias=False) after the layer for a smaller output"
         )
 
 

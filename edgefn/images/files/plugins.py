@@ -53,4 +53,4 @@ def _load_codec(plugin: dict[str, Any], name: str, missing: str, field: str) -> 
 
 
 def _unsupported(name: str, missing: str) -> str:
-    return f"is {named(name)} picture, which is read only where {missing} is installed; send {READ}"
+    return f"is {named(name)} picture, which needs {missing} to be installed; send {READ}"

@@ -16,7 +16,7 @@ ClientOf = Callable[[str, str], str]
 _MEMBER = "edgefn.caller"
 _GONE = "edgefn.gone"
 SOCKET = "socket"
-"""The address of who comes by the owner's socket."""
+"""The address of callers on the owner's socket."""
 
 
 class Caller(msgspec.Struct, frozen=True):

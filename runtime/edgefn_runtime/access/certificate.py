@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 VALID_FROM, VALID_UNTIL = datetime(1970, 1, 1), datetime(9999, 12, 31, 23, 59, 59)
-"""Always: a machine without a battery begins in 1970, and learns the time of day when it has made the certificate.
+"""Always valid: a machine without a battery starts in 1970, and learns the time only after it made the certificate.
 
-The end says that there is none (RFC 5280, 4.1.2.5).
+This end date means "none" (RFC 5280, 4.1.2.5).
 """
 
 

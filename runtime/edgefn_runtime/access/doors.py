@@ -19,7 +19,7 @@ from edgefn_runtime.access.slowdown import Slowdown
 from edgefn_runtime.access.tokens import Token, Tokens
 
 TOKEN, OPEN, LOOPBACK = "token", "open", "loopback"
-"""Who may call functions: whoever has a token, anybody who reaches the box, or anybody on this machine alone."""
+"""The allowed callers of functions: those with a token, everybody who can reach the box, or only this machine."""
 
 Opens = Callable[[Collection[str]], bool]
 
@@ -94,13 +94,13 @@ class Doors:
         if not value:
             self._figures.refused_token("missing")
             raise Unauthorized(
-                f"{what} wants a token of this box in an Authorization header, `Bearer TOKEN`; "
-                f"`edgefn box token create NAME --scope {needs}` makes one there"
+                f"{what} needs a token in the header `Authorization: Bearer TOKEN`; create one on the box with "
+                f"`edgefn box token create NAME --scope {needs}`"
             )
         token = self.tokens.find(value)
         if token is None:
             await self._wrong(address)
-            raise Unauthorized("this box knows no such token; `edgefn box token list` shows there which it knows")
+            raise Unauthorized("this box does not know the token; list its tokens there with `edgefn box token list`")
         self._check(token, opens, what, needs)
         caller = Caller(token.row.name, token.row.scopes, address)
         caller_.remember(scope, caller, token.gone)
@@ -110,12 +110,12 @@ class Doors:
         if not opens(token.scopes):
             self._figures.refused_token("scope")
             scopes = ", ".join(token.row.scopes)
-            raise Forbidden(f"{what} wants the scope {needs}, and the token {token.row.name!r} has {scopes}")
+            raise Forbidden(f"{what} needs the scope {needs}, but the token {token.row.name!r} has {scopes}")
         if not token.use(time.monotonic()):
             self._figures.refused_token("rate")
             assert token.bucket is not None
             raise RateExceeded(
-                f"the token {token.row.name!r} is for {token.row.rate:g} requests a second",
+                f"the token {token.row.name!r} allows {token.row.rate:g} requests a second",
                 retry_after_s=token.bucket.wait_s(),
             )
 
@@ -135,7 +135,7 @@ class Doors:
 
 def gone() -> Unauthorized:
     """Return the refusal of a request whose token was revoked or rotated before all of it had come."""
-    return Unauthorized("the token was revoked or rotated while the request came: send it again with one that is known")
+    return Unauthorized("the token was revoked or rotated during the request: send it again with a valid token")
 
 
 def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

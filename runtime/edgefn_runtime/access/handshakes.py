@@ -63,7 +63,7 @@ class TlsServer:
         self._most = most
         self._address_of = address_of
         self._pending: dict[str, dict[asyncio.Task[None], None]] = {}
-        """By address; of each, first the one that has taken longest."""
+        """Handshakes by address, the oldest first."""
         self._count = 0
         self._encrypted: dict[socket.socket, asyncio.BaseTransport] = {}
         self._turn = asyncio.Lock()
@@ -98,7 +98,7 @@ class TlsServer:
             except OSError as error:
                 if error.errno not in _NO_ROOM:
                     raise
-                _log.warning("no connection can be accepted: %s", error)
+                _log.warning("cannot accept connections: %s", error)
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_PAUSE_S, self._accept_again)
                 return
@@ -132,7 +132,7 @@ class TlsServer:
         if task.cancelled() or error is not None:
             client.close()
         if error is not None and not isinstance(error, OSError):
-            _log.error("a handshake failed", exc_info=error)
+            _log.error("a TLS handshake failed", exc_info=error)
 
     def _accept_again(self) -> None:
         if self._listener.fileno() >= 0:

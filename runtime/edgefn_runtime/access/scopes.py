@@ -17,7 +17,7 @@ MAX_SCOPES = 100
 def checked(scopes: Collection[str]) -> tuple[str, ...]:
     """Return `scopes`, each once, in order. Raises InputError for one that there is none of."""
     if not 1 <= len(scopes) <= MAX_SCOPES:
-        raise InputError(f"give 1 to {MAX_SCOPES} of them", field="scopes")
+        raise InputError(f"give 1 to {MAX_SCOPES} scopes", field="scopes")
     for scope in scopes:
         if scope not in (ADMIN, STATUS, ANY_FUNCTION) and not _FUNCTION.fullmatch(scope.removeprefix(_INVOKE)):
             raise _unknown(scope)
@@ -42,4 +42,4 @@ def opens_function(scopes: Collection[str], function: str) -> bool:
 
 
 def _unknown(scope: str) -> InputError:
-    return InputError(f"{scope[:80]!r} is no scope: admin, status, invoke:FUNCTION or invoke:*", field="scopes")
+    return InputError(f"{scope[:80]!r} is not a scope: use admin, status, invoke:FUNCTION or invoke:*", field="scopes")

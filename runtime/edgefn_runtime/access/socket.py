@@ -36,7 +36,11 @@ def listening(folder: Path) -> Iterator[socket.socket | None]:
         try:
             own = opened.enter_context(_bound(folder))
         except OSError as error:
-            _log.warning("%s can hold no socket (%s): on this machine, too, the box wants a token", folder, error)
+            _log.warning(
+                "cannot create a socket in %s (%s): the box needs a token from users of this machine, too",
+                folder,
+                error,
+            )
             own = None
         yield own
 

@@ -18,7 +18,7 @@ def check(settings: BoxSettings) -> None:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SpecError("--tls-cert and --tls-key go together: give both, or --tls auto")
     if settings.tls == AUTO and settings.tls_cert is not None:
-        raise SpecError("--tls auto makes a certificate, and --tls-cert names one: give one of them")
+        raise SpecError("--tls auto makes a certificate and --tls-cert names one: give only one of them")
     if settings.tls_client_ca is not None and not is_on(settings):
         raise SpecError("--tls-client-ca needs TLS: give --tls auto, or --tls-cert and --tls-key")
 

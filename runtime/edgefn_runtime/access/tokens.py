@@ -97,14 +97,19 @@ class Tokens:
         """Make the token `name`; return it with its value, which is kept nowhere. Raises InputError."""
         opened = scopes_.checked(scopes)
         if not _NAME.fullmatch(name) or name == FIRST:
-            raise InputError(f"{name[:80]!r} cannot name a token: a-z, 0-9, '.', '_' and '-', at most 63", field="name")
+            raise InputError(
+                f"{name[:80]!r} is not a valid token name: use a-z, 0-9, '.', '_' and '-', at most 63 characters",
+                field="name",
+            )
         if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
-            raise InputError(f"{rate:g} is no rate: give {MIN_RATE:g} to {MAX_RATE:g} requests a second", field="rate")
+            raise InputError(
+                f"the rate {rate:g} is out of range: give {MIN_RATE:g} to {MAX_RATE:g} requests a second", field="rate"
+            )
         async with self._changing:
             if self._named(name) is not None:
-                raise InputError(f"there is a token {name!r} already: rotate it, or choose another name", field="name")
+                raise InputError(f"there is already a token {name!r}: rotate it, or choose another name", field="name")
             if len(self._known) >= _MAX_TOKENS:
-                raise InputError(f"the box has {_MAX_TOKENS} tokens, and takes no more: revoke some", field="name")
+                raise InputError(f"the box has the maximum of {_MAX_TOKENS} tokens: revoke some", field="name")
             value = _new()
             row = TokenRow(name, _hash(value.encode()), opened, rate, timestamp())
             await in_thread(self._rows.put, row)
@@ -127,9 +132,7 @@ class Tokens:
         async with self._changing:
             token = self._get(name)
             if name == FIRST:
-                raise InputError(
-                    f"the home's own token cannot be revoked; `edgefn box token rotate {FIRST}` changes it"
-                )
+                raise InputError(f"the first token cannot be revoked; change it with `edgefn box token rotate {FIRST}`")
             await in_thread(self._rows.delete, name)
             self._forget(token)
 
@@ -147,7 +150,7 @@ class Tokens:
     def _get(self, name: str) -> Token:
         token = self._named(name)
         if token is None:
-            raise TokenNotFound(f"no token {name[:80]!r} on this box; `edgefn box token list` shows what there is")
+            raise TokenNotFound(f"no token {name[:80]!r} on this box; list its tokens with `edgefn box token list`")
         return token
 
 

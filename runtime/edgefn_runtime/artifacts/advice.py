@@ -16,7 +16,7 @@ from edgefn.targets.matcher import ELSEWHERE, TargetRefusal
 from edgefn.text.quantities import format_duration
 
 NEAR_ERROR, NEAR_TOP1 = 2.0, 0.05
-"""An artifact misses its bound by little when its error is so many times the bound, its agreement so much under it."""
+"""A near miss: the error is at most this many times its bound, and the agreement at most this far below its bound."""
 
 WORTH_S = 0.002
 """A run that is shorter gains nothing from more threads: they take as long to wake."""
@@ -50,8 +50,8 @@ def _accuracy(facts: AdviceInput) -> Iterator[Advice]:
         if link.state == "out of bound" and (missed := _missed_by_little(link)):
             yield Advice(
                 "accuracy",
-                f"{link.model} {link.target} is left out for {missed}: where that is near enough, say so "
-                "(accuracy=Accuracy(error=...)); else fine-tune it (quantize=Quantize(epochs=3))",
+                f"{link.model} {link.target} is not used because of {missed}: allow that "
+                "(accuracy=Accuracy(error=...)), or fine-tune the model (quantize=Quantize(epochs=3))",
             )
 
 
@@ -66,7 +66,7 @@ def _missed_by_little(link: ArtifactStatus) -> str:
         if link.top1 < link.top1_bound - NEAR_TOP1:
             return ""
         if link.top1 < link.top1_bound:
-            told.append(f"a top-1 agreement of {link.top1:.3f} where {link.top1_bound:.3f} is wanted")
+            told.append(f"a top-1 agreement of {link.top1:.3f} where {link.top1_bound:.3f} is required")
     return " and ".join(told)
 
 
@@ -87,8 +87,8 @@ def _threads(facts: AdviceInput) -> Iterator[Advice]:
         return  # one thread is what was asked for, or what this box chose for latency
     yield Advice(
         "threads",
-        f"a run takes {format_duration(slowest)} on one thread of {facts.cores:g} cores: where requests come one at a "
-        f'time, @edge_function(optimize="latency") runs {spec.name} on more of them',
+        f"a run takes {format_duration(slowest)} on one thread of {facts.cores:g} cores: if requests come one at a "
+        f'time, @edge_function(optimize="latency") lets {spec.name} run on more of them',
     )
 
 
@@ -99,8 +99,8 @@ def _batch(facts: AdviceInput) -> Iterator[Advice]:
             concurrent = "" if facts.spec.concurrency > 1 else " with @edge_function(concurrency=16)"
             yield Advice(
                 "batch",
-                f"each call of {model} is run alone: where requests come together, @edge_model(batch=8){concurrent} "
-                "runs them as one, where the box measures that it gains",
+                f"each call of {model} runs alone: if requests come at the same time, "
+                f"@edge_model(batch=8){concurrent} lets the box run them as one batch where it measures a gain",
             )
 
 

@@ -88,10 +88,12 @@ def received(data: bytes, entry: ArtifactEntry, made_from: str) -> Proof:
     try:
         found = msgspec.json.decode(data, type=Proof)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells no proof: {error}") from None
+        raise DeploymentRefused(
+            f"the finisher of {entry.model} {entry.target} sent an unreadable result: {error}"
+        ) from None
     figures = (found.finish_s, found.load_s, found.run_s, found.beside_s, found.samples, found.sizes)
     if not all(0 <= figure <= MAX_FIGURE for figure in figures):
-        raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} tells figures that cannot be: {figures}")
+        raise DeploymentRefused(f"the finisher of {entry.model} {entry.target} sent impossible figures: {figures}")
     return msgspec.structs.replace(
         found,
         model=entry.model,

@@ -28,7 +28,9 @@ def refusal(entry: ArtifactEntry, probe: Probing, here: MachineFacts) -> Refusal
     return matcher.refusal(name, needs, here, entry.backend, probe)
 
 
-_UNKNOWN_TARGET = "update edgefn here, or build the bundle again with an edgefn that writes down what its targets need"
+_UNKNOWN_TARGET = (
+    "update edgefn on this box, or build the bundle again with an edgefn that records what its targets need"
+)
 
 
 def libraries(artifacts: Iterable[ArtifactEntry]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from edgefn.system.cgroup_mounts import CONTROLLERS, Place, places
 
 PREFIX = "edgefn-"
 LEAF = "box"
-"""Where the box itself goes with version 2, which wants processes in leaves alone; systemd's DelegateSubgroup=box."""
+"""The box's own group with version 2, which allows processes only in leaves; systemd's DelegateSubgroup=box."""
 
 LAYERS = {"memory": "memory", "pids": "processes", "cpu": "cpu"}
 """What `edgefn box info` calls a controller."""
@@ -58,7 +58,9 @@ class ControlGroups:
     def __init__(self, found: Sequence[Place] | None = None) -> None:
         self._trees: list[Tree] = []
         self._numbers = itertools.count(1)
-        self.enforced: dict[str, bool | str] = dict.fromkeys(LAYERS.values(), "no control group of this kind here")
+        self.enforced: dict[str, bool | str] = dict.fromkeys(
+            LAYERS.values(), "this machine has no control group of this kind"
+        )
         for place in places() if found is None else found:
             self._settle(place)
 
@@ -70,7 +72,7 @@ class ControlGroups:
             self.enforced |= {LAYERS[name]: why for name in place.controllers}
             return
         self._trees.append(tree)
-        self.enforced |= {LAYERS[name]: f"{place.folder} does not hand it down" for name in place.controllers}
+        self.enforced |= {LAYERS[name]: f"{place.folder} does not delegate it" for name in place.controllers}
         self.enforced |= {LAYERS[name]: True for name in tree.controllers}
 
     def group(self, function: str, processes: int) -> FunctionGroup:
@@ -292,7 +294,9 @@ def _make_room(own: Path) -> None:
     """
     if (own / "cgroup.type").exists():  # all but the root, which may do both
         if any(not _is_ours(pid) for pid in _inside(own)):
-            raise PermissionError(0, "other processes are in it; run the box as a service with Delegate=yes")
+            raise PermissionError(
+                0, "other processes are in the control group; run the box as a service with Delegate=yes"
+            )
         (own / LEAF).mkdir(exist_ok=True)
         _empty(own, own / LEAF)
     _hand_down(own, CONTROLLERS)

@@ -14,16 +14,16 @@ from typing import NamedTuple
 from edgefn.spec import Batching
 
 RETURN = 0.5
-"""To wait for those who were there lately is worth so much of a run, so at worst it costs a third of the rate. Eight
-callers that come again 0.7 ms after their answers: 7 rows a run instead of 4, and 10 to 25 % more rows a second."""
+"""How long to wait for callers that were active recently, as a fraction of the last run: at worst it costs a third of
+the rate. With eight callers that return 0.7 ms after their answers: 7 rows a run, not 4, and 10 to 25 % more rows/s."""
 GAIN = 1.1
-"""Batched runs stay only where they are better by a tenth: below it is noise, and a single call waits for nobody."""
+"""Batched runs stay only if they are a tenth faster: less is noise, and a single call then never waits."""
 TURNS = 6
 """Turns of a trial, batched and single by turns. The first of each is not counted: the first runs are the slowest."""
 TURN_S = 0.05
 TURN_ROWS = 32
 SETTLED = 20
-"""A decision holds for so many times what the trial took: half of a trial runs the worse way, 2.5 % of the time."""
+"""A decision holds this many times as long as its trial: half of a trial runs the slower way, 2.5 % of the time."""
 
 
 class Gathered(NamedTuple):

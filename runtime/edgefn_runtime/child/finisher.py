@@ -45,7 +45,7 @@ ALONE_S, BESIDE_S = 0.1, 1.5
 """Between so many runs of an artifact until so long has passed; longer where it runs in turns with the first one of its
 model. The fastest of each counts: what other processes take from a run only ever makes it longer."""
 _FULL_BYTES = 2**20
-UNPROVED = "not proved here: the bundle has no golden inputs (golden_inputs=False); it was proved at build only"
+UNPROVED = "not checked here: the bundle has no golden inputs (golden_inputs=False); it was checked only at build"
 Beside = tuple[Backend, Path]
 """A backend, and the folder of an artifact that it has finished."""
 
@@ -75,7 +75,7 @@ def finisher_main(
         if not request.programs and expected.get("system_calls") is True:
             programs.forbid()
     except (NotEnforced, OSError) as error:
-        control.report(Failed(f"its sandbox cannot be made as on this box: {error}"))
+        control.report(Failed(f"cannot set up its sandbox: {error}"))
         return EXIT_CANNOT_LOAD
     try:
         found = finish(request)
@@ -156,7 +156,7 @@ def prove(
     pairs = golden.load_pairs(samples)
     known = pairs.samples
     if len(known) != (model.golden or 1):
-        raise BundleError(f"{samples.name} holds {len(known)} golden samples, the bundle says {model.golden}")
+        raise BundleError(f"{samples.name} holds {len(known)} golden samples, but the bundle declares {model.golden}")
     batched = model.batching is not None
     started = time.perf_counter()
     session = backend.load(folder, threads=threads, batched=batched)
@@ -214,4 +214,6 @@ def _check_room(folder: Path, error: Exception) -> None:
     """Raise DiskFull when the disk is full: engines do not tell why their writing failed."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or shutil.disk_usage(folder).free < _FULL_BYTES:
-        raise DiskFull(f"no room on the disk to finish artifacts in {folder}: free some, then try again") from error
+        raise DiskFull(
+            f"no space left on the disk to finish artifacts in {folder}: free some, then try again"
+        ) from error

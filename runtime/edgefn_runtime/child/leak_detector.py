@@ -13,7 +13,7 @@ from edgefn_runtime.child.fork import heap
 LONG_S = 0.0001
 """After so many seconds of calls it is looked at again: in that time a fast machine fills 2 MiB. Reading costs 3 µs."""
 SLACK = 4 * 2**20
-"""Beside what a call keeps it needs room to work in, and the heap grows by whole huge pages of 2 MiB."""
+"""Memory that a call needs besides what it keeps; the heap grows by whole huge pages of 2 MiB."""
 EVERY = 16
 """After so many calls, however short."""
 
@@ -78,7 +78,7 @@ class Watch:
         self._calls = 0
         self._worked_s = 0.0
         self.full = False
-        """Whether it has been said: what comes now is for another instance."""
+        """Whether the leak was reported: later calls go to another instance."""
 
     def full_after(self, seconds: float) -> bool:
         """Tell whether the call that took `seconds` must be the instance's last."""

@@ -141,7 +141,7 @@ def _import(program: Program) -> tuple[EdgeFunction[..., object], dict[str, Edge
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return "MemoryError: it needs more memory than the box has for functions"
+        return "MemoryError: the function needs more memory than the box has for functions"
     try:
         text = str(error).strip().partition("\n")[0]
     except Exception:  # its class does not let itself be shown

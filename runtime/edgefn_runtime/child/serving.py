@@ -173,7 +173,7 @@ class Service:
         content_type, body = encode(result, self._signature.result, invoke.accept)
         encoded = time.perf_counter()
         if len(body) > MAX_ANSWER_BYTES:
-            raise ValueError(f"the answer has {len(body)} bytes; an answer may have {MAX_ANSWER_BYTES}")
+            raise ValueError(f"the answer has {len(body)} bytes, over the limit of {MAX_ANSWER_BYTES}")
         return Answer(invoke.id, content_type, decoded, ran - started, encoded - ran), body
 
     def _failure(self, invoke: Invoke, error: BaseException, decoded: float, started: float) -> Reply:
@@ -190,7 +190,7 @@ class Service:
             return fit(user_trace(error, self._code))
         except Exception:  # no memory for it, or a class of the handler's that does not let itself be shown
             error.__traceback__ = None  # with all that its frames hold
-            return f"{type(error).__name__} was raised, and what it says cannot be shown"
+            return f"{type(error).__name__} was raised; its message cannot be shown"
 
 
 def _refusal(invoke: Invoke, error: InputError, decoded: float) -> Refusal:

@@ -123,7 +123,7 @@ def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[in
         groups.join(cgroup_fds)
         sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
-        raise LoadError(f"its sandbox cannot be made as on this box: {error}", "") from error
+        raise LoadError(f"cannot set up its sandbox: {error}", "") from error
     if program.load_bytes:
         birth.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
     sandbox_s = time.perf_counter() - started

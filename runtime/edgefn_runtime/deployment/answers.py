@@ -36,8 +36,8 @@ MAX_TEXT = 400
 """Characters of each text of a mismatch."""
 
 NO_INPUTS = "answers not compared here: the bundle has no inputs (golden_inputs=False)"
-ACTS = "answers not compared here: the function reaches the network or devices, so that asking it would act on them"
-NO_REQUESTS = "answers not compared here: the bundle has no requests, since no sample is one or the handler is random"
+ACTS = "answers not compared here: the function uses the network or devices, so a trial call would act on them"
+NO_REQUESTS = "answers not compared here: the bundle has no requests (no sample is a request, or the handler is random)"
 
 _DECODER = msgspec.msgpack.Decoder(Mismatch | None)
 
@@ -109,7 +109,7 @@ async def ask(host: Host, revision: Revision) -> Agreed:
             replies = await host.ask(revision, questions)
         found = [_short(_DECODER.decode(reply)) for reply in replies]
     except TimeoutError:
-        return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: they took over {LIMIT_S:.0f} s")
+        return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: they took more than {LIMIT_S:.0f} s")
     except RetryLater as error:
         return Agreed(0, 0, "not shown", 0.0, unfit=f"answers not compared here: {error}")
     except (EdgefnError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -124,7 +124,7 @@ def refusal(found: Agreed) -> str:
         f"{one.sample}: {one.reason}" + (f" (eager {one.expected}, here {one.actual})" if one.actual else "")
         for one in found.examples
     ]
-    return f"it answers otherwise than eager PyTorch here: {found} match. {'; '.join(pairs)}"
+    return f"its answers differ from eager PyTorch's here: {found} match. {'; '.join(pairs)}"
 
 
 def _short(found: Mismatch | None) -> Mismatch | None:
@@ -147,14 +147,14 @@ def _questions(revision: Revision, precision: str) -> tuple[list[bytes], Referen
             raise ValueError(f"they have {size} bytes, over the limit of {MAX_BYTES}")
         known = msgspec.msgpack.decode(file.read_bytes(), type=Reference)
         if not len(known.asked) == len(known.answers) == count:
-            raise ValueError(f"they are {len(known.answers)} and not {count}")
+            raise ValueError(f"there are {len(known.answers)}, not {count}")
         pairs = zip(requests, known.asked, known.answers, strict=True)
         questions = [
             Question(asked, path.read_bytes(), expected, known.spreads, precision) for path, asked, expected in pairs
         ]
     except (OSError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise DeploymentRefused(
-            f"the answers in the bundle of {revision.name} do not read ({error}): build the bundle again"
+            f"cannot read the answers in the bundle of {revision.name} ({error}): build the bundle again"
         ) from error
     return list(map(msgspec.msgpack.encode, questions)), known
 

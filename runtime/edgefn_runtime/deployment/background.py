@@ -106,7 +106,7 @@ class Background:
             try:
                 await asyncio.wait({self._work})
                 if not self._work.cancelled() and (error := self._work.exception()) is not None:
-                    _log.error("the artifacts of %s cannot be completed: %s", name, error, exc_info=error)
+                    _log.error("cannot finish the artifacts of %s: %s", name, error, exc_info=error)
             finally:
                 self._work.cancel()
                 await to_the_end(_ended(self._work))
@@ -127,11 +127,11 @@ class Background:
             try:
                 found = await self._installation.complete(revision, entry, lambda: self._is_current(revision))
             except Exception as error:  # a full disk, a folder that was deleted meanwhile
-                _log.warning("%s %s of %s is not finished: %s", entry.model, entry.target, revision.name, error)
+                _log.warning("could not finish %s %s of %s: %s", entry.model, entry.target, revision.name, error)
                 self._give_up(revision, entry, str(error) or type(error).__name__)
                 continue
             if found is None:
-                self._give_up(revision, entry, "it has left no proof")
+                self._give_up(revision, entry, "the finisher left no result")
             else:
                 await self._done(revision, entry, found)
             if self._wanted:  # in turns: the artifacts of another function may each take half an hour
@@ -149,7 +149,7 @@ class Background:
     def _give_up(self, revision: Revision, entry: ArtifactEntry, why: str) -> None:
         if not self._is_current(revision):
             return  # it is tried again when somebody rolls back to it
-        self._given_up[revision.digest, entry.path] = f"{why}; tried again when the box starts, or at a deployment"
+        self._given_up[revision.digest, entry.path] = f"{why}; the box retries at its next start or deployment"
 
     async def _lacking(self, revision: Revision) -> list[ArtifactEntry]:
         found = await in_thread(self._installation.lacking, revision)

@@ -100,9 +100,9 @@ class ArtifactChains:
         try:
             self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)
         except OSError as error:
-            _log.warning("what this machine is cannot be kept: %s", error)
+            _log.warning("could not store the fingerprint of this machine: %s", error)
         if self._known.change and self._known.at == now:
-            _log.warning("the box has changed (%s): artifacts are finished again", self._known.change)
+            _log.warning("the box has changed (%s): finishing artifacts again", self._known.change)
 
     async def look(self, name: str, *, again: bool = False) -> int:
         """Schedule the artifacts that `name` lacks; return their number. See `Background.look`."""
@@ -124,8 +124,10 @@ class ArtifactChains:
         if instead.served == revision.served:
             return None
         told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
-        _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
-        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
+        _log.warning(
+            "%s %s of %s is broken (%s): serving with %s", entry.model, entry.target, revision.name, reason, told
+        )
+        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now serving with {told}")
         return instead
 
     def _chosen_anew(self, revision: Revision) -> Revision:
@@ -137,7 +139,7 @@ class ArtifactChains:
         try:
             await in_thread(self._marks.keep, revision.finished)
         except OSError as error:
-            _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
+            _log.warning("could not store the broken-artifact mark of %s: %s", revision.name, error)
 
     async def follow(self, name: str) -> None:
         """Schedule the missing artifacts of `name` after a change, and serve it with the best there are."""
@@ -182,7 +184,7 @@ class ArtifactChains:
         except Unavailable:  # somebody stopped the function meanwhile: the next start is of the best ones
             await self._host.switch(revision.name, current)
         except EdgefnError as error:
-            _log.warning("%s is not moved to its best artifacts: %s", revision.name, error)
+            _log.warning("could not move %s to its best artifacts: %s", revision.name, error)
 
 
 def _told(found: Proof, *, serves: bool) -> str:

@@ -238,7 +238,7 @@ class Deployments:
     async def revoke(self, name: str, permission: Permission) -> None:
         """Take the permission back; where `name` asks for it, end its processes and serve it no more."""
         if self._permissions.stands(name, permission):
-            raise InputError(f"{permission} of {name} is granted in the box's configuration: take it out there")
+            raise InputError(f"{permission} of {name} is granted in the box's configuration: remove it there")
         if await in_thread(self._database.revoke, name, permission.kind, permission.value):
             self._audit.change("revoke", function=name, detail=str(permission), result="ok")
         if permission in self.asked(name) or self._turns.held(name):  # a change that runs was let in with it
@@ -269,7 +269,7 @@ class Deployments:
         """
         if 0 < self._database.had_version < schema.GRANTS_VERSION:
             for grant in self._database.granted():
-                detail = f"{grant.permission}, which it was deployed with before there were grants"
+                detail = f"{grant.permission}, kept from its deployment before grants existed"
                 self._audit.change("allow", function=grant.function, detail=detail, result="ok")
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────────────
@@ -318,7 +318,7 @@ class Deployments:
 
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
-        _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
+        _log.error("cannot serve %s: %s", name, error, exc_info=None if expected else error)
         self._audit.incident("fail", function=name, result="failed", detail=str(error))
         await self._host.fail(name, str(error))
 
@@ -346,5 +346,5 @@ def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:
 
 def _result(task: asyncio.Task[T]) -> T:
     if task.cancelled():
-        raise Unavailable("the box is stopping: try again when it is back")
+        raise Unavailable("the box is shutting down: try again when it is back")
     return task.result()

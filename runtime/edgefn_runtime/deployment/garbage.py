@@ -48,14 +48,14 @@ class Garbage:
             try:
                 self._home.disk.remove(path)
             except OSError as error:
-                _log.warning("%s could not be removed: %s", path, error)
+                _log.warning("could not remove %s: %s", path, error)
 
     def collect(self) -> None:
         """Remove everything that no deployment needs. An error of the disk is logged."""
         try:
             self._collect()
         except OSError as error:
-            _log.warning("garbage could not be removed from %s: %s", self._home.path, error)
+            _log.warning("could not collect garbage in %s: %s", self._home.path, error)
 
     def _collect(self) -> None:
         kept = [entry for name in self._database.names() for entry in self._kept(name)]

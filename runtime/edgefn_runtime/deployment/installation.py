@@ -126,13 +126,13 @@ class Installation:
         told = []
         if revision.folder.is_dir() and (names := self._differing(revision.folder, trusted=False)):
             clear_away(self._home.disk, revision.folder)
-            told.append(f"{_some(names)} of its bundle differ from what was unpacked: it is unpacked anew")
+            told.append(f"{_some(names)} of its bundle changed on disk: unpacking it again")
         for entry in revision.artifacts:
             place = revision.finished / entry.path
             if (place / proof.FILE).exists() and (names := self._differing(place, trusted=True)):
                 clear_away(self._home.disk, place)
                 name = f"{entry.model} {entry.target}"
-                told.append(f"{_some(names)} of {name} differ from what was finished: it is finished anew")
+                told.append(f"{_some(names)} of {name} changed on disk: finishing it again")
         return told
 
     def inspect_others(self, known: Collection[Path]) -> list[str]:
@@ -146,7 +146,7 @@ class Installation:
                 continue
             if names := self._differing(folder, trusted=False):
                 clear_away(self._home.disk, folder)
-                told.append(f"{_some(names)} of {folder} differ from what was unpacked: it is removed")
+                told.append(f"{_some(names)} of {folder} changed on disk: removed it")
         return told
 
     def _differing(self, folder: Path, *, trusted: bool) -> list[str]:
@@ -169,12 +169,12 @@ class Installation:
         try:
             record.write(self._home.disk, folder, known)
         except OSError as error:
-            _log.warning("what %s holds cannot be kept (%s): it is read again at the next start", folder, error)
+            _log.warning("could not store the file list of %s (%s): the next start reads it again", folder, error)
 
     async def _mend(self, revision: Revision, entries: Sequence[ArtifactEntry]) -> None:
         """Check the hashes of the files that `entries` are finished from; unpack the bundle again on damage."""
         if names := await in_thread(_damaged, revision, entries):
-            _log.warning("%s of %s differ from what was unpacked: it is unpacked anew", _some(names), revision.name)
+            _log.warning("%s of %s changed on disk: unpacking it again", _some(names), revision.name)
             await in_thread(clear_away, self._home.disk, revision.folder)
             candidate = await admit(self._blobs, revision.digest, UNHEARD)
             await unpack(candidate, self._blobs, revision.folder, self._home.disk, UNHEARD)
@@ -196,9 +196,7 @@ class Installation:
         except DeploymentRefused as error:
             if wanted():
                 name = f"{entry.model} {entry.target} of {revision.name}"
-                _log.warning(
-                    "%s cannot be finished: %s", name, "\n".join(filter(None, [str(error), error.trace.rstrip()]))
-                )
+                _log.warning("cannot finish %s: %s", name, "\n".join(filter(None, [str(error), error.trace.rstrip()])))
                 await put_verdict(revision, entry, str(error), disk)
         return proof.read(revision.finished, entry)
 

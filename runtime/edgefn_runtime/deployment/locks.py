@@ -18,7 +18,7 @@ WAIT_S = 120.0
 """How long one waits for another that does the same, before it takes over."""
 
 LEAVE_S = 60.0
-"""How long one that must leave may take: a child is killed, files removed, a switch completed."""
+"""How long a superseded change may take to end: it kills a child, removes files, or completes a switch."""
 
 
 class _Turn:
@@ -54,7 +54,9 @@ class ChangeLocks:
             return await work()
         except asyncio.CancelledError:
             if turn.superseded_by:
-                raise DeploymentRefused(f"this change of {name} ({wish}) gave way to {turn.superseded_by}") from None
+                raise DeploymentRefused(
+                    f"this change of {name} ({wish}) was superseded by {turn.superseded_by}"
+                ) from None
             raise
         finally:
             del self._holders[name]
@@ -68,7 +70,7 @@ class ChangeLocks:
             assert holder.task is not None
             holder.task.cancel()
         if not await _over(holder, self._leave_s):
-            raise Unavailable(f"{holder.wish} of {name} does not end; try again, or restart the box")
+            raise Unavailable(f"{holder.wish} of {name} takes too long; try again, or restart the box")
 
 
 async def _over(turn: _Turn, seconds: float) -> bool:

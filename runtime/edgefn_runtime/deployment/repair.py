@@ -73,7 +73,7 @@ class Repair:
             async with self._gate.installing():
                 told = await in_thread(self._installation.inspect_others, {one.folder for one in revisions})
         except OSError as error:
-            _log.warning("unpacked bundles cannot be compared with what was unpacked: %s", error)
+            _log.warning("cannot verify the unpacked bundles: %s", error)
         else:
             for line in told:
                 _log.warning("%s", line)

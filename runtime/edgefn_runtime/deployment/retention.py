@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from edgefn_runtime.store.database import HistoryEntry
 
 ON_DISK = 3
-"""Deployments whose files stay: what serves, and what a rollback without a network can go to."""
+"""Deployments whose files stay: the current one, and those that a rollback without a network can reach."""
 
 REMEMBERED = 20
-"""Deployments that a status still tells of; their files may be gone."""
+"""Deployments in a status; their files may be removed."""
 
 
 def kept(history: Sequence[HistoryEntry], current: int, count: int = ON_DISK) -> list[HistoryEntry]:

@@ -42,13 +42,13 @@ INSTALLED_AT_ONCE = 4
 """Deployments that unpack, finish and prove: each of their finishers may take a gibibyte."""
 
 LOADED_AT_ONCE = max(2, machine.whole_cores())
-"""Deployments that import their handlers, with a deadline each: all at once, none of hundreds would come to its end.
+"""Deployments that may import their handlers at the same time: each has a deadline, and hundreds at once would miss it.
 
-Two of them at the least: one that hangs does not keep all others waiting. A rollback waits for none.
+At least two: one that hangs does not block all others. A rollback does not wait.
 """
 
 DRAIN_S = 120.0
-"""Files of what was switched away from stay for so long beyond the function's timeout, for what drains."""
+"""How long the files of the previous revision stay beyond the function's timeout, for draining instances."""
 
 
 class DeploymentTransaction:
@@ -92,7 +92,7 @@ class DeploymentTransaction:
                 progress.warn(f"clients of revision {current.number}: {broken}")
         if current is not None and current.digest == digest:
             await self._host.switch(name, current)
-            progress("activate", 1, 1, "it serves already")
+            progress("activate", 1, 1, "it is already in service")
             return current
         progress("start", 0, 1)
         async with self._loading:
@@ -139,7 +139,7 @@ class DeploymentTransaction:
         if wanted := ", ".join(map(str, permissions.asked(spec))):
             progress("permit", 1, 1, wanted)
             if self._permissions.development:
-                progress.warn(f"granted in development mode, which another box will not do: {wanted}")
+                progress.warn(f"granted only because of development mode: {wanted}")
 
     async def _start(self, revision: Revision) -> None:
         """Prepare `revision`, so that the host can switch to it at once; discard it on an error.
@@ -238,8 +238,8 @@ class DeploymentTransaction:
             if self._here(entry):
                 return entry
         raise DeploymentRefused(
-            f"{current.function} has no earlier deployment on this box to go back to; "
-            f"number {current.number} goes on serving"
+            f"{current.function} has no earlier deployment on this box to go back to; number {current.number} stays "
+            "in service"
         )
 
     def _numbered(self, current: HistoryEntry, number: int) -> HistoryEntry:
@@ -248,8 +248,8 @@ class DeploymentTransaction:
             return entry
         here = [str(one.number) for one in self._database.history(current.function) if self._here(one)]
         raise DeploymentRefused(
-            f"deployment {number} of {current.function} is not on this box, which has {', '.join(here)}; "
-            f"number {current.number} goes on serving"
+            f"deployment {number} of {current.function} is not on this box, which has {', '.join(here)}; number "
+            f"{current.number} stays in service"
         )
 
     def _here(self, entry: HistoryEntry) -> bool:
@@ -288,4 +288,4 @@ async def _beyond_cancelling(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _not_found(name: str) -> FunctionNotFound:
-    return FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
+    return FunctionNotFound(f"no function {name!r} on this box; list its functions with `edgefn list`")

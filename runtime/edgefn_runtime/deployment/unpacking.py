@@ -21,7 +21,7 @@ from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
 from edgefn_runtime.store.uncancellable import in_thread
 
 CONFIG = "config.json"
-"""The bundle's config in its unpacked folder: what the finisher's process goes by."""
+"""The bundle's config in its unpacked folder, which the finisher's process reads."""
 
 
 async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, progress: DeploymentProgress) -> None:

@@ -36,7 +36,7 @@ _LINKS = {
 }
 
 
-_ESCAPED = "the path has escapes that it does not need: a page answers at its plain path only"
+_ESCAPED = "the path has unnecessary escapes: use the plain path"
 
 _VARY = {"vary": "X-Forwarded-Prefix, X-Forwarded-Proto, X-Forwarded-Host, Host"}
 """A cache keeps an answer with links for each way to the box."""
@@ -126,7 +126,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:200]
     if error.status_code == 404:
-        error = HTTPException(404, f"there is no {path} on this box; GET / shows what there is")
+        error = HTTPException(404, f"there is no {path} on this box; GET / lists the paths")
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         error = HTTPException(405, f"{path} takes {allowed}, not {request.method}", error.headers)

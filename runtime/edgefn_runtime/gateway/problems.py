@@ -60,8 +60,8 @@ class ProblemResponse(Response):
 def _known(error: Exception) -> Exception:
     """Translate a lack of descriptors or memory into Unavailable; return any other error unchanged."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        _log.error("the box has no descriptors or no memory left: %s", error)
-        return Unavailable(f"the box has no room for this now ({error.strerror}): try again later")
+        _log.error("the box is out of file descriptors or memory: %s", error)
+        return Unavailable(f"the box has no resources left for this request ({error.strerror}): try again later")
     return error
 
 
@@ -92,7 +92,7 @@ def _internal(error: Exception) -> Problem:
     return Problem(
         title=HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
         status=500,
-        detail=f"the box failed on this request; its log has the reason under id {id}",
+        detail=f"the box failed on this request; see the reason in its log under the id {id}",
         error="InternalError",
         id=id,
     )

@@ -126,11 +126,11 @@ class MemoryBudget:
         name = tenant.spec.name
         kept = [self.account(other) for other in others if other.spec.name != name]
         if why := ledger.refusal(self.account(tenant), kept, self.budget_bytes):
-            raise DeploymentRefused(f"{name} {why}: lower `memory` or `scale`, remove a function, or take a larger box")
+            raise DeploymentRefused(f"{name} {why}: lower `memory` or `scale`, remove a function, or use a larger box")
 
     async def _end(self, parked: list[Any], idle: list[Any], wanting: Tenant) -> None:
         for tenant in parked:
-            tenant.launcher.note(f"its template ended: {wanting.spec.name} needs the memory", "")
+            tenant.launcher.note(f"the box ended its template: {wanting.spec.name} needs the memory", "")
             await tenant.launcher.close()
         ending: list[Instance] = []
         for tenant in idle:
@@ -144,9 +144,8 @@ class MemoryBudget:
 
     def _no_room(self, tenant: Tenant, needed: int, accounts: Iterable[Account]) -> NoRoom:
         return NoRoom(
-            f"{tenant.spec.name} needs {format_bytes(needed)} more memory, but of the box's "
-            f"{format_bytes(self.budget_bytes)} for functions "
-            f"{format_bytes(ledger.committed_bytes(accounts))} are taken "
-            f"and the machine has {format_bytes(self._available())} left: try again later",
+            f"{tenant.spec.name} needs {format_bytes(needed)} more memory, but "
+            f"{format_bytes(ledger.committed_bytes(accounts))} of the box's {format_bytes(self.budget_bytes)} for "
+            f"functions are taken and the machine has {format_bytes(self._available())} left: try again later",
             retry_after_s=RETRY_S,
         )

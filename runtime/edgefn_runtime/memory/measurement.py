@@ -144,9 +144,9 @@ async def _logged(work: Any) -> None:
     try:
         await work
     except (EdgefnError, OSError) as error:  # a full disk: the figures are measured again after the next start
-        _log.warning("what a function takes of the memory could not be kept: %s", error)
+        _log.warning("could not store the memory figures of a function: %s", error)
     except Exception:
-        _log.exception("what a function takes of the memory could not be kept")
+        _log.exception("could not store the memory figures of a function")
 
 
 def _differs(before: int | None, after: int | None) -> bool:

@@ -63,8 +63,8 @@ class AdmissionControl:
             return
         drained_s = self._line(waiting).begin_s(self.forecast.service.median_s or guess_s)
         raise QueueFull(
-            f"{self._spec.name} holds {inside} requests; it serves {slots} at once and lets {self._spec.queue} wait: "
-            "try again later",
+            f"{self._spec.name} is full with {inside} requests; it runs {slots} at once and queues "
+            f"{self._spec.queue}: try again later",
             retry_after_s=admission.retry_after_s(drained_s),
         )
 
@@ -86,10 +86,9 @@ class AdmissionControl:
         if not self.forecast.refuses(line, left_s, call.admitted):
             return
         finish_s = self.forecast.finish_s(line)
-        expected = f"{self._spec.name} would answer after {finish_s:.3g} s at the earliest"
         advice = "allow more time, or try again later" if self.own(call) else "try again later"
         raise NotInTime(
-            f"{expected}, and not {self.bound(call)}: {advice}",
+            f"{self._spec.name} cannot answer {self.bound(call)}: it would need at least {finish_s:.3g} s; {advice}",
             retry_after_s=admission.retry_after_s(finish_s - left_s),
         )
 
@@ -98,8 +97,8 @@ class AdmissionControl:
         now, waiting = time.monotonic(), len(self._queue)
         if self.forecast.passes_over(call.deadline - now, now, others=waiting > 0):
             raise NotInTime(
-                f"the turn of the request came too late for {self._spec.name} to answer {self.bound(call)}: "
-                "it was not begun, try again later",
+                f"{self._spec.name} could not answer {self.bound(call)}: the request was dropped from the queue "
+                "before it started; try again later",
                 retry_after_s=admission.retry_after_s(self._line(waiting).begin_s(self.forecast.service.median_s)),
             )
 
@@ -128,7 +127,7 @@ class AdmissionControl:
 
     def not_reached(self, call: Call) -> HandlerTimeout:
         """Return the error for a call whose time was up before a handler saw it."""
-        return HandlerTimeout(f"{self._spec.name} was not reached {self.bound(call)}: it is busy or starting")
+        return HandlerTimeout(f"{self._spec.name} did not start the request {self.bound(call)}: it is busy or starting")
 
     def count(self, refusal: RetryLater) -> None:
         """Count a refused call."""

@@ -24,7 +24,7 @@ class Dispatcher:
         self.members: list[Instance] = []
         self.service = handover.ServiceTime()
         self.wrong: tuple[str, ...] | None = None
-        """The artifacts that answered wrongly, while what serves instead is looked for: nobody gets a call for them."""
+        """The artifacts that answered wrongly, during the search for others: they get no calls."""
         self._concurrency = concurrency
         self._give_back = give_back
         self._loop = asyncio.get_running_loop()

@@ -418,7 +418,7 @@ class Pool:
         try:
             await asyncio.wait_for(self._empty.wait(), drain_s)
         except TimeoutError:
-            self._refuse_all(Unavailable(f"{self.spec.name} is going away on this box; try again"))
+            self._refuse_all(Unavailable(f"{self.spec.name} is being removed from this box; try again"))
         await self._starts.cancel()
         instances = list(self._instances)
         for instance in instances:

@@ -48,7 +48,7 @@ class Starter(Protocol):
 
 
 FallBack = Callable[[Revision, str, str], Awaitable[Revision | None]]
-"""(revision, path, reason): the artifact has broken; what serves instead, or None where there is nothing."""
+"""(revision, path, reason) of a broken artifact; returns the revision that serves instead, or None."""
 
 
 async def no_other(revision: Revision, artifact: str, reason: str) -> None:
@@ -97,7 +97,7 @@ class Starts:
         if not self.crashing:
             return self._start_error
         return (
-            f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one "
+            f"its instances ended {self._crashes.in_a_row} times in a row while serving, the last one "
             f"{self._crashes.how}; see `edgefn logs {self._name}`"
         )
 
@@ -145,7 +145,7 @@ class Starts:
         refusal = self._refusal(now)
         if not was_crashing:
             self._launcher.on_failing(self.reason)
-        self._launcher.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is let in", "")
+        self._launcher.note(f"{refusal}; requests are refused for {refusal.retry_after_s} s, then one is tried", "")
         return refusal
 
     def _refusal(self, now: float, mark: bytes = b"") -> Unavailable:
@@ -234,7 +234,7 @@ class Starts:
         except EdgefnError as error:
             self._failed(instance, error)
         except Exception as error:
-            _log.exception("an instance of %s could not be started", self._name)
+            _log.exception("could not start an instance of %s", self._name)
             self._failed(instance, Unavailable(f"{self._name} cannot be started: {error}"))
         else:
             self._start_error = ""
@@ -280,14 +280,14 @@ class Starts:
         try:
             await work
         except Exception:
-            _log.exception("it could not be found out what serves %s instead", self._name)
+            _log.exception("could not choose other artifacts for %s", self._name)
         finally:
             self._falling = None
             self._pool.fallen()
 
     async def _fall_over(self, how: str) -> None:
         """Serve with other artifacts, because instances with these ended in a row."""
-        reason = f"its instances ended {self._crashes.in_a_row} times in a row while they served, the last one {how}"
+        reason = f"its instances ended {self._crashes.in_a_row} times in a row while serving, the last one {how}"
         fallen = [await self._fall_from(artifact, reason) for artifact in self._pool.revision.served]
         if any(fallen):
             self._crashes.answered()

@@ -72,7 +72,7 @@ class Timeouts:
             self._settled()
             return
         own = self._admission.own(call)
-        then = "allow more time, it is left to finish" if own else "its instance is replaced"
+        then = "the handler goes on without it; allow more time" if own else "its instance is replaced"
         call.fail(HandlerTimeout(f"{self._spec.name} did not answer {self._admission.bound(call)}; {then}"))
         if own:  # the caller is impatient, which is no sign that the handler hangs
             left = call.admitted + self._spec.timeout_s - time.monotonic()

@@ -19,7 +19,7 @@ from edgefn_runtime.workers.instance import Instance
 from edgefn_runtime.workers.launcher import InstanceLauncher
 
 MAX_REPLY_BYTES = 1 << 20
-"""Of what an instance tells of one answer: it is kept, and shown to people."""
+"""The limit of an instance's report of one answer, which is stored and shown to people."""
 
 
 class ConfinedTrial:
@@ -71,7 +71,7 @@ class ConfinedTrial:
             raise HandlerTimeout(f"{self.spec.name} did not answer a sample within its timeout of {limit}") from None
         if len(reply) > MAX_REPLY_BYTES:
             raise InstanceLost(
-                f"{self.spec.name} told of a sample in {len(reply)} bytes; the most are {MAX_REPLY_BYTES}"
+                f"{self.spec.name} answered a sample with {len(reply)} bytes, over the limit of {MAX_REPLY_BYTES}"
             )
         return reply
 
@@ -82,7 +82,7 @@ class ConfinedTrial:
 
     def unseen(self, calls: list[Call]) -> None:
         for call in calls:
-            call.fail(InstanceLost(f"the instance of {self.spec.name} ended before it began a sample"))
+            call.fail(InstanceLost(f"the instance of {self.spec.name} ended before it started a sample"))
 
     def freed(self, instance: Instance) -> None:
         """Ignore the free place: `ask` sends the next question."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 STABLE_WINDOW_S = 60.0
-"""Knative's: an instance that nobody needed for so long, even at the busiest moment, goes while others stay."""
+"""Knative's: an instance that was not needed for this long, even at the busiest moment, ends while others stay."""
 
 
 class Load(NamedTuple):

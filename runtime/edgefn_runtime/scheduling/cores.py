@@ -12,9 +12,9 @@ from typing import NamedTuple
 from edgefn.spec import Optimize
 
 KNOWN_S = 0.2
-"""Work, in seconds, from which on its use of the processor is believed: some first calls alone are start-up."""
+"""Seconds of work after which the measured CPU use is trusted: some first calls are only start-up."""
 HALF_LIFE_S = 5.0
-"""Seconds of work after which what was measured counts for half: a handler may do other things by now."""
+"""Seconds of work after which a measurement counts half: a handler may change its behaviour."""
 SLACK = 0.25
 """An instance for which less than a quarter of its work's cores are left is not worth its memory."""
 MIN_USE = 1e-4
@@ -80,7 +80,7 @@ def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> 
         return ScaleBound(None, "not measured yet")
     worth = cores / max(use, MIN_USE)
     most = math.floor(worth + SLACK) if optimize == "latency" else math.ceil(worth - SLACK)
-    return ScaleBound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} of a core that a busy instance wants")
+    return ScaleBound(max(1, most), f"{_cores(cores)} ÷ {use:.2f} cores that a busy instance uses")
 
 
 def within(scale: tuple[int, int], most: int | None) -> tuple[int, int]:

@@ -18,7 +18,7 @@ ENOUGH = 5
 """Calls before their durations are believed: the first ones run on cold caches."""
 ENOUGH_STARTS = 2
 MARGIN = 0.25
-"""A forecast may be wrong by so much of the time left."""
+"""The error of a forecast that is allowed, as a fraction of the time left."""
 PROBE_S = 5.0
 """After refusals for so long, with no answer meanwhile, a call is let in to see whether the forecast still holds."""
 

@@ -23,11 +23,11 @@ BINS = 240
 HEAD, TAIL = 0.05, 0.95
 """The paper's head; its tail is 0.99, which the hundred samples that the decay remembers cannot show."""
 MARGIN = 0.05
-"""Pre-warmed so much earlier and kept so much longer. The paper's 10 % of an hour would be 12 minutes of memory."""
+"""How much earlier to pre-warm, how much longer to keep. The paper's 10 % of an hour would be 12 minutes of memory."""
 ENOUGH = 5
 """Samples before the histogram is believed."""
 GROWTH = 2.0 ** (1 / 64)
-"""Each sample weighs so much more than the one before: one 64 samples old counts half, and about 90 count in all."""
+"""The weight of a sample relative to the one before: one 64 samples old counts half, and about 90 count in all."""
 
 _STEP = (RANGE / MIN_SHARE) ** (1 / BINS)
 _HEAVY = 2.0**40
@@ -68,7 +68,10 @@ class KeepAlive(msgspec.Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.most_s > 0 or len(self.bins) != BINS:
-            raise ValueError(f"most_s is {self.most_s} and bins are {len(self.bins)}: above 0 and {BINS} are needed")
+            raise ValueError(
+                f"most_s is {self.most_s} and there are {len(self.bins)} bins: most_s must be above 0, and {BINS} "
+                "bins are needed"
+            )
 
     @property
     def least_s(self) -> float:

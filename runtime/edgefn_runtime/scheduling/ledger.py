@@ -11,11 +11,11 @@ from typing import NamedTuple
 from edgefn.text.quantities import format_bytes
 
 PROCESS_BYTES = 16 * 2**20
-"""What the kernel itself counts to a process beyond what it allocates: page tables, pipes, stacks, small files."""
+"""Memory that the kernel adds to a process's own allocations: page tables, pipes, stacks, small files."""
 
 RESERVE = 1 / 8
 MIN_RESERVE_BYTES = 128 * 2**20
-"""Left to the system, the box and its zygote: an eighth of the machine, and on a small one so much, but never half."""
+"""Reserved for the system, the box and its zygote: an eighth of the machine, at least this, but never over half."""
 
 
 class Account(NamedTuple):
@@ -113,7 +113,7 @@ def refusal(new: Account, others: Iterable[Account], budget: int) -> str:
     kept = sum(other.kept_bytes for other in others)
     if needed <= budget - kept:
         return ""
-    of_others = f", of which {format_bytes(kept)} are kept for others" if kept else ""
+    of_others = f", {format_bytes(kept)} of it reserved for others" if kept else ""
     return (
         f"needs {format_bytes(needed)} (template {format_bytes(new.template_bytes)} + {instances} × "
         f"{format_bytes(new.instance_bytes)} for instances), "

@@ -24,7 +24,7 @@ _WRITE_BYTES = 2**20
 """Gathered before a thread is asked to write: a hop to it costs what hashing 50 kB does."""
 
 LEASE_S = 6 * 3600.0
-"""How long a blob that no revision names is kept after it was asked for: the rest may come over a slow link."""
+"""How long a blob without a revision is kept after a request for it: the other blobs may come over a slow link."""
 
 
 class Blobs:
@@ -99,7 +99,7 @@ class Blobs:
         if not whole:
             self._disk.remove(path)
             raise BundleError(
-                f"blob {blob.digest} was damaged on this box's disk and is removed: deploy again to upload it"
+                f"blob {blob.digest} was damaged on this box's disk and has been removed: deploy again to upload it"
             )
 
     def read(self, digest: str, *, limit: int) -> bytes:
@@ -107,7 +107,7 @@ class Blobs:
         path = self.path(digest)
         size = path.stat().st_size if path.exists() else 0
         if size > limit:
-            raise BundleError(f"blob {digest} is {size} bytes, over the limit of {limit}")
+            raise BundleError(f"blob {digest} has {size} bytes, over the limit of {limit}")
         self.verify(Blob(digest, size))
         return path.read_bytes()
 
@@ -159,7 +159,7 @@ class _Upload:
         if self._received != self._size:
             raise BundleError(f"blob {self._digest} ended after {self._received} of {self._size} bytes")
         if (found := f"sha256:{self._hash.hexdigest()}") != self._digest:
-            raise BundleError(f"blob {self._digest} arrived as {found}: send it again, or build again")
+            raise BundleError(f"blob {self._digest} arrived with the digest {found}: send it again, or build again")
         self._disk.sync(self._descriptor)
 
     def close(self) -> None:

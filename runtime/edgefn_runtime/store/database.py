@@ -32,7 +32,7 @@ _ENTRY = """SELECT function, number, digest, previous, deployed_at, config, blob
 _ORPHANS = "DELETE FROM revisions WHERE digest NOT IN (SELECT digest FROM history)"
 
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-"""What SQLite says where the files beside the database find no room."""
+"""SQLite's error codes if the files beside the database do not fit the disk."""
 
 _log = logging.getLogger("edgefn.store")
 
@@ -71,8 +71,8 @@ class Database:
                     raise
                 self._open(_connect_to_read)
                 _log.warning(
-                    "%s has no room to be written (%s): what is deployed serves, and nothing can be changed before "
-                    "some is free and the box is started again",
+                    "no space left to write %s (%s): deployed functions are served, but nothing can be changed until "
+                    "space is freed and the box is restarted",
                     *(path, error),
                 )
         self._disk.sync_folder(path.parent)
@@ -195,7 +195,7 @@ class Database:
     def remove(self, function: str) -> None:
         """Remove `function` with its history and its grants. Raises FunctionNotFound."""
         if self.current(function) is None:
-            raise FunctionNotFound(f"no function is called {function!r} on this box")
+            raise FunctionNotFound(f"no function {function!r} on this box")
         with self._transaction() as change:
             change("DELETE FROM routes WHERE function = ?", function)
             change("DELETE FROM history WHERE function = ?", function)
@@ -261,11 +261,10 @@ class Database:
         except sqlite3.DatabaseError as error:
             code = _code(error)
             if code == sqlite3.SQLITE_FULL:
-                raise DiskFull(f"no room on the disk for {self._path}: free some, then try again") from error
+                raise DiskFull(f"no space left on the disk for {self._path}: free some, then try again") from error
             if code == sqlite3.SQLITE_READONLY:
                 raise DiskFull(
-                    f"there was no room on the disk for {self._path} when the box started: free some, then start it "
-                    "again"
+                    f"the disk had no space left for {self._path} when the box started: free some, then restart the box"
                 ) from error
             if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise HomeError(
@@ -273,8 +272,8 @@ class Database:
                 ) from error
             if code == sqlite3.SQLITE_ERROR:
                 raise HomeError(
-                    f"{self._path} is not as any edgefn writes it ({error}): put a backup in its place, or move it "
-                    "away, start the box and deploy again"
+                    f"{self._path} was not written by any edgefn ({error}): replace it by a backup, or move it away, "
+                    "start the box and deploy again"
                 ) from error
             raise
 

@@ -22,7 +22,7 @@ from edgefn.text.quantities import format_bytes
 from edgefn_runtime.store import trees
 
 TEMPORARY = ".tmp"
-"""Ends the name of what is not complete yet, or no longer wanted; the next start removes all such."""
+"""The suffix of files that are incomplete or no longer needed; the next start removes them."""
 
 RESERVE_BYTES = 4 * 2**20
 """Kept free whatever is asked for: the database must be able to commit that something was removed."""
@@ -195,7 +195,7 @@ def room_for(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"no room on the disk for {what}: free some, then try again") from error
+            raise DiskFull(f"no space left on the disk for {what}: free some, then try again") from error
         raise
 
 
@@ -204,6 +204,6 @@ def expect_room(disk: Disk, folder: Path, size: int, what: str) -> None:
     free = disk.free_bytes(folder)
     if size + RESERVE_BYTES > free:
         raise DiskFull(
-            f"{what} needs {format_bytes(size)} in {folder}, whose disk has {format_bytes(free)} free "
-            f"and keeps {format_bytes(RESERVE_BYTES)} so: free some, then try again"
+            f"{what} needs {format_bytes(size)} in {folder}, but the disk has {format_bytes(free)} free, of which "
+            f"{format_bytes(RESERVE_BYTES)} are reserved: free some, then try again"
         )

@@ -57,9 +57,9 @@ def over(folder: Path, bound: FolderBound) -> str:
             size += max(status.st_blocks * 512, 0 if stat.S_ISDIR(status.st_mode) else status.st_size)
             entries += 1
             if entries > bound.entries:
-                return f"it wrote more than {bound.entries} files and folders"
+                return f"the engine wrote more than {bound.entries} files and folders"
             if size > bound.size_bytes:
-                return f"it wrote more than {format_bytes(bound.size_bytes)}"
+                return f"the engine wrote more than {format_bytes(bound.size_bytes)}"
     except _Unfit as error:
         return str(error)
     return ""
@@ -74,11 +74,11 @@ def take(
     file, for a link to another file, for a name that is `reserved`, and for a folder over its `bound`.
     """
     if why := over(folder, bound):
-        raise DeploymentRefused(f"what the engine made is not taken: {why}")
+        raise DeploymentRefused(f"refused the engine's files: {why}")
     try:
         return _take_all(disk, folder, place, bound, originals, reserved)
     except _Unfit as error:
-        raise DeploymentRefused(f"what the engine made is not taken: {error}") from None
+        raise DeploymentRefused(f"refused the engine's files: {error}") from None
 
 
 def _take_all(
@@ -89,7 +89,7 @@ def _take_all(
     for name, parent, status in _walk(folder):
         _check(name, status)
         if name in reserved:
-            raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a name of the box's own")
+            raise DeploymentRefused(f"refused the engine's files: the name {name!r} is reserved for the box")
         target = place / name
         if stat.S_ISDIR(status.st_mode):
             disk.make_folder(target)
@@ -107,16 +107,16 @@ def _check(name: str, status: os.stat_result) -> None:
     try:
         check_name(name)
     except BundleError as error:
-        raise DeploymentRefused(f"what the engine made is not taken: {error}") from None
+        raise DeploymentRefused(f"refused the engine's files: {error}") from None
     if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
-        raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link or a device")
+        raise DeploymentRefused(f"refused the engine's files: {name!r} is a link or a device")
 
 
 def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: FolderBound, original: Path) -> TakenFile:
     status = os.fstat(descriptor)
     twin = _same_file(status, original)
     if not stat.S_ISREG(status.st_mode) or (status.st_nlink > 1 and not twin):
-        raise DeploymentRefused(f"what the engine made is not taken: {name!r} is a link to another file")
+        raise DeploymentRefused(f"refused the engine's files: {name!r} is a link to another file")
     if twin or _alike(descriptor, status.st_size, original):
         disk.link(original, target)
         return TakenFile(status.st_size, sha256_of(original))
@@ -126,7 +126,7 @@ def _take(disk: Disk, descriptor: int, name: str, target: Path, bound: FolderBou
         while chunk := os.read(descriptor, _CHUNK):
             size += len(chunk)
             if size > bound.size_bytes:
-                raise DeploymentRefused(f"what the engine made is not taken: {name!r} grows as it is read")
+                raise DeploymentRefused(f"refused the engine's files: {name!r} grew during the copy")
             digest.update(chunk)
             disk.append(copy, chunk)
     finally:
@@ -195,13 +195,13 @@ def _names(parent: int) -> list[str]:
     with os.scandir(parent) as entries:
         names = sorted(entry.name for entry in itertools.islice(entries, MAX_NAMES + 1))
     if len(names) > MAX_NAMES:
-        raise _Unfit(f"it wrote more than {MAX_NAMES} files into one folder")
+        raise _Unfit(f"the engine wrote more than {MAX_NAMES} files into one folder")
     return names
 
 
 def _inside(name: str, parent: int, depth: int) -> int:
     if depth == MAX_DEPTH:
-        raise _Unfit(f"it made folders more than {MAX_DEPTH} deep")
+        raise _Unfit(f"the engine nested folders more than {MAX_DEPTH} deep")
     with _looking_at(f"folder {name[:80]!r}"):
         return os.open(name, _FOLDER, dir_fd=parent)
 
@@ -214,4 +214,4 @@ def _looking_at(what: str) -> Iterator[None]:
     except FileNotFoundError:
         raise _Gone(f"its {what} vanished") from None
     except OSError as error:
-        raise _Unfit(f"its {what} cannot be looked at ({error.strerror})") from None
+        raise _Unfit(f"cannot read its {what} ({error.strerror})") from None

@@ -54,7 +54,9 @@ class Home:
             exposed = ownership.claim_folder(self.path)
             if who := ownership.replaceable_by(self.path):
                 _log.warning(
-                    "%s could replace %s, and with it what runs here: give another with --home", who, self.path
+                    "%s could replace %s, and with it the code that runs here: choose another home with --home",
+                    who,
+                    self.path,
                 )
             self._lock = self._locked()
             try:
@@ -87,11 +89,11 @@ class Home:
             yield
         except (FileExistsError, NotADirectoryError) as error:
             place = error.filename or self.path
-            raise HomeError(f"{place} is not a directory: give another with --home, or move it away") from error
+            raise HomeError(f"{place} is not a directory: choose another home with --home, or move it away") from error
         except OSError as error:  # not ours, read-only, knows no locks: all the same to who chose it
             raise HomeError(
-                f"{self.path} cannot be used by this user ({error.strerror}): "
-                "change its owner, or give another with --home"
+                f"this user cannot use {self.path} ({error.strerror}): change its owner, or choose another home with "
+                "--home"
             ) from error
 
     def _locked(self) -> int:
@@ -102,7 +104,7 @@ class Home:
             descriptor = self._flocked(path)
         if descriptor is None or not os.path.samestat(os.fstat(descriptor), os.stat(path)):
             raise HomeError(
-                f"{self.path} was taken by another box at the same moment: stop it, or start this one again"
+                f"another box started with {self.path} at the same moment: stop it, or start this one again"
             )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -125,7 +127,7 @@ class Home:
             if is_strangers:
                 return None
             raise HomeError(
-                f"{self.path} is in use by another box (pid {pid}): stop it, or give another with --home"
+                f"another box (pid {pid}) uses {self.path}: stop it, or choose another home with --home"
             ) from error
         return descriptor
 
@@ -144,7 +146,7 @@ class Home:
     def _token(self, exposed: bool) -> str:
         path = self.path / "token"
         if ownership.claim_file(path) and exposed:
-            _log.warning("%s could be read by other users until now: delete it and restart the box for a new one", path)
+            _log.warning("other users could read %s until now: delete it and restart the box for a new one", path)
         with contextlib.suppress(FileNotFoundError):
             token = path.read_text(encoding="ascii", errors="replace").strip()
             if len(token) >= _SHORTEST_TOKEN and token.isascii():

@@ -47,7 +47,7 @@ def claim_file(path: Path, *, closing: bool = True) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise HomeError(f"{path} is not a file that this user may read ({error.strerror}): {_ADVICE}") from error
+        raise HomeError(f"{path} is not a file that this user can read ({error.strerror}): {_ADVICE}") from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise HomeError(f"{path} is not a file: {_ADVICE}")
@@ -70,7 +70,7 @@ def replaceable_by(path: Path) -> str:
     return ""
 
 
-_ADVICE = "move it away, or give another home with --home"
+_ADVICE = "move it away, or choose another home with --home"
 
 
 def _claim(descriptor: int, path: Path, mode: int | None) -> bool:
@@ -78,16 +78,16 @@ def _claim(descriptor: int, path: Path, mode: int | None) -> bool:
     if found.st_uid != os.geteuid():
         raise HomeError(
             f"{path} belongs to {_user(found.st_uid)} and this box runs as {_user(os.geteuid())}: run the box as "
-            f"{_user(found.st_uid)}, or `chown -R {_user(os.geteuid())}` the home if you trust what is in it, "
-            "or give another with --home"
+            f"{_user(found.st_uid)}, or `chown -R {_user(os.geteuid())}` the home if you trust its files, or choose "
+            "another home with --home"
         )
     exposed = bool(found.st_mode & _OTHERS)
     if exposed and mode is not None:
         os.fchmod(descriptor, mode)
         if os.fstat(descriptor).st_mode & _OTHERS:
             raise HomeError(
-                f"{path} can be read by other users and its file system keeps no modes: mount it with umask=077, "
-                "or give another home with --home"
+                f"other users can read {path} and its file system has no modes: mount it with umask=077, or choose "
+                "another home with --home"
             )
     return exposed
 

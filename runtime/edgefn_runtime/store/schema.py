@@ -90,8 +90,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> int:
     if found > SCHEMA_VERSION:
         connection.execute("ROLLBACK")
         raise HomeError(
-            f"{path} was written by a newer edgefn (schema {found}, this one knows {SCHEMA_VERSION}): "
-            "update edgefn here, or give another home with --home"
+            f"a newer edgefn wrote {path} (schema {found}, this one supports {SCHEMA_VERSION}): update edgefn here, "
+            "or choose another home with --home"
         )
     if found < SCHEMA_VERSION:
         for statement in ";".join(_CHANGES[found:]).split(";"):

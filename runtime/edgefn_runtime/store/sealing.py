@@ -82,7 +82,7 @@ class SystemdCreds:
         program = shutil.which("systemd-creds")
         done = program and _run([program, "decrypt", f"--name={label}", "-", "-"], sealed)
         if not done or done.returncode != 0:
-            raise CannotUnseal(f"systemd-creds of this machine does not open the secret {label}: {_AGAIN}")
+            raise CannotUnseal(f"systemd-creds of this machine cannot open the secret {label}: {_AGAIN}")
         return done.stdout
 
 
@@ -109,11 +109,11 @@ class KeyFile:
 
         key = self._key()
         if key is None:
-            raise CannotUnseal(f"the key of the secret {label}, {self._path}, is not there: bring it back, or {_AGAIN}")
+            raise CannotUnseal(f"the key of the secret {label}, {self._path}, is missing: restore it, or {_AGAIN}")
         try:
             return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
         except (InvalidTag, ValueError):
-            raise CannotUnseal(f"the secret {label} does not open with {self._path}: {_AGAIN}") from None
+            raise CannotUnseal(f"the key {self._path} does not open the secret {label}: {_AGAIN}") from None
 
     def _key(self) -> bytes | None:
         ownership.claim_file(self._path)
@@ -122,7 +122,7 @@ class KeyFile:
         except FileNotFoundError:
             return None
         if len(key) != _KEY_BYTES:
-            raise CannotUnseal(f"{self._path} holds no key: remove it, and set the secrets again")
+            raise CannotUnseal(f"{self._path} is not a key: remove it, and set the secrets again")
         return key
 
     def _new_key(self) -> bytes:

@@ -22,11 +22,11 @@ from edgefn_runtime.store.home import Home
 from edgefn_runtime.store.sealing import CannotUnseal, KeyFile, Sealer, SystemdCreds
 
 MAX_BYTES = 64 * 2**10
-"""A key or a certificate; what is larger is a file and no secret."""
+"""Enough for a key or a certificate; larger content belongs in a file."""
 
 MAX_SECRETS = 200
 DAMAGED = "damaged"
-"""In the place of what sealed a secret whose file does not read."""
+"""The sealer of a secret whose file is unreadable."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 
@@ -61,14 +61,14 @@ class Vault:
         """Store `value` as `name`, in place of an older value. Raises InputError, DiskFull, HomeError."""
         _check(name)
         if not 0 < len(value) <= MAX_BYTES:
-            raise InputError(f"a secret has 1 to {MAX_BYTES} bytes, {name} would have {len(value)}")
+            raise InputError(f"the value of {name} has {len(value)} bytes: a secret has 1 to {MAX_BYTES}")
         with self._changing:  # two at once would each make a key, and the first be sealed with the one that is lost
             return self._set(name, value)
 
     def _set(self, name: str, value: bytes) -> SecretInfo:
         files = self._files()
         if len(files) >= MAX_SECRETS and self._path(name) not in files:
-            raise InputError(f"there are {MAX_SECRETS} secrets already: remove one")
+            raise InputError(f"the box has the maximum of {MAX_SECRETS} secrets: remove one")
         with room_for(f"the secret {name}"):
             sealer, sealed = self._sealed(name, value)
             kept = _File(sealer.name, timestamps.now("seconds"), sealed)
@@ -92,11 +92,14 @@ class Vault:
         _check(name)
         found = self._read(name)
         if found is None:
-            raise InputError(f"this box has no secret {name}: `edgefn secret set {name}`")
+            raise InputError(f"this box has no secret {name}: set it with `edgefn secret set {name}`")
         for sealer in self._sealers:
             if sealer.name == found.sealed_by:
                 return sealer.unseal(_label(name), found.sealed)
-        raise CannotUnseal(f"the secret {name} is sealed by {found.sealed_by[:40]!r}, which this edgefn does not know")
+        raise CannotUnseal(
+            f"the secret {name} is sealed by {found.sealed_by[:40]!r}, which this edgefn does not support: update "
+            "edgefn here, or set the secret again with `edgefn secret set`"
+        )
 
     def _sealed(self, name: str, value: bytes) -> tuple[Sealer, bytes]:
         """Seal with the first sealer that works here."""
@@ -137,4 +140,6 @@ def _label(name: str) -> str:
 
 def _check(name: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InputError(f"a secret is not called {name[:80]!r}: use a-z, 0-9, - and _, a letter first", field="name")
+        raise InputError(
+            f"{name[:80]!r} is not a valid secret name: use a-z, 0-9, - and _, a letter first", field="name"
+        )

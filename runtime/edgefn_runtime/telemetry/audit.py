@@ -33,7 +33,7 @@ MAX_TEXT = 1000
 
 WINDOW_S = 60.0
 MAX_ADDRESSES = 64
-"""Addresses that are told one by one in a window; further ones are one record together."""
+"""Addresses with a record of their own in a window; further ones share one record."""
 
 _log = logging.getLogger("edgefn.audit")
 

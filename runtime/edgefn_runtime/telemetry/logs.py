@@ -101,7 +101,7 @@ class FunctionLogs:
 
     def _file(self, function: str) -> LogFile:
         if "/" in function or function.startswith("."):
-            raise ValueError(f"{function!r} is not the name of a function")
+            raise ValueError(f"{function!r} is not a function name")
         return LogFile(self._folder / f"{function}.log", rotate_bytes=self._rotate_bytes)
 
     def _lost(self, records: int) -> None:

@@ -38,7 +38,7 @@ from edgefn_runtime.telemetry.scrape import Statuses
 from edgefn_runtime.telemetry.series import Series
 
 REST = 40.0
-"""So many times as long as a scrape kept a processor busy the next one waits: who asks for them without end takes a
+"""The pause after a scrape, as a multiple of its CPU time: a client that scrapes without end takes a
 fortieth of what the event loop needs."""
 
 

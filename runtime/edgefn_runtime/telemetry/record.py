@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from edgefn.text.terminal import visible
 
 MAX_TEXT_BYTES = 16 * 2**10
-"""Longer text loses its middle: a traceback says what happened at its end, a dump at its start."""
+"""Longer text loses its middle: a traceback has its message at the end, a dump at the start."""
 
 _KEPT_TAIL_BYTES = 4 * 2**10
 _UNFIT_FOR_COLUMN = re.compile(r"\s")

@@ -41,7 +41,7 @@ class Statuses(Collector):
         self._log_lines_dropped = log_lines_dropped
         self._seen: list[FunctionProcesses] = []
         self._footprints: dict[int, tuple[float, int]] = {}
-        """By process: when its memory was measured, and what it was."""
+        """By process: the time of its last memory measurement, and the result."""
 
     def look(self) -> None:
         """Read the statuses that `collect` reports from now on.
@@ -73,7 +73,7 @@ class Statuses(Collector):
     def _memory(self, statuses: Iterable[FunctionProcesses]) -> Metric:
         family = GaugeMetricFamily(
             "edgefn_private_memory_bytes",
-            "Memory that no other process shares, of the template and of all instances.",
+            "Memory that the template and all instances share with no other process.",
             labels=("function", "process"),
         )
         before, self._footprints = self._footprints, {}
@@ -97,7 +97,7 @@ class Statuses(Collector):
 
 
 def _queue_depth(statuses: Iterable[FunctionProcesses]) -> Metric:
-    family = GaugeMetricFamily("edgefn_queue_depth", "Requests that wait.", labels=("function",))
+    family = GaugeMetricFamily("edgefn_queue_depth", "Requests waiting in the queue.", labels=("function",))
     for status in statuses:
         family.add_metric((status.name,), status.queued)
     return family
@@ -114,7 +114,7 @@ def _instances(statuses: Iterable[FunctionProcesses]) -> Metric:
 
 def _states(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily(
-        "edgefn_function_state", "1 for the state the function is in.", labels=("function", "state")
+        "edgefn_function_state", "1 for the function's current state, 0 for the others.", labels=("function", "state")
     )
     for status in statuses:
         for state in FunctionState:
@@ -124,7 +124,9 @@ def _states(statuses: Iterable[FunctionProcesses]) -> Metric:
 
 def _ledger(statuses: Iterable[FunctionProcesses]) -> Metric:
     family = GaugeMetricFamily(
-        "edgefn_ledger_bytes", "Memory that a process of this kind is counted with.", labels=("function", "process")
+        "edgefn_ledger_bytes",
+        "Memory that the box accounts for a process of this kind.",
+        labels=("function", "process"),
     )
     for status in statuses:
         family.add_metric((status.name, "template"), status.memory.template_bytes)
@@ -135,7 +137,7 @@ def _ledger(statuses: Iterable[FunctionProcesses]) -> Metric:
 def _dropped(statuses: Iterable[FunctionProcesses], unit: str, count: Callable[[OutputFigures], int]) -> Metric:
     family = CounterMetricFamily(
         f"edgefn_output_{unit}_dropped",
-        f"Printed {unit} that were dropped, as a function was over its budget.",
+        f"Printed {unit} that were dropped because a function was over its budget.",
         labels=("function",),
     )
     for status in statuses:

@@ -39,14 +39,14 @@ class Series:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.invocations = Counter(
-            "edgefn_invocations", "Requests, by how they ended.", (*_REVISION, "outcome"), registry=registry
+            "edgefn_invocations", "Requests, by outcome.", (*_REVISION, "outcome"), registry=registry
         )
         self.rejections = Counter(
-            "edgefn_rejections", "Requests refused, by why.", (*_REVISION, "reason"), registry=registry
+            "edgefn_rejections", "Refused requests, by reason.", (*_REVISION, "reason"), registry=registry
         )
         self.duration = Histogram(
             "edgefn_invoke_duration_seconds",
-            "From admission to answer, of requests that ran.",
+            "Seconds from admission to answer, of requests that ran.",
             _REVISION,
             buckets=DURATION_BUCKETS_S,
             registry=registry,
@@ -56,14 +56,14 @@ class Series:
         )
         self.phases = Histogram(
             "edgefn_cold_start_seconds",
-            "Where the time of starts went.",
+            "Seconds of each phase of instance starts.",
             ("function", "phase"),
             buckets=DURATION_BUCKETS_S,
             registry=registry,
         )
 
         self.refused_tokens = Counter(
-            "edgefn_refused_tokens", "Requests that were not let in, by what was wrong.", ("reason",), registry=registry
+            "edgefn_refused_tokens", "Requests refused at authorization, by reason.", ("reason",), registry=registry
         )
         for reason in TOKEN_REASONS:
             self.refused_tokens.labels(reason)

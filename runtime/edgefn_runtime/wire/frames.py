@@ -22,7 +22,7 @@ MAX_ANSWER_BYTES = spec.MAX_ANSWER_BYTES
 bounded, too (`pool.answers`)."""
 
 GULP_BYTES = 1 << 19
-"""After so much of a message others have a turn of the event loop: a socket is read for as long as it has something."""
+"""Bytes of a message after which the event loop gets a turn: a socket is read as long as it has data."""
 
 TRUSTED_BYTES = 2**32
 """The bound where the peer is the box: it has checked the sizes already."""
@@ -137,8 +137,8 @@ class FrameDecoder:
         header, body = PREFIX.unpack_from(data, start)
         if header > self._max_header_bytes or body > self._max_body_bytes:
             raise FrameError(
-                f"a frame declares a header of {header} and a body of {body} bytes; "
-                f"the most are {self._max_header_bytes} and {self._max_body_bytes}"
+                f"a frame declares a header of {header} and a body of {body} bytes; the limits are "
+                f"{self._max_header_bytes} and {self._max_body_bytes}"
             )
         return start + PREFIX.size + int(header) + int(body)
 

@@ -303,8 +303,8 @@ Reply = Answer | Refusal | Unacceptable | Crash
 FromInstance = Hello | Binding | Ready | Failed | Reply | Returned | Batched | WrongAnswer | Leaving
 
 MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What the decoders raise for what is no message; msgspec lets a tag that is not UTF-8 through as itself, and what is
-nested too deeply."""
+"""What the decoders raise for invalid messages; msgspec does not convert the errors for a tag that is not UTF-8 and for
+data that is data that is data that is nested too deeply."""
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -30,21 +30,21 @@ from edgefn_runtime.workers.sockets import ControlEnd, control_pair
 from edgefn_runtime.workers.zygote import Zygote
 
 LOOK_S = 0.1
-"""Between two looks at what it has written."""
+"""Seconds between two checks of the size that it has written."""
 
 LAST_WORDS_S = 0.02
-"""For what it has printed to be read, once it has ended."""
+"""Seconds to read its last output after its end."""
 
 PROCESSES = 256
 """Processes and threads: compilers start one for each core, and some."""
 
 USER = "(finisher)"
-"""By what a box knows the user that finishers run as: the name of no function."""
+"""The name of the finishers' user in the box's table of users; it cannot be a function's name."""
 
 _LINES, _LINE_CHARACTERS = 40, 400
 _PAUSE_S, _ROUNDS = 0.02, 100
 _REPORTS = 2
-"""What a finisher has to say: that it is born, and that it is done or has failed."""
+"""The number of a finisher's reports: it was forked, and it is done or has failed."""
 
 
 class Finisher:
@@ -72,8 +72,8 @@ class Finisher:
                 found = await self._watched()
         except TimeoutError:
             raise DeploymentRefused(
-                f"{self._what} was not finished within {format_duration(limit_s)}: "
-                "the engine hangs, or is too slow here"
+                f"could not finish {self._what} within {format_duration(limit_s)}: the engine hangs, or is too slow "
+                "here"
             ) from None
         finally:
             await to_the_end(self._end())
@@ -108,7 +108,7 @@ class Finisher:
             if self._said.done():
                 return self._said.result()
             if why := await asyncio.to_thread(harvest.over, Path(self._request.folder), bound):
-                raise DeploymentRefused(f"{self._what} is not finished: {why}, which no artifact of its size takes")
+                raise DeploymentRefused(f"could not finish {self._what}: {why}, too much for an artifact of its size")
 
     def _tells(self, line: str) -> None:
         self._tail.append(line[:_LINE_CHARACTERS])
@@ -123,7 +123,7 @@ class Finisher:
             case messages.Finished() if not self._said.done():
                 self._said.set_result(report)
             case messages.Failed() if not self._said.done():
-                self._said.set_exception(DeploymentRefused(f"{self._what} is not finished: {report.reason[:500]}"))
+                self._said.set_exception(DeploymentRefused(f"could not finish {self._what}: {report.reason[:500]}"))
             case _:
                 pass
 
@@ -132,7 +132,7 @@ class Finisher:
             self._dying = asyncio.get_running_loop().create_task(self._died())
 
     async def _died(self) -> None:
-        error: EdgefnError = InstanceLost(f"the zygote ended before it made the finisher of {self._what}")
+        error: EdgefnError = InstanceLost(f"the zygote ended before it forked the finisher of {self._what}")
         if self._child is not None:
             status = await self._child.end()
             await asyncio.sleep(LAST_WORDS_S)
@@ -143,8 +143,8 @@ class Finisher:
     def _describe(self, status: int) -> DeploymentRefused:
         trace = "\n".join(self._tail)
         if status == -signal.SIGKILL and self._group.ran_out():
-            why = f"it needs more memory than the {format_bytes(self._request.memory_bytes)} that finishing it may take"
-            return DeploymentRefused(f"{self._what} is not finished: {why}", trace=trace)
+            why = f"it needs more memory than the limit of {format_bytes(self._request.memory_bytes)}"
+            return DeploymentRefused(f"could not finish {self._what}: {why}", trace=trace)
         if status < 0:
             return DeploymentRefused(
                 f"the finisher was killed by {signals.name_of(-status)} at {self._what}: the engine crashed, "
@@ -152,7 +152,7 @@ class Finisher:
                 trace=trace,
             )
         reason = self._tail[-1] if self._tail else describe_exit(status)
-        return DeploymentRefused(f"the artifacts could not be finished on this box: {reason}", trace=trace)
+        return DeploymentRefused(f"cannot finish artifacts on this box: {reason}", trace=trace)
 
     async def _end(self) -> None:
         """Kill the process and whatever it started, and wait until they are gone."""

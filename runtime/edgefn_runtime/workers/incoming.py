@@ -16,8 +16,8 @@ LARGE_BYTES = 1 << 16
 
 FINISH_S = 10.0
 RATE_BYTES = 2**20
-"""An answer whose instance is not at its end after FINISH_S, and a second for each RATE_BYTES of it, never will be: it
-lies ready where it comes from."""
+"""An answer that is incomplete after FINISH_S, plus a second for each RATE_BYTES, never completes: it
+is ready at its source."""
 
 
 class LargeAnswer:
@@ -89,5 +89,5 @@ class LargeAnswer:
         self._body.write(came)
         wait_s = FINISH_S + self._size / RATE_BYTES
         self._timer = asyncio.get_running_loop().call_later(
-            wait_s, self._end, f"an answer of {self._size} bytes of which {wait_s:.0f} s brought only a part"
+            wait_s, self._end, f"an answer of {self._size} bytes, incomplete after {wait_s:.0f} s"
         )

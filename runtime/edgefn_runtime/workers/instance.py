@@ -44,10 +44,10 @@ from edgefn_runtime.workers.incoming import LARGE_BYTES, LargeAnswer
 from edgefn_runtime.workers.sockets import receive_with_pid
 
 MAX_REASON = 500
-"""Characters of what it says of an artifact."""
+"""The maximum number of characters of its report of an artifact."""
 
 _NEWS = 2
-"""What an instance may have to say of each of its models, and of itself, beside one answer."""
+"""The number of reports that an instance may send for each of its models, and for itself, besides one answer."""
 _FIRST_WORDS = 4
 _PIECES = 256
 """Reads that may pass without a whole frame, while none is large: an instance writes each at once."""
@@ -187,7 +187,7 @@ class Instance(asyncio.Protocol):
                     case Hello() if words <= _FIRST_WORDS:
                         pass
                     case other:
-                        raise FrameError(f"{type(other).__name__} from an instance that starts")
+                        raise FrameError(f"{type(other).__name__} from a starting instance")
 
     async def _first_bytes(self, end: socket.socket) -> tuple[bytes, int]:
         readable = asyncio.Event()
@@ -204,7 +204,7 @@ class Instance(asyncio.Protocol):
     async def _how_it_ended(self) -> tuple[str, bool]:
         """Return how it ended, in words, and whether loading the artifact was the cause."""
         if self._child is None:
-            return "died as it started", False
+            return "died during its start", False
         status = await self._child.end()
         return self.describe(status), blames(self._binding, status)
 
@@ -359,7 +359,7 @@ class Instance(asyncio.Protocol):
         """Collect a large answer, now or when there is memory for it; until then nothing more of it is read."""
         reply = decode_from_instance(header)
         if not isinstance(reply, Answer) or reply.id not in self.calls:
-            raise FrameError(f"{type(reply).__name__} with {size} bytes, which nobody has asked for")
+            raise FrameError(f"an unrequested {type(reply).__name__} with {size} bytes")
         assert self._transport is not None
         self._large = LargeAnswer(self._function, self._answers, reply, size, self._transport, self._end_for)
         self._large.take(self._decoder.let_go())
@@ -382,12 +382,12 @@ class Instance(asyncio.Protocol):
             case Batched() | WrongAnswer() | Leaving() as news:
                 self._told(news)
             case _:
-                raise FrameError(f"{type(message).__name__} from an instance that serves")
+                raise FrameError(f"{type(message).__name__} from a serving instance")
 
     def _told(self, news: Batched | WrongAnswer | Leaving) -> None:
         self._news_left -= 1
         if self._news_left < 0:
-            raise FrameError(f"{type(news).__name__} more often than calls can bring it about")
+            raise FrameError(f"{type(news).__name__} more often than its calls can cause")
         match news:
             case Batched(model) if model in self.models:
                 self.batching[model] = news
@@ -416,7 +416,7 @@ class Instance(asyncio.Protocol):
     def _answered(self, number: int, outcome: Outcome) -> None:
         call = self.calls.pop(number, None)
         if call is None:
-            raise FrameError(f"an answer to call {number}, which it does not hold")
+            raise FrameError(f"an answer to call {number}, which it does not have")
         self.served += 1
         self._news_left = min(self._news_left + self._news, self._news * _NEWS_SAVED)
         self.handled = not isinstance(outcome.reply, Refusal)
@@ -431,13 +431,13 @@ class Instance(asyncio.Protocol):
         self.handled = False
         if call is not None:  # its time was up, or it was revoked and came back before it was fetched
             if not self._may_return(call):
-                raise FrameError(f"call {number} came back, which it is to serve")
+                raise FrameError(f"a return of call {number}, which it has already started")
             del self.calls[number]
             self._owner.unseen([call])
         elif self._to_pass_over > 0:
             self._to_pass_over -= 1
         else:
-            raise FrameError(f"call {number} came back, which it does not hold")
+            raise FrameError(f"a return of call {number}, which it does not have")
         self._progressed()
 
     def _may_return(self, call: Call) -> bool:
@@ -488,6 +488,6 @@ class Instance(asyncio.Protocol):
 
     def _how(self, status: int) -> str:
         if self._garbled:
-            return f"sent what is no answer ({self._garbled})"
+            return f"sent an invalid answer ({self._garbled})"
         assert self._child is not None
         return describe_exit(status) if self._child.killed else self.describe(status)

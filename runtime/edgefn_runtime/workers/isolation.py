@@ -8,23 +8,23 @@ from typing import Final, NamedTuple
 from edgefn.errors import DeploymentRefused
 
 LAYERS: Final = {
-    "namespaces": "mounts, System V objects and a network of its own",
-    "own_pids": "a PID namespace: no other process is seen, and all end with the box",
-    "own_root": "a root of its own: nothing of the machine's files that it does not need is there",
-    "tmp": "a private, bounded tmp",
-    "own_user": "a user of its own",
-    "capabilities": "no capability",
-    "file_size": "a bound on each file that it writes",
-    "files": "Landlock: which files it may reach",
+    "namespaces": "its own mounts, System V objects and network",
+    "own_pids": "a PID namespace: it sees no other process, and all its processes end with the box",
+    "own_root": "its own root directory, with only the files of the machine that it needs",
+    "tmp": "a private tmp of limited size",
+    "own_user": "its own user",
+    "capabilities": "no capabilities",
+    "file_size": "a size limit for each file that it writes",
+    "files": "Landlock: only the files that it needs",
     "tcp": "no TCP without network=True",
-    "signals": "no signal to others",
-    "system_calls": "seccomp: the system calls that it needs",
-    "dies_with_box": "its end with the box",
-    "memory": "a bound on the memory of all its processes together",
-    "processes": "a bound on the number of its processes",
-    "cpu": "a fair share of the processors",
+    "signals": "no signals to other processes",
+    "system_calls": "seccomp: only the system calls that it needs",
+    "dies_with_box": "its processes end with the box",
+    "memory": "a memory limit for all its processes together",
+    "processes": "a limit for the number of its processes",
+    "cpu": "a fair share of the CPU",
 }
-"""By name, as `--allow-missing`, `status` and `edgefn box info` have them: what the layer gives a function."""
+"""By name, as in `--allow-missing`, `status` and `edgefn box info`: what the layer gives a function."""
 
 LEAST: Final = (("namespaces",), ("system_calls",), ("own_root", "files"))
 """One layer of each is the least that --require-isolation asks for."""
@@ -57,8 +57,8 @@ class Requirement(NamedTuple):
         named = "; ".join(f"{name}: {found.get(name, 'unknown')}" for group in lacking for name in group)
         allow = " ".join(f"--allow-missing {group[-1]}" for group in lacking)
         return (
-            f"this box does not isolate functions as it must ({named}), so nothing can be deployed to it: "
-            f"run it where the kernel allows that, or say with {allow} that you do without"
+            f"this box cannot isolate functions as required ({named}), so it refuses deployments: run it on a kernel "
+            f"that supports this, or accept less isolation with {allow}"
         )
 
     def check(self, found: Mapping[str, bool | str]) -> None:

@@ -40,7 +40,7 @@ PROCESSES = 64
 """Processes and threads for each instance of a function: for its engine, its handler and programs that it starts."""
 
 FOLLOW_S = 0.1
-"""So long after the first answer of an instance that started alone its template is made."""
+"""The delay from the first answer of an instance without a template to the fork of its template."""
 
 
 class InstanceLauncher:
@@ -183,7 +183,7 @@ class InstanceLauncher:
             self.fork_safe = was_fork_safe
             self.template_bytes = was_taken if self.template_bytes is None else self.template_bytes
             if isinstance(error, asyncio.CancelledError) and making.cancelled():
-                raise Unavailable(f"{revision.name} was stopped as its template loaded") from None
+                raise Unavailable(f"{revision.name} was stopped while its template was loading") from None
             raise
         if before is not None and not self.fork_safe and self._template is before:
             self._template = None
@@ -259,7 +259,7 @@ class InstanceLauncher:
                 self.on_end()
                 return
             await asyncio.sleep(_PAUSE_S)
-        self.note(f"control group {self._group.name} holds processes that do not end", "")
+        self.note(f"control group {self._group.name} has processes that do not end", "")
 
     async def close(self) -> None:
         """Close the template, and clear away what ended instances left behind; other instances go on."""
@@ -292,8 +292,8 @@ class InstanceLauncher:
         if ready.threads > 1 and self.fork_safe:
             self.fork_safe = False
             self.note(
-                f"{revision.config.function.name} starts threads as it loads, so it cannot be forked when loaded: "
-                "each instance loads it anew. Start threads in the handler to have fast starts.",
+                f"{revision.config.function.name} starts threads while it loads, so the box cannot fork it after "
+                "loading: each instance loads it again. Start threads in the handler for fast starts.",
                 "",
             )
 
@@ -351,7 +351,7 @@ class InstanceLauncher:
             allowed = format_bytes(revision.config.function.memory_bytes)
             if self.template_bytes is None:
                 return "was killed (it needs more memory than the box has for functions)"
-            return f"was killed (it used more than its memory={allowed} for each instance allows; raise `memory`)"
+            return f"was killed (it used more than its memory={allowed} for each instance; raise `memory`)"
         return describe_exit(status)
 
     def _made(self, task: asyncio.Task[Template]) -> None:
@@ -380,8 +380,8 @@ class InstanceLauncher:
     def _not_ordered(revision: Revision, error: OSError, template: Template | None) -> str:
         name = revision.config.function.name
         if template is not None:
-            return f"the template of {name} is gone ({error})"
-        return f"an instance of {name} could not be started: {error}"
+            return f"the template of {name} ended ({error})"
+        return f"could not start an instance of {name}: {error}"
 
     def _empty(self) -> bool:
         """Kill what is left over in the function's group; tell whether nothing is left.

@@ -26,10 +26,10 @@ TURN_LINES = 128
 """Lines of all functions in one turn of the event loop: some 0.6 ms."""
 
 READ_RATE, READ_BURST = 500.0, 500.0
-"""Reads a second of what a function prints. Where it writes byte by byte, those in its pipe are read together."""
+"""Reads of a function's output a second. Single bytes collect in its pipe and are read together."""
 
 PAUSE_S = 0.02
-"""Before the next read of a pipe whose function is over its budget."""
+"""The pause before the next read of a pipe whose function is over its budget."""
 
 TOLD_S = 1.0
 MAX_REST_BYTES = 1 << 16

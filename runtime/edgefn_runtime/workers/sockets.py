@@ -92,8 +92,8 @@ class ControlEnd:
         packet = messages.encode(order)
         if len(packet) > MAX_ORDER_BYTES:
             raise DeploymentRefused(
-                f"its models take {len(packet)} bytes to describe, and the most are {MAX_ORDER_BYTES}: build it with "
-                "fewer models, or with fewer inputs and outputs"
+                f"the description of its models has {len(packet)} bytes, over the limit of {MAX_ORDER_BYTES}: build "
+                "it with fewer models, or with fewer inputs and outputs"
             )
         self._socket.sendmsg(
             [packet],

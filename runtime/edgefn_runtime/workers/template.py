@@ -16,7 +16,7 @@ from edgefn_runtime.workers.zygote import Zygote
 
 LOAD_DEADLINE_S = 60.0
 _REPORTS = 2
-"""What a template has to say beside a word for each model: that it is born, and that it is ready or has failed."""
+"""The number of a template's reports besides one for each model: it was forked, and it is ready or has failed."""
 
 
 class Template:
@@ -158,10 +158,10 @@ class Template:
 
     async def _died_loading(self) -> None:
         name = self._program.function
-        error: EdgefnError = InstanceLost(f"the zygote ended before it made the template of {name}")
+        error: EdgefnError = InstanceLost(f"the zygote ended before it forked the template of {name}")
         if self._child is not None:
             status = await self._child.end()
-            text = f"{name} {self._describe(status)} while it was loaded; see `edgefn logs {name}`"
+            text = f"{name} {self._describe(status)} while loading; see `edgefn logs {name}`"
             error = refused(text, self._binding if blames(self._binding, status) else "", "")
         if not self._loaded.done():
             self._loaded.set_exception(error)

@@ -17,7 +17,7 @@ from edgefn.system import subids
 WIDE: Final = range(70_000, 80_000)
 """Beyond 16 bits and below all that /etc/subuid gives out by default (100000)."""
 NARROW: Final = range(60_578, 61_184)
-"""In a container of 65,536 users: systemd and Debian leave these to nobody, below systemd's dynamic users (61184)."""
+"""For a container of 65,536 users: systemd and Debian do not assign these, below systemd's dynamic users (61184)."""
 
 
 class Book(Protocol):
@@ -68,8 +68,8 @@ class Users:
             gone = next((one for one in known if one not in in_use), None)
             if gone is None:
                 raise Unavailable(
-                    f"all {len(self._uids)} users of {self._uids[0]}-{self._uids[-1]} are functions': "
-                    "give the box more with --uids"
+                    f"functions use all {len(self._uids)} users of {self._uids[0]}-{self._uids[-1]}: give the box "
+                    "more with --uids"
                 )
             return known.pop(gone)
         size = len(self._uids)

@@ -20,10 +20,10 @@ from edgefn_runtime.workers.sockets import ControlEnd
 _READY_DEADLINE_S = 30.0
 _FULL_PAUSE_S = 0.002
 _SWEEP_DELAY_S = 1.0
-_NO_ZYGOTE = "the box cannot start processes: its zygote does not come up; see the box's log"
+_NO_ZYGOTE = "the box cannot start processes because its zygote does not start; see the box's log"
 _LESS = (
-    "the box starts no process: this machine enforces less now than when the box started ({}); "
-    "give it back, or start the box again to do with less"
+    "the box starts no processes: this machine enforces less isolation than when the box started ({}); restore it, "
+    "or restart the box to accept less"
 )
 _log = logging.getLogger("edgefn.zygote")
 
@@ -148,7 +148,7 @@ class Zygote:
                 Child(pid)
         if isinstance(report, messages.Ready):
             if report.threads != 1:
-                _log.warning("the zygote has %d threads: what they hold is lost in its forks", report.threads)
+                _log.warning("the zygote has %d threads: its forks inherit only one of them", report.threads)
             self._known(report.isolation)
 
     def _known(self, found: dict[str, bool | str]) -> None:
@@ -199,6 +199,6 @@ class Zygote:
             try:
                 self.start()
             except OSError as error:  # no descriptor, process or memory left: there may be again
-                _log.error("a zygote cannot be started (%s); trying again", error)
+                _log.error("could not start a zygote (%s); trying again", error)
             else:
                 return

@@ -16,10 +16,10 @@ WRONG = Agreement(
     samples=12,
     sizes=8,
     slices=(
-        SliceVerdict("y", "scores", "wrong", 1.03, 0.1, sample=3, reason="scores is off by 103 % of what it moves"),
+        SliceVerdict("y", "scores", "wrong", 1.03, 0.1, sample=3, reason="scores is off by 103 % of its spread"),
         SliceVerdict("y", "boxes", "right", 0.02, 0.1),
     ),
-    reason="scores is off by 103 % of what it moves between samples, and 10 % is allowed, as if it ignored its input",
+    reason="scores is off by 103 % of its spread between samples, but only 10 % is allowed, as if it ignored its input",
 )
 
 
@@ -46,7 +46,7 @@ def test_what_no_sample_shows_is_told_as_that() -> None:
     assert text.startswith("NOT SHOWN: portable/fp32")
     assert "is wrong" not in text
     assert "give samples in which it differs" in text
-    assert "nothing: it is the artifact that every bundle needs" in text
+    assert "nothing: every bundle needs this artifact" in text
 
 
 def test_answers_are_shown_side_by_side() -> None:

@@ -68,7 +68,8 @@ def test_notes_count_the_answers_that_match() -> None:
     answers = {"matched": 15, "of": 16, "verdict": "not shown", "shown": 0.72}
     portable = {"model": "net", "target": "portable/fp32", "answers": answers | {"matched": 16}}
     assert list(report.notes([portable, INT8 | {"answers": answers, "warning": "", "toolchain": {}}])) == [
-        "answers like eager PyTorch's: portable/fp32 16 of 16, x86-64-v3/int8 15 of 16 (16 of 16 shows at least 0.83)"
+        "answers that match eager PyTorch's: portable/fp32 16 of 16, x86-64-v3/int8 15 of 16 "
+        "(16 of 16 shows at least 0.83)"
     ]
     assert list(report.notes([SKIPPED | {"status": "built"}], "no request samples")) == ["no request samples"]
 

@@ -178,5 +178,5 @@ def test_a_reason_for_what_there_is_not_is_refused() -> None:
 
 def test_the_gate_lets_nothing_pass_that_is_not_shown() -> None:
     """The build says that it is not shown, and not that it is wrong."""
-    with pytest.raises(GateError, match="net is not shown to be right: y is the same for all 8 samples"):
+    with pytest.raises(GateError, match="net is not proved right: y is the same for all 8 samples"):
         check(judged(lambda x: {"y": CONSTANTS["zeros"]}), "net")

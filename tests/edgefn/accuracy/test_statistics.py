@@ -86,7 +86,7 @@ def test_a_factor_that_reads_as_one_is_not_told() -> None:
     change, _, _ = STATISTICS["gain"]
     assert (
         judged("fp32", change(2e-4)).reason
-        == "y is off by 0.02 % of what it moves between samples, and 0.01 % is allowed"
+        == "y is off by 0.02 % of its spread between samples, but only 0.01 % is allowed"
     )
     assert judged("int8", change(-0.4)).reason.startswith("y is off by 40 %")
     assert ": about 0.6 of what it should be" in judged("int8", change(-0.4)).reason

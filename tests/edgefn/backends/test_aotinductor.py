@@ -85,8 +85,8 @@ def test_the_code_is_compiled_for_the_profile_and_not_for_this_machine(built: tu
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"torch": "2.1.0"}, r"torch 2\.1\.0, and here is torch .*pip install torch==2\.1\.0"),
-        ({"features": ["avx2", "made_up"]}, r"a CPU with made_up, which this one has not: deploy"),
+        ({"torch": "2.1.0"}, r"torch 2\.1\.0, but this machine has torch .*pip install torch==2\.1\.0"),
+        ({"features": ["avx2", "made_up"]}, r"a CPU with made_up, which this CPU lacks: deploy"),
     ],
 )
 def test_an_artifact_for_another_torch_or_cpu_is_refused(finished: Path, change: dict[str, Any], message: str) -> None:
@@ -153,7 +153,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
 ) -> None:
     """torch writes the vectors of the machine that it runs on: for others it is no compiler, and says so."""
     monkeypatch.setattr(facts, "cpuinfo", lambda: {"processor": "0", "flags": "fpu sse4_2 avx"})
-    with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
+    with pytest.raises(BuildError, match=r"model net.*lacks .*avx2, bmi1.*build it on a machine"):
         LOWERING.lower(caught[1], TARGET, tmp_path / "artifact")
 
 

@@ -136,9 +136,9 @@ def test_settings_that_edgefn_does_not_write_are_refused(
     (tmp_path / "token").write_text("secret")
     (portable / "settings.json").write_text(json.dumps({"precision": "fp32", "session": session}))
     backend: Any = backends.get("onnxruntime")
-    with pytest.raises(BundleError, match="which edgefn sets in no artifact"):
+    with pytest.raises(BundleError, match="which edgefn never sets"):
         backend.finish(portable, tmp_path / "finished")
-    with pytest.raises(BundleError, match="which edgefn sets in no artifact"):
+    with pytest.raises(BundleError, match="which edgefn never sets"):
         backend.load(portable)
     assert (tmp_path / "token").read_text() == "secret"
     assert not list(tmp_path.glob("finished/*"))

@@ -206,7 +206,7 @@ def test_doubles_that_float32_does_not_hold_are_refused(tmp_path: Path) -> None:
     session = BACKEND.load(tmp_path)
     held = {"t": np.array([[0.5, 1.25, 3.0, 2.0**20]])}
     np.testing.assert_array_equal(session.run(held)["output"], eager.run(held)["output"])
-    with pytest.raises(ValueError, match="input 't' holds numbers of float64"):
+    with pytest.raises(ValueError, match="input 't' holds float64 numbers"):
         session.run({"t": 1.7e9 + np.array([[0.1, 1.2, 3.0, 4.0]])})
 
 
@@ -311,7 +311,7 @@ def test_what_another_version_made_is_refused(finished: Path, tmp_path: Path) ->
     for file in finished.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "usual.blob").write_bytes(b"\x01" * 4096)
-    with pytest.raises(BundleError, match=r"does not load usual.blob.*finished again"):
+    with pytest.raises(BundleError, match=r"cannot load usual.blob.*finished again"):
         BACKEND.load(tmp_path)
 
 

@@ -78,9 +78,9 @@ def test_weights_of_their_own_are_packed(tmp_path: Path) -> None:
     ("reference", "complaint"),
     [
         ('{"model.onnx": {"path": "../outside", "sha256": ""}}', r"'\.\.'"),
-        ('{"model.onnx": {"path": "code/secret", "sha256": ""}}', "no file of the bundle's artifacts"),
+        ('{"model.onnx": {"path": "code/secret", "sha256": ""}}', "not a file of the bundle's artifacts"),
         ('{"../../x": {"path": "artifacts/net/a/model.onnx", "sha256": ""}}', r"'\.\.'"),
-        ('{"other": {"path": "artifacts/net/a/model.onnx", "sha256": "00"}}', "another file lies there"),
+        ('{"other": {"path": "artifacts/net/a/model.onnx", "sha256": "00"}}', "where another file lies"),
         ("[]", "is damaged"),
     ],
 )

@@ -124,11 +124,11 @@ def test_raw_bytes_tell_one_unknown_dimension() -> None:
     assert arrays.from_raw(data, TensorSpec("float32", ("n", 4)), {}).shape == (9, 4)
     assert arrays.from_raw(data, TensorSpec("float32", ("n", "n")), {}).shape == (6, 6)
     assert arrays.from_raw(data, TensorSpec("float32", ("n", "m")), {"n": 12}).shape == (12, 3)
-    with pytest.raises(ValueError, match="do not tell m, n"):
+    with pytest.raises(ValueError, match="do not give m, n"):
         arrays.from_raw(data, TensorSpec("float32", ("n", "m")), {})
-    with pytest.raises(ValueError, match=r"has 36 float32 values, which is no float32\[n, 5\]"):
+    with pytest.raises(ValueError, match=r"has 36 float32 values, which do not fill float32\[n, 5\]"):
         arrays.from_raw(data, TensorSpec("float32", ("n", 5)), {})
-    with pytest.raises(ValueError, match="no whole number"):
+    with pytest.raises(ValueError, match="not a whole number"):
         arrays.from_raw(data[:-1], TensorSpec("float32", ("n",)), {})
 
 

@@ -143,7 +143,7 @@ def test_class_scores_are_in_the_report(first: tuple[Path, Outcome]) -> None:
     """Which outputs hold them and how that is known; how many rows agree, with what so many show."""
     _, outcome = first
     (model,) = outcome.last["report"]["models"]
-    assert model["classes"] == {"output": "class scores along axis 1: accuracy= says so"}
+    assert model["classes"] == {"output": "class scores along axis 1: declared by accuracy="}
     row = outcome.rows["portable/fp32"]
     assert (row["top1"], row["top1_rows"]) == (1.0, 3)
     assert row["top_class"].startswith("top class equal in 3 of 3 rows (95 % interval 0.44 to 1.00)")
@@ -310,7 +310,7 @@ def test_a_disk_that_is_full_is_told_with_its_folder(small_disk: Path) -> None:
             file.write(bytes(512))
     outcome = build(project)
     assert (outcome.exit_code, outcome.last["error"]) == (12, "DiskFull"), outcome.stderr
-    assert f"no room left on the disk to write {project}" in outcome.last["detail"]
+    assert f"no space left on the disk to write {project}" in outcome.last["detail"]
     filler.unlink()
     assert build(project).exit_code == 0
 
@@ -325,7 +325,7 @@ def test_a_file_in_the_caches_way_is_named(tmp_path: Path, way: str) -> None:
     assert (outcome.exit_code, outcome.last["error"]) == (8, "BuildError")
     cache = project / ".edgefn" / "cache"
     assert outcome.last["detail"].startswith(f"cannot write {max(cache, project / way)}: ")
-    assert f"; {cache} must be a folder that you may write to" in outcome.last["detail"]
+    assert f"; {cache} must be a folder that you can write to" in outcome.last["detail"]
 
 
 def test_a_function_without_models_needs_no_torch(tmp_path: Path) -> None:

@@ -131,10 +131,10 @@ def test_a_bundle_is_written_with_what_there_is(first: tuple[Lab, Outcome]) -> N
 @pytest.mark.parametrize(
     ("target", "status", "reason"),
     [
-        ("wrong/fp32", "dropped", "of what it moves between samples, and 0.01 % is allowed"),
+        ("wrong/fp32", "dropped", "of its spread between samples, but only 0.01 % is allowed"),
         ("raises/fp32", "failed", "RuntimeError: the toolchain has a fault;"),
-        ("killed/fp32", "killed", "ended by SIGKILL as it lowered"),
-        ("crashes/fp32", "killed", "ended by SIGSEGV as it was proved"),
+        ("killed/fp32", "killed", "killed by SIGKILL while lowering"),
+        ("crashes/fp32", "killed", "killed by SIGSEGV while its artifact was checked"),
     ],
 )
 def test_what_is_missing_says_why(first: tuple[Lab, Outcome], target: str, status: str, reason: str) -> None:
@@ -331,7 +331,10 @@ def test_an_engine_that_is_not_installed_is_told_with_its_command(first: tuple[L
     """Asked for by name it is an error; of a group it is left out, and the report says how to get it."""
     lab = first[0].copy(tmp_path / "lab")
     named = lab.build("absent/fp32")
-    words = "the target absent/fp32 needs the backend absent, which cannot work here: pip install absent-engine"
+    words = (
+        "the target absent/fp32 needs the backend absent, which does not work on this machine: "
+        "pip install absent-engine"
+    )
     assert (named.exit_code, named.last["error"], named.last["detail"]) == (8, "BuildError", words)
     group = lab.build("absent/*")
     assert group.exit_code == 0, group.stderr
@@ -389,7 +392,7 @@ def test_dev_serves_with_what_there_is(first: tuple[Lab, Outcome], tmp_path: Pat
         (warning,) = [line for line in said.read_text().splitlines() if line.startswith("warning: ")]
         assert "talk was built without 1 of its 2 artifacts" in warning
         assert "wrong/fp32 of model small" in warning
-        assert "of what it moves between samples" in warning
+        assert "of its spread between samples" in warning
     finally:
         dev.send_signal(signal.SIGINT)
         assert dev.wait(30) == 130

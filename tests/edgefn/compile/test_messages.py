@@ -95,11 +95,17 @@ LINE = r"\(File \".*test_messages\.py\", line \d+, in {}: {}\)"
             r"return x if x\.sum\(\).*",
             "torch.where or torch.cond",
         ),
-        (takes_item, None, "a Python number is made of a tensor's values", r"return x\[:.*", "masks, torch.where"),
+        (
+            takes_item,
+            None,
+            "a tensor's values are converted to a Python number",
+            r"return x\[:.*",
+            "masks, torch.where",
+        ),
         (loops, None, "a loop runs as often as", r"while x\[order.*", "loop a fixed number of times"),
-        (asserts, None, "values are checked in forward", r"assert x\.max.*", "leave the check out"),
+        (asserts, None, "values are checked in forward", r"assert x\.max.*", "leave out the check"),
         (calls_numpy, None, r"forward\(\) calls NumPy", r"return _t\(\)\.from_numpy.*", "with the functions of torch"),
-        (formats, None, "prints or formats a tensor's values", r"print\(f.*", "leave the print, log or f-string out"),
+        (formats, None, "prints or formats a tensor's values", r"print\(f.*", "leave out the print, log or f-string"),
         (looks_up, None, "a free length is looked up in a dict", r"return x \* .*", "write the length as a number"),
         (scores_samples, None, "a distribution checks", r"return _t\(\)\.dist.*", "validate_args=False"),
         (draws, None, "draws random numbers of a free size", r"return x \+ .*", "make the noise an input"),
@@ -138,7 +144,7 @@ def test_gradients_are_told() -> None:
     def forward(net: Any, x: Any) -> Any:
         return _t().autograd.grad(x.requires_grad_().square().sum(), x)[0]
 
-    with pytest.raises(BuildError, match=r"forward\(\) computes a gradient.*write the derivative out"):
+    with pytest.raises(BuildError, match=r"forward\(\) computes a gradient.*write out the derivative"):
         blaming("the handler on a sample", lambda: session(network(forward)).run({"x": X}))
 
 
@@ -208,11 +214,17 @@ def runs_up(net: Any, x: Any) -> Any:
 @pytest.mark.parametrize(
     ("forward", "message"),
     [
-        (rounds, r"round\(\) of a free length has no form there \(File .*line \d+.*\); .*\(2 \* n \+ k\) // "),
+        (rounds, r"round\(\) of a free length \(File .*line \d+.*\); .*\(2 \* n \+ k\) // "),
         (takes_a_root, r"n is not free; .* n = 9 \(File .*in takes_a_root: .*\). math\.sqrt.* write int\(n \*\* 0\.5"),
-        (takes_a_logarithm, r"n is not free; .*in takes_a_logarithm: .*\). math's functions make a plain number"),
-        (counts_rows, r"n is not free; .*in counts_rows: .*\). len\(\) makes a plain number .* write x\.shape\[0\]\."),
-        (goes_through_rows, r"n is not free; .*in goes_through_rows: .*\). a loop in forward\(\) runs as often"),
+        (
+            takes_a_logarithm,
+            r"n is not free; .*in takes_a_logarithm: .*\). math's functions turn a length into a plain number",
+        ),
+        (
+            counts_rows,
+            r"n is not free; .*in counts_rows: .*\). len\(\) turns a length .* write x\.shape\[0\]\.",
+        ),
+        (goes_through_rows, r"n is not free; .*in goes_through_rows: .*\). the length of the example"),
         (runs_up, r"no operator for aten\.cummax \(File .*line \d+.*\); write torch\.where\(torch\.ones"),
     ],
 )
@@ -271,7 +283,7 @@ def derives(net: Any, x: Any) -> Any:
 @pytest.mark.parametrize(
     ("forward", "fill", "message"),
     [
-        (to_the_gpu, None, r"line \d+, in to_the_gpu: return x\.cuda.*asks for a GPU.*leave \.cuda\(\).*x\.device"),
+        (to_the_gpu, None, r"line \d+, in to_the_gpu: return x\.cuda.*needs a GPU.*leave out \.cuda\(\).*x\.device"),
         (lambda net, x: net.layer(x), half, r"same dtype.*declare the input in the weights' dtype.*network\.float"),
         (lambda net, x: net.layer(x), narrow, r"cannot be multiplied \(3x8 and 5x2\).*compare the shapes of inputs="),
         (derives, None, r"does not require grad.*computes a gradient"),
@@ -311,9 +323,9 @@ def _checkpoint(content: Callable[[], Any]) -> Callable[[Path], Callable[[], Any
     [
         (
             lambda: {f"layer{n}.weight": _t().zeros(1) for n in range(90)},
-            r"loading state_dict.*as it was when the check",
+            r"loading state_dict.*build the same network that wrote the check",
         ),
-        (lambda: {"net": Path("a")}, r"takes tensors only.*weights_only=False for a file that you trust"),
+        (lambda: {"net": Path("a")}, r"takes only tensors.*weights_only=False for a file that you trust"),
     ],
     ids=["state_dict", "objects"],
 )
@@ -384,7 +396,7 @@ def test_operators_of_the_author() -> None:
     wanted: Any = eager.run({"x": X})
     np.testing.assert_allclose(found["output"], wanted["output"], rtol=1e-5)
     with pytest.raises(
-        CaptureError, match=r"edgefn_test::tanh \(File .*\) is no operator of PyTorch.*write it in PyTorch"
+        CaptureError, match=r"edgefn_test::tanh \(File .*\) is not an operator of PyTorch.*write it in PyTorch"
     ):
         capture(session(network(lambda net, x: other(x) + 1)))
 

@@ -36,7 +36,7 @@ def _spec(*shape: int | str, **more: Any) -> ModelSpec:
     ("shape", "found", "wrong"),
     [
         ((2, 3), (2, 3), ""),
-        ((2, 3), (2, 4), "output 'y' has the shape [2, 4], and must have [2, 3] for batch = 2, length = 9"),
+        ((2, 3), (2, 4), "output 'y' has the shape [2, 4] but must have [2, 3] for batch = 2, length = 9"),
         (("batch", "length // 4 + 1"), (2, 3), ""),
         (("batch", "length // 4 + 1"), (2, 4), "must have [2, 3]"),
         (("batch", "length"), (2, 9, 1), "has the shape [2, 9, 1]"),
@@ -97,6 +97,6 @@ def test_an_answer_of_another_shape_is_told_and_raised_each_time() -> None:
     net.bind(session, ModelSpec("net", net.spec.inputs, {"y": TensorSpec("float32", ("batch", 3))}), told.append)
     assert net(x=np.zeros((2, 4), np.float32)).shape == (2, 3)
     for _ in range(2):
-        with pytest.raises(WrongShape, match=r"model net: output 'y' has the shape \[2, 3\], and must have \[5, 3\]"):
+        with pytest.raises(WrongShape, match=r"model net: output 'y' has the shape \[2, 3\] but must have \[5, 3\]"):
             net(x=np.zeros((5, 4), np.float32))
     assert len(told) == 2

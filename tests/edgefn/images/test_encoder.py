@@ -24,7 +24,9 @@ def test_a_format_holds_what_it_encodes(format: Any, most: int, upright: bool) -
         return
     larger = (1, most + 1) if upright else (most + 1, 1)
     assert not holds(format, larger)
-    with pytest.raises(ValueError, match=f"does not fit {format}, whose sides have at most {most:,}: encode it as PNG"):
+    with pytest.raises(
+        ValueError, match=f"does not fit {format}, which has at most {most:,} pixels along a side: encode it as PNG"
+    ):
         Image.from_pil(PIL.Image.new("L", larger)).encode(format)
 
 

@@ -47,7 +47,7 @@ def test_open_reads_a_file(encoded: Encode, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Image.open(tmp_path / "dog.jpg")
     path.write_text("not a cat")
-    with pytest.raises(ValueError, match=r"cat\.jpg: is not an image that can be read: 9 bytes that begin 6e"):
+    with pytest.raises(ValueError, match=r"cat\.jpg: is not a supported image: 9 bytes that begin 6e"):
         _ = Image.open(path).size
 
 
@@ -203,7 +203,7 @@ def test_a_decompression_bomb_is_refused_from_its_header(make: Callable[[int, in
     """From just over the limit to far over Pillow's own, and Pillow's warning does not leak."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(InputError, match=r"megapixels; at most 67 are taken|could be decompression bomb"):
+        with pytest.raises(InputError, match=r"megapixels; the limit is 67|could be decompression bomb"):
             _ = Image(make(width, width)).size
 
 

@@ -84,8 +84,8 @@ def test_too_little_memory_is_told_as_that(large: dict[str, Path], mebibytes: in
     *found, last = _read_with(mebibytes * 2**20, small, *rest)
     assert last == "(8, 8, 3)"
     for name, line in zip(_FORMATS, found, strict=True):
-        assert line.startswith("PictureTooLarge photo: is 3000x2400 pixels, which take at least") or (
-            line.startswith("PictureTooLarge photo: takes more memory once decoded than the function has")
+        assert line.startswith("PictureTooLarge photo: is 3000x2400 pixels, which need at least") or (
+            line.startswith("PictureTooLarge photo: needs more memory for decoding than the function has")
         ), (name, line)
         assert "or give the function more `memory`" in line
 
@@ -111,7 +111,7 @@ def test_it_is_known_beforehand(encoded: Encode, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(PIL.Image, "core", None)  # no pixel can be made
     image = Image(_png_header(6000, 3000), field="photo")
     assert image.size == (6000, 3000)
-    with pytest.raises(PictureTooLarge, match=r"photo: is 6000x3000 pixels, which take at least 72\.0 MB") as refused:
+    with pytest.raises(PictureTooLarge, match=r"photo: is 6000x3000 pixels, which need at least 72\.0 MB") as refused:
         image.array()
     assert (refused.value.status, refused.value.as_problem()["field"]) == (413, "photo")
     assert isinstance(refused.value, InputError)

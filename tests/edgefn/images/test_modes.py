@@ -201,12 +201,12 @@ def test_wide_modes_hold_the_values_of_8_bits(source: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "values", "found"),
     [
-        ("F", [[0, 255]], "floats from 0 to 255; only 0 .black. to 1 .white. can be shown"),
-        ("F", [[-0.5, 1]], r"floats from -0\.5 to 1; "),
-        ("F", [[0, np.nan]], "floats, some of which are no numbers"),
-        ("F", [[0, np.inf]], "floats from 0 to inf; "),
-        ("I", [[-1, 65535]], r"integers from -1 to 65535; only 0 .black. to 65535 .white. can be shown"),
-        ("I", [[0, 2**31 - 1]], "integers from 0 to 2147483647; "),
+        ("F", [[0, 255]], "floats from 0 to 255, but 8 bits only hold 0 .black. to 1 .white."),
+        ("F", [[-0.5, 1]], r"floats from -0\.5 to 1, "),
+        ("F", [[0, np.nan]], "floats, some of them NaN"),
+        ("F", [[0, np.inf]], "floats from 0 to inf, "),
+        ("I", [[-1, 65535]], r"integers from -1 to 65535, but 8 bits only hold 0 .black. to 65535 .white."),
+        ("I", [[0, 2**31 - 1]], "integers from 0 to 2147483647, "),
     ],
 )
 def test_an_unknown_range_is_refused(mode: str, values: list[list[float]], found: str) -> None:

@@ -116,14 +116,12 @@ def test_a_backend_that_cannot() -> None:
     """Its probe's own words, and those of the registry for one of another name."""
 
     def unknown(name: str) -> Probe:
-        raise BundleError(f"no backend is called {name!r}: install it")
+        raise BundleError(f"no backend {name!r}: install it")
 
     found = refusal("m", NEEDS, HERE, "npu", lambda _: Probe(False, has="npu 1", fix="pip install npu"))
     assert found == TargetRefusal("m", "the backend 'npu'", "npu 1", "pip install npu")
     found = refusal("m", NEEDS, HERE, "npu", unknown)
-    assert found == TargetRefusal(
-        "m", "the backend 'npu'", "none of that name", "no backend is called 'npu': install it"
-    )
+    assert found == TargetRefusal("m", "the backend 'npu'", "none of that name", "no backend 'npu': install it")
     bare = refusal("m", Needs(arch="riscv64"), HERE, "npu", unknown)
     assert bare is not None
     assert bare.needs == "a CPU of riscv64"  # the backend of another CPU's artifact is not looked for

@@ -33,7 +33,7 @@ def test_a_target_is_a_profile_and_a_precision() -> None:
 @pytest.mark.parametrize("name", ["portable", "portable/int8", "", "Portable/fp32", "x/../portable/fp32"])
 def test_unknown_targets(name: str) -> None:
     """A target that there is none of is an error that names the nearest, or says where they are listed."""
-    with pytest.raises(SpecError, match=r"is not known; (did you mean|`edgefn targets` lists)"):
+    with pytest.raises(SpecError, match=r"is not known; (did you mean|see `edgefn targets`)"):
         target(name)
 
 

@@ -34,7 +34,7 @@ _1970 = datetime(1970, 1, 1)
     [
         ({"tls_cert": FILE}, "go together"),
         ({"tls_key": FILE}, "go together"),
-        ({"tls": "auto", "tls_cert": FILE, "tls_key": FILE}, "give one of them"),
+        ({"tls": "auto", "tls_cert": FILE, "tls_key": FILE}, "give only one of them"),
         ({"tls_client_ca": FILE}, "needs TLS"),
     ],
 )

@@ -69,8 +69,8 @@ def test_what_is_for_other_boxes_is_no_advice() -> None:
 def test_a_bound_missed_by_little() -> None:
     """Both figures beside their limits, and both ways out."""
     text = _said(_facts(SERVING, NEAR), "accuracy")
-    assert "net x86-64-v3/int8 is left out for an error of 0.015 where 0.01 is allowed" in text
-    assert "and a top-1 agreement of 0.960 where 0.980 is wanted" in text
+    assert "net x86-64-v3/int8 is not used because of an error of 0.015 where 0.01 is allowed" in text
+    assert "and a top-1 agreement of 0.960 where 0.980 is required" in text
     assert "accuracy=Accuracy(error=...)" in text
     assert "quantize=Quantize(epochs=3)" in text
 
@@ -79,7 +79,7 @@ def test_a_bound_missed_by_little() -> None:
     ("figures", "told"),
     [
         ({"top1": 1.0}, "an error of 0.015 where 0.01 is allowed:"),
-        ({"error": 0.001}, "for a top-1 agreement of 0.960 where 0.980 is wanted:"),
+        ({"error": 0.001}, "because of a top-1 agreement of 0.960 where 0.980 is required:"),
         ({"top1": None, "top1_bound": None}, "an error of 0.015 where 0.01 is allowed:"),
     ],
 )
@@ -118,7 +118,7 @@ def test_more_threads() -> None:
     """For a run that is long enough, on a box with a core to spare, of a function that did not choose."""
     text = _said(_facts(cores=4), "threads")
     assert "a run takes 20.0 ms on one thread of 4 cores" in text
-    assert '@edge_function(optimize="latency") runs classify on more of them' in text
+    assert '@edge_function(optimize="latency") lets classify run on more of them' in text
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_the_slowest_model_counts() -> None:
 def test_batching() -> None:
     """For each model that runs its calls alone; concurrency is advised along, where the function has none."""
     text = _said(_facts(batching={"net": None}), "batch")
-    assert "each call of net is run alone" in text
-    assert "@edge_model(batch=8) with @edge_function(concurrency=16) runs them as one" in text
+    assert "each call of net runs alone" in text
+    assert "@edge_model(batch=8) with @edge_function(concurrency=16) lets the box run them as one batch" in text
     concurrent = msgspec.structs.replace(SPEC, concurrency=4)
     assert "concurrency=16" not in _said(_facts(batching={"net": None}, spec=concurrent), "batch")
 

@@ -56,7 +56,7 @@ def test_refusal_names_the_fix() -> None:
 
     def probe(name: str) -> Probe:
         if name != "onnxruntime":
-            raise BundleError(f"no backend is called {name!r}")
+            raise BundleError(f"no backend {name!r}")
         return Probe(False, has="onnxruntime 0.1", fix="pip install onnxruntime")
 
     assert ranking.refusal(PORTABLE, lambda name: Probe(True), _here()) is None
@@ -65,7 +65,7 @@ def test_refusal_names_the_fix() -> None:
         "a portable/fp32", "the backend 'onnxruntime'", "onnxruntime 0.1", "pip install onnxruntime"
     )
     unknown = ranking.refusal(msgspec.structs.replace(PORTABLE, backend="rknn", needs=Needs()), probe, _here())
-    assert "no backend is called 'rknn'" in str(unknown)
+    assert "no backend 'rknn'" in str(unknown)
 
 
 @pytest.mark.parametrize(

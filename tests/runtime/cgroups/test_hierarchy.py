@@ -191,7 +191,7 @@ print(groups.enforced["memory"])
 groups.close()
 """
     told = subprocess.run([sys.executable, "-c", script, group], capture_output=True, text=True, check=True).stdout
-    assert told.strip() in ("True", f"{group} does not hand it down")
+    assert told.strip() in ("True", f"{group} does not delegate it")
 
 
 def test_a_group_that_is_shared_with_others_is_left_alone(group: Path) -> None:
@@ -216,5 +216,5 @@ groups.close()
     told = subprocess.run(
         [sys.executable, "-c", script, group], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
     ).stdout
-    assert "other processes are in it" in told
+    assert "other processes are in the control group" in told
     assert "Delegate=yes" in told

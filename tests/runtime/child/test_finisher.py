@@ -52,7 +52,7 @@ def test_golden_samples_must_be_all_there(tmp_path: Path) -> None:
     """A model is proved on as many samples as the bundle promises; fewer, or none, prove nothing."""
     found = finisher.finish(_changed(tmp_path, 1.0, golden=3))
     assert not found.passed
-    assert "holds 2 golden samples, the bundle says 3" in found.reason
+    assert "holds 2 golden samples, but the bundle declares 3" in found.reason
 
 
 class _Engine:
@@ -85,7 +85,7 @@ class _Stale:
         (lambda y: y if len(y) != 5 else y + 1, "at x [5, 3]: y is off by"),
         (lambda y: np.repeat(y[:1], len(y), 0), "y is off by"),
         (lambda y: y[:2], "is float32(2, 4), eager float32(5, 4)"),
-        (_Stale(), "after another size it gives a sample another answer than before"),
+        (_Stale(), "after an input of another size it gives a sample a different answer"),
     ],
 )
 def test_an_artifact_is_proved_at_the_sizes_that_travel(

@@ -72,7 +72,7 @@ def test_a_revision_that_answers_otherwise_is_refused(tmp_path: Path, reply: byt
     async def scenario() -> None:
         box = StoreBox(tmp_path / "box")
         box.host.replies[PORTABLE.path,] = reply
-        with pytest.raises(DeploymentRefused, match="answers otherwise than eager PyTorch here") as refused:
+        with pytest.raises(DeploymentRefused, match="answers differ from eager PyTorch's here") as refused:
             await box.deploy(asked(tmp_path))
         assert told in str(refused.value)
         assert "switch" not in box.host.calls
@@ -111,7 +111,7 @@ def test_a_faster_artifact_that_answers_otherwise_is_marked(tmp_path: Path) -> N
         chain = box.deployments.chains.of("scale")
         assert chain is not None
         assert "3 instead of 2" in chain.broken[FAST.path]
-        assert any("it answers otherwise" in line for line in box.host.lines)
+        assert any("its answers differ" in line for line in box.host.lines)
         await box.deployments.close()
         box.home.close()
         again = StoreBox(tmp_path / "box")

@@ -49,13 +49,13 @@ def test_what_was_given_up_is_told_with_the_reason(tmp_path: Path) -> None:
     """A full disk is no fault of the artifact's: it is not called broken, nor on its way for ever."""
 
     async def scenario() -> None:
-        async with opened(tmp_path / "home", finisher=Held(DiskFull("no room on the disk"))) as box:
+        async with opened(tmp_path / "home", finisher=Held(DiskFull("no space left on the disk"))) as box:
             await box.deploy(bundles.with_model(tmp_path, artifacts=BOTH))
             await box.deployments.settled()
             chain = _chain(box)
             link = {one.target: one for one in links(chain)}[FAST.target]
             assert (chain.finishing, link.state) == (None, "unfinished")
-            assert link.reason == "no room on the disk; tried again when the box starts, or at a deployment"
+            assert link.reason == "no space left on the disk; the box retries at its next start or deployment"
 
     asyncio.run(scenario())
 

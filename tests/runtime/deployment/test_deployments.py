@@ -38,8 +38,8 @@ def test_isolation_that_is_missing_is_told_or_refused(tmp_path: Path) -> None:
         bundle = bundles.with_model(tmp_path)
         async with opened(tmp_path / "home") as box:
             await box.upload(bundle)
-            box.host.unfit = DeploymentRefused("this box does not isolate functions as it must")
-            with pytest.raises(DeploymentRefused, match="does not isolate"):
+            box.host.unfit = DeploymentRefused("this box cannot isolate functions as required")
+            with pytest.raises(DeploymentRefused, match="cannot isolate"):
                 [event async for event in box.deployments.deploy("scale", bundle.digest)]
             assert box.host.calls == []
             assert list((tmp_path / "home" / "bundles").iterdir()) == []
@@ -200,11 +200,11 @@ def test_refusals(tmp_path: Path) -> None:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     greedy = bundles.function(tmp_path, memory_bytes=2**60)
     cases = [
-        (bundles.function(tmp_path, "other"), BundleError, "of the function other, not greet"),
+        (bundles.function(tmp_path, "other"), BundleError, "holds the function other, not greet"),
         (bundles.wheels(tmp_path, python="3.99"), BundleError, "built for Python 3.99"),
         (bundles.wheels(tmp_path, platform="manylinux_2_99_riscv64"), BundleError, "has wheels for many"),
         (bundles.wheels(tmp_path, "numpy<1"), BundleError, r"tiny-1.0 needs numpy<1, this box has numpy \d"),
-        (greedy, DeploymentRefused, r"asks for 115\d+\.\d GB for each instance, this box has"),
+        (greedy, DeploymentRefused, r"asks for 115\d+\.\d GB for each instance, but this box has"),
         (bundles.of_a_newer_edgefn(tmp_path), BundleError, "schema_version 99"),
         (
             bundles.with_model(tmp_path, "greet", artifacts=(other,)),
@@ -241,7 +241,7 @@ def test_incomplete_and_unknown(tmp_path: Path) -> None:
             layer = next(digest for digest, data in bundle.blobs.items() if b"ustar" in data)
             partial = {digest: data for digest, data in bundle.blobs.items() if digest != layer}
             torn = bundles.SmallBundle(bundle.digest, bundle.config, partial, bundle.files)
-            await _refused(box, torn, BundleError, f"incomplete: 1 of its blobs .*{layer}")
+            await _refused(box, torn, BundleError, f"incomplete: this box lacks 1 of its blobs .*{layer}")
             with pytest.raises(BundleError, match="not on this box"):
                 [event async for event in box.deployments.deploy("greet", "sha256:" + "0" * 64)]
             assert (await box.deploy(bundle)).number == 1
@@ -353,7 +353,7 @@ def test_rollback_of_first_ever_deploy_never_deletes_runtime(tmp_path: Path) -> 
                 await box.deployments.rollback("greet")
             bundle = bundles.function(tmp_path)
             await box.deploy(bundle)
-            with pytest.raises(DeploymentRefused, match=r"no earlier deployment .* number 1 goes on"):
+            with pytest.raises(DeploymentRefused, match=r"no earlier deployment .* number 1 stays in service"):
                 await box.deployments.rollback("greet")
             with pytest.raises(DeploymentRefused, match="deployment 7 of greet is not on this box, which has 1"):
                 await box.deployments.rollback("greet", 7)
@@ -559,7 +559,7 @@ def test_stuck_deployment_can_always_be_cancelled_or_superseded(tmp_path: Path) 
             await until(lambda: "prepare" in box.host.calls, "the first deployment prepares")
             box.host.hold = None
             assert (await box.deploy(good)).number == 1
-            with pytest.raises(DeploymentRefused, match=f"gave way to {good.digest}"):
+            with pytest.raises(DeploymentRefused, match=f"was superseded by {good.digest}"):
                 await first
             assert box.current("greet") == good.digest
             assert "discard" in box.host.calls
@@ -592,7 +592,7 @@ def test_same_bundle_takes_over_in_the_end(tmp_path: Path) -> None:
             await until(lambda: "prepare" in box.host.calls, "the first deployment prepares")
             box.host.hold = None
             assert (await box.deploy(bundle)).number == 1
-            with pytest.raises(DeploymentRefused, match="gave way"):
+            with pytest.raises(DeploymentRefused, match="was superseded"):
                 await first
 
     asyncio.run(scenario())
@@ -629,7 +629,7 @@ def test_rollback_supersedes_a_deployment(tmp_path: Path) -> None:
             await until(lambda: "prepare" in box.host.calls, "the deployment prepares")
             box.host.hold = None
             assert (await box.deployments.rollback("greet")).number == 1
-            with pytest.raises(DeploymentRefused, match="gave way to a rollback"):
+            with pytest.raises(DeploymentRefused, match="was superseded by a rollback"):
                 await deploying
 
     asyncio.run(scenario())
@@ -644,7 +644,7 @@ def test_box_that_stops_tells_its_clients(tmp_path: Path) -> None:
             box.host.hold = asyncio.Event()
             deploying = asyncio.create_task(box.deploy(bundle))
             await until(lambda: "prepare" in box.host.calls, "the deployment prepares")
-        with pytest.raises(Unavailable, match="stopping"):
+        with pytest.raises(Unavailable, match="shutting down"):
             await deploying
 
     asyncio.run(scenario())

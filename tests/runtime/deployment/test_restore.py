@@ -165,7 +165,7 @@ def test_engine_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(capability, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
         async with opened(tmp_path / "home", finisher=_no_finisher) as box:
             assert list(box.host.failed) == ["scale"]
-            assert "this box has it not installed: pip install onnxruntime" in box.host.failed["scale"]
+            assert "this box has no installation of it: pip install onnxruntime" in box.host.failed["scale"]
             assert "greet" in box.host.serving
 
     asyncio.run(scenario())
@@ -247,11 +247,11 @@ def test_healed_function_is_not_failed_any_more(tmp_path: Path) -> None:
 
         async def finisher(order: FinishOrder, progress: DeploymentProgress) -> None:
             if full:
-                raise DiskFull("no room on the disk")
+                raise DiskFull("no space left on the disk")
             await finish_in_memory(order, progress)
 
         async with opened(tmp_path / "home", finisher=finisher) as box:
-            assert box.host.failed == {"scale": "no room on the disk"}
+            assert box.host.failed == {"scale": "no space left on the disk"}
             full.clear()
             await box.deployments.ensure_finished(_current(box))
             assert not box.host.failed
@@ -273,7 +273,7 @@ def test_a_changed_file_is_unpacked_anew(tmp_path: Path, changed: str, caplog: p
             assert {name: (folder / name).read_bytes() for name in bundle.files} == bundle.files
             assert not (folder / "code" / "numpy.py").exists()
             assert "restart" in box.host.calls
-            assert any(changed in line and "unpacked anew" in line for line in box.host.lines)
+            assert any(changed in line and "unpacking it again" in line for line in box.host.lines)
             assert not finisher.finished
         assert changed in caplog.text
         async with opened(tmp_path / "home") as box:
@@ -295,7 +295,7 @@ def test_a_changed_finished_file_is_finished_anew(tmp_path: Path) -> None:
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
         async with opened(tmp_path / "home") as box:
             assert file.read_bytes() == b"finished"
-            assert any("finished anew" in line for line in box.host.lines)
+            assert any("finishing it again" in line for line in box.host.lines)
 
     asyncio.run(scenario())
 

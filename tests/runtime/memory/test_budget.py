@@ -88,7 +88,7 @@ def test_a_deployment_that_can_never_fit_is_refused(on_bench: OnBench) -> None:
         await bench.deploy(SLOW, memory_bytes=16 * MIB, scale=(1, 1))
         with pytest.raises(DeploymentRefused, match=r"f needs 314.6 MB .*the box has 134.2 MB for functions: lower"):
             await bench.deploy(SLOW, number=2, memory_bytes=300 * MIB)
-        with pytest.raises(DeploymentRefused, match=r"g needs 115.3 MB .*, of which \d+.\d MB are kept for others"):
+        with pytest.raises(DeploymentRefused, match=r"g needs 115.3 MB .*, \d+.\d MB of it reserved for others"):
             await bench.deploy(SLOW, number=3, name="g", memory_bytes=110 * MIB)
         with pytest.raises(DeploymentRefused, match=r"h needs .* \(template \d+.\d MB \+ 1 × 83.9 MB for instances\)"):
             await bench.deploy(HOLDS, number=4, name="h", memory_bytes=80 * MIB)
@@ -164,7 +164,9 @@ def test_without_room_and_instances_a_call_is_refused_with_the_figures(on_bench:
         await bench.deploy(SLOW, number=2, name="g", memory_bytes=110 * MIB)
         busy = bench.submit(x=2)
         await bench.until(lambda: busy.instance is not None, "f works")
-        with pytest.raises(Unavailable, match=r"g needs .* more memory, but of the box's 188.7 MB .* are taken") as no:
+        with pytest.raises(
+            Unavailable, match=r"g needs .* more memory, but .* of the box's 188.7 MB for functions are taken"
+        ) as no:
             await bench.ask("g", x=0)
         assert no.value.retry_after_s >= 1
         assert bench.answer(await busy.future) == 2

@@ -60,7 +60,7 @@ def test_a_function_that_dies_in_every_request_fails_with_the_reason(on_bench: O
             await crash(bench, how)
         found = status(bench)
         assert (found.state, found.retry_after_s) == ("failed", 1)
-        assert f"ended {LIMIT} times in a row while they served, the last one {told}" in found.reason
+        assert f"ended {LIMIT} times in a row while serving, the last one {told}" in found.reason
         with pytest.raises(Unavailable, match=told) as refused:
             bench.submit()
         assert refused.value.retry_after_s == 1

@@ -59,7 +59,9 @@ def test_expired_deadline_is_dropped_before_compute(on_bench: OnBench, bound_s: 
         await bench.deploy(COUNT, scale=(0, 1))
         assert await bench.ask() == 1
         held = await busy(bench, 1.0)
-        with pytest.raises(HandlerTimeout, match=rf"was not reached within the {bound_s:g} s of its X-Request-Timeout"):
+        with pytest.raises(
+            HandlerTimeout, match=rf"did not start the request within the {bound_s:g} s of its X-Request-Timeout"
+        ):
             await bench.submit(bound_s).future
         assert not held.future.done()
         assert bench.supervisor.status("f").queued == 0
@@ -87,7 +89,9 @@ def test_an_impatient_caller_does_not_cost_the_instance(on_bench: OnBench) -> No
     async def test(bench: Bench) -> None:
         await bench.deploy(COUNT, scale=(0, 1))
         pid = await bench.ask(pid=True)
-        with pytest.raises(HandlerTimeout, match=r"within the 0\.2 s of its X-Request-Timeout; .* left to finish"):
+        with pytest.raises(
+            HandlerTimeout, match=r"within the 0\.2 s of its X-Request-Timeout; the handler goes on without it"
+        ):
             await bench.submit(0.2, sleep=0.6).future
         assert await bench.ask(pid=True) == pid
 
@@ -118,7 +122,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once(on_bench: OnBench) -> No
         await bench.deploy(COUNT, scale=(0, 1))
         for _ in range(ENOUGH):
             await bench.ask(sleep=0.2)
-        with pytest.raises(NotInTime, match=r"after 0\.\d+ s .* not within the 0\.02 s of its X-Request") as refused:
+        with pytest.raises(NotInTime, match=r"within the 0\.02 s of its X-Request.* at least 0\.\d+ s") as refused:
             bench.submit(0.02)
         assert refused.value.retry_after_s == 1
         assert bench.figures.reasons == ["deadline"]

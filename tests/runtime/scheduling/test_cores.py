@@ -86,7 +86,7 @@ def test_examples(use: float | None, threads: int, optimize: Optimize, machine: 
 
 def test_it_says_why() -> None:
     """For `edgefn status`."""
-    assert bound(0.97, 1, "throughput", 2).why == "2 cores ÷ 0.97 of a core that a busy instance wants"
+    assert bound(0.97, 1, "throughput", 2).why == "2 cores ÷ 0.97 cores that a busy instance uses"
     assert bound(0.97, 1, "throughput", 1).why.startswith("1 core ÷")
     assert bound(None, 2, "latency", 1.5).why == "1.5 cores ÷ 2 threads, not measured yet"
 

@@ -131,9 +131,9 @@ def test_a_refusal_has_the_figures() -> None:
     other = Account("other", 50_000_000, 25_000_000, fewest=2)
     assert refusal(new, [other], 512_000_000) == (
         "needs 700.0 MB (template 40.0 MB + 1 × 660.0 MB for instances), the box has 512.0 MB for functions, "
-        "of which 100.0 MB are kept for others"
+        "100.0 MB of it reserved for others"
     )
-    assert "kept" not in refusal(new, [], 512_000_000)
+    assert "reserved" not in refusal(new, [], 512_000_000)
 
 
 @given(st.integers(0, 2**45))

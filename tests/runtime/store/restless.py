@@ -76,7 +76,7 @@ def _looked(folder: Path, disk: Disk, place: Path) -> tuple[str, str]:
         harvest.take(disk, folder, place, BOUND, folder.with_name("originals"))
         taken = "taken"
     except DeploymentRefused as error:
-        taken = "refused" if "is not taken" in str(error) else str(error)
+        taken = "refused" if "refused the engine's files" in str(error) else str(error)
     disk.remove(place)
     return "looked at" if not found else "unfit", taken
 

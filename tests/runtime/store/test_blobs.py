@@ -61,7 +61,7 @@ def test_empty_blob(tmp_path: Path) -> None:
     [
         (DATA[:-1], len(DATA), "ended after 2999999 of 3000000 bytes"),
         (DATA, len(DATA) - 1, "more than the 2999999 bytes"),
-        (DATA[:-1] + bytes([DATA[-1] ^ 1]), len(DATA), "arrived as sha256:"),
+        (DATA[:-1] + bytes([DATA[-1] ^ 1]), len(DATA), "arrived with the digest sha256:"),
     ],
 )
 def test_wrong_bytes_leave_nothing(tmp_path: Path, data: bytes, size: int, words: str) -> None:
@@ -199,7 +199,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_disk_full_for_real(small_disk: Path) -> None:
     """On a disk that fills up while a blob is written: DiskFull, nothing left behind, and the next one fits."""
     blobs = Blobs(small_disk, RoomyDisk())
-    with pytest.raises(DiskFull, match="no room on the disk for blob sha256:"):
+    with pytest.raises(DiskFull, match="no space left on the disk for blob sha256:"):
         asyncio.run(blobs.ingest(_digest(DATA), len(DATA), _chunks(DATA)))
     assert not list(small_disk.iterdir())
     small = DATA[:500_000]

@@ -157,7 +157,7 @@ def test_a_database_that_no_edgefn_wrote_is_told(tmp_path: Path, version: int) -
         connection.execute("CREATE TABLE users (name TEXT)")
         connection.execute(f"PRAGMA user_version = {version}")
         tables = connection.execute("SELECT * FROM sqlite_master").fetchall()
-    with pytest.raises(HomeError, match=r"not as any edgefn writes it .* move it away"):
+    with pytest.raises(HomeError, match=r"not written by any edgefn .* move it away"):
         Database(path).names()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT * FROM sqlite_master").fetchall() == tables
@@ -224,7 +224,7 @@ def test_without_room_to_open_it_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("edgefn_runtime.store.database._connect", _no_room)
     full = Database(path, FullDisk())
     assert full.routed() == [entry]
-    with pytest.raises(DiskFull, match="start it again"):
+    with pytest.raises(DiskFull, match="restart the box"):
         _deploy(full, "sha256:b")
     with pytest.raises(DiskFull):
         full.remove("greet")

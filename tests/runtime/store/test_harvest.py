@@ -40,5 +40,5 @@ def test_only_regular_files_are_taken(tmp_path: Path, kind: str) -> None:
         os.mkfifo(path)
     else:
         (path.symlink_to if kind == "link" else path.hardlink_to)(outside)
-    with pytest.raises(DeploymentRefused, match=r"is not taken: 'model\.bin' is a link"):
+    with pytest.raises(DeploymentRefused, match=r"refused the engine's files: 'model\.bin' is a link"):
         harvest.take(OsDisk(), folder, tmp_path / "place", harvest.FolderBound(2**20, 8), tmp_path / "originals")

@@ -169,7 +169,7 @@ def test_a_lock_on_a_home_that_was_closed_meanwhile_holds_up_nothing(wide: Path)
         database = Database(home.database)
         database.grant("greet", "network", "", "token")
         database.close()
-        with pytest.raises(HomeError, match="in use by another box"):
+        with pytest.raises(HomeError, match="another box"):
             Home(wide)
         home.close()
 
@@ -194,7 +194,9 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path, name: str) -> N
     """The home, and each thing in it that the box relies on: the message says whose it is and what to do."""
     opened(tmp_path / "home").close()
     os.chown(tmp_path / "home" / name, NOBODY, NOBODY)
-    with pytest.raises(HomeError, match=r"belongs to \w+ and this box runs as \w+: run the box as .* or give another"):
+    with pytest.raises(
+        HomeError, match=r"belongs to \w+ and this box runs as \w+: run the box as .* or choose another home"
+    ):
         Home(tmp_path / "home")
     os.chown(tmp_path / "home" / name, 0, 0)
     Home(tmp_path / "home").close()
@@ -243,7 +245,7 @@ def test_a_lock_of_the_same_user_is_waited_for(tmp_path: Path) -> None:
 def test_no_flock_of_ours_is_taken_for_a_strangers(tmp_path: Path) -> None:
     """The live box's lock is respected, also by a box of another process of the same user."""
     home = Home(tmp_path / "home")
-    with pytest.raises(HomeError, match=rf"pid {os.getpid()}\): stop it"):
+    with pytest.raises(HomeError, match=rf"pid {os.getpid()}\) uses .*: stop it"):
         Home(tmp_path / "home")
     with open(home.path / "lock", "rb") as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -118,7 +118,7 @@ def test_a_name_never_leaves_the_folder(logs: FunctionLogs, tmp_path: Path) -> N
     logs.write("../echo", "out")
     assert logs.dropped == 1
     assert not (tmp_path.parent / "echo.log").exists()
-    with pytest.raises(ValueError, match="not the name of a function"):
+    with pytest.raises(ValueError, match="not a function name"):
         logs.tail("../echo", 1)
 
 

@@ -279,7 +279,7 @@ def test_what_no_instance_says_ends_that_one_alone(on_bench: OnBench, data: byte
         await bench.deploy("import os\n@edge_function\ndef f() -> int: return os.getpid()", number=2, name="g")
         neighbour = await bench.ask("g")
         await bench.ask()
-        with pytest.raises(InstanceLost, match="no answer"):
+        with pytest.raises(InstanceLost, match="an invalid answer"):
             await bench.ask(code=send)
         assert await bench.ask("g") == neighbour
         assert await bench.ask() == "done"
@@ -424,7 +424,7 @@ def test_a_template_cannot_talk_the_box_into_the_ground(
 
     async def test(bench: Bench) -> None:
         started = time.thread_time()
-        with pytest.raises(Exception, match="while it was loaded"):
+        with pytest.raises(Exception, match="while loading"):
             await bench.deploy(source.replace("WORD", word))
         assert time.thread_time() - started < 0.5
 

@@ -41,8 +41,11 @@ def test_a_box_warns_of_each_missing_layer(on_bench: OnBench, caplog: pytest.Log
 
     async def test(bench: Bench) -> None:
         told = await bench.supervisor.isolated()
-        assert "this box does not enforce memory (no control group of this kind here)" in told
-        assert "functions run without memory: no control group of this kind here" in caplog.messages
+        assert "this box does not enforce memory (this machine has no control group of this kind)" in told
+        assert (
+            "functions run without the isolation layer memory: this machine has no control group of this kind"
+            in caplog.messages
+        )
         assert {"memory", "processes", "cpu"} <= set(bench.supervisor.missing)
         assert len(told) == len(bench.supervisor.missing)
 

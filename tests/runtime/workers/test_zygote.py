@@ -57,8 +57,8 @@ def test_no_function_starts_with_less_than_the_box_began_with(tmp_path: Path) ->
     assert ran.stderr == ""
     said = ran.stdout.splitlines()
     assert said[-1] == "as before"
-    assert any("enforces less now than when the box started (own_pids: " in line for line in said)
-    assert any("give it back, or start the box again to do with less" in line for line in said)
+    assert any("enforces less isolation than when the box started (own_pids: " in line for line in said)
+    assert any("restore it, or restart the box to accept less" in line for line in said)
 
 
 async def _shrink(folder: Path) -> None:

@@ -20,16 +20,18 @@ def allow(
     function: Annotated[str | None, typer.Argument(metavar="[FUNCTION]", help="The function's name.")] = None,
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="network, or device.")] = None,
     value: Annotated[str | None, typer.Argument(metavar="[VALUE]", help="Which device, e.g. /dev/video0.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="Show what is granted, to FUNCTION or to all.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show what is granted to FUNCTION, or to all functions.")
+    ] = False,
     revoke: Annotated[
-        bool, typer.Option("--revoke", help="Take it back; what asks for it is not served then.")
+        bool, typer.Option("--revoke", help="Revoke it; a function that asks for it is not served then.")
     ] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a function have what it asks for: the network, or a device. Its later revisions have it too.
 
-    It may be granted before the function is deployed. Nobody but the operator grants; `--list` shows what is.
+    It may be granted before the function is deployed. Only the operator can grant. `--list` shows all grants.
 
     Example: edgefn box allow watch device /dev/video0
     Example: edgefn box allow watch network --revoke
@@ -37,7 +39,7 @@ def allow(
     from edgefn_cli.boxes.reach import reach
 
     if not show and (function is None or kind is None):
-        raise InputError("say whom and what: edgefn box allow FUNCTION network, or --list")
+        raise InputError("give the function and what it may have: edgefn box allow FUNCTION network, or use --list")
     if show and (kind or revoke):
         raise InputError("--list goes with a function's name at most")
     with reach(box) as client:
@@ -52,7 +54,7 @@ def allow(
         wanted = f"{kind} {value or ''}".rstrip()
         output.say(f"{function} {'may not have' if revoke else 'may have'} {wanted}")
         for lacking in _lacking(found.value):
-            output.say(f"it asks for {lacking} as well, which is not granted, and is not served: `edgefn box allow`")
+            output.say(f"it is not served: it also asks for {lacking}. Grant it with `edgefn box allow`")
 
 
 def _lacking(found: FunctionGrants) -> list[str]:
@@ -73,4 +75,4 @@ def _table(grants: list[Grant]) -> Table:
     return table
 
 
-_BY = {"kept": "nobody: it was deployed with it before there were grants", "--dev": "development mode"}
+_BY = {"kept": "nobody: deployed before grants existed", "--dev": "development mode"}

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def audit(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10_000, help="How many of the last records.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each new record, until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=10_000, help="The number of last records to show.")
+    ] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then show each new record, until Ctrl-C.")] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:

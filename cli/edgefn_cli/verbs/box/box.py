@@ -42,7 +42,7 @@ _RUNTIME_EXTRA = {
 
 _LISTENING = re.compile(r"listening on (http\S+)")
 
-app = typer.Typer(help="Run a box, or ask about one.", no_args_is_help=True)
+app = typer.Typer(help="Run a box, or show its facts.", no_args_is_help=True)
 app.add_typer(token.app, name="token")
 
 
@@ -53,7 +53,7 @@ def run(
         bool, typer.Option("--json", help="Print url and home as a line of JSON once the box listens.")
     ] = False,
 ) -> None:
-    """Run a box in the foreground, until Ctrl-C or SIGTERM; it answers what it has begun, then ends.
+    """Run a box in the foreground until Ctrl-C or SIGTERM; requests in progress are answered first.
 
     Example: edgefn box run --home /tmp/box --port 0
     """
@@ -68,7 +68,7 @@ def run(
 
 @app.command(cls=BoxCommand)
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Check what a box would be started with: each option, its value, and where that comes from.
+    """Show the configuration that a box would start with: each option, its value and its source.
 
     It takes the options of `edgefn box run`, reads the same variables and the same file, and starts nothing.
 
@@ -89,7 +89,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
 def info(box: BoxOption = None, as_json: JsonOption = False) -> None:
     """Show a box: its version, home, CPU, engines and devices, and which targets it satisfies.
 
-    For each target that it does not: what it needs, what the box has, and what would help.
+    For each unsatisfied target: what it needs, what the box has, and what would help.
 
     Example: edgefn box info --box http://192.168.1.20:8080
     """
@@ -118,7 +118,7 @@ def _runtime_told() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in _RUNTIME_EXTRA:
             raise
-        raise MissingExtra(f"{error.name}, which a box needs,", "runtime") from error
+        raise MissingExtra(f"{error.name}, required to run a box,", "runtime") from error
 
 
 class _Announcement(io.TextIOBase):

@@ -24,31 +24,38 @@ if TYPE_CHECKING:
 
 def login(
     url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="The box's address, best https://HOST:PORT.")
+        str | None, typer.Argument(metavar="[URL]", help="The box's address, preferably https://HOST:PORT.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What --box calls it. Default: the URL's host.")
+        str | None, typer.Option("--name", metavar="NAME", help="The box's name for --box. Default: the URL's host.")
     ] = None,
     fingerprint: Annotated[
         str | None,
-        typer.Option("--fingerprint", metavar="SHA256", help="Trust the certificate that has it, and no other."),
+        typer.Option("--fingerprint", metavar="SHA256", help="Trust only the certificate with this fingerprint."),
     ] = None,
     client_cert: Annotated[
-        Path | None, typer.Option("--client-cert", metavar="FILE", help="For a box that wants one of its clients.")
+        Path | None,
+        typer.Option(
+            "--client-cert", metavar="FILE", help="Your certificate, if the box requires one from its clients."
+        ),
     ] = None,
-    client_key: Annotated[Path | None, typer.Option("--client-key", metavar="FILE", help="Its key.")] = None,
+    client_key: Annotated[
+        Path | None, typer.Option("--client-key", metavar="FILE", help="The key of --client-cert.")
+    ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Send the token over plain http, which others on the network can read.")
+        bool,
+        typer.Option("--insecure", help="Send the token over plain http, where others on the network can read it."),
     ] = False,
     show: Annotated[bool, typer.Option("--list", help="Show the boxes that you are logged in to.")] = False,
     remove: Annotated[
-        str | None, typer.Option("--remove", metavar="NAME", help="Forget a box and its token; revoke it there, too.")
+        str | None,
+        typer.Option("--remove", metavar="NAME", help="Forget a box and its token. Revoke the token on the box, too."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Log in to a box: keep its URL, its certificate and a token for it, in a file that is yours alone.
+    """Log in to a box: store its URL, its certificate and a token in a file that only you can read.
 
-    The token is asked for, or read from stdin. A certificate that no authority signed is shown by its fingerprint;
+    The token is read from a prompt or from stdin. If no authority signed the certificate, its fingerprint is shown:
     compare it with the one that the box printed when it started.
 
     Example: edgefn login https://line-3:8080 --name line-3
@@ -62,7 +69,7 @@ def login(
         _show(logins.all(), as_json)
     elif remove is not None:
         if not logins.remove(remove):
-            raise InputError(f"you are not logged in to a box {remove!r}: `edgefn login --list` shows which there are")
+            raise InputError(f"you are not logged in to a box {remove!r}: see `edgefn login --list`")
         output.result({"name": remove, "removed": True}) if as_json else output.say(f"forgot {remove} and its token")
     else:
         assert url is not None
@@ -84,11 +91,11 @@ def _login(url: str, name: str | None, trust: Trust, fingerprint: str | None, *,
     if url.startswith("https:"):
         trust = replace(trust, certificate=_pinned(url, fingerprint))
     elif fingerprint:
-        raise SpecError(f"{url} has no certificate: leave --fingerprint out, or give the box --tls and write https")
+        raise SpecError(f"{url} has no certificate: leave out --fingerprint, or start the box with --tls and use https")
     elif addresses.is_clear(url) and not insecure:
         raise SpecError(
-            f"a token for {url} would cross the network in clear: start the box with --tls and write https, "
-            "or say --insecure"
+            f"the token for {url} would cross the network unencrypted: start the box with --tls and use https, or "
+            "give --insecure"
         )
     return Login(
         name=name or str(urlsplit(url).hostname),
@@ -125,17 +132,18 @@ def _pinned(url: str, expected: str | None) -> str:
     shown = certificate.fetch(url)
     found = certificate.fingerprint(shown)
     if expected is None:
-        output.say(
-            f"The certificate at {url} is signed by no authority that this machine trusts. It has the fingerprint"
-        )
+        output.say(f"No authority that this machine trusts has signed the certificate of {url}. Its fingerprint is")
         output.say(f"  {found}")
         if not sys.stdin.isatty():
-            raise SpecError("nobody is here to compare it: give --fingerprint as the box prints it when it starts")
+            raise SpecError(
+                "cannot ask you to compare it without a terminal: give --fingerprint, which the box prints when "
+                "it starts"
+            )
         output.confirm("Is it the one that the box printed when it started?")
     elif found != certificate.normalised(expected):
         raise SpecError(
-            f"{url} shows the certificate {found}, not {certificate.normalised(expected)}: it is another box, "
-            "somebody between you and the box, or the box has a new certificate"
+            f"{url} has the certificate {found}, not {certificate.normalised(expected)}: it is another box, an "
+            "attacker between you and the box, or the box has a new certificate"
         )
     return shown
 
@@ -176,7 +184,7 @@ def _show(logins: list[Login], as_json: bool) -> None:
     elif logins:
         output.draw(_table(logins))
     else:
-        output.say("you are logged in to no box: `edgefn login URL`")
+        output.say("you are not logged in to any box: log in with `edgefn login URL`")
 
 
 def _table(logins: list[Login]) -> Table:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from edgefn.api.secrets import SecretInfo
 
-app = typer.Typer(help="Credentials and keys that a box keeps for itself.", no_args_is_help=True)
+app = typer.Typer(help="Set, list and remove credentials and keys that a box keeps for itself.", no_args_is_help=True)
 
-_VALUE = "the value comes on stdin, or by --file from a file that is there, for a command line is seen by everybody"
+_VALUE = "give the value on stdin, or an existing file with --file: everybody on the machine can see a command line"
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The secret's name.")]
 
 
@@ -37,7 +37,7 @@ class _Unrepeated(Verb):
             option = getattr(error, "param", None)
         # Beyond the except: a trace of --debug would show the other error's words, too.
         where = f" at {option.get_error_hint(ctx)}" if option is not None else ""
-        ctx.fail(f"the command line is not understood{where}. It takes NAME and options; {_VALUE}")
+        ctx.fail(f"the command line is wrong{where}. It takes NAME and options; {_VALUE}")
         return []
 
 
@@ -45,35 +45,36 @@ class _Unrepeated(Verb):
 def set_secret(
     name: _Name,
     file: Annotated[
-        Path | None, typer.Option("--file", metavar="FILE", exists=True, dir_okay=False, help="Take all of this file.")
+        Path | None,
+        typer.Option("--file", metavar="FILE", exists=True, dir_okay=False, help="Read the value from this file."),
     ] = None,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a secret on a box. Its value comes from stdin or a file: a command line is seen by everybody.
+    """Set a secret on a box. Its value is read from stdin or a file: everybody can see a command line.
 
-    At a terminal it asks, and shows nothing. A line end at the end of stdin is taken off.
+    At a terminal it prompts without an echo. A line end at the end of stdin is removed.
 
     Example: edgefn secret set registry < password.txt
     """
     from edgefn_cli.boxes.reach import reach
 
     if "=" in name:
-        raise InputError(f"no secret's name has a '='; {_VALUE}")
+        raise InputError(f"the name of a secret cannot contain '='; {_VALUE}")
     value = file.read_bytes() if file is not None else _from_stdin(name)
     if not value:
-        raise InputError(f"the secret {name} would be empty: give its value on stdin, or with --file")
+        raise InputError(f"the value of the secret {name} is empty: give it on stdin or with --file")
     with reach(box) as client:
         kept = client.set_secret(name, value)
     if as_json:
         output.result(kept.json)
     else:
-        output.say(f"{name} is kept, sealed by {_sealed_by(kept.value)}")
+        output.say(f"{name} is set, sealed by {_sealed_by(kept.value)}")
 
 
 @app.command("list", cls=Verb)
 def list_secrets(box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """List a box's secrets: their names, how they are sealed, and since when. No verb shows a value.
+    """List a box's secrets: name, how it is sealed, and since when. No command shows a value.
 
     Example: edgefn secret list
     """

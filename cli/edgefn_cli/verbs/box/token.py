@@ -23,7 +23,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The token's n
 
 @app.callback(invoke_without_command=True)
 def token(context: typer.Context, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Print the first token of a box on this machine, which opens everything; or make, list, rotate, revoke named ones.
+    """Print the first token of a box on this machine, which allows everything; or create, list, rotate, revoke others.
 
     Example: ssh line-3 edgefn box token | edgefn login https://line-3:8080 --fingerprint SHA256
     """
@@ -46,18 +46,19 @@ def create(
         typer.Option(
             "--scope",
             metavar="SCOPE",
-            help="What it opens: admin, status, invoke:FUNCTION or invoke:*; repeatable.",
+            help="What it allows: admin, status, invoke:FUNCTION or invoke:*; repeatable.",
         ),
     ],
     rate: Annotated[
-        float | None, typer.Option("--rate", min=0.001, metavar="NUMBER", help="Requests a second at most.")
+        float | None,
+        typer.Option("--rate", min=0.001, metavar="NUMBER", help="The maximum number of requests a second."),
     ] = None,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a token and print it, this once: the box keeps only its hash.
+    """Create a token and print its value, only this once: the box stores only its hash.
 
-    admin is everything; status is to look at functions and figures; invoke is to call functions.
+    admin allows everything; status allows reading functions and figures; invoke allows calling functions.
 
     Example: edgefn box token create line-3-camera --scope invoke:classify_image --rate 20
     """
@@ -83,7 +84,7 @@ def list_tokens(box: BoxOption = None, as_json: JsonOption = False) -> None:
 
 @app.command(cls=Verb)
 def rotate(name: NameArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Give a token a new value and print it, this once; the value before opens nothing any more.
+    """Give a token a new value and print it, only this once; the old value becomes invalid.
 
     Example: edgefn box token rotate line-3-camera
     """
@@ -96,7 +97,7 @@ def rotate(name: NameArgument, box: BoxOption = None, as_json: JsonOption = Fals
 
 @app.command(cls=Verb)
 def revoke(name: NameArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Take a token away: it opens nothing any more.
+    """Revoke a token: the box refuses it from now on.
 
     Example: edgefn box token revoke line-3-camera
     """
@@ -107,7 +108,7 @@ def revoke(name: NameArgument, box: BoxOption = None, as_json: JsonOption = Fals
     if as_json:
         output.result({"name": name, "revoked": True})
     else:
-        output.say(f"the token {name} opens nothing any more")
+        output.say(f"the token {name} is revoked")
 
 
 def _told(made: JsonAnswer[NewToken], as_json: bool) -> None:
@@ -116,7 +117,9 @@ def _told(made: JsonAnswer[NewToken], as_json: bool) -> None:
     else:
         token = made.value
         output.line(token.token)
-        output.say(f"{token.name} ({', '.join(token.scopes)}): this is shown once; the box keeps its hash alone")
+        output.say(
+            f"{token.name} ({', '.join(token.scopes)}): the value is shown only once; the box stores only its hash"
+        )
 
 
 def _table(tokens: list[TokenInfo]) -> Table:

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 def deploy(
     paths: PathsArgument = None,
     no_build: Annotated[
-        bool, typer.Option("--no-build", help="Deploy what was built last, even when the sources have changed.")
+        bool, typer.Option("--no-build", help="Deploy the last build, even if the sources have changed.")
     ] = False,
     bundle: Annotated[
         str | None,
-        typer.Option("--bundle", metavar="LAYOUT[:NAME]", help="Deploy a bundle of this OCI layout directory."),
+        typer.Option("--bundle", metavar="LAYOUT[:NAME]", help="Deploy a bundle from this OCI layout directory."),
     ] = None,
     target: TargetsOption = None,
     timeout: TimeoutOption = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the box has finished every artifact, not the first ones alone.")
+        bool, typer.Option("--wait", help="Wait until the box has finished all artifacts, not only the first ones.")
     ] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build what has changed, upload what the box lacks, and switch to it once the box has proved it.
+    """Build what has changed, upload what the box lacks, and switch to it after the box has verified it.
 
-    Whatever goes wrong, the revision that served before goes on serving.
+    If anything fails, the current revision stays in service.
 
     Example: edgefn deploy functions/classify_image --box line-3
     Example: edgefn deploy functions/classify_image --target all-native --wait
@@ -48,9 +48,9 @@ def deploy(
     from edgefn_cli.project.samples import travelling
 
     if bundle and paths:
-        raise InputError("give either PATH or --bundle, not both")
+        raise InputError("give PATH or --bundle, not both")
     if (no_build or bundle) and (target or timeout):
-        raise InputError("--target and --timeout are for what is built: leave them out, or --no-build and --bundle")
+        raise InputError("--target and --timeout need a build: leave them out, or leave out --no-build and --bundle")
     options = {"targets": tuple(target or ()), "timeout": timeout}
     shipped, unfinished = [], []
     with reach(box) as client:
@@ -105,8 +105,8 @@ def _show(shipped: Shipped) -> None:
     from edgefn.text.quantities import format_bytes
 
     sent = f"{format_bytes(shipped.uploaded_bytes)} uploaded" if shipped.uploaded_blobs else "nothing to upload"
-    output.line(f"{shipped.function}: revision {shipped.number} serves at {shipped.url} ({sent})")
+    output.line(f"{shipped.function}: revision {shipped.number} is live at {shipped.url} ({sent})")
     if shipped.finishing:
-        several = "s are" if shipped.finishing > 1 else " is"
-        watch = f"`edgefn status {shipped.function}` tells how far"
-        output.line(f"{shipped.finishing} more artifact{several} being finished in the background; {watch}")
+        several = "s" if shipped.finishing > 1 else ""
+        watch = f"see the progress with `edgefn status {shipped.function}`"
+        output.line(f"the box finishes {shipped.finishing} more artifact{several} in the background; {watch}")

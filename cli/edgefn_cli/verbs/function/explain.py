@@ -20,7 +20,7 @@ _RIGHT = ("RANK", "LATENCY", "RATIO", "ERROR", "LIMIT", "TOP-1", "BOUND", "FINIS
 
 
 def explain(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
-    """Tell why a function is served with the artifacts it is, with this box's figures, and what would make it faster.
+    """Explain which artifacts serve a function and why, with this box's figures, and what would make it faster.
 
     Example: edgefn explain classify_image
     """
@@ -77,7 +77,7 @@ def _lines(found: Explanation) -> list[str]:
     reasons = [f"{each.model} {each.target}: {each.reason}" for each in found.artifacts if each.reason]
     answers = [f"{each.model} {each.target}: {each.answers}" for each in found.artifacts if each.answers]
     told = [
-        ("answers like eager PyTorch's", answers),
+        ("answers that match eager PyTorch's", answers),
         ("why not the others", reasons),
         ("what would make it faster", [each.text for each in found.advice]),
     ]

@@ -38,25 +38,26 @@ def invoke(
         typer.Option("--query", "-q", metavar="NAME=VALUE", help="Add a parameter to the URL; repeatable."),
     ] = None,
     content_type: Annotated[
-        str | None, typer.Option("--content-type", "-t", metavar="TYPE", help="What the input is.")
+        str | None, typer.Option("--content-type", "-t", metavar="TYPE", help="The input's content type.")
     ] = None,
     accept: Annotated[
-        str | None, typer.Option("--accept", metavar="TYPE", help="The answer wanted, e.g. application/msgpack.")
+        str | None,
+        typer.Option("--accept", metavar="TYPE", help="The content type of the answer, e.g. application/msgpack."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PATH", help="Write the answer to a file.")
     ] = None,
     timing: Annotated[
-        bool, typer.Option("--timing", help="Show on stderr where the time went (Server-Timing).")
+        bool, typer.Option("--timing", help="Show on stderr how long each phase took (Server-Timing).")
     ] = False,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; the box is told.")
+        str, typer.Option("--timeout", metavar="DURATION", help="How long to wait; also sent to the box as a deadline.")
     ] = "5min",
     box: BoxOption = None,
 ) -> None:
-    """Call a function and print its answer: JSON in colour at a terminal, the bare bytes into a pipe.
+    """Call a function and print its answer: coloured JSON at a terminal, the raw bytes into a pipe.
 
-    Here --json is the input, not a switch for the output: the answer is the function's own.
+    Here --json is the input and does not change the output, which is the function's own answer.
 
     Example: edgefn invoke classify_image --file cat.jpg --timing
     """
@@ -68,7 +69,7 @@ def invoke(
     options = body.options(content_type, accept)
     timeout_s = parse_duration(timeout, what="--timeout")
     if timeout_s == 0:
-        raise InputError("--timeout is 0: nothing can be answered in no time; give e.g. 30s")
+        raise InputError("--timeout is 0: give a time above 0, e.g. 30s")
     with reach(box) as client:
         answer = client.invoke(name, timeout_s=timeout_s, **options)
     if timing:
@@ -91,7 +92,7 @@ def _write(answer: Received, out: Path | None) -> None:
         output.line(answer.text.removesuffix("\n"))
     else:
         size = len(answer.content)
-        raise InputError(f"the answer is {size} bytes of {kind or 'unknown type'}: write it to a file with -o PATH")
+        raise InputError(f"the answer has {size} bytes of {kind or 'unknown type'}: write it to a file with -o PATH")
 
 
 def _print_json(answer: Received) -> None:

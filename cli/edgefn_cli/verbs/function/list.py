@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
     """Show the functions of a box, their state and their traffic.
 
-    Looking never wakes a function: what is scaled to zero stays there.
+    This never starts a function: one that is scaled to zero stays at zero.
 
     Example: edgefn list --box line-3
     """
@@ -29,7 +29,7 @@ def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
     elif found.value.functions:
         output.draw(_table(found.value.functions))
     else:
-        output.say(f"no functions on {client.address.url}: `edgefn deploy PATH` brings one there")
+        output.say(f"no functions on {client.address.url}: deploy one with `edgefn deploy PATH`")
 
 
 def _table(functions: list[FunctionStatus]) -> Table:

@@ -14,12 +14,14 @@ _COLUMNS = ("time", "stream", "pid", "id", "text")
 
 def logs(
     name: FunctionArgument,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10_000, help="How many of the last lines.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each new line, until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=0, max=10_000, help="The number of last lines to show.")
+    ] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then show each new line, until Ctrl-C.")] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the last lines of a function's log: its prints, and the traces of what it raised.
+    """Show the last lines of a function's log: its output, and the tracebacks of its errors.
 
     With --json, one object a line: time, stream, pid, id, text.
 

@@ -12,7 +12,7 @@ from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
 
 def remove(
     name: FunctionArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the prompt.")] = False,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,4 +30,4 @@ def remove(
     if as_json:
         output.result({"function": name, "removed": True})
     else:
-        output.say(f"{name} is removed from {client.address.url}")
+        output.say(f"removed {name} from {client.address.url}")

@@ -14,12 +14,12 @@ def rollback(
     name: FunctionArgument,
     to: Annotated[
         int | None,
-        typer.Option("--to", min=1, metavar="NUMBER", help="The revision's number. Default: the one before."),
+        typer.Option("--to", min=1, metavar="NUMBER", help="The revision's number. Default: the previous one."),
     ] = None,
     box: BoxOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go back to an earlier revision; the box has kept it, nothing is built or uploaded.
+    """Go back to an earlier revision. The box still has it: nothing is built or uploaded.
 
     `edgefn status NAME` lists the revisions.
 
@@ -32,4 +32,4 @@ def rollback(
     if as_json:
         output.result(found.json)
     else:
-        output.say(f"{name} serves revision {found.value.number} again ({found.value.revision})")
+        output.say(f"{name} is back on revision {found.value.number} ({found.value.revision})")

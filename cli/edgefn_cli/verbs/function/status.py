@@ -29,7 +29,7 @@ _PHASES = {
 def status(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
     """Show one function: its revision, state, instances, memory, artifacts, batching, last cold start and history.
 
-    Looking never wakes it.
+    This never starts the function.
 
     Example: edgefn status classify_image
     """
@@ -121,12 +121,12 @@ def _dropped(output: OutputFigures) -> dict[str, str]:
     """Return the lines that the function printed over its budget; {} where there are none."""
     if not output.dropped_bytes:
         return {}
-    return {"output": f"{output.dropped_lines:,} lines were dropped: it prints more than its log takes"}
+    return {"output": f"{output.dropped_lines:,} lines were dropped: the function prints more than its log can take"}
 
 
 def _because(found: FunctionStatus) -> str:
     again = found.retry_after_s
-    told = [found.reason, f"tried again by a request in {again} s at the earliest" if again else ""]
+    told = [found.reason, f"next retry by a request, in {again} s at the earliest" if again else ""]
     return f"({'; '.join(filter(None, told))})" if any(told) else ""
 
 
@@ -145,7 +145,7 @@ def _account(counted: MemoryAccount) -> dict[str, str]:
 
     if not counted.instance_bytes:
         return {}
-    how = "measured" if counted.measured else "as declared, until one has answered"
+    how = "measured" if counted.measured else "as declared, until a first answer"
     instance = f"{format_bytes(counted.instance_bytes)} an instance ({how})"
     return {"counted": f"{format_bytes(counted.template_bytes)} the template, {instance}"}
 

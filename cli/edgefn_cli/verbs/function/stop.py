@@ -9,7 +9,7 @@ from edgefn_cli.options import BoxOption, FunctionArgument, JsonOption
 def stop(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = False) -> None:
     """End all processes of a function now; its next request starts it again.
 
-    Requests in flight are answered first. The function stays deployed: `edgefn remove` takes it away.
+    Requests in flight are answered first. The function stays deployed; remove it with `edgefn remove`.
 
     Example: edgefn stop classify_image
     """
@@ -20,4 +20,4 @@ def stop(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption = Fa
     if as_json:
         output.result(found.json)
     else:
-        output.say(f"{name} is {found.value.state}: no process is left, the next request starts one")
+        output.say(f"{name} is {found.value.state}: no process is left; the next request starts one")

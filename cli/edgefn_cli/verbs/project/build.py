@@ -20,15 +20,15 @@ def build(
         Path | None,
         typer.Option("--output", "-o", metavar="LAYOUT", help="The OCI layout directory. Default: the project's."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Build anew what has not changed, too.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Rebuild everything, even what has not changed.")] = False,
     target: TargetsOption = None,
     timeout: TimeoutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build functions into bundles: capture each model, lower it, hold it against eager PyTorch, pack it.
+    """Build functions into bundles: capture each model, lower it, compare it with eager PyTorch, pack it.
 
-    Each artifact is compiled in a process of its own; one that fails is left out and named, and the exit code is 13.
-    What has not changed is taken from the cache. The layout is a directory that `skopeo copy oci:…` reads.
+    Each artifact is compiled in its own process. A failed one is named and left out, and the exit code is 13.
+    What has not changed comes from the cache. The layout is a directory that `skopeo copy oci:…` reads.
 
     Example: edgefn build functions/classify_image --target all-native
     """
@@ -62,6 +62,6 @@ def _show(built: BuildResult) -> None:
     for note in (*report.lengths(built.models), *report.notes(built.artifacts, warning, built.models)):
         output.line(note)
     if unseen := built.report.get("unseen"):
-        output.line(f"files that native libraries read were not seen here ({unseen}): name weights in weights=")
+        output.line(f"cannot see which files native libraries read ({unseen}): name weights in weights=")
     if told := samples.travelling(Layout(built.layout).open(built.digest)):
         output.line(told)

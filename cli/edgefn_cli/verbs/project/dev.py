@@ -25,10 +25,10 @@ def dev(
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a local box with one function on it, and deploy it anew on each save.
+    """Run a local box with one function, and redeploy it on each save.
 
-    A file that does not import, build or prove itself is told with its trace, and the last good version keeps
-    answering. What the function prints appears here. Ctrl-C takes the box down.
+    If the function does not import, build or pass its checks, the error is shown and the last good version stays
+    live. The function's output appears here. Ctrl-C stops the box.
 
     With --json, one object a line: live, error, log.
 
@@ -70,7 +70,7 @@ class _Teller:
 
     def begin(self, url: str, home: Path) -> None:
         if not self._as_json:
-            output.say(f"a local box at {url}; Ctrl-C ends it. Other terminals reach it with")
+            output.say(f"a local box runs at {url}; Ctrl-C stops it. To reach it from another terminal:")
             output.say(f"  export EDGEFN_BOX={url} EDGEFN_HOME={home}")
 
     def tell(self, event: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ class _Teller:
             serving = event["serving"]
             output.say(event["trace"]) if event["trace"] else None
             output.say(f"error: {event['detail']}")
-            output.say(f"revision {serving} keeps answering" if serving else "nothing serves yet: save a change")
+            output.say(f"revision {serving} stays live" if serving else "nothing is live yet: fix the error and save")
         else:
             output.line(event["line"])
 

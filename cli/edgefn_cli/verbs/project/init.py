@@ -14,15 +14,15 @@ from edgefn_cli.project.scaffold import Kind
 
 
 def init(
-    name: Annotated[Path, typer.Argument(metavar="NAME", help="The new folder; its last part names the function.")],
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="The new folder; its last part is the function's name.")],
     template: Annotated[
         Kind, typer.Option("--template", "-t", help="model: a small network; plain: no network, no PyTorch.")
     ] = Kind.model,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a function that builds, deploys and passes its own test, and name it in edgefn.toml.
+    """Create a function that builds, deploys and passes its own test, and add it to edgefn.toml.
 
-    Nothing that is there already is touched; without an edgefn.toml one is made.
+    Existing files are not changed. If there is no edgefn.toml, one is created.
 
     Example: edgefn init functions/count_parts --template model
     """
@@ -40,4 +40,4 @@ def init(
         return
     for path in files:
         output.line(os.path.relpath(path))
-    output.say(f"{folder.name} is in {entry.file}. Next: pytest {name}; edgefn dev {name}")
+    output.say(f"added {folder.name} to {entry.file}. Next: pytest {name}; edgefn dev {name}")

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NameArgument = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="A profile or target, to show whole, with its sources.")
+    str | None, typer.Argument(metavar="[NAME]", help="A profile or target to show in full, with its sources.")
 ]
 
 
 def targets(name: NameArgument = None, as_json: JsonOption = False) -> None:
-    """Show what models can be built for, and which of it this machine can run.
+    """Show the targets that models can be built for, and which of them this machine can run.
 
-    edgefn's profiles, and those of the project's own folder targets/ beside its edgefn.toml.
+    Targets come from edgefn's profiles and from the folder targets/ beside the project's edgefn.toml.
 
     Example: edgefn targets x86-64-v3
     """
@@ -86,11 +86,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("TARGET", "BACKEND", "VERIFIED", "HERE", "WHAT IT IS"):
-        table.add_column(heading, no_wrap=heading not in ("HERE", "WHAT IT IS"))
+    for heading in ("TARGET", "BACKEND", "VERIFIED", "HERE", "DESCRIPTION"):
+        table.add_column(heading, no_wrap=heading not in ("HERE", "DESCRIPTION"))
     for row in rows:
         why = row["refusal"]
-        here = "yes" if why is None else f"no: needs {why['needs']}, here is {why['has']}"
+        here = "yes" if why is None else f"no: needs {why['needs']}, this machine has {why['has']}"
         cells = (row["target"], row["backend"], row["verified"], here, row["description"])
         table.add_row(*map(Text, cells))
     return table

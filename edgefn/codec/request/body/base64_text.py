@@ -28,7 +28,7 @@ def decoded(text: bytes) -> bytes:
         if not url[1].rstrip().lower().endswith(b"base64"):
             return text
     if text.startswith((b"http://", b"https://")):
-        raise ValueError("is a URL, and a box fetches nothing: send the content itself, in base64 or as a file")
+        raise ValueError("is a URL, which a box does not fetch: send the content itself, in base64 or as a file")
     plain = text.strip().translate(_URL_SAFE, _WRAPS).rstrip(b"=")
     try:
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
@@ -40,7 +40,7 @@ def _advice(text: bytes) -> str:
     """Say how a file is sent where `text` may be its name."""
     if len(text) > _LONGEST_NAME or b"\n" in text:
         return ""
-    return '; a file is sent by its content, not by its name: with curl, -F "name=@file"'
+    return '; send the content of a file, not its name: with curl, -F "name=@file"'
 
 
 def normalised(raw: Any, info: inspect.Type, path: str = "") -> Any:

@@ -46,5 +46,5 @@ def _decoded(word: bytes) -> bytes:
         return binascii.a2b_base64(word, strict_mode=True)
     except binascii.Error as error:
         raise InputError(
-            f"the name of a part of the multipart body is said to be base64, and is not: {error}"
+            f"the name of a part of the multipart body is declared as base64 but is not: {error}"
         ) from error

@@ -34,7 +34,7 @@ def decoded(body: Buffer, encoding: str, most: int) -> Buffer:
         # Some senders leave out zlib's header, whose first byte names method 8 and whose first two divide by 31.
         zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
         return _inflated(body, "deflate", _ZLIB if zlib_header else _RAW, most)
-    raise UnsupportedEncoding(f"the body is encoded as {shortened(coding)!r}; send it as gzip, deflate or as it is")
+    raise UnsupportedEncoding(f"the body is encoded as {shortened(coding)!r}; send it as gzip, deflate or unencoded")
 
 
 def _inflated(body: Buffer, coding: str, container: int, most: int) -> bytes:
@@ -44,9 +44,9 @@ def _inflated(body: Buffer, coding: str, container: int, most: int) -> bytes:
         while begin < len(body):  # a gzip file may have several members
             begin = _inflate(body, begin, coding, container, found, most)
             if coding == "deflate" and begin < len(body):
-                raise InputError("the body is sent as deflate and goes on behind its end")
+                raise InputError("the body is sent as deflate and has bytes after its end")
     except zlib.error as error:
-        raise InputError(f"the body is sent as {coding}, and is not: {error}") from error
+        raise InputError(f"the body is sent as {coding} but is not valid {coding}: {error}") from error
     return bytes(found)
 
 
@@ -62,4 +62,4 @@ def _inflate(body: Buffer, begin: int, coding: str, container: int, found: bytea
         if stream.eof:
             return begin
         size *= 2
-    raise InputError(f"the body is sent as {coding} and ends before its end; send it whole")
+    raise InputError(f"the body is sent as {coding} and is cut off; send all of it")

@@ -77,7 +77,9 @@ def urlencoded(text: bytes | bytearray | memoryview | str, media: MediaType = _U
         fields = [_of_pair(pair) for pair in data.split(b"&") if pair]
     except UnicodeError as error:
         advice = (
-            "" if isinstance(text, str) else "; send a file as one of a multipart form, or under its own content type"
+            ""
+            if isinstance(text, str)
+            else "; send a file as a part of a multipart form, or under its own content type"
         )
         raise InputError(f"the form or query is not urlencoded UTF-8: {error}{advice}") from error
     if not media.is_utf8:
@@ -123,7 +125,7 @@ def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Fo
     from python_multipart.multipart import MultipartParser
 
     if not media.boundary:
-        raise InputError("the multipart content type names no boundary; let the HTTP client write that header")
+        raise InputError("the multipart content type has no boundary; let the HTTP client write that header")
     _keep_quiet()
     parts = _Parts()
     try:
@@ -132,7 +134,7 @@ def multipart(body: bytes | bytearray | memoryview, media: MediaType) -> list[Fo
         parser.write(bytes(body))
         parser.finalize()
         if not parts.ended:
-            raise InputError("the multipart body ends before its last boundary; send it whole")
+            raise InputError("the multipart body ends before its last boundary; send all of it")
         return [_field(headers, data, media.charset) for headers, data in parts.found]
     except (FormParserError, UnicodeError) as error:
         raise InputError(f"the multipart body is malformed: {error}") from error
@@ -142,7 +144,7 @@ def _field(headers: dict[bytes, bytes], data: bytes, charset: str) -> FormField:
     name, filename = names(headers.get(b"content-disposition", b""))
     media = media_type(headers.get(b"content-type", b"").decode("latin-1"))
     if media.name == _NESTED:
-        raise InputError("is a form inside a form; send each of its files as a part of that name", field=name)
+        raise InputError("is a nested form; send each of its files as a part of that name", field=name)
     return FormField(
         name,
         _plain(data, headers.get(b"content-transfer-encoding", b"")),
@@ -160,7 +162,7 @@ def _plain(data: bytes, encoding: bytes) -> bytes:
             case b"quoted-printable":
                 return binascii.a2b_qp(data)
     except binascii.Error as error:
-        raise InputError(f"a part of the multipart body is said to be base64, and is not: {error}") from error
+        raise InputError(f"a part of the multipart body is declared as base64 but is not: {error}") from error
     return data
 
 

@@ -55,7 +55,7 @@ def fault(body: Buffer, error: Exception) -> ValueError:
     spared = _PAIR.sub(lambda pair: b" " * len(pair[0]), data)
     if lone := _SURROGATE.search(spared):
         escape = lone[0][-6:].decode("ascii")
-        text = f"has half a character, {escape}: send both halves, or the character as UTF-8"
+        text = f"has a lone surrogate, {escape}: send both halves of the pair, or the character as UTF-8"
         return ValueError(f"{text} - at `${path(data, lone.end())}`")
     if "truncated" in str(error):
         return ValueError("JSON is truncated: it ends before its last bracket or quote is closed")

@@ -34,7 +34,9 @@ COMPILER = "g++"
 def compile_library(program: torch.export.ExportedProgram, chosen: Instructions, library: Path, what: str) -> None:
     """Compile the program to the shared library `library`. Raise BuildError that begins with `what`."""
     if shutil.which(COMPILER) is None:
-        raise BuildError(f"{what}: aotinductor needs a C++ compiler, and there is no {COMPILER}: apt-get install g++")
+        raise BuildError(
+            f"{what}: aotinductor needs a C++ compiler, but {COMPILER} is not installed: apt-get install g++"
+        )
     with tempfile.TemporaryDirectory(prefix="edgefn-aotinductor-") as folder, _quiet(folder):
         package, compiler = Path(folder) / "model.pt2", _compiler(Path(folder))
         try:
@@ -42,7 +44,7 @@ def compile_library(program: torch.export.ExportedProgram, chosen: Instructions,
                 program, package_path=str(package), inductor_configs=_configuration(chosen, compiler)
             )
         except Exception as error:  # inductor wraps what its passes and the compiler raise in classes of its own
-            raise BuildError(f"{what}: aotinductor does not compile it: {_brief(error)}") from error
+            raise BuildError(f"{what}: aotinductor cannot compile it: {_brief(error)}") from error
         _take_out(package, library)
 
 

@@ -42,7 +42,7 @@ class AotInductorLowering:
         """
         what = f"model {captured.model.name}, target {target}"
         if target.precision != "fp32":
-            raise BuildError(f"aotinductor has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"aotinductor does not support {target.precision}, so it cannot build the target {target}")
         cpu = profiles(captured.profiles)[target.profile].cpu
         chosen = _instructions(cpu, what)
         from edgefn.compile.capture import operators
@@ -59,12 +59,12 @@ def _instructions(cpu: Processor, what: str) -> Instructions:
     chosen = instructions(cpu.arch, cpu.features) if cpu.arch == platform.machine() else None
     if chosen is None:
         raise BuildError(
-            f"{what}: aotinductor compiles for {platform.machine()} here, and the profile's CPU is "
+            f"{what}: aotinductor compiles for {platform.machine()} here, but the profile's CPU is "
             f"{cpu.arch or 'any'}; build it on such a machine, or leave this target out of --target"
         )
     if missing := sorted(set(cpu.features) - facts.features(facts.cpuinfo())):
         raise BuildError(
-            f"{what}: torch writes vectors of this machine's CPU only, which has no {', '.join(missing)}; "
-            "build it on such a machine, or leave this target out of --target"
+            f"{what}: torch generates code only for this machine's CPU, which lacks {', '.join(missing)}; build it on "
+            "a machine that has them, or leave this target out of --target"
         )
     return chosen

@@ -23,7 +23,7 @@ def check_unrolls(program: torch.export.ExportedProgram, what: str) -> None:
             if not isinstance(steps, int) or steps > MAX_UNROLLED:
                 many = f"has {steps} steps" if isinstance(steps, int) else "takes any number of steps"
                 raise BuildError(
-                    f"{what}: aotinductor unrolls recurrent layers, and one of this network {many}; leave this target "
+                    f"{what}: aotinductor unrolls recurrent layers, but one of this network {many}; leave this target "
                     "out of --target, or use one of another backend (onnxruntime, openvino, torchscript)"
                 )
 

@@ -58,7 +58,7 @@ class MnnLowering:
     def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
         """Write the model and its record into `folder`. Raise BuildError when MNN cannot make the network."""
         if target.precision != "fp32":
-            raise BuildError(f"mnn has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"mnn does not support {target.precision}, so it cannot build the target {target}")
         what = f"{target} of model {captured.model.name}"
         _check_dtypes(captured, what)
         source, sample = captured.onnx(OPSET), _trial(captured)
@@ -74,7 +74,9 @@ class MnnLowering:
                 _check(outputs, sample, captured, what)
             _name_by_content(folder / FILE)
             if wrong := screening.wrong(onnx, captured.sizes):
-                raise BuildError(f"{what}: MNN {installed()} computes a step otherwise than PyTorch: {wrong}; {_ELSE}")
+                raise BuildError(
+                    f"{what}: MNN {installed()} computes a step differently from PyTorch: {wrong}; {_ELSE}"
+                )
         return Lowered({"MNN": installed()})
 
 
@@ -99,7 +101,7 @@ def _check_constants(path: Path, what: str) -> None:
 
     found = exact.beyond(onnx.load(path, load_external_data=False), 2**31)
     if found is not None:
-        raise BuildError(f"{what}: it computes with the number {found}, and MNN with 32 bits; {_ELSE}")
+        raise BuildError(f"{what}: it computes with the number {found}, but MNN has only 32 bits; {_ELSE}")
 
 
 def _check_dtypes(captured: Captured, what: str) -> None:
@@ -107,7 +109,7 @@ def _check_dtypes(captured: Captured, what: str) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype not in record.DTYPES:
                 raise BuildError(
-                    f"{what}: its {kind} {name!r} is {tensor.dtype}, and MNN takes and gives "
+                    f"{what}: its {kind} {name!r} is {tensor.dtype}, but MNN supports only "
                     f"{', '.join(record.DTYPES)}: convert it in the handler, or leave this target out of --target"
                 )
 
@@ -145,8 +147,8 @@ def _convert(onnx: Path, folder: Path, inputs: Path, outputs: Path, sample: Gold
     said = done.stdout.decode("utf-8", "replace")
     print(said, end="", flush=True)  # the build's log
     if done.returncode:
-        verb = "run what it makes of it" if (folder / FILE).is_file() else "convert it"
-        raise BuildError(f"{what}: MNN {installed()} does not {verb}: {_reason(done.returncode, said)}; {_ELSE}")
+        verb = "run the converted network" if (folder / FILE).is_file() else "convert it"
+        raise BuildError(f"{what}: MNN {installed()} cannot {verb}: {_reason(done.returncode, said)}; {_ELSE}")
 
 
 def _reason(code: int, said: str) -> str:
@@ -155,7 +157,7 @@ def _reason(code: int, said: str) -> str:
     The last line where no line looks like a reason.
     """
     if code < 0:
-        return f"it ends by {signals.name_of(-code)}"
+        return f"it was killed by {signals.name_of(-code)}"
     lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]
     telling = ("Not Support", "Error", "error", "computes nothing")
     return next((line for line in lines if any(word in line for word in telling)), lines[-1] if lines else "no reason")
@@ -179,6 +181,6 @@ def _check(outputs: Path, sample: GoldenSample, captured: Captured, what: str) -
     if agreement.verdict == "wrong":
         sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in sample.inputs.items())
         raise BuildError(
-            f"{what}: MNN {installed()} makes another network of it, by a trial with {sizes}: {agreement.reason}; "
-            f"{_ELSE}"
+            f"{what}: MNN {installed()} converts it to a different network, by a trial with {sizes}: "
+            f"{agreement.reason}; {_ELSE}"
         )

@@ -43,8 +43,8 @@ class OnnxRuntimeLowering:
         if target.precision == "int8":
             return _int8(captured, target, folder)
         raise BuildError(
-            f"onnxruntime has no {target.precision} on the CPU, so model {captured.model.name} is not built for "
-            f"{target}; ask for fp32 or int8"
+            f"onnxruntime does not support {target.precision} on the CPU, so it cannot build model "
+            f"{captured.model.name} for {target}; ask for fp32 or int8"
         )
 
 

@@ -119,7 +119,7 @@ def _check_bfloat(source: Path, captured: Captured, target: Target) -> None:
     if not run:
         raise GateError(
             f"{target} of model {captured.model.name}: openvino {session.version()} runs none of its layers in "
-            "bfloat16 on this machine: build it on a CPU with avx512_bf16 or amx_bf16, or leave the target out"
+            "bfloat16 on this machine: build it on a CPU with avx512_bf16 or amx_bf16, or leave out the target"
         )
 
 
@@ -135,8 +135,8 @@ def _screen(path: Path, captured: Captured, target: Target) -> None:
     found = screen(onnx.load(path, load_external_data=False), captured.sizes, session.tried)
     if found.wrong:
         raise BuildError(
-            f"{target} of model {captured.model.name}: openvino {session.version()} computes a step otherwise than "
-            f"PyTorch: {found.wrong}; leave the target out, or write the network with other operators"
+            f"{target} of model {captured.model.name}: openvino {session.version()} computes a step differently from "
+            f"PyTorch: {found.wrong}; leave out the target, or write the network with other operators"
         )
     mending.keep_numbers(path, found.losing)
 
@@ -147,8 +147,8 @@ def _check(source: Path, captured: Captured, target: Target) -> None:
     except RuntimeError as error:
         what = _complaint(error)
         raise BuildError(
-            f"{target} of model {captured.model.name}: openvino {session.version()} does not convert it: {what}; "
-            "leave the target out, or write the network with other operators"
+            f"{target} of model {captured.model.name}: openvino {session.version()} cannot convert it: {what}; leave "
+            "out the target, or write the network with other operators"
         ) from error
 
 

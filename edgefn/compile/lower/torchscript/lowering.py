@@ -32,7 +32,7 @@ class TorchScriptLowering:
         Raise BuildError when the network does not trace, or its trace holds for one batch size only.
         """
         if target.precision != "fp32":
-            raise BuildError(f"torchscript has no {target.precision}, so it does not build the target {target}")
+            raise BuildError(f"torchscript does not support {target.precision}, so it cannot build the target {target}")
         from edgefn.compile.capture import operators
         from edgefn.compile.lower.torchscript import tracing
 

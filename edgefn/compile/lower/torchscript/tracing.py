@@ -38,7 +38,7 @@ def trace(captured: Captured, target: Target) -> torch.jit.ScriptModule:
             script = torch.jit.trace(module, examples.zeros(captured.model, captured.sizes), check_trace=False)
             script = torch.jit.freeze(script.eval())
         except Exception as error:  # what the network's operators raise, and classes of the tracer's own
-            raise BuildError(f"{what}: torch.jit does not trace it: {_first_line(error)}; {_ELSE}") from error
+            raise BuildError(f"{what}: torch.jit cannot trace it: {_first_line(error)}; {_ELSE}") from error
         if examples.is_symbolic(captured.model):
             _check_another_size(script, module, captured, what)
     return script
@@ -87,13 +87,13 @@ def _check_another_size(script: Any, module: Any, captured: Captured, what: str)
     try:
         found = script(*(one.clone() for one in inputs))
         agree = all(map(_close, found, wanted))
-        why = "" if agree else "its outputs are others than the network's"
+        why = "" if agree else "its outputs differ from the network's"
     except Exception as error:  # the interpreter raises classes of its own
         agree, why = False, _last_line(error)
     if not agree:
         raise BuildError(
-            f"{what}: its trace runs with the sizes that it was traced with and no others ({why}): some operator takes "
-            f"a size that a trace keeps as a number. Write it without (x.flatten(1), a size of -1), or {_ELSE}"
+            f"{what}: its trace runs only with the sizes of its example ({why}): some operator takes a size that a "
+            f"trace keeps as a number. Write it without that number (x.flatten(1), a size of -1), or {_ELSE}"
         )
 
 

@@ -29,7 +29,7 @@ def loaded(path: Path, name: str) -> onnx.ModelProto:
     import onnx
 
     if path.with_name(f"{path.name}.data").exists():
-        raise BuildError(f"{name}: int8 is made of networks of less than 1.5 GiB; build it for a float target")
+        raise BuildError(f"{name}: only networks of less than 1.5 GiB can be made int8; build it for a float target")
     return onnx.load(path)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 MOST = 0.34
-"""Share of the layers that may go back to float; past it the artifact is no int8 one any more."""
+"""The share of the layers that may go back to float; above it the artifact does not count as int8."""
 
 HOPELESS = 0.5
 """With the estimated worst layers in float more of the error than this is left: no scan would find others to matter."""

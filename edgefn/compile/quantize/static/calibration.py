@@ -35,8 +35,8 @@ def split(samples: Sequence[GoldenSample], model: str, target: str) -> Parts:
     """
     if not samples:
         raise BuildError(
-            f"model {model} has no calibration inputs, and {target} takes the ranges of activations from them: write "
-            '@edge_model(calibration="calibration/*.jpg") with some 100 inputs like those it will meet, none of '
+            f"model {model} has no calibration inputs, which {target} needs for the ranges of activations: write "
+            '@edge_model(calibration="calibration/*.jpg") with some 100 realistic inputs, none of '
             "them among its samples=, or a callable that yields dicts of arrays"
         )
     if len(samples) < EVERY:

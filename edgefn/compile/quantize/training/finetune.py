@@ -169,6 +169,6 @@ def _check(graph: Graph) -> None:
     stopped = sorted({node.op_type for node in graph.nodes if not operators.trainable(node)})
     if stopped:
         raise BuildError(
-            f"quantisation-aware fine-tuning does not know the operators {', '.join(stopped)}: leave out "
+            f"quantisation-aware fine-tuning does not support the operators {', '.join(stopped)}: leave out "
             "Quantize(epochs=...), or write the network without them"
         )

@@ -262,7 +262,7 @@ def _single(node: onnx.NodeProto, inputs: Tensors, graph: Graph) -> Sequence[tor
 
     if any(x is not None and x.requires_grad for x in inputs):
         raise BuildError(
-            f"gradients do not pass the operator {node.op_type} ({node.name}): leave out Quantize(epochs=...)"
+            f"the operator {node.op_type} ({node.name}) does not pass gradients: leave out Quantize(epochs=...)"
         )
     arrays = {name: x.detach().numpy() for name, x in zip(reads(node), inputs, strict=True) if x is not None}
     return [torch.from_numpy(np.array(made)) for made in graph.single.run(node, arrays)]

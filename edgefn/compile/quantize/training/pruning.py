@@ -45,7 +45,7 @@ def pruned(model: onnx.ModelProto, share: float, name: str) -> onnx.ModelProto:
     found = pairs(graph)
     if not found:
         raise BuildError(
-            f"model {name} has no two layers in sequence between which channels could be removed: leave out "
+            f"model {name} has no two consecutive layers between which channels can be removed: leave out "
             "Quantize(sparsity=...)"
         )
     for pair in found:

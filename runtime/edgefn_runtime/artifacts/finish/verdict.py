@@ -21,8 +21,8 @@ def judge(config: BundleConfig, proofs: list[Proof], models: Iterable[ModelEntry
         if not any(found.passed for found in own) or any(found.target.startswith("portable/") for found in broken):
             raise DeploymentRefused(
                 f"{config.function.name} fails its golden samples on this box: "
-                f"{'; '.join(map(told, broken)) or f'no artifact of {model.spec.name} runs here'}; "
-                "build it again, and see that the workstation's figures are within the bound"
+                f"{'; '.join(map(told, broken)) or f'no artifact of {model.spec.name} runs here'}; build it again and "
+                "check that the figures of the build are within the bound"
             )
 
 

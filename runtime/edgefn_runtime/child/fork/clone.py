@@ -26,8 +26,8 @@ _PR_GET_TID_ADDRESS = 40
 _ADOPTION_PATIENCE = 1_000_000
 
 _NUMBERS = {"x86_64": 56, "aarch64": 220}
-"""clone's number; after the flags, stack and parent's tid, x86-64 wants the child's tid and tls, aarch64 the two the
-other way round."""
+"""clone's number; after the flags, stack and parent's tid, x86-64 takes the child's tid and tls, aarch64 takes them
+in the other order."""
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # the lock of the interpreter is held across the call, as in os.fork
 _libc.syscall.restype = ctypes.c_long
@@ -44,7 +44,7 @@ def fork_sibling(group: int | None = None, *, namespaces: int = 0) -> int:
     number, address = _NUMBERS.get(platform.machine()), _tid_address()
     if number is None or not address:
         if namespaces:
-            raise OSError(errno.ENOSYS, "a fork here cannot be told its parent", "clone")
+            raise OSError(errno.ENOSYS, "a fork here cannot be given its parent", "clone")
         return _fork_twice()
     tail = (address, None) if number == _NUMBERS["x86_64"] else (None, address)
     words = [*map(ctypes.c_void_p, tail)]

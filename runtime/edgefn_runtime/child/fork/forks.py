@@ -16,7 +16,7 @@ from edgefn_runtime.wire.messages import Passing
 
 _NEVER = {errno.EPERM, errno.ENOSYS, errno.EINVAL}
 _PROBES = 3
-"""So many times what this machine enforces is asked for, as a probe may be killed by whoever kills for memory."""
+"""Attempts to find out what this machine enforces, because an OOM killer may kill a probe."""
 
 
 class Forks:
@@ -65,15 +65,15 @@ class Forks:
         Raises OSError where each probe dies: nothing was found out, and taken for an answer, that would let functions
         run with whatever holds. Raises ConnectionAbortedError where the probes die because the box has gone.
         """
-        tell = functools.partial(self._tell, "the sandbox cannot be tried")
+        tell = functools.partial(self._tell, "cannot try the sandbox")
         for _ in range(_PROBES):
             self.prepare()
             if found := probe(self._ahead.enter if self._ahead is not None else lambda: None, tell):
                 return found
             self._leave()
             if self._box.has_gone():
-                raise ConnectionAbortedError("the box has gone")
-        raise OSError(errno.ECHILD, "what this machine enforces cannot be found out: each process that tries it dies")
+                raise ConnectionAbortedError("the box has ended")
+        raise OSError(errno.ECHILD, "cannot determine what this machine enforces: each process that tries it dies")
 
     def _tell(self, what: str, error: Exception) -> None:
         """Print what failed, unless it failed because the box has gone."""
@@ -95,5 +95,5 @@ class Forks:
         try:
             birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
         except OSError as error:  # the namespace's first process was killed, or the box is gone and that one with it
-            self._tell("no process for an order", error)
+            self._tell("cannot start a process", error)
         return 0

@@ -16,7 +16,7 @@ SMALLEST_HOLE: Final = 1 << 10
 """Smaller ones are many and hold little."""
 
 SLACK: Final = 1 << 17
-"""Left at the end of the heap, for the parent itself: what it still allocates must not touch a new huge page."""
+"""Bytes left at the end of the heap for the parent: its later allocations must not touch a new huge page."""
 
 _MAX_CACHED: Final = 8
 """Blocks of one size that malloc keeps at hand count as used: there are seven of them at most."""

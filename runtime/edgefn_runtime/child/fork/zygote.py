@@ -26,7 +26,7 @@ from edgefn_runtime.wire.messages import MakeSpare, Order, Ready, SpawnFinisher,
 
 NAME = "edgefn-zygote"
 SPARE_DELAY_S = 0.05
-"""So long after an order the next spare child is made, or when the box says: who got it has the processors first."""
+"""The delay from an order to the next spare child, unless the box asks earlier: the last child gets the CPU first."""
 
 
 def main(descriptor: int) -> int:
@@ -70,7 +70,7 @@ def _serve(
             try:
                 _spawn(order, forks, isolation, descriptors, ahead)
             except OSError as error:  # the box sees that nobody has the other ends of its descriptors
-                print(f"no process for an order: {error}", file=sys.stderr)
+                print(f"cannot start a process: {error}", file=sys.stderr)
         for inherited in descriptors:
             os.close(inherited)
 
@@ -79,7 +79,7 @@ def _make(spare: Spare) -> None:
     try:
         spare.make()
     except OSError as error:  # no process or memory left: an order will be told, if it is so still
-        print(f"no spare process: {error}", file=sys.stderr)
+        print(f"cannot start a spare process: {error}", file=sys.stderr)
         time.sleep(SPARE_DELAY_S)
 
 

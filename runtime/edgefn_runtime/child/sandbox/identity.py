@@ -47,7 +47,9 @@ def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
     of devices, it keeps its own.
     """
     if os.geteuid() != 0 and uid not in subids.mapped():
-        raise PermissionError(errno.EPERM, "the box is not root, and its user has no sub-uids (subuid(5), newuidmap)")
+        raise PermissionError(
+            errno.EPERM, "the box does not run as root, and its user has no sub-uids (subuid(5), newuidmap)"
+        )
     prctl(_PR_SET_KEEPCAPS, 1)
     if os.geteuid() == 0 or not groups:
         os.setgroups(list(groups))

@@ -169,7 +169,7 @@ def _layer(found: Enforcement, name: str, put_on: Callable[[], object], needs: s
 
 def _expect_own_pids() -> None:
     if not init.inside():
-        raise OSError(errno.EPERM, "the kernel gives this user no PID namespace")
+        raise OSError(errno.EPERM, "the kernel does not allow this user a PID namespace")
 
 
 def _change_root(root: Root, confinement: Confinement, nodes: Sequence[int]) -> None:
@@ -201,7 +201,9 @@ def _drop_capabilities(own_root: bool, own_user: bool) -> None:
     closed = readable.closed_to_others() if own_root and own_user else ""
     identity.drop_privileges(keep_reading=(bool(closed) or not own_root) and _has_landlock())
     if closed:
-        why = f"CAP_DAC_READ_SEARCH stays, as {closed} is for its owner alone: let others read it (chmod -R go+rX)"
+        why = (
+            f"CAP_DAC_READ_SEARCH stays, because only its owner can read {closed}: let others read it (chmod -R go+rX)"
+        )
         raise OSError(errno.EACCES, why)
 
 
@@ -239,7 +241,7 @@ def _expect_no_tcp(found: Enforcement, confinement: Confinement) -> None:
     if found["namespaces"] is True or found["system_calls"] is True or confinement.network:
         return
     if landlock.abi() < landlock.TCP_ABI:
-        raise OSError(errno.EOPNOTSUPP, f"Landlock here has ABI {landlock.abi()}, this needs {landlock.TCP_ABI}")
+        raise OSError(errno.EOPNOTSUPP, f"needs Landlock ABI {landlock.TCP_ABI}, the kernel has {landlock.abi()}")
 
 
 def _gaps(found: Enforcement) -> seccomp.Gaps:
@@ -268,7 +270,7 @@ def _expect_no_signals(found: Enforcement) -> None:
     if not any(found[name] is True for name in ("own_pids", "own_user", "system_calls")):
         version = landlock.abi()
         if version < landlock.SCOPE_ABI:
-            raise OSError(errno.EOPNOTSUPP, f"Landlock here has ABI {version}, this needs {landlock.SCOPE_ABI}")
+            raise OSError(errno.EOPNOTSUPP, f"needs Landlock ABI {landlock.SCOPE_ABI}, the kernel has {version}")
 
 
 def _die_with(box_pid: int) -> None:
@@ -278,7 +280,7 @@ def _die_with(box_pid: int) -> None:
     """
     birth.die_with_parent()
     if box_pid and os.getppid() not in (box_pid, 0):
-        raise OSError(errno.ESRCH, "the box died meanwhile")
+        raise OSError(errno.ESRCH, "the box died in the meantime")
 
 
 @contextlib.contextmanager
@@ -290,7 +292,7 @@ def _opened(devices: Sequence[str]) -> Iterator[list[int]]:
             try:
                 nodes.append(open_node(path))
             except OSError as error:
-                raise NotEnforced(f"{path} cannot be given to it: {error.strerror}") from error
+                raise NotEnforced(f"cannot give the function {path}: {error.strerror}") from error
             stack.callback(os.close, nodes[-1])
         yield nodes
 
@@ -312,7 +314,7 @@ def _shared_tmp(name: str, uid: int) -> str:
             return folder
     folder = mkdtemp(prefix=f"{known}.", dir=tmp)
     if not _took(folder, uid):
-        raise NotEnforced(f"{folder} cannot be kept for user {uid} alone")
+        raise NotEnforced(f"cannot reserve {folder} for user {uid}")
     return folder
 
 

@@ -20,7 +20,7 @@ _PUBLIC_SETTINGS = (
     *("hosts", "host.conf", "gai.conf", "nsswitch.conf", "resolv.conf", "services", "protocols"),
     *("passwd", "group", "os-release", "OpenCL"),
 )
-"""Below /etc, what libraries look up and no secret is in: not all of it, for root's child could read shadow."""
+"""Files below /etc that libraries read and that hold no secret: not all of it, as root's child could read shadow."""
 DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _CODE_FOLDERS = {"bin", "include", "lib", "lib32", "lib64", "libexec", "local", "share"}
 _INSTALLED = {"site-packages", "dist-packages"}

@@ -20,7 +20,7 @@ SCRATCH: Final = "/dev/shm"
 """Where the private tmp is: no bundle and no library lies there, and POSIX shared memory is private with it."""
 _OTHER_NAMES = ("/tmp", "/var/tmp")
 _ANCHORS = ("/sys/kernel", "/sys/fs", "/mnt", "/srv", "/media", "/boot")
-"""Where the root may be put together: a folder that is there, and of which nothing is bound."""
+"""Folders where the root can be assembled: one that exists and of which nothing is bound."""
 _LINKS = {"/dev/fd": "/proc/self/fd", "/dev/stdin": "fd/0", "/dev/stdout": "fd/1", "/dev/stderr": "fd/2"}
 _FIRST_BYTES = 2**20
 _MAX_LINKS = 40
@@ -43,7 +43,7 @@ class Root:
         """
         self._anchor = next((path for path in _ANCHORS if os.path.isdir(path)), "")
         if not self._anchor:
-            raise OSError(errno.ENOENT, "no folder to put a root together in", _ANCHORS[0])
+            raise OSError(errno.ENOENT, "no folder to assemble the root in", _ANCHORS[0])
         self._folders: set[str] = set()
         os.umask(0o022)  # the folders that are made here are for all
         mounts.memory(self._anchor, "size=8m,nr_inodes=4000,mode=0755")
@@ -120,7 +120,7 @@ class Root:
         for step in steps:
             for root in readable.roots():
                 if not step.link and readable.below(step.path, root):
-                    why = f"it lies below {root}, which every function may read: move the box's home"
+                    why = f"the box's home lies below {root}, which every function may read: move it"
                     raise OSError(errno.EINVAL, why, step.path)
         return steps
 

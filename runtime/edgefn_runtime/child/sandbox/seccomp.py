@@ -50,7 +50,7 @@ class Gaps(NamedTuple):
     processes: bool = False
     """The user's other processes can be signalled and slowed down: Landlock covers signals from ABI 6 on."""
     mark: bool = False
-    """The mark by which a reaper knows the box's processes could be taken off."""
+    """A process could remove the mark by which a reaper recognises the box's processes."""
 
 
 NO_GAPS: Final = Gaps()

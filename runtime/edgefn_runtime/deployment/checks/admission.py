@@ -37,8 +37,8 @@ async def admit(blobs: Blobs, digest: str, progress: DeploymentProgress) -> Cand
     needed = manifest.blobs()
     if missing := blobs.missing(blob.digest for blob in needed):
         raise BundleError(
-            f"bundle {digest} is incomplete: {len(missing)} of its blobs are not on this box "
-            f"({', '.join(missing)}); deploy again to upload them"
+            f"bundle {digest} is incomplete: this box lacks {len(missing)} of its blobs ({', '.join(missing)}); "
+            "deploy again to upload them"
         )
     for done, blob in enumerate(needed):
         progress("verify", done, len(needed), blob.digest)
@@ -55,4 +55,4 @@ def check_name(candidate: Candidate, name: str) -> None:
     """Raise BundleError when the bundle is not of the function `name`."""
     built = candidate.config.function.name
     if built != name:
-        raise BundleError(f"bundle {candidate.digest} is of the function {built}, not {name}: deploy it as {built}")
+        raise BundleError(f"bundle {candidate.digest} holds the function {built}, not {name}: deploy it as {built}")

@@ -42,17 +42,18 @@ def check(config: BundleConfig, here: PlatformTags) -> None:
     name = config.function.name
     if config.python not in ("", here.python):
         raise BundleError(
-            f"{name} was built for Python {config.python}, this box runs {here.python}: build it for the box's Python"
+            f"{name} was built for Python {config.python}, but this box runs {here.python}: build it for the box's "
+            "Python"
         )
     if config.platform not in here.platforms:
         raise BundleError(
-            f"{name} has wheels for {config.platform}, this box is {min(here.platforms - {'any'}, key=len)}: "
+            f"{name} has wheels for {config.platform}, but this box is {min(here.platforms - {'any'}, key=len)}: "
             "build it for the box's platform"
         )
     if config.function.memory_bytes > here.memory_bytes:
         raise DeploymentRefused(
-            f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, this box has "
-            f"{format_bytes(here.memory_bytes)} in all: lower `memory`, or take a larger box"
+            f"{name} asks for {format_bytes(config.function.memory_bytes)} for each instance, but this box has "
+            f"{format_bytes(here.memory_bytes)} in all: lower `memory`, or use a larger box"
         )
     if why := devices.lacking(config.function.devices):
         raise DeploymentRefused(f"{name} needs a device: {why}")
@@ -63,7 +64,7 @@ def check(config: BundleConfig, here: PlatformTags) -> None:
 def _check_wheels(config: BundleConfig) -> None:
     if found := provided.clashes(config.wheels, provided.provided_here()):
         reasons = "; ".join(str(TargetRefusal(**clash)) for clash in found)
-        raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
+        raise BundleError(f"the wheels of {config.function.name} do not fit this box: {reasons}")
 
 
 def _check_artifacts(config: BundleConfig) -> None:
@@ -71,4 +72,4 @@ def _check_artifacts(config: BundleConfig) -> None:
     if unserved := {model.spec.name for model in config.models} - served:
         lacking = [entry for entry in config.artifacts if entry.model in unserved]
         reasons = "; ".join(map(str, capability.refusals(lacking).values()))
-        raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
+        raise DeploymentRefused(f"{config.function.name} has no artifact that runs on this box: {reasons}")

@@ -24,10 +24,10 @@ def _lacking(path: str) -> str:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
             return f"this box has no {path} ({error.strerror}): connect it, or deploy to a box that has it"
-        return f"{path} of this box cannot be given to a function ({error.strerror}): only character devices can"
+        return f"this box cannot give {path} to a function ({error.strerror}): only character devices are allowed"
     try:
         node = os.fstat(opened)
-        return "" if _may_open(opened, node) else f"{path} is for {_whom(node)} alone: {_remedy()}"
+        return "" if _may_open(opened, node) else f"only {_whom(node)} can use {path}: {_remedy()}"
     finally:
         os.close(opened)
 
@@ -49,5 +49,5 @@ def _whom(node: os.stat_result) -> str:
 
 def _remedy() -> str:
     if os.geteuid() != 0:
-        return "add the box's user to a group that may read and write it"
-    return "give it a group other than root's that may read and write it (chgrp, chmod g+rw, or a udev rule)"
+        return "add the box's user to a group that can read and write it"
+    return "give it a group other than root's that can read and write it (chgrp, chmod g+rw, or a udev rule)"

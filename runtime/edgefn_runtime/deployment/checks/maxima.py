@@ -12,7 +12,7 @@ from edgefn.text.quantities import format_bytes, format_duration
 from edgefn_runtime.settings import BoxSettings
 
 IDLE_S = 24 * 3600.0
-"""No instance is kept idle for longer: a day, as authors may ask for."""
+"""The maximum time that an instance is kept idle: a day, the most that authors can ask for."""
 
 MAX_PARAMETERS = 1000
 MAX_ARTIFACTS = 64
@@ -54,8 +54,8 @@ class Maxima(msgspec.Struct, frozen=True):
         """
         if found := list(self._over(config)):
             raise DeploymentRefused(
-                f"{config.function.name} asks for more than this box allows: {'; '.join(found)}. "
-                "Lower it and build again, or start the box with more"
+                f"{config.function.name} asks for more than this box allows: {'; '.join(found)}. Lower it and build "
+                "again, or raise the box's limit"
             )
 
     def _over(self, config: BundleConfig) -> Iterator[str]:
@@ -72,12 +72,12 @@ class Maxima(msgspec.Struct, frozen=True):
                 yield f"{name} is {count}, at most {limit} (--max-{name})"
         if spec.max_body_bytes > self.body_bytes:
             asked, most = format_bytes(spec.max_body_bytes), format_bytes(self.body_bytes)
-            yield f"max_body is {asked}, at most {most} (--max-body)"
+            yield f"max_body is {asked}, the limit is {most} (--max-body)"
         if spec.timeout_s > self.timeout_s:
-            yield f"timeout is {spec.timeout_s:.0f} s, at most {format_duration(self.timeout_s)} (--max-timeout)"
+            yield f"timeout is {spec.timeout_s:.0f} s, the limit is {format_duration(self.timeout_s)} (--max-timeout)"
         if spec.idle_s > IDLE_S:
-            yield f"idle is {spec.idle_s:.0f} s, at most {format_duration(IDLE_S)}"
+            yield f"idle is {spec.idle_s:.0f} s, the limit is {format_duration(IDLE_S)}"
         if len(config.artifacts) > MAX_ARTIFACTS * max(1, len(config.models)):
-            yield f"it has {len(config.artifacts)} artifacts, at most {MAX_ARTIFACTS} of each model"
+            yield f"it has {len(config.artifacts)} artifacts, the limit is {MAX_ARTIFACTS} for each model"
         if len(spec.parameters) > MAX_PARAMETERS:
-            yield f"it has {len(spec.parameters)} parameters, at most {MAX_PARAMETERS}"
+            yield f"it has {len(spec.parameters)} parameters, the limit is {MAX_PARAMETERS}"

@@ -21,11 +21,11 @@ DEVELOPMENT = "--dev"
 """Who grants in development mode."""
 
 KEPT = "kept"
-"""Who granted what a function had before there were grants: nobody, it was deployed with it."""
+"""The grantor of permissions from before grants existed: nobody, the function was deployed with them."""
 
 
 STANDING = "box.toml"
-"""Who granted what stands in the box's configuration."""
+"""The grantor of permissions in the box's configuration."""
 
 
 class Permission(msgspec.Struct, frozen=True, order=True):
@@ -73,10 +73,10 @@ def read(kind: str, value: str = "") -> Permission:
     if known is None:
         there_is = f"this edgefn grants {' and '.join(_KINDS)}"
         if kind in _LATER:
-            raise InputError(f"no function can ask for {kind!r} yet: {there_is}", field="kind")
-        raise InputError(f"{kind[:40]!r} is nothing to grant: {there_is}", field="kind")
+            raise InputError(f"functions cannot ask for {kind!r} yet: {there_is}", field="kind")
+        raise InputError(f"{kind[:40]!r} cannot be granted: {there_is}", field="kind")
     if not known.values.fullmatch(value):
-        raise InputError(f"{kind} is not granted with {value[:80]!r}: {known.advice}", field="value")
+        raise InputError(f"cannot grant {kind} with the value {value[:80]!r}: {known.advice}", field="value")
     return Permission(kind, value)
 
 
@@ -90,7 +90,7 @@ def standing(texts: Iterable[str]) -> list[Grant]:
         name, _, rest = text.strip().partition(" ")
         kind, _, value = rest.strip().partition(" ")
         if not re.fullmatch(NAME_PATTERN, name):
-            raise InputError(f'{text[:80]!r} grants nothing: write "FUNCTION KIND", e.g. "watch network"')
+            raise InputError(f'{text[:80]!r} is not a grant: write "FUNCTION KIND", e.g. "watch network"')
         permission = read(kind, value.strip())
         found.append(Grant(name, permission.kind, permission.value, "", STANDING))
     return found
@@ -147,11 +147,11 @@ class Permissions:
 def why_not(spec: FunctionSpec, missing: list[Permission]) -> str:
     """Explain why the function is not served, with the commands that grant the missing permissions."""
     granted = [str(one) for one in asked(spec) if one not in missing]
-    has = f", of which {', '.join(granted)} is granted" if granted else ""
+    has = f" ({', '.join(granted)} is granted)" if granted else ""
     for permission in missing:
         kind = _KINDS[permission.kind]
         if not kind.values.fullmatch(permission.value):
             return f"{spec.name} asks for {str(permission)[:80]!r}, which cannot be granted: {kind.advice}"
     commands = "; ".join(f"`edgefn box allow {spec.name} {permission}`" for permission in missing)
     wanted = ", ".join(map(str, asked(spec)))
-    return f"{spec.name} asks for {wanted}{has}. If it may, run on this box: {commands}"
+    return f"{spec.name} asks for {wanted}{has}. To allow it, run on this box: {commands}"

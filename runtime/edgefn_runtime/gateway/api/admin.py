@@ -46,7 +46,7 @@ from edgefn_runtime.gateway.problems import as_event
 from edgefn_runtime.telemetry.audit import ACTOR, Actor
 
 ALIVE_S = 3.0
-"""How long a deployment may say nothing before the stream says `alive`. Finishing a model takes longer."""
+"""Seconds without a step before the stream sends `alive`. Finishing a model takes longer."""
 
 
 _LOOKED_AT = re.compile(r"/(?:box|functions|functions/[^/]+(?:/explain)?)")
@@ -214,7 +214,7 @@ def _name(request: Request) -> str:
     try:
         return msgspec.convert(name, Name)
     except msgspec.ValidationError:
-        raise FunctionNotFound(f"{name[:80]!r} is not the name of a function") from None
+        raise FunctionNotFound(f"{name[:80]!r} is not a function name") from None
 
 
 def _secret(token: Token, value: str, status_code: int = 200) -> Response:

@@ -76,7 +76,7 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
             async with asyncio.timeout(STALL_S):
                 chunk = await anext(stream, None)
         except TimeoutError:
-            raise HTTPException(408, f"nothing came for {STALL_S:.0f} s; send the body again") from None
+            raise HTTPException(408, f"no bytes came for {STALL_S:.0f} s; send the body again") from None
         if chunk is None:
             return
         if chunk:
@@ -87,5 +87,5 @@ def content_length(request: Request) -> int:
     """Return the declared size of the body; 411 where there is none, as with chunked transfer."""
     text = request.headers.get("content-length", "")
     if not text.isdecimal():
-        raise HTTPException(411, "say how large the blob is: the Content-Length header is required")
+        raise HTTPException(411, "the Content-Length header is required: give the size of the blob")
     return int(text)

@@ -81,9 +81,7 @@ class _Operator:
     async def remove_secret(self, request: Request) -> Response:
         name = request.path_params["name"]
         if not await in_thread(self._box.vault.remove, name):
-            raise InputError(
-                f"this box has no secret {name}: `edgefn secret list` shows those that it has", field="name"
-            )
+            raise InputError(f"this box has no secret {name}: list its secrets with `edgefn secret list`", field="name")
         self._box.audit.change("secret remove", detail=name, result="ok")
         return Response(status_code=204)
 

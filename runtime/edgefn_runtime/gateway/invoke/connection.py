@@ -58,13 +58,13 @@ class Connection(Incoming):
 
     places: ClassVar[Places]
     kept: ClassVar[dict[Connection, None]]
-    """The connections without a place of their own; first who came first."""
+    """The connections without a place of their own, the oldest first."""
     bodies: ClassVar[Bodies]
     hosts: ClassVar[Hosts]
     origins: ClassVar[Origins]
     forwarding: ClassVar[Forwarding]
     keep_alive_field: tuple[bytes, bytes]
-    """What tells a client how long it may be idle."""
+    """The field with the time that a client may be idle."""
     scanned: ClassVar[float] = 0.0
     """When an idle connection was last looked for, and none was there."""
 
@@ -121,7 +121,7 @@ class Connection(Incoming):
     def give_up_place(self) -> None:
         """Leave the place to another connection."""
         self.places.give_back(self._address)
-        self._no_place = "it was idle"
+        self._no_place = "the connection was idle"
 
     def _keep(self) -> bool:
         """Put the connection among those without a place, instead of one that has asked for nothing."""

@@ -14,7 +14,7 @@ from edgefn_runtime.gateway.limits.heads import Fields
 
 _CLOSE = (b"connection", b"close")
 _SCHEMES = (b"http", b"https")
-_NO_PATH = "the request's target is no path, e.g. /fn/name"
+_NO_PATH = "the request's target is not a path such as /fn/name"
 
 
 class Cycle(RequestResponseCycle):
@@ -79,7 +79,9 @@ def split(target: bytes) -> tuple[bytes, str, bytes, bytes]:
     """
     authority = b""
     if b"#" in target:
-        raise InputError("the request's target has a fragment, which belongs to the client: leave out what follows #")
+        raise InputError(
+            "the request's target has a fragment, which only the client uses: leave out # and what follows"
+        )
     if target[:1] == b"/":
         raw_path, _, query = target.partition(b"?")
     else:

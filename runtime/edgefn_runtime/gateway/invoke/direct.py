@@ -46,9 +46,9 @@ class Direct(Connection):
     usual_lines: ClassVar[bytes] = b""
 
     _doors: Doors | None = None
-    """Where this connection's callers are asked for a token; what they do not let in goes the ASGI way, to be told."""
+    """The token checks of this connection's callers. A request that they refuse goes through ASGI, which answers it."""
     _token: Token | None = None
-    """What let the request in whose body is coming: revoked or rotated before the end of it, it opens nothing."""
+    """The token of the request whose body is being read: it is refused if it is revoked or rotated before the end."""
     _exchange: Exchange | None = None
     _asked: Cycle
     """uvicorn's state of the request of `_exchange`; `cycle` may be that of a pipelined one behind it."""

@@ -32,7 +32,7 @@ SMALL_BYTES = 4096
 """A read up to this size, as most requests are, is parsed at once; of a larger one as much, and the body behind it."""
 
 STEP_BYTES = 1024
-"""Of what waits for its turn as much is parsed in one go: two hundred chunks of a byte, or one head."""
+"""Bytes of waiting input that are parsed at once: two hundred chunks of a byte, or one head."""
 
 _STOPPED = (httptools.HttpParserUpgrade, httptools.HttpParserError)
 E = TypeVar("E", bound=Exception)
@@ -53,7 +53,7 @@ class Incoming(Outgoing):
     _request_timer: asyncio.TimerHandle | None = None
     _idle_timer: asyncio.TimerHandle | None = None
     _idle_since: float | None = None
-    """When the last answer was complete, on the event loop's clock; None while a request is on its way."""
+    """When the last answer was complete, on the event loop's clock; None during a request."""
     _judged_since = 0.0
     _unended = 0
     """Bytes since the parser last had a whole head, a piece of a body, or the end of one."""
@@ -70,7 +70,7 @@ class Incoming(Outgoing):
     _tiny = 0
     """Chunks of the body below TINY_BYTES."""
     _last_words: Exception | None = None
-    """What is told when the requests before have their answers."""
+    """The answer to send after those of the earlier requests."""
     _upgrade_offered = False
     """Whether the head that has just been parsed offers another protocol."""
     _websocket = False
@@ -218,7 +218,7 @@ class Incoming(Outgoing):
         """Parse the rest of `data` after the parser stopped with `error`; refuse what cannot be parsed."""
         while isinstance(error, httptools.HttpParserUpgrade):
             if self.parser.get_method() == b"CONNECT":
-                self._refuse_in_turn(HTTPException(405, "this box is no proxy: it takes no CONNECT"))
+                self._refuse_in_turn(HTTPException(405, "this box is not a proxy: it does not accept CONNECT"))
                 return
             data = memoryview(data)[error.args[0] :]
             try:
@@ -328,8 +328,8 @@ class Incoming(Outgoing):
         after_s = self.loop.time() - self._judged_since
         if has_body:
             least = f"{SLOWEST_BODY_BYTES_PER_S} bytes a second in the last {after_s:.3g} s"
-            return HTTPException(408, f"the request's body came with under {least}; send it again, faster")
-        return HTTPException(408, f"the request's head took over {after_s:.3g} s; send it again, faster")
+            return HTTPException(408, f"the request's body came too slowly, with under {least}; send it again, faster")
+        return HTTPException(408, f"the request's head came too slowly, over {after_s:.3g} s; send it again, faster")
 
     def _refuse_in_turn(self, error: Exception) -> None:
         """End the connection with `error`, behind the answers to the requests before the one that it is about."""
@@ -447,7 +447,7 @@ def _without_frames(error: E) -> E:
 def _fault(error: Exception) -> Exception:
     """Return the refusal for the error that the parser stopped with."""
     if not isinstance(error, httptools.HttpParserCallbackError):
-        return InputError(f"the request is not HTTP/1.1 that can be read: {error}")
+        return InputError(f"the request is not valid HTTP/1.1: {error}")
     cause = error.__context__
     if isinstance(cause, EdgefnError | HTTPException):
         return _without_frames(cause)

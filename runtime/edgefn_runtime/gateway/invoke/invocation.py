@@ -34,7 +34,7 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/fn/"
 METHODS = ("GET", "HEAD", "POST")
 
-_UNKNOWN = "no function {!r} is on this box"
+_UNKNOWN = "no function {!r} on this box"
 
 
 class Pools(Protocol):

@@ -21,10 +21,10 @@ from edgefn_runtime.gateway.limits.discards import Discards
 from edgefn_runtime.gateway.problems import problem
 
 SLOWEST_BODY_BYTES_PER_S = 4096
-"""What a client must go on sending, in each of the last seconds: a slow uplink is no attack."""
+"""The rate at which a client must send in each of the last seconds: a slow uplink is not an attack."""
 
 LINGER_S = 5.0
-"""A refused client that sends less than it must for so long is no longer listened to; nginx's lingering_timeout."""
+"""The box stops reading from a refused client that sends too slowly for this long; nginx's lingering_timeout."""
 LONGEST_LINGER_S = 300.0
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -47,7 +47,7 @@ class Outgoing(HttpToolsProtocol):
     most_unread_bytes: ClassVar[int]
     discards: ClassVar[Discards]
     waiting: ClassVar[dict[Outgoing, None]]
-    """Whose answers are more than the kernel takes; first who has taken nothing for longest."""
+    """Connections whose answers exceed the kernel's buffer; the one that has read nothing for longest is first."""
 
     flow: Flow
     _answer_timer: asyncio.TimerHandle | None = None

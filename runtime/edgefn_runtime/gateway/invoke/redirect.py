@@ -20,7 +20,7 @@ _PLAIN = re.compile(rb"/fn/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 _NEEDLESS = re.compile(rb"%(?:2[DEF]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
-"""Escapes of what needs none, and of the slash (RFC 3986, 2.3)."""
+"""Escapes of characters that need none, and of the slash (RFC 3986, 2.3)."""
 
 
 def has_needless_escapes(raw_path: bytes) -> bool:
@@ -52,6 +52,6 @@ class Redirect:
         query: bytes = scope["query_string"]
         location = (self._path + (b"?" + query if query else b"")).decode("latin-1")
         error = HTTPException(
-            308, "the path has slashes or escapes too many; Location has the function's", {"location": location}
+            308, "the path has unnecessary slashes or escapes; use the path in Location", {"location": location}
         )
         await ProblemResponse(error)(scope, receive, send)

@@ -22,5 +22,5 @@ def request_timeout_s(value: bytes | None) -> float:
     seconds = float(value) if _SECONDS.fullmatch(value.strip()) else 0.0
     if seconds <= 0:
         told = value[:40].decode("latin-1")
-        raise InputError(f"{told!r} is no time to wait: give seconds above 0 as a decimal, e.g. 0.25", field=NAME)
+        raise InputError(f"{told!r} is not a timeout: give seconds above 0 as a decimal, e.g. 0.25", field=NAME)
     return seconds

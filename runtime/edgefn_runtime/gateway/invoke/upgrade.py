@@ -15,7 +15,7 @@ from edgefn_runtime.gateway.problems import ProblemResponse
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-_WEBSOCKET = "there are no websockets on this box: send the request by plain HTTP/1.1, e.g. as a POST"
+_WEBSOCKET = "this box does not support websockets: send a plain HTTP/1.1 request, e.g. a POST"
 
 
 def without(parser: Any, url: bytes, headers: Headers) -> bytes:

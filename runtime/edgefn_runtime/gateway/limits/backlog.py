@@ -47,7 +47,7 @@ class Backlog:
         self.most_bytes = most_bytes
         self.held = 0
         self._sizes: dict[Parsing, int] = {}
-        """First who has held the same for longest: who waits for an answer, not whose bytes are being parsed."""
+        """The holder whose bytes changed least recently is first: it waits for an answer, nothing of it is parsed."""
         self._waiting: dict[Parsing, None] = {}
         self._scheduled = False
 
@@ -66,8 +66,8 @@ class Backlog:
 
     def _too_many(self) -> Unavailable:
         return Unavailable(
-            f"the box holds as many bytes of heads, and of requests sent behind others, as it may ({self.most_bytes}): "
-            "send each request when the one before has its answer",
+            f"the box holds its maximum of {self.most_bytes} bytes of request heads and pipelined requests: send each "
+            "request after the answer to the one before",
             retry_after_s=RETRY_S,
         )
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from edgefn.errors import Unavailable
 
 SHARE = 16
-"""A sixteenth of the machine's memory, unless the box is told otherwise."""
+"""A sixteenth of the machine's memory, unless the box is configured otherwise."""
 MIN_BYTES = 64 * 2**20
 YOUNG_S = 1.0
 """The pace of a body that came so lately is not known yet."""
@@ -66,7 +66,7 @@ class Bodies:
     def too_many(self) -> Unavailable:
         """Return the refusal of a body that finds no room."""
         return Unavailable(
-            f"the box holds as many bytes of requests as it may ({self.most}); try again", retry_after_s=RETRY_S
+            f"the box holds its maximum of {self.most} bytes of request bodies; try again", retry_after_s=RETRY_S
         )
 
     @contextmanager
@@ -92,7 +92,10 @@ class Bodies:
         _, slowest = min(paces, key=lambda pair: pair[0])
         self.sending.pop(slowest, None)
         slowest.cut(
-            Unavailable("the box holds as many bytes of requests as it may, and this one came slowest; send it again")
+            Unavailable(
+                "the box holds its maximum of bytes of request bodies and dropped this request, the slowest; "
+                "send it again"
+            )
         )
         return True
 

@@ -35,7 +35,7 @@ class Discards:
     def __init__(self) -> None:
         self._left = MAX_BYTES
         self._waiting: dict[DiscardedSender, None] = {}
-        """First who has waited longest."""
+        """The one that has waited longest is first."""
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, sender: DiscardedSender, size: int) -> None:

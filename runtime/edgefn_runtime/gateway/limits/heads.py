@@ -38,7 +38,9 @@ _FRAME = len(b": \r\n")
 def check_size(target: bytes, headers: Headers) -> None:
     """Refuse a head that is over a bound. Raises HTTPException, 414 or 431."""
     if len(target) > MAX_TARGET_BYTES:
-        raise HTTPException(414, f"path and query have over {MAX_TARGET_BYTES} bytes; send a body by POST")
+        raise HTTPException(
+            414, f"path and query have over {MAX_TARGET_BYTES} bytes; send the data as a body with POST"
+        )
     size = len(target) + sum(len(name) + len(value) + _FRAME for name, value in headers)
     if len(headers) > MAX_FIELDS or size > MAX_HEAD_BYTES:
         refuse_size()
@@ -82,7 +84,7 @@ def content_length(value: bytes | None) -> int:
 def check_version(version: str) -> None:
     """Refuse a version other than HTTP/1.1 and HTTP/1.0. Raises HTTPException, 505."""
     if version not in ("1.0", "1.1"):
-        raise HTTPException(505, f"this box speaks HTTP/1.1, not HTTP/{version}")
+        raise HTTPException(505, f"this box supports HTTP/1.1, not HTTP/{version}")
 
 
 def check_coding(fields: Fields, version: str) -> None:
@@ -97,17 +99,19 @@ def check_coding(fields: Fields, version: str) -> None:
     if b"content-length" in fields:
         raise InputError("the request has both Transfer-Encoding and Content-Length: send one of them")
     if version != "1.1":
-        raise InputError(f"Transfer-Encoding is no field of HTTP/{version}: send Content-Length")
+        raise InputError(f"HTTP/{version} has no Transfer-Encoding: send Content-Length")
     if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or b"" in codings:
-        raise InputError("Transfer-Encoding does not end in one `chunked`: nobody knows where the body ends")
+        raise InputError(
+            "Transfer-Encoding does not end in one `chunked`, so the end of the body is unknown: send it chunked"
+        )
     if len(codings) > 1:
-        raise HTTPException(501, "the body has a transfer coding that the box does not read: send it chunked only")
+        raise HTTPException(501, "the body has a transfer coding that the box does not support: send it only chunked")
 
 
 def check_host(host: bytes | None, version: str) -> None:
     """Refuse a Host that is missing or is no host (RFC 9112, 3.2). Raises InputError."""
     if host is None:
         if version == "1.1":
-            raise InputError("the request has no Host field: HTTP/1.1 wants one")
+            raise InputError("the request has no Host field: HTTP/1.1 requires one")
     elif not _HOST.fullmatch(host):
         raise InputError(f"Host is {host[:80].decode('latin-1')!r}: send the box's name or address, and its port")

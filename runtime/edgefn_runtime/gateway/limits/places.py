@@ -35,7 +35,7 @@ class Places:
         The address "" is counted for nobody.
         """
         if self.taken >= self.most:
-            return f"the box holds {self.most} connections and takes no more now; try again"
+            return f"the box holds its maximum of {self.most} connections; try again"
         if why := self.take_for(address):
             return why
         self.taken += 1
@@ -54,7 +54,7 @@ class Places:
         if not address:
             return ""
         if self._by_address[address] >= self.per_address:
-            return f"{address} has {self.per_address} connections to the box, and may have no more; close some"
+            return f"{address} has its maximum of {self.per_address} connections to the box; close some"
         self._by_address[address] += 1
         return ""
 

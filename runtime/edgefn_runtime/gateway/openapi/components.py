@@ -19,8 +19,8 @@ _LOCAL = "#/$defs/"
 _GLOBAL = "#/components/schemas/"
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]")
 _ANNOTATIONS = ("default", "examples")
-"""What is said of one place where a type stands, and not of the type. Nor is its title kept: generators would name
-the class by it, which two functions may have."""
+"""Keywords that belong to one use of a type, not to the type. Its title is dropped, too: generators would name
+the class by it, and two functions may have the same."""
 
 
 class Components:

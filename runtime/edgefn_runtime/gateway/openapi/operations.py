@@ -26,8 +26,8 @@ _ANSWERS = {
     "bytes": (OCTETS, JSON, MSGPACK),
     "image": ("image/png", "image/jpeg", "image/webp"),
 }
-"""The first is what comes where Accept says nothing. An image comes as base64 in JSON too, where Accept asks for it;
-that is not documented, because generated clients ask for nothing and would read the PNG as JSON."""
+"""The first is the default without Accept. An image is also available as base64 in JSON, if Accept asks for it;
+that is not documented, because generated clients send no Accept and would read the PNG as JSON."""
 
 _OWN_PROBLEMS = ("401", "404", "405", "406", "413", "415", "429", "500", "502", "504")
 _PROBLEMS = tuple(sorted({*_OWN_PROBLEMS, *AT_THE_DOOR}))

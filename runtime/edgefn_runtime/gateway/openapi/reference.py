@@ -11,8 +11,8 @@ from edgefn_runtime.gateway.invoke.timeout import NAME, PATTERN
 from edgefn_runtime.gateway.problems import CONTENT_TYPE
 
 TAGS = [
-    {"name": "box", "description": "Health and figures. Looking never starts a function."},
-    {"name": "admin", "description": "Deploying and looking after functions; wants a token of the box."},
+    {"name": "box", "description": "Health and figures. Reading them never starts a function."},
+    {"name": "admin", "description": "Deploying and managing functions; needs a token of the box."},
 ]
 
 SECURITY_SCHEMES = {
@@ -39,7 +39,7 @@ PARAMETERS: dict[str, Any] = {
     NAME: {
         "name": NAME,
         "in": "header",
-        "description": "Seconds that the caller waits, e.g. 0.25; the function's timeout where that is shorter.",
+        "description": "Seconds that the caller waits, e.g. 0.25; the function's timeout applies if it is shorter.",
         "schema": {"type": "string", "pattern": PATTERN},
     }
 }
@@ -60,26 +60,26 @@ def _problem(description: str, *headers: str) -> dict[str, Any]:
 
 
 RESPONSES: dict[str, Any] = {
-    "400": _problem("The request does not fit what is declared; `field` says where."),
-    "401": _problem("A token is asked for, and is missing or not of this box."),
-    "403": _problem("The token is for something else, or a web page of another origin asked."),
+    "400": _problem("The request does not match the declared parameters; `field` names the place."),
+    "401": _problem("The token is missing, or is not one of this box."),
+    "403": _problem("The token lacks the scope, or a web page of another origin sent the request."),
     "404": _problem("No function of that name is deployed."),
-    "405": _problem("The path does not take the method.", "Allow"),
+    "405": _problem("The path does not allow the method.", "Allow"),
     "406": _problem("The result has no form that Accept allows."),
     "408": _problem("The request came too slowly."),
     "411": _problem("Content-Length is missing."),
     "413": _problem("The body is larger than allowed; it was not read."),
     "414": _problem("Path and query are longer than 16 KiB."),
     "415": _problem("The input cannot be read from this content type."),
-    "421": _problem("The box does not answer to the name in Host; `--allow-host` lets it in."),
-    "422": _problem("The box refuses the revision; what served before goes on."),
+    "421": _problem("The box does not accept the name in Host; `--allow-host` allows it."),
+    "422": _problem("The box refuses the revision; the current one stays in service."),
     "429": _problem("The function's queue is full, or the token is used too often.", "Retry-After"),
     "431": _problem("The head is over 64 KiB or 100 fields."),
     "500": _problem("The function raised; its log has the trace under `id`."),
-    "502": _problem("The instance ended while it held the request."),
-    "503": _problem("Not now, or not before the request's deadline.", "Retry-After"),
+    "502": _problem("The instance ended during the request."),
+    "503": _problem("The box cannot serve the request now, or not before its deadline.", "Retry-After"),
     "504": _problem("The function did not answer within its timeout, or within X-Request-Timeout."),
-    "507": _problem("The disk has no room for it; nothing was changed."),
+    "507": _problem("The disk has no space left; nothing was changed."),
 }
 
 
@@ -115,10 +115,10 @@ _REFUSED = ("401", "403", "429")
 """Where callers of functions are asked for a token."""
 
 _OPEN: dict[str, Any] = {"security": []}
-"""Never wants a token."""
+"""Never needs a token."""
 
 PATHS: dict[str, Any] = {
-    "/": {"get": operation("getRoot", "What this is, and where things are.", _json({"type": "object"}), **_OPEN)},
+    "/": {"get": operation("getRoot", "The name of the service and its links.", _json({"type": "object"}), **_OPEN)},
     "/fn": {
         "get": operation(
             "listNames",
@@ -128,8 +128,10 @@ PATHS: dict[str, Any] = {
         )
     },
     "/openapi.json": {"get": operation("getOpenApi", "This document.", _json({"type": "object"}), *_REFUSED)},
-    "/healthz": {"get": operation("getLiveness", "The box's process answers.", _json({"type": "object"}), **_OPEN)},
-    "/readyz": {"get": operation("getReadiness", "The box takes work.", _json({"type": "object"}), "503", **_OPEN)},
+    "/healthz": {"get": operation("getLiveness", "The box's process is alive.", _json({"type": "object"}), **_OPEN)},
+    "/readyz": {
+        "get": operation("getReadiness", "The box accepts requests.", _json({"type": "object"}), "503", **_OPEN)
+    },
     "/metrics": {
         "get": operation(
             "getMetrics",

@@ -36,8 +36,8 @@ class Hosts:
         if not (self._any or name in self._names or name.endswith((".localhost", *self._below)) or is_address(name)):
             raise HTTPException(
                 421,
-                f"this box does not answer to the name {name[:255]!r}: call it by its address or its own name, "
-                f"or start it with --allow-host {name[:255]}",
+                f"this box does not accept the host name {name[:255]!r}: use its address or its own name, or start it "
+                f"with --allow-host {name[:255]}",
             )
         if len(self.known) >= _MAX_KNOWN:
             self.known.clear()

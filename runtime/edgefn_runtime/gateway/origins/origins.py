@@ -19,7 +19,7 @@ FUNCTIONS = ("/fn/", "/admin")
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _OWN = (None, b"same-origin", b"none")
-"""What a browser says of the box's own pages, and of an address that somebody typed; no other client says anything."""
+"""What a browser sends for the box's own pages, and for a typed address; other clients send nothing."""
 
 
 class Origins:
@@ -44,7 +44,7 @@ class Origins:
         elif not self.allows(origin) and not _is_own(origin.decode("latin-1").lower(), authorities):
             told = origin[:255].decode("latin-1")
             raise HTTPException(
-                403, f"a page of {told!r} may not call this box: start it with --allow-origin {told} if it shall"
+                403, f"web pages of {told!r} may not call this box: to allow them, start it with --allow-origin {told}"
             )
 
     def _check_site(self, fields: Fields, method: str, path: str) -> None:
@@ -58,8 +58,8 @@ class Origins:
         if not opens or path.startswith(FUNCTIONS):
             raise HTTPException(
                 403,
-                "a page of another site may not call this box: start it with --allow-origin and the page's origin, "
-                "and let the page send it (fetch does, an image with crossorigin)",
+                "web pages of other sites may not call this box: to allow one, start the box with --allow-origin and "
+                "the page's origin, and let the page send its origin (fetch does, and an image with crossorigin)",
             )
 
 

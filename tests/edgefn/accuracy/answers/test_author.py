@@ -32,7 +32,7 @@ def test_match_registers_a_comparison() -> None:
     assert same("A", "a")
     assert greet.judge is same
     assert judged(greet.judge, "A", "a") == ""
-    assert judged(greet.judge, "A", "b") == "same() says that they differ"
+    assert judged(greet.judge, "A", "b") == "same() found a difference"
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_an_async_comparison_or_a_second_one_is_refused() -> None:
         (1.0, ""),
         (0.95, ""),
         ("", ""),
-        (False, "<lambda>() says that they differ"),
-        (0.5, "<lambda>() says that they are alike by 0.50, at least 0.95 wanted"),
+        (False, "<lambda>() found a difference"),
+        (0.5, "<lambda>() found a similarity of 0.50, at least 0.95 is required"),
         ("the plate differs", "the plate differs"),
     ],
 )

@@ -143,7 +143,7 @@ def test_labels_apart_keep_their_order() -> None:
     assert reason(near, flipped, INT8, others) == ""
     drifted = [Label("cat", 0.91), Label("dog", 0.05), Label("cow", 0.02)]
     assert reason(expected, drifted, INT8, others) == "score of 'cat' 0.91 instead of 0.52"
-    assert reason([Label("cat", 0.52)], [Label("dog", 0.51)], INT8) == "says 'dog' (0.51) instead of 'cat' (0.52)"
+    assert reason([Label("cat", 0.52)], [Label("dog", 0.51)], INT8) == "is 'dog' (0.51) instead of 'cat' (0.52)"
 
 
 def test_the_last_of_the_best_few_may_change() -> None:
@@ -178,7 +178,7 @@ def test_boxes_are_a_set(boxes: list[tuple[float, float, float, float]]) -> None
 def test_a_blind_detector_is_told() -> None:
     """A detector that finds nothing, another thing, or one thing too many is told in numbers."""
     assert reason(detected(*THREE), [], INT8) == "finds 0 of 3 boxes"
-    assert reason([], detected(*THREE), INT8) == "finds 3 boxes where there are none"
+    assert reason([], detected(*THREE), INT8) == "finds 3 boxes that do not exist"
     assert reason(detected(*THREE), detected(*THREE[:2]), INT8) == "finds 2 of 3 boxes"
     dogs = [one | {"label": "dog"} for one in detected(*THREE)]
     assert reason(detected(*THREE), dogs, INT8) == "finds 0 of 3 boxes"
@@ -273,7 +273,7 @@ def test_arrays_match_by_their_centred_error() -> None:
     others = tuple(answers[1:])
     mean = np.mean(answers, axis=0)
     assert reason(answers[0], answers[0] + noise.normal(0, 0.05, 64), INT8, others) == ""
-    assert "of how far it moves" in reason(answers[0], mean, INT8, others)
+    assert "of its spread" in reason(answers[0], mean, INT8, others)
     assert reason(answers[0], answers[0][:32], INT8, others)
     assert reason([*answers[0]], [*mean], INT8, tuple([*one] for one in others))
 

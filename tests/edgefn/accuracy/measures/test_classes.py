@@ -76,7 +76,7 @@ SCORES = np.random.default_rng(0).normal(0, 2, (16, 1, 5)).astype(np.float32)
 PROBABILITIES = softmax(SCORES).astype(np.float32)
 NEVER_NEGATIVE = np.abs(SCORES)
 MAP = softmax(np.random.default_rng(1).normal(0, 2, (16, 1, 3, 4, 4)), axis=2).astype(np.float32)
-SOFTMAX, TOLD, ROWS = "a softmax makes it", "accuracy= says so", "its rows are probabilities"
+SOFTMAX, TOLD, ROWS = "a softmax makes it", "declared by accuracy=", "its rows are probabilities"
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ def test_no_top_class_is_asked_where_there_are_no_class_scores() -> None:
     refused = judged(near, swapped, Network(), Accuracy(classes={"y": 1}))[1]
     assert refused.verdict == "wrong"
     assert "y: top class equal in " in refused.reason
-    assert "and at least 93.0% is wanted" in refused.reason
+    assert "but at least 93.0% is required" in refused.reason
     assert judged(near, swapped, Network(), Accuracy(classes={"y": 1}, top1=0.0))[1].passed
 
 
 def test_classes_of_what_there_is_not_are_refused() -> None:
     """An axis that the output has not, or an output that the network has not."""
-    with pytest.raises(BuildError, match="classes of 'y' lie along axis 2; it is float32"):
+    with pytest.raises(BuildError, match="classes of 'y' along axis 2, but it is float32"):
         judged(SCORES, SCORES, Network(), Accuracy(classes={"y": 2}))
     with pytest.raises(BuildError, match="has classes of 'scores'; its outputs are y"):
         judged(SCORES, SCORES, Network(), Accuracy(classes={"scores": 1}))

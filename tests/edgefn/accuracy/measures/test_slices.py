@@ -130,7 +130,9 @@ def test_what_no_function_cuts_is_judged_too() -> None:
 def test_whole_numbers_have_no_slices() -> None:
     """They are compared one by one, so a function that cuts them would do nothing: it is refused."""
     samples = [GoldenSample({"x": np.array([number])}, {"y": np.arange(6)[None] * number}) for number in range(8)]
-    with pytest.raises(BuildError, match=r"cuts boxes, scores of output 'y', which is int64\[batch, 6\]: only floats"):
+    with pytest.raises(
+        BuildError, match=r"selects boxes, scores of output 'y', which is int64\[batch, 6\]: only floats"
+    ):
         found("net", {"y": TensorSpec("int64", ("batch", 6))}, samples, Accuracy(), functions={"y": DETECTOR})
 
 
@@ -180,10 +182,13 @@ def test_functions_belong_to_the_output_that_their_parameter_names() -> None:
 def test_a_function_that_belongs_to_no_output_is_refused() -> None:
     """At import where the outputs are declared, else at build; each names the outputs."""
     with pytest.raises(
-        SpecError, match=r"boxes cuts one of several outputs: name its parameter as .* one of pred, aux"
+        SpecError,
+        match=r"boxes selects from one of several outputs: give its parameter the name of .* one of pred, aux",
     ):
         model(pred=DECLARED, aux=DECLARED, boxes=lambda y: y[..., :4])
-    with pytest.raises(BuildError, match=r"'boxes': …\} cuts one of the outputs pred, aux, .* lambda pred: pred\["):
+    with pytest.raises(
+        BuildError, match=r"'boxes': …\} selects from one of the outputs pred, aux .* lambda pred: pred\["
+    ):
         by_output(model(boxes=lambda y: y[..., :4]), ["pred", "aux"])
 
 

@@ -78,9 +78,9 @@ def test_bundles_share_a_layout(tmp_path: Path) -> None:
     assert layout.functions() == {"classify": second, "other": other}
     assert layout.open("classify").manifest_digest == second
     assert layout.open(first).config == config()
-    with pytest.raises(BundleError, match="not exactly one bundle, it has classify, other"):
+    with pytest.raises(BundleError, match=r"not exactly one bundle \(it has classify, other\)"):
         layout.open()
-    with pytest.raises(BundleError, match="no bundle of 'third', it has classify, other"):
+    with pytest.raises(BundleError, match=r"no bundle of 'third' \(it has classify, other\)"):
         layout.open("third")
 
 
@@ -130,13 +130,13 @@ def test_missing_and_truncated_blobs(tmp_path: Path, number: int, truncated: boo
     ("name", "content", "match"),
     [
         ("oci-layout", None, "not an OCI image layout"),
-        ("oci-layout", '{"imageLayoutVersion":"2.0.0"}', "2.0.0, this edgefn reads 1.x"),
+        ("oci-layout", '{"imageLayoutVersion":"2.0.0"}', "2.0.0, but this edgefn supports 1.x"),
         ("oci-layout", "{}", "imageLayoutVersion"),
-        ("index.json", None, "cannot be read"),
-        ("index.json", "", "index.json does not read"),
+        ("index.json", None, "cannot read"),
+        ("index.json", "", "cannot read index.json"),
         ("index.json", '{"schemaVersion":1,"manifests":[]}', "version 1"),
         ("index.json", '{"schemaVersion":2,"mediaType":"x","manifests":[]}', "'x'"),
-        ("index.json", '{"schemaVersion":2,"manifests":[{}]}', "index.json does not read"),
+        ("index.json", '{"schemaVersion":2,"manifests":[{}]}', "cannot read index.json"),
         ("index.json", '{"schemaVersion":2,"manifests":[]}', "it has none"),
         ("index.json", " " * (4 * 2**20 + 1), "over the limit"),
     ],
@@ -278,7 +278,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         with open("/dev/full", "wb", buffering=0) as full:
             full.write(b"x")
 
-    with pytest.raises(DiskFull, match=r"no room left on the disk to write .*index.json"):
+    with pytest.raises(DiskFull, match=r"no space left on the disk to write .*index.json"):
         replace_file(tmp_path / "index.json", chunks())
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 

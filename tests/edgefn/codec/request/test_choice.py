@@ -127,7 +127,7 @@ def test_old_queries_and_forms_of_a_struct_are_served(encoded: Any) -> None:
 def test_a_malformed_object_is_called_malformed(body: bytes) -> None:
     """Not a number that is an object, nor base64 that is none."""
     for handler in (t_1, t_2, reading_1, reading_2, image_2, data_2, raw_2):
-        with pytest.raises(InputError, match=r"malformed|is unknown; known are"):
+        with pytest.raises(InputError, match=r"malformed|is unknown; use one of"):
             decode(handler, JSON, body)
 
 
@@ -250,7 +250,7 @@ def test_what_can_be_read_in_two_ways_is_said_to_the_author() -> None:
     """A lone dict, Any, or a struct with a member of its own name; nobody else has a note."""
     ambiguous: list[Any] = [data_1, any_, own]
     plain: list[Any] = [data_2, reading_1, reading_2, t_1, xs_1, raw_1, text_1, image_1, x_1, data]
-    assert all("an object is the value of" in Signature.of(handler).note for handler in ambiguous)
+    assert all("an object is read as the value of" in Signature.of(handler).note for handler in ambiguous)
     assert not any(Signature.of(handler).note for handler in plain)
 
 

@@ -146,7 +146,7 @@ def test_several_files_are_a_list(encoded: Any) -> None:
     content_type, body = multipart([("blobs[]", ("a", b"\x00")), ("blobs[]", ("b", b"[1]"))])
     assert decode(blobs, content_type, body) == {"blobs": [b"\x00", b"[1]"]}
     content_type, body = multipart([("images", ("a.png", b"no image", "image/png"))])
-    with pytest.raises(InputError, match=r"images\[0\]: is not an image"):
+    with pytest.raises(InputError, match=r"images\[0\]: is not a supported image"):
         decode(images, content_type, body)
 
 
@@ -495,7 +495,7 @@ def test_base64_of_any_kind_inside_fields(text: str) -> None:
 
 def test_a_file_that_is_named_and_not_sent_is_told_as_that() -> None:
     """`curl -F images=cat.jpg` lacks the @."""
-    with pytest.raises(InputError, match=r'by its content, not by its name: with curl, -F "name=@file"'):
+    with pytest.raises(InputError, match=r'send the content of a file, not its name: with curl, -F "name=@file"'):
         decode(images, *multipart([("images", (None, "cat.jpg"))]))
 
 

@@ -54,9 +54,7 @@ def test_a_request_that_needs_more_memory_is_413() -> None:
     assert form == "1"
     assert len(refused) == 3
     for line in refused:
-        assert line.startswith("413 the request takes more memory once it is read than the function has; send less"), (
-            line
-        )
+        assert line.startswith("413 the decoded request needs more memory than the function has; send less"), line
 
 
 _TO_THE_END = """

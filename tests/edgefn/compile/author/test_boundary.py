@@ -199,7 +199,7 @@ def test_so_does_the_module_as_it_is_imported(project: Project) -> None:
     """A box imports it too: weights are read in the builder."""
     project.weights("../runs/best.pth", top=project.code("python", "../runs/best.pth"))
     (refusal,) = project.say()
-    assert refusal.startswith("talk.py, as it is imported, reads ")
+    assert refusal.startswith("talk.py, during its import, reads ")
     assert 'Read weights in the builder, with weights="../runs/best.pth"' in refusal
 
 

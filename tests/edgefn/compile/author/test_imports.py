@@ -103,7 +103,7 @@ def test_the_message_says_what_to_write_instead(guard: ImportGuard) -> None:
         run(guard, "\nimport torch")
     with pytest.raises(
         NotOnBox,
-        match=r"imports pytest, which is not on a box: let the builder .*, or add pytest to requirements.txt, or ",
+        match=r"imports pytest, which is not on a box: import it in the builder.*, or add pytest to requirements.txt",
     ):
         run(guard, "import pytest")
 

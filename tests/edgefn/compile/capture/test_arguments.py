@@ -55,7 +55,7 @@ def test_no_name_matches(forward: Callable[..., Any], names: tuple[str, ...]) ->
         (lambda frames, state: 0, ("frames", "hidden"), "declares frames, hidden and forward.. takes frames, state"),
         (lambda input, target: 0, ("image", "input"), "declares image, input and forward.. takes input, target"),
         (lambda a, *others: 0, ("b", "a"), "declares b, a and forward.. takes a, others"),
-        (lambda a, b: 0, ("a",), "also needs b, and inputs= declares a"),
+        (lambda a, b: 0, ("a",), "also needs b, but inputs= declares only a"),
         (lambda a, *, scale: 0, ("a",), "also needs scale"),
         (lambda x, y: 0, ("a",), r"declares 1 \(a\) and forward.. takes x, y"),
         (lambda x: 0, ("a", "b"), r"declares 2 \(a, b\) and forward.. takes x"),

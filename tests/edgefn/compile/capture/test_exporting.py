@@ -109,7 +109,7 @@ def test_what_is_fixed_or_tied_is_refused_with_the_words() -> None:
     with pytest.raises(BuildError, match=r"height and width are not free; .* only works for height = 8, width = 8"):
         capture(flat, {"batch": 1, "height": 8, "width": 8})
     both = of(lambda a, b: a + b, a=tensor("float32", "left", 4), b=tensor("float32", "right", 4))
-    with pytest.raises(BuildError, match=r"depend on each other.*(left == right|right == left).*one word"):
+    with pytest.raises(BuildError, match=r"depend on each other.*(left == right|right == left).*the same word"):
         capture(both, {"left": 3, "right": 3})
 
 

@@ -216,5 +216,5 @@ def test_backends_of_pytorch_programs_say_that_there_is_none(name: str, tmp_path
     """A target that compiles programs is refused with what the builder would have to return."""
     onnx.save(doors.as_onnx(), tmp_path / "net.onnx")
     caught = doors.captured(doors.session_of(tmp_path / "net.onnx"), {"batch": 2})
-    with pytest.raises(BuildError, match=r"its file is ONNX, and this target compiles programs of PyTorch"):
+    with pytest.raises(BuildError, match=r"its file is ONNX, but this target compiles programs of PyTorch"):
         _ = caught.program

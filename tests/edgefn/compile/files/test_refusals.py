@@ -99,7 +99,7 @@ OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "an archive": (_archive, "an archive of another kind"),
     "nothing": (lambda path: path.write_bytes(b""), "is empty"),
     "zeros": (lambda path: path.write_bytes(bytes(99)), "is zeros"),
-    "text": (lambda path: path.write_text("hello, this is no network at all\n" * 9), "no ONNX file"),
+    "text": (lambda path: path.write_text("hello, this is no network at all\n" * 9), "not an ONNX file"),
     "TensorFlow Lite": (lambda path: path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(60)), "TensorFlow Lite"),
     "Keras": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(60)), "Keras"),
     "Git LFS": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "lfs pull"),

@@ -114,7 +114,7 @@ def test_a_disk_that_fills_up_is_told_by_who_cannot_even_write_that(make: Make, 
     finally:
         subprocess.run(["umount", str(disk)], check=True)
     assert (ended.end, ended.told.error) == ("failed", "")
-    assert ended.told.reason == f"no room left on the disk to write {disk}: free some and try again"
+    assert ended.told.reason == f"no space left on the disk to write {disk}: free some, then try again"
 
 
 def test_children_are_this_processs_own() -> None:

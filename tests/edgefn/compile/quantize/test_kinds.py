@@ -218,7 +218,7 @@ def test_a_file_with_little_in_eight_bits_is_not_called_int8(tmp_path: Path) -> 
     model = network(text, constants)
     inputs = [{"x": smooth(1, 8, 10, 10, seed=seed)} for seed in range(16)]
     caught = Caught(model, inputs, tmp_path, keep=("conv_0",))
-    with pytest.raises(GateError, match=r"of model net is not made int8: 7% of its multiplications and 9% of its w"):
+    with pytest.raises(GateError, match=r"of model net cannot be made int8: 7% of its multiplications and 9% of its w"):
         int8.made(caught, TARGET, model, ONNX_RUNTIME)
     caught = Caught(model, inputs, tmp_path, keep=("conv_0",), min_share=0.05)
     assert int8.made(caught, TARGET, model, ONNX_RUNTIME).share.operations == pytest.approx(0.07, abs=0.01)
@@ -230,5 +230,5 @@ def test_what_ours_misses_plain_may_reach_and_the_refusal_names_all_that_was_tri
     model = network(kind.text, kind.constants)
     inputs = [{"x": smooth(1, *kind.shape, seed=seed)} for seed in range(16)]
     caught = Caught(model, inputs, tmp_path, Accuracy(error=1e-7))
-    with pytest.raises(GateError, match=r"is not near enough on 4 inputs.*tried: static; plain static; \w+"):
+    with pytest.raises(GateError, match=r"is not accurate enough on 4 inputs.*tried: static; plain static; \w+"):
         int8.made(caught, TARGET, model, ONNX_RUNTIME)

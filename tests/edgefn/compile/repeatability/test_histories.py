@@ -47,7 +47,7 @@ def scales_by_the_first(net: Any, x: Any) -> Any:
 @pytest.mark.parametrize(("forward", "name"), [(keeps_the_first, "first"), (scales_by_the_first, "table")])
 def test_what_the_first_input_leaves_is_refused(forward: Any, name: str, samples: int) -> None:
     """Also with a single sample, whose answers repeat: the message names what is kept."""
-    with pytest.raises(BuildError, match=rf"depend on the input that came first: .*self\.{name}.*register_buffer"):
+    with pytest.raises(BuildError, match=rf"depend on the first input: .*self\.{name}.*register_buffer"):
         check(forward, _empty, samples)
 
 

@@ -74,7 +74,7 @@ def test_with_too_few_samples_golden_ones_calibrate_and_the_others_judge() -> No
     choice = choose(_samples(1, 2, 3), _samples(1, 2, 3, 4), given=False)
     assert (_values(choice.samples), choice.info.judges) == ([4, 2], (0, 2))
     assert choice.info.warning.startswith("calibrated on golden samples: give calibration=")
-    with pytest.raises(BuildError, match="too few to calibrate on some and be judged by others: give more samples="):
+    with pytest.raises(BuildError, match="too few to calibrate and to judge: give more samples="):
         choose(_samples(1), _samples(1), given=False)
 
 

@@ -147,7 +147,7 @@ FOUND = "let it yield dicts of arrays, with 'x'$"
         (lambda: [{"x": np.zeros((1, 2))}], r"input 'x' has float64\[1, 2\], needs float32\[batch, 2\]"),
         (
             lambda: [{"x": np.full((1, 2), n, np.float32)} for n in (1, np.nan)],
-            "model double: input 'x' holds NaN or infinity in calibration sample 1; .*mend the sample or leave it out",
+            "model double: input 'x' holds NaN or infinity in calibration sample 1.* fix the sample or leave it out",
         ),
     ],
     ids=["no match", "raises", "none", "nothing", "arrays", "a dict", "no input", "no name", "shape", "dtype", "nan"],

@@ -91,7 +91,7 @@ def test_golden_samples_gate_activation(tmp_path: Path, on_box: OnBox) -> None:
     async def scenario(box: StoreBox) -> None:
         good, wrong = bundles.with_model(tmp_path), bundles.with_model(tmp_path, truth=1.01)
         await box.deploy(good)
-        with pytest.raises(DeploymentRefused, match=r"y is off by 2\.2 % of what it moves"):
+        with pytest.raises(DeploymentRefused, match=r"y is off by 2\.2 % of its spread"):
             await box.deploy(wrong)
         assert box.current("scale") == good.digest
         assert "prepare" not in box.host.calls[2:]
@@ -109,7 +109,7 @@ def test_artifact_that_is_none(tmp_path: Path, on_box: OnBox) -> None:
         good = bundles.with_model(tmp_path)
         files = {name: content for name, content in good.files.items() if name != "config.json"}
         broken = bundles.pack(tmp_path, good.config, files | {f"{entry.path}/model.onnx": b"\x08 no model"})
-        with pytest.raises(DeploymentRefused, match=r"fails its golden samples .*onnxruntime .* does not load"):
+        with pytest.raises(DeploymentRefused, match=r"fails its golden samples .*onnxruntime .* cannot load"):
             await box.deploy(broken)
 
     on_box(scenario)
@@ -128,7 +128,7 @@ def test_no_process_is_left(tmp_path: Path, on_box: OnBox, end: str) -> None:
             task.cancel()
         if end == "killed":
             os.kill(finishers()[0], signal.SIGKILL)
-        words = {"too slow": "not finished within", "killed": "killed by SIGKILL at linear/portable-fp32"}
+        words = {"too slow": "could not finish", "killed": "killed by SIGKILL at linear/portable-fp32"}
         outcome = (await asyncio.gather(task, return_exceptions=True))[0]
         if end == "cancelled":
             assert isinstance(outcome, asyncio.CancelledError)

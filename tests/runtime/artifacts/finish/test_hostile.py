@@ -147,7 +147,7 @@ OVER = {
     "a link": ("import os; os.symlink('/etc/passwd', folder / 'link')", "link or a device"),
     "a link out of sight": ("import os; os.makedirs(folder / 'a'); os.symlink('..', folder / 'a' / 'b')", "link"),
     "a pipe": ("import os; os.mkfifo(folder / 'pipe')", "link or a device"),
-    "a name": ("open(bytes(folder) + b'/\\xff\\n', 'w')", "not taken"),
+    "a name": ("open(bytes(folder) + b'/\\xff\\n', 'w')", "refused the engine's files"),
     "two names of one file": (
         "import os; open(folder / 'a', 'w').write('a'); os.link(folder / 'a', folder / 'b')",
         "link to another file",
@@ -158,10 +158,10 @@ OVER = {
     "its end": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
     "an end of no name": ("import os; os.kill(os.getpid(), 40)", "killed by signal 40"),
     "endless words": (SAYS.format(words=f"[{BORN!r}] * 10_000"), "Broken pipe|Connection reset|killed by SIGKILL"),
-    "a deep proof": (proving(b"[" * 9_000), "tells no proof"),
+    "a deep proof": (proving(b"[" * 9_000), "sent an unreadable result"),
     "endless figures": (
         proving(b'{"model": "", "target": "", "backend": "", "passed": true, "samples": 1%s}' % (b"0" * 400)),
-        "figures that cannot be",
+        "impossible figures",
     ),
     "much memory": (TRY.format(deed="held = [bytearray(2**26) for _ in range(64)]"), "MemoryError|more memory"),
 }

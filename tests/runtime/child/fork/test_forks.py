@@ -114,7 +114,7 @@ def test_a_probe_that_dies_has_found_nothing_out(namespace: type[_Namespace], mo
     assert _forks().probe() == {"files": True}
     assert namespace.closed == 1
     answers += [{}] * 10
-    with pytest.raises(OSError, match="cannot be found out"):
+    with pytest.raises(OSError, match="cannot determine what this machine enforces"):
         _forks().probe()
     assert namespace.made - namespace.closed == 1, "the one that the first forks keep"
 

@@ -37,7 +37,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
 def test_a_device_for_all_may_be_had() -> None:
     """/dev/null and its like; but nothing that is no device."""
     assert lacking(["/dev/null", "/dev/zero"]) == ""
-    assert "it is no character device" in lacking(["/dev/shm"])
+    assert "it is not a character device" in lacking(["/dev/shm"])
     assert "it is not below /dev" in lacking(["/etc/passwd"])
 
 
@@ -53,10 +53,10 @@ def test_a_device_is_not_found_by_a_link_that_anybody_can_make(tmp_path: Path) -
     try:
         assert lacking([str(own)]) == ""
         for path in (loose, "/dev/fd/0", f"/dev/../{tmp_path}/null"):
-            assert "cannot be given to a function" in lacking([str(path)]), path
+            assert "to a function" in lacking([str(path)]), path
         own.unlink()
         own.symlink_to(tmp_path / "null")
-        assert "cannot be given to a function" in lacking([str(own)])
+        assert "to a function" in lacking([str(own)])
     finally:
         loose.unlink(missing_ok=True)
         own.unlink(missing_ok=True)
@@ -78,8 +78,8 @@ def test_the_machines_memory_is_no_device(number: int) -> None:
 
 def test_a_device_of_roots_alone_is_refused_until_it_has_a_group(node: str) -> None:
     """A function is never root, nor in root's group."""
-    assert f"{node} is for user 0 and group 0 (mode 0600) alone: give it a group" in lacking([node])
+    assert f"only user 0 and group 0 (mode 0600) can use {node}: give it a group" in lacking([node])
     os.chmod(node, 0o660)
-    assert "alone" in lacking([node])
+    assert "only user 0" in lacking([node])
     os.chown(node, 0, 64_999)
     assert lacking([node]) == ""

@@ -17,7 +17,7 @@ from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import opened
 
 OVER: dict[str, tuple[dict[str, Any], str]] = {
-    "scale": ({"scale": (0, 1400)}, "scale is 1400, at most 100 (--max-scale)"),
+    "scale": ({"scale": (0, 1400)}, "scale is 1400, the limit is 100 (--max-scale)"),
     "queue": ({"queue": 10**30}, "--max-queue"),
     "body": ({"max_body_bytes": 2**60}, "--max-body"),
     "timeout": ({"timeout_s": 1e300}, "--max-timeout"),

@@ -32,8 +32,8 @@ def test_what_nobody_granted_is_refused_with_the_commands(tmp_path: Path) -> Non
             with pytest.raises(DeploymentRefused) as caught:
                 await box.deploy(bundle)
             assert str(caught.value) == (
-                "greet asks for network, device /dev/null, device /dev/zero, of which device /dev/null is granted. If "
-                "it may, run on this box: `edgefn box allow greet network`; `edgefn box allow greet device /dev/zero`"
+                "greet asks for network, device /dev/null, device /dev/zero (device /dev/null is granted). To "
+                "allow it, run on this box: `edgefn box allow greet network`; `edgefn box allow greet device /dev/zero`"
             )
             assert box.current("greet") is None
             for granted in (NETWORK, Permission("device", "/dev/zero")):
@@ -145,7 +145,7 @@ def test_a_revocation_ends_the_deployment_that_was_let_in_with_the_grant(tmp_pat
             await until(lambda: box.host.calls.count("prepare") == 2, "the deployment starts its template")
             await box.deployments.revoke("greet", NETWORK)
             box.host.hold.set()
-            with pytest.raises(DeploymentRefused, match="gave way to a revocation of network"):
+            with pytest.raises(DeploymentRefused, match="was superseded by a revocation of network"):
                 await deploying
             assert box.current("greet") == modest.digest
 
@@ -286,11 +286,11 @@ def test_changes_that_wait_for_each_other_are_audited_as_they_took_effect(tmp_pa
         ("device", "/dev/../etc/shadow", "below /dev"),
         ("device", "/dev/a; reboot", "below /dev"),
         ("device", "/dev/", "below /dev"),
-        ("secret", "key", "no function can ask for 'secret' yet: this edgefn grants network and device"),
-        ("webhook", "example.org", "no function can ask"),
-        ("sink", "s", "no function can ask"),
-        ("call", "f", "no function can ask"),
-        ("root", "", "'root' is nothing to grant"),
+        ("secret", "key", "functions cannot ask for 'secret' yet: this edgefn grants network and device"),
+        ("webhook", "example.org", "functions cannot ask"),
+        ("sink", "s", "functions cannot ask"),
+        ("call", "f", "functions cannot ask"),
+        ("root", "", "'root' cannot be granted"),
     ],
 )
 def test_what_is_nothing_to_grant_is_an_error(kind: str, value: str, why: str) -> None:

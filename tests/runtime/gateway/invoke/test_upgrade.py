@@ -74,7 +74,7 @@ def test_a_websocket_is_refused_and_the_next_request_served(run: Run) -> None:
         (first, _, _), (refused, headers, body), (last, _, _) = [await answer(reader) for _ in range(3)]
         assert (first, refused, last) == (200, 426, 200)
         assert headers["upgrade"] == "HTTP/1.1"
-        assert "no websockets" in json.loads(body)["detail"]
+        assert "not support websockets" in json.loads(body)["detail"]
         writer.close()
 
     run(test)

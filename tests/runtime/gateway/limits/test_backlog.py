@@ -220,7 +220,7 @@ def test_what_waits_is_bounded_together(sent: bytes) -> None:
         for answers in gave_way:
             assert [status for status, *_ in answers[:-1]] == [200] * (len(answers) - 1)
             assert answers[-1][1]["retry-after"] == str(backlog.RETRY_S)
-            assert b"send each request when the one before has its answer" in answers[-1][2]
+            assert b"send each request after the answer to the one before" in answers[-1][2]
         for client in [*clients, honest]:
             client.connection_lost(None)
         assert kind.backlog.held == 0

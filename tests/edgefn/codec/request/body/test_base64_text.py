@@ -88,5 +88,5 @@ def test_a_data_url_without_base64_is_percent_encoded() -> None:
 
 def test_a_url_is_not_fetched() -> None:
     """It is told as what it is."""
-    with pytest.raises(InputError, match="is a URL, and a box fetches nothing"):
+    with pytest.raises(InputError, match="is a URL, which a box does not fetch"):
         Signature.of(lone).decode(Request("application/json", b'"https://example.org/a.jpg"'))

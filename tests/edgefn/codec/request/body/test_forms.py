@@ -98,7 +98,7 @@ def test_files_inside_a_part_are_refused() -> None:
     """They were one file before, of headers and all."""
     inner = b'--C\r\nContent-Disposition: file; filename="a"\r\n\r\n1\r\n--C--'
     head = b'--B\r\nContent-Disposition: form-data; name="files"\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n'
-    with pytest.raises(InputError, match=r"^files: is a form inside a form; send each of its files as a part"):
+    with pytest.raises(InputError, match=r"^files: is a nested form; send each of its files as a part"):
         multipart(head + inner + b"\r\n--B--", B)
 
 

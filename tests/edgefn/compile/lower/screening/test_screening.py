@@ -89,7 +89,7 @@ def test_a_step_that_an_engine_does_not_take_keeps_the_others_tried() -> None:
 def test_a_target_is_refused_with_the_step(tmp_path: Path) -> None:
     """Samples need not show it: 0.8 goes five times into 4, not 4.999 times."""
     eager = of(lambda x: x % 0.8, x=TensorSpec("float32", (1, 6)))
-    with pytest.raises(BuildError, match=r"openvino .* its Mod of .* is 0 for 0\.\d+ .*; leave the target out"):
+    with pytest.raises(BuildError, match=r"openvino .* its Mod of .* is 0 for 0\.\d+ .*; leave out the target"):
         OpenVinoLowering().lower(capture(eager), OPENVINO, tmp_path)
 
 

@@ -120,4 +120,4 @@ def test_an_answer_of_few_values_is_wrong_where_eager_has_many(values: int, eage
     found = rounded(values, eager_values)
     assert found.verdict == word, found.reason
     if word == "wrong":
-        assert found.reason == f"y has only {values} different values, and eager has many"
+        assert found.reason == f"y has only {values} different values, but eager has many"
