@@ -59,7 +59,7 @@ def _route(answer: type[Answer], at: str, id: str, summary: str, problems: str =
 
 _OF = "/functions/{name}"
 
-BOX = _route(BoxInfo, "GET /box", "getBox", "What this box is, and which targets it satisfies.")
+BOX = _route(BoxInfo, "GET /box", "getBox", "Facts about this box, and the targets that it satisfies.")
 FUNCTIONS = _route(FunctionList, "GET /functions", "listFunctions", "The status of every function.")
 FUNCTION = _route(FunctionStatus, f"GET {_OF}", "getFunction", "The function's status.", "404")
 REMOVE = _route(NoneType, f"DELETE {_OF}", "removeFunction", "The function is no longer deployed.", "404", status=204)
@@ -67,20 +67,24 @@ DEPLOY: AdminRoute[DeploymentEvent] = AdminRoute(
     "POST",
     f"{_OF}/deploy",
     "deployFunction",
-    "One JSON object a line: step, warning and alive events, then one event deployed or error.",
+    "One JSON object a line: step and alive events, then one event deployed or error.",
     DeploymentEvent,
     ("400", "422", "503", "507"),
     takes=DeployRequest,
     media=LINES,
 )
 STOP = _route(
-    FunctionStatus, f"POST {_OF}/stop", "stopFunction", "No process is left; the next request starts it.", "404"
+    FunctionStatus,
+    f"POST {_OF}/stop",
+    "stopFunction",
+    "The function has no process left; the next request starts one.",
+    "404",
 )
 ROLLBACK = _route(
     RevisionInfo,
     f"POST {_OF}/rollback",
     "rollbackFunction",
-    "The revision of that number serves, or the one before.",
+    "The revision of that number is live, or the previous one.",
     "400 404 422",
     takes=RollbackRequest,
 )
@@ -88,47 +92,49 @@ EXPLAIN = _route(
     Explanation,
     f"GET {_OF}/explain",
     "explainFunction",
-    "Why it is served with the artifacts that it is, and what would make it faster.",
+    "Which artifacts serve the function and why, and what would make it faster.",
     "404",
 )
 LOGS = _route(
     str,
     f"GET {_OF}/logs",
     "getLogs",
-    "The last lines of the function's log, and with follow the next ones as they come.",
+    "The last lines of the function's log; with follow, then each new line.",
     "400 404",
     media=TEXT,
     log=True,
 )
-CALLER = _route(CallerInfo, "GET /token", "getCaller", "Whose token it is, and what it opens.")
+CALLER = _route(CallerInfo, "GET /token", "getCaller", "The token's name and scopes.")
 TOKENS = _route(TokenList, "GET /tokens", "listTokens", "The box's tokens, without their values.")
 CREATE_TOKEN = _route(
     NewToken,
     "POST /tokens",
     "createToken",
-    "A new token, its value in this answer and in no other.",
+    "A new token; only this answer holds its value.",
     "400 413",
     takes=TokenRequest,
     status=201,
 )
-REVOKE_TOKEN = _route(
-    NoneType, "DELETE /tokens/{token}", "revokeToken", "The token opens nothing any more.", "400 404", status=204
-)
+REVOKE_TOKEN = _route(NoneType, "DELETE /tokens/{token}", "revokeToken", "The token is revoked.", "400 404", status=204)
 ROTATE_TOKEN = _route(
     NewToken,
     "POST /tokens/{token}/rotate",
     "rotateToken",
-    "The token's new value; the one before opens nothing any more.",
+    "The token's new value; the old one is invalid.",
     "404",
 )
 FUNCTION_GRANTS = _route(
-    FunctionGrants, f"GET {_OF}/grants", "getGrants", "What the function asks for and has been granted.", "400"
+    FunctionGrants,
+    f"GET {_OF}/grants",
+    "getGrants",
+    "The permissions that the function asks for, and those that it has.",
+    "400",
 )
 ALLOW = _route(
     FunctionGrants,
     f"POST {_OF}/grants",
     "allow",
-    "The function may have it; what waited for it alone is served.",
+    "The permission is granted; a function that only lacked this one is served.",
     "400",
     takes=GrantRequest,
 )
@@ -136,17 +142,17 @@ REVOKE = _route(
     FunctionGrants,
     f"POST {_OF}/grants/revoke",
     "revoke",
-    "The function may not have it; where it asks for it, it is not served any more.",
+    "The permission is revoked; a function that asks for it is no longer served.",
     "400",
     takes=GrantRequest,
 )
-GRANTS = _route(GrantList, "GET /grants", "listGrants", "What all functions have been granted.")
+GRANTS = _route(GrantList, "GET /grants", "listGrants", "The permissions granted to all functions.")
 SECRETS = _route(SecretList, "GET /secrets", "listSecrets", "The names of the box's secrets, and how they are sealed.")
 SET_SECRET = _route(
     SecretInfo,
     "PUT /secrets/{name}",
     "setSecret",
-    "The box keeps the body as a secret of that name.",
+    "The box stores the body as a secret of that name.",
     "400 413 507",
     takes=bytes,
 )
@@ -157,7 +163,7 @@ AUDIT = _route(
     AuditRecord,
     "GET /audit",
     "getAudit",
-    "The last records of who did what, one JSON object a line, and with follow the next ones as they come.",
+    "The last records of the audit log, one JSON object a line; with follow, then each new record.",
     "400",
     media=LINES,
     log=True,
@@ -166,7 +172,7 @@ MISSING = _route(
     MissingBlobs,
     "POST /blobs/missing",
     "listMissingBlobs",
-    "Those of the digests that the box does not have.",
+    "The digests that the box lacks.",
     "400 413",
     takes=BlobRequest,
 )
@@ -174,7 +180,7 @@ UPLOAD = _route(
     NoneType,
     "PUT /blobs/{digest}",
     "putBlob",
-    "The box has the blob, and its bytes have that digest.",
+    "The box has stored the blob and checked its digest.",
     "400 411 507",
     takes=bytes,
     status=201,
