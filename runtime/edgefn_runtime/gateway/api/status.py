@@ -56,7 +56,7 @@ def current(box: AdminBox, name: str) -> RevisionView:
 
 def not_found(name: str) -> FunctionNotFound:
     """Make the error for a function that is not deployed."""
-    return FunctionNotFound(f"no function {name!r} on this box; `edgefn list` shows what there is")
+    return FunctionNotFound(f"no function {name!r} on this box; list its functions with `edgefn list`")
 
 
 def functions(box: AdminBox) -> list[str]:
