@@ -133,7 +133,7 @@ OTHERS = {
         "onnxruntime<1",
         OTHERS_FIX,
     ),
-    "rk3588/int8": (None, "the target rk3588/int8", "update edgefn here"),
+    "rk3588/int8": (None, "the target rk3588/int8", "update edgefn on this box"),
 }
 
 

@@ -12,23 +12,18 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-_WORDS = ("MODEL", "TARGET", "STATUS", "INT8")
-
 
 def table(artifacts: Iterable[Row]) -> Table:
     """Return a table with one row for each artifact, in the report's order: the fastest first.
 
     Its size, its error against eager float32, its speed against it, the cost of making it, and its int8 part.
     """
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    made = Table(box=None, pad_edge=False)
-    columns = ("SIZE", "ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
-    for heading in (*_WORDS[:3], *columns, *_WORDS[3:]):
-        made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=heading != "INT8")
+    figures = ("SIZE", "ERROR", "TOP-1", "LATENCY", "OPSET", "TIME", "MEMORY")
+    made = RowTable("MODEL", "TARGET", "STATUS", *figures, "INT8", titles=2, right=figures)
     for each in artifacts:
-        made.add_row(*(Text(cell) for cell in _cells(each)))
+        made.add(*_cells(each))
     return made
 
 

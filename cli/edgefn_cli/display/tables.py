@@ -58,6 +58,7 @@ class RowTable(Table):
                 yield from _below(_pairs(headings[self._titles :], row[self._titles :]))
             return
         own = len(headings) - self._grouped
+        yield Text("  ".join(headings[:own]))
         for shared, group in itertools.groupby(rows, key=lambda row: row[own:]):
             yield self._names(headings[:own], [row[:own] for row in group])
             for heading, cell in zip(headings[own:], shared, strict=True):

@@ -68,6 +68,7 @@ def test_what_many_rows_share_is_told_once() -> None:
     for target in ("cortex-a72/int8", "cortex-a72/fp32"):
         table.add(target, "a CPU of aarch64", "build it for a target that this box satisfies")
     assert drawn(table, 40) == [
+        "TARGET",
         "cortex-a72/int8, cortex-a72/fp32",
         "  needs: a CPU of aarch64",
         "  what would help: build it for a target",

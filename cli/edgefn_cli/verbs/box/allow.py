@@ -63,15 +63,12 @@ def _lacking(found: FunctionGrants) -> list[str]:
 
 
 def _table(grants: list[Grant]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("FUNCTION", "MAY HAVE", "SINCE", "BY"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("FUNCTION", "MAY HAVE", "SINCE", "BY")
     for grant in grants:
         by = _BY.get(grant.granted_by, grant.granted_by)
-        table.add_row(*map(Text, (grant.function, grant.permission, grant.granted_at, by)))
+        table.add(grant.function, grant.permission, grant.granted_at, by)
     return table
 
 

@@ -149,15 +149,12 @@ def _plain(value: Any) -> Any:
 
 
 def _options_table(rows: dict[str, tuple[Any, str]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("OPTION", "VALUE", "FROM"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("OPTION", "VALUE", "FROM")
     for name, (value, where) in rows.items():
         shown = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
-        table.add_row(*map(Text, (name, shown, where)))
+        table.add(name, shown, where)
     return table
 
 
@@ -225,13 +222,10 @@ def _cpu(cpu: CpuInfo | None) -> str:
 
 def _refusals(artifacts: list[FunctionRefusal], targets: list[TargetRefusal]) -> Table:
     """Return a table of what the box cannot run: artifacts of its functions first, then targets."""
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("NOT FOR THIS BOX", "NEEDS", "HAS", "WHAT WOULD HELP"):
-        table.add_column(heading, no_wrap=heading == "NOT FOR THIS BOX", overflow="fold")
+    table = RowTable("NOT FOR THIS BOX", "NEEDS", "HAS", "WHAT WOULD HELP", grouped=3)
     rows = [*((f"{why.function}: {why.artifact}", why) for why in artifacts), *((why.artifact, why) for why in targets)]
     for artifact, why in rows:
-        table.add_row(*map(Text, (artifact, why.needs, why.has, why.fix)))
+        table.add(artifact, why.needs, why.has, why.fix)
     return table

@@ -188,13 +188,10 @@ def _show(logins: list[Login], as_json: bool) -> None:
 
 
 def _table(logins: list[Login]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("NAME", "URL", "CERTIFICATE"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("NAME", "URL", "CERTIFICATE")
     for login in logins:
         trusted = "by an authority" if login.url.startswith("https:") else "none"
-        table.add_row(*map(Text, (login.name, login.url, login.fingerprint or trusted)))
+        table.add(login.name, login.url, login.fingerprint or trusted)
     return table

@@ -120,12 +120,9 @@ def _sealed_by(secret: SecretInfo) -> str:
 
 
 def _table(secrets: list[SecretInfo]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("SECRET", "SEALED BY", "SINCE"):
-        table.add_column(heading, overflow="fold")
+    table = RowTable("SECRET", "SEALED BY", "SINCE")
     for secret in secrets:
-        table.add_row(*map(Text, (secret.name, _sealed_by(secret), secret.set_at)))
+        table.add(secret.name, _sealed_by(secret), secret.set_at)
     return table

@@ -123,16 +123,11 @@ def _told(made: JsonAnswer[NewToken], as_json: bool) -> None:
 
 
 def _table(tokens: list[TokenInfo]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     from edgefn_cli.display import wording
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("NAME", "SCOPES", "RATE", "SINCE", "USED"):
-        table.add_column(heading, justify="right" if heading == "USED" else "left")
+    table = RowTable("NAME", "SCOPES", "RATE", "SINCE", "USED", right=["USED"])
     for each in tokens:
         rate = f"{each.rate:g}/s" if each.rate else "-"
-        cells = (each.name, " ".join(each.scopes), rate, wording.moment(each.created_at), f"{each.uses:,}")
-        table.add_row(*map(Text, cells))
+        table.add(each.name, " ".join(each.scopes), rate, wording.moment(each.created_at), f"{each.uses:,}")
     return table

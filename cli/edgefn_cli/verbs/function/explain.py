@@ -40,16 +40,11 @@ def explain(name: FunctionArgument, box: BoxOption = None, as_json: JsonOption =
 
 
 def _table(artifacts: list[ArtifactStatus]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    made = Table(box=None, pad_edge=False)
-    for heading in _LEFT:
-        made.add_column(heading)
-    for heading in _RIGHT:
-        made.add_column(heading, justify="right")
+    made = RowTable(*_LEFT, *_RIGHT, titles=2, right=_RIGHT)
     for each in artifacts:
-        made.add_row(*(Text(cell) for cell in _cells(each)))
+        made.add(*_cells(each))
     return made
 
 

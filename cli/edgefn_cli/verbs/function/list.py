@@ -33,17 +33,11 @@ def list_functions(box: BoxOption = None, as_json: JsonOption = False) -> None:
 
 
 def _table(functions: list[FunctionStatus]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     from edgefn_cli.display import wording
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("NAME", "STATE", "REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS", "DEPLOYED"):
-        right = heading in ("REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS")
-        table.add_column(
-            heading, justify="right" if right else "left", no_wrap=heading != "NAME", overflow="fold"
-        )  # a name is the only cell that may be long
+    figures = ("REVISION", "INSTANCES", "MEMORY", "REQUESTS", "ERRORS")
+    table = RowTable("NAME", "STATE", *figures, "DEPLOYED", right=figures)
     for status in sorted(functions, key=lambda status: status.name):
         cells = (
             status.name,
@@ -55,5 +49,5 @@ def _table(functions: list[FunctionStatus]) -> Table:
             f"{status.errors:,}",
             wording.moment(status.deployed_at)[:10],
         )
-        table.add_row(*map(Text, cells))
+        table.add(*cells)
     return table

@@ -210,7 +210,7 @@ def _artifacts(found: FunctionStatus) -> Table:
         )
         for each in found.artifacts
     )
-    return _rows(rows)
+    return _rows(rows, titles=2)
 
 
 def _batching(found: FunctionStatus) -> Table:
@@ -248,11 +248,11 @@ def _history(found: FunctionStatus) -> Table:
     return _rows(rows)
 
 
-def _rows(rows: Iterable[tuple[str, ...]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+def _rows(rows: Iterable[tuple[str, ...]], titles: int = 1) -> Table:
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table.grid(padding=(0, 2))
-    for row in rows:
-        table.add_row(*map(Text, row))
+    found = list(rows)
+    table = RowTable(*("" for _ in found[0]) if found else (), titles=titles)
+    for row in found:
+        table.add(*row)
     return table

@@ -82,17 +82,13 @@ def _profile(name: str, folder: Path | None) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
+    from edgefn_cli.display.tables import RowTable
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("TARGET", "BACKEND", "VERIFIED", "HERE", "DESCRIPTION"):
-        table.add_column(heading, no_wrap=heading not in ("HERE", "DESCRIPTION"))
+    table = RowTable("TARGET", "BACKEND", "VERIFIED", "HERE", "DESCRIPTION", grouped=2)
     for row in rows:
         why = row["refusal"]
         here = "yes" if why is None else f"no: needs {why['needs']}, this machine has {why['has']}"
-        cells = (row["target"], row["backend"], row["verified"], here, row["description"])
-        table.add_row(*map(Text, cells))
+        table.add(row["target"], row["backend"], row["verified"], here, row["description"])
     return table
 
 
