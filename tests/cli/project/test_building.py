@@ -183,7 +183,7 @@ def test_what_was_built_last_is_of_the_very_folder(bundle: Bundle, tmp_path: Pat
     layout = bundle.blob_path(bundle.manifest_digest).parents[2]
     built = layout.parent / "twice"
     assert built_last(BuildRequest(built, layout)).manifest_digest == bundle.manifest_digest
-    with pytest.raises(BundleError, match=rf"twice in .* was built from {built}: build {tmp_path}/twice anew"):
+    with pytest.raises(BundleError, match=rf"twice in .* was built from {built}: build {tmp_path}/twice again"):
         built_last(BuildRequest(tmp_path / "twice", layout))
     shutil.copytree(layout.parent, tmp_path / "moved")
     moved = built_last(BuildRequest(tmp_path / "moved" / "twice", tmp_path / "moved" / "layout"))

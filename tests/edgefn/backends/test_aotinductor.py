@@ -160,7 +160,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (msgspec.structs.replace(TARGET, precision="int8"), r"no int8.*x86-64-v3/int8@aotinductor"),
+        (msgspec.structs.replace(TARGET, precision="int8"), r"not support int8.*x86-64-v3/int8@aotinductor"),
         (msgspec.structs.replace(TARGET, profile="portable"), r"target portable/fp32@.*the profile's CPU is any"),
     ],
 )

@@ -74,7 +74,7 @@ def test_one_secret_cannot_be_put_in_the_place_of_another(tmp_path: Path) -> Non
     vault(tmp_path).set("broker", b"password")
     folder = tmp_path / "home" / "secrets"
     shutil.copy(folder / "signing-key.json", folder / "broker.json")
-    with pytest.raises(CannotUnseal, match=r"cannot open the secret edgefn\.broker"):
+    with pytest.raises(CannotUnseal, match=r"does not open the secret edgefn\.broker"):
         vault(tmp_path).open("broker")
 
 

@@ -69,7 +69,7 @@ class Maxima(msgspec.Struct, frozen=True):
         }
         for name, (count, limit) in counts.items():
             if count > limit:
-                yield f"{name} is {count}, at most {limit} (--max-{name})"
+                yield f"{name} is {count}, the limit is {limit} (--max-{name})"
         if spec.max_body_bytes > self.body_bytes:
             asked, most = format_bytes(spec.max_body_bytes), format_bytes(self.body_bytes)
             yield f"max_body is {asked}, the limit is {most} (--max-body)"
