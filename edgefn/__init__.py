@@ -5,6 +5,7 @@
     function, model   the two decorators; options, quantization, tolerance, weights, batching: what they take
     spec, golden      what a function and its models are, as data; golden samples
     project, errors   edgefn.toml; every error that is raised on purpose
+    extras            the command that installs one
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
     backends/ adapters/ compile/                                           inference stacks; the build
 

@@ -149,9 +149,11 @@ class EdgeModel:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "torch":
                 raise
+            from edgefn import extras
+
             raise BuildError(
                 f"model {self.spec.name} has no artifact here, so it runs on eager PyTorch, which is not "
-                "installed: pip install 'edgefn[compile]'"
+                f"installed: {extras.hint('compile')}"
             ) from error
         self._session = session
         return outputs

@@ -14,6 +14,7 @@ fingerprint    this machine, in one short word
 timestamps     the time of day, for people
 gateway/       HTTP in, answers out
 access/        tokens, TLS, and the checks of callers
+command/       `edgefn-box token | info | files`
 pool/          one revision's calls and instances
 workers/       its processes, from the box's side
 child/         its processes, from the inside

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch._inductor.config
 import torch._inductor.utils
 
 from edgefn.errors import BuildError
@@ -34,6 +35,8 @@ def compile_library(program: torch.export.ExportedProgram, chosen: Instructions,
     """Compile the program to the shared library `library`. Raise BuildError that begins with `what`."""
     if shutil.which(COMPILER) is None:
         raise BuildError(f"{what}: aotinductor needs a C++ compiler, and there is no {COMPILER}: apt-get install g++")
+    if not hasattr(torch._inductor.config.cpp, "march"):  # 2.9 has none, 2.13 does
+        raise BuildError(f"{what}: aotinductor of torch {torch.__version__} cannot compile for a target: update torch")
     with tempfile.TemporaryDirectory(prefix="edgefn-aotinductor-") as folder, _quiet(folder):
         package = Path(folder) / "model.pt2"
         try:

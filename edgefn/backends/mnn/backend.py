@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgefn import extras
 from edgefn.backends.backend import Lowered, Probe
 from edgefn.errors import BuildError
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from edgefn.backends.backend import Captured
     from edgefn.backends.mnn.session import MnnSession
     from edgefn.targets.profiles import Target
-
-_INSTALL = "pip install 'edgefn[mnn]'"
 
 
 class Mnn:
@@ -33,7 +32,7 @@ class Mnn:
         from edgefn.backends.mnn.library import installed
 
         found = installed()
-        return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=_INSTALL)
+        return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=extras.command("mnn"))
 
     def warm_up(self) -> None:
         """Import MNN."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn import extras
 from edgefn.backends import output_names, small_files
 from edgefn.backends.backend import Lowered, Probe
 from edgefn.errors import BundleError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from edgefn.backends.openvino.session import OpenVinoSession
     from edgefn.targets.profiles import Target
 
-_INSTALL = "pip install 'edgefn[openvino]'"
 PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
 
 OUTPUTS = "outputs.json"
@@ -43,7 +43,7 @@ class OpenVino:
         from edgefn.targets.facts import installed
 
         found = installed("openvino", "openvino")
-        return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=_INSTALL)
+        return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=extras.command("openvino"))
 
     def warm_up(self) -> None:
         """Import openvino."""
