@@ -11,15 +11,27 @@ CUDA = "PyTorch: 0.2 GB from an index of CPU builds, by --extra-index-url; 2.7 G
 
 _WITH_TORCH = ("compile", "torch")
 
-
-def command(extra: str) -> str:
-    """Return the command that adds `extra` to this installation of edgefn."""
-    return f"{_pip()} install 'edgefn[{extra}]'"
+_SIGNS = {"compile": "torch", "runtime": "uvicorn"}
+"""A module that comes with the extra and with no other."""
 
 
-def hint(extra: str) -> str:
+def command(*extras: str, beside: tuple[str, ...] = ()) -> str:
+    """Return the command that adds `extras` to this installation of edgefn, and the packages `beside` it."""
+    ours = (f"'edgefn[{','.join(extras)}]'",) if extras else ()
+    return " ".join([_pip(), "install", *ours, *beside])
+
+
+def hint(*extras: str, beside: tuple[str, ...] = ()) -> str:
     """Return the command, and behind it what comes along where that is large."""
-    return f"{command(extra)} ({CUDA})" if extra in _WITH_TORCH else command(extra)
+    told = command(*extras, beside=beside)
+    return told if set(extras).isdisjoint(_WITH_TORCH) else f"{told} ({CUDA})"
+
+
+def missing(*extras: str) -> tuple[str, ...]:
+    """Return those of "runtime" and "compile" in `extras` that are not installed here; imports nothing."""
+    from importlib.util import find_spec
+
+    return tuple(extra for extra in extras if find_spec(_SIGNS[extra]) is None)
 
 
 def _pip() -> str:
