@@ -23,10 +23,10 @@ from benchmarks.crops import held_out
 from benchmarks.figure import Figure, ratio
 from benchmarks.stage import CLASSIFIER
 from edgefn import backends
-from edgefn.backends.backend import Session
 from edgefn.bundle import archive, references
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.bundle.oci.layout import Bundle
+from edgefn.session import Session
 from tests.e2e.bundles import EXAMPLES
 
 ROUNDS, RUNS = 20, 3

@@ -23,9 +23,9 @@ from benchmarks.stage import CLASSIFIER
 from tests.e2e.bundles import EXAMPLES
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Session
     from edgefn.golden import GoldenSample
     from edgefn.quantization import Quantize
+    from edgefn.session import Session
 
 SURE = 0.3
 """Eager's probability of its likeliest class, over which it counts as sure."""
@@ -79,9 +79,9 @@ def captured(count: int) -> tuple[Any, list[GoldenSample]]:
     from calibration import crops as calibration_crops
     from classify_image import efficientnet
 
+    from edgefn.accuracy.bound import Bound
     from edgefn.accuracy.options import Accuracy
     from edgefn.accuracy.rules import Judging
-    from edgefn.bundle.config import Bound
     from edgefn.compile.capture.capture import capture
     from edgefn.compile.capture.eager import EagerSession
     from edgefn.golden import GoldenSample

@@ -22,8 +22,8 @@ from benchmarks.plot import GREY, INK, LIGHT
 from benchmarks.zoo.plain import Plain
 from edgefn import golden
 from edgefn.accuracy.judge import judge
-from edgefn.backends.backend import Session
 from edgefn.golden import Pairs
+from edgefn.session import Session
 from tests.cases import held_out
 from tests.cases.case import Case
 

@@ -53,7 +53,7 @@ def worst(found: Sequence[Mapping[str, Any]], samples: Sequence[GoldenSample]) -
 
 def captured(one: Architecture, name: str) -> tuple[Any, list[GoldenSample]]:
     """The network, captured, with calibration inputs; and the samples held out."""
-    from edgefn.bundle.config import Bound
+    from edgefn.accuracy.bound import Bound
     from edgefn.compile.capture.capture import capture
     from edgefn.compile.capture.eager import EagerSession
     from edgefn.golden import GoldenSample
@@ -88,8 +88,8 @@ def compared(name: str, one: Architecture) -> bool:
     """Print a row for each target; whether ours is right, or plain is not either."""
     import onnx
 
-    from edgefn.backends.openvino.int8 import ENGINE
     from edgefn.compile.capture.eager import one_thread
+    from edgefn.compile.lower.openvino.int8 import ENGINE
     from edgefn.compile.quantize import int8
     from edgefn.compile.quantize.engine import ONNX_RUNTIME
     from edgefn.compile.quantize.graph.preparation import prepared

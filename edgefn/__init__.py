@@ -2,12 +2,14 @@
 
     from edgefn import Image, edge_function, edge_model, tensor
 
-    function, model   the two decorators; options, quantization, tolerance, weights, batching: what they take
+    function, model   the two decorators; options, quantization, weights, batching: what they take
     spec, golden      what a function and its models are, as data; golden samples
+    session           what runs a model
     project, errors   edgefn.toml; every error that is raised on purpose
     extras            the command that installs one
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
     backends/ adapters/ compile/                                           inference stacks; the build
+    testing/                                                               for authors' tests: a call as HTTP makes it
 
 This module owns the names a user imports, and nothing else. It must never import more than is asked for: names
 resolve on first use (PEP 562), so that `import edgefn` costs microseconds and loads no NumPy, Pillow or PyTorch.
@@ -18,8 +20,8 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it as true; importing `typing` to get it costs more than all of this module
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.bound import Bound
     from edgefn.accuracy.options import Accuracy
-    from edgefn.bundle.config import Bound
     from edgefn.codec.tensors import tensor
     from edgefn.dimensions.sizes import Dim
     from edgefn.errors import EdgefnError, InputError, ModelInputError, SizeError, SpecError
@@ -52,7 +54,7 @@ __all__ = [
 
 _HOMES = {
     "Accuracy": "edgefn.accuracy.options",
-    "Bound": "edgefn.bundle.config",
+    "Bound": "edgefn.accuracy.bound",
     "Dim": "edgefn.dimensions.sizes",
     "EdgeFunction": "edgefn.function",
     "EdgeModel": "edgefn.model",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Session
+    from edgefn.session import Session
 
     Arrays = Mapping[str, NDArray[np.generic]]
 

@@ -139,6 +139,11 @@ class BodyTooLarge(InputError):
 
     status = 413
 
+    @classmethod
+    def over(cls, function: str, most: int) -> BodyTooLarge:
+        """Return the refusal of a body that has more than the `most` bytes that `function` takes."""
+        return cls(f"{function} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+
 
 class PictureTooLarge(InputError):
     """A picture that needs more memory, once decoded, than the function has."""
@@ -306,3 +311,14 @@ class DiskFull(EdgefnError):
 
     status = 507
     exit_code = 12
+
+
+def as_refusal(kind: str, detail: str, field: str) -> InputError:
+    """Return the InputError of the class named `kind` that says `detail`, which holds the field already.
+
+    A class of the author's own, below InputError, is an InputError to callers.
+    """
+    found = globals().get(kind, InputError)
+    refusal = found(detail) if isinstance(found, type) and issubclass(found, InputError) else InputError(detail)
+    refusal.field = field
+    return refusal

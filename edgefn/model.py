@@ -9,15 +9,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import update_wrapper
+from importlib import import_module
 from pathlib import PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.bound import Bound, read_tolerance
 from edgefn.accuracy.options import Accuracy, read_accuracy
 from edgefn.batching import read_batching
-from edgefn.bundle.config import Bound
 from edgefn.codec.tensors import bind_shape
 from edgefn.dimensions.shapes import OutputShapes
 from edgefn.dimensions.sizes import combined, misfit
@@ -26,18 +27,22 @@ from edgefn.options import check_name
 from edgefn.quantization import Quantize, read_quantize
 from edgefn.spec import Batching, ModelSpec, TensorSpec
 from edgefn.text.suggestion import did_you_mean
-from edgefn.tolerance import read_tolerance
 from edgefn.weights import Weights, read_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Session
+    from edgefn.session import Session
 
     Array = NDArray[np.generic]
     Slices = dict[str, dict[str, Callable[[Any], Any]]]
     Samples = str | Callable[[], Iterable[Mapping[str, NDArray[Any]]]] | None
+
+
+_EAGER = ("edgefn.compile.capture.eager", "EagerSession")
+"""The module and the class that run a model without an artifact: by name, because the build stands above this module
+and a box never has PyTorch."""
 
 
 class EdgeModel:
@@ -114,6 +119,11 @@ class EdgeModel:
             raise WrongShape(f"model {self.spec.name}: {wrong}")
         return outputs
 
+    @property
+    def is_bound(self) -> bool:
+        """Tell whether a session runs the model already, an artifact's or eager PyTorch's."""
+        return self._session is not None
+
     def bind(
         self, session: Session, spec: ModelSpec | None = None, tell: Callable[[str], None] = lambda reason: None
     ) -> None:
@@ -142,9 +152,7 @@ class EdgeModel:
         if self._session is not None:
             return self._session.run(arrays)
         try:
-            from edgefn.compile.capture.eager import EagerSession
-
-            session = EagerSession(self.builder, self.spec)
+            session: Session = getattr(import_module(_EAGER[0]), _EAGER[1])(self.builder, self.spec)
             outputs = session.run(arrays)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "torch":

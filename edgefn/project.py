@@ -6,7 +6,9 @@ anything is built or sent. Never talks to a box, never imports a function.
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,7 @@ class ProjectTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     default_box: str = ""
+    packages: tuple[str, ...] = ()
 
 
 class FunctionTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +69,7 @@ class Project:
     """A project, from its edgefn.toml or from the defaults without one. Paths are absolute.
 
     `file` is None for a project without edgefn.toml; its root is then the folder that the functions lie in.
+    `packages` are the folders of the shared packages, by name.
     """
 
     root: Path
@@ -75,6 +79,7 @@ class Project:
     build: BuildTable = field(default_factory=BuildTable)
     boxes: Mapping[str, str] = field(default_factory=dict)
     default_box: str = ""
+    packages: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def output(self) -> Path:
@@ -126,6 +131,7 @@ class Project:
             build=build,
             boxes={name: _url(file, name, table.url) for name, table in boxes.items()},
             default_box=_default_box(file, project.default_box, boxes),
+            packages={name: _package(file, name) for name in _unlike_functions(file, project.packages, functions)},
         )
 
     def function(self, name_or_path: str) -> Path:
@@ -166,6 +172,48 @@ def _check_names(file: TableFile, functions: Mapping[str, FunctionTable]) -> Non
             file.refuse(f"{name!r} is no function's name: lower-case letters, digits and _", f"functions.{name}")
         if not table.path:
             file.refuse(f"'path' in [functions.{name}] is empty: name a folder", f"functions.{name}", "path")
+        if (folder := (file.path.parent / table.path).resolve().name) != name:
+            file.refuse(
+                f"'path' in [functions.{name}] is a folder {folder!r}, whose function has that name: write "
+                f"[functions.{folder}], or rename the folder",
+                f"functions.{name}",
+                "path",
+            )
+
+
+_OURS = ("edgefn", "edgefn_runtime", "edgefn_cli")
+
+
+def _unlike_functions(file: TableFile, names: tuple[str, ...], functions: Mapping[str, FunctionTable]) -> list[str]:
+    """Return the shared packages' names. Raise SpecError for one that is there twice or is a function's."""
+    for name in names:
+        if names.count(name) > 1:
+            file.refuse(f"'packages' in [project] names {name} twice", "project", "packages")
+        for function, table in functions.items():
+            if name in (function, Path(table.path).name):
+                file.refuse(
+                    f"{name!r} in 'packages' of [project] has the name of [functions.{function}], whose module would "
+                    "hide it: rename one of them",
+                    "project",
+                    "packages",
+                )
+    return list(names)
+
+
+def _package(file: TableFile, name: str) -> Path:
+    """Return the folder of a shared package. Raise SpecError for what nobody could import by `name`."""
+    problem, folder = "", file.path.parent / name
+    if not name.isidentifier() or keyword.iskeyword(name):
+        problem = f'cannot be imported: name a Python package beside {FILE_NAME}, e.g. "common"'
+    elif name in sys.stdlib_module_names or name in _OURS:
+        problem = f"is a module of {'edgefn' if name in _OURS else 'Python'} already: rename the folder"
+    elif not folder.is_dir():
+        problem = f"is not there: make the folder {folder} with an __init__.py, or take the name out"
+    elif not (folder / "__init__.py").is_file():
+        problem = f"is no package: add an empty {folder / '__init__.py'}"
+    if problem:
+        file.refuse(f"{name!r} in 'packages' of [project] {problem}", "project", "packages")
+    return folder.resolve()
 
 
 def _url(file: TableFile, name: str, url: str) -> str:

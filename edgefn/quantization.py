@@ -6,10 +6,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.bound import Bound, check_bound
 from edgefn.errors import SpecError
 from edgefn.text.suggestion import did_you_mean
-from edgefn.tolerance import check_bound
 
 Method = Literal["auto", "static", "dynamic"]
 

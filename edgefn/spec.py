@@ -21,6 +21,9 @@ Dimension = int | str
 MAX_DIMENSION = 2**31 - 1
 """The engines count elements along an axis in 32 bits (ONNX Runtime's MLAS, TensorRT's Dims)."""
 
+MAX_ANSWER_BYTES = 64 * 2**20
+"""What one answer of a function may have."""
+
 
 class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The lengths of a free dimension: from `min` to `max` (None: no limit), in multiples of `multiple_of`.

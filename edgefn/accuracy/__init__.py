@@ -1,6 +1,7 @@
 """How an artifact is judged against eager PyTorch, at build and on a box, by the same code.
 
     options      what the author says: `Accuracy`
+    bound        the bound that `tolerance=` asks for beside: `Bound`
     limits       how far an artifact of each precision may be off
     rules        what a model's artifacts are judged by, as data; imports no NumPy
     judging      finds those rules at build: slices, spread, special values

@@ -25,8 +25,8 @@ from edgefn.accuracy.slice_judge import SliceJudge
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Session
     from edgefn.golden import GoldenSample, Pairs
+    from edgefn.session import Session
 
     Outputs = Mapping[str, NDArray[Any]]
 

@@ -24,9 +24,9 @@ from edgefn.batching import PairedSession
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Session
-    from edgefn.bundle.config import Bound
+    from edgefn.accuracy.bound import Bound
     from edgefn.golden import GoldenSample, Pairs
+    from edgefn.session import Session
 
     Outputs = Mapping[str, NDArray[Any]]
 

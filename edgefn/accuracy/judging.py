@@ -14,7 +14,7 @@ import numpy as np
 
 from edgefn.accuracy.measures import classes, invariants, ordering, slices, special, spread
 from edgefn.accuracy.options import Accuracy
-from edgefn.accuracy.rules import ClassScores, Judging, Network, OutputRule, Slice
+from edgefn.accuracy.rules import ClassScores, Judging, Network, OutputRule, Slice, indices_of
 from edgefn.errors import BuildError
 from edgefn.spec import TensorSpec
 
@@ -149,7 +149,7 @@ def _split(name: str, cut: Slice, square: NDArray[np.float64], axis: int | None)
         return [cut]
     whole = np.arange(square.shape[axis])
     along = dict(cut.along)
-    own = slices.indices_of(along[axis]) if axis in along else whole
+    own = indices_of(along[axis]) if axis in along else whole
     spreads = np.zeros(len(whole))
     spreads[own] = spread.by_index(_narrowed(square, cut, axis), axis)[own]
     groups = slices.unlike(spreads)

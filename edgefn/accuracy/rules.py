@@ -9,12 +9,31 @@ import msgspec
 from edgefn.accuracy.options import Accuracy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgefn.accuracy.measures.special import Masks
 
 Ranges = tuple[tuple[int, int], ...]
 """Indices along an axis, as half-open ranges in ascending order."""
+
+
+def taken(array: NDArray[Any], along: Sequence[tuple[int, Ranges]]) -> NDArray[Any]:
+    """Return the elements of `array` whose indices `along` names."""
+    import numpy as np
+
+    for axis, ranges in along:
+        array = np.take(array, indices_of(ranges), axis=axis)
+    return array
+
+
+def indices_of(ranges: Ranges) -> NDArray[np.int64]:
+    """Return the indices that `ranges` cover."""
+    import numpy as np
+
+    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.arange(0)])
 
 
 class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,8 +54,6 @@ class Slice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the slice's part of `array`."""
-        from edgefn.accuracy.measures.slices import taken
-
         return taken(array, self.along)
 
 

@@ -1,6 +1,6 @@
 """The inference stacks, by name: imported only when one is asked for.
 
-    backend       the one signature that every stack stands behind
+    backend       the box's half of a stack: the one signature that every engine stands behind
     registry      which backends there are
     linking       artifacts that are finished as they are
     output_names  names of outputs inside an artifact's file
@@ -14,11 +14,10 @@
     torchscript/  TorchScript
     aotinductor/  AOTInductor
     pytorch/      what the backends of PyTorch share
-    rewriting/    an ONNX file, written otherwise for an engine
-    screening/    each step of it tried alone
 
 Others' backends are entry points of the group "edgefn.backends", each naming a class that satisfies
-`edgefn.backends.backend.Backend`. A built-in name cannot be taken over by one.
+`edgefn.backends.backend.Backend`. A built-in name cannot be taken over by one. The build machine's half of an engine is
+a lowering of the same name (`edgefn.compile.lower`).
 """
 
 from __future__ import annotations

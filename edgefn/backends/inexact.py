@@ -1,6 +1,6 @@
 """Whole numbers that an engine does not compute with exactly: a file counts them, and an answer with any is none.
 
-`edgefn.backends.rewriting.exact` writes that output. Never imports an engine.
+`edgefn.compile.lower.rewriting.exact` writes that output. Never imports an engine.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """NaN, and extremes of infinities, that an engine would lose: a file counts them, and an answer with any is none.
 
-`edgefn.backends.rewriting.not_numbers` writes that output. Never imports an engine.
+`edgefn.compile.lower.rewriting.not_numbers` writes that output. Never imports an engine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 OUTPUT = "edgefn.not_numbers"
 """An output that is none of the network's: how many there are where steps lose them, by step."""

@@ -1,6 +1,6 @@
 """Indices beyond what they index: a file counts them in an output of its own, and an answer with any is none.
 
-`edgefn.backends.rewriting.indices` writes that output for engines that would answer. Never imports an engine.
+`edgefn.compile.lower.rewriting.indices` writes that output for engines that would answer. Never imports an engine.
 """
 
 from __future__ import annotations

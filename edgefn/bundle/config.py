@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.rules import Judging
 from edgefn.spec import Batching, FunctionSpec, ModelSpec
 from edgefn.targets.needs import Needs
@@ -58,17 +59,6 @@ class ArtifactEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def precision(self) -> str:
         """Return the target's precision, e.g. "int8" of "x86-64-v3/int8@openvino"."""
         return self.target.partition("/")[2].partition("@")[0]
-
-
-class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far an artifact may be from the eager float32 outputs on the golden samples, beside `accuracy=`.
-
-    `max_error` is max |artifact - eager| over max |eager|, of each output; `top1` is the least share of
-    samples whose argmax over the last axis agrees, or None where that has no meaning (a regressor).
-    """
-
-    max_error: float = 1e-3
-    top1: float | None = 1.0
 
 
 class ModelEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from edgefn.bundle.config import (
     ArtifactEntry,
 )
 from edgefn.bundle.oci.descriptors import Descriptor
-from edgefn.bundle.sources import code_files, tree_files
+from edgefn.bundle.sources import NO_PACKAGES, Packages, code_files, tree_files
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class PackedLayer:
     path: Path
 
 
-def code(folder: Path, out: Path, leave_out: Collection[Path] = ()) -> PackedLayer:
-    """Pack the code layer of `folder`, without the files `leave_out`, into `out`.
+def code(folder: Path, out: Path, leave_out: Collection[Path] = (), packages: Packages = NO_PACKAGES) -> PackedLayer:
+    """Pack the code layer of `folder` and the shared `packages`, without the files `leave_out`, into `out`.
 
     Raise SpecError, BuildError.
     """
-    files = [(name, path) for name, path in code_files(folder) if path not in leave_out]
+    files = [(name, path) for name, path in code_files(folder, packages) if path not in leave_out]
     return _pack(Descriptor(CODE_TYPE, "", 0), files, out)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from types import MappingProxyType
 
 from edgefn.errors import SpecError
 
@@ -15,11 +16,37 @@ LEFT_OUT_ANYWHERE = (".*", "__pycache__", "*.pyc", "test_*.py")
 LEFT_OUT_AT_TOP = ("samples", "README.md", "requirements.txt")
 
 Files = list[tuple[str, Path]]
+Packages = Mapping[str, Path]
+"""The folders of shared packages, by the name that code imports them by."""
+
+NO_PACKAGES: Packages = MappingProxyType({})
 
 
-def code_files(folder: Path) -> Files:
-    """List the files of the code layer as (name below the function's folder, path), sorted by name."""
-    return tree_files(folder, leave_out=_is_left_out)
+def code_files(folder: Path, packages: Packages = NO_PACKAGES) -> Files:
+    """List the files of the code layer as (name in the layer, path), sorted by name.
+
+    Each of the shared `packages` lies beside the function's own modules, whole, by the same rules. Raise SpecError as
+    `tree_files` does, and where the folder has a module of a package's name.
+    """
+    files = tree_files(folder, leave_out=_is_left_out)
+    for name, place in packages.items():
+        if own := next((one for one, _ in files if _is_module(one, name)), ""):
+            raise SpecError(
+                f"{folder / own} has the name of the shared package {name} in {place}, and one would hide the other: "
+                "rename one of them"
+            )
+    shared = [(f"{name}/{below}", path) for name, place in packages.items() for below, path in package_files(place)]
+    return sorted([*files, *shared])
+
+
+def _is_module(file: str, name: str) -> bool:
+    """Tell whether `file`, a name in the layer, is what `import name` finds, or lies in it."""
+    return file.startswith(f"{name}/") or (file.startswith(f"{name}.") and file.endswith((".py", ".so")))
+
+
+def package_files(place: Path) -> Files:
+    """List the files of the shared package in `place` that go into a bundle, as (name below it, path), sorted."""
+    return tree_files(place, leave_out=_is_left_out)
 
 
 def _is_left_out(name: str) -> bool:
@@ -72,6 +99,7 @@ class _Walk:
         if not real.is_relative_to(self.root):
             raise SpecError(
                 f"{path} is a link that leaves {self.root}, to {real}: put a copy there, or remove the link and name "
-                "what a builder reads in @edge_model(weights=...)"
+                "what a builder reads in @edge_model(weights=...); code that several functions have is a package of "
+                "the project: packages under [project] in edgefn.toml"
             )
         return real

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
+from pathlib import PurePath
 from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -18,6 +19,22 @@ OCTETS = "application/octet-stream"
 TEXT = "text/plain"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
+
+BY_SUFFIX = {
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".json": JSON,
+    ".msgpack": MSGPACK,
+    ".npy": NPY,
+    ".png": "image/png",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".txt": "text/plain; charset=utf-8",
+    ".webp": "image/webp",
+}
+"""The content type of a file that is a request's body. The `mimetypes` module's differs from machine to machine."""
 
 REMEMBERED = 256
 """Headers come from outside, so the caches are bounded; real clients send a few dozen different ones."""
@@ -73,6 +90,11 @@ def remembered(read: Callable[[str, *Ts], T]) -> Callable[[str, *Ts], T]:
         return found
 
     return look
+
+
+def of_file(path: PurePath) -> str:
+    """Return the content type of a file by its extension; "application/octet-stream" for others."""
+    return BY_SUFFIX.get(path.suffix.lower(), OCTETS)
 
 
 @remembered

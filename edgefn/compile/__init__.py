@@ -15,6 +15,7 @@
     samples/        real inputs, and eager's answers
     artifacts/      which are wanted, what has become of each
     jobs/           compilers' processes
+    lower/          each engine's half of the build: a captured network → an artifact
     quantize/       int8
     judging/        an artifact held against eager PyTorch
     answers/        the handler's answers, compared

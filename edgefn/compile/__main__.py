@@ -76,6 +76,7 @@ def _order(options: argparse.Namespace) -> BuildCommand:
         force=options.force,
         logs=project.root / ".edgefn" / "logs" / "build",
         profiles=project.profiles,
+        packages=project.packages,
         limit_s=_limit_s(project.build.compile_timeout if options.timeout is None else options.timeout),
     )
 

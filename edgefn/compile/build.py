@@ -6,11 +6,12 @@ bundle's config says; what each step does is its own module's.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ from edgefn.bundle import layers, references
 from edgefn.bundle.config import BundleConfig, ModelEntry
 from edgefn.bundle.oci.layout import Layout
 from edgefn.bundle.readme import first_paragraph
+from edgefn.bundle.sources import Packages
 from edgefn.compile import report
 from edgefn.compile.answers import reference, travelling
 from edgefn.compile.answers.reference import Answers
@@ -38,7 +40,7 @@ from edgefn.compile.cache.cache import TEMPORARY, Cache, key_of, writable
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.cache.wheelhouse import Wheels
 from edgefn.compile.events import BuildSteps, Events
-from edgefn.compile.judging.judgements import Judgement
+from edgefn.compile.judging.judgement import Judgement
 from edgefn.compile.report import ArtifactReport, ModelReport, Report
 from edgefn.compile.samples.calibration import Calibrations
 from edgefn.compile.samples.goldens import Golden, Goldens
@@ -76,6 +78,7 @@ class BuildCommand:
     force         nothing is taken from the cache
     logs          the folder below which the compilers' logs are kept, by function; None: in the cache
     profiles      the project's folder of profiles
+    packages      the project's shared packages
     limit_s       a compiler's time
     """
 
@@ -89,6 +92,7 @@ class BuildCommand:
     force: bool = False
     logs: Path | None = None
     profiles: Path | None = None
+    packages: Packages = field(default_factory=dict)
     limit_s: float = DEFAULT_LIMIT_S
 
 
@@ -113,7 +117,7 @@ class Looked(NamedTuple):
 
 def build(order: BuildCommand, events: Events) -> Built:
     """Build the bundle of `order.folder`, and write it to the layout with its report. Raise EdgefnError."""
-    sources = Sources(order.folder)
+    sources = Sources(order.folder, order.packages)
     with writable((order.cache, order.logs or order.cache)):
         order.cache.mkdir(parents=True, exist_ok=True)
         with _alone(order.cache, events):
@@ -200,13 +204,18 @@ class _Build:
             layout.open(built.digest)
         except BundleError:
             return None
-        report.write(built.report, self.order.output)
-        return msgspec.structs.replace(built, cached=True)
+        known = msgspec.structs.replace(built.report, folder=self._folder())
+        report.write(known, self.order.output)
+        return msgspec.structs.replace(built, report=known, cached=True)
+
+    def _folder(self) -> str:
+        """Return the function's folder, relative to the layout."""
+        return os.path.relpath(self.sources.folder, self.order.output.resolve())
 
     def _make(self) -> tuple[Built, bool]:
         self.steps.begin("inspect")
         border = boundary.draw(self.sources, self.order.cache, self._wheels)
-        function = import_function(self.order.folder)
+        function = import_function(self.order.folder, self.order.packages)
         models = list(models_of(sys.modules[function.spec.entry.partition(":")[0]]).values())
         border.admit(models)
         weights = tuple(pattern for model in models for pattern in model.weights)
@@ -237,6 +246,7 @@ class _Build:
         self.looked = Looked(weights, self.sources.modules_elsewhere(needed))
         self.steps.begin("wheels")
         wheels = self._wheels()
+        self.sources.check_wheels(wheels.folder)
 
         self.steps.begin("pack")
         requests = travelling.chosen(answers, function.spec)
@@ -259,6 +269,7 @@ class _Build:
             artifacts=_rows(makings, skipped, models),
             toolchain=environment.toolchain(),
             unseen=border.unseen,
+            folder=self._folder(),
             warning="; ".join(filter(None, (answers.reference.unfit if answers else "", function.signature.note))),
         )
         report.write(written, self.order.output)
@@ -308,7 +319,7 @@ class _Build:
         """Pack the layers without `weights` and write the bundle; return its digest and its layers' bytes."""
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=self.order.cache) as scratch:
             out = Path(scratch)
-            packed = [layers.code(self.sources.folder, out / "code.tar", weights)]
+            packed = [layers.code(self.sources.folder, out / "code.tar", weights, self.sources.shared)]
             if wheels.folder is not None:
                 packed.append(layers.wheels(wheels.folder, out / "wheels.tar"))
             shared = references.found((one.entry.path, one.folder) for one in artifacts)

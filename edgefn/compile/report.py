@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.verdict import SliceVerdict, Word
-from edgefn.bundle.config import Bound
 from edgefn.compile.judging.verify import Latency
 from edgefn.spec import SizeRange, TensorSpec
 from edgefn.system.durable import replace_file
@@ -108,6 +108,7 @@ class ModelReport(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """One build. `seconds` by step; `size_bytes` of all layers; `warning` is what to know of the function.
 
+    folder  of the function, relative to the layout: two folders may have functions of one name
     unseen  why this machine cannot tell which files native libraries read, so that new ones may go unnoticed; or empty
     """
 
@@ -120,6 +121,7 @@ class Report(msgspec.Struct, frozen=True):
     toolchain: dict[str, str]
     unseen: str = ""
     warning: str = ""
+    folder: str = ""
 
     @property
     def missing(self) -> tuple[ArtifactReport, ...]:

@@ -8,5 +8,6 @@ facts      what this machine is, for the matcher
 features   the CPU flags that profiles may ask for
 matcher    PURE: whether a machine can run a target, and why not
 needs      what an artifact asks of the machine that runs it
+probe      whether an engine can work on this machine
 platforms  the Python platforms that wheels are taken for
 """

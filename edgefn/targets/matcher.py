@@ -17,7 +17,7 @@ from edgefn.errors import BundleError
 from edgefn.targets.needs import Needs
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Probe
+    from edgefn.targets.probe import Probe
 
 _EXTRAS = {"MNN": "mnn", "onnxruntime": "runtime", "openvino": "openvino", "torch": "torch"}
 """The extra that brings a library in a version that edgefn is tried with. No other command is ever told: what an

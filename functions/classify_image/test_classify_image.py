@@ -8,6 +8,7 @@ import pytest
 from classify_image import CROPPED, LABELS, classify_image, efficientnet, prepare
 
 from edgefn import Image, backends
+from edgefn.compile import lower
 from edgefn.targets.profiles import target
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
@@ -53,7 +54,7 @@ def test_the_compiled_network_sees_the_cat_too(tmp_path: Path) -> None:
     efficientnet.bind(eager)
     wanted = classify_image(photo)
     backend = backends.get("onnxruntime")
-    backend.lower(capture(eager), target("portable/fp32"), tmp_path / "portable")
+    lower.get("onnxruntime").lower(capture(eager), target("portable/fp32"), tmp_path / "portable")
     backend.finish(tmp_path / "portable", tmp_path / "finished")
     try:
         efficientnet.bind(backend.load(tmp_path / "finished"))

@@ -9,12 +9,15 @@ supervisor     all functions and their processes
 settings       the settings of a box
 options        the spelling of each setting
 configuration  settings from flags, environment and box.toml
+host           the seams of deployment: the host that serves revisions, the audit log
+progress       the events of a deployment
 inventory      the box's hardware and engines
 fingerprint    this machine, in one short word
 timestamps     the time of day, for people
 gateway/       HTTP in, answers out
 access/        tokens, TLS, and the checks of callers
 command/       `edgefn-box token | info | files`
+calls/         one request inside the box
 pool/          one revision's calls and instances
 workers/       its processes, from the box's side
 child/         its processes, from the inside

@@ -16,11 +16,11 @@ from edgefn_runtime import inventory
 from edgefn_runtime.access.doors import Doors
 from edgefn_runtime.access.tls import Tls, is_on
 from edgefn_runtime.access.tokens import Tokens
+from edgefn_runtime.cgroups.processors import threads_for
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.cores import threads_for
 from edgefn_runtime.scheduling import ledger
 from edgefn_runtime.settings import BoxSettings
 from edgefn_runtime.store.blobs import Blobs
@@ -67,7 +67,7 @@ class Box:
             self.metrics,
             self._ensure_finished,
             drain_s=settings.drain_s,
-            room=MemoryBudget(memory_bytes, database),
+            budget=MemoryBudget(memory_bytes, database),
             fall_back=self._fall_back,
             on_failing=self._on_failing,
             users=Users(database, _range_of(settings), self.home.identity, self._with_users),
@@ -95,7 +95,7 @@ class Box:
         await self.deployments.ensure_finished(revision)
 
     async def _fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        return await self.deployments.fall_back(revision, artifact, reason)
+        return await self.deployments.chains.fall_back(revision, artifact, reason)
 
     def _with_users(self) -> set[str]:
         return {*self._database.names(), *self.supervisor.working()}

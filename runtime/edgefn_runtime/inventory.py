@@ -13,7 +13,7 @@ import msgspec
 from edgefn.targets.facts import this_machine
 from edgefn.targets.features import FEATURES
 from edgefn.targets.profiles import profiles
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability
 
 if TYPE_CHECKING:
     from edgefn_runtime.deployment.deployments import Deployments
@@ -29,7 +29,7 @@ _ACCELERATORS = (
 def about(deployments: Deployments) -> dict[str, Any]:
     """Return members of the body of GET /admin/box: cpu, engines, devices, targets, refused."""
     here = this_machine()
-    satisfied, refused = compatibility.targets()
+    satisfied, refused = capability.targets()
     return {
         "cpu": {
             "arch": here.arch,

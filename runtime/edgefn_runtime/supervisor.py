@@ -16,7 +16,8 @@ from edgefn.system import machine
 from edgefn.system.cgroup_mounts import Place
 from edgefn_runtime.cgroups.controlgroups import ControlGroups
 from edgefn_runtime.cgroups.group_bounds import GroupBounds
-from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import MemoryBudget
+from edgefn_runtime.memory.measurement import Forgetful
 from edgefn_runtime.memory.trim import Tidying
 from edgefn_runtime.pool import batching
 from edgefn_runtime.pool.pool import Meter, Pool
@@ -56,7 +57,7 @@ class Supervisor:
     """Owns every child process. `ensure_finished` re-makes a revision's finished artifacts when they are missing,
     `fall_back` returns a revision without an artifact that broke; `on_failing` is called for each function that fails.
 
-    `places` are where it may make control groups; None finds those of this machine. `room` is the functions' memory.
+    `places` are where it may make control groups; None finds those of this machine. `budget` is the functions' memory.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Supervisor:
         *,
         drain_s: float,
         places: Sequence[Place] | None = None,
-        room: MemoryBudget | None = None,
+        budget: MemoryBudget | None = None,
         fall_back: FallBack = no_other,
         on_failing: Callable[[str, str], None] = lambda name, reason: None,
         users: Users | None = None,
@@ -81,7 +82,7 @@ class Supervisor:
         self._drain_s = drain_s
         self._places = places
         self._groups = ControlGroups([])
-        self._room = room or MemoryBudget(ledger.budget_bytes(machine.total_bytes()), Forgetful())
+        self._budget = budget or MemoryBudget(ledger.budget_bytes(machine.total_bytes()), Forgetful())
         self._users = users or Users(NoBook(), default_range(), str(os.getpid()))
         self._requirement = requirement
         self._zygote = Zygote(self._isolated, self._requirement)
@@ -105,7 +106,7 @@ class Supervisor:
         pools = [*self._pools.values(), *self._prepared.values()]
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._room.close()
+        await self._budget.measurements.close()
         self._tidying.cancel()
         await self._zygote.stop()
         self._groups.close()
@@ -185,9 +186,9 @@ class Supervisor:
             return
         pool = self._pool_of(revision)
         try:
-            self._room.check(pool, self._pools.values())
+            self._budget.check(pool, self._pools.values())
             await pool.prepare()
-            self._room.check(pool, self._pools.values())  # with what its template takes, which is known now
+            self._budget.check(pool, self._pools.values())  # with what its template takes, which is known now
         except BaseException:
             await pool.close(0)
             raise
@@ -208,7 +209,7 @@ class Supervisor:
                 return
             pool = self._pool_of(revision)
         self._pools[name] = pool
-        self._room.keep(pool)
+        self._budget.measurements.keep(pool)
         pool.scale()
         if old is not None:
             self._later(old.close(max(self._drain_s, old.spec.timeout_s)))
@@ -227,15 +228,15 @@ class Supervisor:
         See ConfinedTrial.ask.
         """
         launcher = self._nursery_of(revision, lambda phase, seconds: None)
-        trial = ConfinedTrial(revision, launcher, self._room)
-        self._room.enter(trial)
+        trial = ConfinedTrial(revision, launcher, self._budget)
+        self._budget.enter(trial)
         return await trial.ask(questions)
 
     async def finish(self, request: FinishRequest, limit_s: float) -> bytes:
         """Finish an artifact in a confined process and return its proof; see Finisher.run."""
         bounded = msgspec.structs.replace(
             request,
-            memory_bytes=min(request.memory_bytes, self._room.budget_bytes),
+            memory_bytes=min(request.memory_bytes, self._budget.budget_bytes),
             uid=self._uid_of(finisher.USER),
         )
 
@@ -294,10 +295,10 @@ class Supervisor:
             self._metrics.invocation(name, revision.digest),
             self._ensure_finished,
             self._on_parked,
-            self._room,
+            self._budget,
             self._fall_back,
         )
-        self._room.enter(pool)
+        self._budget.enter(pool)
         return pool
 
     def _nursery_of(self, revision: Revision, observe: Callable[[str, float], None]) -> InstanceLauncher:
@@ -308,7 +309,7 @@ class Supervisor:
 
         each = processes_each(revision)
         group = self._groups.group(name, each)
-        bounds = GroupBounds(group, revision.config.function, self._room.budget_bytes, each)
+        bounds = GroupBounds(group, revision.config.function, self._budget.budget_bytes, each)
         launcher = InstanceLauncher(
             self._zygote, self._output_of(name), note, observe, group, bounds, self._uid_of(name)
         )
@@ -357,11 +358,11 @@ class Supervisor:
 
         Until it is measured, an instance counts with its declared `memory`.
         """
-        account = self._room.account(pool)
+        account = self._budget.account(pool)
         return {
             "template_bytes": account.template_bytes,
             "instance_bytes": account.instance_bytes,
-            "measured": self._room.taken(pool).instance_bytes is not None,
+            "measured": self._budget.measurements.of(pool).instance_bytes is not None,
             "held_bytes": account.held_bytes,
         }
 
@@ -369,7 +370,7 @@ class Supervisor:
 
     def memory(self) -> dict[str, int]:
         """Return the functions' memory limit, the memory accounted to them, and the machine's free memory."""
-        return self._room.totals()
+        return self._budget.totals()
 
     def statuses(self) -> list[dict[str, Any]]:
         """Return the status of every function; this wakes none."""

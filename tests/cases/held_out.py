@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgefn import backends
-from edgefn.backends.backend import Session
 from edgefn.bundle import archive, references
+from edgefn.session import Session
 from tests.cases.case import Case
 
 Inputs = Mapping[str, NDArray[Any]]

@@ -153,3 +153,38 @@ def test_what_editors_write_beside_a_file_is_no_change(dev: Dev) -> None:
         dev._events.get(timeout=1.0)
     dev.edit("n + 1", "n + 2")
     _until(url, {"n": 3})
+
+
+@pytest.mark.long
+def test_shared_code_is_live_where_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save of a package that the function imports changes its answer; one of another package changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "tally", "--template", "plain"]) == 0
+    toml = tmp_path / "edgefn.toml"
+    toml.write_text(toml.read_text().replace("[project]\n", '[project]\npackages = ["common", "unused"]\n'))
+    for name in ("common", "unused"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("STEP = 1\n")
+    source = tmp_path / "tally" / "tally.py"
+    text = source.read_text().replace("n + 1", "n + STEP")
+    source.write_text(text.replace("from edgefn import", "from common import STEP\nfrom edgefn import"))
+    dev = Dev(tmp_path)
+    try:
+        url = dev.next("live")["url"]
+        assert _answer(url) == {"n": 2}
+        (tmp_path / "common" / "__init__.py").write_text("STEP = 20\n")
+        _until(url, {"n": 21})
+        good = dev.next("live")["number"]
+
+        (tmp_path / "unused" / "__init__.py").write_text("STEP = 2\n")
+        with pytest.raises(queue.Empty):
+            dev._events.get(timeout=3.0)
+
+        (tmp_path / "common" / "__init__.py").write_text("STEP = 1 / 0\n")
+        error = dev.next("error")
+        assert error["serving"] == good
+        assert f'File "{tmp_path}/common/__init__.py", line 1' in error["trace"]
+        (tmp_path / "common" / "__init__.py").write_text("STEP = 20\n")
+        assert dev.next("live")["number"] >= good
+    finally:
+        dev.end()

@@ -1,4 +1,4 @@
-"""docs/cli.md tells every verb, option, variable and exit code, and none that is not there."""
+"""docs/cli.md has every verb, option, variable and exit code, and no document one that is not there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from edgefn.errors import EdgefnError
 from edgefn_cli.app import command
 from edgefn_cli.display import failures
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (edgefn [a-z ]+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
@@ -104,3 +105,31 @@ def test_each_variable_is_told() -> None:
     read = {str(each.envvar) for verb in VERBS.values() for each in verb.params if getattr(each, "envvar", None)}
     for name in read | {failures.DEBUG, "EDGEFN_TOKEN", "EDGEFN_INSECURE", "XDG_CONFIG_HOME", "NO_COLOR"}:
         assert f"`{name}`" in PAGE
+
+
+def _lines() -> Iterator[tuple[str, list[str]]]:
+    """Yield each command line of the documents that stands in a block of its own, by page."""
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for line in re.findall(r"^(?: {4}|\$ )(edgefn .*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            words = line.partition(" #")[0].partition(" |")[0].removesuffix(" &").split()
+            if not any(mark in line for mark in ("[", "…", "...", "→")):  # a synopsis, or what comes out
+                yield page.name, words
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), list(_lines()), ids=lambda one: one if isinstance(one, str) else " ".join(one)
+)
+def test_each_command_line_of_the_documents_is_one_that_there_is(page: str, words: list[str]) -> None:
+    """Its verb, and each option of it."""
+    group: Any = command
+    path = ["edgefn"]
+    for word in words[1:]:
+        if word in getattr(group, "commands", {}):
+            group = group.commands[word]
+            path.append(word)
+        elif not word.startswith("-"):
+            break
+    options = {spelling for verb in (command, group) for each in verb.params for spelling in each.opts} | {"--help"}
+    used = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+    assert " ".join(path) in VERBS or used & {"--version", "--help"}, f"{page}: {' '.join(words)}"
+    assert used <= options, f"{page}: {used - options}"

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,21 +20,24 @@ from edgefn.spec import FunctionSpec
 FOLDER = Path(__file__).parent / "functions"
 
 
-def _imported() -> ModuleType:
-    """Return functions/kinds.py, imported by its path under the name that a bundle has it by."""
-    specification = importlib.util.spec_from_file_location("kinds", FOLDER / "kinds.py")
+def imported(path: Path) -> ModuleType:
+    """Return the module of a file, imported under the name that a bundle has it by."""
+    specification = importlib.util.spec_from_file_location(path.stem, path)
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
-    sys.modules["kinds"] = module
+    sys.modules[path.stem] = module
     specification.loader.exec_module(module)
     return module
 
 
-kinds = _imported()
-FUNCTIONS: dict[str, EdgeFunction[..., Any]] = {
-    name: one for name, one in vars(kinds).items() if isinstance(one, EdgeFunction)
-}
+def functions_of(module: ModuleType) -> dict[str, EdgeFunction[..., Any]]:
+    """Return a module's functions by name."""
+    return {name: one for name, one in vars(module).items() if isinstance(one, EdgeFunction)}
+
+
+kinds = imported(FOLDER / "kinds.py")
+FUNCTIONS = functions_of(kinds)
 
 
 def specs() -> list[FunctionSpec]:
@@ -41,10 +45,10 @@ def specs() -> list[FunctionSpec]:
     return [one.spec for one in FUNCTIONS.values()]
 
 
-def bundles(folder: Path) -> list[Bundle]:
-    """Write a bundle of each function into a layout in `folder`."""
+def bundles(folder: Path, source: Path = FOLDER, functions: Iterable[FunctionSpec] | None = None) -> list[Bundle]:
+    """Write a bundle of each function of the module in `source` into a layout in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    layout, code = Layout(folder / "layout"), layers.code(FOLDER, folder / "code.tar")
+    layout, code = Layout(folder / "layout"), layers.code(source, folder / "code.tar")
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return [
         layout.open(
@@ -58,5 +62,5 @@ def bundles(folder: Path) -> list[Bundle]:
                 [code],
             )
         )
-        for spec in specs()
+        for spec in (specs() if functions is None else functions)
     ]

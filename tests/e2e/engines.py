@@ -58,7 +58,7 @@ def twice(n: int, seconds: float = 0.002, rows: int = 1) -> int:
 _BACKEND = """
 import shutil
 from pathlib import Path
-from edgefn.backends.backend import Probe
+from edgefn.targets.probe import Probe
 
 class Swift:
     name = "swift"

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn import SpecError, edge_model, tensor
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.judge import judge_served
 from edgefn.accuracy.rules import Judging
 from edgefn.batching import apart, check_function, check_outputs, check_range, kind_of, rows_of, together
-from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry
+from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.documents import encode, parse_config
 from edgefn.errors import BundleError
 from edgefn.golden import GoldenSample, Pairs

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = [path for folder in ("edgefn", "runtime", "cli") for path in sorted((ROOT / folder).rglob("*.py"))]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "functions").glob("*/README.md")]
-WITHOUT_EDGEFN = ("edgefn/compile/author/usercode.py", "edgefn/backends/pytorch/record.py")
+WITHOUT_EDGEFN = ("edgefn/compile/author/missing.py", "edgefn/backends/pytorch/record.py")
 """Modules that name a package of others: what a function imports, and the PyTorch that made an artifact."""
 
 

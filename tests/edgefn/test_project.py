@@ -62,6 +62,7 @@ def test_the_whole_file(tmp_path: Path) -> None:
     assert project.boxes == {"till": "http://till-1.example:8080", "door": "https://door.example"}
     assert project.boxes == {"till": "http://till-1.example:8080", "door": "https://door.example"}
     assert project.default_box == "till"
+    assert project.packages == {}
 
 
 def test_the_least_file(tmp_path: Path) -> None:
@@ -128,6 +129,11 @@ def test_a_box_without_a_url_is_the_login_of_its_name(tmp_path: Path) -> None:
         ('path = "functions/count_people"', 'pth = "x"', r":6: 'pth' is unknown in \[functions.count_people\]"),
         ('path = "functions/count_people"', "", r":5: 'path' is missing in \[functions.count_people\]: add it"),
         ('path = "functions/count_people"', "path = 1", r":6: 'path' in \[functions.count_people\]: Expected `str`"),
+        (
+            'path = "functions/count_people"',
+            'path = "functions/people"',
+            r":6: .*write \[functions.people\], or rename",
+        ),
         ('path = "functions/count_people"', 'path = ""', r":6: 'path' .* is empty"),
         ("functions.count_people", "functions.Count-People", r":5: 'Count-People' is no function's name"),
         ('name = "shop"', "name = 1", r":2: 'name' in \[project\]: Expected `str`, got `int`"),
@@ -236,3 +242,31 @@ def test_this_repositorys_own_file() -> None:
     assert sorted(project.functions) == ["classify_image", "echo", "read_digits"]
     assert [project.function(name) for name in project.functions] == list(project.functions.values())
     assert project.boxes[project.default_box] == "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ('["lib/common"]', "'lib/common' .* cannot be imported: name a Python package beside edgefn.toml"),
+        ('["class"]', "'class' .* cannot be imported"),
+        ('["json"]', "'json' .* is a module of Python already: rename the folder"),
+        ('["edgefn"]', "'edgefn' .* is a module of edgefn already: rename the folder"),
+        ('["commen"]', r"'commen' .* is not there: make the folder .*commen with an __init__\.py"),
+        ('["empty"]', r"'empty' .* is no package: add an empty .*empty/__init__\.py"),
+        ('["common", "common"]', "names common twice"),
+        ('["count_people"]', r"has the name of \[functions.count_people\], whose module would hide it"),
+        ('"common"', "Expected `array`"),
+    ],
+)
+def test_a_package_that_cannot_be_shared(tmp_path: Path, names: str, problem: str) -> None:
+    """Each is an error with the file, the line and what to do; nothing is imported to find out."""
+    for name in ("empty", "common"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "common" / "__init__.py").touch()
+    assert Project.read(write(tmp_path, _sharing('["common"]'))).packages == {"common": tmp_path / "common"}
+    with pytest.raises(SpecError, match=rf"edgefn\.toml:4: .*{problem}"):
+        Project.read(write(tmp_path, _sharing(names)))
+
+
+def _sharing(names: str) -> str:
+    return WHOLE.replace('default_box = "till"', f'default_box = "till"\npackages = {names}')

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent / "typing"
-EXPECTED_ERRORS = 18
+EXPECTED_ERRORS = 21
 
 
 def test_every_negative_line_names_both_errors() -> None:

@@ -20,8 +20,8 @@ def on_bench(tmp_path: Path) -> OnBench:
     """A fresh bench for the test's coroutine; no process is left behind."""
 
     @contextlib.asynccontextmanager
-    async def running(places: Sequence[Place] | None, room: MemoryBudget | None) -> AsyncIterator[Bench]:
-        bench = Bench(tmp_path, places, room)
+    async def running(places: Sequence[Place] | None, budget: MemoryBudget | None) -> AsyncIterator[Bench]:
+        bench = Bench(tmp_path, places, budget)
         before = children()
         bench.supervisor.start()
         try:
@@ -30,9 +30,9 @@ def on_bench(tmp_path: Path) -> OnBench:
             await bench.supervisor.stop()
             await bench.until(lambda: children() <= before, "the supervisor's children have ended")
 
-    def run(test: Test, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None:
+    def run(test: Test, places: Sequence[Place] | None = None, budget: MemoryBudget | None = None) -> None:
         async def main() -> None:
-            async with running(places, room) as bench:
+            async with running(places, budget) as bench:
                 await test(bench)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the box's own loop

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgefn.errors import DeploymentRefused, HandlerTimeout, InstanceLost, QueueFull, Unavailable
-from edgefn_runtime.pool.answers import AnswerMemory
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.answers import AnswerMemory
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.wire.frames import encode_frame
 from edgefn_runtime.wire.messages import Answer, Crash, encode

@@ -7,5 +7,5 @@ building   a build: an order, its events, its result
 compiler   the build child as a process
 samples    which parts of a function's samples a bundle carries
 live       one function kept live while it is edited
-watching   changes of its folder, as they are saved
+watching   changes of its folder and of shared packages, as they are saved
 """

@@ -6,19 +6,23 @@ fault or a leak of a network's builder ends the child and not the command. It mu
 
 from __future__ import annotations
 
+import json
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from edgefn.errors import BuildError, PartialBuild
+from edgefn.errors import BuildError, BundleError, PartialBuild
 from edgefn.system import signals
 from edgefn_cli.boxes.problems import error_of
 from edgefn_cli.display.failures import MissingExtra
 from edgefn_cli.project.compiler import Compiler
+
+if TYPE_CHECKING:
+    from edgefn.bundle.oci.layout import Bundle
 
 _COMPILE_EXTRA = re.compile(r"No module named '(torch|onnx|onnxscript|onnxruntime|packaging)\b")
 
@@ -28,7 +32,10 @@ Seen = Callable[[str, Event], None]
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """The order to build a function's folder into an OCI layout directory; without `targets`, for edgefn.toml's."""
+    """The order to build a function's folder into an OCI layout directory; without `targets`, for edgefn.toml's.
+
+    `packages` are the shared packages of `project`, which the build finds there itself.
+    """
 
     folder: Path
     layout: Path
@@ -37,6 +44,7 @@ class BuildRequest:
     force: bool = False
     targets: tuple[str, ...] = ()
     timeout: str | None = None
+    packages: Mapping[str, Path] = field(default_factory=dict)
 
     def arguments(self) -> list[str]:
         """Return the order as the compiler's arguments."""
@@ -85,6 +93,25 @@ def build(order: BuildRequest, seen: Seen) -> BuildResult:
     """
     with Compiler.begin(order.arguments()) as child:
         return follow(child, order, seen)
+
+
+def built_last(order: BuildRequest) -> Bundle:
+    """Open the bundle that the order's function was built into last.
+
+    Raises BundleError when there is none, or when another folder of the function's name was built after it.
+    """
+    from edgefn.bundle.oci.layout import Layout
+
+    name = order.folder.name
+    bundle = Layout(order.layout).open(name)
+    try:
+        told = json.loads((order.layout / "reports" / f"{name}.json").read_bytes())
+        source = (order.layout / told["folder"]).resolve() if told["digest"] == bundle.manifest_digest else order.folder
+    except (OSError, ValueError, KeyError, TypeError):  # it was carried here without, or an older build wrote it
+        return bundle
+    if source != order.folder:
+        raise BundleError(f"the bundle of {name} in {order.layout} was built from {source}: build {order.folder} anew")
+    return bundle
 
 
 def partial(built: Sequence[BuildResult]) -> PartialBuild | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edgefn.bundle.oci.layout import Layout
@@ -18,7 +18,7 @@ from edgefn_cli.display.failures import trace_of
 from edgefn_cli.display.output import say
 from edgefn_cli.display.progress import VerbProgress
 from edgefn_cli.display.traces import trimmed
-from edgefn_cli.project.building import Builder, BuildRequest, partial
+from edgefn_cli.project.building import Builder, BuildRequest, BuildResult, partial
 
 if TYPE_CHECKING:
     from edgefn_cli.boxes.client import Client
@@ -36,6 +36,7 @@ class Live:
     tell: Tell
     quiet: bool = False
     serving: Shipped | None = None
+    _good: bool = field(default=False, init=False)
 
     def follow(self, changes: Iterable[object]) -> None:
         """Refresh once for each change, until they end."""
@@ -50,18 +51,29 @@ class Live:
                 built = self.builder.build(self.order, progress.build_event)
                 if (lacking := partial([built])) is not None and not self.quiet:
                     say(f"warning: {lacking}")
-                self.serving = ship(self.client, Layout(built.layout).open(built.digest), progress)
+                if not (serves := self._serves(built)):
+                    self.serving = ship(self.client, Layout(built.layout).open(built.digest), progress)
         except BoxUnreachable:
             raise
         except EdgefnError as error:
+            self._good = False
             self._refused(error)
         else:
+            self._good = True
             seconds = time.perf_counter() - began
-            self.tell({"event": "live", **self.serving.as_json(), "seconds": seconds, "missing": built.missing})
+            if self.serving is not None and not serves:
+                self.tell({"event": "live", **self.serving.as_json(), "seconds": seconds, "missing": built.missing})
         self.builder.prepare()
+
+    def _serves(self, built: BuildResult) -> bool:
+        """Tell whether the box serves `built` already, and the author knows.
+
+        What was saved is then in no bundle of the function: a test, or a shared package that it does not import.
+        """
+        return self._good and built.cached and self.serving is not None and self.serving.revision == built.digest
 
     def _refused(self, error: EdgefnError) -> None:
         """Report `error`, with the author's part of the trace."""
         number = self.serving.number if self.serving is not None else None
-        trace = trimmed(trace_of(error), str(self.order.folder))
+        trace = trimmed(trace_of(error), str(self.order.folder), self.order.packages)
         self.tell({**error.as_problem(), "event": "error", "trace": trace, "serving": number})

@@ -29,6 +29,8 @@ class ProjectEntry:
         if folder.name in project.functions:
             known = project.functions[folder.name]
             raise SpecError(f"{project.file} has a function {folder.name} already, in {known}: choose another name")
+        if folder.name in project.packages:
+            raise SpecError(f"{project.file} has a shared package {folder.name}: choose another name for the function")
         file = project.file or project.root / FILE_NAME
         before = file.read_text(encoding="utf-8") if project.file else f"[project]\nname = {_quoted(project.name)}\n"
         path = _quoted(_below(folder, file.parent))

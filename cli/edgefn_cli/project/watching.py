@@ -1,4 +1,4 @@
-"""Changes of a function's folder, as they are saved. Owns the watcher's thread; builds nothing.
+"""Changes of a function's folder and of shared packages, as they are saved. Owns the watcher's thread; builds nothing.
 
 The watcher starts before the first build, so that a file saved during a build is not missed.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,24 +27,21 @@ class SourceFilter(DefaultFilter):
     ignore_dirs = (*DefaultFilter.ignore_dirs, ".edgefn", ".ipynb_checkpoints")
     ignore_entity_patterns = (*DefaultFilter.ignore_entity_patterns, r"^4913$", r"^\.#", r"^#.*#$", r"\.tmp$", r"~$")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folders: Sequence[Path]) -> None:
         super().__init__()
-        self._folder = folder
+        self._folders = folders
 
     def __call__(self, change: Change, path: str) -> bool:
         # Only what lies below the folder is looked at: a project may itself live below a directory named `.edgefn`.
-        try:
-            below = Path(path).relative_to(self._folder)
-        except ValueError:
-            below = Path(Path(path).name)
-        return super().__call__(change, str(below))
+        folder = next((folder for folder in self._folders if Path(path).is_relative_to(folder)), Path(path).parent)
+        return super().__call__(change, str(Path(path).relative_to(folder)))
 
 
 class Watcher:
-    """Changes below `folder` from the moment it is entered."""
+    """Changes below `folders` from the moment it is entered."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, *folders: Path) -> None:
+        self._folders = [folder.resolve() for folder in folders]
         self._changes: queue.Queue[set[tuple[Change, str]]] = queue.Queue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
@@ -73,8 +70,8 @@ class Watcher:
 
     def _watch(self) -> None:
         for changes in watch(
-            self._folder,
-            watch_filter=SourceFilter(self._folder),
+            *self._folders,
+            watch_filter=SourceFilter(self._folders),
             stop_event=self._over,
             raise_interrupt=False,
             debounce=DEBOUNCE_MS,

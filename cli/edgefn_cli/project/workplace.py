@@ -50,6 +50,7 @@ class Workplace:
             folder=folder,
             layout=(layout or project.output).resolve(),
             project=project.file,
+            packages=project.packages,
             **options,
         )
 

@@ -28,18 +28,6 @@ LONGEST_AXIS = 4096
 """Longer axes are positions, not channels."""
 
 
-def taken(array: NDArray[Any], along: Sequence[tuple[int, Ranges]]) -> NDArray[Any]:
-    """Return the elements of `array` whose indices `along` names."""
-    for axis, ranges in along:
-        array = np.take(array, indices_of(ranges), axis=axis)
-    return array
-
-
-def indices_of(ranges: Ranges) -> NDArray[np.int64]:
-    """Return the indices that `ranges` cover."""
-    return np.concatenate([np.arange(start, stop) for start, stop in ranges] or [np.arange(0)])
-
-
 def ranges_of(indices: Sequence[int] | NDArray[np.int64]) -> Ranges:
     """Return `indices` as ranges."""
     ordered = np.unique(np.asarray(indices, dtype=np.int64))

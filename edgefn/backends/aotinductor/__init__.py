@@ -1,8 +1,6 @@
 """AOTInductor: a network compiled to a shared library, for boxes that carry PyTorch. Importing it imports no torch.
 
-backend       the backend called "aotinductor"
-compiler      a captured program compiled by AOTInductor and g++
-instructions  the compiler's flags for a profile's CPU
+backend  the backend called "aotinductor"
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """The backend called "aotinductor".
 
-    lower    model.so, compiled by g++ with the instructions that the target's profile has, and no others; model.json
-             where it calls operators of torch
-    finish   the same files, linked
+    finish   the same files, linked: model.so is compiled for the CPUs of one profile already
     load     refused on a CPU without those instructions, which would kill the process during a run
 
 Importing this module does not import torch.
@@ -10,24 +8,17 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING
 
-from edgefn.backends.aotinductor.instructions import instructions
-from edgefn.backends.backend import Lowered, Probe
 from edgefn.backends.pytorch import record
-from edgefn.errors import BuildError, BundleError
+from edgefn.errors import BundleError
 from edgefn.targets import facts
-from edgefn.targets.profiles import profiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgefn.backends.aotinductor.instructions import Instructions
-    from edgefn.backends.backend import Captured
     from edgefn.backends.pytorch.session import TorchSession
-    from edgefn.targets.profile import Processor
-    from edgefn.targets.profiles import Target
+    from edgefn.targets.probe import Probe
 
 FILE = "model.so"
 OPERATORS = "model.json"
@@ -35,13 +26,13 @@ OPERATORS = "model.json"
 
 
 class AotInductor:
-    """A network compiled ahead of time; the build machine needs g++, the box needs torch."""
+    """A network compiled ahead of time; the box needs torch."""
 
     name = "aotinductor"
     fork_safe = True  # its loops are OpenMP's, which on one thread starts no other
 
     def probe(self) -> Probe:
-        """Tell whether torch is installed; read its metadata, never import it. Only `lower` needs a compiler."""
+        """Tell whether torch is installed; read its metadata, never import it."""
         return record.probe()
 
     def warm_up(self) -> None:
@@ -49,25 +40,6 @@ class AotInductor:
         import torch
 
         torch.set_num_threads(1)
-
-    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Write `model.so` and its record into `folder`.
-
-        Raise BuildError where g++ is missing, this machine is no CPU of the profile, or the program does not compile.
-        """
-        what = f"model {captured.model.name}, target {target}"
-        if target.precision != "fp32":
-            raise BuildError(f"aotinductor has no {target.precision}, so it does not build the target {target}")
-        cpu = profiles(captured.profiles)[target.profile].cpu
-        chosen = _instructions(cpu, what)
-        from edgefn.backends.aotinductor import compiler
-        from edgefn.backends.pytorch import operators, recurrent
-
-        operators.check_none_foreign(captured.program, what)
-        recurrent.check_unrolls(captured.program, what)
-        compiler.compile_library(captured.program, chosen, folder / FILE, what)
-        record.write(folder, captured.model, cpu.features)
-        return Lowered({"torch": record.installed(), "march": chosen.march})
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Link the files of `portable` into `folder`: they are compiled for the CPU already."""
@@ -87,6 +59,9 @@ class AotInductor:
                 f"the artifact in {folder} is compiled for a CPU with {', '.join(missing)}, which this one has not: "
                 "deploy a bundle that has an artifact for this CPU's target (`edgefn targets`)"
             )
+        library = folder / FILE
+        if found.library_bytes and (not library.is_file() or library.stat().st_size != found.library_bytes):
+            raise BundleError(f"{library} is not whole: it was built with {found.library_bytes} bytes; deploy again")
         import torch
 
         from edgefn.backends.pytorch.session import TorchSession
@@ -101,18 +76,3 @@ class AotInductor:
 
 def _features() -> frozenset[str]:
     return facts.features(facts.cpuinfo())
-
-
-def _instructions(cpu: Processor, what: str) -> Instructions:
-    chosen = instructions(cpu.arch, cpu.features) if cpu.arch == platform.machine() else None
-    if chosen is None:
-        raise BuildError(
-            f"{what}: aotinductor compiles for {platform.machine()} here, and the profile's CPU is "
-            f"{cpu.arch or 'any'}; build it on such a machine, or leave this target out of --target"
-        )
-    if missing := sorted(set(cpu.features) - _features()):
-        raise BuildError(
-            f"{what}: torch writes vectors of this machine's CPU only, which has no {', '.join(missing)}; "
-            "build it on such a machine, or leave this target out of --target"
-        )
-    return chosen

@@ -1,6 +1,5 @@
 """MNN behind the `Backend` protocol.
 
-lower    model.mnn: one file for every CPU that MNN runs on, whatever the sizes of its symbolic dimensions
 finish   the same files, linked: MNN lays out its weights for the CPU as it loads
 load     on as many threads as asked for
 """
@@ -10,15 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgefn import extras
-from edgefn.backends.backend import Lowered, Probe
-from edgefn.errors import BuildError
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgefn.backends.backend import Captured
     from edgefn.backends.mnn.session import MnnSession
-    from edgefn.targets.profiles import Target
 
 
 class Mnn:
@@ -39,14 +35,6 @@ class Mnn:
         from edgefn.backends.mnn.library import import_mnn
 
         import_mnn()
-
-    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Write the model and its record into `folder`. Raise BuildError when MNN cannot make the network."""
-        if target.precision != "fp32":
-            raise BuildError(f"mnn has no {target.precision}, so it does not build the target {target}")
-        from edgefn.backends.mnn import lowering
-
-        return lowering.lower(captured, target, folder)
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Link the files of `portable` into `folder`: there is nothing to make for a machine."""

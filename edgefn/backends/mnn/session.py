@@ -15,8 +15,8 @@ from edgefn.errors import BundleError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
     from edgefn.backends.mnn.record import MnnRecord
+    from edgefn.session import Arrays
 
 FILE = "model.mnn"
 

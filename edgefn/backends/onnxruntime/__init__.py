@@ -1,14 +1,13 @@
 """ONNX Runtime on the CPU: the backend that every bundle has an artifact for.
 
-    backend    `OnnxRuntime`: lower, finish, load
-    lowering   what lower does: the exported network, or one of the int8 forms, as model.onnx; build machine only
+    backend    `OnnxRuntime`: finish, load
     session    import, options and sessions of the library
     settings   session options that an artifact brings along
 
 Importing this package does not import onnxruntime; importing onnxruntime through it starts no thread.
 """
 
-from edgefn.backends.onnxruntime.backend import FINISHED, OPSET, PORTABLE, OnnxRuntime
+from edgefn.backends.onnxruntime.backend import FINISHED, PORTABLE, OnnxRuntime
 from edgefn.backends.onnxruntime.session import PROVIDER, OnnxSession, import_onnxruntime
 
-__all__ = ["FINISHED", "OPSET", "PORTABLE", "PROVIDER", "OnnxRuntime", "OnnxSession", "import_onnxruntime"]
+__all__ = ["FINISHED", "PORTABLE", "PROVIDER", "OnnxRuntime", "OnnxSession", "import_onnxruntime"]

@@ -1,6 +1,5 @@
-"""`OnnxRuntime`, the backend.
+"""`OnnxRuntime`, the backend. Its portable artifact, model.onnx, any machine can read.
 
-lower    model.onnx, as exported or in int8: any machine can read it
 finish   finished.onnx, fully optimised for this CPU, its weights in finished.onnx.data, which each process
          maps and the page cache shares
 load     no optimisation left to do; one thread, and the weights of a float artifact not copied ("prepacking off"),
@@ -10,10 +9,8 @@ load     no optimisation left to do; one thread, and the weights of a float arti
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgefn import extras
-from edgefn.backends.backend import Lowered, Probe
 from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.session import (
     PROVIDER,
@@ -24,13 +21,7 @@ from edgefn.backends.onnxruntime.session import (
     session_options,
     share_arena,
 )
-
-if TYPE_CHECKING:
-    from edgefn.backends.backend import Captured
-    from edgefn.targets.profiles import Target
-
-OPSET = 20
-"""The opset asked for: what torch.onnx writes without a conversion, and ONNX Runtime ≥ 1.17 reads."""
+from edgefn.targets.probe import Probe
 
 PORTABLE = "model.onnx"
 FINISHED = "finished.onnx"
@@ -66,16 +57,6 @@ class OnnxRuntime:
 
         session = import_onnxruntime().InferenceSession(SMALLEST_MODEL, session_options({}), providers=[PROVIDER])
         session.run(None, {"x": np.zeros(1, np.float32)})
-
-    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Write `model.onnx` into `folder`; past the protobuf limit also `model.onnx.data`.
-
-        An int8 artifact also has a settings.json. Raise BuildError where the target cannot be built, GateError with the
-        figures where int8 misses its bound.
-        """
-        from edgefn.backends.onnxruntime import lowering
-
-        return lowering.lower(captured, target, folder)
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Write `finished.onnx` and its mapped weights into `folder`; 130 ms for EfficientNet-Lite0."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 PROVIDER = "CPUExecutionProvider"
 

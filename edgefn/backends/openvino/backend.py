@@ -1,6 +1,5 @@
 """OpenVINO behind the `Backend` protocol.
 
-lower    model.onnx: any CPU that OpenVINO runs on can read it. shapes.json: the samples' sizes
 finish   usual.blob: compiled for this CPU and those sizes; for all others the IR beside it, model.xml and model.bin
 load     the blob, mapped; 60 ms where compiling takes 300
 """
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn import extras
-from edgefn.backends import output_names, small_files
-from edgefn.backends.backend import Lowered, Probe
+from edgefn.backends import small_files
 from edgefn.errors import BundleError
 from edgefn.spec import MAX_DIMENSION
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Captured
     from edgefn.backends.openvino.session import OpenVinoSession
-    from edgefn.targets.profiles import Target
 
 PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
 
@@ -50,27 +47,6 @@ class OpenVino:
         from edgefn.backends.openvino.library import import_openvino
 
         import_openvino()
-
-    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Write the model as ONNX into `folder`, in float32 or with int8 operators.
-
-        bf16 is chosen when it runs, not in the file. Raise BuildError that names the model and the target, GateError
-        with the figures.
-        """
-        from edgefn.backends.openvino import lowering
-
-        folder.mkdir(parents=True, exist_ok=True)
-        lowered = lowering.lower(captured, target, folder / PORTABLE)
-        shapes = {
-            name: tuple(captured.sizes.get(size, 1) if isinstance(size, str) else size for size in tensor.shape)
-            for name, tensor in captured.model.inputs.items()
-        }
-        (folder / SHAPES).write_bytes(msgspec.json.encode(shapes))
-        names = [output_names.inside(name, captured.model.inputs) for name in captured.model.outputs]
-        (folder / OUTPUTS).write_bytes(msgspec.json.encode(names))
-        if target.precision == BF16:
-            (folder / BF16).touch()
-        return lowered
 
     def finish(self, portable: Path, folder: Path) -> None:
         """Write `usual.blob` into `folder`, and the IR for other sizes than the samples'."""

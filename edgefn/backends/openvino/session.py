@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -222,11 +222,11 @@ def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[s
     import numpy as np
 
     openvino = import_openvino()
-    pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
     try:
+        pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
         tensor = openvino.Tensor(pages, shared_memory=True)
         return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), names, (pages, tensor))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # ValueError: an empty file
         raise BundleError(
             f"openvino {version()} does not load {blob.name}, which another version or another CPU made: "
             f"{_reason(error)}; it is to be finished again"
@@ -240,5 +240,5 @@ def version() -> str:
     return importlib.metadata.version("openvino")
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "no reason given")

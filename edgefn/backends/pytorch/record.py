@@ -11,9 +11,9 @@ import msgspec
 
 from edgefn import extras
 from edgefn.backends import small_files
-from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
 from edgefn.targets import facts
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 FILE = "record.json"
 
 
-class PyTorchRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`torch` is a public version, without "+cpu"; `features` are flags of /proc/cpuinfo that the code uses."""
+class PyTorchRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """`torch` is a public version, without "+cpu"; `features` are flags of /proc/cpuinfo that the code uses.
+
+    `library_bytes` is the size of a compiled library; 0 where there is none. A truncated one would end the process.
+    """
 
     torch: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     features: tuple[str, ...] = ()
+    library_bytes: int = 0
 
 
 def installed() -> str:
@@ -43,9 +47,9 @@ def probe() -> Probe:
     return Probe(True, found, f"torch {found}, CPU") if found else Probe(False, fix=extras.hint("torch"))
 
 
-def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = ()) -> None:
+def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = (), library_bytes: int = 0) -> None:
     """Write the record of an artifact that this torch made into `folder`."""
-    record = PyTorchRecord(installed(), tuple(spec.inputs), tuple(spec.outputs), features)
+    record = PyTorchRecord(installed(), tuple(spec.inputs), tuple(spec.outputs), features, library_bytes)
     (folder / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
     from edgefn.backends.pytorch.record import PyTorchRecord
+    from edgefn.session import Arrays
 
 
 class TorchSession:

@@ -1,6 +1,5 @@
 """The backend called "torchscript".
 
-    lower    model.pt, traced and frozen: any machine with that version of torch runs it
     finish   the same files, linked: torch chooses its kernels for the CPU as it runs
     load     on as many threads as asked for, which holds for the whole process
 
@@ -11,16 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgefn.backends.backend import Lowered, Probe
 from edgefn.backends.pytorch import record
-from edgefn.errors import BuildError, BundleError
+from edgefn.errors import BundleError
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edgefn.backends.backend import Captured
+    import torch
+
     from edgefn.backends.pytorch.session import TorchSession
-    from edgefn.targets.profiles import Target
 
 FILE = "model.pt"
 
@@ -41,23 +40,6 @@ class TorchScript:
 
         torch.set_num_threads(1)
 
-    def lower(self, captured: Captured, target: Target, folder: Path) -> Lowered:
-        """Write `model.pt` and its record into `folder`.
-
-        Raise BuildError when the network does not trace, or its trace holds for one batch size only.
-        """
-        if target.precision != "fp32":
-            raise BuildError(f"torchscript has no {target.precision}, so it does not build the target {target}")
-        from edgefn.backends.pytorch import operators
-        from edgefn.backends.torchscript import tracing
-
-        operators.check_none_foreign(captured.program, f"model {captured.model.name}, target {target}")
-        script = tracing.trace(captured, target)
-        folder.mkdir(parents=True, exist_ok=True)
-        tracing.save(script, folder / FILE)
-        record.write(folder, captured.model)
-        return Lowered({"torch": record.installed()})
-
     def finish(self, portable: Path, folder: Path) -> None:
         """Link the files of `portable` into `folder`: there is nothing to make for a machine."""
         from edgefn.backends import linking
@@ -70,11 +52,22 @@ class TorchScript:
         import torch
 
         from edgefn.backends.pytorch.session import TorchSession
-        from edgefn.backends.torchscript import tracing
 
         torch.set_num_threads(threads)
         try:
-            script = tracing.load(folder / FILE)
+            script = _loaded(folder / FILE)
         except (RuntimeError, ValueError, OSError) as error:
             raise BundleError(f"torch {found.torch} does not load {folder / FILE}: {error}") from error
         return TorchSession(lambda tensors: script(*tensors), found)
+
+
+def _loaded(path: Path) -> torch.jit.ScriptModule:
+    """Load the trace in the file `path`, on the CPU, without torch.jit's warnings that it is old."""
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
+    return script

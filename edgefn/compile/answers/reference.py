@@ -6,7 +6,7 @@ They are cached by all that they depend on. Imports torch only when they must be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import msgspec
 from edgefn.accuracy.answers import record
 from edgefn.accuracy.answers.judging import differing, spreads_of
 from edgefn.accuracy.answers.record import Asked, Reference
+from edgefn.bundle.sources import Packages
 from edgefn.codec.type_hints import hints_of
 from edgefn.compile.answers.requests import Sample, answer, samples_of
 from edgefn.compile.author.usercode import blaming
@@ -39,8 +40,9 @@ _FILE = "answers.msgpack"
 class Answers:
     """Eager's answers to a function's samples, and the file that holds them.
 
-    folder  of the function; `handler` is the name of its handler
-    key     depends on all that the answers do
+    folder    of the function; `handler` is the name of its handler
+    packages  the project's shared packages
+    key       depends on all that the answers do
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Answers:
     reference: Reference
     path: Path | None = None
     key: str = ""
+    packages: Packages = field(default_factory=dict)
 
     @property
     def fit(self) -> bool:
@@ -85,7 +88,8 @@ def obtain(
     if folder is None:
         found = _recorded(function, models, samples, sessions)
         folder = cache.make("answers", key, lambda into: (into / _FILE).write_bytes(msgspec.msgpack.encode(found)))
-    return Answers(sources.folder, function.handler.__name__, samples, read(folder / _FILE), folder / _FILE, key)
+    known, handler = read(folder / _FILE), function.handler.__name__
+    return Answers(sources.folder, handler, samples, known, folder / _FILE, key, sources.packages)
 
 
 def _recorded(

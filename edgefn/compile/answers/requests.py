@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgefn.accuracy.answers import record
+from edgefn.codec.media_types import of_file
 from edgefn.codec.request.signature import Request
-from edgefn.compile.samples.recording import CONTENT_TYPES
 from edgefn.compile.samples.samples import sample_files, spread
 from edgefn.function import EdgeFunction
 from edgefn.golden import MAX_SAMPLES
@@ -34,7 +34,7 @@ class Sample:
     @property
     def content_type(self) -> str:
         """Return the content type of the body, by the file's extension."""
-        return CONTENT_TYPES.get(self.path.suffix.lower(), "application/octet-stream")
+        return of_file(self.path)
 
 
 def samples_of(models: Sequence[EdgeModel], folder: Path) -> list[Sample]:

@@ -20,13 +20,13 @@ from edgefn.accuracy.answers.judging import Compare, comparison, mismatch
 from edgefn.accuracy.answers.limits import limits_for
 from edgefn.accuracy.answers.record import Agreed, Mismatch, agreed, shown
 from edgefn.accuracy.answers.share import told
-from edgefn.backends.backend import Session
 from edgefn.compile.answers import reference
 from edgefn.compile.answers.requests import Sample, answer
 from edgefn.compile.author.usercode import import_function
 from edgefn.errors import EdgefnError, GateError
 from edgefn.function import EdgeFunction
 from edgefn.model import models_of
+from edgefn.session import Session
 from edgefn.targets.profiles import Target
 
 AGAIN_S = 1.1
@@ -40,6 +40,7 @@ class AnswerTrial(msgspec.Struct, frozen=True):
     reference   file of eager's answers
     samples     the files that were asked, in the order of the answers
     companions  (backend, folder) of the portable artifacts of the function's other models, by model
+    packages    folders of the project's shared packages, by name
     """
 
     folder: str
@@ -47,6 +48,7 @@ class AnswerTrial(msgspec.Struct, frozen=True):
     reference: str
     samples: tuple[str, ...]
     companions: dict[str, tuple[str, str]] = {}
+    packages: dict[str, str] = {}
 
 
 def run(trial: AnswerTrial, model: str, target: Target, files: Path) -> Agreed:
@@ -54,7 +56,7 @@ def run(trial: AnswerTrial, model: str, target: Target, files: Path) -> Agreed:
 
     Raise BuildError where the artifact does not load, or the author's `match` is at fault.
     """
-    function = import_function(Path(trial.folder))
+    function = import_function(Path(trial.folder), {name: Path(place) for name, place in trial.packages.items()})
     known = reference.read(Path(trial.reference))
     limits = limits_for(target.precision)
     compare = comparison(limits, known.spreads, function.judge, reference.result_hint(function))

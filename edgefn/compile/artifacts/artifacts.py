@@ -30,7 +30,7 @@ from edgefn.compile.jobs import capacity, runner
 from edgefn.compile.jobs.job import write_job
 from edgefn.compile.jobs.runner import CompileLimits, Task
 from edgefn.compile.judging import judgements
-from edgefn.compile.judging.judgements import Judgement
+from edgefn.compile.judging.judgement import Judgement
 from edgefn.system import machine
 from edgefn.targets.groups import PORTABLE
 
@@ -197,6 +197,7 @@ class Artifacts:
             str(answers.path),
             tuple(str(sample.path) for sample in answers.samples),
             {name: (one.piece.target.backend, str(one.files)) for name, one in others.items()},
+            {name: str(place) for name, place in answers.packages.items()},
         )
 
     def _started(self, making: ArtifactBuild, step: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.artifacts.wanted import Wanted
 from edgefn.compile.report import ArtifactReport
 from edgefn.errors import BuildError, BundleError
@@ -50,11 +51,15 @@ def available(wanted: Sequence[Wanted]) -> tuple[tuple[Target, ...], tuple[Skipp
 
 
 def lacking(target: Target) -> str:
-    """Return what the target's backend lacks here, with the command that installs it; empty when it works."""
-    try:
-        probe = backends.get(target.backend).probe()
-    except BundleError as error:
-        return f"the target {target} needs the backend {target.backend}: {error}"
-    if probe.available:
-        return ""
-    return f"the target {target} needs the backend {target.backend}, which cannot work here: {probe.fix}"
+    """Return what the target's engine lacks here, with the command that installs it; empty when it works.
+
+    Both halves are needed: the lowering makes the artifact, and the backend runs it for the proof.
+    """
+    for kind, registry in (("backend", backends), ("lowering", lower)):
+        try:
+            probe = registry.get(target.backend).probe()
+        except BundleError as error:
+            return f"the target {target} needs the {kind} {target.backend}: {error}"
+        if not probe.available:
+            return f"the target {target} needs the {kind} {target.backend}, which cannot work here: {probe.fix}"
+    return ""

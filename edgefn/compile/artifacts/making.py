@@ -12,12 +12,12 @@ import msgspec
 from edgefn.accuracy.answers.record import Agreed
 from edgefn.accuracy.limits import limits_of
 from edgefn.accuracy.verdict import Agreement
-from edgefn.backends.backend import Lowered
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.compile.artifacts.plan import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.jobs.worker import CompilerExit
 from edgefn.compile.judging.verify import Latency
+from edgefn.compile.lower.lowering import Lowered
 from edgefn.compile.report import ArtifactReport, Status
 from edgefn.errors import BuildError, GateError
 from edgefn.spec import ModelSpec

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn import backends
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.bound import Bound
+from edgefn.compile import lower
 from edgefn.compile.answers.reference import Answers
 from edgefn.compile.answers.trial import AnswerTrial
 from edgefn.compile.cache import environment
@@ -29,7 +30,7 @@ from edgefn.targets import profiles
 from edgefn.targets.profiles import Target
 
 if TYPE_CHECKING:
-    from edgefn.compile.judging.judgements import Judgement
+    from edgefn.compile.judging.judgement import Judgement
 
 
 @dataclass(frozen=True)
@@ -82,21 +83,22 @@ class ArtifactPlan:
 
         It is the same in each build, whichever other artifacts that build makes.
         """
-        backend = backends.get(self.target.backend)
+        lowering = lower.get(self.target.backend)
         options = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy, self.model.quantize)]
         quantized = [
             *((self.calibration.digest, hash_file(self.golden.path)) if self.calibration else ("",)),
             *(options if is_quantized(self.target) else []),
         ]
         profile = msgspec.to_builtins(profiles.profiles(self.profiles)[self.target.profile])
-        return key_of(self.capture_key, str(self.target), profile, backend.name, backend.probe().version, quantized)
+        return key_of(self.capture_key, str(self.target), profile, lowering.name, lowering.probe().version, quantized)
 
     @cached_property
     def proof_key(self) -> str:
         """Return a key of all that the artifact's agreement with its golden samples depends on."""
         asked = [msgspec.to_builtins(one) for one in (self.bound, self.model.accuracy)]
+        engine = backends.get(self.target.backend).probe().version
         given = [hash_file(self.golden.path), self.calibration.digest if self.calibration else "", self.judging_key]
-        return key_of(self.key, given, list(self.judges), asked, self.model.batching is not None)
+        return key_of(self.key, engine, given, list(self.judges), asked, self.model.batching is not None)
 
     @cached_property
     def judging_key(self) -> str:

@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from edgefn.bundle.sources import code_files
-from edgefn.compile.author import unknown_reads
+from edgefn.compile.author import missing, unknown_reads
 from edgefn.compile.author.aside import Aside
 from edgefn.compile.author.imports import ImportGuard
 from edgefn.compile.author.reads import Reads, is_module, source_of
 from edgefn.compile.cache.sources import Sources
 from edgefn.compile.cache.wheelhouse import Wheels
-from edgefn.errors import BuildError
+from edgefn.errors import BuildError, EdgefnError
 from edgefn.model import EdgeModel
 from edgefn.weights import check_weights, weight_files
 
@@ -59,7 +58,8 @@ class Boundary:
         self._turns: list[_Turn] = []
         self._aside = Aside()
         self._reads = Reads(cache)
-        self._imports = ImportGuard(sources.folder, wheels)
+        self._wheels = wheels
+        self._imports = ImportGuard(sources, wheels)
         self._imports.install()
 
     @property
@@ -83,6 +83,14 @@ class Boundary:
     def weights(self) -> set[Path]:
         """Return all files that weights= of the models name. No box gets these files."""
         return {path.resolve() for model in self._models.values() for path in self._named(model)}
+
+    def advice(self, module: str) -> str:
+        """Return what to do about `module`, which this machine lacks; empty where there is nothing to say."""
+        try:
+            wheels = self._wheels().folder
+        except EdgefnError:  # it is told by the step that resolves them
+            wheels = None
+        return missing.advice(module, self._sources.folder, wheels)
 
     @contextmanager
     def on_box(self, what: str) -> Iterator[None]:
@@ -132,14 +140,15 @@ class Boundary:
             self._turns[-1].read |= dict.fromkeys(read)
 
     def _code(self) -> set[Path]:
-        return {path for _, path in code_files(self._sources.folder)} - self.weights()
+        return {path for _, path in self._sources.code_files()} - self.weights()
 
     def _built_from(self, model: EdgeModel | None) -> set[Path]:
-        data = {path for _, path in self._sources.data_files()}
-        if model is None:
+        closure = self._sources.closure(model) if model else None
+        data = {path for _, path in self._sources.data_files(closure)}
+        if model is None or closure is None:
             return data
         weights = {path.resolve() for path in self._named(model)}
-        return data | self._sources.closure(model).files | weights
+        return data | closure.files | weights
 
     def _sampled_from(self, model: EdgeModel) -> set[Path]:
         return self._built_from(model) | self._code() | set(self._sources.sample_files(model))
@@ -166,6 +175,12 @@ def unobserved(act: Callable[[], T]) -> T:
 def on_box(what: str) -> AbstractContextManager[None]:
     """Run code meanwhile that a box runs too; `what` names the code in errors."""
     return _drawn.on_box(what) if _drawn else nullcontext()
+
+
+def advice(error: BaseException) -> str:
+    """Return what to do about the module that `error` misses; empty for any other error, and outside of a build."""
+    missed = error.name if isinstance(error, ModuleNotFoundError) else ""
+    return _drawn.advice(missed) if _drawn and missed else ""
 
 
 def building(model: str) -> AbstractContextManager[None]:

@@ -17,9 +17,14 @@ from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from edgefn.bundle.sources import NO_PACKAGES, Packages, package_files
+
 QUIET = {"edge_function", "edge_model", "match", "lru_cache", "cache", "cached_property", "dataclass", "contextmanager"}
 QUIET |= {"wraps", "njit", "jit", "no_grad", "inference_mode", "overload", "total_ordering", "singledispatch"}
 """Decorators that put what they decorate nowhere; others may register it, for whoever looks it up by a name."""
+
+_IMPORTERS = {"import_module", "__import__"}
+"""Functions that import the module that their first argument names."""
 
 TOO_CLEVER = {"eval", "exec", "globals", "locals", "vars", "__import__", "importlib", "setattr"}
 
@@ -45,23 +50,36 @@ class Closure:
         return hashlib.sha256("\n".join([*sorted(self.parts), *values]).encode()).hexdigest()
 
 
-def closure_of(module: Path, name: str, folder: Path) -> Closure:
-    """Find the closure of `name` in the file `module`; the function's own modules are those in `folder`."""
+def closure_of(module: Path, name: str, folder: Path, packages: Packages = NO_PACKAGES) -> Closure:
+    """Find the closure of `name` in the file `module`.
+
+    The function's own modules are those in `folder` and in the shared `packages`.
+    """
     found = Closure()
     statements = _needed(_parse(module), name)
     for statement in statements:
         found.parts.add(_dump(statement))
-    _follow_imports(statements, folder, found, seen={module})
+    _follow_imports(statements, folder, packages, found, seen={module})
     found.files.add(module)
     return found
 
 
-def follow(modules: Iterable[Path], folder: Path) -> Closure:
+def follow(modules: Iterable[Path], folder: Path, packages: Packages = NO_PACKAGES) -> Closure:
     """Find the imports of `modules`: the folder's own modules, whole, and other distributions' packages."""
     found = Closure()
     for module in modules:
-        _follow_imports([_parse(module)], folder, found, seen={module})
+        _follow_imports([_parse(module)], folder, packages, found, seen={module})
     return found
+
+
+def imported(modules: Iterable[Path], packages: Packages) -> dict[str, Path]:
+    """Return those of the shared `packages` that `modules` import, or that such a package imports, by name."""
+    waiting, found = list(modules), dict[str, Path]()
+    while waiting:
+        for name in _imported([_parse(waiting.pop())]) & (packages.keys() - found.keys()):
+            found[name] = packages[name]
+            waiting += [path for _, path in package_files(packages[name]) if path.suffix == ".py"]
+    return dict(sorted(found.items()))
 
 
 def _parse(module: Path) -> ast.Module:
@@ -178,12 +196,14 @@ def _variables(roots: Iterable[ast.AST]) -> Iterator[str]:
             yield name
 
 
-def _follow_imports(roots: Sequence[ast.AST], folder: Path, found: Closure, seen: set[Path]) -> None:
+def _follow_imports(
+    roots: Sequence[ast.AST], folder: Path, packages: Packages, found: Closure, seen: set[Path]
+) -> None:
     found.variables |= set(_variables(roots))
     for package in _imported(roots):
         if package in sys.stdlib_module_names or package == "edgefn":
             continue
-        own = own_modules(package, folder)
+        own = own_modules(package, folder, packages)
         if not own:
             found.packages.add(package)
         for path in own:
@@ -192,7 +212,7 @@ def _follow_imports(roots: Sequence[ast.AST], folder: Path, found: Closure, seen
                 found.files.add(path)
                 tree = _parse(path)
                 found.parts.add(f"{path.name} {_dump(tree)}")
-                _follow_imports([tree], folder, found, seen)
+                _follow_imports([tree], folder, packages, found, seen)
 
 
 def _imported(roots: Iterable[ast.AST]) -> set[str]:
@@ -203,15 +223,21 @@ def _imported(roots: Iterable[ast.AST]) -> set[str]:
                 packages |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 packages.add(node.module.split(".")[0])
-    return packages
+            elif isinstance(node, ast.Call) and _last(node) in _IMPORTERS and node.args:
+                match node.args[0]:
+                    case ast.Constant(value=str(name)):
+                        packages.add(name.split(".")[0])
+    return packages - {""}
 
 
-def own_modules(package: str, folder: Path) -> list[Path]:
+def own_modules(package: str, folder: Path, packages: Packages = NO_PACKAGES) -> list[Path]:
     """List the source files of `package` unless an installed distribution owns it.
 
-    Such a package is in `folder`, or was put on sys.path by hand or by an editable install. Sorted; empty for a package
-    that is installed or missing.
+    Such a package is in `folder`, is one of the shared `packages`, or was put on sys.path by hand or by an editable
+    install. Sorted; empty for a package that is installed or missing.
     """
+    if package in packages:
+        return [path for _, path in package_files(packages[package]) if path.suffix == ".py"]
     spec = PathFinder.find_spec(package, [str(folder), *sys.path]) or _editable(package)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return []

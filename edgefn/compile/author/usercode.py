@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edgefn.compile.author import blame, boundary, symptoms
+from edgefn.bundle.sources import NO_PACKAGES, Packages
+from edgefn.compile.author import blame, boundary, shared_code, symptoms
 from edgefn.compile.author.imports import NotOnBox
-from edgefn.errors import BuildError, EdgefnError
+from edgefn.errors import BuildError, EdgefnError, SpecError
 from edgefn.function import EdgeFunction, load
 
 T = TypeVar("T")
@@ -35,22 +36,42 @@ def _told(error: BaseException) -> str:
     """Describe `error`: its type and message, the author's line, and the remedy where one is known."""
     where, symptom = blame.line(error), symptoms.find(error)
     meaning = f": {symptom.what}" if symptom and symptom.what else ""
-    advice = f"{meaning}; {symptom.do}" if symptom else ""
+    advice = f"{meaning}; {symptom.do}" if symptom else _missing(error)
     return f"{type(error).__name__}: {blame.brief(error)}{where and f' ({where})'}{advice}"
 
 
-def import_function(folder: Path) -> EdgeFunction[..., Any]:
-    """Import the function of `folder`.
+def _missing(error: BaseException) -> str:
+    advice = boundary.advice(error)
+    return advice and f"; {advice}"
+
+
+def import_function(folder: Path, packages: Packages = NO_PACKAGES) -> EdgeFunction[..., Any]:
+    """Import the function of `folder`, which may import the project's shared `packages`.
 
     Raise SpecError when the SDK refuses it, and BuildError when the module raises.
     """
+    shared_code.offer(packages)
     try:
         with boundary.on_box(f"{folder.name}.py, as it is imported,"):
-            return load(folder)
+            function = load(folder)
     except EdgefnError:
         raise
     except NotOnBox as error:
         raise BuildError(f"{folder.name} does not import on a box: {error}") from None
     except (Exception, SystemExit) as error:
-        hint = f"; pip install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
-        raise BuildError(f"{folder.name} does not import: {type(error).__name__}: {error}{hint}") from error
+        raise BuildError(f"{folder.name} does not import: {type(error).__name__}: {error}{_missing(error)}") from error
+    _check_name(function, folder.resolve())
+    return function
+
+
+def _check_name(function: EdgeFunction[..., Any], folder: Path) -> None:
+    """Raise SpecError unless the function is called as its folder is.
+
+    The command line knows it by its folder, bundles and boxes by its own name: with two names, one would act on another
+    function than is meant.
+    """
+    if (name := function.spec.name) != folder.name:
+        raise SpecError(
+            f"{folder / folder.name}.py holds the function {name!r}, and its folder is {folder.name!r}: rename one, or "
+            f'write @edge_function(name="{folder.name}")'
+        )

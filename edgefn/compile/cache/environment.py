@@ -54,15 +54,23 @@ def versions(packages: Iterable[str]) -> dict[str, list[str]]:
     return {package: _owners(package) for package in sorted(packages)}
 
 
-def owners(package: str) -> set[str]:
-    """Return the normalised names of the distributions that provide a top-level package."""
-    return {re.sub(r"[-_.]+", "-", folder.partition("-")[0]).lower() for folder in _owners(package)}
+def owners(module: str) -> set[str]:
+    """Return the normalised names of the distributions that provide `module`.
+
+    Several may share its top-level package, as `google`; then those are meant that have the module itself.
+    """
+    parts, found = module.split("."), _owners(module.partition(".")[0])
+    for count in range(len(parts), 1, -1):
+        if len(found) > 1 and (own := _owners("/".join(parts[:count]))):
+            found = own
+            break
+    return {re.sub(r"[-_.]+", "-", folder.partition("-")[0]).lower() for folder in found}
 
 
 @cache
 def _owners(package: str) -> list[str]:
-    inside, module = f"\n{package}/".encode(), f"\n{package}.py".encode()
-    return [name for name, files in _file_lists().items() if inside in files or module in files]
+    marks = [f"\n{package}{end}".encode() for end in ("/", ".py", ".cpython-", ".abi3.so")]
+    return [name for name, files in _file_lists().items() if any(mark in files for mark in marks)]
 
 
 @cache

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edgefn.bundle.readme import first_paragraph
-from edgefn.bundle.sources import code_files, tree_files
-from edgefn.compile.author.closure import Closure, closure_of, follow
+from edgefn.bundle.sources import NO_PACKAGES, Files, Packages, code_files, package_files, tree_files
+from edgefn.compile.author.closure import Closure, closure_of, follow, imported
 from edgefn.compile.cache import environment
 from edgefn.compile.cache.cache import hash_file, key_of
 from edgefn.compile.samples.samples import matched, sample_files
@@ -26,23 +27,57 @@ COMPILING = ("compile", "backends", "golden.py")
 
 
 class Sources:
-    """The folder of one function. `remembered`: modules elsewhere that an earlier build of it imported."""
+    """The folder of one function, in a project with shared `packages`.
 
-    def __init__(self, folder: Path) -> None:
+    `remembered`: modules elsewhere that an earlier build of it imported.
+    """
+
+    def __init__(self, folder: Path, packages: Packages = NO_PACKAGES) -> None:
         self.folder = folder.resolve()
+        self.packages = packages
         self.remembered: tuple[str, ...] = ()
         self._hashes: dict[Path, str] = {}
         self._followed: set[Path] = set()
         if not self.folder.is_dir():
             raise SpecError(f"{folder} is not a folder: name the folder of a function")
 
+    @cached_property
+    def shared(self) -> Packages:
+        """Return the shared packages that the function's code imports: they are in its bundle, and no others.
+
+        Raise SpecError for one whose name another package or module has.
+        """
+        if not self.packages:
+            return NO_PACKAGES
+        found = imported([path for _, path in code_files(self.folder) if path.suffix == ".py"], self.packages)
+        for name in found:
+            if taken := environment.versions([name])[name]:
+                raise SpecError(
+                    f"the shared package {name} in {found[name]} has the name of a package that {taken[0]} installed "
+                    f"here, and would hide it: rename the folder, and {name!r} in packages of edgefn.toml"
+                )
+        return found
+
+    def code_files(self) -> Files:
+        """List the files of the code layer: the function's, and those of the shared packages that it imports."""
+        return code_files(self.folder, self.shared)
+
+    def check_wheels(self, wheels: Path | None) -> None:
+        """Raise SpecError where the site-packages `wheels` have a package of a shared one's name."""
+        brought = {path.name.partition(".")[0] for path in wheels.iterdir()} if wheels else set[str]()
+        for name in sorted(brought & self.shared.keys()):
+            raise SpecError(
+                f"the shared package {name} would hide the package {name} that requirements.txt brings: rename "
+                f"{self.shared[name]}, and {name!r} in packages of edgefn.toml"
+            )
+
     def whole_key(self, *options: object) -> str:
         """Return a key of all that the bundle may depend on.
 
         That is every file, every installed distribution and every option of the build.
         """
-        code = code_files(self.folder)
-        followed = follow([path for _, path in code if path.suffix == ".py"], self.folder)
+        code = self.code_files()
+        followed = follow([path for _, path in code if path.suffix == ".py"], self.folder, self.shared)
         self._followed = followed.files
         return key_of(
             [[name, hash_file(path)] for name, path in [*code, *self._samples(), *self.requirements()]],
@@ -79,7 +114,7 @@ class Sources:
         """
         closure = self.closure(model)
         weights = {path.resolve() for path in weight_files(model.weights, self.folder)}
-        data = [[name, hash_file(path)] for name, path in self.data_files() if path not in weights]
+        data = [[name, hash_file(path)] for name, path in self.data_files(closure) if path not in weights]
         return key_of(
             closure.digest(),
             data,
@@ -103,7 +138,7 @@ class Sources:
             closure.digest(),
             environment.versions(closure.packages),
             environment.own_code(),
-            [[name, hash_file(path)] for name, path in samples],
+            [[name, hash_file(path)] for name, path in [*samples, *self._shared_data(closure)]],
         )
 
     def answers_key(self, models: Sequence[EdgeModel], function: EdgeFunction[..., Any]) -> str:
@@ -131,9 +166,23 @@ class Sources:
         """Return the source that the model's network depends on."""
         return self._closure(model.builder)
 
-    def data_files(self) -> list[tuple[str, Path]]:
-        """List the folder's files that are not modules, with their names: a builder may read them."""
-        return [(name, path) for name, path in code_files(self.folder) if path.suffix != ".py"]
+    def data_files(self, closure: Closure | None = None) -> Files:
+        """List the files that are not modules, with their names: a builder with `closure` may read them.
+
+        They are in the folder, or in a shared package that the builder imports.
+        """
+        own = [(name, path) for name, path in code_files(self.folder) if path.suffix != ".py"]
+        return [*own, *(self._shared_data(closure) if closure else ())]
+
+    def _shared_data(self, closure: Closure) -> Files:
+        """List the files that are not modules of the shared packages that `closure` reaches."""
+        return [
+            (f"{name}/{below}", path)
+            for name, place in self.shared.items()
+            if any(file.is_relative_to(place) for file in closure.files)
+            for below, path in package_files(place)
+            if path.suffix != ".py"
+        ]
 
     def sample_files(self, model: EdgeModel) -> list[Path]:
         """List the files that the golden and the calibration samples of `model` depend on."""
@@ -148,7 +197,7 @@ class Sources:
     def _closure(self, function: Callable[..., Any]) -> Closure:
         function = inspect.unwrap(function)
         module = Path(inspect.getfile(function)).resolve()
-        return closure_of(module, function.__qualname__.split(".")[0], self.folder)
+        return closure_of(module, function.__qualname__.split(".")[0], self.folder, self.shared)
 
     def _matched(self, model: EdgeModel) -> list[tuple[str, Path]]:
         return [(str(path.relative_to(self.folder)), path) for path in sample_files(model, self.folder)]

@@ -10,6 +10,8 @@ snapshot    a captured network as files
 recurrent   recurrent layers, kept whole
 rewrites    steps written otherwise
 foreign     operators of other libraries
+examples    example inputs, and a program's outputs for them
+operators   operators that PyTorch itself does not have
 probes      a program at other lengths
 provenance  what joins the outputs
 refusals    why a network does not export, and what to do

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.rules import Judging
 from edgefn.backends import output_names
-from edgefn.bundle.config import Bound
 from edgefn.compile import translations
 from edgefn.compile.capture import arguments, exporting, foreign, recurrent, refusals, results, rewrites
 from edgefn.compile.capture.eager import EagerSession, without_fast_path
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class Capture:
-    """A captured network; satisfies `edgefn.backends.backend.Captured`.
+    """A captured network; satisfies `edgefn.compile.lower.lowering.Captured`.
 
     `model` is the spec with its outputs filled in; `program` is the `torch.export.ExportedProgram`; `telling` has the
     lengths at which artifacts must be tried, by word.
@@ -135,7 +135,7 @@ def capture(session: EagerSession, sizes: Mapping[str, int] | None = None) -> Ca
     `sizes` are lengths of free dimensions, from a real input. The spec gains the ranges that the network takes. Raises
     BuildError with the model, torch's message, the user's line where it is known, and the remedy.
     """
-    from edgefn.backends.pytorch import examples
+    from edgefn.compile.capture import examples
 
     spec, network = session.spec, session.network
     wrapper = _flat(network.traceable() if isinstance(network, Traceable) else network, spec)

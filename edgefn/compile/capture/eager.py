@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 SEED = 0
 """Builders that draw weights or train get the same numbers every time: same sources, same bundle."""

@@ -113,7 +113,7 @@ def _caused(refusal: BuildError, cause: Exception) -> BuildError:
 def _program(wrapper: torch.nn.Module, spec: ModelSpec, lengths: Mapping[str, int]) -> torch.export.ExportedProgram:
     import torch
 
-    from edgefn.backends.pytorch import examples
+    from edgefn.compile.capture import examples
 
     free = tuple(
         {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(tensor.shape) if isinstance(size, str)}

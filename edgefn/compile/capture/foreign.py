@@ -22,7 +22,7 @@ def resolved(program: torch.export.ExportedProgram, model: str) -> torch.export.
 
     Raises BuildError.
     """
-    from edgefn.backends.pytorch import operators
+    from edgefn.compile.capture import operators
 
     bodies = {node.target: _body(node.target) for node in operators.foreign(program)}
     if not bodies:
@@ -42,7 +42,7 @@ def resolved(program: torch.export.ExportedProgram, model: str) -> torch.export.
 
 def libraries(program: torch.export.ExportedProgram) -> tuple[str, ...]:
     """Return the modules that register the operators of other libraries in `program`."""
-    from edgefn.backends.pytorch import operators
+    from edgefn.compile.capture import operators
 
     return tuple(
         sorted(

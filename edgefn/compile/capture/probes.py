@@ -53,7 +53,7 @@ class ProgramProbe:
         return self._known[key]
 
     def _compare(self, lengths: Mapping[str, int]) -> bool:
-        from edgefn.backends.pytorch import examples
+        from edgefn.compile.capture import examples
 
         for whole in WHOLE:
             inputs = examples.filled(self._spec, lengths, whole)
@@ -71,7 +71,7 @@ class ProgramProbe:
             return self._network(*(one.clone() for one in inputs))
 
     def _equals(self, wanted: Outputs, inputs: Sequence[torch.Tensor], lengths: Mapping[str, int]) -> bool:
-        from edgefn.backends.pytorch import examples
+        from edgefn.compile.capture import examples
 
         try:
             with seeded():

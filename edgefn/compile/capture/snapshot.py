@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgefn import golden
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.rules import Judging, Network
-from edgefn.bundle.config import Bound
 from edgefn.compile.cache.cache import Cache, hash_file
 from edgefn.compile.capture import foreign, provenance
 from edgefn.compile.dimensions import rounding
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays, Session
     from edgefn.compile.capture.capture import Capture
     from edgefn.compile.files.onnx_capture import OnnxCapture
     from edgefn.compile.jobs.job import Job
+    from edgefn.session import Arrays, Session
 
 _PROGRAM, _INFO = "program.pt2", "capture.json"
 ONNX = "onnx"
@@ -89,7 +89,7 @@ def info(folder: Path) -> SnapshotInfo:
 
 
 class Snapshot:
-    """A snapshot as a compiler sees it; satisfies `edgefn.backends.backend.Captured`."""
+    """A snapshot as a compiler sees it; satisfies `edgefn.compile.lower.lowering.Captured`."""
 
     def __init__(self, job: Job) -> None:
         self._folder = Path(job.capture)
@@ -178,7 +178,7 @@ class Snapshot:
 
 
 class ProgramSession:
-    """Runs an exported program by eager PyTorch; satisfies `edgefn.backends.backend.Session`."""
+    """Runs an exported program by eager PyTorch; satisfies `edgefn.session.Session`."""
 
     def __init__(self, program: torch.export.ExportedProgram, spec: ModelSpec) -> None:
         self._module = program.module(check_guards=False)  # some are about memory, not about what is right

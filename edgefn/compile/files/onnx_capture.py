@@ -1,6 +1,6 @@
 """An `.onnx` file as the source of artifacts: names and dimensions as declared, its opset the one that is asked for.
 
-Satisfies `edgefn.backends.backend.Captured`, but for `program`: there is none, and who asks for it is told so.
+Satisfies `edgefn.compile.lower.lowering.Captured`, but for `program`: there is none, and who asks for it is told so.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.rules import Judging
-from edgefn.bundle.config import Bound
 from edgefn.compile.files import external, onnx_shapes, onnx_source
 from edgefn.compile.onnx import file
 from edgefn.errors import BuildError
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from edgefn.backends.backend import Session
     from edgefn.compile.files.onnx_network import OnnxNetwork
+    from edgefn.session import Session
 
 _FLOAT16 = 10  # TensorProto.FLOAT16
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from edgefn.backends.pytorch import examples
+from edgefn.compile.capture import examples
 from edgefn.compile.files import onnx_source
 from edgefn.errors import BuildError
 from edgefn.spec import Dimension, TensorSpec

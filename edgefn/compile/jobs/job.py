@@ -14,12 +14,12 @@ from typing import Literal
 import msgspec
 
 from edgefn.accuracy.answers.record import Agreed
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
-from edgefn.backends.backend import Lowered
-from edgefn.bundle.config import Bound
 from edgefn.compile.answers.trial import AnswerTrial
 from edgefn.compile.judging.verify import Latency
+from edgefn.compile.lower.lowering import Lowered
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import Target
 

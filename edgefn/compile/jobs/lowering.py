@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn import backends, golden
-from edgefn.backends.backend import Lowered
+from edgefn.compile import lower
 from edgefn.compile.answers import trial
 from edgefn.compile.author import blame
 from edgefn.compile.jobs import machine
 from edgefn.compile.jobs.job import Job, JobProgress, read_job, tell
 from edgefn.compile.judging import verify
+from edgefn.compile.lower.lowering import Lowered
 from edgefn.errors import BuildError, DiskFull, EdgefnError, GateError
 from edgefn.system.durable import explained_when_full
 
@@ -125,9 +126,9 @@ class Work:
 
         files = Path(self.job.files)
         with seeded(), one_thread():
-            lowered = backends.get(self.job.target.backend).lower(snapshot, self.job.target, files)
+            lowered = lower.get(self.job.target.backend).lower(snapshot, self.job.target, files)
         if not files.is_dir() or not any(files.iterdir()):
-            raise BuildError(f"the backend {self.job.target.backend} wrote no file")
+            raise BuildError(f"the lowering {self.job.target.backend} wrote no file")
         return lowered
 
     def _prove(self) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Session
-    from edgefn.bundle.config import Bound
+    from edgefn.accuracy.bound import Bound
+    from edgefn.session import Session
 
 FILE = "model.onnx"
 

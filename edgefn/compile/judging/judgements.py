@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ from edgefn.accuracy.rules import Judging
 from edgefn.compile.artifacts.plan import ArtifactPlan
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.capture import snapshot
+from edgefn.compile.judging.judgement import JUDGING, SIZES, TRIED, Judgement
 from edgefn.compile.samples import trials
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample, Pairs
@@ -33,33 +32,6 @@ if TYPE_CHECKING:
     from edgefn.compile.capture.eager import EagerSession
     from edgefn.compile.capture.snapshot import SnapshotInfo
     from edgefn.model import EdgeModel
-
-_JUDGING, _SIZES, _TRIED = "judging.json", "sizes.npz", "tried.json"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The files of one model, in `folder`."""
-
-    folder: Path
-
-    @cached_property
-    def judging(self) -> Judging:
-        return msgspec.json.decode((self.folder / _JUDGING).read_bytes(), type=Judging)
-
-    @property
-    def sizes_path(self) -> Path:
-        return self.folder / _SIZES
-
-    @cached_property
-    def sizes(self) -> tuple[GoldenSample, ...]:
-        """Return the pairs at other sizes."""
-        return golden.load_pairs(self.sizes_path).sizes
-
-    @cached_property
-    def refused(self) -> dict[str, str]:
-        """Return the sizes that eager does not run at, with its error."""
-        return msgspec.json.decode((self.folder / _TRIED).read_bytes(), type=dict[str, str])
 
 
 def known(cache: Cache, piece: ArtifactPlan) -> Judgement | None:
@@ -80,9 +52,9 @@ def found(cache: Cache, piece: ArtifactPlan, capture: Path, session: Callable[[]
     pairs, refused = answering.sizes(session(), info.model, piece.golden.samples, info.telling)
 
     def fill(into: Path) -> None:
-        (into / _JUDGING).write_bytes(msgspec.json.encode(made))
-        golden.write(Pairs(sizes=tuple(pairs)), into / _SIZES)
-        (into / _TRIED).write_bytes(msgspec.json.encode(refused))
+        (into / JUDGING).write_bytes(msgspec.json.encode(made))
+        golden.write(Pairs(sizes=tuple(pairs)), into / SIZES)
+        (into / TRIED).write_bytes(msgspec.json.encode(refused))
 
     return Judgement(cache.make("judging", piece.judging_key, fill))
 

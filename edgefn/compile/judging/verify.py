@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.judge import judge_served
 from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
-from edgefn.backends.backend import Backend, Session
-from edgefn.bundle.config import Bound
+from edgefn.backends.backend import Backend
 from edgefn.compile.judging import engines
 from edgefn.errors import BuildError, EdgefnError, GateError
 from edgefn.golden import Pairs
+from edgefn.session import Session
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 ROUNDS = 7
 """Timed rounds; each runs both, so that other load on the machine meets both."""

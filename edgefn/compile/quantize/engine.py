@@ -13,7 +13,7 @@ from edgefn.compile.quantize import gate
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.backends.backend import Session
+    from edgefn.session import Session
 
 
 class Engine(NamedTuple):

@@ -11,15 +11,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgefn.errors import GateError
 
 if TYPE_CHECKING:
     import onnx
 
+    from edgefn.accuracy.verdict import Agreement
     from edgefn.compile.quantize.graph.costs import Share
-    from edgefn.compile.quantize.int8 import Tried
 
 FILE_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """What counts as quantised in a file when its weights come through DequantizeLinear."""
@@ -103,7 +103,15 @@ def opset(model: onnx.ModelProto, wanted: int, limits: tuple[int, ...], name: st
     return got
 
 
-def refusal(tried: Sequence[Tried], name: str) -> GateError:
+class FailedAttempt(NamedTuple):
+    """A failed attempt: the reason, and how near its outputs came, where they could be judged."""
+
+    recipe: str
+    reason: str
+    agreement: Agreement | None = None
+
+
+def refusal(tried: Sequence[FailedAttempt], name: str) -> GateError:
     """Make the error, with the figures, for an artifact that no attempt made right and int8."""
     recipes = "; ".join(dict.fromkeys(one.recipe for one in tried))
     judged = [(one.agreement, one) for one in tried if one.agreement is not None]

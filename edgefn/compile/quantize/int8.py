@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgefn.compile.quantize import gate, method, safety
+from edgefn.compile.quantize.gate import FailedAttempt
 from edgefn.compile.quantize.graph import costs
 from edgefn.compile.quantize.graph.graph import Graph
 from edgefn.compile.quantize.graph.preparation import loaded, prepared
@@ -29,8 +30,7 @@ from edgefn.targets import profiles
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.accuracy.verdict import Agreement
-    from edgefn.backends.backend import Captured
+    from edgefn.compile.lower.lowering import Captured
     from edgefn.compile.quantize.engine import Engine
     from edgefn.compile.quantize.graph.costs import Share
     from edgefn.compile.quantize.search.attempts import Attempt, Plan
@@ -61,14 +61,6 @@ class Int8Network(NamedTuple):
     kept: tuple[str, ...]
     share: Share
     error: float = 0.0
-
-
-class Tried(NamedTuple):
-    """A failed attempt: the reason, and how near its outputs came, where they could be judged."""
-
-    recipe: str
-    reason: str
-    agreement: Agreement | None = None
 
 
 def lowered(
@@ -113,13 +105,13 @@ def made(captured: Captured, target: Target, model: onnx.ModelProto, engine: Eng
 
 
 def _first(plans: Sequence[Plan], parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network:
-    tried: list[Tried] = []
+    tried: list[FailedAttempt] = []
     right: list[Int8Network] = []
     for plan in plans:
         if right and plan.entries:
             break
         found = _judged(plan, parts, captured, engine, name)
-        if isinstance(found, Tried):
+        if isinstance(found, FailedAttempt):
             _log.info("%s: %s: %s", name, found.recipe, found.reason)
             tried.append(found)
             continue
@@ -140,7 +132,7 @@ def _best(right: Sequence[Int8Network]) -> Int8Network:
     return next(one for one in right if one.error <= least * CLEARLY)
 
 
-def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | Tried:
+def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | FailedAttempt:
     """Make one attempt and judge it.
 
     A failing toolchain costs only this attempt. An error that the author must mend is raised.
@@ -154,10 +146,14 @@ def _judged(plan: Plan, parts: Parts, captured: Captured, engine: Engine, name: 
         raise
     except Exception as error:  # of ONNX, of ONNX Runtime's quantiser, of PyTorch: their whole traces are in the log
         _log.exception("%s: %s fails", name, recipe)
-        return Tried(recipe, f"{recipe} fails: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+        return FailedAttempt(
+            recipe, f"{recipe} fails: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        )
 
 
-def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str) -> Int8Network | Tried:
+def _searched(
+    attempt: Attempt, parts: Parts, captured: Captured, engine: Engine, name: str
+) -> Int8Network | FailedAttempt:
     forced = _forced((*attempt.kept, *attempt.layers), captured.quantize.keep, captured.model.name)
     costed = costs.measured(attempt.model, _example(captured))
     last = captured.judges or parts.validation
@@ -181,16 +177,16 @@ def _searched(attempt: Attempt, parts: Parts, captured: Captured, engine: Engine
     seen, spent = trial.agreements.get(found.kept), time.monotonic() - began
     _log.info("%s: %s: %d layers in float, %s, %.1f s", name, attempt.recipe, len(found.kept), found.score, spent)
     if not found.score.passed:
-        return Tried(attempt.recipe, seen.reason if seen else "", seen)
+        return FailedAttempt(attempt.recipe, seen.reason if seen else "", seen)
     model = attempt.write(found.kept)
     share = costs.share(model, costed)
     if reason := gate.share(share, least) or _in_engine(model, attempt.session, engine):
-        return Tried(attempt.recipe, reason)
+        return FailedAttempt(attempt.recipe, reason)
     score = judges.score(found.kept) if judges is not trial else found.score
     if not score.passed:
         judged = judges.agreements[found.kept]
         _log.info("%s: %s: %s", name, attempt.recipe, judged.reason)
-        return Tried(attempt.recipe, judged.reason, judged)
+        return FailedAttempt(attempt.recipe, judged.reason, judged)
     error = math.sqrt(score.error / max(1, len(last)))
     return Int8Network(model, attempt.session, attempt.recipe, (*attempt.kept, *found.kept), share, error)
 

@@ -20,7 +20,7 @@ from edgefn.golden import GoldenSample
 if TYPE_CHECKING:
     import torch
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 MANY = 2**10 * 3**3 * 5**4 * 7
 """Calls: far more than a limit that one writes, and a multiple of nearly every interval."""

@@ -19,7 +19,7 @@ from edgefn.golden import GoldenSample
 if TYPE_CHECKING:
     import torch
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 NEAR = 1e-5
 """Sums in another order differ by less, relative to the largest value; a state or a random number by far more."""

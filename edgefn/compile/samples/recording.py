@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from edgefn.codec.media_types import of_file
 from edgefn.codec.request.signature import Request
 from edgefn.compile.author import boundary
 from edgefn.compile.author.usercode import blaming
@@ -28,26 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays
+    from edgefn.session import Arrays
 
 T = TypeVar("T")
-
-CONTENT_TYPES = {
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".json": "application/json",
-    ".msgpack": "application/msgpack",
-    ".npy": "application/x-npy",
-    ".png": "image/png",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".txt": "text/plain; charset=utf-8",
-    ".webp": "image/webp",
-}
-"""A sample's content type by its extension; "application/octet-stream" for others. Not the `mimetypes` module's,
-which differs from machine to machine."""
 
 
 class Recorder:
@@ -215,7 +199,7 @@ def _run_arrays_of(function: EdgeFunction[..., Any], model: EdgeModel, path: Pat
 
 
 def _run_request(function: EdgeFunction[..., Any], model: EdgeModel, path: Path) -> None:
-    content_type = CONTENT_TYPES.get(path.suffix.lower(), "application/octet-stream")
+    content_type = of_file(path)
     arguments = function.signature.decode(Request(content_type, path.read_bytes(), ""))
     with boundary.on_box(f"the handler of {function.spec.name}"):
         if function.is_async:

@@ -1,4 +1,4 @@
-"""A request's caller, as far as the box knows it. Pure."""
+"""A request's caller, as far as the box knows it."""
 
 from __future__ import annotations
 

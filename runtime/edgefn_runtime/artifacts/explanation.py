@@ -10,9 +10,8 @@ import msgspec
 from edgefn.spec import FunctionSpec
 from edgefn.targets import groups
 from edgefn.targets.facts import this_machine
-from edgefn_runtime.artifacts import advice, artifact_status
+from edgefn_runtime.artifacts import advice, artifact_status, capability
 from edgefn_runtime.artifacts.artifact_status import Chain
-from edgefn_runtime.deployment.checks import compatibility
 
 
 def explain(found: Chain, cores: float, threads: Callable[[FunctionSpec], int]) -> dict[str, Any]:
@@ -50,6 +49,6 @@ def buildable() -> tuple[str, ...]:
 
     Only targets whose libraries are installed.
     """
-    satisfied, _ = compatibility.targets()
+    satisfied, _ = capability.targets()
     profile = groups.native(this_machine())
     return tuple(name for name in satisfied if profile and name.startswith(f"{profile}/"))

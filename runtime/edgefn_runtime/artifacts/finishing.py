@@ -14,7 +14,7 @@ from edgefn_runtime.artifacts import inputs, proof
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.reuse import alike
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.uncancellable import in_thread

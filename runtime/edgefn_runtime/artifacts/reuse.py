@@ -8,33 +8,34 @@ machine.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from edgefn.bundle.config import ARTIFACT_TYPE, GOLDEN_TYPE, ArtifactEntry
+from edgefn.bundle.config import ARTIFACT_TYPE, GOLDEN_TYPE, ArtifactEntry, BundleConfig
+from edgefn.bundle.oci.descriptors import Descriptor
 from edgefn_runtime.artifacts import inputs, proof, ranking
-from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.store.revision import Revision
 
 
-def inputs_of(candidate: Candidate) -> bytes:
+def inputs_of(config: BundleConfig, layers: Iterable[Descriptor]) -> bytes:
     """Encode the file of a bundle's hashes: by artifact, the hash of its inputs.
 
     The inputs are the artifact, its golden samples, bounds and backend, and the artifact that it is timed beside: that
     one runs in the same process, and may be hostile.
     """
-    layers = candidate.layers
+    layers = tuple(layers)
     golden = [layer.digest for layer in layers if layer.media_type == GOLDEN_TYPE]
     artifacts = {layer.folder: layer.digest for layer in layers if layer.media_type == ARTIFACT_TYPE}
-    models = {model.spec.name: model for model in candidate.config.models}
-    beside = [entry.path for entry in ranking.first(candidate.config.artifacts)]
+    models = {model.spec.name: model for model in config.models}
+    beside = [entry.path for entry in ranking.first(config.artifacts)]
     found = {
         entry.path: _hash(
             *(entry, artifacts.get(entry.path), golden, models.get(entry.model)),
             [artifacts.get(path) for path in beside if path.startswith(f"artifacts/{entry.model}/")],
         )
-        for entry in candidate.config.artifacts
+        for entry in config.artifacts
     }
     return msgspec.json.encode(found, order="deterministic")
 

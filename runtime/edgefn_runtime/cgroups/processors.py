@@ -9,14 +9,20 @@ import functools
 import os
 from pathlib import Path
 
+from edgefn.spec import FunctionSpec
 from edgefn.system.machine import cores
-from edgefn_runtime.scheduling.cores import CpuShare
+from edgefn_runtime.scheduling.cores import CpuShare, threads_of
 
 
 @functools.cache
 def machine() -> CpuShare:
     """Return the processors that this process may use."""
     return CpuShare(cores(), len({_core(number) for number in os.sched_getaffinity(0)}))
+
+
+def threads_for(spec: FunctionSpec) -> int:
+    """Return the threads that the engine of an instance of `spec` runs on, on this machine."""
+    return threads_of(spec.threads, spec.optimize, machine())
 
 
 def _core(processor: int) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgefn.backends.backend import Arrays, Session
+    from edgefn.session import Arrays, Session
 
     Outputs = dict[str, NDArray[np.generic]]
 

@@ -6,10 +6,13 @@ call a batch and not two a call.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import socket
+import sys
 import threading
+import time
 from collections import deque
 
 from edgefn_runtime.wire.call_board import SIZE, Board
@@ -98,6 +101,10 @@ class Channel:
         self._frames.append((header, body))
         return True
 
+    def admits(self, invoke: Asked) -> bool:
+        """Enter the call on the board; return False when the box has taken it back or its deadline has passed."""
+        return self.board.enter(invoke.id) and time.monotonic() < invoke.deadline
+
     @property
     def more(self) -> bool:
         """Tell whether another request was read already."""
@@ -125,3 +132,9 @@ class Channel:
             pieces = [b"".join(pieces)]  # of larger ones there may be no room for a copy
         for piece in pieces:
             self._socket.sendall(piece)
+
+
+def flush_logs() -> None:
+    """Flush what the handler has printed."""
+    with contextlib.suppress(Exception):  # a handler may have put anything in its place, or nothing
+        sys.stdout.flush()

@@ -23,10 +23,11 @@ import msgspec
 from edgefn import backends, golden
 from edgefn.accuracy.judge import judge_served
 from edgefn.accuracy.verdict import Agreement
-from edgefn.backends.backend import Backend, Session
+from edgefn.backends.backend import Backend
 from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError, DiskFull
+from edgefn.session import Session
 from edgefn_runtime.artifacts.proof import MAX_REASON, Proof
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.control import Control

@@ -12,10 +12,10 @@ import os
 import sys
 import time
 
-from edgefn_runtime.child.channel import Channel
+from edgefn_runtime.child.channel import Channel, flush_logs
 from edgefn_runtime.child.leak_detector import Watch
 from edgefn_runtime.child.serving import Service
-from edgefn_runtime.wire.messages import Asked, Leaving, Returned
+from edgefn_runtime.wire.messages import Leaving, Returned
 
 _SHORT_S = 0.0002
 """A reply waits for the next call's only where calls are shorter than this."""
@@ -39,7 +39,7 @@ def serve(channel: Channel, service: Service, concurrency: int, memory_bytes: in
 def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
     while (received := channel.receive()) is not None:
         invoke, started = received[0], time.monotonic()
-        if not watch.full and to_be_served(channel, invoke):
+        if not watch.full and channel.admits(invoke):
             reply = service.call(*received)
             del received  # with the body: what a caller has sent is no leak of the handler's
             for found in service.wrong():
@@ -52,16 +52,6 @@ def _serve_one_by_one(channel: Channel, service: Service, watch: Watch) -> None:
         if not channel.more or time.monotonic() - started > _SHORT_S:
             flush_logs()
             channel.flush()
-
-
-def to_be_served(channel: Channel, invoke: Asked) -> bool:
-    """Enter the call on the board; return False when the box has taken it back or its deadline has passed."""
-    return channel.board.enter(invoke.id) and time.monotonic() < invoke.deadline
-
-
-def flush_logs() -> None:
-    with contextlib.suppress(Exception):  # a handler may have put anything in its place, or nothing
-        sys.stdout.flush()
 
 
 def fresh_randomness() -> None:

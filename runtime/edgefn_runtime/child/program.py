@@ -15,13 +15,14 @@ from typing import NamedTuple
 import msgspec
 
 from edgefn import backends
-from edgefn.backends.backend import Backend, Session
+from edgefn.backends.backend import Backend
 from edgefn.function import EdgeFunction
 from edgefn.model import EdgeModel, models_of
+from edgefn.session import Session
+from edgefn.text.bounded import MAX_REASON, fit
 from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.child.fork import birth
 from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel, WrongAnswer
-from edgefn_runtime.wire.text import MAX_REASON, fit
 
 
 class LoadError(Exception):

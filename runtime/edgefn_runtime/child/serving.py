@@ -17,6 +17,7 @@ from edgefn.codec.request.signature import TOO_LARGE, Request
 from edgefn.codec.result.results import encode
 from edgefn.errors import BodyTooLarge, InputError, NotAcceptable
 from edgefn.function import EdgeFunction
+from edgefn.text.bounded import MAX_REASON, fit
 from edgefn_runtime.child.batcher import InFlightCalls
 from edgefn_runtime.child.program import user_trace
 from edgefn_runtime.wire.call_board import Board
@@ -32,7 +33,6 @@ from edgefn_runtime.wire.messages import (
     Unacceptable,
     WrongAnswer,
 )
-from edgefn_runtime.wire.text import MAX_REASON, fit
 
 if TYPE_CHECKING:
     import asyncio

@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
-from edgefn_runtime.child.channel import Body, Channel
-from edgefn_runtime.child.instance import flush_logs, to_be_served
+from edgefn_runtime.child.channel import Body, Channel, flush_logs
 from edgefn_runtime.child.leak_detector import LONG_S, Watch
 from edgefn_runtime.child.serving import Service
 from edgefn_runtime.wire.messages import Asked, Leaving, Returned
@@ -45,7 +44,7 @@ def _serve_threads(channel: Channel, service: Service, concurrency: int, watch: 
     with ThreadPoolExecutor(concurrency, thread_name_prefix="handler") as threads:
         while (received := channel.receive()) is not None:
             full = watch.full
-            if not full and to_be_served(channel, received[0]):
+            if not full and channel.admits(received[0]):
                 crowd.came()
                 threads.submit(call, *received)
                 continue
@@ -67,7 +66,7 @@ async def _serve_tasks(channel: Channel, service: Service, watch: Watch) -> None
 
     tasks: set[asyncio.Task[None]] = set()
     while (received := await asyncio.to_thread(channel.receive)) is not None:
-        if watch.full or not to_be_served(channel, received[0]):
+        if watch.full or not channel.admits(received[0]):
             channel.send(Returned(received[0].id))
             continue
         task = asyncio.create_task(call(*received))

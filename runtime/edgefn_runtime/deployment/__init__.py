@@ -5,12 +5,13 @@
     locks         one change of a function at a time
     gc_lock       installing and collecting garbage exclude each other
     shared        work with several waiters, done once
+    chains        which artifacts of what is deployed serve, and which take over
+    repair        files of deployed functions made whole again
     catalogue     the database's entries as revisions
     installation  a revision's files on this box's disk
     unpacking     a bundle's layers as one folder, whole or not there
+    background    finishing the artifacts that deployed functions lack, one by one
     answers       the handler's answers on this box, compared with eager's
-    host          the seam to the supervisor, which serves revisions
-    progress      the events of a deployment
     retention     PURE: which deployments of a function stay
     garbage       removing what no deployment needs
     checks/       the conditions for a bundle

@@ -19,7 +19,7 @@ from edgefn.accuracy.answers.record import Agreed, Mismatch, Question, Reference
 from edgefn.bundle.config import ArtifactEntry, BundleConfig
 from edgefn.errors import DeploymentRefused, EdgefnError, RetryLater
 from edgefn_runtime.artifacts import proof, ranking
-from edgefn_runtime.deployment.host import Host
+from edgefn_runtime.host import Host
 from edgefn_runtime.store.disk import Disk, write_file
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.store.uncancellable import in_thread

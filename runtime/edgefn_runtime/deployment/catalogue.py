@@ -15,10 +15,9 @@ from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
-from edgefn_runtime.artifacts import proof, ranking
+from edgefn_runtime.artifacts import capability, proof, ranking
 from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
-from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.fingerprint import fingerprint
 from edgefn_runtime.store.database import Database, HistoryEntry
@@ -68,7 +67,7 @@ class Catalogue:
         """Return the artifacts of the current revision that this box cannot run, each with the reason."""
         entry = self._database.current(name)
         config = None if entry is None else _readable(entry)
-        return () if config is None else tuple(compatibility.refusals(config.artifacts).values())
+        return () if config is None else tuple(capability.refusals(config.artifacts).values())
 
     def readable(self, entry: HistoryEntry) -> Revision | None:
         """Return the deployment `entry`; None where its config is not to be read by this edgefn."""
@@ -105,7 +104,7 @@ class Catalogue:
         With `asked`, an artifact is not chosen before its answers have been compared with eager's.
         """
         folder, finished = self.folders(digest)
-        chosen = compatibility.available(config.artifacts)
+        chosen = capability.available(config.artifacts)
         whole = Revision(digest, number, config, folder, finished, deployed_at, config.artifacts)
         if len(chosen) > len(config.models):
             broken = set(self._marks.of(finished))

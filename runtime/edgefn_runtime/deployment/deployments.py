@@ -10,38 +10,27 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
-from edgefn.bundle.config import ArtifactEntry
 from edgefn.errors import DeploymentRefused, EdgefnError, InputError, Unavailable
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
-from edgefn_runtime import timestamps
-from edgefn_runtime.artifacts import changes, proof, ranking
-from edgefn_runtime.artifacts.artifact_status import Chain
-from edgefn_runtime.artifacts.background import Background
-from edgefn_runtime.artifacts.changes import Known, later
-from edgefn_runtime.artifacts.explanation import explain
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
 from edgefn_runtime.artifacts.finishing import Finisher
-from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.quarantine import Marks
-from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.catalogue import Catalogue
-from edgefn_runtime.deployment.checks import compatibility, permissions
+from edgefn_runtime.deployment.chains import ArtifactChains
+from edgefn_runtime.deployment.checks import permissions
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.checks.permissions import Permission, Permissions
 from edgefn_runtime.deployment.garbage import Garbage
 from edgefn_runtime.deployment.gc_lock import GcLock
-from edgefn_runtime.deployment.host import Audit, Host, Unaudited
 from edgefn_runtime.deployment.installation import Installation
 from edgefn_runtime.deployment.locks import ChangeLocks
-from edgefn_runtime.deployment.progress import DeploymentProgress, deployed
+from edgefn_runtime.deployment.repair import Repair
 from edgefn_runtime.deployment.transaction import DeploymentTransaction
-from edgefn_runtime.fingerprint import facts
+from edgefn_runtime.host import Audit, Host, Unaudited
+from edgefn_runtime.progress import DeploymentProgress, deployed
 from edgefn_runtime.store import schema
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, Grant, HistoryEntry
@@ -73,15 +62,10 @@ class Deployments:
     ) -> None:
         self._maxima = maxima or Maxima()
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
-        self._marks = Marks(home.disk)
-        self._catalogue = Catalogue(home, database, self._marks)
+        marks = Marks(home.disk)
+        self._catalogue = Catalogue(home, database, marks)
         finisher = finisher or ConfinedFinisher(host, home.disk)
-        self._installation = Installation(home, blobs, self._marks, finisher, threads)
-        self._background = Background(
-            self._installation, self._catalogue.current, self._finished, self._spawn, host.busy
-        )
-        self._known = Known({})
-        self._threads = threads
+        self._installation = Installation(home, blobs, marks, finisher, threads)
         self._garbage = Garbage(home, blobs, database)
         self._permissions = Permissions(database, configured=grants, development=development)
         self._audit = audit or Unaudited()
@@ -93,6 +77,17 @@ class Deployments:
         self._turns = turns or ChangeLocks()
         self._gate = GcLock()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.chains = ArtifactChains(
+            *(home, self._catalogue, self._installation, marks, host),
+            is_changing=self._turns.held,
+            spawn=self._spawn,
+            threads=threads,
+        )
+        self._repair = Repair(
+            *(self._catalogue, self._installation, self.chains, self._garbage, self._gate, host),
+            fail=self._fail,
+            spawn=self._spawn,
+        )
 
     # ── what is deployed ──────────────────────────────────────────────────────────────────────────────
 
@@ -151,7 +146,7 @@ class Deployments:
             while (event := await events.get()) is not None:
                 yield event
             revision = _result(task)
-            yield deployed(revision, await self._background.look(name, again=True))
+            yield deployed(revision, await self.chains.look(name, again=True))
         finally:
             task.cancel()
 
@@ -183,7 +178,7 @@ class Deployments:
                     await self._gate.collect(self._garbage.collect)
 
         task = self._spawn(self._turns.take(name, wish, change))
-        task.add_done_callback(lambda _: self._spawn(self._follow(name)))
+        task.add_done_callback(lambda _: self._spawn(self.chains.follow(name)))
         return task
 
     def _audited(
@@ -298,18 +293,11 @@ class Deployments:
                 revisions.append(revision)
             except Exception as error:
                 await self._fail(entry.function, error)
-        self._spawn(self._repair(revisions, leftovers))
+        self._spawn(self._repair.run(revisions, leftovers))
 
     async def ensure_finished(self, revision: Revision) -> None:
-        """Ensure that every file of `revision` is on the disk; repair those that are missing.
-
-        This costs a few stats where nothing is missing. Raises BundleError, DeploymentRefused, DiskFull.
-        """
-        if not self._installation.ready(revision):
-            async with self._gate.installing():
-                await self._installation.ensure(revision)
-            await self._refresh(revision)
-            self._spawn(self._background.look(revision.name))
+        """Ensure that every file of `revision` is on the disk. See `Repair.ensure_finished`."""
+        await self._repair.ensure_finished(revision)
 
     async def settled(self) -> None:
         """Wait until no change runs and all repairs of the start are done or have failed."""
@@ -328,170 +316,6 @@ class Deployments:
         await self.end()
         self._database.close()
 
-    async def _repair(self, revisions: list[Revision], leftovers: list[Path]) -> None:
-        await self._look_for_changes()
-        for revision in revisions:
-            try:
-                await self._inspect(revision)
-                await self.ensure_finished(revision)
-            except Exception as error:
-                await self._fail(revision.name, error)
-            else:
-                await self._background.look(revision.name)
-        await self._inspect_others(revisions)
-        await in_thread(self._garbage.sweep, leftovers)
-        await self._gate.collect(self._garbage.collect)
-
-    async def _inspect(self, revision: Revision) -> None:
-        """Check that the files of `revision` are as they were unpacked and finished.
-
-        Where some differ, they are made again, and the function's processes are restarted: they may have read the
-        others.
-        """
-        async with self._gate.installing():
-            told = await in_thread(self._installation.inspect, revision)
-        for line in told:
-            _log.warning("%s: %s", revision.name, line)
-            self._host.note(revision.name, line)
-        if told:
-            await self.ensure_finished(revision)
-            await self._host.restart(revision.name)
-
-    async def _inspect_others(self, revisions: list[Revision]) -> None:
-        try:
-            async with self._gate.installing():
-                told = await in_thread(self._installation.inspect_others, {one.folder for one in revisions})
-        except OSError as error:
-            _log.warning("unpacked bundles cannot be compared with what was unpacked: %s", error)
-        else:
-            for line in told:
-                _log.warning("%s", line)
-
-    async def _refresh(self, revision: Revision) -> None:
-        """Tell the host that `revision` is complete again and which artifacts serve.
-
-        Does nothing when another bundle serves by now.
-        """
-        current = self._catalogue.current(revision.name)
-        if current is not None and current.digest == revision.digest:
-            await self._host.switch(revision.name, current)
-
-    async def _look_for_changes(self) -> None:
-        now = timestamps.now("microseconds")
-        here = msgspec.to_builtins(facts())
-        try:
-            self._known = await in_thread(changes.look, self._home.disk, self._home.finished, here, now)
-        except OSError as error:
-            _log.warning("what this machine is cannot be kept: %s", error)
-        if self._known.change and self._known.at == now:
-            _log.warning("the box has changed (%s): artifacts are finished again", self._known.change)
-
-    # ── the chain ─────────────────────────────────────────────────────────────────────────────────────
-
-    def chain(self, name: str) -> Chain | None:
-        """Return the state of each artifact of `name`, or None when it is not deployed. Reads some files."""
-        revision = self._catalogue.current(name)
-        if revision is None:
-            return None
-        since = self._known.change and later(self._known.at, revision.deployed_at)
-        unasked = {entry.path for entry in answers.lacking(revision, revision.artifacts)}
-        proofs = proof.read_all(revision.finished, revision.artifacts)
-        return Chain(
-            revision=revision,
-            proofs={path: found for path, found in proofs.items() if path not in unasked},
-            answers=answers.read(revision.finished),
-            unanswered=answers.why_not(revision.config),
-            broken=self._marks.of(revision.finished),
-            unfinished=self._background.given_up(revision),
-            refusals=compatibility.refusals(revision.artifacts),
-            finishing=self._background.progress(revision),
-            changed=f"the box has changed: {self._known.change}" if since else "",
-        )
-
-    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
-        """Explain why `name` is served as it is, and what would make it faster on `cores` cores.
-
-        Returns None when it is not deployed.
-        """
-        found = self.chain(name)
-        return None if found is None else explain(found, cores, self._threads)
-
-    async def fall_back(self, revision: Revision, artifact: str, reason: str) -> Revision | None:
-        """Return `revision` with the next artifacts in the ranking in place of `artifact`, which broke.
-
-        Returns None where there is no other. The artifact is not chosen again before a redeployment, or on another
-        machine or library.
-        """
-        entry = next((one for one in revision.artifacts if one.path == artifact), None)
-        if entry is None or ranking.portable(entry):
-            return None
-        if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
-            self._marks.add(revision.finished, artifact, reason)
-            self._spawn(self._keep_marks(revision))
-        instead = await in_thread(self._chosen_anew, revision)
-        if instead.served == revision.served:
-            return None
-        told = ", ".join(f"{one.model} {one.target}" for one in instead.config.artifacts)
-        _log.warning("%s %s of %s is broken (%s): %s serves", entry.model, entry.target, revision.name, reason, told)
-        self._host.note(revision.name, f"{entry.model} {entry.target} is broken: {reason}; now {told} serves")
-        return instead
-
-    def _chosen_anew(self, revision: Revision) -> Revision:
-        """Return `revision` with the artifacts that can serve now. Reads libraries and proofs, so it blocks."""
-        compatibility.look_again()
-        return self._catalogue.again(revision)
-
-    async def _keep_marks(self, revision: Revision) -> None:
-        try:
-            await in_thread(self._marks.keep, revision.finished)
-        except OSError as error:
-            _log.warning("that an artifact of %s is broken cannot be kept: %s", revision.name, error)
-
-    async def _follow(self, name: str) -> None:
-        """Schedule the missing artifacts of `name` after a change, and serve it with the best there are."""
-        await self._background.look(name)
-        revision = self._catalogue.current(name)
-        if revision is not None and len(revision.artifacts) > len(revision.config.models):
-            await self._move(revision)
-
-    async def _finished(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> None:
-        """Report an artifact that now has its proof, and serve with it where it is the best.
-
-        It does not serve where the handler's answers with it differ from eager's.
-        """
-        if found.passed and revision.config.requests:
-            found = await self._asked(revision, entry, found)
-        await self._move(revision)
-        name = f"{entry.model} {entry.target}"
-        current = self._catalogue.current(revision.name)
-        serves = current is not None and entry.path in current.served
-        _log.info("%s of %s is finished: %s", name, revision.name, _told(found, serves=serves))
-        self._host.note(revision.name, f"{name} is finished: {_told(found, serves=serves)}")
-
-    async def _asked(self, revision: Revision, entry: ArtifactEntry, found: Proof) -> Proof:
-        """Compare the handler's answers with `entry` with eager's; return its proof.
-
-        Where they differ, the returned proof is failed and the artifact is marked, so that it is not chosen.
-        """
-        asked = await answers.ask(self._host, answers.beside(revision, entry))
-        await in_thread(self._installation.record, revision, [entry.path], asked)
-        if asked.passed:
-            return found
-        reason = answers.refusal(asked)
-        await in_thread(self._installation.mark, revision, [entry], reason)
-        return msgspec.structs.replace(found, passed=False, reason=reason)
-
-    async def _move(self, revision: Revision) -> None:
-        current = self._catalogue.current(revision.name)
-        if current is None or current.digest != revision.digest or self._turns.held(revision.name):
-            return  # who changes the function looks for the best artifacts at the end
-        try:
-            await self._host.move(revision.name, current)
-        except Unavailable:  # somebody stopped the function meanwhile: the next start is of the best ones
-            await self._host.switch(revision.name, current)
-        except EdgefnError as error:
-            _log.warning("%s is not moved to its best artifacts: %s", revision.name, error)
-
     async def _fail(self, name: str, error: Exception) -> None:
         expected = isinstance(error, EdgefnError)
         _log.error("%s cannot be served: %s", name, error, exc_info=None if expected else error)
@@ -508,14 +332,6 @@ class Deployments:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # who waits for it has it; where nobody does any more, asyncio need not warn
-
-
-def _told(found: Proof, *, serves: bool) -> str:
-    if not found.passed:
-        return f"not served, {found.reason}"
-    error = found.reason if found.error is None else f"error {found.error:.1e}"
-    figures = f"{error}, {found.ratio:.2f} × the latency of the portable one"
-    return f"{figures}, {'it serves now' if serves else 'not the fastest'}"
 
 
 def _outcome(task: asyncio.Task[Any]) -> tuple[str, str]:

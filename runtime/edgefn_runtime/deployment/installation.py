@@ -18,16 +18,16 @@ from edgefn.bundle.config import ARTIFACT_TYPE, ArtifactEntry, BundleConfig
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import DeploymentRefused
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.artifacts import inputs, proof, ranking
+from edgefn_runtime.artifacts import capability, inputs, proof, ranking
 from edgefn_runtime.artifacts.finishing import Finisher, finish, link, put_verdict
 from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.artifacts.quarantine import Marks
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate, admit
-from edgefn_runtime.deployment.progress import UNHEARD, DeploymentProgress
 from edgefn_runtime.deployment.shared import SharedWork
 from edgefn_runtime.deployment.unpacking import CONFIG, unpack
+from edgefn_runtime.progress import UNHEARD, DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import TEMPORARY, clear_away, expect_room
@@ -113,7 +113,7 @@ class Installation:
 
         They are in the bundle's order. Blocks.
         """
-        entries = compatibility.available(revision.artifacts)
+        entries = capability.available(revision.artifacts)
         marked = self._marks.of(revision.finished)
         unasked = [entry.path for entry in answers.lacking(revision, entries) if entry.path not in marked]
         return [entry for entry in entries if entry.path in unasked or proof.read(revision.finished, entry) is None]
@@ -216,7 +216,7 @@ class Installation:
             await self._finish_first(revision, progress)
 
     async def _finish_first(self, revision: Revision, progress: DeploymentProgress) -> None:
-        first = ranking.first(compatibility.available(revision.artifacts))
+        first = ranking.first(capability.available(revision.artifacts))
         if missing := [entry for entry in first if proof.read(revision.finished, entry) is None]:
             threads = self._threads(revision.config.function)
             await self._mend(revision, missing)
@@ -266,7 +266,7 @@ def _live(revision: Revision) -> bool:
 
     Then the function can be served, whatever else breaks.
     """
-    return _all_passed(revision, ranking.first(compatibility.available(revision.artifacts)))
+    return _all_passed(revision, ranking.first(capability.available(revision.artifacts)))
 
 
 def _all_passed(revision: Revision, entries: Iterable[ArtifactEntry]) -> bool:

@@ -27,9 +27,9 @@ from edgefn_runtime.deployment.checks.admission import Candidate, admit, check_n
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.checks.permissions import Permissions
 from edgefn_runtime.deployment.garbage import Garbage
-from edgefn_runtime.deployment.host import Host
 from edgefn_runtime.deployment.installation import Installation
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.host import Host
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database, HistoryEntry
 from edgefn_runtime.store.revision import Revision

@@ -14,7 +14,7 @@ from edgefn.bundle.members import MAX_MEMBERS
 from edgefn_runtime.artifacts import inputs
 from edgefn_runtime.artifacts.reuse import inputs_of
 from edgefn_runtime.deployment.checks.admission import Candidate
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.disk import Disk, move_into_place, room_for, temporary, write_file
@@ -40,7 +40,7 @@ async def unpack(candidate: Candidate, blobs: Blobs, folder: Path, disk: Disk, p
                 unpack_layer = partial(archive.unpack, limit_bytes=layer.size, below=layer.folder, max_members=left)
                 left -= await in_thread(unpack_layer, tar, unfinished)
             await in_thread(references.resolve, unfinished, left)
-            await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate))
+            await in_thread(write_file, disk, unfinished / inputs.FILE, inputs_of(candidate.config, layers))
             await in_thread(write_file, disk, unfinished / CONFIG, candidate.config_bytes)
             await in_thread(lambda: record.write(disk, unfinished, record.taken(unfinished)))
             await in_thread(move_into_place, disk, unfinished, folder)

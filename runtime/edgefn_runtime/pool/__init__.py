@@ -1,7 +1,6 @@
 """One revision's calls and instances: which calls wait, which are served, how many instances there are.
 
     pool               calls in, to an instance with room, scaled as they wait
-    call               one request inside the box
     admission_control  which calls enter, which wait, and how the others are refused
     queue              the calls that wait, the earliest deadline first
     dispatcher         the instances, and which of them gets the next call
@@ -10,8 +9,6 @@
     keepalive          acts on `scheduling.keepalive`: idle times, starts ahead
     cores              what instances use of the processors, and how that bounds the scale
     batching           what instances have measured of batching
-    answers            the memory that unfinished answers may take
-    artifact_errors    an artifact that turns out to be broken as it is loaded
     trial              a confined instance that is asked about its answers and serves no call
 
 It carries out what `scheduling` decides and never imports an engine, torch or a user's code.

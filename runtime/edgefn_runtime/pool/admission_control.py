@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edgefn.errors import HandlerTimeout, NotInTime, QueueFull, RetryLater
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.pool.queue import Queue
 from edgefn_runtime.scheduling import admission
 from edgefn_runtime.scheduling.deadlines import Forecast, FreePlaces, QueueAhead

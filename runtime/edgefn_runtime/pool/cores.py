@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from edgefn.spec import FunctionSpec
-from edgefn_runtime.cgroups.processors import machine
-from edgefn_runtime.scheduling.cores import ScaleBound, Use, bound, threads_of, within
+from edgefn_runtime.cgroups.processors import machine, threads_for
+from edgefn_runtime.scheduling.cores import ScaleBound, Use, bound, within
 from edgefn_runtime.workers.instance import Instance
 
 LOOK_S = 0.1
@@ -77,11 +77,6 @@ class Cores:
             "most_instances": most,
             "why": self._bound.why if most < asked else f"scale; {self._bound.why}",
         }
-
-
-def threads_for(spec: FunctionSpec) -> int:
-    """Return the threads that the engine of an instance of `spec` runs on, on this machine."""
-    return threads_of(spec.threads, spec.optimize, machine())
 
 
 def read(instance: Instance) -> Reading:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.call import Call, Holder
 from edgefn_runtime.scheduling import handover
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.wire.call_board import SETTLE_S
@@ -64,7 +64,7 @@ class Dispatcher:
         if self._watch is None and len(instance.calls) > self._concurrency:
             self._watch = self._loop.call_later(handover.STALL_S, self._look)
 
-    def reclaim(self, instance: Instance) -> None:
+    def reclaim(self, instance: Holder) -> None:
         """Take back the calls that `instance` has not begun, so that they are served elsewhere."""
         if not instance.stuck:
             instance.revoke()
@@ -92,5 +92,5 @@ class Dispatcher:
         if early:
             self._watch = self._loop.call_later(handover.STALL_S, self._look)
 
-    def _collect(self, instance: Instance) -> None:
+    def _collect(self, instance: Holder) -> None:
         self._give_back(instance.take_back())

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from edgefn.errors import EdgefnError, InstanceLost, NotInTime, RetryLater, Unavailable
+from edgefn_runtime.calls.artifact_errors import ArtifactBroken
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.memory.budget import MemoryBudget, NoRoom
 from edgefn_runtime.pool.admission_control import AdmissionControl
-from edgefn_runtime.pool.artifact_errors import ArtifactBroken
-from edgefn_runtime.pool.call import Call
 from edgefn_runtime.pool.cores import Cores
 from edgefn_runtime.pool.dispatcher import Dispatcher
 from edgefn_runtime.pool.keepalive import keeper
@@ -48,7 +48,7 @@ class Pool:
         meter: Meter,
         ensure_finished: Callable[[Revision], Awaitable[object]],
         on_parked: Callable[[], None],
-        room: MemoryBudget,
+        budget: MemoryBudget,
         fall_back: FallBack = no_other,
     ) -> None:
         self.revision = revision
@@ -60,7 +60,7 @@ class Pool:
         self._waiting = Queue()
         self._dispatcher = Dispatcher(self.spec.concurrency, self.unseen)
         self._instances = self._dispatcher.members
-        self._room = room
+        self._budget = budget
         self._admission = AdmissionControl(self.spec, self._waiting, self._instances, self._wanted, launcher, meter)
         self._timeouts = Timeouts(
             self.spec, self._waiting, self._dispatcher, self._admission, self._settled, self.scale
@@ -69,7 +69,7 @@ class Pool:
         self._learn = self._forecast.service.add
         self._starts = Starts(
             *(self.spec.name, launcher, ensure_finished, self),
-            admit=lambda one: room.admit(self, one),
+            admit=lambda one: budget.admit(self, one),
             fall_back=fall_back,
         )
         self._fall_back = fall_back
@@ -176,9 +176,9 @@ class Pool:
         self.used_at = self._forecast.taught_at = instance.progress_at
         if instance.served == 1:
             self.launcher.phase("first_run", instance.first_run_s)
-            self._room.served(self, instance)
+            self._budget.measurements.served(self, instance)
             self.launcher.start_is_over()
-            if self._room.has_room_for_template(self):
+            if self._budget.has_room_for_template(self):
                 self.launcher.follow(self.revision)
         if self._waiting:
             self._dispatch()
@@ -259,7 +259,7 @@ class Pool:
         self._schedule_check()
 
     def _begin(self) -> None:
-        instance = Instance(self.spec.name, self, self._room.answers)
+        instance = Instance(self.spec.name, self, self._budget.answers)
         self._instances.append(instance)
         self.launcher.bounds.expect(len(self._instances))
         self._starts.begin(instance)
@@ -292,7 +292,7 @@ class Pool:
                     return  # what serves goes on
                 revision = instead
             else:
-                await self._room.measure_template(self)
+                await self._budget.measurements.measure_template(self)
                 break
         self._take(revision)
 
@@ -391,7 +391,7 @@ class Pool:
     async def prepare(self) -> None:
         """Park a template, and start the minimum of `scale`. Raises DeploymentRefused."""
         await self._starts.prepare()
-        await self._room.measure_template(self)
+        await self._budget.measurements.measure_template(self)
         self.scale()
 
     async def stop(self) -> None:

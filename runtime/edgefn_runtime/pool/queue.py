@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from math import inf
 
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.call import Call
 
 _Place = tuple[float, float, int, Call]
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Protocol
 
 from edgefn.errors import DeploymentRefused, EdgefnError, InstanceLost, Unavailable
+from edgefn_runtime.calls.artifact_errors import ArtifactBroken
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.memory.budget import NoRoom
-from edgefn_runtime.pool.artifact_errors import ArtifactBroken
-from edgefn_runtime.pool.call import Call
 from edgefn_runtime.scheduling.backoff import pause_s
 from edgefn_runtime.scheduling.crashes import Crashes
 from edgefn_runtime.scheduling.failover import FALL_OVER

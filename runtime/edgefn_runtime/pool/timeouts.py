@@ -11,11 +11,10 @@ from collections.abc import Callable
 
 from edgefn.errors import HandlerTimeout
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.calls.call import LATE_S, Call, Holder
 from edgefn_runtime.pool.admission_control import AdmissionControl
-from edgefn_runtime.pool.call import LATE_S, Call
 from edgefn_runtime.pool.dispatcher import Dispatcher
 from edgefn_runtime.pool.queue import Queue
-from edgefn_runtime.workers.instance import Instance
 
 DEAF_S = 0.5
 """An instance that begins nothing for so long, and lets a call's time run out, is replaced."""
@@ -57,7 +56,7 @@ class Timeouts:
         if call.on_late is not None:
             call.on_late()
 
-    def _evade(self, stopped: Instance) -> None:
+    def _evade(self, stopped: Holder) -> None:
         """Serve elsewhere what a stopped instance has not begun; kill it where that loses no work."""
         if stopped.deaf():
             stopped.kill()

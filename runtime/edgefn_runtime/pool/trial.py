@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from edgefn.errors import HandlerTimeout, InstanceLost, Unavailable
 from edgefn.text.quantities import format_duration
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.call import Call
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.workers.instance import Instance
 from edgefn_runtime.workers.launcher import InstanceLauncher
@@ -23,15 +23,15 @@ MAX_REPLY_BYTES = 1 << 20
 
 
 class ConfinedTrial:
-    """An instance of `revision`; the trial is its `Owner`, and a `Tenant` of `room`."""
+    """An instance of `revision`; the trial is its `Owner`, and a `Tenant` of `budget`."""
 
-    def __init__(self, revision: Revision, launcher: InstanceLauncher, room: MemoryBudget) -> None:
+    def __init__(self, revision: Revision, launcher: InstanceLauncher, budget: MemoryBudget) -> None:
         self.spec = revision.config.function
         self.launcher = launcher
         self.used_at = time.monotonic()
         self._revision = revision
-        self._room = room
-        self._instance = Instance(self.spec.name, self, room.answers)
+        self._budget = budget
+        self._instance = Instance(self.spec.name, self, budget.answers)
 
     @property
     def digest(self) -> str:
@@ -48,9 +48,9 @@ class ConfinedTrial:
         is no memory for it now.
         """
         try:
-            if not self._room.has_room_for_instance(self):
+            if not self._budget.has_room_for_instance(self):
                 raise Unavailable(f"no memory for another instance of {self.spec.name}")
-            self._room.grant(self._instance)
+            self._budget.grant(self._instance)
             await self.launcher.launch(self._instance, lambda: self._revision, alone=True)
             return [await self._reply(question) for question in questions]
         finally:

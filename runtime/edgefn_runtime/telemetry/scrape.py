@@ -16,8 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from edgefn_runtime.memory.footprint import footprint
 from edgefn_runtime.scheduling.lifecycle import FunctionState, InstanceState
+from edgefn_runtime.workers.footprint import footprint
 
 COUNTED_STATES = (InstanceState.STARTING, InstanceState.READY, InstanceState.DRAINING)
 """Each is there at 0 too: a gauge that vanishes cannot be graphed."""

@@ -3,7 +3,6 @@
     messages    the messages, as msgpack arrays
     frames      a message and a raw body on a byte stream
     call_board  memory that both share: how far an instance is
-    text        texts, bounded
 
 Two kinds of Unix socketpair carry it:
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from edgefn import spec
+
 PREFIX = struct.Struct("!II")
 MAX_HEADER_BYTES = 1 << 17
-"""Of a frame from an instance: four times `text.MAX_TEXT` for a handler's traceback, and room for what is around it."""
+"""Of a frame from an instance: four times MAX_TEXT for a handler's traceback, and room for what is around it."""
 
-MAX_ANSWER_BYTES = 64 * 2**20
-"""What one answer may have. The box holds each until its client has taken it, and answers of all functions together are
+MAX_ANSWER_BYTES = spec.MAX_ANSWER_BYTES
+"""The box holds each until its client has taken it, and answers of all functions together are
 bounded, too (`pool.answers`)."""
 
 GULP_BYTES = 1 << 19

@@ -13,7 +13,7 @@ import msgspec
 
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.spec import Batching, ModelSpec
-from edgefn_runtime.wire.text import replaced
+from edgefn.text.bounded import replaced
 
 Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1e12)]

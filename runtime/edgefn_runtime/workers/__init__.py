@@ -10,6 +10,7 @@
     sockets            the socketpairs, and the pid of the child at the other end
     incoming           a large answer, collected in memory taken for the whole of it
     output             the output of functions on its way to their logs
+    footprint          the memory that a process holds, from /proc
     users              the users that functions run as
     isolation          the layers that a box must enforce to take deployments
     processnamespaces  which child is in which PID namespace

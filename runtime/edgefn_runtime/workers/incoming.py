@@ -6,8 +6,8 @@ import asyncio
 import io
 from collections.abc import Callable
 
-from edgefn_runtime.pool.answers import AnswerMemory
-from edgefn_runtime.pool.call import Outcome
+from edgefn_runtime.calls.answers import AnswerMemory
+from edgefn_runtime.calls.call import Outcome
 from edgefn_runtime.wire.frames import GULP_BYTES
 from edgefn_runtime.wire.messages import Answer
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from edgefn.errors import InstanceLost
-from edgefn_runtime.pool.answers import AnswerMemory
-from edgefn_runtime.pool.artifact_errors import ArtifactBroken, blames, refused
-from edgefn_runtime.pool.call import Call, Outcome, work_s
+from edgefn_runtime.calls.answers import AnswerMemory
+from edgefn_runtime.calls.artifact_errors import ArtifactBroken, blames, refused
+from edgefn_runtime.calls.call import Call, Outcome, work_s
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.wire.call_board import Board
 from edgefn_runtime.wire.frames import MAX_ANSWER_BYTES, Buffer, FrameDecoder, FrameError, encode_frame

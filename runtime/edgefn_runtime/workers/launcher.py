@@ -17,12 +17,12 @@ from edgefn.errors import InstanceLost, Unavailable
 from edgefn.text.quantities import format_bytes
 from edgefn_runtime.cgroups.controlgroups import FunctionGroup
 from edgefn_runtime.cgroups.group_bounds import GroupBounds
-from edgefn_runtime.memory.footprint import measure
-from edgefn_runtime.pool.cores import threads_for
+from edgefn_runtime.cgroups.processors import threads_for
 from edgefn_runtime.scheduling.deadlines import StartTime
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.wire import messages
 from edgefn_runtime.workers.child import describe_exit
+from edgefn_runtime.workers.footprint import measure
 from edgefn_runtime.workers.instance import Instance
 from edgefn_runtime.workers.orphans import Orphans
 from edgefn_runtime.workers.output import LogPipe, Output

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from edgefn.errors import EdgefnError, InstanceLost
+from edgefn_runtime.calls.artifact_errors import blames, refused
 from edgefn_runtime.cgroups.controlgroups import FunctionGroup
-from edgefn_runtime.pool.artifact_errors import blames, refused
 from edgefn_runtime.wire import messages
 from edgefn_runtime.workers.child import Child, describe_exit
 from edgefn_runtime.workers.output import LogPipe, Output

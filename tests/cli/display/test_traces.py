@@ -22,7 +22,7 @@ KeyError: 'key'"""
 
 def test_only_the_authors_frames_are_left() -> None:
     """The machinery's frames go with their source lines; a box's paths are those of the folder being edited."""
-    assert trimmed(TRACE, "/src/echo") == (
+    assert trimmed(TRACE, "/src/echo", {}) == (
         "Traceback (most recent call last):\n"
         '  File "/src/echo/echo.py", line 3, in <module>\n'
         "    import table\n"
@@ -36,9 +36,9 @@ def test_only_the_authors_frames_are_left() -> None:
 def test_a_trace_of_edgefn_alone_stays_whole() -> None:
     """Then edgefn is what failed, and the trace is all there is to go by."""
     trace = 'Traceback\n  File "/x/edgefn/spec.py", line 3, in y\n    z\nKeyError: 1'
-    assert trimmed(trace, "/src/echo") == trace
+    assert trimmed(trace, "/src/echo", {}) == trace
 
 
 def test_no_trace_is_no_trace() -> None:
     """An error without a trace adds nothing."""
-    assert trimmed("", "/src/echo") == ""
+    assert trimmed("", "/src/echo", {}) == ""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edgefn.errors import BuildError, GateError
+from edgefn.errors import BuildError, BundleError, GateError
 from edgefn_cli.display.failures import MissingExtra, trace_of
-from edgefn_cli.project.building import Builder, BuildRequest, BuildResult, Seen, follow, partial
+from edgefn_cli.project.building import Builder, BuildRequest, BuildResult, Seen, built_last, follow, partial
 from edgefn_cli.project.compiler import Compiler
+
+if TYPE_CHECKING:
+    from edgefn.bundle.oci.layout import Bundle
 
 ORDER = BuildRequest(Path("echo"), Path("layout"))
 
@@ -172,3 +176,17 @@ def _gone(pid: int) -> None:
         threading.Event().wait(0.02)
     os.kill(pid, signal.SIGKILL)
     pytest.fail(f"process {pid} of the build was still there after 10 s")
+
+
+def test_what_was_built_last_is_of_the_very_folder(bundle: Bundle, tmp_path: Path) -> None:
+    """Another folder's function of the same name is not deployed in its place; a layout may move with its project."""
+    layout = bundle.blob_path(bundle.manifest_digest).parents[2]
+    built = layout.parent / "twice"
+    assert built_last(BuildRequest(built, layout)).manifest_digest == bundle.manifest_digest
+    with pytest.raises(BundleError, match=rf"twice in .* was built from {built}: build {tmp_path}/twice anew"):
+        built_last(BuildRequest(tmp_path / "twice", layout))
+    shutil.copytree(layout.parent, tmp_path / "moved")
+    moved = built_last(BuildRequest(tmp_path / "moved" / "twice", tmp_path / "moved" / "layout"))
+    assert moved.manifest_digest == bundle.manifest_digest
+    shutil.rmtree(tmp_path / "moved" / "layout" / "reports")
+    assert built_last(BuildRequest(tmp_path / "else" / "twice", tmp_path / "moved" / "layout"))

@@ -14,21 +14,22 @@ import numpy as np
 import pytest
 
 from edgefn import backends
-from edgefn.backends.aotinductor.instructions import Instructions, instructions
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
+from edgefn.compile.lower.aotinductor.instructions import Instructions, instructions
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets import facts
 from edgefn.targets.profiles import Target, profiles
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import SPEC, arrays, captured, network
+from edgefn.testing.reference import SPEC, captured, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = Target("x86-64-v3", "fp32", "aotinductor", False)
 V3 = profiles()["x86-64-v3"].cpu.features
 BACKEND: Any = backends.get("aotinductor")
+LOWERING: Any = lower.get("aotinductor")
 
 needs_v3 = pytest.mark.skipif(
     not facts.features(facts.cpuinfo()).issuperset(V3), reason="this machine is no x86-64-v3, so it cannot run the code"
@@ -52,7 +53,7 @@ def built(
     recorder.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{recorder.parent}:{os.environ['PATH']}")
-        lowered = BACKEND.lower(caught[1], TARGET, folder / "portable")
+        lowered = LOWERING.lower(caught[1], TARGET, folder / "portable")
     assert lowered.toolchain["march"] == "x86-64-v3"
     return folder / "portable", (folder / "calls").read_text().splitlines()
 
@@ -78,40 +79,6 @@ def test_the_code_is_compiled_for_the_profile_and_not_for_this_machine(built: tu
         vectors = {word.removeprefix("-m") for word in words if word.startswith(("-mavx", "-mfma", "-mf16c", "-mamx"))}
         assert vectors <= set(V3)
     assert any("-mavx2" in words for words in compilations)
-
-
-@needs_v3
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], finished: Path
-) -> None:
-    """One library for every batch size, a batch of one among them."""
-    session = BACKEND.load(finished)
-    for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9)):
-        inputs = arrays(batch, classes)
-        wanted: Any = caught[0].run(inputs)
-        found: Any = session.run(inputs)
-        assert list(found) == ["scores", "best"]
-        np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(found["best"], wanted["best"])
-
-
-@needs_v3
-def test_outputs_belong_to_the_caller(finished: Path) -> None:
-    """A later run, or the end of the session, does not change an earlier run's outputs."""
-    session = BACKEND.load(finished)
-    first = session.run(arrays(2))["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.owndata
-
-
-@needs_v3
-def test_a_session_made_before_a_fork_runs_after_it(finished: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("aotinductor", finished)
 
 
 @needs_v3
@@ -149,7 +116,7 @@ def test_operators_that_inductor_has_no_code_for_are_torchs(tmp_path: Path) -> N
     """The library finds them by a list beside it, where it is finished too: the first call ended in an error."""
     spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 2, 8, "length"))})
     eager, caught = captured(_what_inductor_has_no_code_for, spec, {"batch": 2, "length": 9})
-    BACKEND.lower(caught, TARGET, tmp_path / "portable")
+    LOWERING.lower(caught, TARGET, tmp_path / "portable")
     BACKEND.finish(tmp_path / "portable", tmp_path / "finished")
     shutil.rmtree(tmp_path / "portable")
     session = BACKEND.load(tmp_path / "finished")
@@ -178,7 +145,7 @@ def test_a_missing_compiler_is_named_with_its_package(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("g++") is None
     with pytest.raises(BuildError, match=r"model net, target x86-64-v3/fp32@aotinductor.*apt-get install g\+\+"):
-        BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(caught[1], TARGET, tmp_path / "artifact")
 
 
 def test_a_profile_that_this_machine_is_not_is_refused(
@@ -187,7 +154,7 @@ def test_a_profile_that_this_machine_is_not_is_refused(
     """torch writes the vectors of the machine that it runs on: for others it is no compiler, and says so."""
     monkeypatch.setattr(facts, "cpuinfo", lambda: {"processor": "0", "flags": "fpu sse4_2 avx"})
     with pytest.raises(BuildError, match=r"model net.*has no .*avx2, bmi1.*build it on such a machine"):
-        BACKEND.lower(caught[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(caught[1], TARGET, tmp_path / "artifact")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +169,7 @@ def test_a_target_that_it_does_not_compile_for_is_refused(
 ) -> None:
     """Another precision, or a profile of no CPU in particular."""
     with pytest.raises(BuildError, match=message):
-        BACKEND.lower(caught[1], target, tmp_path / "artifact")
+        LOWERING.lower(caught[1], target, tmp_path / "artifact")
 
 
 def test_no_more_instructions_than_the_features_hold() -> None:

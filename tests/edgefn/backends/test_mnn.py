@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import Target, target
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import ROWS, SPEC, arrays, captured, network
+from edgefn.testing.reference import ROWS, SPEC, captured, inputs, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = target("cortex-a72/fp32@mnn")
 BACKEND: Any = backends.get("mnn")
+LOWERING: Any = lower.get("mnn")
 
 RECORDER = """
 #include <stdio.h>
@@ -49,23 +50,8 @@ def caught() -> tuple[EagerSession, Capture]:
 @pytest.fixture(scope="module")
 def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mnn") / "portable"
-    assert set(BACKEND.lower(caught[1], TARGET, folder).toolchain) == {"MNN"}
+    assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"MNN"}
     return folder
-
-
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], portable: Path, tmp_path: Path
-) -> None:
-    """One file for every size of two symbols; int64 comes out as the network has it, though MNN has int32."""
-    BACKEND.finish(portable, tmp_path / "finished")
-    for session in (BACKEND.load(tmp_path / "finished"), BACKEND.load(tmp_path / "finished", threads=2, batched=True)):
-        for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9), (1, 5)):
-            inputs = arrays(batch, classes)
-            wanted: Any = caught[0].run(inputs)
-            found: Any = session.run(inputs)
-            assert {name: one.dtype for name, one in found.items()} == {"scores": np.float32, "best": np.int64}
-            np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-4, atol=1e-5)
-            np.testing.assert_array_equal(found["best"], wanted["best"])
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "encoder"])
@@ -93,7 +79,7 @@ def test_recurrent_and_attending_networks_agree_at_every_size(kind: str, tmp_pat
     tokens, steps = TensorSpec("int64", ("batch", "length")), TensorSpec("float32", ("batch", 6, 8))
     spec = ModelSpec("reader", {"x": tokens if kind == "encoder" else steps})
     eager, caught = captured(builder, spec, {"batch": 1, "length": 6})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     random = np.random.default_rng(0)
     for batch, length in ((1, 6), (3, 6), (2, 11)):
@@ -119,7 +105,7 @@ def test_booleans_and_integers_come_out_as_they_are(tmp_path: Path) -> None:
     kinds = {"x": "float32", "mask": "bool", "number": "int64"}
     spec = ModelSpec("masked", {name: TensorSpec(kind, ("batch", 4)) for name, kind in kinds.items()})
     eager, caught = captured(builder, spec, {"batch": 1})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     x = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
     inputs = {"x": x, "mask": x > 0.5, "number": (x * 100).astype(np.int64)}
@@ -130,35 +116,12 @@ def test_booleans_and_integers_come_out_as_they_are(tmp_path: Path) -> None:
         session.run(inputs | {"number": np.full((3, 4), 2**40)})
 
 
-def test_outputs_belong_to_the_caller_and_inputs_stay_his(portable: Path, tmp_path: Path) -> None:
-    """Read-only inputs are taken; a later run changes no earlier outputs, and none is an input's memory."""
-    session, inputs = BACKEND.load(portable), arrays(2)
-    for array in inputs.values():
-        array.setflags(write=False)
-    first = session.run(inputs)["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.owndata
-
-    def builder() -> Any:
-        from torch import nn
-
-        return nn.Identity()
-
-    BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
-    x = np.ones((2, 8), np.float32)
-    (output,) = BACKEND.load(tmp_path).run({"x": x}).values()
-    assert not np.shares_memory(output, x)
-
-
 def test_inputs_that_it_computes_nothing_for_are_an_error(portable: Path) -> None:
     """MNN gives no outputs then and no exception; the session goes on."""
     session = BACKEND.load(portable)
     with pytest.raises(RuntimeError, match=r"computes nothing for pixels \[2, 3, 8, 8\], bias \[5\]"):
         session.run({"pixels": np.ones((2, 3, 8, 8), np.float32), "bias": np.ones(5, np.float32)})
-    assert session.run(arrays(2))["scores"].shape == (2, 5)
+    assert session.run(inputs(2))["scores"].shape == (2, 5)
 
 
 def test_an_operator_that_mnn_lacks_is_refused(tmp_path: Path) -> None:
@@ -175,7 +138,7 @@ def test_an_operator_that_mnn_lacks_is_refused(tmp_path: Path) -> None:
 
     wanted = r"cortex-a72/fp32@mnn of model rows: MNN .* does not convert it: .*IsNaN.*leave this target out"
     with pytest.raises(BuildError, match=wanted):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
 
 
 def test_another_network_than_the_program_is_refused(tmp_path: Path) -> None:
@@ -193,7 +156,7 @@ def test_another_network_than_the_program_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BuildError, match=r"model rows: MNN .* makes another network of it.*x \[3, 8\].*leave this target"
     ):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
 
 
 def test_a_dtype_or_precision_that_it_lacks_is_refused(caught: tuple[EagerSession, Capture], tmp_path: Path) -> None:
@@ -210,15 +173,9 @@ def test_a_dtype_or_precision_that_it_lacks_is_refused(caught: tuple[EagerSessio
 
     spec = ModelSpec("rows", {"x": TensorSpec("uint8", ("batch", 8))})
     with pytest.raises(BuildError, match=r"cortex-a72/fp32@mnn of model rows: its input 'x' is uint8.*float32"):
-        BACKEND.lower(captured(builder, spec, {"batch": 1})[1], TARGET, tmp_path)
+        LOWERING.lower(captured(builder, spec, {"batch": 1})[1], TARGET, tmp_path)
     with pytest.raises(BuildError, match=r"no int8.*cortex-a72/int8@mnn"):
-        BACKEND.lower(caught[1], Target("cortex-a72", "int8", "mnn", False), tmp_path)
-
-
-def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("mnn", portable)
+        LOWERING.lower(caught[1], Target("cortex-a72", "int8", "mnn", False), tmp_path)
 
 
 @pytest.mark.long
@@ -235,7 +192,7 @@ def test_nothing_is_printed_and_nobody_is_told(
         (commands / name).write_text(f'#!/bin/sh\necho {name} >> "$CONTACTS"\n')
         (commands / name).chmod(0o755)
     folder = tmp_path / "portable"
-    BACKEND.lower(caught[1], TARGET, folder)
+    LOWERING.lower(caught[1], TARGET, folder)
     environment = os.environ | {
         "LD_PRELOAD": str(shim),
         "CONTACTS": str(contacts),
@@ -247,7 +204,7 @@ def test_nothing_is_printed_and_nobody_is_told(
         command = [sys.executable, *arguments]
         return subprocess.run(command, check=True, timeout=60, env=environment, capture_output=True, text=True).stdout
 
-    convert = "from edgefn.backends.mnn import conversion; conversion.main(sys.argv[1:])"
+    convert = "from edgefn.compile.lower.mnn import conversion; conversion.main(sys.argv[1:])"
     load = "from edgefn.backends.mnn import session; session.load(Path(sys.argv[2]))"
     told = "print(sorted(name for name in sys.modules if name.startswith(('MNN.tools', 'aliyun'))))"
     for what in (convert, load):

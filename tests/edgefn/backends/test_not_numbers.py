@@ -12,9 +12,11 @@ import pytest
 from onnx import helper
 
 from edgefn.backends import inexact, not_numbers, out_of_range
-from edgefn.backends.openvino import mending, session
+from edgefn.backends.openvino import session
 from edgefn.backends.registry import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
+from edgefn.compile.lower.openvino import mending
 from edgefn.spec import TensorSpec
 from edgefn.targets.profiles import target
 from tests.edgefn.compile.capture.test_exporting import of
@@ -66,7 +68,7 @@ def test_no_number_for_nan(way: int, engine: str, tmp_path: Path) -> None:
     eager = of(WAYS[way], x=TensorSpec("float32", (1, 6)))
     wanted_of = target(engine)
     backend = get(wanted_of.backend)
-    backend.lower(capture(eager), wanted_of, tmp_path)
+    lower.get(wanted_of.backend).lower(capture(eager), wanted_of, tmp_path)
     session = backend.load(tmp_path)
     for name, row in ROWS.items():
         x = np.array([row], np.float32)
@@ -86,7 +88,7 @@ def test_masks_of_minus_infinity_are_answered(tmp_path: Path) -> None:
         x=TensorSpec("float32", (1, 3, 4)),
         mask=TensorSpec("float32", (3, 3)),
     )
-    get("openvino").lower(capture(eager), target(ENGINES[1]), tmp_path)
+    lower.get("openvino").lower(capture(eager), target(ENGINES[1]), tmp_path)
     session = get("openvino").load(tmp_path)
     x = np.random.default_rng(0).standard_normal((1, 3, 4)).astype(np.float32)
     mask = np.triu(np.full((3, 3), -np.inf, np.float32), 1)
@@ -112,7 +114,7 @@ def test_what_is_taken_out_is_answered(engine: str, tmp_path: Path) -> None:
 
     eager = of(forward, x=TensorSpec("float32", (1, 6)))
     wanted_of = target(engine)
-    get(wanted_of.backend).lower(capture(eager), wanted_of, tmp_path)
+    lower.get(wanted_of.backend).lower(capture(eager), wanted_of, tmp_path)
     session = get(wanted_of.backend).load(tmp_path)
     for row in ([1, 2, 0, 0, -4, 2], [np.nan, 1, 2, 3, 4, 0])[: 2 if engine == "portable/fp32" else 1]:
         x = np.array([row], np.float32)
@@ -126,7 +128,7 @@ def test_what_loses_no_nan_is_left_as_it_is(tmp_path: Path) -> None:
     """A network without an extreme has no step more in ONNX Runtime."""
     eager = of(lambda x: (x / x.norm()).relu(), x=TensorSpec("float32", (1, 6)))
     caught = capture(eager)
-    get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path)
+    lower.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path)
     assert (tmp_path / "model.onnx").read_bytes() == caught.onnx(20).read_bytes()
 
 

@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import Capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.errors import BuildError, BundleError
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import Target
-from tests.edgefn.backends.across_a_fork import run_across_a_fork
-from tests.edgefn.backends.torch_networks import ROWS, SPEC, arrays, captured, network
+from edgefn.testing.reference import ROWS, SPEC, captured, network
 
 pytestmark = [pytest.mark.needs_torch, pytest.mark.timeout(300)]
 
 TARGET = Target("x86-64-v3", "fp32", "torchscript", False)
 BACKEND: Any = backends.get("torchscript")
+LOWERING: Any = lower.get("torchscript")
 
 
 @pytest.fixture(scope="module")
@@ -34,37 +35,8 @@ def caught() -> tuple[EagerSession, Capture]:
 @pytest.fixture(scope="module")
 def portable(caught: tuple[EagerSession, Capture], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("torchscript") / "portable"
-    assert set(BACKEND.lower(caught[1], TARGET, folder).toolchain) == {"torch"}
+    assert set(LOWERING.lower(caught[1], TARGET, folder).toolchain) == {"torch"}
     return folder
-
-
-def test_the_finished_artifact_agrees_with_eager_at_every_size(
-    caught: tuple[EagerSession, Capture], portable: Path, tmp_path: Path
-) -> None:
-    """A batch size that the network reshapes with is none that the trace keeps as a number."""
-    BACKEND.finish(portable, tmp_path / "finished")
-    session = BACKEND.load(tmp_path / "finished")
-    for batch, classes in ((1, 5), (2, 5), (3, 1), (7, 9)):
-        inputs = arrays(batch, classes)
-        wanted: Any = caught[0].run(inputs)
-        found: Any = session.run(inputs)
-        assert list(found) == ["scores", "best"]
-        np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-5, atol=1e-5)
-        np.testing.assert_array_equal(found["best"], wanted["best"])
-
-
-def test_outputs_belong_to_the_caller_and_inputs_stay_his(portable: Path) -> None:
-    """Read-only inputs are taken and not written to; a later run changes no earlier outputs."""
-    session, inputs = BACKEND.load(portable), arrays(2)
-    for array in inputs.values():
-        array.setflags(write=False)
-    first = session.run(inputs)["scores"]
-    kept = first.copy()
-    session.run(arrays(2, 4))
-    del session
-    np.testing.assert_array_equal(first, kept)
-    assert first.flags.c_contiguous
-    assert first.flags.owndata
 
 
 def test_a_network_that_returns_its_input_gives_a_copy(tmp_path: Path) -> None:
@@ -75,7 +47,7 @@ def test_a_network_that_returns_its_input_gives_a_copy(tmp_path: Path) -> None:
 
         return torch.nn.Identity()
 
-    BACKEND.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
+    LOWERING.lower(captured(builder, ROWS, {"batch": 1})[1], TARGET, tmp_path)
     x = np.ones((2, 8), np.float32)
     (output,) = BACKEND.load(tmp_path).run({"x": x}).values()
     assert not np.shares_memory(output, x)
@@ -94,7 +66,7 @@ def test_a_trace_for_one_batch_size_is_refused(tmp_path: Path) -> None:
         return Widened()
 
     with pytest.raises(BuildError, match=r"model rows, target x86-64-v3/fp32@torchscript.*sizes.*onnxruntime"):
-        BACKEND.lower(captured(builder, ROWS, {"batch": 3})[1], TARGET, tmp_path / "artifact")
+        LOWERING.lower(captured(builder, ROWS, {"batch": 3})[1], TARGET, tmp_path / "artifact")
     assert not (tmp_path / "artifact").exists()
 
 
@@ -120,7 +92,7 @@ def test_recurrent_and_attending_networks_trace_for_every_size(kind: str, tmp_pa
 
     spec = ModelSpec("encoder", {"x": TensorSpec("float32", ("batch", 6 if kind == "lstm" else "length", 8))})
     eager, caught = captured(builder, spec, {"batch": 1, "length": 6})
-    BACKEND.lower(caught, TARGET, tmp_path)
+    LOWERING.lower(caught, TARGET, tmp_path)
     session = BACKEND.load(tmp_path)
     for batch, length in ((1, 6), (3, 6), (3, 6 if kind == "lstm" else 9)):
         x = np.random.default_rng(batch).standard_normal((batch, length, 8)).astype(np.float32)
@@ -131,7 +103,7 @@ def test_recurrent_and_attending_networks_trace_for_every_size(kind: str, tmp_pa
 def test_a_precision_that_it_lacks_is_refused(caught: tuple[EagerSession, Capture], tmp_path: Path) -> None:
     """The error names the precision and the target."""
     with pytest.raises(BuildError, match=r"no int8.*x86-64-v3/int8@torchscript"):
-        BACKEND.lower(caught[1], Target("x86-64-v3", "int8", "torchscript", False), tmp_path)
+        LOWERING.lower(caught[1], Target("x86-64-v3", "int8", "torchscript", False), tmp_path)
 
 
 def test_an_artifact_of_another_torch_is_refused(portable: Path, tmp_path: Path) -> None:
@@ -178,9 +150,3 @@ assert not backend.probe().available and "edgefn[torch]" in backend.probe().fix,
 sys.exit(bool({{"torch", "numpy"}} & set(sys.modules)))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def test_a_session_made_before_a_fork_runs_after_it(portable: Path) -> None:
-    """`fork_safe`: one thread before and after a run, so a fork loses none."""
-    assert BACKEND.fork_safe
-    run_across_a_fork("torchscript", portable)

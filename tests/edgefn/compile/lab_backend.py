@@ -1,4 +1,4 @@
-"""A backend for tests, installed by an entry point of its own: what a target's profile is called, it does.
+"""A backend and its lowering for tests, installed by entry points: what a target's profile is called, it does.
 
     good      lowers as ONNX Runtime does; to int8 too, of which it says that one operator is
     leaves    the same, and leaves children behind        wrong     an artifact that gives other numbers
@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgefn import backends
-from edgefn.backends.backend import Lowered, Probe
+from edgefn.compile import lower
+from edgefn.compile.lower.lowering import Lowered
 from edgefn.compile.samples.calibration import content
+from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
-    from edgefn.backends.backend import Captured, Session
+    from edgefn.compile.lower.lowering import Captured
+    from edgefn.session import Session
     from edgefn.targets.profiles import Target
 
 BEHAVIOURS = ("good", "leaves", "wrong", "raises", "killed", "hangs", "crashes", "near", "dies")
@@ -44,7 +47,7 @@ _CRASH, _DEATH = "crash", "death"
 
 
 class Lab:
-    """The backend called "lab"."""
+    """The backend called "lab", and its lowering."""
 
     name = "lab"
     fork_safe = True
@@ -70,7 +73,7 @@ class Lab:
             case "leaves":
                 start_child()
                 start_child(start_new_session=True)
-        lowered = backends.get("onnxruntime").lower(captured, _portable(), folder)
+        lowered = lower.get("onnxruntime").lower(captured, _portable(), folder)
         if target.profile in ("wrong", "near"):
             _spoil(folder / "model.onnx", 1.5 if target.profile == "wrong" else 1.00001)
         if target.profile in ("crashes", "dies"):

@@ -243,7 +243,7 @@ BATCHED = SOURCE.replace('samples="samples/*.json"', "batch=8")
         (BATCHED, "SpecError", 2, "@edge_function(concurrency=8) on talk", ""),
         (BATCHED.replace("def talk", "async def talk"), "SpecError", 2, "Make talk a plain `def`", ""),
         ("def talk(:", "BuildError", 8, "SyntaxError", "talk.py"),
-        ("import nothing_of_that_name", "BuildError", 8, "pip install nothing_of_that_name", "talk.py"),
+        ("import nothing_of_that_name", "BuildError", 8, "add its name to requirements.txt", "talk.py"),
         ("raise SystemExit(0)", "BuildError", 8, "SystemExit", "talk.py"),
     ],
     ids=["no function", "two functions", "option", "batch alone", "batch async", "syntax", "missing module", "exits"],

@@ -105,7 +105,8 @@ def new_lab(root: Path) -> Lab:
     described.mkdir(parents=True)
     shutil.copyfile(lab_backend.__file__, root / "installed" / "edgefn_lab.py")
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: edgefn-lab\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[edgefn.backends]\nlab = edgefn_lab:Lab\nabsent = edgefn_lab:Absent\n")
+    halves = "lab = edgefn_lab:Lab\nabsent = edgefn_lab:Absent\n"
+    (described / "entry_points.txt").write_text(f"[edgefn.backends]\n{halves}\n[edgefn.lowerings]\n{halves}")
     return Lab(root)
 
 

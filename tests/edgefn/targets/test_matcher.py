@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from edgefn import extras
-from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError
 from edgefn.targets.matcher import OTHERS, MachineFacts, TargetRefusal, meets, refusal, unfit
 from edgefn.targets.needs import Needs
+from edgefn.targets.probe import Probe
 from edgefn.targets.profiles import needs_of, target, targets
 
 FLAGS = ["asimd", "asimddp", "fphp", "fp"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import edgefn
 from edgefn import EdgeFunction, Image, edge_function, edge_model, tensor
+from edgefn.testing import call
 
 edgefn.edge_functions()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
@@ -45,3 +46,6 @@ def takes(function: EdgeFunction[[str], str]) -> None: ...
 
 
 takes(bare)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+call(lambda n: n)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
+call(bare, data=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+call(bare, files={"a": "text"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgefn import EdgeFunction, EdgeModel, Image, edge_function, edge_model, tensor
+from edgefn.testing import HttpAnswer, call
 
 
 @edge_function
@@ -61,3 +63,8 @@ def plus(n: int) -> int:
 
 
 passes_on(plus)
+assert_type(call(bare, json={"n": 1}), HttpAnswer)
+assert_type(call(with_options, data=Path("cat.jpg"), query={"label": ["x", "y"]}, accept="text/plain").status, int)
+assert_type(
+    call(later, files={"a": Path("a.png"), "b": [b"raw", ("c.png", b"c")]}, data={"n": 1, "ok": True}).text, str
+)

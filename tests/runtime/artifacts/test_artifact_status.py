@@ -19,8 +19,8 @@ from edgefn_runtime import fingerprint
 from edgefn_runtime.artifacts import proof
 from edgefn_runtime.artifacts.artifact_status import Chain, Link, links
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment import deployments
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.deployment import chains
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
 from tests.runtime.deployment.boxes import StoreBox, finish_in_memory, opened, until
@@ -72,7 +72,7 @@ async def _finished(tmp_path: Path, bundle: bundles.SmallBundle) -> AsyncIterato
 
 
 def _chain(box: StoreBox) -> Chain:
-    found = box.deployments.chain("scale")
+    found = box.deployments.chains.of("scale")
     assert found is not None
     return found
 
@@ -226,7 +226,7 @@ def test_a_fallback_reads_no_file_on_the_event_loop(tmp_path: Path, monkeypatch:
             current = _current(box)
             for method in ("open", "read_bytes", "read_text", "stat", "exists"):
                 monkeypatch.setattr(Path, method, noting(getattr(Path, method)))
-            assert await box.deployments.fall_back(current, FAST.path, "it crashed") is not None
+            assert await box.deployments.chains.fall_back(current, FAST.path, "it crashed") is not None
             monkeypatch.undo()
             await box.deployments.settled()
 
@@ -241,17 +241,17 @@ def test_what_breaks_is_not_chosen_again(tmp_path: Path) -> None:
     async def scenario() -> None:
         bundle = _bundle(tmp_path)
         async with _finished(tmp_path, bundle) as (box, _):
-            second = await box.deployments.fall_back(_current(box), FAST.path, "ImportError: no module")
+            second = await box.deployments.chains.fall_back(_current(box), FAST.path, "ImportError: no module")
             assert second is not None
             assert second.served == (MIDDLE.path,)
             assert (_links(box)[FAST.target].state, _links(box)[FAST.target].reason) == (
                 "broken",
                 "ImportError: no module",
             )
-            third = await box.deployments.fall_back(second, MIDDLE.path, "it crashed")
+            third = await box.deployments.chains.fall_back(second, MIDDLE.path, "it crashed")
             assert third is not None
             assert third.served == (bundles.PORTABLE.path,)
-            assert await box.deployments.fall_back(third, bundles.PORTABLE.path, "it crashed") is None
+            assert await box.deployments.chains.fall_back(third, bundles.PORTABLE.path, "it crashed") is None
             assert any("x86-64-v3/fp32 is broken: ImportError" in line for line in box.host.lines)
             await box.deployments.settled()
         async with opened(tmp_path / "home", finisher=Slow()) as box:
@@ -307,7 +307,7 @@ def test_a_changed_box_serves_at_once_and_says_why(tmp_path: Path, monkeypatch: 
             pass
         before = fingerprint.facts()
         after = msgspec.structs.replace(before, engines=before.engines | {"onnxruntime": "99.0"})
-        for module in (fingerprint, deployments):
+        for module in (fingerprint, chains):
             monkeypatch.setattr(module, "facts", lambda: after)
         again = Slow()
         box = StoreBox(tmp_path / "home", finisher=again)

@@ -15,7 +15,8 @@ import pytest
 from edgefn.errors import DeploymentRefused, InstanceLost
 from edgefn.system.cgroup_mounts import Place, places
 from edgefn_runtime.cgroups.controlgroups import PREFIX, ControlGroups, settles_in
-from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import MemoryBudget
+from edgefn_runtime.memory.measurement import Forgetful
 from edgefn_runtime.workers.launcher import PROCESSES
 from tests.e2e.deadline import eventually
 from tests.runtime.pool.bench import Bench, OnBench, alive, host_pid
@@ -231,7 +232,7 @@ def test_a_bundle_does_not_set_the_boxs_bounds(on_bench: OnBench) -> None:
     def memory() -> set[int]:
         return limits("memory.limit_in_bytes") | limits("memory.max")
 
-    on_bench(test, room=MemoryBudget(budget, Forgetful()))
+    on_bench(test, budget=MemoryBudget(budget, Forgetful()))
 
 
 def test_what_is_imported_is_bounded_too(on_bench: OnBench) -> None:
@@ -245,7 +246,7 @@ def test_what_is_imported_is_bounded_too(on_bench: OnBench) -> None:
                 f"held = [bytearray({32 * MIB}) for _ in range(64)]\n{ANYTHING}", number=2, memory_bytes=MIB
             )
 
-    on_bench(test, room=MemoryBudget(256 * MIB, Forgetful()))
+    on_bench(test, budget=MemoryBudget(256 * MIB, Forgetful()))
 
 
 def test_no_group_is_left(on_bench: OnBench) -> None:

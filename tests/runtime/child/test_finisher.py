@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edgefn import backends, golden
-from edgefn.bundle.config import Bound, ModelEntry
+from edgefn.accuracy.bound import Bound
+from edgefn.bundle.config import ModelEntry
 from edgefn.errors import BundleError, DiskFull
 from edgefn_runtime.artifacts.finish.request import request
 from edgefn_runtime.artifacts.order import FinishOrder

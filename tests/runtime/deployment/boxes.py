@@ -20,7 +20,7 @@ from edgefn_runtime.artifacts.proof import Proof
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.deployment.deployments import Deployments
 from edgefn_runtime.deployment.locks import ChangeLocks
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.database import Database
 from edgefn_runtime.store.disk import Disk, OsDisk

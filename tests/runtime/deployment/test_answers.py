@@ -49,7 +49,7 @@ def test_a_revision_is_asked_before_it_serves(tmp_path: Path) -> None:
         box = StoreBox(tmp_path / "box")
         await box.deploy(asked(tmp_path))
         assert box.host.calls.index("prepare") < box.host.calls.index("ask") < box.host.calls.index("switch")
-        chain = box.deployments.chain("scale")
+        chain = box.deployments.chains.of("scale")
         assert chain is not None
         assert str(chain.answers[PORTABLE.path]) == "answers 1 of 1 (shows at least 0.05)"
         await box.deployments.settled()
@@ -90,7 +90,7 @@ def test_no_memory_is_no_verdict(tmp_path: Path) -> None:
         box = StoreBox(tmp_path / "box")
         box.host.replies[PORTABLE.path,] = Unavailable("no memory for another instance of scale")
         await box.deploy(asked(tmp_path))
-        chain = box.deployments.chain("scale")
+        chain = box.deployments.chains.of("scale")
         assert chain is not None
         assert "no memory for another instance" in chain.answers[PORTABLE.path].unfit
         await box.deployments.settled()
@@ -108,7 +108,7 @@ def test_a_faster_artifact_that_answers_otherwise_is_marked(tmp_path: Path) -> N
         await box.deploy(asked(tmp_path, PORTABLE, FAST))
         await box.deployments.settled()
         assert box.host.serving["scale"].served == (PORTABLE.path,)
-        chain = box.deployments.chain("scale")
+        chain = box.deployments.chains.of("scale")
         assert chain is not None
         assert "3 instead of 2" in chain.broken[FAST.path]
         assert any("it answers otherwise" in line for line in box.host.lines)

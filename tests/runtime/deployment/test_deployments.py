@@ -16,8 +16,8 @@ from edgefn.errors import BundleError, DeploymentRefused, DiskFull, FunctionNotF
 from edgefn.targets.needs import Needs
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.deployment.locks import ChangeLocks
-from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.deployment.transaction import INSTALLED_AT_ONCE, LOADED_AT_ONCE
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store import blobs as blobs_module
 from edgefn_runtime.store.disk import OsDisk
 from tests.runtime.deployment import bundles

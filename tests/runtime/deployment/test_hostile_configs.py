@@ -15,14 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgefn.accuracy.bound import Bound
 from edgefn.bundle import schemas
-from edgefn.bundle.config import ArtifactEntry, Bound, BundleConfig, ModelEntry, Wheel
+from edgefn.bundle.config import ArtifactEntry, BundleConfig, ModelEntry, Wheel
 from edgefn.bundle.documents import parse_config
 from edgefn.bundle.oci.descriptors import digest_of
 from edgefn.codec.compatibility import breaks
 from edgefn.errors import BundleError, EdgefnError
 from edgefn.spec import Batching, FunctionSpec, ModelSpec, ParameterSpec, ResultSpec, SizeRange, TensorSpec
 from edgefn.targets.needs import Needs
+from edgefn_runtime.artifacts import capability
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.maxima import Maxima
 from edgefn_runtime.gateway.openapi.document import document
@@ -101,7 +103,7 @@ def serve(data: bytes) -> None:
     function = config.function
     msgspec.json.encode(document([function, SPEC], "1"))
     msgspec.json.encode([*breaks(SPEC, function), *breaks(function, SPEC), *breaks(function, function)])
-    list(compatibility.refusals(config.artifacts))
+    list(capability.refusals(config.artifacts))
 
 
 @settings(max_examples=150)
@@ -174,5 +176,5 @@ def test_thousands_of_backends_that_there_are_not_hold_nobody_up() -> None:
     """Each was looked for in the metadata of all that is installed, at each look at the function: 40 ms."""
     entries = [ArtifactEntry("m", f"t{n}/fp32", f"backend{n}", needs=Needs()) for n in range(200)]
     started = time.process_time()
-    assert len(compatibility.refusals(entries)) == len(entries)
+    assert len(capability.refusals(entries)) == len(entries)
     assert time.process_time() - started < 2.0

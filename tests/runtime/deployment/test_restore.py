@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefn.backends.backend import Probe
 from edgefn.errors import BundleError, DiskFull
+from edgefn.targets.probe import Probe
+from edgefn_runtime.artifacts import capability
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.permissions import Permission
-from edgefn_runtime.deployment.progress import DeploymentProgress
 from edgefn_runtime.gateway.openapi.document import document
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
 from tests.runtime.deployment import bundles
@@ -162,7 +162,7 @@ def test_engine_that_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     async def scenario() -> None:
         await _deployed(tmp_path / "home", bundles.with_model(tmp_path), bundles.function(tmp_path))
-        monkeypatch.setattr(compatibility, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
+        monkeypatch.setattr(capability, "_probe", lambda name: Probe(False, fix="pip install onnxruntime"))
         async with opened(tmp_path / "home", finisher=_no_finisher) as box:
             assert list(box.host.failed) == ["scale"]
             assert "this box has it not installed: pip install onnxruntime" in box.host.failed["scale"]
@@ -377,7 +377,7 @@ def test_what_cannot_be_read_any_more_is_that_function_alone(tmp_path: Path, dam
             assert not box.deployments.grants()
             assert not box.deployments.asked("bad")
             assert not box.deployments.refusals("bad")
-            assert box.deployments.explain("bad", 1.0) is None
+            assert box.deployments.chains.explain("bad", 1.0) is None
             await box.deployments.allow("bad", Permission("network"), "test")
             match then:
                 case "deploy":

@@ -51,6 +51,15 @@ class FakeRevision:
     deployed_at: str = "2026-03-01T12:00:00Z"
 
 
+class FakeChains:
+    """Artifacts of which nothing is known."""
+
+    def of(self, name: str) -> None: ...
+
+    def explain(self, name: str, cores: float) -> dict[str, Any]:
+        return {"function": name, "artifacts": [], "advice": [{"rule": "threads", "text": f"{cores:g} cores"}]}
+
+
 @dataclass
 class FakeDeployments:
     """Revisions in memory. `script` is what `deploy` does: events, floats to sleep, and an error at the end."""
@@ -100,11 +109,9 @@ class FakeDeployments:
     def current(self, name: str) -> FakeRevision | None:
         return self.revisions[name][-1] if name in self.revisions else None
 
-    def chain(self, name: str) -> None:
-        """Nothing is known of its artifacts."""
-
-    def explain(self, name: str, cores: float) -> dict[str, Any]:
-        return {"function": name, "artifacts": [], "advice": [{"rule": "threads", "text": f"{cores:g} cores"}]}
+    @property
+    def chains(self) -> FakeChains:
+        return FakeChains()
 
     def grants(self, name: str = "") -> list[Grant]:
         return [grant for grant in self.granted if name in ("", grant.function)]

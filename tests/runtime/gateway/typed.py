@@ -16,12 +16,12 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from edgefn.spec import FunctionSpec
+from edgefn_runtime.calls.call import Call, Outcome
 from edgefn_runtime.gateway.app import refuse_websocket  # noqa: F401  (the gateway is imported once, before any clock runs)
 from edgefn_runtime.gateway.invoke import direct
 from edgefn_runtime.gateway.invoke.direct import Direct
 from edgefn_runtime.gateway.invoke.invocation import Invocation
 from edgefn_runtime.gateway.limits.bodies import Bodies
-from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.wire.messages import Answer
 
 MAX_BODY = 400_000

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from edgefn.errors import DeploymentRefused, Unavailable
-from edgefn_runtime.memory.budget import FIRST_LOOK_S, Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import MemoryBudget
+from edgefn_runtime.memory.measurement import FIRST_LOOK_S, Forgetful
 from tests.runtime.pool.bench import Bench, OnBench, alive
 
 MIB = 2**20
@@ -51,7 +52,7 @@ class Notebook:
         self.rows[digest] = template_bytes, instance_bytes
 
 
-def room(mebibytes: int, figures: Notebook | None = None) -> MemoryBudget:
+def budget(mebibytes: int, figures: Notebook | None = None) -> MemoryBudget:
     return MemoryBudget(mebibytes * MIB, figures or Forgetful())
 
 
@@ -76,7 +77,7 @@ def test_what_a_function_takes_is_measured_and_kept(on_bench: OnBench) -> None:
         await bench.until(lambda: figures.rows.get(revision.digest) == kept, "it is kept")
         assert bench.supervisor.memory()["committed_bytes"] == after["held_bytes"]
 
-    on_bench(test, room=room(1024, figures))
+    on_bench(test, budget=budget(1024, figures))
     assert FIRST_LOOK_S < 1
 
 
@@ -94,7 +95,7 @@ def test_a_deployment_that_can_never_fit_is_refused(on_bench: OnBench) -> None:
         assert bench.supervisor.names() == ["f"]
         assert await bench.ask(x=0) == 0
 
-    on_bench(test, room=room(128))
+    on_bench(test, budget=budget(128))
 
 
 def test_a_template_that_eats_the_machine_is_refused(on_bench: OnBench) -> None:
@@ -107,7 +108,7 @@ def test_a_template_that_eats_the_machine_is_refused(on_bench: OnBench) -> None:
         with pytest.raises(DeploymentRefused, match="more memory than the box has for functions"):
             await bench.deploy("held = [bytearray(2**20) for _ in range(1024)]\n" + SLOW, memory_bytes=8 * MIB)
 
-    on_bench(test, room=room(128))
+    on_bench(test, budget=budget(128))
 
 
 def test_parked_templates_end_for_what_is_needed(on_bench: OnBench) -> None:
@@ -124,7 +125,7 @@ def test_parked_templates_end_for_what_is_needed(on_bench: OnBench) -> None:
         await bench.until(lambda: bench.supervisor.status("g")["ledger"]["measured"], "g was measured")
         assert await bench.ask(mebibytes=1) == MIB
 
-    on_bench(test, room=room(106))
+    on_bench(test, budget=budget(106))
 
 
 def test_an_instance_without_work_ends_for_another_function(on_bench: OnBench) -> None:
@@ -140,7 +141,7 @@ def test_an_instance_without_work_ends_for_another_function(on_bench: OnBench) -
         assert not alive(pid)
         assert bench.pids() == []
 
-    on_bench(test, room=room(180))
+    on_bench(test, budget=budget(180))
 
 
 def test_without_room_calls_wait_for_the_instances_there_are(on_bench: OnBench) -> None:
@@ -152,7 +153,7 @@ def test_without_room_calls_wait_for_the_instances_there_are(on_bench: OnBench) 
         assert [bench.answer(await asyncio.wait_for(call.future, 20)) for call in calls] == [1, 1, 1]
         assert len({call.instance.pid for call in calls if call.instance}) == 1
 
-    on_bench(test, room=room(180))
+    on_bench(test, budget=budget(180))
 
 
 def test_without_room_and_instances_a_call_is_refused_with_the_figures(on_bench: OnBench) -> None:
@@ -169,7 +170,7 @@ def test_without_room_and_instances_a_call_is_refused_with_the_figures(on_bench:
         assert bench.answer(await busy.future) == 2
         assert await bench.ask("g", x=0) == 0
 
-    on_bench(test, room=room(180))
+    on_bench(test, budget=budget(180))
 
 
 def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench: OnBench) -> None:
@@ -189,4 +190,4 @@ def test_an_instance_that_started_alone_is_counted_with_what_it_loaded(on_bench:
         assert (launcher.has_template, launcher.making, launcher._following) == (False, False, None)
         assert bench.supervisor.memory()["committed_bytes"] <= 84 * MIB
 
-    on_bench(test, room=room(84))
+    on_bench(test, budget=budget(84))

@@ -18,8 +18,8 @@ import msgspec
 from edgefn.bundle.config import BundleConfig
 from edgefn.spec import FunctionSpec
 from edgefn.system.cgroup_mounts import Place
+from edgefn_runtime.calls.call import Call, Outcome
 from edgefn_runtime.memory.budget import MemoryBudget
-from edgefn_runtime.pool.call import Call, Outcome
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor
 from edgefn_runtime.workers.child import children_of_this
@@ -65,10 +65,10 @@ class Figures:
 class Bench:
     """A running supervisor, its logs and figures, and a way to put functions on it."""
 
-    def __init__(self, folder: Path, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None:
+    def __init__(self, folder: Path, places: Sequence[Place] | None = None, budget: MemoryBudget | None = None) -> None:
         self.folder = folder
         self.logs, self.figures = Lines(), Figures()
-        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, places=places, room=room)
+        self.supervisor = Supervisor(self.logs, self.figures, self._finished, drain_s=5.0, places=places, budget=budget)
 
     async def _finished(self, revision: Revision) -> None:
         """These functions have no models: nothing is to be finished."""
@@ -175,7 +175,9 @@ Test = Callable[[Bench], Awaitable[None]]
 class OnBench(Protocol):
     """Runs a test's coroutine on a bench.
 
-    `places` are where it may make control groups, by default where it can; `room` is what functions may take.
+    `places` are where it may make control groups, by default where it can; `budget` is what functions may take.
     """
 
-    def __call__(self, test: Test, places: Sequence[Place] | None = None, room: MemoryBudget | None = None) -> None: ...
+    def __call__(
+        self, test: Test, places: Sequence[Place] | None = None, budget: MemoryBudget | None = None
+    ) -> None: ...

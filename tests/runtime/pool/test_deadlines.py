@@ -8,7 +8,7 @@ import time
 import pytest
 
 from edgefn.errors import HandlerTimeout, NotInTime, QueueFull
-from edgefn_runtime.pool.call import LATE_S, Call
+from edgefn_runtime.calls.call import LATE_S, Call
 from edgefn_runtime.scheduling.deadlines import ENOUGH
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from tests.runtime.pool.bench import Bench, OnBench

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from edgefn.errors import InstanceLost, Unavailable
-from edgefn_runtime.pool.call import Call, Outcome
+from edgefn_runtime.calls.call import Call, Outcome
 from edgefn_runtime.scheduling.crashes import LIMIT
 from edgefn_runtime.scheduling.lifecycle import FunctionState
 from edgefn_runtime.wire.messages import Answer, Crash, Refusal

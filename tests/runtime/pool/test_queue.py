@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.pool.queue import Queue
 
 

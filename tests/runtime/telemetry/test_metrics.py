@@ -13,10 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.registry import Collector
 
 from edgefn.errors import NotInTime, QueueFull, RetryLater, Unavailable
-from edgefn_runtime.memory.footprint import Footprint
 from edgefn_runtime.telemetry import exposition, scrape
 from edgefn_runtime.telemetry.metrics import Metrics
 from edgefn_runtime.telemetry.series import OUTCOMES, REASONS
+from edgefn_runtime.workers.footprint import Footprint
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 SERVING: dict[str, Any] = {

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.pool.answers import AnswerMemory
-from edgefn_runtime.pool.call import Call
+from edgefn_runtime.calls.answers import AnswerMemory
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.scheduling.lifecycle import InstanceState
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.frames import PREFIX, encode_frame

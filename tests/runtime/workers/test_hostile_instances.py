@@ -342,7 +342,7 @@ time.sleep(60)
             await bench.ask(name)
         before = memory_bytes()
         calls = [bench.submit(60.0, name, code=hold) for name in "fg" for _ in range(3)]
-        most, answers = 0, bench.supervisor._room.answers
+        most, answers = 0, bench.supervisor._budget.answers
         while not all(call.future.done() for call in calls):
             await asyncio.sleep(0.01)
             most = max(most, memory_bytes() - before)
@@ -370,7 +370,7 @@ def test_large_answers_wait_for_each_other_and_all_come(on_bench: OnBench) -> No
         for n, call in enumerate(calls):
             outcome = await call.future
             assert outcome.body == b'"' + bytes([97 + n]) * (20 * MIB + n) + b'"'
-        assert bench.supervisor._room.answers.taken_bytes == 0
+        assert bench.supervisor._budget.answers.taken_bytes == 0
 
     on_bench(test)
 
@@ -437,7 +437,7 @@ def test_news_without_a_transport(on_bench: OnBench) -> None:
 
     async def test(bench: Bench) -> None:
         await bench.deploy("@edge_function\ndef f() -> int: return 1")
-        instance = Instance("f", bench.supervisor.pool("f"), bench.supervisor._room.answers)
+        instance = Instance("f", bench.supervisor.pool("f"), bench.supervisor._budget.answers)
         instance.models, instance._news_left = frozenset({"net"}), 10
         for name in ("net", "other", "x" * 100_000):
             instance.data_received(frame(messages.Batched(name, True, 1.0, 1.0)))

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import uvloop
 
-from edgefn_runtime.pool.answers import AnswerMemory
+from edgefn_runtime.calls.answers import AnswerMemory
 from edgefn_runtime.wire.frames import GULP_BYTES
 from edgefn_runtime.wire.messages import Answer
 from edgefn_runtime.workers.incoming import LargeAnswer

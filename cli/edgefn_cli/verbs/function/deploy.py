@@ -83,7 +83,7 @@ def _bundles(paths: PathsArgument, options: dict[str, Any], *, build: bool) -> l
 
     orders = Workplace.here().orders(paths, **options)
     if not build:
-        return [Layout(order.layout).open(order.folder.name) for order in orders]
+        return [building.built_last(order) for order in orders]
     with VerbProgress() as progress:
         built = [building.build(order, progress.build_event) for order in orders]
     if (lacking := building.partial(built)) is not None:

@@ -46,7 +46,7 @@ def dev(
     order = workplace.order(path, layout=scratch / "bundles", reuse_golden=True)
     teller = _Teller(as_json)
     with (
-        Watcher(order.folder) as watcher,
+        Watcher(order.folder, *order.packages.values()) as watcher,
         LocalBox(scratch / "box", port) as box,
         Client(box.address) as client,
         Builder() as builder,

@@ -23,7 +23,7 @@ from edgefn.compile.quantize.training import finetune, pruning
 if TYPE_CHECKING:
     import onnx
 
-    from edgefn.backends.backend import Captured
+    from edgefn.compile.lower.lowering import Captured
     from edgefn.compile.quantize.engine import Engine
     from edgefn.compile.quantize.static.calibration import Parts
     from edgefn.golden import GoldenSample

@@ -15,13 +15,13 @@ from edgefn.compile.quantize.static import levels
 from edgefn.golden import Pairs
 
 if TYPE_CHECKING:
+    from edgefn.accuracy.bound import Bound
     from edgefn.accuracy.rules import Judging
     from edgefn.accuracy.verdict import Agreement
-    from edgefn.backends.backend import Session
-    from edgefn.bundle.config import Bound
     from edgefn.compile.quantize.engine import Engine
     from edgefn.compile.quantize.search.attempts import Attempt
     from edgefn.golden import GoldenSample
+    from edgefn.session import Session
 
 
 PRECISION = "int8"

@@ -13,14 +13,13 @@ import msgspec
 from edgefn.bundle.config import ArtifactEntry
 from edgefn.bundle.oci.manifest import parse_config
 from edgefn.errors import BundleError
-from edgefn_runtime.artifacts import proof, ranking
+from edgefn_runtime.artifacts import capability, proof, ranking
 from edgefn_runtime.artifacts.finish.request import first_of, request
 from edgefn_runtime.artifacts.finish.verdict import judge, told
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.artifacts.proof import Proof
-from edgefn_runtime.deployment.checks import compatibility
-from edgefn_runtime.deployment.host import Host
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.host import Host
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store import harvest, record
 from edgefn_runtime.store.disk import Disk
 from edgefn_runtime.store.uncancellable import in_thread
@@ -45,7 +44,7 @@ class ConfinedFinisher:
         pass; DiskFull.
         """
         config = parse_config((order.bundle / "config.json").read_bytes())
-        there = compatibility.available(config.artifacts)
+        there = capability.available(config.artifacts)
         entries = [entry for entry in there if entry.path in order.artifacts]
         proofs = []
         for done, entry in enumerate(entries):

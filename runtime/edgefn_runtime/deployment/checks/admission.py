@@ -12,7 +12,7 @@ from edgefn.bundle.documents import MAX_DOCUMENT_BYTES
 from edgefn.bundle.oci.descriptors import Blob, Descriptor
 from edgefn.bundle.oci.manifest import agree, parse_config, parse_manifest
 from edgefn.errors import BundleError
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.blobs import Blobs
 from edgefn_runtime.store.uncancellable import in_thread
 

@@ -1,27 +1,19 @@
-"""Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts.
-
-Reads the installed libraries from metadata; never imports an engine, and never looks at a golden sample.
-"""
+"""Whether this box can serve a bundle: Python, platform, wheels, memory, devices, artifacts."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from functools import cache
 
 import msgspec
 
-from edgefn import backends
-from edgefn.backends.backend import Probe
-from edgefn.bundle.config import ArtifactEntry, BundleConfig
+from edgefn.bundle.config import BundleConfig
 from edgefn.bundle.packages import provided
 from edgefn.errors import BundleError, DeploymentRefused
 from edgefn.system import machine
-from edgefn.targets import profiles
-from edgefn.targets.facts import this_machine as facts
-from edgefn.targets.matcher import TargetRefusal, refusal
+from edgefn.targets.matcher import TargetRefusal
 from edgefn.text.quantities import format_bytes
-from edgefn_runtime.artifacts import ranking
+from edgefn_runtime.artifacts import capability
 from edgefn_runtime.deployment.checks import devices
 
 
@@ -74,49 +66,9 @@ def _check_wheels(config: BundleConfig) -> None:
         raise BundleError(f"the wheels of {config.function.name} do not go with this box: {reasons}")
 
 
-def available(artifacts: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
-    """Return the artifacts of `artifacts` that this box can run."""
-    artifacts = tuple(artifacts)
-    here = facts(*ranking.libraries(artifacts))
-    return tuple(entry for entry in artifacts if ranking.refusal(entry, _probe, here) is None)
-
-
-def refusals(artifacts: Iterable[ArtifactEntry]) -> dict[str, TargetRefusal]:
-    """Return the reason for each artifact that this box cannot run, by `ArtifactEntry.path`."""
-    artifacts = tuple(artifacts)
-    here = facts(*ranking.libraries(artifacts))
-    found = {entry.path: ranking.refusal(entry, _probe, here) for entry in artifacts}
-    return {path: why for path, why in found.items() if why is not None}
-
-
 def _check_artifacts(config: BundleConfig) -> None:
-    served = {entry.model for entry in available(config.artifacts)}
+    served = {entry.model for entry in capability.available(config.artifacts)}
     if unserved := {model.spec.name for model in config.models} - served:
         lacking = [entry for entry in config.artifacts if entry.model in unserved]
-        reasons = "; ".join(map(str, refusals(lacking).values()))
+        reasons = "; ".join(map(str, capability.refusals(lacking).values()))
         raise DeploymentRefused(f"{config.function.name} has no artifact that runs here: {reasons}")
-
-
-def targets() -> tuple[list[str], list[TargetRefusal]]:
-    """Return the targets of edgefn's profiles that this box satisfies, and the refusals of the others."""
-    here = facts()
-    found = {
-        name: refusal(name, profiles.needs_of(one), here, one.backend, _probe)
-        for name, one in profiles.targets().items()
-    }
-    return [name for name, why in found.items() if why is None], [why for why in found.values() if why is not None]
-
-
-def look_again() -> None:
-    """Clear the cached facts about installed libraries, so that the next question reads them again.
-
-    Call it when a library is gone, or may be new.
-    """
-    _probe.cache_clear()
-    backends.look_again()
-    facts.cache_clear()
-
-
-@cache
-def _probe(backend: str) -> Probe:
-    return backends.get(backend).probe()

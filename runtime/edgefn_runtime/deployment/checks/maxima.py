@@ -9,7 +9,6 @@ import msgspec
 from edgefn.bundle.config import BundleConfig
 from edgefn.errors import DeploymentRefused
 from edgefn.text.quantities import format_bytes, format_duration
-from edgefn_runtime.options import flag
 from edgefn_runtime.settings import BoxSettings
 
 IDLE_S = 24 * 3600.0
@@ -70,7 +69,7 @@ class Maxima(msgspec.Struct, frozen=True):
         }
         for name, (count, limit) in counts.items():
             if count > limit:
-                yield f"{name} is {count}, at most {limit} ({flag(f'max_{name}')})"
+                yield f"{name} is {count}, at most {limit} (--max-{name})"
         if spec.max_body_bytes > self.body_bytes:
             asked, most = format_bytes(spec.max_body_bytes), format_bytes(self.body_bytes)
             yield f"max_body is {asked}, at most {most} (--max-body)"

@@ -140,7 +140,7 @@ class _Admin:
         name = _name(request)
         status.current(self._box, name)
         cores = (self._box.supervisor.status(name).get("cores") or {}).get("available", 1.0)
-        return as_json(self._box.deployments.explain(name, cores))
+        return as_json(self._box.deployments.chains.explain(name, cores))
 
     async def stop(self, request: Request) -> Response:
         name = _name(request)

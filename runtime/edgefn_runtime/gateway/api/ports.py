@@ -43,8 +43,21 @@ class RevisionView(Past, Protocol):
         """Return the folder of the finished artifacts, each with its proof.json."""
 
 
+class ChainsPort(Protocol):
+    """The artifacts of what is deployed."""
+
+    def of(self, name: str) -> Chain | None:
+        """Return the state of each artifact of `name`; None when it is not deployed."""
+
+    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
+        """Explain why `name` is served as it is, with the figures; None when it is not deployed."""
+
+
 class DeploymentsPort(Protocol):
     """The deployed revisions, and the ways to change them."""
+
+    @property
+    def chains(self) -> ChainsPort: ...
 
     def names(self) -> Sequence[str]: ...
     def missing(self, digests: Sequence[str]) -> Collection[str]: ...
@@ -59,9 +72,6 @@ class DeploymentsPort(Protocol):
         """Return the spec of each function, by name, with the number and the digest that serve."""
 
     def history(self, name: str) -> Sequence[Past]: ...
-    def chain(self, name: str) -> Chain | None:
-        """Return the state of each artifact of `name`; None when it is not deployed."""
-
     def grants(self, name: str = "") -> Sequence[Grant]:
         """Return the grants of `name`, or of all functions."""
 
@@ -70,8 +80,6 @@ class DeploymentsPort(Protocol):
 
     async def allow(self, name: str, permission: Permission, by: str) -> None: ...
     async def revoke(self, name: str, permission: Permission) -> None: ...
-    def explain(self, name: str, cores: float) -> dict[str, Any] | None:
-        """Explain why `name` is served as it is, with the figures; None when it is not deployed."""
 
 
 class SupervisorPort(Protocol):

@@ -12,7 +12,7 @@ from edgefn_runtime.artifacts.artifact_status import links
 from edgefn_runtime.artifacts.proof import read as read_proof
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.gateway.api.ports import AdminBox, RevisionView
-from edgefn_runtime.memory.footprint import with_footprints
+from edgefn_runtime.workers.footprint import with_footprints
 
 _NO_PROCESSES: dict[str, Any] = {
     "reason": "",
@@ -75,7 +75,7 @@ def _chain(box: AdminBox, name: str) -> dict[str, Any]:
 
     And the change of the box, where it has changed since the last start.
     """
-    chain = box.deployments.chain(name)
+    chain = box.deployments.chains.of(name)
     if chain is None:
         return {"finishing": None, "broken": [], "out_of_bound": [], "changed": ""}
     found = [(link.state, {"artifact": f"{link.model} {link.target}", "reason": link.reason}) for link in links(chain)]

@@ -17,13 +17,13 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from edgefn.errors import EdgefnError
 from edgefn_runtime.access.doors import Doors, gone
 from edgefn_runtime.access.tokens import Token
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.gateway.invoke.connection import Connection, bounded
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.exchange import Exchange, Reply
 from edgefn_runtime.gateway.invoke.invocation import PREFIX, Invocation, Scope, too_large
 from edgefn_runtime.gateway.limits.heads import MAX_TINY, TINY_BYTES, too_many_tiny
 from edgefn_runtime.gateway.problems import problem
-from edgefn_runtime.pool.call import Call
 
 JOINED_BYTES = 1 << 16
 """An answer up to this size is written with its head in one piece; copying a larger one costs more than it saves."""

@@ -9,11 +9,19 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from edgefn import errors
-from edgefn.errors import EdgefnError, HandlerError, HandlerTimeout, InputError, InstanceLost, NotAcceptable, RetryLater
+from edgefn.errors import (
+    EdgefnError,
+    HandlerError,
+    HandlerTimeout,
+    InputError,
+    InstanceLost,
+    NotAcceptable,
+    RetryLater,
+    as_refusal,
+)
+from edgefn_runtime.calls.call import Body, Call, Outcome
 from edgefn_runtime.gateway.invoke.timeout import TIMEOUT_HEADER, request_timeout_s
 from edgefn_runtime.gateway.problems import problem
-from edgefn_runtime.pool.call import Body, Call, Outcome
 from edgefn_runtime.pool.pool import Pool
 from edgefn_runtime.wire.messages import Answer, Crash, Refusal, Unacceptable
 
@@ -103,7 +111,7 @@ class Exchange:
     def _error(self, reply: Any) -> EdgefnError:
         match reply:
             case Refusal(error=error, detail=detail, field=field):
-                return _refusal(error, detail, field)
+                return as_refusal(error, detail, field)
             case Unacceptable(detail=detail, available=available):
                 return NotAcceptable(detail, available=available)
             case Crash(trace=trace):
@@ -112,11 +120,3 @@ class Exchange:
 
     def _count(self, outcome: str) -> None:
         self.pool.answered(outcome, time.monotonic() - self._began, self._cold)
-
-
-def _refusal(error: str, detail: str, field: str) -> InputError:
-    """Return the instance's refusal as the very error it raised; its text holds the field already."""
-    kind = getattr(errors, error, InputError)
-    refusal = kind(detail) if isinstance(kind, type) and issubclass(kind, InputError) else InputError(detail)
-    refusal.field = field
-    return refusal

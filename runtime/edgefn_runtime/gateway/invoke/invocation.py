@@ -19,11 +19,11 @@ from starlette.exceptions import HTTPException
 from edgefn.errors import BodyTooLarge, EdgefnError, FunctionNotFound, Unavailable
 from edgefn_runtime.access import caller
 from edgefn_runtime.access.doors import Doors, gone
+from edgefn_runtime.calls.call import Body, Call, Outcome
 from edgefn_runtime.gateway.invoke.exchange import ErrorLog, Exchange, Headers, Reply
 from edgefn_runtime.gateway.limits.bodies import Bodies, Held
 from edgefn_runtime.gateway.limits.heads import Fields, joined
 from edgefn_runtime.gateway.problems import ProblemResponse, problem
-from edgefn_runtime.pool.call import Body, Call, Outcome
 from edgefn_runtime.pool.pool import Pool
 
 Scope = MutableMapping[str, Any]
@@ -220,8 +220,7 @@ async def _read(receive: Receive, exchange: Exchange, held: Held) -> bytes:
 
 def too_large(exchange: Exchange) -> BodyTooLarge:
     """Return the refusal of a body that is over the bound of its function."""
-    most = exchange.pool.spec.max_body_bytes
-    return BodyTooLarge(f"{exchange.name} takes bodies of at most {most} bytes; raise max_body in its @edge_function")
+    return BodyTooLarge.over(exchange.name, exchange.pool.spec.max_body_bytes)
 
 
 async def _answer(send: Send, status: int, headers: Headers, body: bytes) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.compile.author import shared_code
 from edgefn.compile.author.imports import ImportGuard, NotOnBox
+from edgefn.compile.cache.sources import Sources
 from edgefn.compile.cache.wheelhouse import Wheels
 
 WAYS = {
@@ -28,14 +30,21 @@ WAYS = {
 
 @pytest.fixture
 def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImportGuard]:
-    """A guard of the folder `talk`, which is first on sys.path; nothing of it stays."""
+    """A guard of the folder `talk`, which is first on sys.path, in a project of two shared packages; nothing stays."""
     monkeypatch.setattr(builtins, "__import__", builtins.__import__)
     monkeypatch.setattr(importlib, "import_module", importlib.import_module)
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path[:])
     folder = tmp_path / "talk"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     before = set(sys.modules)
-    guard = ImportGuard(folder, lambda: Wheels(folder=tmp_path / "wheels"))
+    packages = {name: tmp_path / "project" / name for name in ("common", "unused")}
+    for place in packages.values():
+        place.mkdir(parents=True)
+        (place / "__init__.py").touch()
+    (folder / "uses.py").write_text("def never():\n    import common")
+    guard = ImportGuard(Sources(folder, packages), lambda: Wheels(folder=tmp_path / "wheels"))
+    shared_code.offer(packages)
     (tmp_path / "wheels" / "in_a_wheel").mkdir(parents=True)
     guard.install()
     guard.boxed = True
@@ -44,9 +53,9 @@ def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImportGua
         del sys.modules[name]
 
 
-def run(guard: ImportGuard, source: str, name: str = "talk.py") -> None:
-    """Run `source` as a module of the function's folder."""
-    path = guard._folder / name
+def run(guard: ImportGuard, source: str, name: str = "talk.py", folder: Path | None = None) -> None:
+    """Run `source` as a module of the function's folder, or of another one."""
+    path = (folder or guard._sources.folder) / name
     path.write_text(source)
     exec(compile(source, str(path), "exec"), {"__name__": path.stem, "__file__": str(path)})
 
@@ -71,9 +80,9 @@ def test_what_every_box_has_is_imported(guard: ImportGuard, name: str) -> None:
 
 def test_the_functions_own_modules_and_wheels_are_imported(guard: ImportGuard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of requirements.txt by the names in their wheels; a data file of a module's name is no module."""
-    (guard._folder / "words.py").write_text("WORDS = 3")
+    (guard._sources.folder / "words.py").write_text("WORDS = 3")
     run(guard, "import words; assert words.WORDS == 3")
-    (guard._folder / "torch.txt").write_text("weights")
+    (guard._sources.folder / "torch.txt").write_text("weights")
     with pytest.raises(NotOnBox, match="torch"):
         run(guard, "import torch")
     with pytest.raises(ModuleNotFoundError, match="in_a_wheel") as missing:  # it is not installed here
@@ -101,12 +110,12 @@ def test_the_message_says_what_to_write_instead(guard: ImportGuard) -> None:
 
 def test_a_helper_that_imports_it_is_found_out(guard: ImportGuard) -> None:
     """Whether the handler imports it first, or a builder has done so before, through another module even."""
-    (guard._folder / "helper.py").write_text("import torch")
+    (guard._sources.folder / "helper.py").write_text("import torch")
     with pytest.raises(NotOnBox, match=r"helper.py, line 1, imports torch"):
         run(guard, "def handler():\n    import helper\nhandler()")
 
-    (guard._folder / "outer.py").write_text("import inner_one")
-    (guard._folder / "inner_one.py").write_text("import pytest")
+    (guard._sources.folder / "outer.py").write_text("import inner_one")
+    (guard._sources.folder / "inner_one.py").write_text("import pytest")
     guard.boxed = False
     run(guard, "import outer")
     guard.boxed = True
@@ -129,3 +138,57 @@ def test_libraries_and_builders_import_what_they_like(guard: ImportGuard, tmp_pa
     guard.boxed = False
     run(guard, "import pytest")
     assert guard.refused is None
+
+
+def test_what_lies_elsewhere_is_not_on_a_box(
+    guard: ImportGuard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that the working directory or PYTHONPATH has: the build names its file, and where it could be."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "helpers_of_mine.py").write_text("")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "elsewhere")])
+    with pytest.raises(NotOnBox) as caught:
+        run(guard, "def handler():\n    import helpers_of_mine\nhandler()")
+    assert str(caught.value) == (
+        f"talk.py, line 2, imports helpers_of_mine, which is not on a box: {tmp_path}/elsewhere/helpers_of_mine.py is "
+        "outside of talk/: move it to talk/, or share it as a package of the project (packages under [project] in "
+        "edgefn.toml)"
+    )
+    guard.boxed = False
+    run(guard, "import helpers_of_mine")
+
+
+def test_the_line_to_add_names_the_distribution(guard: ImportGuard) -> None:
+    """Not the module: what is imported as `xdist` is installed as pytest-xdist, and of a namespace each has a part."""
+    with pytest.raises(
+        NotOnBox, match=r"imports xdist, which is not on a box: .*add pytest-xdist to requirements\.txt"
+    ):
+        run(guard, "import xdist")
+
+
+def test_what_a_bundle_leaves_out_is_not_on_a_box(guard: ImportGuard) -> None:
+    """Modules in samples/ and test_*.py are here and go nowhere, at the top or within a package, shared or own."""
+    folder, shared = guard._sources.folder, guard._sources.packages["common"]
+    for place in (folder, shared, folder / "inner"):
+        place.mkdir(exist_ok=True)
+        (place / "test_tools.py").touch()
+    (folder / "inner" / "__init__.py").touch()
+    (folder / "samples").mkdir()
+    (folder / "samples" / "made.py").touch()
+    for source, module in (
+        ("import test_tools", "test_tools"),
+        ("from inner import test_tools", r"inner\.test_tools"),
+        ("from common.test_tools import made", r"common\.test_tools"),
+        ("from samples import made", "samples"),
+    ):
+        with pytest.raises(NotOnBox, match=rf"imports {module}, which a bundle leaves out .*rename or move it"):
+            run(guard, source)
+
+
+def test_shared_packages_are_on_a_box_that_the_function_imports(guard: ImportGuard, tmp_path: Path) -> None:
+    """A build finds imports by reading; one that it cannot see is missing on the box. Shared code is watched, too."""
+    run(guard, "import common, sys; assert sys.modules['common'].__file__")
+    with pytest.raises(NotOnBox, match=r"imports unused, which the bundle lacks, .*write `import unused`"):
+        run(guard, "import importlib\nimportlib.import_module('un' + 'used')")
+    with pytest.raises(NotOnBox, match=r"^common/inner\.py, line 1, imports torch, which never goes to a box"):
+        run(guard, "import torch", "inner.py", guard._sources.packages["common"])

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.author import blame
 from edgefn.compile.capture.capture import Capture, capture
 from edgefn.compile.capture.eager import EagerSession
@@ -58,7 +59,7 @@ def captured(eager: EagerSession) -> Capture:
 @pytest.fixture(scope="module")
 def portable(captured: Capture, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("portable")
-    assert backends.get("onnxruntime").lower(captured, target("portable/fp32"), folder).opset == 20
+    assert lower.get("onnxruntime").lower(captured, target("portable/fp32"), folder).opset == 20
     return folder
 
 
@@ -114,7 +115,7 @@ def test_weights_past_the_limit_go_to_a_file_of_their_own(
     """A network too large for one protobuf message is written, finished and run all the same."""
     monkeypatch.setattr(file, "INLINE_LIMIT_BYTES", 1000)
     backend = backends.get("onnxruntime")
-    backend.lower(captured, target("portable/fp32"), tmp_path / "portable")
+    lower.get("onnxruntime").lower(captured, target("portable/fp32"), tmp_path / "portable")
     assert (tmp_path / "portable" / "model.onnx.data").stat().st_size >= 4 * 36 * 32 * 4
     backend.finish(tmp_path / "portable", tmp_path / "finished")
     inputs = arrays(2, 3)

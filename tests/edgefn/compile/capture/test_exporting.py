@@ -12,11 +12,11 @@ import pytest
 
 from edgefn import Dim, tensor
 from edgefn.backends import get
-from edgefn.backends.pytorch.recurrent import check_unrolls
 from edgefn.compile.capture.capture import Capture, capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.dimensions import dimensions
 from edgefn.compile.dimensions.guards import drawn
+from edgefn.compile.lower.aotinductor.recurrent import check_unrolls
 from edgefn.dimensions.sizes import combined, words
 from edgefn.errors import BuildError
 from edgefn.spec import ModelSpec, SizeRange, TensorSpec
@@ -238,7 +238,7 @@ def test_aotinductor_refuses_what_it_would_unroll() -> None:
     """With what to do; TorchScript has the layer as it is."""
     import torch
 
-    from edgefn.backends.torchscript.tracing import trace
+    from edgefn.compile.lower.torchscript.tracing import trace
 
     for steps, told in (("time", "any number of steps"), (400, "has 400 steps")):
         captured = capture(of(lambda layer, x: layer(x)[0], torch.nn.GRU(4, 4), x=tensor("float32", steps, "n", 4)), {})

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from edgefn.accuracy.bound import Bound
 from edgefn.backends import get
-from edgefn.bundle.config import Bound
 from edgefn.compile.cache.cache import Cache
 from edgefn.compile.capture import snapshot
 from edgefn.compile.capture.capture import Capture, capture

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edgefn import Dim, backends, tensor
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.compile.dimensions import rounding
 from edgefn.compile.samples import trials
@@ -78,7 +79,7 @@ def test_what_another_engine_computes_is_seen(tmp_path: Any) -> None:
 
     eager = of(lambda x: x[:, : math.floor(x.shape[1] * 0.7)].sum(1), x=tensor("float32", 1, Dim("n", max=2000)))
     caught = capture(eager, SIZES)
-    backends.get("openvino").lower(caught, target("x86-64-v3/fp32"), tmp_path)
+    lower.get("openvino").lower(caught, target("x86-64-v3/fp32"), tmp_path)
     session = backends.get("openvino").load(tmp_path)
     off = [n for n in (40, 41, *caught.telling["n"]) if session.run(ones(n))["output"] != eager.run(ones(n))["output"]]
     assert set(off) <= set(caught.telling["n"])

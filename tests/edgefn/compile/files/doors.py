@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.files.opening import CapturesItself
@@ -120,7 +121,7 @@ def portable(session: EagerSession, folder: Path, sizes: Mapping[str, int]) -> t
     """What was captured, and a session of its portable artifact, finished as a box does."""
     caught = captured(session, sizes)
     backend = backends.get("onnxruntime")
-    backend.lower(caught, target("portable/fp32"), folder / "portable")
+    lower.get("onnxruntime").lower(caught, target("portable/fp32"), folder / "portable")
     backend.finish(folder / "portable", folder / "finished")
     return caught, backend.load(folder / "finished")
 

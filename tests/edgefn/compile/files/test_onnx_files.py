@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from edgefn import backends
 from edgefn.accuracy.judge import judge
 from edgefn.accuracy.rules import Judging
+from edgefn.compile import lower
 from edgefn.errors import BuildError
 from edgefn.golden import GoldenSample, Pairs
 from edgefn.spec import ModelSpec, TensorSpec
@@ -148,7 +149,7 @@ def test_the_opset_is_kept_where_every_target_reads_it(opset: int, written: int,
     nodes = [helper.make_node("Relu", ["x"], ["y"])]
     model = doors.model_of(nodes, {"x": ("float32", ("rows", 4))}, {"y": ("float32", ("rows", 4))}, opset=opset)
     caught, _ = served(model, tmp_path, doors.SPEC, doors.rows(3))
-    lowered = backends.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path / "again")
+    lowered = lower.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path / "again")
     file = onnx.load(tmp_path / "again" / "model.onnx")
     assert lowered.opset == written == file.opset_import[0].version
     assert file.ir_version <= 10
@@ -204,10 +205,10 @@ def test_a_quantised_file_is_not_quantised_again(tmp_path: Path) -> None:
     """It counts as eight bits where it is served, and an int8 target says that it is quantised already."""
     onnx.save(_quantised(), tmp_path / "net.onnx")
     caught = doors.captured(doors.session_of(tmp_path / "net.onnx"), {"batch": 2})
-    lowered = backends.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path / "float")
+    lowered = lower.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path / "float")
     assert lowered.quantized == {"MatMul": 1}
     with pytest.raises(BuildError, match=r"is quantised already"):
-        backends.get("onnxruntime").lower(caught, target("x86-64-v3/int8"), tmp_path / "int8")
+        lower.get("onnxruntime").lower(caught, target("x86-64-v3/int8"), tmp_path / "int8")
 
 
 @pytest.mark.parametrize("name", ["torchscript", "aotinductor"])

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.verdict import refused
-from edgefn.backends.backend import Lowered
-from edgefn.bundle.config import Bound
 from edgefn.compile.jobs.job import Job, JobProgress, read_job, read_told, tell, write_job
 from edgefn.compile.jobs.lowering import check_lowered
+from edgefn.compile.lower.lowering import Lowered
 from edgefn.errors import GateError
 from edgefn.quantization import Quantize
 from edgefn.targets.profiles import Target

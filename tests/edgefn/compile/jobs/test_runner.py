@@ -16,7 +16,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edgefn import golden
-from edgefn.bundle.config import Bound
+from edgefn.accuracy.bound import Bound
 from edgefn.compile.jobs import runner
 from edgefn.compile.jobs.job import Job, write_job
 from edgefn.compile.jobs.runner import CompileLimits, Task

@@ -13,10 +13,10 @@ from onnx import TensorProto, helper
 
 from edgefn import backends, golden
 from edgefn.accuracy import judging
+from edgefn.accuracy.bound import Bound
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
-from edgefn.bundle.config import Bound
 from edgefn.compile.jobs.job import Job
 from edgefn.compile.jobs.lowering import Work
 from edgefn.compile.judging import engines

@@ -9,6 +9,7 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.dimensions.sizes import combined
@@ -45,7 +46,8 @@ def test_what_is_added_to_keep_a_logarithm_or_a_quotient_finite_is_kept(engine: 
     session = EagerSession(lambda: network, ModelSpec("net", specs, {}, combined(specs, "net")))
     caught = capture(session, {"n": 5})
     backend = get(engine)
-    folder = caught.shared(engine, lambda made: backend.lower(caught, Target("x86-64-v3", "fp32", engine), made))
+    target = Target("x86-64-v3", "fp32", engine)
+    folder = caught.shared(engine, lambda made: lower.get(engine).lower(caught, target, made))
     artifact = backend.load(folder)
     numbers = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
     for scale in (0.0, 1e-12, 1e-6, 1.0, 1e4):

@@ -10,6 +10,7 @@ import pytest
 
 from edgefn import Dim, tensor
 from edgefn.backends import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.targets.profiles import Target
@@ -57,7 +58,7 @@ def sessions(eager: EagerSession, sizes: dict[str, int], folder: Path) -> dict[s
     captured, found = capture(eager, sizes), {}
     captured.sizes = sizes
     for name, profile in ENGINES.items():
-        get(name).lower(captured, Target(profile, "fp32", name), folder / name)
+        lower.get(name).lower(captured, Target(profile, "fp32", name), folder / name)
         get(name).finish(folder / name, folder / f"{name}-finished")
         found[name] = get(name).load(folder / f"{name}-finished")
     return found

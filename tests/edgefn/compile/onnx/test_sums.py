@@ -10,6 +10,7 @@ import pytest
 
 from edgefn import Dim, tensor
 from edgefn.backends import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.targets.profiles import Target, target
 from tests.edgefn.compile.capture.test_exporting import of
@@ -44,7 +45,7 @@ def test_sums_of_many_are_right(engine: str, tmp_path: Path) -> None:
     captured = capture(eager, SIZES)
     captured.sizes = SIZES
     profile = "portable" if engine == "onnxruntime" else "x86-64-v3"
-    get(engine).lower(captured, Target(profile, "fp32", engine), tmp_path)
+    lower.get(engine).lower(captured, Target(profile, "fp32", engine), tmp_path)
     session = get(engine).load(tmp_path)
     draw = np.random.default_rng(0)
     for high, wide, long in ((600, 500, 200_001), (3, 2, 2), (1, 70_000, 512)):
@@ -79,7 +80,7 @@ def test_running_sums_of_engines_without_float64(engine: str, tmp_path: Path) ->
     """In blocks: one after the other, a tenth a hundred thousand times is 0.14 % off."""
     eager = of(lambda y: y.cumsum(1), y=tensor("float32", "batch", "long", 2))
     wanted = target(engine)
-    get(wanted.backend).lower(capture(eager, {"batch": 1, "long": 9}), wanted, tmp_path)
+    lower.get(wanted.backend).lower(capture(eager, {"batch": 1, "long": 9}), wanted, tmp_path)
     session: Any = get(wanted.backend).load(tmp_path)
     for length in (100_003, 512, 7):
         y = np.full((1, length, 2), 0.1, np.float32)
@@ -112,7 +113,7 @@ def test_a_transform_of_many_is_right(length: int, tmp_path: Path) -> None:
 
     eager = of(forward, x=tensor("float32", "batch", "long"))
     captured = capture(eager, {"batch": 1, "long": 11})
-    get("onnxruntime").lower(captured, Target("portable", "fp32", "onnxruntime"), tmp_path)
+    lower.get("onnxruntime").lower(captured, Target("portable", "fp32", "onnxruntime"), tmp_path)
     x: Any = np.random.default_rng(0).standard_normal((2, length)).astype(np.float32)
     found: Any = get("onnxruntime").load(tmp_path).run({"x": x})
     for name, exact in (("output_0", np.abs(np.fft.rfft(x.astype(np.float64)))), ("output_1", x)):

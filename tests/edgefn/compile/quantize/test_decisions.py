@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgefn.accuracy.verdict import Agreement
 from edgefn.compile.quantize import gate, method, safety
-from edgefn.compile.quantize.int8 import Tried
+from edgefn.compile.quantize.gate import FailedAttempt
 from edgefn.compile.quantize.search import sensitivity
 from edgefn.compile.quantize.static import calibration
 from edgefn.errors import BuildError
@@ -188,8 +188,11 @@ def test_no_more_go_back_to_float_than_may() -> None:
 @given(st.lists(st.floats(0.11, 9.0), min_size=1, max_size=4))
 def test_a_refusal_tells_of_the_attempt_with_the_least_error(errors: list[float]) -> None:
     """The way that is named as the nearest is that whose figure is told, and no other's figure is smaller."""
-    tried = [Tried(f"way {place}", f"reason {place}", Agreement("wrong", error)) for place, error in enumerate(errors)]
+    tried = [
+        FailedAttempt(f"way {place}", f"reason {place}", Agreement("wrong", error))
+        for place, error in enumerate(errors)
+    ]
     nearest = errors.index(min(errors))
-    told = str(gate.refusal([Tried("broken", "broken fails"), *tried], "net"))
+    told = str(gate.refusal([FailedAttempt("broken", "broken fails"), *tried], "net"))
     assert f"reason {nearest} (error {errors[nearest]:.2g}" in told
     assert f"way {nearest} came nearest" in told

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgefn import backends
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.compile.capture.eager import EagerSession
 from edgefn.compile.quantize import dynamic
@@ -40,7 +41,7 @@ def test_linear_layers_need_no_calibration(tmp_path: Path, keep: tuple[str, ...]
     eager = EagerSession(perceptron, SPEC)
     captured = capture(eager, {"batch": 2})
     captured.quantize = Quantize(keep=keep)
-    lowered = backends.get("onnxruntime").lower(captured, target("x86-64-v3/int8"), tmp_path)
+    lowered = lower.get("onnxruntime").lower(captured, target("x86-64-v3/int8"), tmp_path)
     assert sum(lowered.quantized.values()) == count, lowered
     x = np.random.default_rng(0).standard_normal((3, 48)).astype(np.float32)
     wanted: Any = eager.run({"x": x})["output"]

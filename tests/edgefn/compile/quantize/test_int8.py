@@ -15,8 +15,8 @@ from edgefn.accuracy.judge import judge
 from edgefn.accuracy.options import Accuracy
 from edgefn.accuracy.rules import Judging
 from edgefn.accuracy.verdict import Agreement
-from edgefn.backends.backend import Session
 from edgefn.backends.onnxruntime import settings
+from edgefn.compile import lower
 from edgefn.compile.quantize import gate, int8
 from edgefn.compile.quantize.engine import ONNX_RUNTIME, opened
 from edgefn.compile.quantize.graph.graph import Graph
@@ -26,6 +26,7 @@ from edgefn.compile.quantize.static.static import Static
 from edgefn.errors import BuildError, GateError
 from edgefn.golden import Pairs
 from edgefn.quantization import Quantize
+from edgefn.session import Session
 from edgefn.targets.profiles import target
 
 from .conftest import Digits
@@ -69,7 +70,7 @@ def share(session: Session, digits: Digits) -> float:
 def test_an_int8_artifact_is_one_and_agrees(trained: Digits, tmp_path: Path) -> None:
     """All layers but the first, which gains nothing, run in eight bits; scores never seen stay near."""
     backend: Any = backends.get("onnxruntime")
-    lowered = backend.lower(trained.captured(), TARGET, tmp_path / "portable")
+    lowered = lower.get("onnxruntime").lower(trained.captured(), TARGET, tmp_path / "portable")
     assert lowered.quantized == {"Conv": 3, "Gemm": 1}
     assert len(lowered.kept) == 1, "the first convolution"
     assert lowered.opset == 20
@@ -94,7 +95,7 @@ def test_a_projects_own_profile_says_whether_products_saturate(trained: Digits, 
     captured = trained.captured(calibration=40)
     captured.profiles = tmp_path
     recipes = [
-        backends.get("onnxruntime").lower(captured, target(f"{name}/int8", folder=tmp_path), tmp_path / name).toolchain
+        lower.get("onnxruntime").lower(captured, target(f"{name}/int8", folder=tmp_path), tmp_path / name).toolchain
         for name in ("plain", "exact")
     ]
     assert [one["int8"] for one in recipes] == ["static, weights in safe pairs", "static"]
@@ -103,7 +104,7 @@ def test_a_projects_own_profile_says_whether_products_saturate(trained: Digits, 
 def test_the_same_network_gives_the_same_bytes(trained: Digits, tmp_path: Path) -> None:
     """Nothing of the file depends on when or where it was made."""
     for name in ("one", "other"):
-        backends.get("onnxruntime").lower(trained.captured(calibration=40), TARGET, tmp_path / name)
+        lower.get("onnxruntime").lower(trained.captured(calibration=40), TARGET, tmp_path / name)
     assert (tmp_path / "one" / "model.onnx").read_bytes() == (tmp_path / "other" / "model.onnx").read_bytes()
 
 
@@ -153,7 +154,7 @@ def test_full_weights_saturate_here_and_safe_pairs_do_not(tmp_path: Path) -> Non
 def test_a_float_layer_between_integer_ones_stays_float(trained: Digits, tmp_path: Path) -> None:
     """The engine quantises no layer behind our back: it runs as many in eight bits as the file has."""
     (depthwise,) = (layer.name for layer in Graph(prepared(exported(trained))).layers if layer.form.groups > 1)
-    lowered = backends.get("onnxruntime").lower(trained.captured(Quantize(keep=(depthwise,))), TARGET, tmp_path)
+    lowered = lower.get("onnxruntime").lower(trained.captured(Quantize(keep=(depthwise,))), TARGET, tmp_path)
     assert depthwise in lowered.kept
     run = gate.in_engine(tmp_path / "model.onnx", {})
     assert sum(run.values()) == sum(lowered.quantized.values()) == 3
@@ -162,25 +163,25 @@ def test_a_float_layer_between_integer_ones_stays_float(trained: Digits, tmp_pat
 def test_layers_that_the_author_keeps_stay_float_and_a_typing_error_is_told(trained: Digits, tmp_path: Path) -> None:
     """`Quantize(keep=...)` takes parts of names."""
     captured = trained.captured(Quantize(keep=("linear",)))
-    lowered = backends.get("onnxruntime").lower(captured, TARGET, tmp_path)
+    lowered = lower.get("onnxruntime").lower(captured, TARGET, tmp_path)
     assert lowered.quantized == {"Conv": 3}
     assert len(lowered.kept) == 2
     with pytest.raises(BuildError, match=r"model digits.*'lineer'.*there are .*linear"):
-        backends.get("onnxruntime").lower(trained.captured(Quantize(keep=("lineer",))), TARGET, tmp_path)
+        lower.get("onnxruntime").lower(trained.captured(Quantize(keep=("lineer",))), TARGET, tmp_path)
 
 
 def test_a_float_file_is_not_called_int8(trained: Digits, tmp_path: Path) -> None:
     """Trap 2: with every layer kept nothing is quantised, and the gate names the model and the target."""
     captured = trained.captured(Quantize(keep=("node",)))
     with pytest.raises(GateError, match=r"x86-64-v3/int8 of model digits.*none of its operators is quantised"):
-        backends.get("onnxruntime").lower(captured, TARGET, tmp_path)
+        lower.get("onnxruntime").lower(captured, TARGET, tmp_path)
 
 
 def test_a_missed_bound_tells_the_figures(trained: Digits, tmp_path: Path) -> None:
     """Model, target, what was reached, what was wanted, what was tried, what to do."""
     captured = trained.captured(accuracy=Accuracy(error=1e-5), calibration=40)
     with pytest.raises(GateError) as caught:
-        backends.get("onnxruntime").lower(captured, TARGET, tmp_path)
+        lower.get("onnxruntime").lower(captured, TARGET, tmp_path)
     for part in ("x86-64-v3/int8 of model digits", "is off by", "0.001 %", "exact products", "Quantize(epochs=...)"):
         assert part in str(caught.value)
 
@@ -188,7 +189,7 @@ def test_a_missed_bound_tells_the_figures(trained: Digits, tmp_path: Path) -> No
 def test_without_calibration_the_build_says_what_to_write(trained: Digits, tmp_path: Path) -> None:
     """Static int8 needs real inputs."""
     with pytest.raises(BuildError, match=r"model digits .*x86-64-v3/int8.*@edge_model\(calibration="):
-        backends.get("onnxruntime").lower(trained.captured(calibration=0), TARGET, tmp_path)
+        lower.get("onnxruntime").lower(trained.captured(calibration=0), TARGET, tmp_path)
 
 
 def test_fine_tuning_helps_where_post_training_int8_misses(trained: Digits) -> None:
@@ -271,7 +272,7 @@ def test_what_a_convolution_gives_out_has_the_whole_range_that_was_seen() -> Non
 def test_nan_is_no_number_of_eight_bits(trained: Digits, tmp_path: Path) -> None:
     """What is quantised is a number whatever it was: such a call is declined."""
     backend: Any = backends.get("onnxruntime")
-    backend.lower(trained.captured(), TARGET, tmp_path)
+    lower.get("onnxruntime").lower(trained.captured(), TARGET, tmp_path)
     session = backend.load(tmp_path)
     inputs = {name: array.copy() for name, array in trained.held[0].inputs.items()}
     assert session.run(inputs)

@@ -9,6 +9,7 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.errors import BuildError
 from edgefn.targets.profiles import target
@@ -22,7 +23,7 @@ def test_bytes_are_rounded(tmp_path: Path) -> None:
     from torch.nn.functional import interpolate
 
     eager = of(lambda x: interpolate(x, size=(9, 9), mode="bilinear"), x=tensor("uint8", 1, 3, 5, 7))
-    get("onnxruntime").lower(capture(eager), target("portable/fp32"), tmp_path)
+    lower.get("onnxruntime").lower(capture(eager), target("portable/fp32"), tmp_path)
     x = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 7), np.uint8)
     (found,) = get("onnxruntime").load(tmp_path).run({"x": x}).values()
     (wanted,) = eager.run({"x": x}).values()

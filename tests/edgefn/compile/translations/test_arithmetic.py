@@ -10,6 +10,7 @@ import pytest
 
 from edgefn import tensor
 from edgefn.backends.registry import get
+from edgefn.compile import lower
 from edgefn.compile.capture.capture import capture
 from edgefn.targets.profiles import Target
 from tests.edgefn.compile.capture.test_exporting import of
@@ -139,7 +140,7 @@ def test_shifts_by_numbers_of_their_own(engine: str, tmp_path: Path) -> None:
 
     eager = of(forward, x=tensor("uint8", "n"), y=tensor("int8", "n"))
     backend = get(engine)
-    backend.lower(capture(eager, {"n": 3}), Target("x86-64-v3", "fp32", engine), tmp_path)
+    lower.get(engine).lower(capture(eager, {"n": 3}), Target("x86-64-v3", "fp32", engine), tmp_path)
     numbers = np.arange(256).astype(np.uint8)
     inputs: dict[str, Any] = {"x": numbers, "y": numbers.astype(np.int8)}
     wanted = eager.run(inputs)

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import pytest
 import uvloop
 
-from edgefn_runtime.memory.budget import Forgetful, MemoryBudget
+from edgefn_runtime.memory.budget import MemoryBudget
+from edgefn_runtime.memory.measurement import Forgetful
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.store.revision import Revision
 from edgefn_runtime.supervisor import Supervisor
@@ -66,7 +67,7 @@ async def opened_with_finishers(home: Path, budget_bytes: int) -> AsyncIterator[
     async def nothing(revision: Revision) -> None:
         """No function is started here."""
 
-    supervisor = Supervisor(*(Lines(), Figures(), nothing), drain_s=1.0, room=MemoryBudget(budget_bytes, Forgetful()))
+    supervisor = Supervisor(*(Lines(), Figures(), nothing), drain_s=1.0, budget=MemoryBudget(budget_bytes, Forgetful()))
     before = children()
     supervisor.start()
     box = StoreBox(home, OsDisk(), None, None, host=FinishingHost(supervisor))

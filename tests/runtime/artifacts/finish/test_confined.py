@@ -18,7 +18,7 @@ from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
 from edgefn_runtime.artifacts.order import FinishOrder
 from edgefn_runtime.child.finisher import NAME
 from edgefn_runtime.child.sandbox.identity import NOBODY
-from edgefn_runtime.deployment.progress import UNHEARD, DeploymentProgress
+from edgefn_runtime.progress import UNHEARD, DeploymentProgress
 from edgefn_runtime.store import record
 from edgefn_runtime.store.disk import OsDisk
 from tests import programs
@@ -146,7 +146,7 @@ from pathlib import Path
 sys.path.append({str(programs.ROOT)!r})
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
 from edgefn_runtime.artifacts.order import FinishOrder
-from edgefn_runtime.deployment.progress import DeploymentProgress
+from edgefn_runtime.progress import DeploymentProgress
 from edgefn_runtime.store.disk import OsDisk
 from edgefn_runtime.supervisor import Supervisor
 from tests.runtime.pool.bench import Figures, Lines

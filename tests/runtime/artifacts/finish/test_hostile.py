@@ -14,10 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgefn import backends
+from edgefn.backends.registry import BACKENDS
 from edgefn.errors import DeploymentRefused
-from edgefn_runtime.artifacts import proof
-from edgefn_runtime.deployment.checks import compatibility
+from edgefn_runtime.artifacts import capability, proof
 from edgefn_runtime.scheduling.ledger import PROCESS_BYTES
 from edgefn_runtime.store import record
 from edgefn_runtime.wire.messages import Finished
@@ -48,8 +47,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library = str(hostile.install(tmp_path / "library"))
     monkeypatch.syspath_prepend(library)
     monkeypatch.delitem(sys.modules, "hostile_engine", raising=False)  # another test's, in another folder
-    backends.get.cache_clear()
-    compatibility.look_again()
+    BACKENDS.forget()
+    capability.look_again()
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")])))
 
 

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 import pytest
 
+from edgefn_runtime.calls.call import Call
 from edgefn_runtime.gateway.invoke.cycle import Cycle
 from edgefn_runtime.gateway.invoke.direct import Direct
-from edgefn_runtime.pool.call import Call
 from tests.e2e import hostile
 from tests.runtime.gateway.typed import Echo, Wire, connected, of_kind, settle
 
