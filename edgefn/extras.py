@@ -1,7 +1,7 @@
 """The extras of edgefn, and the command that installs one: the only place where that hint is written.
 
 edgefn is on no index. But whoever reads a hint has it already, and pip then takes the installed one and asks its index
-only for the packages that the extra names. Pure, and as light as `import edgefn`.
+only for the packages that the extra names. It must never import more than `import edgefn` does.
 """
 
 from __future__ import annotations
