@@ -15,6 +15,18 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.13 python3.12; do \
 
 VENV := .venv
 TEST_VENV := .test-venv
+# For the wheel alone: it needs no PyTorch, and is made in seconds.
+BUILD_VENV := .build-venv
+# An index of PyTorch's CPU builds, which pip then asks beside its own: `make TORCH_INDEX=URL`. Without one, and where pip's own
+# configuration names none, PyTorch comes with CUDA.
+TORCH_INDEX ?=
+WITH_TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# `make box-folder`: what a box without a network is installed from.
+BOX_PYTHON ?= 3.11
+BOX_MACHINE ?= $(shell uname -m)
+BOX_FOLDER = dist/box-$(BOX_PYTHON)-$(BOX_MACHINE)
+# `make test-torch`: the release that is tried.
+TORCH ?= 2.15.0
 INSTALLED := $(VENV)/.installed
 GROUPS := --group examples --group networks --group test --group check --group package
 # Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
@@ -22,10 +34,11 @@ WORKERS := --numprocesses auto --maxprocesses 4 --dist worksteal
 PYTEST = EDGEFN_TEST_WHEEL=1 PYTHONSAFEPATH=1 $(TEST_VENV)/bin/python -m pytest $(WORKERS)
 PIP := $(VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: help install demo check test test-clients test-long test-vm bench zoo operators soak build constraints clean
+.PHONY: help install demo check test test-clients test-long test-vm test-torch test-python313 bench zoo operators soak \
+	build box-folder constraints lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## .venv with edgefn (editable) and everything that builds, checks and tests it
 
@@ -61,6 +74,20 @@ test-vm: $(TEST_VENV)/.installed ## the box that systemd starts by our unit, in 
 	@.ci/vm-image .vm $(TEST_VENV)/wheel/*.whl $(VENV)/bin/python
 	$(VENV)/bin/python tests/vm/run.py .vm
 
+# One release of PyTorch at a time, beside all that constraints.txt pins: both ends of the extras' range, say.
+test-torch: $(INSTALLED) ## builds and captures with another PyTorch: `make test-torch TORCH=2.15.0`
+	@.ci/debian-packages gcc readelf=binutils
+	@.ci/torch-venv .torch-venv $(VENV) $(TORCH) $(WITH_TORCH)
+	.torch-venv/bin/python -m edgefn_cli build functions/read_digits functions/echo --target portable/fp32 --target x86-64-v3/int8
+	.torch-venv/bin/python -m pytest $(WORKERS) $(or $(TESTS),tests/edgefn/compile/capture tests/edgefn/compile/translations)
+
+# Debian 13 in a folder, on this machine's kernel: Python 3.13 and what Debian ships with it.
+test-python313: $(INSTALLED) ## a box of Debian 13, installed with no network, runs functions that are built here (as root on Debian)
+	@.ci/debian-packages mmdebstrap
+	@$(MAKE) box-folder BOX_PYTHON=3.13
+	@.ci/trixie-root .trixie dist/box-3.13-$(BOX_MACHINE)
+	.ci/trixie-test .trixie $(VENV)/bin/python
+
 bench: $(INSTALLED) ## the figures of the issue list, as a table and as JSON
 	$(VENV)/bin/python -m benchmarks
 
@@ -73,15 +100,22 @@ operators: $(INSTALLED) ## docs/operators.md, every operator of PyTorch; `make o
 soak: $(INSTALLED) ## a million requests with faults among them; `make soak SOAK="--minutes 5"`
 	$(VENV)/bin/python -m benchmarks.soak $(SOAK)
 
-build: $(INSTALLED) ## wheel and sdist into dist/
+build: $(BUILD_VENV)/.installed ## wheel and sdist into dist/, in seconds: without PyTorch and what else `make install` brings
 	rm -rf dist
-	$(VENV)/bin/python -m build --no-isolation
+	$(BUILD_VENV)/bin/python -m build --no-isolation
+
+box-folder: build ## all that a box is installed from without a network: `make box-folder BOX_PYTHON=3.13 BOX_MACHINE=aarch64`
+	mkdir $(BOX_FOLDER) && cp dist/*.whl $(BOX_FOLDER)/
+	@.ci/box-folder $(BUILD_VENV)/bin/python $(BOX_FOLDER) $(BOX_PYTHON) $(BOX_MACHINE)
 
 constraints: ## pins anew everything that `make install` installs, into constraints.txt
 	.ci/pin "$(PYTHON)" $(GROUPS)
 
+lock: ## pins anew what a box needs, with hashes, into deploy/requirements.txt; after `make constraints`
+	.ci/lock "$(PYTHON)"
+
 clean: ## removes what the commands above made
-	rm -rf $(VENV) $(TEST_VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TEST_VENV) $(BUILD_VENV) .torch-venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # pip first: the one of Debian 12 does not know dependency groups. hatchling next, so that building edgefn itself
@@ -92,12 +126,18 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing what constraints.txt pins into $(VENV) (minutes the first time: PyTorch is large)"
 	@$(PIP) install --constraint constraints.txt --upgrade pip
 	@$(PIP) install --constraint constraints.txt hatchling editables
-	@PIP_CONSTRAINT=constraints.txt $(PIP) install --no-compile --no-build-isolation --editable '.[runtime,cli,compile]' $(GROUPS)
+	@$(VENV)/bin/python .ci/torch-download $(WITH_TORCH)
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install $(WITH_TORCH) --no-compile --no-build-isolation --editable '.[runtime,cli,compile]' $(GROUPS)
 	@.ci/debian-packages gcc
 	@$(VENV)/bin/python .ci/torchvision-cpu
 	@touch $@
 
-SOURCES := $(shell find edgefn runtime cli -type f -not -path '*/__pycache__/*' 2> /dev/null)
+$(BUILD_VENV)/.installed: constraints.txt
+	@.ci/make-venv "$(PYTHON)" $(BUILD_VENV)
+	@$(BUILD_VENV)/bin/python -m pip --quiet --quiet --disable-pip-version-check install --constraint constraints.txt build hatchling
+	@touch $@
+
+SOURCES := $(shell find edgefn runtime cli deploy -type f -not -path '*/__pycache__/*' 2> /dev/null)
 
 $(TEST_VENV)/.installed: $(INSTALLED) $(SOURCES) README.md
 	@rm -rf $(TEST_VENV)

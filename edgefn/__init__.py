@@ -6,6 +6,7 @@
     spec, golden      what a function and its models are, as data; golden samples
     session           what runs a model
     project, errors   edgefn.toml; every error that is raised on purpose
+    extras            the command that installs one
     dimensions/ text/ codec/ images/ accuracy/ bundle/ targets/ system/    what laptop and box share
     api/             the admin API of a box, as types
     backends/ adapters/ compile/                                           inference stacks; the build

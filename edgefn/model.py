@@ -157,9 +157,11 @@ class EdgeModel:
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "torch":
                 raise
+            from edgefn import extras
+
             raise BuildError(
-                f"model {self.spec.name} has no artifact here and needs eager PyTorch, which is not installed: pip "
-                "install 'edgefn[compile]'"
+                f"model {self.spec.name} has no artifact here and needs eager PyTorch, which is not installed: "
+                f"{extras.hint('compile')}"
             ) from error
         self._session = session
         return outputs

@@ -40,7 +40,9 @@ def run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if not _of_cli_extra(error):
             raise
-        print(f"error: the edgefn command needs {error.name}. Run: pip install 'edgefn[cli]'", file=sys.stderr)
+        from edgefn import extras
+
+        print(f"error: the edgefn command needs {error.name}: {extras.command('cli')}", file=sys.stderr)
         return 1
 
 

@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn import extras
 from edgefn.errors import BundleError
 from edgefn.targets.needs import Needs
 
 if TYPE_CHECKING:
     from edgefn.targets.probe import Probe
 
-_INSTALL = {
-    "MNN": "pip install 'edgefn[mnn]'",
-    "onnxruntime": "pip install 'edgefn[runtime]'",
-    "openvino": "pip install 'edgefn[openvino]'",
-    "torch": "pip install 'edgefn[torch]'",
-}
+_EXTRAS = {"MNN": "mnn", "onnxruntime": "runtime", "openvino": "openvino", "torch": "torch"}
 """The extra that brings a library in a version that edgefn is tried with. No other command is ever told: what an
 artifact needs is what its bundle says, and a person may run what edgefn tells."""
 
@@ -116,10 +112,14 @@ def _library(needs: Needs, facts: MachineFacts) -> _Reason | None:
         return None
     wanted, version = f"{needs.library}{needs.versions}", facts.libraries.get(needs.library)
     if version is None:
-        return wanted, f"no {needs.library}", _INSTALL.get(needs.library, OTHERS)
+        return wanted, f"no {needs.library}", _fix(needs.library)
     if meets(version, needs.versions):
         return None
     return wanted, f"{needs.library} {version}", OTHERS
+
+
+def _fix(library: str) -> str:
+    return extras.hint(_EXTRAS[library]) if library in _EXTRAS else OTHERS
 
 
 OTHERS = "install a matching version on the box, or build for a target that `edgefn box info` shows as satisfied"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 import msgspec
+
+BOUND_TO_RELEASE = frozenset({"torch"})
+"""Libraries whose artifacts load in the minor release that made them, and are refused by the next."""
 
 
 class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,3 +25,10 @@ class Needs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str = ""
     library: str = ""
     versions: str = ""
+
+    def as_made(self, toolchain: Mapping[str, str]) -> Self:
+        """Return the needs of an artifact that `toolchain` (versions by distribution) made: of its very release."""
+        made = toolchain.get(self.library, "")
+        if self.library not in BOUND_TO_RELEASE or made.count(".") < 1:
+            return self
+        return msgspec.structs.replace(self, versions=f"=={'.'.join(made.split('.')[:2])}.*")

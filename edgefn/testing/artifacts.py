@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgefn import extras
 from edgefn.errors import BuildError, BundleError
 from edgefn.model import EdgeModel, models_of
 
@@ -56,7 +57,7 @@ def _bundle(function: EdgeFunction[..., Any]) -> Bundle:
     except BundleError as error:
         raise BuildError(
             f"{function.spec.name} has models, and neither PyTorch nor a build of it is here ({error}): "
-            "pip install 'edgefn[compile]', or bring a build"
+            f"{extras.hint('compile')}, or bring a build"
         ) from error
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import pytest
 
-from edgefn import backends
+from edgefn import backends, extras
 from edgefn.errors import BuildError
 from edgefn.targets import profiles
 from edgefn.testing import reference
@@ -40,7 +40,7 @@ lowerings.lowered_here(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
 def lowering_here(name: str) -> Lowering:
     """Return the lowering called `name`; skip the test where it, or PyTorch, cannot work here."""
     if importlib.util.find_spec("torch") is None:
-        pytest.skip("PyTorch is not here: pip install 'edgefn[compile]'")
+        pytest.skip(f"PyTorch is not here: {extras.hint('compile')}")
     from edgefn.compile import lower
 
     lowering = lower.get(name)

@@ -16,6 +16,7 @@ fingerprint    this machine, in one short word
 timestamps     the time of day, for people
 gateway/       HTTP in, answers out
 access/        tokens, TLS, and the checks of callers
+command/       `edgefn-box token | info | files`
 calls/         one request inside the box
 pool/          one revision's calls and instances
 workers/       its processes, from the box's side

@@ -13,6 +13,7 @@ from typing import Any
 from typer import Abort, Exit
 from typer.core import TyperCommand
 
+from edgefn import extras
 from edgefn.errors import EdgefnError
 from edgefn_cli.display import output
 
@@ -26,7 +27,7 @@ class MissingExtra(EdgefnError):
     status = 501
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed. Run: pip install 'edgefn[{extra}]'")
+        super().__init__(f"{what} is not installed here: {extras.hint(extra)}")
 
 
 class Unfinished(EdgefnError):

@@ -18,6 +18,15 @@ from string import Template
 from edgefn.errors import InputError, SpecError
 
 _TEMPLATES = Path(__file__).parent / "scaffolds"
+_RESERVED = frozenset({"conftest", "edgefn", "edgefn_cli", "edgefn_runtime", "pytest", "torch"})
+"""Modules that the function's build and test import, installed already or not; conftest is pytest's own."""
+
+_MODELS = ("edges", "edge_strength")
+"""Names for the template's model: the first, or the second where the function has the first."""
+
+_UNLISTED = """
+__test__ = False  # for pytest: this module begins like a test and is none
+"""
 _SIDE = 128
 _SQUARE = 16
 
@@ -62,14 +71,16 @@ def check_name(name: str) -> None:
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
         raise SpecError(f"{name!r} is a Python keyword: choose another name, e.g. {name}_function")
-    if name in sys.stdlib_module_names or _is_installed(name):
+    if name in sys.stdlib_module_names or name in _RESERVED or _is_installed(name):
         raise SpecError(
             f"a function {name!r} would hide the installed module {name!r}: choose another name, e.g. my_{name}"
         )
 
 
 def _fill(into: Path, folder: Path, kind: Kind) -> None:
-    words = {"name": folder.name, "folder": _shown(folder)}
+    model = next(one for one in _MODELS if one != folder.name)
+    unlisted = _UNLISTED if folder.name.startswith("test_") else ""
+    words = {"name": folder.name, "folder": _shown(folder), "model": model, "unlisted": unlisted}
     targets = {"function.py": f"{folder.name}.py", "test.py": f"test_{folder.name}.py", "README.md": "README.md"}
     for source, target in targets.items():
         text = (_TEMPLATES / kind / f"{source}.template").read_text(encoding="utf-8")
@@ -107,4 +118,6 @@ def _is_installed(name: str) -> bool:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return True
-    return found is not None and found.origin is not None and "-packages" in found.origin
+    # A package without an __init__, e.g. google, has no origin, and folders.
+    places = [found.origin, *(found.submodule_search_locations or ())] if found is not None else []
+    return any("-packages" in place for place in places if place)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgefn import extras
 from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edgefn.backends.mnn.session import MnnSession
-
-_INSTALL = "pip install 'edgefn[mnn]'"
 
 
 class Mnn:
@@ -29,7 +28,7 @@ class Mnn:
         from edgefn.backends.mnn.library import installed
 
         found = installed()
-        return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=_INSTALL)
+        return Probe(True, found, f"MNN {found}, CPU") if found else Probe(False, fix=extras.command("mnn"))
 
     def warm_up(self) -> None:
         """Import MNN."""

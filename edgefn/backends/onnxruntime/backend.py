@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgefn import extras
 from edgefn.backends.onnxruntime import settings
 from edgefn.backends.onnxruntime.session import (
     PROVIDER,
@@ -48,7 +49,7 @@ class OnnxRuntime:
         from edgefn.targets.facts import installed
 
         found = installed("onnxruntime", "onnxruntime")
-        return Probe(True, found, f"onnxruntime {found}, CPU") if found else Probe(False, fix="pip install onnxruntime")
+        return Probe(True, found, f"onnxruntime {found}, CPU") if found else Probe(False, fix=extras.command("runtime"))
 
     def warm_up(self) -> None:
         """Import onnxruntime; make and run one tiny session: operator tables, allocators, locale."""

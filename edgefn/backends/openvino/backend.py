@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn import extras
 from edgefn.backends import small_files
 from edgefn.errors import BundleError
 from edgefn.spec import MAX_DIMENSION
@@ -19,7 +20,6 @@ from edgefn.targets.probe import Probe
 if TYPE_CHECKING:
     from edgefn.backends.openvino.session import OpenVinoSession
 
-_INSTALL = "pip install 'edgefn[openvino]'"
 PORTABLE, MODEL, SHAPES, BLOB = "model.onnx", "model.xml", "shapes.json", "usual.blob"
 
 OUTPUTS = "outputs.json"
@@ -40,7 +40,7 @@ class OpenVino:
         from edgefn.targets.facts import installed
 
         found = installed("openvino", "openvino")
-        return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=_INSTALL)
+        return Probe(True, found, f"openvino {found}, CPU") if found else Probe(False, fix=extras.command("openvino"))
 
     def warm_up(self) -> None:
         """Import openvino."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edgefn import extras
 from edgefn.backends import small_files
 from edgefn.errors import BundleError
 from edgefn.targets import facts
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from edgefn.spec import ModelSpec
 
 FILE = "record.json"
-INSTALL = "pip install 'edgefn[torch]'"
 
 
 class PyTorchRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -44,7 +44,7 @@ def installed() -> str:
 def probe() -> Probe:
     """Tell whether torch is installed; read its metadata, never import it."""
     found = installed()
-    return Probe(True, found, f"torch {found}, CPU") if found else Probe(False, fix=INSTALL)
+    return Probe(True, found, f"torch {found}, CPU") if found else Probe(False, fix=extras.hint("torch"))
 
 
 def write(folder: Path, spec: ModelSpec, features: tuple[str, ...] = (), library_bytes: int = 0) -> None:

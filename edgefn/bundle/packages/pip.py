@@ -31,7 +31,7 @@ def download(requirements: Path, python: str, platform: str, provided: Mapping[s
     The stand-ins are not returned. Raise BuildError with pip's error in one line.
     """
     if find_spec("pip") is None:
-        raise BuildError(f"{requirements} needs pip, which {sys.executable} does not have: install edgefn[compile]")
+        raise BuildError(f"{requirements} needs pip, which is missing here: {sys.executable} -m ensurepip")
     fetched, stand_ins = scratch / "fetched", scratch / "provided"
     for folder in (fetched, stand_ins):
         folder.mkdir(parents=True)

@@ -151,8 +151,8 @@ class ArtifactBuild:
     def artifact(self) -> Artifact:
         """Return the artifact, which must have passed."""
         made, piece = self._made(), self.piece
-        needs = profiles.needs_of(piece.target, piece.profiles)
         target, toolchain = piece.target, made.lowered.toolchain
+        needs = profiles.needs_of(target, piece.profiles).as_made(toolchain)
         entry = ArtifactEntry(piece.model.spec.name, str(target), target.backend, toolchain, needs)
         return Artifact(entry, self.files, made.spec, self.report())
 

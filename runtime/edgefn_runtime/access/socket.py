@@ -51,7 +51,7 @@ def _bound(folder: Path) -> Iterator[socket.socket]:
     path.unlink(missing_ok=True)  # of a box that was killed: the home's lock says that it is gone
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         os.fchmod(listener.fileno(), 0o600)  # before there is a name to open
-        with _short(path) as name:
+        with short(path) as name:
             listener.bind(name)
         listener.listen(_BACKLOG)
         try:
@@ -70,7 +70,7 @@ def is_owner(transport: asyncio.BaseTransport) -> bool:
 
 
 @contextlib.contextmanager
-def _short(path: Path) -> Iterator[str]:
+def short(path: Path) -> Iterator[str]:
     """Yield a name of `path` that fits into an address; a long one leads through its open folder."""
     if len(os.fsencode(path)) <= _LONGEST:
         yield str(path)

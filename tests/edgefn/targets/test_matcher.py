@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
+from edgefn import extras
 from edgefn.errors import BundleError
 from edgefn.targets.matcher import OTHERS, MachineFacts, TargetRefusal, meets, refusal, unfit
 from edgefn.targets.needs import Needs
@@ -67,9 +68,9 @@ def test_no_device() -> None:
 @pytest.mark.parametrize(
     ("library", "fix"),
     [
-        ("MNN", "pip install 'edgefn[mnn]'"),
-        ("openvino", "pip install 'edgefn[openvino]'"),
-        ("torch", "pip install 'edgefn[torch]'"),
+        ("MNN", extras.command("mnn")),
+        ("openvino", extras.command("openvino")),
+        ("torch", extras.hint("torch")),
         ("npu-lite", OTHERS),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -40,4 +42,15 @@ def init(
         return
     for path in files:
         output.line(os.path.relpath(path))
-    output.say(f"added {folder.name} to {entry.file}. Next: pytest {name}; edgefn dev {name}")
+    shown = shlex.quote(str(name))
+    steps = [*_to_install(template), f"pytest {shown}", f"edgefn dev {shown}"]
+    output.say(f"added {folder.name} to {entry.file}. Next: {'; '.join(steps)}")
+
+
+def _to_install(template: Kind) -> list[str]:
+    """Return the command that installs what the next steps need and is missing here, if anything is."""
+    from edgefn import extras
+
+    missing = extras.missing("runtime", *(("compile",) if template is Kind.model else ()))
+    beside = () if find_spec("pytest") else ("pytest",)
+    return [extras.hint(*missing, beside=beside)] if missing or beside else []
