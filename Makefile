@@ -26,7 +26,7 @@ BOX_PYTHON ?= 3.11
 BOX_MACHINE ?= $(shell uname -m)
 BOX_FOLDER = dist/box-$(BOX_PYTHON)-$(BOX_MACHINE)
 # `make test-torch`: the release that is tried.
-TORCH ?= 2.15.0
+TORCH ?= 2.14.1
 INSTALLED := $(VENV)/.installed
 GROUPS := --group examples --group networks --group test --group check --group package
 # Each worker that builds a model holds a PyTorch of its own, some 1 GB: no more of them than four.
@@ -75,7 +75,7 @@ test-vm: $(TEST_VENV)/.installed ## the box that systemd starts by our unit, in 
 	$(VENV)/bin/python tests/vm/run.py .vm
 
 # One release of PyTorch at a time, beside all that constraints.txt pins: both ends of the extras' range, say.
-test-torch: $(INSTALLED) ## builds and captures with another PyTorch: `make test-torch TORCH=2.15.0`
+test-torch: $(INSTALLED) ## builds and captures with another PyTorch: `make test-torch TORCH=2.14.1`
 	@.ci/debian-packages gcc readelf=binutils
 	@.ci/torch-venv .torch-venv $(VENV) $(TORCH) $(WITH_TORCH)
 	.torch-venv/bin/python -m edgefn_cli build functions/read_digits functions/echo --target portable/fp32 --target x86-64-v3/int8

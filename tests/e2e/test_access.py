@@ -310,7 +310,7 @@ def test_a_certificate_from_elsewhere_and_its_renewal(tmp_path: Path, tool: Call
         before = box.info().tls
         renew()
         os.kill(box.pid, 1)
-        box.until_words("from now on")
+        box.until_words("the certificate now is")
         trusting = ssl.create_default_context(cafile=str(tmp_path / "box.pem"))
         assert httpx.get(f"{box.url}/healthz", verify=trusting).status_code == 200
         assert box.info().tls != before

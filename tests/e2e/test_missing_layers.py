@@ -43,7 +43,7 @@ def test_a_box_without_filters_of_system_calls_runs_nothing_unless_it_is_told(tm
     with RunningBox(tmp_path / "box", before=NO_FILTERS) as box:
         with pytest.raises(Refused, match=r"cannot isolate functions as required.*--allow-missing system_calls"):
             box.deploy(bundles.of("brief"))
-        assert "functions run without system_calls" in box.words()
+        assert "functions run without the isolation layer system_calls" in box.words()
     with RunningBox(tmp_path / "box", before=NO_FILTERS, options=("--allow-missing", "system_calls")) as box:
         box.deploy(bundles.of("brief"))
         box.call("brief")
@@ -59,6 +59,6 @@ def test_the_option_decides_whoever_the_box_is(tmp_path: Path, bundles: Bundles,
                 box.deploy(bundles.of("brief"))
             return
         box.deploy(bundles.of("brief"))
-        assert "functions run without namespaces" in box.words()
+        assert "functions run without the isolation layer namespaces" in box.words()
         assert "namespaces" in box.status("brief").missing_isolation
         assert "namespaces" in box.info().missing_isolation

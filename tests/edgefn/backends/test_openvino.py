@@ -78,7 +78,7 @@ BFLOAT = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from edgefn import backends
+from edgefn.compile import lower
 from edgefn.spec import ModelSpec, TensorSpec
 from edgefn.targets.profiles import target
 spec = ModelSpec("net", {"x": TensorSpec("float32", ("batch", 3, 16, 16))})

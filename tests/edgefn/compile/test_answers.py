@@ -97,7 +97,7 @@ def test_an_engine_that_dies_under_the_handler_costs_its_artifact_alone(alarm: L
     """A crash while the handler runs is told as that; the other artifacts are in the bundle."""
     row = alarm.outcome.rows["dies/fp32"]  # type: ignore[attr-defined]
     assert row["status"] == "killed"
-    assert "ended by SIGSEGV as the handler ran with it" in row["reason"]
+    assert "was killed by SIGSEGV while the handler ran with its artifact" in row["reason"]
 
 
 def test_the_authors_comparison_decides(alarm: Lab, tmp_path: Path) -> None:

@@ -323,7 +323,9 @@ def test_one_sample_is_too_few_for_int8_and_enough_for_the_others(first: tuple[L
     assert outcome.rows["portable/fp32"]["status"] == "built"
     row = outcome.rows["good/int8"]
     assert row["status"] == "dropped"
-    assert "model small cannot be calibrated for int8: there is 1 sample, too few" in row["reason"]
+    assert (
+        "of model small is left out: model small cannot be calibrated for int8: there is only 1 sample" in row["reason"]
+    )
     assert "give more samples=" in row["reason"]
 
 
