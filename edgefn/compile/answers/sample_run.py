@@ -132,6 +132,10 @@ def bind(models: Sequence[EdgeModel], artifacts: Sequence[Artifact]) -> None:
         model.bind(backends.get(artifact.entry.backend).load(artifact.folder), artifact.spec)
 
 
+_AGAIN_S = 1.0
+"""An error that is raised while Python frees an object is dropped: the next one ends the handler."""
+
+
 @contextmanager
 def _within(seconds: float, what: str) -> Iterator[None]:
     """Raise BuildError in the main thread when the code inside takes longer than `seconds`."""
@@ -144,7 +148,7 @@ def _within(seconds: float, what: str) -> Iterator[None]:
         raise BuildError(f"{what} has no answer after {seconds:.0f} s{where and f' ({where})'}: {_LET_IT_END}")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         yield
     finally:

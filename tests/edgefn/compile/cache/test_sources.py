@@ -169,7 +169,7 @@ def test_a_link_out_of_a_package_is_refused(tmp_path: Path, target: str) -> None
     assert "common/again.txt" in {name for name, _ in Sources(folder, {"common": place}).code_files()}
     (tmp_path / "outside.txt").write_text("")
     (place / "link.txt").symlink_to(target)
-    with pytest.raises(SpecError, match=r"common/link\.txt is a link"):
+    with pytest.raises(SpecError, match=r"common/link\.txt is a (?:broken or circular )?link"):
         Sources(folder, {"common": place}).code_files()
 
 

@@ -105,7 +105,7 @@ def test_the_file_says_nothing_of_where_it_was_made(portable: Path) -> None:
 
 def test_an_opset_that_the_exporter_ignores_is_an_error(captured: Capture) -> None:
     """torch.onnx logs and returns 18 when it cannot convert to 13; here that is an error that names both."""
-    with pytest.raises(BuildError, match=r"opset 13 was asked for.*opset 18"):
+    with pytest.raises(BuildError, match=r"opset 13 was requested.*opset 18"):
         captured.onnx(13)
 
 

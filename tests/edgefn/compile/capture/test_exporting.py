@@ -161,7 +161,7 @@ def test_a_squeeze_of_a_free_dimension_keeps_the_length_of_1_out() -> None:
     assert captured.model.ranges == {"batch": SizeRange(2)}
     assert captured.model.outputs["output"].shape == ("batch",)
     with pytest.raises(
-        BuildError, match=r"samples have batch = 1, .* others \(those are 2 or more\); name the dimension"
+        BuildError, match=r"samples have batch = 1, .* other lengths \(those are 2 or more\); name the dimension"
     ):
         capture(eager, {"batch": 1})
 

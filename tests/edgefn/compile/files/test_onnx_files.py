@@ -72,7 +72,7 @@ def test_a_name_that_is_half_right_is_not_guessed(tmp_path: Path) -> None:
     """One name that is declared and one that is not are told, with both lists."""
     onnx.save(_difference("a", "c"), tmp_path / "net.onnx")
     spec = ModelSpec("net", {name: TensorSpec("float32", ("batch", 4)) for name in ("a", "b")})
-    with pytest.raises(BuildError, match=r"declared as a, b, and the file has a, c"):
+    with pytest.raises(BuildError, match=r"declared as a, b, but the file has a, c"):
         _ = doors.session_of(tmp_path / "net.onnx", spec).network
 
 
@@ -202,12 +202,12 @@ def test_files_of_few_bits_are_served_as_they_are(make: Callable[[], onnx.ModelP
 
 
 def test_a_quantised_file_is_not_quantised_again(tmp_path: Path) -> None:
-    """It counts as eight bits where it is served, and an int8 target says that it is quantised already."""
+    """It counts as eight bits where it is served, and an int8 target says that it is already quantised."""
     onnx.save(_quantised(), tmp_path / "net.onnx")
     caught = doors.captured(doors.session_of(tmp_path / "net.onnx"), {"batch": 2})
     lowered = lower.get("onnxruntime").lower(caught, target("portable/fp32"), tmp_path / "float")
     assert lowered.quantized == {"MatMul": 1}
-    with pytest.raises(BuildError, match=r"is quantised already"):
+    with pytest.raises(BuildError, match=r"is already quantised"):
         lower.get("onnxruntime").lower(caught, target("x86-64-v3/int8"), tmp_path / "int8")
 
 

@@ -171,7 +171,7 @@ def test_external_data_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     """A file of weights that is shorter than what is read of it is told with both sizes."""
     onnx.save(doors.as_onnx(), tmp_path / "net.onnx", save_as_external_data=True, location="w", size_threshold=0)
     (tmp_path / "w").write_bytes((tmp_path / "w").read_bytes()[:40])
-    assert "cut off: it has 40 bytes" in refusal(tmp_path / "net.onnx")
+    assert "cut off: it has 40 of 128 bytes" in refusal(tmp_path / "net.onnx")
 
 
 def _newest() -> onnx.ModelProto:
@@ -210,13 +210,13 @@ ONNX: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
             {"x": ("float32", ("r", 4)), "z": ("float32", ("r", 4))},
             {"y": ("float32", ("r", 4))},
         ),
-        "declared as x, and the file has x, z",
+        "declared as x, but the file has x, z",
     ),
     "another dtype": (
         lambda: doors.model_of(
             [helper.make_node("Neg", ["x"], ["y"])], {"x": ("float64", ("r", 4))}, {"y": ("float64", ("r", 4))}
         ),
-        "declared as float32[batch, 4], the file has float64[r, 4]",
+        "declared as float32[batch, 4], but the file has float64[r, 4]",
     ),
     "another rank": (
         lambda: doors.model_of(

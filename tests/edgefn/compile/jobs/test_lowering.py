@@ -41,7 +41,7 @@ def test_a_float_file_that_is_called_int8_does_not_pass() -> None:
 @pytest.mark.parametrize("opset", [6, 20])
 def test_an_opset_that_the_target_does_not_read_does_not_pass(opset: int) -> None:
     """As it was read back: exporters write another one than they were asked for."""
-    with pytest.raises(GateError, match=rf"net has ONNX opset {opset}, and the target reads 7 to 19"):
+    with pytest.raises(GateError, match=rf"net has ONNX opset {opset}, but the target reads 7 to 19"):
         check_lowered(Lowered({}, opset), _job("fp32", (7, 19)))
     check_lowered(Lowered({}, opset), _job("fp32"))
     check_lowered(Lowered({}, 0), _job("fp32", (7, 19)))

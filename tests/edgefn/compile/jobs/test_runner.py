@@ -77,7 +77,7 @@ def test_each_has_an_end_of_its_own_and_no_more_run_than_there_is_room_for(make:
     assert [ends[number].end for number in range(3)] == ["done", "failed", "done"]
     assert ends[1].told.error == "GateError"
     assert ends[1].told.agreement is not None
-    assert "portable/fp32 of model double answers otherwise" in tasks[1].log.read_text()
+    assert "portable/fp32 of model double differs from eager PyTorch" in tasks[1].log.read_text()
     assert all(ended.peak_bytes > 10**7 for ended in ends.values())
 
 
