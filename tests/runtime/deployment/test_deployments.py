@@ -412,8 +412,10 @@ def test_many_deployments_at_once_take_turns(tmp_path: Path) -> None:
         nonlocal finishing, most_finishing
         finishing += 1
         most_finishing = max(most_finishing, finishing)
-        await asyncio.sleep(0.01)
-        finishing -= 1
+        try:
+            await asyncio.sleep(0.01)
+        finally:  # those that are given up on are cancelled here
+            finishing -= 1
         await finish_in_memory(order, progress)
 
     async def scenario() -> None:
