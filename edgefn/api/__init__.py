@@ -14,6 +14,6 @@ grants       what functions may have beyond their sandbox
 tokens       who may talk to the box
 secrets      the names of what the box keeps sealed
 audit        who did what
-problems     errors, as RFC 9457 has them
+problems     errors, as RFC 9457 has them, and the exceptions that they stand for
 scalars      texts and numbers of a form of their own
 """

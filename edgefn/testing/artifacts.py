@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 from edgefn import extras
 from edgefn.errors import BuildError, BundleError
 from edgefn.model import EdgeModel, models_of
+from edgefn.targets.groups import PORTABLE
 
 if TYPE_CHECKING:
     from edgefn.bundle.config import ArtifactEntry
     from edgefn.bundle.oci.layout import Bundle
     from edgefn.function import EdgeFunction
-
-PORTABLE = "portable/fp32"
 
 
 def bind(function: EdgeFunction[..., Any]) -> None:

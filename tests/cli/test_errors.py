@@ -10,9 +10,8 @@ import msgspec
 import pytest
 
 from edgefn import errors
-from edgefn.api.problems import Problem
+from edgefn.api.problems import Problem, error_of
 from edgefn.errors import DeploymentRefused, EdgefnError, HandlerError, InputError, NotAcceptable, QueueFull
-from edgefn_cli.boxes.problems import error_of
 
 from .conftest import STATUS
 

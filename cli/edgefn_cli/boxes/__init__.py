@@ -10,6 +10,5 @@ reach        from --box to a client
 client       a box's HTTP API as Python calls
 connection   one connection pool to one box
 received     an answer, read within bounds
-problems     problem+json as the exception that the box raised
 shipping     a bundle's way onto a box
 """

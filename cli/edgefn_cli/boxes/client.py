@@ -29,13 +29,13 @@ from edgefn.api.deployments import (
 from edgefn.api.explanations import Explanation
 from edgefn.api.functions import FunctionList, FunctionStatus
 from edgefn.api.grants import FunctionGrants, GrantList, GrantRequest
+from edgefn.api.problems import error_of
 from edgefn.api.routes import AdminRoute
 from edgefn.api.secrets import SecretInfo, SecretList
 from edgefn.api.tokens import CallerInfo, NewToken, TokenList, TokenRequest
 from edgefn.errors import BoxUnreachable
 from edgefn_cli.boxes.connection import BoxConnection
 from edgefn_cli.boxes.discovery import Address
-from edgefn_cli.boxes.problems import error_of
 from edgefn_cli.boxes.received import JsonAnswer, Received
 
 # A box answers most admin calls from memory and disk. A drain waits for requests in flight, a rollback may load a

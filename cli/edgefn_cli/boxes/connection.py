@@ -15,12 +15,11 @@ from typing import Any, TypeVar
 import httpx
 
 from edgefn.api.deployments import DeploymentEvent, read_event
-from edgefn.api.problems import Problem
+from edgefn.api.problems import Problem, error_of
 from edgefn.errors import BoxUnreachable, EdgefnError, Unauthorized
 from edgefn_cli.boxes import received
 from edgefn_cli.boxes.discovery import Address
 from edgefn_cli.boxes.local import reachable
-from edgefn_cli.boxes.problems import error_of
 from edgefn_cli.boxes.received import JsonAnswer, Received, Strange
 
 T = TypeVar("T")

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from edgefn.api.problems import Problem
+from edgefn.api.problems import Problem, error_of
 from edgefn.errors import BuildError, BundleError, PartialBuild
 from edgefn.system import signals
-from edgefn_cli.boxes.problems import error_of
 from edgefn_cli.display.failures import MissingExtra
 from edgefn_cli.project.compiler import Compiler
 

@@ -9,36 +9,36 @@ import http.client
 import json
 import socket
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
-from edgefn import errors
-from edgefn.errors import BoxUnreachable, EdgefnError
+import msgspec
+
+from edgefn.api.problems import Problem, error_of
+from edgefn.api.routes import JSON, AdminRoute
+from edgefn.errors import BoxUnreachable
 from edgefn_runtime.access import socket as own_socket
-
-Json: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 30.0
 
 
-class BoxRefusal(EdgefnError):
-    """An answer of the box that is an error, with the exit code of the error's class."""
+class OwnerAnswer(NamedTuple):
+    """An answer: `value`, of the route's type, and `json`, all as the box sent it."""
 
-    def __init__(self, problem: Json) -> None:
-        super().__init__(str(problem.get("detail") or problem.get("title") or "the box gave no reason"))
-        named = getattr(errors, str(problem.get("error")), EdgefnError)
-        self.code: int = getattr(named, "exit_code", EdgefnError.exit_code)
+    value: Any
+    json: Any
 
 
-def ask(home: Path, method: str, path: str, body: Json | None = None) -> Json:
-    """Send a request to the box whose home is `home` and return its answer.
+def ask(home: Path, route: AdminRoute[Any], body: msgspec.Struct | None = None, **names: str) -> OwnerAnswer:
+    """Send a request of `route` to the box whose home is `home` and return its answer.
 
-    Raise BoxUnreachable where none runs there, or its socket is another user's; BoxRefusal for an error.
+    Raise BoxUnreachable where none runs there, or its socket is another user's; the box's own error for a refusal.
     """
     place = home / "run" / own_socket.NAME
     connection = _OwnerConnection(place)
-    sent = {} if body is None else {"content-type": "application/json"}
+    sent = {} if body is None else {"content-type": JSON}
     try:
-        connection.request(method, f"/admin/{path}", None if body is None else json.dumps(body), sent)
+        path = f"/admin{route.at(**names)}"
+        connection.request(route.method, path, None if body is None else msgspec.json.encode(body), sent)
         answer = connection.getresponse()
         text = answer.read()
         found = json.loads(text) if text else {}
@@ -48,9 +48,13 @@ def ask(home: Path, method: str, path: str, body: Json | None = None) -> Json:
         ) from error
     finally:
         connection.close()
-    if not isinstance(found, dict) or not 200 <= answer.status < 300:
-        raise BoxRefusal(found if isinstance(found, dict) else {})
-    return found
+    try:
+        if 200 <= answer.status < 300:
+            return OwnerAnswer(found if route.answer is None else msgspec.convert(found, route.answer), found)
+        problem = msgspec.convert(found, Problem)
+    except msgspec.ValidationError:  # JSON, and of no box
+        problem = Problem()
+    raise error_of(problem)
 
 
 class _OwnerConnection(http.client.HTTPConnection):

@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.tokens import TokenList
 
-def about(box: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each fact of GET /admin/box, and one for each deployed artifact that the box cannot run."""
-    width = max(map(len, box), default=0)
-    for name, value in box.items():
-        if name == "targets":
-            value = value.get("satisfied", [])
+
+def about(box: BoxInfo, told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each member that was `told` of the box, and one for each deployed artifact that it cannot run.
+
+    A newer box may tell more than `box` knows.
+    """
+    width = max(map(len, told), default=0)
+    for name, value in told.items():
         if name != "refused":
-            yield f"{name.ljust(width)}  {_text(value)}"
-    for why in box.get("refused", ()):
-        needs = f"needs {why['needs']}, here is {why['has']}: {why['fix']}"
-        yield f"not for this box: {why['function']}: {why['artifact']} {needs}"
+            yield f"{name.ljust(width)}  {_text(box.targets.satisfied if name == 'targets' else value)}"
+    for why in box.refused:
+        yield f"not for this box: {why.function}: {why.artifact} needs {why.needs}, here is {why.has}: {why.fix}"
 
 
-def tokens(found: list[Mapping[str, Any]]) -> Iterator[str]:
+def tokens(found: TokenList) -> Iterator[str]:
     """Yield a line for each token: name, scopes, rate, time of creation, uses."""
-    for one in found:
-        rate = f"{one['rate']:g}/s" if one["rate"] else "any rate"
-        since = one["created_at"] or "the first start"
-        yield f"{one['name']}  {' '.join(one['scopes'])}  {rate}  since {since}  used {one['uses']} times"
+    for one in found.tokens:
+        rate = f"{one.rate:g}/s" if one.rate else "any rate"
+        since = one.created_at or "the first start"
+        yield f"{one.name}  {' '.join(one.scopes)}  {rate}  since {since}  used {one.uses} times"
 
 
 def _text(value: object) -> str:

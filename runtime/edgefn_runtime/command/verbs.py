@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
+from edgefn.api import routes
+from edgefn.api.tokens import TokenRequest
 from edgefn.errors import EdgefnError, Unauthorized
 from edgefn_runtime.command import VERBS, owner, shipped, texts
 from edgefn_runtime.configuration import configure
@@ -25,7 +26,7 @@ def run(arguments: Sequence[str]) -> int:
         act(given)
     except EdgefnError as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.code if isinstance(error, owner.BoxRefusal) else error.exit_code
+        return error.exit_code
     return 0
 
 
@@ -89,28 +90,28 @@ def _first_token(given: Given) -> None:
 
 
 def _create(given: Given) -> None:
-    made = owner.ask(_home(given), "POST", "tokens", {"name": given.name, "scopes": given.scope, "rate": given.rate})
-    _print(given, made, [str(made["token"])])
+    made = owner.ask(_home(given), routes.CREATE_TOKEN, TokenRequest(given.name, given.scope, given.rate))
+    _print(given, made.json, [made.value.token])
 
 
 def _rotate(given: Given) -> None:
-    made = owner.ask(_home(given), "POST", f"tokens/{quote(given.name, safe='')}/rotate")
-    _print(given, made, [str(made["token"])])
+    made = owner.ask(_home(given), routes.ROTATE_TOKEN, token=given.name)
+    _print(given, made.json, [made.value.token])
 
 
 def _revoke(given: Given) -> None:
-    owner.ask(_home(given), "DELETE", f"tokens/{quote(given.name, safe='')}")
+    owner.ask(_home(given), routes.REVOKE_TOKEN, token=given.name)
     _print(given, {"name": given.name, "revoked": True}, [f"{given.name} is revoked"])
 
 
 def _list(given: Given) -> None:
-    found = owner.ask(_home(given), "GET", "tokens")
-    _print(given, found, list(texts.tokens(found["tokens"])))
+    found = owner.ask(_home(given), routes.TOKENS)
+    _print(given, found.json, list(texts.tokens(found.value)))
 
 
 def _info(given: Given) -> None:
-    found = owner.ask(_home(given), "GET", "box")
-    _print(given, found, list(texts.about(found)))
+    found = owner.ask(_home(given), routes.BOX)
+    _print(given, found.json, list(texts.about(found.value, found.json)))
 
 
 def _files(given: Given) -> None:

@@ -18,6 +18,7 @@ READERS = [
     *(path for path in sorted(CLI.rglob("*.py")) if "project" not in path.parts and path not in OF_THE_BUILD),
     *sorted((RUNTIME / "telemetry").glob("*.py")),
     *sorted((RUNTIME / "gateway" / "api").glob("*.py")),
+    *sorted((RUNTIME / "command").glob("*.py")),
     ROOT / "tests" / "e2e" / "box.py",
 ]
 OTHERS = re.compile(r"(?:headers|environ|params|query|options|body|scope|message|await receive\(\)|http)$")

@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgefn import errors
-from edgefn_runtime.command import VERBS, owner, shipped, texts
+from edgefn.api.boxes import BoxInfo
+from edgefn.api.problems import Problem, error_of
+from edgefn_runtime.command import VERBS, shipped, texts
 from tests.e2e.box import RunningBox
 
 ROOT = Path(__file__).parents[3]
@@ -88,14 +91,15 @@ def test_the_shipped_files_are_the_repositorys(tmp_path: Path) -> None:
 
 def test_an_answer_that_is_no_boxs_is_no_trace() -> None:
     """What an error says is the box's detail; an unknown class leaves with 1."""
-    assert owner.BoxRefusal({"error": "Nothing", "title": "Not Found"}).code == 1
-    assert owner.BoxRefusal({"error": "HomeError", "detail": "no home"}).code == 10
-    assert str(owner.BoxRefusal({})) == "the box gave no reason"
+    assert error_of(Problem(error="Nothing", title="Not Found")).exit_code == 1
+    assert error_of(Problem(error="HomeError", detail="no home")).exit_code == 10
+    assert str(error_of(Problem())) == "the box gave no reason"
 
 
 def test_refused_artifacts_are_told() -> None:
     """Those of deployed functions, each with its reason; the targets' are in the JSON."""
     why = {"artifact": "net a/fp32", "needs": "an NPU", "has": "none", "fix": "buy one"}
-    shown = list(texts.about({"name": "here", "refused": [{"function": "f", **why}], "targets": {"refused": [why]}}))
+    told = {"name": "here", "refused": [{"function": "f", **why}], "targets": {"refused": [why]}}
+    shown = list(texts.about(msgspec.convert(told, BoxInfo), told))
     assert shown[-1] == "not for this box: f: net a/fp32 needs an NPU, here is none: buy one"
     assert len(shown) == 3
