@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from starlette.responses import StreamingResponse
+
+from tests.terminal import in_terminal
 
 from .conftest import STATUS, TOKEN
 
@@ -88,7 +88,7 @@ def test_a_terminal_gets_colour_unless_it_wants_none(environment: dict[str, str]
     env = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "CI", "GITHUB_ACTIONS")}
     env |= {"EDGEFN_BOX": box.url, "TERM": "xterm-256color"} | environment
     for arguments in (["invoke", "echo", "--json", "{}"], ["--help"]):
-        shown = _in_terminal([*EDGEFN, *arguments], env)
+        shown, _ = in_terminal([*EDGEFN, *arguments], env)
         assert bool(re.search(rb"\x1b\[[0-9;]*3[0-9]", shown)) is coloured, shown
 
 
@@ -125,22 +125,3 @@ def test_a_box_tells_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> Non
     finally:
         child.kill()
         child.communicate()
-
-
-def _in_terminal(line: list[str], env: dict[str, str]) -> bytes:
-    """What the program writes to a terminal."""
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    shown = b""
-    deadline = time.monotonic() + 30
-    try:
-        while time.monotonic() < deadline:
-            shown += os.read(ours, 65536)
-    except OSError:  # EIO: the last process with the terminal has ended
-        pass
-    finally:
-        child.kill()
-        child.wait()
-        os.close(ours)
-    return shown

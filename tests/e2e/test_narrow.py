@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import struct
-import subprocess
 import sys
-import termios
 from collections.abc import Callable
 
 import pytest
 
 from tests.e2e.box import RunningBox
+from tests.terminal import in_terminal
 
 COLUMNS = 80
 VERBS = [["list"], ["status", "linear"], ["explain", "linear"], ["box", "info"], ["targets"]]
@@ -36,21 +33,9 @@ def test_a_terminal_of_80_columns(deployed: Callable[[str], RunningBox], verb: l
 
 def drawn(arguments: list[str], box: RunningBox) -> list[str]:
     """What the command writes to a terminal, as lines without control sequences; it must succeed."""
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     environment |= {"TERM": "xterm", "EDGEFN_HOME": str(box.home)}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "edgefn_cli", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while found := os.read(ours, 65536):
-            shown += found
-    except OSError:  # EIO: the terminal's last process has ended
-        pass
-    finally:
-        os.close(ours)
-        assert child.wait(30) == 0, shown
+    line = [sys.executable, "-m", "edgefn_cli", *arguments]
+    shown, code = in_terminal(line, environment, columns=COLUMNS)
+    assert code == 0, shown
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", shown.decode()).splitlines()

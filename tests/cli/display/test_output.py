@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +15,7 @@ from starlette.responses import Response
 
 from edgefn.text.terminal import UNPRINTABLE, visible, visible_json
 from tests.cli.conftest import STATUS, TOKEN
+from tests.terminal import in_terminal
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Edgefn, StandIn
@@ -143,21 +141,6 @@ def test_a_functions_answer_at_a_terminal_and_in_a_pipe(edgefn: Edgefn, box: Sta
     hostile(box)
     assert edgefn("invoke", "echo").stdout == EVIL.encode()
     env = os.environ | {"EDGEFN_BOX": box.url, "EDGEFN_TOKEN": TOKEN, "NO_COLOR": "1"}
-    shown = _in_terminal([sys.executable, "-m", "edgefn_cli", "invoke", "echo", "--timing"], env)
+    shown = in_terminal([sys.executable, "-m", "edgefn_cli", "invoke", "echo", "--timing"], env)[0].decode()
     assert HARMLESS in shown
     assert not re.search("[\x1b\x07\x9b\u202e]", shown)
-
-
-def _in_terminal(line: list[str], env: dict[str, str]) -> str:
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as child:
-        os.close(theirs)
-        shown, deadline = b"", time.monotonic() + 30
-        try:
-            while time.monotonic() < deadline:
-                shown += os.read(ours, 65536)
-        except OSError:  # EIO: the last process with the terminal has ended
-            pass
-        child.kill()
-    os.close(ours)
-    return shown.decode()
