@@ -99,6 +99,37 @@ for pair in pairs:
     session.run(dict(pair.inputs))
 """
 
+_SIGNALLED = """
+import faulthandler, gc, itertools, os, signal, sys
+from pathlib import Path
+from edgefn import backends, golden
+name, pairs, folders = sys.argv[1], golden.load(Path(sys.argv[2])), [Path(one) for one in sys.argv[3:]]
+faulthandler.enable()  # handlers run on the signal stack that it makes
+backend = backends.get(name)
+backend.warm_up()
+came = []
+signal.signal(signal.SIGALRM, lambda number, frame: came.append(number))
+
+def signalled(when):
+    child = os.fork()
+    if child == 0:
+        signal.raise_signal(signal.SIGALRM)
+        os._exit(not came)
+    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        sys.exit(f"{when}, a signal ends the process with {code}")
+
+for order in itertools.permutations(range(3)):
+    sessions = {}
+    for number in range(3):
+        sessions[number] = backend.load(folders[number % len(folders)])
+        sessions[number].run(dict(pairs[0].inputs))
+        signalled(f"after {number + 1} sessions came")
+    for number in order:
+        del sessions[number]
+        gc.collect()
+        signalled(f"after sessions went in the order {order}, number {number} just now")
+"""
+
 
 class BackendContract:
     """The tests of one backend. `name` is its entry point's; `engine` are the modules that only its methods import.
@@ -206,6 +237,12 @@ class BackendContract:
         if not self.backend().fork_safe:
             pytest.skip(f"{self.name} is not fork safe: each instance loads its own sessions")
         self._run(_FORKED, self.name, str(finished), str(pairs))
+
+    def test_a_signal_reaches_its_handler_whatever_sessions_came_and_went(
+        self, artifact: PortableArtifact, finished: Path, pairs: Path
+    ) -> None:
+        """In any order. An engine that leaves the signal stack of a session that is gone ends the process instead."""
+        self._run(_SIGNALLED, self.name, str(pairs), str(finished), str(artifact.folder))
 
     def test_loading_and_running_print_nothing(self, finished: Path, pairs: Path) -> None:
         """What a process prints goes to the function's log, which is its author's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 TELEMETRY = "openvino_telemetry"
@@ -25,3 +26,14 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@cache
+def core() -> Any:
+    """Return the one Core of this process.
+
+    A Core whose first model is compiled gives the thread a signal stack of its own, and frees it when it goes. With
+    several, they go in another order than they came: the thread is left with the stack of one that is gone, and the
+    next signal that has a handler ends the process (openvino 2026.4).
+    """
+    return import_openvino().Core()

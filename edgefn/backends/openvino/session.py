@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgefn.backends import inexact, not_numbers, out_of_range, output_names
-from edgefn.backends.openvino.library import import_openvino
+from edgefn.backends.openvino.library import core, import_openvino
 from edgefn.errors import BundleError
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def settings(threads: int, precision: str = FLOAT) -> dict[str, Any]:
 def read(path: Path) -> Any:
     """Return the model in an ONNX or IR file. Raise BundleError."""
     try:
-        return import_openvino().Core().read_model(path)
+        return core().read_model(path)
     except RuntimeError as error:
         raise BundleError(f"openvino {version()} cannot read {path.name}: {_reason(error)}") from error
 
@@ -197,7 +197,7 @@ def save(model: Any, path: Path) -> None:
 def compiled(model: Any, threads: int = 1, precision: str = FLOAT) -> Any:
     """Compile `model` for this CPU. Raise BundleError."""
     try:
-        return import_openvino().Core().compile_model(model, "CPU", settings(threads, precision))
+        return core().compile_model(model, "CPU", settings(threads, precision))
     except RuntimeError as error:
         raise BundleError(f"openvino {version()} cannot compile the model: {_reason(error)}") from error
 
@@ -206,7 +206,7 @@ def tried(model: onnx.ModelProto, given: Sequence[Arrays]) -> list[Arrays] | Non
     """Return the outputs of a file in memory for each of the inputs `given`; None where openvino does not take it."""
     names = [one.name for one in model.graph.output]
     try:
-        made = compiled(import_openvino().Core().read_model(model.SerializeToString()))
+        made = compiled(core().read_model(model.SerializeToString()))
         runner = Runner(made, names)
         return [runner.run(inputs) for inputs in given]
     except (BundleError, RuntimeError):
@@ -224,7 +224,7 @@ def imported(blob: Path, threads: int, precision: str = FLOAT, names: Sequence[s
     try:
         pages = np.memmap(blob, np.uint8, "c")  # openvino wants pages that could be written to, and writes to none
         tensor = openvino.Tensor(pages, shared_memory=True)
-        return Runner(openvino.Core().import_model(tensor, "CPU", settings(threads, precision)), names, (pages, tensor))
+        return Runner(core().import_model(tensor, "CPU", settings(threads, precision)), names, (pages, tensor))
     except (RuntimeError, ValueError) as error:  # ValueError: an empty file
         raise BundleError(
             f"openvino {version()} cannot load {blob.name}, which another version or another CPU made: "

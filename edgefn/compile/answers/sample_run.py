@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -134,11 +135,16 @@ def bind(models: Sequence[EdgeModel], artifacts: Sequence[Artifact]) -> None:
 
 _AGAIN_S = 1.0
 """An error that is raised while Python frees an object is dropped: the next one ends the handler."""
+_SOON_S = 1e-3
+"""When a caller's alarm rings that was due meanwhile."""
 
 
 @contextmanager
 def _within(seconds: float, what: str) -> Iterator[None]:
-    """Raise BuildError in the main thread when the code inside takes longer than `seconds`."""
+    """Raise BuildError in the main thread when the code inside takes longer than `seconds`.
+
+    An alarm of the caller's goes on afterwards.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -147,10 +153,12 @@ def _within(seconds: float, what: str) -> Iterator[None]:
         where = blame.last(traceback.extract_stack(frame))
         raise BuildError(f"{what} has no answer after {seconds:.0f} s{where and f' ({where})'}: {_LET_IT_END}")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
+    began, before = time.monotonic(), signal.signal(signal.SIGALRM, late)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(_SOON_S, left - (time.monotonic() - began)), interval)

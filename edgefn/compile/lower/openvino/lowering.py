@@ -14,7 +14,7 @@ import msgspec
 from edgefn.backends import output_names
 from edgefn.backends.openvino import session
 from edgefn.backends.openvino.backend import BF16, OUTPUTS, PORTABLE, SHAPES, OpenVino
-from edgefn.backends.openvino.library import import_openvino
+from edgefn.backends.openvino.library import core
 from edgefn.compile.lower.lowering import Lowered
 from edgefn.compile.lower.openvino import mending, transforms
 from edgefn.errors import BuildError, BundleError, GateError
@@ -143,7 +143,7 @@ def _screen(path: Path, captured: Captured, target: Target) -> None:
 
 def _check(source: Path, captured: Captured, target: Target) -> None:
     try:
-        import_openvino().Core().read_model(source)
+        core().read_model(source)
     except RuntimeError as error:
         what = _complaint(error)
         raise BuildError(

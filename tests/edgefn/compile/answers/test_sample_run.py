@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -48,6 +49,7 @@ _ACTS: dict[int, Callable[[], Any]] = {
     3: lambda: sys.exit(0),
     4: _spin,
     5: lambda: Path("words.txt").read_text(),
+    6: lambda: time.sleep(0.2),
 }
 
 
@@ -85,6 +87,26 @@ def test_what_is_not_answered_is_refused(
     monkeypatch.setattr(sample_run, "TIMES", 0)
     with pytest.raises(BuildError, match=problem):
         run(function, tmp_path, one=value)
+
+
+@pytest.mark.parametrize("alarm_s", [0.05, 60.0])
+def test_the_alarm_of_a_caller_goes_on(tmp_path: Path, alarm_s: float) -> None:
+    """One that was due while the samples ran comes right after; a build inside of something with a limit keeps it."""
+    rung: list[float] = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(time.monotonic()))
+    outer = signal.setitimer(signal.ITIMER_REAL, alarm_s)
+    try:
+        run(acts, tmp_path, one={"n": 6})
+        waited_until = time.monotonic() + 10
+        while alarm_s < 1 and not rung and time.monotonic() < waited_until:
+            time.sleep(0.001)
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *outer)
+    assert bool(rung) == (alarm_s < 1)
+    assert (left == 0) == bool(rung)
+    assert left < 60
 
 
 def test_what_is_answered_passes(tmp_path: Path) -> None:
