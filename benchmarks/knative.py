@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Settings(NamedTuple):
-    """Knative's defaults. `scale` is (fewest, most) instances; `cores` bounds the most too, 0 for no bound."""
+    """Knative's defaults. `scale` is (min, max) instances; `cores` bounds the most too, 0 for no bound."""
 
     scale: tuple[int, int] = (0, 4)
     cores: int = 0

@@ -111,12 +111,12 @@ def _idle(option: str, value: Any) -> float:
 
 def _scale(option: str, value: object) -> tuple[int, int]:
     match value:
-        case (int(fewest), int(most)) if not isinstance(fewest, bool) and not isinstance(most, bool):
-            if 0 <= fewest <= most <= MAX_COUNT and most >= 1:
-                return (fewest, most)
+        case (int(low), int(high)) if not isinstance(low, bool) and not isinstance(high, bool):
+            if 0 <= low <= high <= MAX_COUNT and high >= 1:
+                return (low, high)
     raise SpecError(
-        f"{option} is {value!r}: use (fewest, most) instances, whole numbers with 0 <= fewest <= most and "
-        f"1 <= most <= {MAX_COUNT}, e.g. (0, 4)"
+        f"{option} is {value!r}: use (min, max) instances, whole numbers with 0 <= min <= max and "
+        f"1 <= max <= {MAX_COUNT}, e.g. (0, 4)"
     )
 
 

@@ -128,7 +128,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s        from admission to answer; then 504 and a new instance
     idle_s           an instance that served nothing for so long ends; its memory returns. Beside others, after a minute
     idle_auto        learnt from the idle times instead, with idle_s as the longest
-    scale            (fewest, most) instances
+    scale            (min, max) instances
     concurrency      requests an instance serves at once
     queue            requests that may wait beside those being served; one more gets 429
     max_body_bytes   a larger request body gets 413, before it is read

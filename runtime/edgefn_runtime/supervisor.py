@@ -20,7 +20,7 @@ from edgefn_runtime.cgroups.controlgroups import ControlGroups
 from edgefn_runtime.cgroups.group_bounds import GroupBounds
 from edgefn_runtime.memory.budget import MemoryBudget
 from edgefn_runtime.memory.measurement import Forgetful
-from edgefn_runtime.memory.trim import Tidying
+from edgefn_runtime.memory.trim import MemoryTrim
 from edgefn_runtime.pool import batching
 from edgefn_runtime.pool.pool import Meter, Pool
 from edgefn_runtime.pool.starts import FallBack, no_other
@@ -95,7 +95,7 @@ class Supervisor:
         self._outputs: dict[str, Output] = {}
         self._nurseries: dict[InstanceLauncher, str] = {}
         self._turn = Turn()
-        self._tidying = Tidying()
+        self._memory_trim = MemoryTrim()
 
     def start(self, zygote: Launched | None = None) -> None:
         """Start the zygote, or use `zygote` where it is launched already; calls wait for it."""
@@ -109,7 +109,7 @@ class Supervisor:
         await asyncio.gather(*(pool.close(self._drain_s) for pool in pools))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._budget.measurements.close()
-        self._tidying.cancel()
+        self._memory_trim.cancel()
         await self._zygote.stop()
         self._groups.close()
 
@@ -353,7 +353,7 @@ class Supervisor:
 
     def _on_parked(self) -> None:
         """Tidy up soon: a function has no instance left. Its template stays until the ledger needs the memory."""
-        self._tidying.soon()
+        self._memory_trim.soon()
 
     def _account(self, pool: Pool) -> MemoryAccount:
         """Return the memory accounted to the pool, and whether an instance was measured."""
@@ -393,7 +393,7 @@ class Supervisor:
                     state=str(instance.state),
                     in_flight=len(instance.calls),
                     served=instance.served,
-                    age_s=round(now - instance.born, 3),
+                    age_s=round(now - instance.started_at, 3),
                 )
                 for instance in pool.instances
             ],

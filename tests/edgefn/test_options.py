@@ -80,7 +80,7 @@ def test_the_options_are_the_declared_ones() -> None:
         ({"idle": -1}, "idle is -1"),
         ({"idle": "48h"}, "idle is '48h': use \"auto\" or 0 to"),
         ({"idle": "Auto"}, "idle is 'Auto'"),
-        ({"scale": 4}, r"scale is 4: use \(fewest, most\)"),
+        ({"scale": 4}, r"scale is 4: use \(min, max\)"),
         ({"scale": (2, 1)}, r"scale is \(2, 1\)"),
         ({"scale": (0, 0)}, r"scale is \(0, 0\)"),
         ({"scale": (-1, 1)}, r"scale is \(-1, 1\)"),

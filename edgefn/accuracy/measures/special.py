@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GAP = 100.0
 """A mask is further from the other values than this many times their range, and its own."""
 
-LEAST = 1e-3
+MIN_MASKED_SHARE = 1e-3
 """Least share of the values that are masked: a single outlier is a measurement."""
 
 SEEN = 500_000
@@ -70,7 +70,7 @@ def _below(values: NDArray[np.float64]) -> float | None:
     extent = float(finite[-1] - finite[0]) if finite.size else 0.0
     lowest = float(finite[0]) if finite.size else float(distinct[cut + 1])
     masked = values <= distinct[cut]
-    enough = masked.sum() >= 2 and masked.mean() >= LEAST
+    enough = masked.sum() >= 2 and masked.mean() >= MIN_MASKED_SHARE
     cluster = float(distinct[cut] - distinct[0]) if np.isfinite(distinct[0]) else 0.0
     far = gaps[cut] > GAP * max(extent, cluster, 1e-30)
     if not (np.isneginf(distinct[cut]) or (enough and far)):

@@ -25,13 +25,13 @@ class BodyChoice(NamedTuple):
     principal   the only one, or the only one that is required: a JSON or msgpack document may be its value
     value       the only one of a body's kind, or the only such that is required: any other body is its value
     bodies      all of a body's kind
-    alone       whether the principal is the function's only parameter
+    is_only     whether the principal is the function's only parameter
     """
 
     principal: Parameter | None
     value: Parameter | None
     bodies: Sequence[Parameter]
-    alone: bool
+    is_only: bool
 
     @classmethod
     def of(cls, parameters: Sequence[Parameter]) -> BodyChoice:
@@ -57,7 +57,7 @@ class BodyChoice(NamedTuple):
             return False
         if not principal.takes_objects:
             return True
-        if self.alone:
+        if self.is_only:
             if principal.takes_any:
                 return False
             if principal.leaves_empty and len(body) <= _LENGTH_OF_EMPTY and not _keys(body, media):
@@ -76,7 +76,7 @@ class BodyChoice(NamedTuple):
         principal = self.principal
         if principal is None or principal.kind != "value" or not principal.members:
             return False
-        if self.alone:
+        if self.is_only:
             return fields != {principal.name}
         if principal.name in fields or not fields:
             return False

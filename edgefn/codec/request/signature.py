@@ -83,7 +83,7 @@ class Signature:
         principal = self._choice.principal
         self._only_by_name = principal is None or not principal.takes_objects
         self._choices = {frozenset[str](): self._choice}
-        self._lone = principal if self._choice.alone else None
+        self._lone = principal if self._choice.is_only else None
         members = [(p.name, p.wire, msgspec.UNSET) for p in self._by_name.values()]
         self._object = Reader(msgspec.defstruct("Arguments", members, forbid_unknown_fields=True))
 
@@ -166,7 +166,7 @@ class Signature:
         choice = self._choices.get(given)
         if choice is None:
             left = tuple(one for one in self._by_name.values() if one.name not in given)
-            choice = BodyChoice.of(left)._replace(alone=False)
+            choice = BodyChoice.of(left)._replace(is_only=False)
             if len(self._choices) < REMEMBERED:
                 self._choices[given] = choice
         return choice

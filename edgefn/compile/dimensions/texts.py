@@ -17,7 +17,7 @@ from edgefn.compile.author import blame
 if TYPE_CHECKING:
     import torch
 
-MOST = 4
+MAX_LENGTHS = 4
 """Lengths that are tried of each word."""
 
 SMALL = 3
@@ -47,7 +47,7 @@ def noted() -> Iterator[list[str]]:
 def telling(network: torch.nn.Module, usual: Mapping[str, int]) -> dict[str, list[int]]:
     """Return by word the numbers that are in names which the `network` keeps, the largest first."""
     numbers = {int(number) for name in _names(network) for number in re.findall(r"\d{1,5}", name)}
-    lengths = sorted((number for number in numbers if number > SMALL), reverse=True)[:MOST]
+    lengths = sorted((number for number in numbers if number > SMALL), reverse=True)[:MAX_LENGTHS]
     return dict.fromkeys(usual, lengths) if lengths else {}
 
 

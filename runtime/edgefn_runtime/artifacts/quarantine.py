@@ -16,8 +16,8 @@ from edgefn_runtime.store.disk import Disk, write_file
 FILE = "broken.json"
 
 
-class Marks:
-    """The marks of all revisions. A mark that the disk refuses holds as long as the box lives."""
+class Quarantine:
+    """The broken artifacts of all revisions, by marks. A mark that the disk refuses holds as long as the box lives."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk

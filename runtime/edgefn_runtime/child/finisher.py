@@ -31,7 +31,7 @@ from edgefn.session import Session
 from edgefn_runtime.artifacts.proof import MAX_REASON, Proof
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth, groups, programs
+from edgefn_runtime.child.fork import groups, process, programs
 from edgefn_runtime.child.sandbox import Confinement, Enforcement, NotEnforced, readable
 from edgefn_runtime.child.sandbox.confinement import SCRATCH_SHARE
 from edgefn_runtime.child.sandbox.identity import NOBODY
@@ -58,15 +58,15 @@ def finisher_main(
     faulthandler.enable()
     control = Control(control_descriptor)
     control.report(Hello())
-    birth.name(NAME)
+    process.name(NAME)
     importlib.invalidate_caches()  # an engine may have been installed since the zygote looked
     os.nice(NICENESS)
     with contextlib.suppress(OSError):  # /proc may be read-only
         Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this goes before what serves
     try:
         groups.join(cgroup_fds)
-        birth.adopt_orphans()
-        birth.limit_memory(request.memory_bytes)
+        process.adopt_orphans()
+        process.limit_memory(request.memory_bytes)
         confinement = _confinement(request)
         if os.geteuid() == 0:
             os.chown(request.folder, confinement.uid, confinement.uid, follow_symlinks=False)

@@ -21,7 +21,7 @@ from edgefn.model import EdgeModel, models_of
 from edgefn.session import Session
 from edgefn.text.bounded import MAX_REASON, fit
 from edgefn_runtime.child.batcher import InFlightCalls
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.wire.messages import Binding, Failed, Program, Ready, ServedModel, WrongAnswer
 
 
@@ -52,7 +52,7 @@ def load(program: Program) -> Loaded:
     with _telling(program):
         function, models = _import(program)
     return Loaded(
-        function, models, InFlightCalls(), Ready(time.perf_counter() - started, 0.0, birth.thread_count()), []
+        function, models, InFlightCalls(), Ready(time.perf_counter() - started, 0.0, process.thread_count()), []
     )
 
 

@@ -16,7 +16,7 @@ import msgspec
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.channel import Channel
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth, groups
+from edgefn_runtime.child.fork import groups, process
 from edgefn_runtime.child.instance import fresh_randomness, serve
 from edgefn_runtime.child.program import Loaded, LoadError, bind, load, outlives_forks, warm_up
 from edgefn_runtime.child.sandbox import Enforcement, NotEnforced
@@ -46,7 +46,7 @@ def template_main(
     except LoadError as error:
         control.report(error.report)
         return EXIT_CANNOT_LOAD
-    birth.settle()
+    process.settle()
     control.report(loaded.ready)
     while (received := control.receive()) is not None:
         order, descriptors = received
@@ -55,7 +55,7 @@ def template_main(
             return _instance_main(program, loaded, *descriptors)
         if isinstance(order, SpawnInstance):
             main = functools.partial(_instance_main, program, loaded, *descriptors)
-            birth.fork_child(main, box_pid=program.box_pid, keep=descriptors)
+            process.fork_child(main, box_pid=program.box_pid, keep=descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
     return 0
@@ -63,8 +63,8 @@ def template_main(
 
 def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, board_descriptor: int) -> int:
     channel = Channel(channel_descriptor, board_descriptor)
-    birth.use_huge_pages(True)
-    birth.adopt_orphans()
+    process.use_huge_pages(True)
+    process.adopt_orphans()
     sandbox.leave_alone()
     fresh_randomness()
     started = Ready()
@@ -75,7 +75,7 @@ def _instance_main(program: Program, loaded: Loaded, channel_descriptor: int, bo
             channel.send(error.report)
             return EXIT_CANNOT_LOAD
         started = Ready(session_s=loaded.ready.session_s)
-    birth.limit_memory(program.memory_bytes)
+    process.limit_memory(program.memory_bytes)
     channel.send(started)
     service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
@@ -97,15 +97,15 @@ def standalone_main(
     to_log(log_descriptor)
     channel = Channel(channel_descriptor, board_descriptor)
     channel.send(Hello())
-    birth.use_huge_pages(True)
-    birth.adopt_orphans()
+    process.use_huge_pages(True)
+    process.adopt_orphans()
     fresh_randomness()
     try:
         loaded = bind(program, _load_confined(program, expected, cgroup_fds), channel.send)
     except LoadError as error:
         channel.send(error.report)
         return EXIT_CANNOT_LOAD
-    birth.limit_memory(program.memory_bytes)
+    process.limit_memory(program.memory_bytes)
     channel.send(loaded.ready)
     service = Service(loaded.function, program.code, loaded.crowd, loaded.wrong, channel.board, program.concurrency)
     serve(channel, service, program.concurrency, program.memory_bytes)
@@ -118,14 +118,14 @@ def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[in
     Raises LoadError.
     """
     started = time.perf_counter()
-    birth.name(program.function)
+    process.name(program.function)
     try:
         groups.join(cgroup_fds)
         sandbox.enter(sandbox.confinement_of(program), expected)
     except (NotEnforced, OSError) as error:
         raise LoadError(f"cannot set up its sandbox: {error}", "") from error
     if program.load_bytes:
-        birth.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
+        process.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
     sandbox_s = time.perf_counter() - started
     loaded = load(program)
     return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))
@@ -137,4 +137,4 @@ def to_log(descriptor: int) -> None:
     os.dup2(descriptor, 2)
     os.close(descriptor)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # typeshed: TextIO, here TextIOWrapper
-    birth.no_core_dump()
+    process.no_core_dump()

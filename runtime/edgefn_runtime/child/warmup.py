@@ -42,10 +42,10 @@ def count(n: int) -> dict[str, int]:
     return {"n": n + 1}
 
 
-def rehearse() -> None:
+def warm_up() -> None:
     """Play all sample requests through in this process."""
-    for rehearsal in REHEARSALS:
-        rehearsal()
+    for warmup in WARMUPS:
+        warmup()
 
 
 def import_one() -> None:
@@ -75,7 +75,7 @@ def serve_a_photo() -> None:
     _serve(edge_function(look), "image/jpeg", photo.getvalue())
 
 
-REHEARSALS: Final = (import_one, serve_an_object, serve_a_photo)
+WARMUPS: Final = (import_one, serve_an_object, serve_a_photo)
 """Each by itself; first what every function needs."""
 
 

@@ -16,7 +16,7 @@ from edgefn.errors import BundleError
 from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime.artifacts import capability, proof, ranking
-from edgefn_runtime.artifacts.quarantine import Marks
+from edgefn_runtime.artifacts.quarantine import Quarantine
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks.admission import Candidate
 from edgefn_runtime.fingerprint import fingerprint
@@ -28,13 +28,13 @@ from edgefn_runtime.store.revision import Revision
 class Catalogue:
     """The revisions that are, or were, deployed in `home`.
 
-    Artifacts with a mark in `marks` broke: they are not chosen.
+    Artifacts with a mark in `quarantine` broke: they are not chosen.
     """
 
-    def __init__(self, home: Home, database: Database, marks: Marks) -> None:
+    def __init__(self, home: Home, database: Database, quarantine: Quarantine) -> None:
         self._home = home
         self._database = database
-        self._marks = marks
+        self._quarantine = quarantine
 
     def current(self, name: str) -> Revision | None:
         """Return the revision that serves `name`; None when it is not deployed or its config cannot be read."""
@@ -107,7 +107,7 @@ class Catalogue:
         chosen = capability.available(config.artifacts)
         whole = Revision(digest, number, config, folder, finished, deployed_at, config.artifacts)
         if len(chosen) > len(config.models):
-            broken = set(self._marks.of(finished))
+            broken = set(self._quarantine.of(finished))
             broken |= {entry.path for entry in answers.lacking(whole, chosen)} if asked else set()
             chosen = ranking.serving(chosen, proof.read_all(finished, chosen), broken)
         return msgspec.structs.replace(whole, config=msgspec.structs.replace(config, artifacts=chosen))

@@ -22,7 +22,7 @@ from edgefn_runtime.artifacts.artifact_status import Chain
 from edgefn_runtime.artifacts.changes import Known, later
 from edgefn_runtime.artifacts.explanation import explain
 from edgefn_runtime.artifacts.proof import Proof
-from edgefn_runtime.artifacts.quarantine import Marks
+from edgefn_runtime.artifacts.quarantine import Quarantine
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.background import Background
 from edgefn_runtime.deployment.catalogue import Catalogue
@@ -48,7 +48,7 @@ class ArtifactChains:
         home: Home,
         catalogue: Catalogue,
         installation: Installation,
-        marks: Marks,
+        quarantine: Quarantine,
         host: Host,
         *,
         is_changing: Callable[[str], bool],
@@ -56,7 +56,7 @@ class ArtifactChains:
         threads: Callable[[FunctionSpec], int],
     ) -> None:
         self._home, self._catalogue, self._installation = home, catalogue, installation
-        self._marks, self._host = marks, host
+        self._quarantine, self._host = quarantine, host
         self._is_changing, self._spawn, self._threads = is_changing, spawn, threads
         self._background = Background(installation, catalogue.current, self._finished, spawn, host.busy)
         self._known = Known({})
@@ -76,7 +76,7 @@ class ArtifactChains:
             proofs={path: found for path, found in proofs.items() if path not in unasked},
             answers=answers.read(revision.finished),
             unanswered=answers.why_not(revision.config),
-            broken=self._marks.of(revision.finished),
+            broken=self._quarantine.of(revision.finished),
             unfinished=self._background.given_up(revision),
             refusals=capability.refusals(revision.artifacts),
             finishing=self._background.progress(revision),
@@ -118,7 +118,7 @@ class ArtifactChains:
         if entry is None or ranking.portable(entry):
             return None
         if await in_thread(proof.read, revision.finished, entry) is not None:  # else it is gone, and is finished again
-            self._marks.add(revision.finished, artifact, reason)
+            self._quarantine.add(revision.finished, artifact, reason)
             self._spawn(self._keep_marks(revision))
         instead = await in_thread(self._chosen_anew, revision)
         if instead.served == revision.served:
@@ -137,7 +137,7 @@ class ArtifactChains:
 
     async def _keep_marks(self, revision: Revision) -> None:
         try:
-            await in_thread(self._marks.keep, revision.finished)
+            await in_thread(self._quarantine.keep, revision.finished)
         except OSError as error:
             _log.warning("could not store the broken-artifact mark of %s: %s", revision.name, error)
 

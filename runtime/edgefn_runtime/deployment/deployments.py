@@ -19,7 +19,7 @@ from edgefn.spec import FunctionSpec
 from edgefn.targets.matcher import TargetRefusal
 from edgefn_runtime.artifacts.finish.confined import ConfinedFinisher
 from edgefn_runtime.artifacts.finishing import Finisher
-from edgefn_runtime.artifacts.quarantine import Marks
+from edgefn_runtime.artifacts.quarantine import Quarantine
 from edgefn_runtime.deployment.catalogue import Catalogue
 from edgefn_runtime.deployment.chains import ArtifactChains
 from edgefn_runtime.deployment.checks import permissions
@@ -64,10 +64,10 @@ class Deployments:
     ) -> None:
         self._maxima = maxima or Maxima()
         self._home, self._blobs, self._database, self._host = home, blobs, database, host
-        marks = Marks(home.disk)
-        self._catalogue = Catalogue(home, database, marks)
+        quarantine = Quarantine(home.disk)
+        self._catalogue = Catalogue(home, database, quarantine)
         finisher = finisher or ConfinedFinisher(host, home.disk)
-        self._installation = Installation(home, blobs, marks, finisher, threads)
+        self._installation = Installation(home, blobs, quarantine, finisher, threads)
         self._garbage = Garbage(home, blobs, database)
         self._permissions = Permissions(database, configured=grants, development=development)
         self._audit = audit or Unaudited()
@@ -80,7 +80,7 @@ class Deployments:
         self._gate = GcLock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.chains = ArtifactChains(
-            *(home, self._catalogue, self._installation, marks, host),
+            *(home, self._catalogue, self._installation, quarantine, host),
             is_changing=self._turns.held,
             spawn=self._spawn,
             threads=threads,

@@ -21,7 +21,7 @@ from edgefn.spec import FunctionSpec
 from edgefn_runtime.artifacts import capability, inputs, proof, ranking
 from edgefn_runtime.artifacts.finishing import Finisher, finish, link, put_verdict
 from edgefn_runtime.artifacts.proof import Proof
-from edgefn_runtime.artifacts.quarantine import Marks
+from edgefn_runtime.artifacts.quarantine import Quarantine
 from edgefn_runtime.deployment import answers
 from edgefn_runtime.deployment.checks import compatibility
 from edgefn_runtime.deployment.checks.admission import Candidate, admit
@@ -49,11 +49,11 @@ class Installation:
         self,
         home: Home,
         blobs: Blobs,
-        marks: Marks,
+        quarantine: Quarantine,
         finisher: Finisher,
         threads: Callable[[FunctionSpec], int] = lambda spec: 1,
     ) -> None:
-        self._home, self._blobs, self._marks = home, blobs, marks
+        self._home, self._blobs, self._quarantine = home, blobs, quarantine
         self._finisher, self._threads = finisher, threads
         self._work = SharedWork()
         self._whole: dict[tuple[Path, tuple[str, ...]], list[Path]] = {}
@@ -87,7 +87,7 @@ class Installation:
 
         These are marks of broken artifacts, comparisons of answers, and proofs of a finisher that died.
         """
-        self._marks.forget(revision.finished)
+        self._quarantine.forget(revision.finished)
         answers.forget(self._home.disk, revision.finished)
         for entry in revision.artifacts:
             found = proof.read(revision.finished, entry)
@@ -104,9 +104,9 @@ class Installation:
         Blocks. Where the disk refuses the mark, it holds until the box ends.
         """
         for entry in entries:
-            self._marks.add(revision.finished, entry.path, reason)
+            self._quarantine.add(revision.finished, entry.path, reason)
         with contextlib.suppress(OSError):
-            self._marks.keep(revision.finished)
+            self._quarantine.keep(revision.finished)
 
     def lacking(self, revision: Revision) -> list[ArtifactEntry]:
         """Return the artifacts that can run here and still lack a proof, a refusal or a comparison.
@@ -114,7 +114,7 @@ class Installation:
         They are in the bundle's order. Blocks.
         """
         entries = capability.available(revision.artifacts)
-        marked = self._marks.of(revision.finished)
+        marked = self._quarantine.of(revision.finished)
         unasked = [entry.path for entry in answers.lacking(revision, entries) if entry.path not in marked]
         return [entry for entry in entries if entry.path in unasked or proof.read(revision.finished, entry) is None]
 

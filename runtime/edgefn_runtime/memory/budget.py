@@ -61,9 +61,9 @@ class MemoryBudget:
             instance_bytes=spec.memory_bytes if taken.instance_bytes is None else taken.instance_bytes,
             template=launcher.has_template or launcher.making,
             instances=len(there),
-            alone=sum(one.alone for one in there),
+            standalone=sum(one.standalone for one in there),
             spare=max(0, unused - spec.scale[0]),
-            fewest=spec.scale[0],
+            min_instances=spec.scale[0],
             used_at=tenant.used_at,
             reload_s=launcher.phases.get("template", 0.0),
         )

@@ -124,7 +124,7 @@ class Measurements:
         if found is None or instance.state is not InstanceState.READY:
             return
         taken = self.of(tenant)
-        loaded = template_bytes(tenant, taken) if instance.alone else 0
+        loaded = template_bytes(tenant, taken) if instance.standalone else 0
         taken.instance_bytes = ledger.learnt(taken.instance_bytes, max(0, found.peak_bytes - loaded))
         self.keep(tenant)
         self._look_later(tenant, instance, LOOK_AGAIN_S)

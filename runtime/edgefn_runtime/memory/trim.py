@@ -16,7 +16,7 @@ EVERY_S = 5.0
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; another C library may have none
 
 
-class Tidying:
+class MemoryTrim:
     """Trims the box's memory. `soon` is cheap; a second one before the first has been done changes nothing."""
 
     def __init__(self) -> None:

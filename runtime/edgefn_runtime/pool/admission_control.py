@@ -106,13 +106,13 @@ class AdmissionControl:
         """Return the queue that a call meets with `ahead` others before it."""
         now, typical_s, each = time.monotonic(), self.forecast.service.median_s, self._spec.concurrency
         ready = [one for one in self._instances if one.state is InstanceState.READY]
-        born = [one.born for one in self._instances if one.state is InstanceState.STARTING]
+        begun = [one.started_at for one in self._instances if one.state is InstanceState.STARTING]
         free_s = min((typical_s - _busy_s(one, each, now) for one in ready), default=0.0)
         start_s = self._launcher.start_time.expected_s(parked=self._launcher.has_template)
         return QueueAhead(
             ahead,
             FreePlaces(len(ready) * each, max(0.0, free_s)),
-            FreePlaces(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(born, default=now)))),
+            FreePlaces(max(0, self._wanted() - len(ready)) * each, max(0.0, start_s - (now - min(begun, default=now)))),
         )
 
     def own(self, call: Call) -> bool:

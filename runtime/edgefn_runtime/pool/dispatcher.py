@@ -33,7 +33,7 @@ class Dispatcher:
     @property
     def room(self) -> int:
         """Return how many calls one instance may hold, those it works on and those it has early."""
-        return self._concurrency + (handover.ahead(self.service.mean_s) if self._concurrency == 1 else 0)
+        return self._concurrency + (handover.prefetch(self.service.mean_s) if self._concurrency == 1 else 0)
 
     @property
     def share(self) -> int:

@@ -84,8 +84,8 @@ class LearningKeeper(Keeper):
 
     def _prewarm(self) -> None:
         """Start one instance ahead, unless there is one, and keep it for the window."""
-        fewest, most = self._asked.scale
-        self._keep(self.windows.keep_s, scale=(max(1, fewest), most))
+        low, high = self._asked.scale
+        self._keep(self.windows.keep_s, scale=(max(1, low), high))
         self._later(self.windows.keep_s, self._missed)
         self._pool.scale()
 

@@ -75,7 +75,7 @@ class Starts:
         self._fall_back = fall_back
         self._room_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._falling: asyncio.Task[None] | None = None
+        self._failover: asyncio.Task[None] | None = None
         self._failures = self._falls = 0
         self._retry_at = self._failed_at = 0.0
         self._crashes = Crashes()
@@ -206,8 +206,8 @@ class Starts:
 
     async def settle(self) -> None:
         """Wait until no start is under way."""
-        falling = [self._falling] if self._falling is not None else []
-        await asyncio.gather(*self._tasks, *falling, return_exceptions=True)
+        failover = [self._failover] if self._failover is not None else []
+        await asyncio.gather(*self._tasks, *failover, return_exceptions=True)
 
     async def cancel(self) -> None:
         """Cancel the starts under way, and wait until none is left."""
@@ -217,11 +217,11 @@ class Starts:
 
     async def _start(self, instance: Instance) -> None:
         try:
-            if self._falling is not None:
-                await asyncio.shield(self._falling)  # with what serves then
+            if self._failover is not None:
+                await asyncio.shield(self._failover)  # with what serves then
             await self._ensure_finished(self._pool.revision)
             await self._admit(instance)
-            await self._launcher.launch(instance, lambda: self._pool.revision, alone=len(self._tasks) == 1)
+            await self._launcher.launch(instance, lambda: self._pool.revision, only_start=len(self._tasks) == 1)
         except NoRoom as error:
             self._room_at = time.monotonic() + error.retry_after_s
             self._start_error = str(error)
@@ -271,10 +271,10 @@ class Starts:
 
         It reads files, so the event loop must go on.
         """
-        if self._falling is not None:
+        if self._failover is not None:
             work.close()
             return
-        self._falling = asyncio.get_running_loop().create_task(self._end_of(work))
+        self._failover = asyncio.get_running_loop().create_task(self._end_of(work))
 
     async def _end_of(self, work: Coroutine[None, None, object]) -> None:
         try:
@@ -282,7 +282,7 @@ class Starts:
         except Exception:
             _log.exception("could not choose other artifacts for %s", self._name)
         finally:
-            self._falling = None
+            self._failover = None
             self._pool.fallen()
 
     async def _fall_over(self, how: str) -> None:
@@ -302,7 +302,7 @@ class Starts:
         return True
 
     def _failed(self, instance: Instance, error: EdgefnError) -> None:
-        if instance.born > self._failed_at:  # else it was on its way when the last one failed: the same misfortune
+        if instance.started_at > self._failed_at:  # else it was on its way at the last failure: the same misfortune
             self._failures += 1
             self._failed_at = time.monotonic()
         if isinstance(error, InstanceLost) and self._failures == 1:

@@ -51,7 +51,7 @@ class ConfinedTrial:
             if not self._budget.has_room_for_instance(self):
                 raise Unavailable(f"no memory for another instance of {self.spec.name}")
             self._budget.grant(self._instance)
-            await self.launcher.launch(self._instance, lambda: self._revision, alone=True)
+            await self.launcher.launch(self._instance, lambda: self._revision, only_start=True)
             return [await self._reply(question) for question in questions]
         finally:
             self._instance.kill()

@@ -33,8 +33,8 @@ class ScaleLimits(NamedTuple):
 
 def wanted(load: Load, limits: ScaleLimits) -> int:
     """Return the instances for `load`: one for each `concurrency` requests inside, within `scale`."""
-    fewest, most = limits.scale
-    return min(most, max(fewest, math.ceil((load.waiting + load.in_flight) / limits.concurrency)))
+    low, high = limits.scale
+    return min(high, max(low, math.ceil((load.waiting + load.in_flight) / limits.concurrency)))
 
 
 def to_start(load: Load, limits: ScaleLimits) -> int:

@@ -85,8 +85,8 @@ def bound(use: float | None, threads: int, optimize: Optimize, cores: float) -> 
 
 def within(scale: tuple[int, int], most: int | None) -> tuple[int, int]:
     """Return `scale` with its upper end bounded by `most`, never below its lower end, nor below one."""
-    fewest, asked = scale
-    return scale if most is None else (fewest, max(fewest, min(asked, max(1, most))))
+    low, high = scale
+    return scale if most is None else (low, max(low, min(high, max(1, most))))
 
 
 def _cores(cores: float) -> str:

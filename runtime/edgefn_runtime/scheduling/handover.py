@@ -8,20 +8,20 @@ STALL_S.
 
 from __future__ import annotations
 
-MOST = 15
-AHEAD_S = 0.002
+MAX_PREFETCH = 15
+PREFETCH_S = 0.002
 """Work that may lie before a call that is handed over early."""
 
 STALL_S = 0.005
 """Without an answer for so long, calls not begun are taken back."""
 
 
-def ahead(service_s: float) -> int:
+def prefetch(service_s: float) -> int:
     """Return how many calls of `service_s` each may be handed over early.
 
     It is 0 where waking takes little time beside the work.
     """
-    return int(min(MOST, AHEAD_S / max(service_s, 1e-9)))
+    return int(min(MAX_PREFETCH, PREFETCH_S / max(service_s, 1e-9)))
 
 
 class ServiceTime:

@@ -21,9 +21,9 @@ MIN_RESERVE_BYTES = 128 * 2**20
 class Account(NamedTuple):
     """One revision on the box. `instance_bytes` is what each instance takes beside its template.
 
-    `alone` of them have no template, but have loaded the same themselves. `spare` instances of `instances` are without
-    work and beyond the fewest of `scale`: they may end, and so may the template where there is no instance. `reload_s`
-    is what loading the template again costs, `used_at` when it was last needed.
+    `standalone` of them have no template, but have loaded the same themselves. `spare` instances of `instances` are
+    without work and beyond the minimum of `scale`: they may end, and so may the template where there is no instance.
+    `reload_s` is what loading the template again costs, `used_at` when it was last needed.
     """
 
     key: str
@@ -31,26 +31,26 @@ class Account(NamedTuple):
     instance_bytes: int
     template: bool = False
     instances: int = 0
-    alone: int = 0
+    standalone: int = 0
     spare: int = 0
-    fewest: int = 0
+    min_instances: int = 0
     used_at: float = 0.0
     reload_s: float = 0.0
 
     @property
     def held_bytes(self) -> int:
         """Return the bytes that its processes take now."""
-        return (self.template + self.alone) * self.template_bytes + self.instances * self.instance_bytes
+        return (self.template + self.standalone) * self.template_bytes + self.instances * self.instance_bytes
 
     @property
     def freed_bytes(self) -> int:
         """Return the least bytes that come back when one of its instances ends."""
-        return self.instance_bytes + (self.template_bytes if self.instances == self.alone else 0)
+        return self.instance_bytes + (self.template_bytes if self.instances == self.standalone else 0)
 
     @property
     def kept_bytes(self) -> int:
         """Return the least bytes that it takes as long as it is deployed."""
-        return self.template_bytes + self.fewest * self.instance_bytes if self.fewest else 0
+        return self.template_bytes + self.min_instances * self.instance_bytes if self.min_instances else 0
 
     @property
     def parked(self) -> bool:
@@ -91,9 +91,9 @@ def room_for(needed_bytes: int, key: str, accounts: Sequence[Account], budget: i
     others = [account for account in accounts if account.key != key]
     parked = sorted((one for one in others if one.parked), key=_reload_cost)
     spare = [one for one in sorted(accounts, key=lambda one: one.used_at) for _ in range(one.spare) if one.key != key]
-    templates = _fewest(parked, lacking, lambda one: one.template_bytes)
+    templates = _smallest(parked, lacking, lambda one: one.template_bytes)
     lacking -= sum(one.template_bytes for one in templates)
-    instances = _fewest(spare, lacking, lambda one: one.freed_bytes)
+    instances = _smallest(spare, lacking, lambda one: one.freed_bytes)
     lacking -= sum(one.freed_bytes for one in instances)
     if lacking > 0:
         return Admission(False, short_bytes=lacking)
@@ -108,7 +108,7 @@ def refusal(new: Account, others: Iterable[Account], budget: int) -> str:
 
     Returns "" when it can.
     """
-    instances = max(1, new.fewest)
+    instances = max(1, new.min_instances)
     needed = new.template_bytes + instances * new.instance_bytes
     kept = sum(other.kept_bytes for other in others)
     if needed <= budget - kept:
@@ -141,7 +141,7 @@ def _reload_cost(account: Account) -> tuple[float, float]:
     return account.reload_s / max(1, account.template_bytes), account.used_at
 
 
-def _fewest(candidates: Sequence[Account], wanted: int, size: Callable[[Account], int]) -> list[Account]:
+def _smallest(candidates: Sequence[Account], wanted: int, size: Callable[[Account], int]) -> list[Account]:
     """Return the first of `candidates` that give `wanted` bytes together, without needless ones."""
     taken: list[Account] = []
     got = 0

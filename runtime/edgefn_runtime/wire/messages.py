@@ -144,7 +144,7 @@ Order = SpawnTemplate | SpawnStandalone | SpawnInstance | SpawnFinisher | Serve 
 # ── zygote, template → box ────────────────────────────────────────────────────────────────────────────────────
 
 
-class Hello(_Message, frozen=True, tag="born"):
+class Hello(_Message, frozen=True, tag="hello"):
     """First message of a new process; its pid comes from the socket's credentials, which the kernel vouches for."""
 
 

@@ -116,7 +116,7 @@ class Instance(asyncio.Protocol):
         self.calls: dict[int, Call] = {}
         self.state = InstanceState.STARTING
         self.ready = Ready()
-        self.alone = False
+        self.standalone = False
         self.serves: tuple[str, ...] = ()
         """The artifacts that it has loaded, by path."""
         self.models: frozenset[str] = frozenset()
@@ -126,7 +126,7 @@ class Instance(asyncio.Protocol):
         self.served = 0
         self.first_run_s = 0.0
         self.batching: dict[str, Batched] = {}
-        self.born = self.idle_since = time.monotonic()
+        self.started_at = self.idle_since = time.monotonic()
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -164,7 +164,7 @@ class Instance(asyncio.Protocol):
 
     def adopt(self, child: Child) -> None:
         """Take `child` as its process, known before its first message, because it was a template."""
-        self._child, self.alone = child, True
+        self._child, self.standalone = child, True
         child.first_to_go()
 
     async def _handshake(self, end: socket.socket) -> Ready:

@@ -26,7 +26,7 @@ LAYERS: Final = {
 }
 """By name, as in `--allow-missing`, `status` and `edgefn box info`: what the layer gives a function."""
 
-LEAST: Final = (("namespaces",), ("system_calls",), ("own_root", "files"))
+REQUIRED: Final = (("namespaces",), ("system_calls",), ("own_root", "files"))
 """One layer of each is the least that --require-isolation asks for."""
 
 
@@ -51,7 +51,7 @@ class Requirement(NamedTuple):
         """Return why nothing may be deployed with what was found; "" where it may."""
         if not self.required or not found:
             return ""
-        lacking = [group for group in LEAST if not any(self._serves(name, found) for name in group)]
+        lacking = [group for group in REQUIRED if not any(self._serves(name, found) for name in group)]
         if not lacking:
             return ""
         named = "; ".join(f"{name}: {found.get(name, 'unknown')}" for group in lacking for name in group)

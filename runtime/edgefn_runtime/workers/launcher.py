@@ -75,7 +75,7 @@ class InstanceLauncher:
         self._group = group
         self.bounds = bounds
         self._bounding: asyncio.Task[None] | None = None
-        self._births = 0
+        self._launches = 0
         self._orphans: dict[Instance, Orphans] = {}
         self._clearing: set[asyncio.Task[None]] = set()
         self.phases: dict[str, float] = {}
@@ -94,21 +94,22 @@ class InstanceLauncher:
     def current(self) -> Template | None:
         return self._template
 
-    async def launch(self, instance: Instance, wanted: Wanted, *, alone: bool) -> None:
+    async def launch(self, instance: Instance, wanted: Wanted, *, only_start: bool) -> None:
         """Start `instance`, and wait until it is ready.
 
-        `alone`: no other starts beside it, so it need not wait for a template that they would share. Raises
+        `only_start`: no other starts beside it, so it need not wait for a template that they would share. Raises
         DeploymentRefused (it does not load) or InstanceLost (it died).
         """
-        self._births += 1
+        self._launches += 1
         try:
-            await self._bear(instance, wanted, alone)
+            await self._launch(instance, wanted, only_start)
         finally:
-            self._births -= 1
+            self._launches -= 1
 
-    async def _bear(self, instance: Instance, wanted: Wanted, alone: bool) -> None:
+    async def _launch(self, instance: Instance, wanted: Wanted, only_start: bool) -> None:
         asked, parked = time.perf_counter(), self.has_template
-        template = None if alone and self._making is None and self._template is None else await self.template(wanted)
+        loads_itself = only_start and self._making is None and self._template is None
+        template = None if loads_itself else await self.template(wanted)
         revision = wanted()
         started = time.perf_counter()
         instance.describe = lambda status: self._describe(revision, status)
@@ -123,9 +124,9 @@ class InstanceLauncher:
             raise
         try:
             if template is None:
-                instance.alone = True
+                instance.standalone = True
                 await self._order_standalone(revision, theirs.fileno(), board_descriptor)
-            elif alone:
+            elif only_start:
                 instance.adopt(template.become(theirs.fileno(), board_descriptor))
                 self._template = None
             else:
@@ -159,7 +160,7 @@ class InstanceLauncher:
         elif loads:
             took -= instance.ready.session_s
             self.phase("session", instance.ready.session_s)
-        self.phase("wake" if template is not None and instance.alone else "fork", took)
+        self.phase("wake" if template is not None and instance.standalone else "fork", took)
 
     async def renew(self, revision: Revision) -> None:
         """Replace the template by one of `revision`, other artifacts of the same code.
@@ -344,7 +345,7 @@ class InstanceLauncher:
             return await start()
 
     def _is_launching(self) -> bool:
-        return self._births > 0
+        return self._launches > 0
 
     def _describe(self, revision: Revision, status: int) -> str:
         if status == -signal.SIGKILL and self._group.ran_out():
@@ -388,7 +389,7 @@ class InstanceLauncher:
 
         Returns True without a look while any of its processes may run.
         """
-        is_used = self._template is not None or self._making is not None or self._births or self._orphans
+        is_used = self._template is not None or self._making is not None or self._launches or self._orphans
         return True if is_used else self._group.empty()
 
     def _loaded(self, ready: messages.Ready) -> float:

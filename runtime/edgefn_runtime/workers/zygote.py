@@ -123,7 +123,7 @@ class Zygote:
         await self.namespaces.close()
 
     def claim(self, pid: int) -> Child:
-        """Return the child with that pid, which has reported its birth.
+        """Return the child with that pid, which has reported its start.
 
         It is a spare child, known already, or another.
         """

@@ -89,11 +89,11 @@ def test_it_is_told_once() -> None:
 
 LEAKS = """
 import mmap, resource, sys
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.leak_detector import LONG_S, Watch
 
 memory, early, each = (int(size) for size in sys.argv[1:])
-birth.limit_memory(memory)
+process.limit_memory(memory)
 taken = bytearray(early)  # before anybody looks, as a handler's first imports are
 watch, kept = Watch(memory), []
 while not watch.full_after(LONG_S):

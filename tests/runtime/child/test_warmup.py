@@ -8,29 +8,29 @@ import sys
 
 from edgefn_runtime.child.sandbox import layers
 from edgefn_runtime.child.sandbox.confinement import Confinement
-from edgefn_runtime.child.warmup import rehearse
+from edgefn_runtime.child.warmup import warm_up
 from tests.runtime.child.sandbox.test_sandbox import in_child
 
 
 def test_nothing_of_it_stays() -> None:
     """Neither a module nor a folder that modules are looked for in."""
-    rehearse()
+    warm_up()
     modules, paths, known = set(sys.modules), list(sys.path), set(sys.path_importer_cache)
-    rehearse()
+    warm_up()
     assert (set(sys.modules), sys.path, set(sys.path_importer_cache)) == (modules, paths, known)
 
 
-def test_who_has_rehearsed_its_sandbox_touches_fewer_pages() -> None:
+def test_who_has_warmed_up_its_sandbox_touches_fewer_pages() -> None:
     """Faults of pages on the way to the function's first line, counted in children of the same parent."""
     expected = layers.probe()
 
-    def faults(*, rehearsed: bool) -> int:
+    def faults(*, warm: bool) -> int:
         reader, writer = os.pipe()
 
         def enter() -> None:
             layers.prepare(network=False)
-            if rehearsed:
-                layers.rehearse(expected)
+            if warm:
+                layers.warm_up(expected)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             layers.enter(Confinement("f"), {})
             os.write(writer, str(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before).encode())
@@ -40,4 +40,4 @@ def test_who_has_rehearsed_its_sandbox_touches_fewer_pages() -> None:
         with open(reader, encoding="ascii") as told:
             return int(told.read())
 
-    assert faults(rehearsed=True) < 0.8 * faults(rehearsed=False)
+    assert faults(warm=True) < 0.8 * faults(warm=False)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgefn_runtime.scheduling.handover import AHEAD_S, MOST, ServiceTime, ahead
+from edgefn_runtime.scheduling.handover import MAX_PREFETCH, PREFETCH_S, ServiceTime, prefetch
 
 
 @given(st.floats(0, 10))
 def test_what_lies_before_a_call_is_bounded_in_number_and_in_time(service_s: float) -> None:
-    """At most MOST calls, and at most AHEAD_S of work, by what was measured."""
-    assert 0 <= ahead(service_s) <= MOST
-    assert ahead(service_s) * service_s <= AHEAD_S
+    """At most MAX_PREFETCH calls, and at most PREFETCH_S of work, by what was measured."""
+    assert 0 <= prefetch(service_s) <= MAX_PREFETCH
+    assert prefetch(service_s) * service_s <= PREFETCH_S
 
 
 def test_calls_that_take_milliseconds_are_not_handed_over_early() -> None:
     """A model call of 12 ms: waking costs nothing beside it, and the least loaded instance is the right one."""
-    assert ahead(0.012) == 0
-    assert ahead(0.0001) == MOST
+    assert prefetch(0.012) == 0
+    assert prefetch(0.0001) == MAX_PREFETCH
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=50))
@@ -34,4 +34,4 @@ def test_one_slow_call_counts_at_once() -> None:
     """After calls of 0.1 ms, one of 100 ms ends early hand-over."""
     service = ServiceTime(0.0001)
     service.add(0.1)
-    assert ahead(service.mean_s) == 0
+    assert prefetch(service.mean_s) == 0

@@ -28,9 +28,9 @@ def some_accounts(draw: st.DrawFn) -> list[Account]:
                 draw(st.integers(1, 1000)),
                 template=draw(st.booleans()),
                 instances=instances,
-                alone=draw(st.integers(0, instances)),
+                standalone=draw(st.integers(0, instances)),
                 spare=draw(st.integers(0, instances)),
-                fewest=draw(st.integers(0, 2)),
+                min_instances=draw(st.integers(0, 2)),
                 used_at=draw(st.floats(0, 1e6)),
                 reload_s=draw(st.floats(0, 100)),
             )
@@ -120,15 +120,15 @@ def test_the_cheapest_to_reload_goes_first_and_instances_last() -> None:
 def test_a_deployment_is_refused_only_where_it_could_never_run(accounts: list[Account], budget: int) -> None:
     """One instance, or as many as it keeps, beside what the others keep: that is all it needs, whatever runs now."""
     new, *others = accounts
-    needed = new.template_bytes + max(1, new.fewest) * new.instance_bytes
-    kept = sum(one.template_bytes + one.fewest * one.instance_bytes for one in others if one.fewest)
+    needed = new.template_bytes + max(1, new.min_instances) * new.instance_bytes
+    kept = sum(one.template_bytes + one.min_instances * one.instance_bytes for one in others if one.min_instances)
     assert bool(refusal(new, others, budget)) == (needed + kept > budget)
 
 
 def test_a_refusal_has_the_figures() -> None:
     """What it needs and for what, what the box has, and what of that is others'."""
     new = Account("new", 40_000_000, 660_000_000)
-    other = Account("other", 50_000_000, 25_000_000, fewest=2)
+    other = Account("other", 50_000_000, 25_000_000, min_instances=2)
     assert refusal(new, [other], 512_000_000) == (
         "needs 700.0 MB (template 40.0 MB + 1 × 660.0 MB for instances), the box has 512.0 MB for functions, "
         "100.0 MB of it reserved for others"

@@ -134,7 +134,7 @@ TAGS = (
     "batched",
     "wrong",
     "leaving",
-    "born",
+    "hello",
     "ready",
     "failed",
 )

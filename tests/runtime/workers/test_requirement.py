@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgefn.errors import DeploymentRefused
-from edgefn_runtime.workers.isolation import LAYERS, LEAST, Requirement
+from edgefn_runtime.workers.isolation import LAYERS, REQUIRED, Requirement
 from tests.runtime.pool.bench import Bench, OnBench
 
 FOUND = st.fixed_dictionaries({name: st.one_of(st.just(True), st.just("not here")) for name in LAYERS})
@@ -21,7 +21,7 @@ def test_nothing_is_missing_in_silence(found: dict[str, bool | str], required: b
     requirement = Requirement(required, tuple(allowed))
     enforced = {name for name, how in found.items() if how is True}
     assert set(LAYERS) - enforced - set(allowed) == set(requirement.missing(found))
-    lacks = any(not set(group) & (enforced | set(allowed)) for group in LEAST)
+    lacks = any(not set(group) & (enforced | set(allowed)) for group in REQUIRED)
     assert bool(requirement.refusal(found)) == (required and lacks)
 
 

@@ -162,9 +162,9 @@ def _limits(spec: DeployedSpec | None) -> str:
 
     if spec is None:
         return "-"
-    fewest, most = spec.scale
+    low, high = spec.scale
     return (
-        f"{format_bytes(spec.memory_bytes)} an instance, {fewest} to {most} instances, "
+        f"{format_bytes(spec.memory_bytes)} an instance, {low} to {high} instances, "
         f"timeout {format_duration(spec.timeout_s)}, "
         f"idle {'auto, at most ' if spec.idle_auto else ''}{format_duration(spec.idle_s)}"
     )

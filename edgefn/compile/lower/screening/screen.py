@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Run = Callable[[onnx.ModelProto, Sequence[Arrays]], Sequence[Arrays] | None]
     """Runs a file with each of some inputs, or the first ones; None where an engine does not take the file."""
 
-NEAR, FLOOR, ROUGH, LEAST = 2e-3, 1e-6, 1e-2, 1e-9
+NEAR, FLOOR, ROUGH, TINY = 2e-3, 1e-6, 1e-2, 1e-9
 """How far a number may be off: relative, of the largest that there is, of what is divided by a spread, and at all."""
 _AROUND_0 = {"Erf", "Tanh", "Elu", "Celu", "Selu", "Gelu"}
 """Operators of which nobody divides by an answer near 0, or takes its logarithm: engines add 1 before."""
@@ -112,7 +112,7 @@ def _differing(step: EngineStep, inputs: Arrays, found: NDArray[Any], wanted: ND
 
 def _allowed(step: EngineStep, inputs: Arrays, wanted: NDArray[Any]) -> NDArray[Any]:
     """Return how far each number may be off: of what is added up by what goes in, too."""
-    least = FLOOR if step.node.op_type in _AROUND_0 else LEAST
+    least = FLOOR if step.node.op_type in _AROUND_0 else TINY
     scale, near = _largest(wanted), NEAR * np.abs(wanted) + least
     if step.node.op_type in ELEMENTWISE:
         return np.asarray(near + FLOOR * min(scale, 1.0))

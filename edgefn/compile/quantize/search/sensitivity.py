@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-MOST = 0.34
+MAX_FLOAT_SHARE = 0.34
 """The share of the layers that may go back to float; above it the artifact does not count as int8."""
 
 HOPELESS = 0.5
@@ -62,7 +62,7 @@ class Search:
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._layers = [name for name in layers if name not in forced]
-        self._most = int(len(layers) * MOST)
+        self._most = int(len(layers) * MAX_FLOAT_SHARE)
         self._score, self._forced = score, forced
         self._estimate, self._spare, self._enough = estimate or {}, spare, enough
 

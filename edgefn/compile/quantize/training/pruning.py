@@ -23,7 +23,7 @@ CHANNELWISE = (
 )
 """Operators that take each channel by itself."""
 
-LEAST = 4
+MIN_CHANNELS = 4
 """Channels that a layer keeps at the least."""
 
 
@@ -67,7 +67,7 @@ def strongest(first: NDArray[Any], second: NDArray[Any], share: float) -> NDArra
     """
     incoming = np.sqrt(np.square(second).sum(axis=(0, *range(2, second.ndim))))
     strength = np.sqrt(np.square(first).sum(axis=1)) * incoming
-    count = max(min(LEAST, len(first)), len(first) - int(len(first) * share))
+    count = max(min(MIN_CHANNELS, len(first)), len(first) - int(len(first) * share))
     return np.sort(np.argsort(-strength, kind="stable")[:count])
 
 

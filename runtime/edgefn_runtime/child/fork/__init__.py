@@ -4,7 +4,7 @@ zygote    the process that all templates are forked from
 prefork   the child that it keeps ahead
 forks     its forks, each in a PID namespace of its own
 clone     fork() whose child is our parent's
-birth     how a child comes to life, bound to die with the box
+process   how a child comes to life, bound to die with the box
 groups    its way into its control groups
 programs  no program is started any more
 heap      malloc's free memory before a fork

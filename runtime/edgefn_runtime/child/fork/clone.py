@@ -57,7 +57,7 @@ def fork_sibling(group: int | None = None, *, namespaces: int = 0) -> int:
 
 
 def _fork_into(group: int) -> int:
-    """Fork as `fork_sibling` does, by clone3, which alone puts a child into a group at its birth.
+    """Fork as `fork_sibling` does, by clone3, which alone puts a child into a group from its start.
 
     Writing the child into the group later takes 5 ms. Where the address of the thread's id is unknown or clone3 is
     forbidden, the child writes itself there all the same.

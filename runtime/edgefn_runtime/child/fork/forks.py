@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.fork.clone import fork_sibling
 from edgefn_runtime.child.sandbox import Enforcement, probe
 from edgefn_runtime.child.sandbox.init import ProcessNamespace, may_come_back
@@ -44,18 +44,18 @@ class Forks:
                 self._possible = error.errno not in _NEVER
 
     def fork(self, main: Callable[[], int], keep: Iterable[int], group: int | None = None) -> None:
-        """Fork as `birth.fork_child` does, in a new namespace. Raises OSError."""
+        """Fork as `process.fork_child` does, in a new namespace. Raises OSError."""
         self.prepare()
         namespace, self._ahead = self._ahead, None
         if namespace is None:
-            birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
+            process.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
             return
         try:
             if self._may_come_back:
                 with namespace:
-                    birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
+                    process.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
             elif fork_sibling() == 0:
-                birth.leave_after(lambda: self._pass_on(namespace, main, keep, group))
+                process.leave_after(lambda: self._pass_on(namespace, main, keep, group))
         finally:
             namespace.close()
 
@@ -93,7 +93,7 @@ class Forks:
             return 0  # the box has gone
         namespace.enter()
         try:
-            birth.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
+            process.fork_child(main, box_pid=self._box_pid, keep=keep, group=group)
         except OSError as error:  # the namespace's first process was killed, or the box is gone and that one with it
             self._tell("cannot start a process", error)
         return 0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth, groups
+from edgefn_runtime.child.fork import groups, process
 from edgefn_runtime.child.fork.forks import Forks
 from edgefn_runtime.wire import messages
 from edgefn_runtime.wire.messages import Hello, Order, SpawnStandalone, SpawnTemplate
@@ -99,7 +99,7 @@ class Spare:
 
     def _wait(self, descriptor: int) -> int:
         """Wait in the child for its order, and carry it out; end when the zygote is gone."""
-        birth.name(NETWORK_NAME if self._network else NAME)
+        process.name(NETWORK_NAME if self._network else NAME)
         if not self._box.reaches(Hello()):  # the kernel tells the box its pid along with it
             return 0  # the box has let go of the zygote meanwhile
         self._box.close()

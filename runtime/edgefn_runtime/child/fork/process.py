@@ -1,4 +1,4 @@
-"""The birth of a child process: a child of the box, whichever process forks it, and bound to die with the box.
+"""Start a child process: a child of the box, whichever process forks it, and bound to die with the box.
 
 The zygote forks the templates and a template its instances, but the box is the parent of all. So the death of a zygote
 or a template ends no other process, the box sees every exit itself, and when the box dies the kernel kills all.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth, groups, pages
+from edgefn_runtime.child.fork import groups, pages, process
 from edgefn_runtime.child.fork.forks import Forks
 from edgefn_runtime.child.fork.prefork import Spare, get_ready
 from edgefn_runtime.child.sandbox import Enforcement, namespaces, reaper
@@ -32,9 +32,9 @@ SPARE_DELAY_S = 0.05
 def main(descriptor: int) -> int:
     """Warm up, report ready, and fork children on order until the box closes the control socket."""
     namespaces.enter_user()
-    birth.die_with_parent()
-    birth.name(NAME)
-    birth.use_huge_pages(False)
+    process.die_with_parent()
+    process.name(NAME)
+    process.use_huge_pages(False)
     for number in (signal.SIGINT, signal.SIGHUP):  # for the box alone; a service manager sends them to all of a unit
         signal.signal(number, signal.SIG_IGN)
     control = Control(descriptor)
@@ -48,8 +48,8 @@ def main(descriptor: int) -> int:
     run = functools.partial(_become, isolation)
     ahead = _ahead(isolation)
     spares = [Spare(run, control, forks, ahead, network=network) for network in (False, True)]
-    birth.settle()
-    control.report(Ready(threads=birth.thread_count(), isolation=isolation))
+    process.settle()
+    control.report(Ready(threads=process.thread_count(), isolation=isolation))
     _serve(control, spares, forks, isolation, ahead)
     return 0
 
@@ -118,10 +118,10 @@ def _become(isolation: Enforcement, order: Order, descriptors: list[int]) -> int
 
 def _ahead(isolation: Enforcement) -> list[Callable[[], object]]:
     """Return the steps that a spare child goes through before its order, the most useful one first."""
-    from edgefn_runtime.child.warmup import REHEARSALS
+    from edgefn_runtime.child.warmup import WARMUPS
 
     touch = functools.partial(pages.touch, pages.mapped())
-    return [touch, functools.partial(sandbox.rehearse, isolation), *REHEARSALS]
+    return [touch, functools.partial(sandbox.warm_up, isolation), *WARMUPS]
 
 
 def _warm_up() -> None:
@@ -132,9 +132,9 @@ def _warm_up() -> None:
     import PIL.PngImagePlugin  # noqa: F401 - a handler that reads no image costs nothing by it: pages are shared
 
     from edgefn import backends
-    from edgefn_runtime.child.warmup import rehearse
+    from edgefn_runtime.child.warmup import warm_up
 
-    for first_time in (backends.get("onnxruntime").warm_up, rehearse):
+    for first_time in (backends.get("onnxruntime").warm_up, warm_up):
         try:
             first_time()
         except Exception:  # an engine that was deleted, a Pillow without JPEG: functions without it start all the same

@@ -1,6 +1,6 @@
 """The sandbox between code that is not trusted and the machine: layers, put on between a fork and its first line.
 
-By system calls alone; forks inherit it all. A process that forks for such code calls `prepare`, and `rehearse`, where
+By system calls alone; forks inherit it all. A process that forks for such code calls `prepare`, and `warm_up`, where
 there is time, and `enter` with a Confinement.
 
 confinement.py   what a process may read, write, use and be
@@ -24,7 +24,7 @@ from edgefn_runtime.child.sandbox.layers import (
     leave_alone,
     prepare,
     probe,
-    rehearse,
+    warm_up,
 )
 
 __all__ = [
@@ -36,5 +36,5 @@ __all__ = [
     "leave_alone",
     "prepare",
     "probe",
-    "rehearse",
+    "warm_up",
 ]

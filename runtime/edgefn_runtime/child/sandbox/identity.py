@@ -16,7 +16,7 @@ from typing import Final
 
 from edgefn.system import subids
 from edgefn.system.syscalls import capset, prctl
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 
 NOBODY: Final = 65534
 """The user of a child of root's that was given none: of the probe."""
@@ -55,7 +55,7 @@ def take(uid: int, processes: int, groups: Sequence[int] = ()) -> None:
         os.setgroups(list(groups))
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    birth.lower_limit(resource.RLIMIT_NPROC, processes)
+    process.lower_limit(resource.RLIMIT_NPROC, processes)
     prctl(_PR_SET_DUMPABLE, 1)  # else its own /proc/self is not its own; tracing it is denied elsewhere
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from edgefn.system.syscalls import setns
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.fork.clone import fork_sibling
 from edgefn_runtime.child.sandbox import identity
 from edgefn_runtime.wire.messages import Init
@@ -34,7 +34,7 @@ class ProcessNamespace:
         """Start the namespace's first process, a child of the box as all are; it reports itself to `box`."""
         pid = fork_sibling(namespaces=NEW_PROCESSES)
         if pid == 0:
-            birth.leave_after(lambda: _main(box))
+            process.leave_after(lambda: _main(box))
         self._first = f"/proc/{pid}/ns"
         self._descriptor = os.open(f"{self._first}/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own = -1
@@ -93,10 +93,10 @@ def inside() -> bool:
 
 
 def _main(box: Control) -> int:
-    birth.close_all_but([box.fileno()])
+    process.close_all_but([box.fileno()])
     os.setsid()
-    birth.die_with_parent()
-    birth.name(NAME)
+    process.die_with_parent()
+    process.name(NAME)
     identity.drop_privileges(keep_reading=False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what it adopts is reaped by the kernel
     signal.signal(signal.SIGINT, signal.SIG_IGN)

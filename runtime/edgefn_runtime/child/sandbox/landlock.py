@@ -48,7 +48,7 @@ def restrict(
         os.close(ruleset)
 
 
-def rehearse(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool) -> None:
+def warm_up(*, read: Iterable[str], write: Iterable[str], devices: Iterable[str], network: bool) -> None:
     """Make the rules of `restrict`, and close them again."""
     os.close(_rules(read, write, devices, network, ()))
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from edgefn.system.nodes import open_node
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.sandbox import identity, init, landlock, mounts, namespaces, readable, seccomp
 from edgefn_runtime.child.sandbox.confinement import Confinement
 from edgefn_runtime.child.sandbox.root import SCRATCH, Root, plan
@@ -53,7 +53,7 @@ def prepare(*, network: bool) -> None:
     _ahead = _Prepared(network=network)
 
 
-def rehearse(expected: Enforcement) -> None:
+def warm_up(expected: Enforcement) -> None:
     """Play through the steps of `enter` as far as they can be undone.
 
     The pages that these steps write are then this process's own: a fork shares all memory with its parent, and the
@@ -63,11 +63,11 @@ def rehearse(expected: Enforcement) -> None:
         return
     _settle(SCRATCH)
     with contextlib.suppress(OSError):
-        landlock.rehearse(read=["/"], write=[SCRATCH], devices=readable.DEVICES, network=prepared.network)
+        landlock.warm_up(read=["/"], write=[SCRATCH], devices=readable.DEVICES, network=prepared.network)
     with contextlib.suppress(OSError):
-        seccomp.rehearse(network=prepared.network, gaps=_gaps(expected))
+        seccomp.warm_up(network=prepared.network, gaps=_gaps(expected))
     if prepared.root is not None:
-        prepared.root.rehearse()
+        prepared.root.warm_up()
 
 
 def enter(confinement: Confinement, expected: Enforcement) -> Enforcement:
@@ -117,7 +117,7 @@ def probe(
             if (inside := os.fork()) != 0:
                 os.waitpid(inside, 0)
             else:
-                birth.die_with_parent()
+                process.die_with_parent()
                 os.write(writer, msgspec.json.encode(enter(Confinement("probe", uid=identity.anybody()), {})))
         except Exception as error:
             tell(error)
@@ -146,7 +146,7 @@ def _put_on(prepared: _Prepared, confinement: Confinement, nodes: Sequence[int])
     _layer(found, "own_user", lambda: _take_user(confinement, nodes, own_root))
     _layer(found, "capabilities", lambda: _drop_capabilities(own_root, found["own_user"] is True))
     size = confinement.file_bytes
-    _layer(found, "file_size", lambda: birth.lower_limit(resource.RLIMIT_FSIZE, size))
+    _layer(found, "file_size", lambda: process.lower_limit(resource.RLIMIT_FSIZE, size))
     _layer(found, "files", lambda: _restrict_files(confinement, nodes, tmp, own_root))
     gaps = _gaps(found)
     _layer(found, "system_calls", lambda: seccomp.restrict(network=confinement.network, gaps=gaps))
@@ -278,7 +278,7 @@ def _die_with(box_pid: int) -> None:
 
     That change clears the parent-death signal (prctl(2)).
     """
-    birth.die_with_parent()
+    process.die_with_parent()
     if box_pid and os.getppid() not in (box_pid, 0):
         raise OSError(errno.ESRCH, "the box died in the meantime")
 

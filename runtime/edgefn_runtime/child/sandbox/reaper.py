@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.fork.clone import fork_sibling
 from edgefn_runtime.wire.messages import Init
 
@@ -36,13 +36,13 @@ def start(box: Control) -> None:
         resource.setrlimit(MARKED_BY, (mark, mark))
     box_pid = os.getppid()
     if fork_sibling() == 0:
-        birth.leave_after(lambda: _main(box, box_pid))
+        process.leave_after(lambda: _main(box, box_pid))
 
 
 def _main(box: Control, box_pid: int) -> int:
-    birth.close_all_but([box.fileno()])
+    process.close_all_but([box.fileno()])
     os.setsid()
-    birth.name(NAME)
+    process.name(NAME)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     ended = os.pidfd_open(box_pid)

@@ -59,7 +59,7 @@ class Root:
             os.symlink(target, self._anchor + path)
         self._mount_processes(own=processes)
 
-    def rehearse(self) -> None:
+    def warm_up(self) -> None:
         """Look for what `show` would bind, and bind nothing."""
         _open_to_others("/")
         self._apart((os.path.realpath("/nonexistent/bundle"),))

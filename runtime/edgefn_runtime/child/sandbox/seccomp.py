@@ -178,7 +178,7 @@ def restrict(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
     del kept
 
 
-def rehearse(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
+def warm_up(*, network: bool, gaps: Gaps = NO_GAPS) -> None:
     """Make the program of `restrict`, and drop it."""
     program(prepared(network=network, gaps=gaps))
 

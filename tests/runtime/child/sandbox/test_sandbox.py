@@ -17,7 +17,7 @@ import pytest
 
 from edgefn.system import syscalls
 from edgefn_runtime.child import sandbox
-from edgefn_runtime.child.fork import birth
+from edgefn_runtime.child.fork import process
 from edgefn_runtime.child.sandbox import landlock, layers, mounts, namespaces, readable, seccomp
 from edgefn_runtime.child.sandbox.root import SCRATCH
 
@@ -53,7 +53,7 @@ def in_child(attempt: Callable[[], object]) -> str:
     if child == 0:
         said = "died"
         try:
-            birth.die_with_parent()
+            process.die_with_parent()
             attempt()
             said = "done"
         except OSError as error:
@@ -187,7 +187,7 @@ def test_a_box_that_is_not_root_confines_too(tmp_path: Path) -> None:
         for known in (readable.named, readable.roots):
             known.cache_clear()  # as for a user that may not read root's Python
         namespaces.enter_user()
-        birth.die_with_parent()
+        process.die_with_parent()
         found = sandbox.enter(sandbox.Confinement("probe"), {})
         wanted = ("files", "system_calls", "namespaces", "own_root", "tmp", "capabilities")
         assert all(found[layer] is True for layer in wanted if PROBED[layer] is True), found
