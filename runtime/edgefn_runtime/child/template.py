@@ -16,7 +16,7 @@ import msgspec
 from edgefn_runtime.child import sandbox
 from edgefn_runtime.child.channel import Channel
 from edgefn_runtime.child.control import Control
-from edgefn_runtime.child.fork import groups, process
+from edgefn_runtime.child.fork import groups, heap, process
 from edgefn_runtime.child.instance import fresh_randomness, serve
 from edgefn_runtime.child.program import Loaded, LoadError, bind, load, outlives_forks, warm_up
 from edgefn_runtime.child.sandbox import Enforcement, NotEnforced
@@ -126,6 +126,8 @@ def _load_confined(program: Program, expected: Enforcement, cgroup_fds: tuple[in
         raise LoadError(f"cannot set up its sandbox: {error}", "") from error
     if program.load_bytes:
         process.limit_memory(program.load_bytes)  # before a line of the user's: a group may be missing here
+    if program.concurrency == 1:
+        heap.keep_to_one_arena()
     sandbox_s = time.perf_counter() - started
     loaded = load(program)
     return loaded._replace(ready=msgspec.structs.replace(loaded.ready, sandbox_s=sandbox_s))

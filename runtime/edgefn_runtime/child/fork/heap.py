@@ -26,6 +26,7 @@ _MALLINFO: Final = (
     *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
 )
 _libc = ctypes.CDLL(None)
+_M_ARENA_MAX: Final = -8
 
 
 class _Mallinfo(ctypes.Structure):
@@ -39,6 +40,17 @@ def trim() -> None:
     give_back = getattr(_libc, "malloc_trim", None)
     if give_back is not None:
         give_back(0)
+
+
+def keep_to_one_arena() -> None:
+    """Let malloc have no second heap: for a process in which one thread works, before its first other thread.
+
+    Where memory ends, malloc tries the same again in another heap (an arena), and does not give back what that grew by.
+    It counts against the limit from then on, and the first heap cannot use it.
+    """
+    mallopt = getattr(_libc, "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def close() -> None:

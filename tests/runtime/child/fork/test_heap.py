@@ -40,3 +40,31 @@ def test_no_hole_is_left_for_a_fork_to_copy() -> None:
     assert before > 3_900_000
     assert after < before / 4
     assert again <= after + 4096
+
+
+ARENAS = """
+import ctypes, sys, threading
+from edgefn_runtime.child.fork import heap
+
+if sys.argv[1] == "one":
+    heap.keep_to_one_arena()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+threads = [threading.Thread(target=libc.malloc, args=(100_000,)) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc")
+@pytest.mark.parametrize("arenas", ["one", "many"])
+def test_there_is_one_heap_to_fill_and_to_give_back(arenas: str) -> None:
+    """Also for threads: what a second one grows by counts against the limit for ever. Left to itself malloc has more.
+
+    That an instance serves on after answers that filled its memory is `pool.test_hostile_callers`.
+    """
+    told = subprocess.run([sys.executable, "-c", ARENAS, arenas], check=True, capture_output=True, text=True).stderr
+    assert told.count("Arena ") == 1 if arenas == "one" else told.count("Arena ") > 1
