@@ -33,7 +33,9 @@ def interrupts() -> None:
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     """Built bundles by function name."""
-    return Bundles(tmp_path_factory.mktemp("bundles"))
+    base = tmp_path_factory.getbasetemp()
+    session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return Bundles(tmp_path_factory.mktemp("bundles"), session / "built")
 
 
 @pytest.fixture(scope="session")

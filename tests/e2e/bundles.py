@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -21,19 +22,26 @@ EXAMPLES = REPOSITORY / "functions"
 
 
 class Bundles:
-    """Builds functions into one layout below `folder`."""
+    """Builds functions below `shared`, once for all workers of a session; what is made from them lies in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shared: Path) -> None:
         self.folder = folder
-        self._layout = Layout(folder / "layout")
-        self._built: dict[str, str] = {}
+        self._shared = shared
+        self._built: dict[str, Bundle] = {}
 
     def of(self, name: str) -> Bundle:
         """The bundle of a function of tests/e2e/functions or of functions/, built when first asked for."""
         if name not in self._built:
             source = TINY / name if (TINY / name).is_dir() else EXAMPLES / name
-            self._built[name] = build(source, self._layout.path)
-        return self._layout.open(self._built[name])
+            folder = self._shared / name
+            folder.mkdir(parents=True, exist_ok=True)
+            layout, digest = Layout(folder / "layout"), folder / "digest"
+            with (folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not digest.exists():
+                    digest.write_text(build(source, layout.path))
+            self._built[name] = layout.open(digest.read_text())
+        return self._built[name]
 
     def with_code(self, name: str, code: str, *, title: str) -> Bundle:
         """`name`'s bundle with another handler module: what a build would refuse can be sent to a box."""

@@ -29,6 +29,7 @@ class TestTorchScript(BackendContract):
     name, target = "torchscript", SCRIPT
 
 
+@pytest.mark.long  # g++ compiles for half a minute; test_aotinductor.py has smaller ones
 class TestAotInductor(BackendContract):
     name, target = "aotinductor", INDUCTOR
 
@@ -57,6 +58,6 @@ class TestTorchScriptLowering(_Lowering):
     name, target = "torchscript", SCRIPT
 
 
-@pytest.mark.long  # g++ compiles for a minute; TestAotInductor has one artifact of it
+@pytest.mark.long
 class TestAotInductorLowering(LoweringContract):
     name, target = "aotinductor", INDUCTOR
