@@ -52,7 +52,7 @@ def main() -> int:
 def soaked() -> Iterator[tuple[RunningBox, list[Bundle]]]:
     """A box with the functions of the mix, and bundles of the same behaviour to deploy meanwhile."""
     with tempfile.TemporaryDirectory(prefix="edgefn-soak-") as folder:
-        bundles = Bundles(Path(folder), Path(folder) / "built")
+        bundles = Bundles(Path(folder))
         code = (EXAMPLES / "echo" / "echo.py").read_text(encoding="utf-8")
         first = {name: patient(bundles, name) for name in WEIGHTS}
         other = bundles.with_code("echo", f"{code}\n# once more\n", title="echo-again")

@@ -24,9 +24,9 @@ EXAMPLES = REPOSITORY / "functions"
 class Bundles:
     """Builds functions below `shared`, once for all workers of a session; what is made from them lies in `folder`."""
 
-    def __init__(self, folder: Path, shared: Path) -> None:
+    def __init__(self, folder: Path, shared: Path | None = None) -> None:
         self.folder = folder
-        self._shared = shared
+        self._shared = shared or folder / "built"
         self._built: dict[str, Bundle] = {}
 
     def of(self, name: str) -> Bundle:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.box import RunningBox
-from tests.e2e.bundles import EXAMPLES, REPOSITORY
+from tests.e2e.bundles import EXAMPLES, REPOSITORY, Bundles
 
 Cli = Callable[..., str]
 
@@ -114,10 +114,10 @@ def test_json_in_and_json_out(own_box: RunningBox, edgefn: Cli) -> None:
 
 @pytest.mark.needs_torch
 @pytest.mark.timeout(300)
-def test_real_digits_are_read(own_box: RunningBox, edgefn: Cli) -> None:
+def test_real_digits_are_read(own_box: RunningBox, edgefn: Cli, bundles: Bundles) -> None:
     """`functions/read_digits`, trained at build, reads the scans that it ships."""
-    edgefn("deploy", str(EXAMPLES / "read_digits"))
+    own_box.deploy(bundles.of("read_digits"))
     samples = sorted((EXAMPLES / "read_digits" / "samples").glob("*.png"))
     assert samples
     for sample in samples[:3]:
-        json.loads(edgefn("invoke", "read_digits", "--file", str(sample)))
+        assert json.loads(edgefn("invoke", "read_digits", "--file", str(sample)))["digit"] == int(sample.stem)
