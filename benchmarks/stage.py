@@ -51,29 +51,25 @@ ONE = Body(b'{"n": 1}', "application/json")
 class Workshop(Bundles):
     """Builds the functions of benchmarks/functions too."""
 
-    def of(self, name: str) -> Bundle:
-        if name not in self._built and (FUNCTIONS / name).is_dir():
-            self._built[name] = build(FUNCTIONS / name, self._layout.path)
-        return super().of(name)
+    def source(self, name: str) -> Path:
+        return FUNCTIONS / name if (FUNCTIONS / name).is_dir() else super().source(name)
 
     def natively(self, name: str) -> Bundle:
         """`name` of functions/ or benchmarks/functions with an artifact for every target that this machine can run."""
-        key = native(name)
-        if key not in self._built:
-            source = FUNCTIONS / name if (FUNCTIONS / name).is_dir() else EXAMPLES / name
-            self._built[key] = build(source, self._layout.path, "--target", "all-native")
-        return super().of(key)
+        return self.built(native(name), self.source(name), "--target", "all-native")
 
     def report(self, name: str) -> dict[str, Any]:
-        """What the last build of `name` told of it."""
-        report: dict[str, Any] = json.loads((self._layout.path / "reports" / f"{name}.json").read_bytes())
+        """What the build of `name` by `natively` told of it."""
+        report: dict[str, Any] = json.loads((self.layout(native(name)).path / "reports" / f"{name}.json").read_bytes())
         return report
 
     def build_anew(self, name: str) -> float:
         """Seconds that a build of `name` takes when nothing is cached, the interpreter's start included."""
-        began = time.perf_counter()
-        self._built[name] = build(EXAMPLES / name, self._layout.path, "--force")
-        return time.perf_counter() - began
+        began, layout = time.perf_counter(), self.layout(name)
+        digest = build(EXAMPLES / name, layout.path, "--force")
+        took = time.perf_counter() - began
+        self._built[name] = layout.open(digest)
+        return took
 
 
 def native(name: str) -> str:

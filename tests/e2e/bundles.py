@@ -31,17 +31,27 @@ class Bundles:
 
     def of(self, name: str) -> Bundle:
         """The bundle of a function of tests/e2e/functions or of functions/, built when first asked for."""
-        if name not in self._built:
-            source = TINY / name if (TINY / name).is_dir() else EXAMPLES / name
-            folder = self._shared / name
+        return self.built(name, self.source(name))
+
+    def source(self, name: str) -> Path:
+        """The folder of a function's source."""
+        return TINY / name if (TINY / name).is_dir() else EXAMPLES / name
+
+    def layout(self, key: str) -> Layout:
+        """The layout of what is built under `key`."""
+        return Layout(self._shared / key / "layout")
+
+    def built(self, key: str, source: Path, *options: str) -> Bundle:
+        """The bundle of the function in `source`, built when `key` is first asked for, in whichever worker."""
+        if key not in self._built:
+            folder, layout = self._shared / key, self.layout(key)
             folder.mkdir(parents=True, exist_ok=True)
-            layout, digest = Layout(folder / "layout"), folder / "digest"
             with (folder / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if not digest.exists():
-                    digest.write_text(build(source, layout.path))
-            self._built[name] = layout.open(digest.read_text())
-        return self._built[name]
+                if not (folder / "digest").exists():
+                    (folder / "digest").write_text(build(source, layout.path, *options))
+            self._built[key] = layout.open((folder / "digest").read_text())
+        return self._built[key]
 
     def with_code(self, name: str, code: str, *, title: str) -> Bundle:
         """`name`'s bundle with another handler module: what a build would refuse can be sent to a box."""
