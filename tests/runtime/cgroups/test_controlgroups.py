@@ -93,17 +93,21 @@ def folders() -> list[Path]:
 
 @pytest.mark.parametrize("code", [SHARED, MEMFD], ids=["shared", "memfd"])
 def test_memory_that_no_rlimit_sees_is_bounded(on_bench: OnBench, code: str) -> None:
-    """Shared mappings and memfds beyond `memory` end that instance, with the reason and what to do; others go on."""
+    """Shared mappings and memfds beyond `memory` end that instance, with the reason and what to do; its function goes on.
+
+    Where the template forks for the next call, and what the instance had is not all given back yet, the kernel may end
+    the template too: seen once, on a busy machine, 6 ms after the instance. Then another is made.
+    """
 
     async def test(bench: Bench) -> None:
         await bench.deploy(ANYTHING, memory_bytes=64 * MIB, scale=(0, 1))
         needs(bench, "memory")
         assert await bench.ask(code="found = 1") == "1"
-        template = await bench.template()
+        await bench.template()
         with pytest.raises(InstanceLost, match=r"more than its memory=67.1 MB .*raise `memory`"):
             await bench.ask(code=code)
         assert await bench.ask(code="found = 2") == "2"
-        assert alive(template)
+        assert alive(await bench.template())
 
     on_bench(test)
 
