@@ -98,7 +98,7 @@ def _has_template(bench: Bench) -> bool:
 
 @pytest.mark.parametrize("code", [SHARED, MEMFD], ids=["shared", "memfd"])
 def test_memory_that_no_rlimit_sees_is_bounded(on_bench: OnBench, code: str) -> None:
-    """Shared mappings and memfds beyond `memory` end that instance, with the reason and the way out; its function goes on.
+    """Shared mappings and memfds beyond `memory` end that instance, with the reason; its function goes on.
 
     Where the template forks for the next call, and what the instance had is not all given back yet, the kernel may end
     the template too: seen once, on a busy machine, 6 ms after the instance. Then another is made.
