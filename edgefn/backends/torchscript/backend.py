@@ -68,6 +68,6 @@ def _loaded(path: Path) -> torch.jit.ScriptModule:
     import torch
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"`torch\.jit\.")  # a FutureWarning from PyTorch 2.14 on
         script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
     return script

@@ -24,7 +24,7 @@ def read(path: Path, model: str) -> torch.jit.ScriptModule:
     """
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+            warnings.filterwarnings("ignore", r"`torch\.jit\.")
             script: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
                 str(path), map_location="cpu"
             )

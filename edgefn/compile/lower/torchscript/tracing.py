@@ -115,6 +115,6 @@ def _last_line(error: Exception) -> str:
 def _quiet() -> Iterator[None]:
     """Hide torch.jit's deprecation warnings, and the tracer's warnings of constant values, meanwhile."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        warnings.filterwarnings("ignore", r"`torch\.jit\.")  # a FutureWarning from PyTorch 2.14 on
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         yield
