@@ -281,9 +281,9 @@ def _is_for_this_torch(package: str) -> bool:
 
 def test_how_many_boxes_are_left_is_not_assumed() -> None:
     """A branch for fewer than two is refused, never left out; and one box alone may come in."""
-    torchvision = pytest.importorskip("torchvision")
     if not _is_for_this_torch("torchvision"):
         pytest.skip("this torchvision is for another PyTorch")
+    torchvision = pytest.importorskip("torchvision")
     kept: Any = torchvision.ops.nms
 
     def branching(x: Any) -> Any:
