@@ -59,7 +59,7 @@ class Workshop(Bundles):
         return self.built(native(name), self.source(name), "--target", "all-native")
 
     def report(self, name: str) -> dict[str, Any]:
-        """What the build of `name` by `natively` told of it."""
+        """Return what the build of `name` by `natively` told of it."""
         report: dict[str, Any] = json.loads((self.layout(native(name)).path / "reports" / f"{name}.json").read_bytes())
         return report
 

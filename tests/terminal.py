@@ -15,7 +15,7 @@ LIMIT_S = 30
 
 
 def in_terminal(line: Sequence[str], env: Mapping[str, str], *, columns: int = 0) -> tuple[bytes, int]:
-    """What the program writes to a terminal of so many columns (0: that does not say), and its exit code."""
+    """Run a program on a terminal of `columns` (0: it does not say); return what it writes, and its exit code."""
     ours, theirs = pty.openpty()
     if columns:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))

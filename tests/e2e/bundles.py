@@ -34,15 +34,15 @@ class Bundles:
         return self.built(name, self.source(name))
 
     def source(self, name: str) -> Path:
-        """The folder of a function's source."""
+        """Return the folder of a function's source."""
         return TINY / name if (TINY / name).is_dir() else EXAMPLES / name
 
     def layout(self, key: str) -> Layout:
-        """The layout of what is built under `key`."""
+        """Return the layout of what is built under `key`."""
         return Layout(self._shared / key / "layout")
 
     def built(self, key: str, source: Path, *options: str) -> Bundle:
-        """The bundle of the function in `source`, built when `key` is first asked for, in whichever worker."""
+        """Return the bundle of the function in `source`, built when `key` is first asked for, in whichever worker."""
         if key not in self._built:
             folder, layout = self._shared / key, self.layout(key)
             folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from edgefn.backends.pytorch import record
@@ -15,6 +17,7 @@ from edgefn.errors import BundleError
 from edgefn.targets.probe import Probe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
@@ -55,19 +58,24 @@ class TorchScript:
 
         torch.set_num_threads(threads)
         try:
-            script = _loaded(folder / FILE)
+            script = loaded(folder / FILE)
         except (RuntimeError, ValueError, OSError) as error:
             raise BundleError(f"torch {found.torch} cannot load {folder / FILE}: {error}") from error
         return TorchSession(lambda tensors: script(*tensors), found)
 
 
-def _loaded(path: Path) -> torch.jit.ScriptModule:
-    """Load the trace in the file `path`, on the CPU, without torch.jit's warnings that it is old."""
-    import warnings
+@contextmanager
+def without_deprecations() -> Iterator[None]:
+    """Hide torch.jit's warnings that it is old, meanwhile: of any class, a FutureWarning from PyTorch 2.14 on."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.")
+        yield
 
+
+def loaded(path: Path) -> torch.jit.ScriptModule:
+    """Load the module in the file `path`, on the CPU. Raises what torch does where it cannot."""
     import torch
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.")  # a FutureWarning from PyTorch 2.14 on
+    with without_deprecations():
         script: torch.jit.ScriptModule = torch.jit.load(str(path), map_location="cpu")
     return script

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from edgefn.backends.torchscript.backend import loaded
 from edgefn.compile.author import blame
 from edgefn.compile.files.matching import matched
 from edgefn.compile.files.script_graph import ScriptGraph
@@ -23,17 +23,12 @@ def read(path: Path, model: str) -> torch.jit.ScriptModule:
     Raises BuildError, in one line, if torch does not read the file.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"`torch\.jit\.")
-            script: torch.jit.ScriptModule = torch.jit.load(  # type: ignore[no-untyped-call]
-                str(path), map_location="cpu"
-            )
+        return loaded(path)
     except Exception as error:  # RuntimeError mostly, and others for what is damaged
         raise BuildError(
             f"model {model}: torch {torch.__version__} cannot read {path.name}: {blame.first_line(error)[:200]}; save "
             "it again with torch.jit.save"
         ) from error
-    return script
 
 
 class ScriptNetwork(torch.nn.Module):

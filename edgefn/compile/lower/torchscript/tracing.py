@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from edgefn.backends.torchscript.backend import without_deprecations
 from edgefn.compile.capture import examples
 from edgefn.errors import BuildError
 
@@ -114,7 +115,6 @@ def _last_line(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Hide torch.jit's deprecation warnings, and the tracer's warnings of constant values, meanwhile."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.")  # a FutureWarning from PyTorch 2.14 on
+    with without_deprecations():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         yield
